@@ -1,0 +1,132 @@
+"""The first stage: the backend's stream in, through every policy, into the policy_out queue.
+
+Waiting for the upstream and waiting in a hook have separate limits and separate outcomes. However the stream ends, the
+queue is told: closed after the upstream's terminal event and the policies' last words, else failed with the error.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+
+from app.errors import GatewayError, InternalError, UpstreamTimeout
+from app.messages import ModelResponse, text_size
+from app.pipeline.deadline import Deadline
+from app.pipeline.hook_context import Emit
+from app.pipeline.hooks import PolicyLink
+from app.pipeline.queues import StageQueue
+from app.policies.context import PolicyContext
+from app.policies.loading import LoadedPolicy
+from app.settings import PipelineSettings
+from telemetry.context import ObservabilityContext
+
+
+class PolicyExecutor:
+    """Runs the chain of policies. A policy without streaming hooks is no part of it and costs nothing."""
+
+    def __init__(self, policies: Sequence[LoadedPolicy], settings: PipelineSettings) -> None:
+        self._policies = tuple(policy for policy in policies if policy.streaming_hooks)
+        self._settings = settings
+        self._shortest = min(
+            (limit for limit in (settings.policy_timeout, settings.upstream_idle_timeout) if limit), default=0.0
+        )
+
+    async def process(
+        self,
+        input_stream: AsyncIterator[ModelResponse],
+        output_queue: StageQueue[ModelResponse],
+        policy_ctx: PolicyContext,
+        obs: ObservabilityContext,
+    ) -> None:
+        deadline = Deadline(self._shortest)
+        try:
+            with obs.stage("policy_executor"):
+                await self._run(input_stream, _putting(output_queue, deadline), deadline, policy_ctx, obs)
+            output_queue.close()
+        except GatewayError as error:
+            output_queue.fail(error)
+        except Exception as error:
+            obs.log("error", "the policy executor failed", exc_info=error)
+            output_queue.fail(InternalError(detail=repr(error)))
+        finally:
+            deadline.close()
+
+    async def run_whole(
+        self, loaded: LoadedPolicy, chunk: ModelResponse, policy_ctx: PolicyContext, obs: ObservabilityContext
+    ) -> list[ModelResponse]:
+        """A whole response, given as one chunk, through the streaming hooks of one policy; what they emitted."""
+        emitted: list[ModelResponse] = []
+
+        async def collect(piece: ModelResponse) -> None:
+            emitted.append(piece)
+
+        deadline = Deadline(self._shortest)
+        link = PolicyLink(loaded, policy_ctx, collect, deadline, self._settings, obs)
+        try:
+            await link.feed(chunk)
+            await link.finish()
+        finally:
+            deadline.close()
+            link.close()
+        return emitted
+
+    async def _run(
+        self,
+        stream: AsyncIterator[ModelResponse],
+        put: Emit,
+        deadline: Deadline,
+        policy_ctx: PolicyContext,
+        obs: ObservabilityContext,
+    ) -> None:
+        links = self._chain(put, deadline, policy_ctx, obs)
+        feed = links[0].feed if links else put
+        try:
+            while (chunk := await self._next(stream, deadline, obs)) is not None:
+                obs.recorder.chunk_in(chunk)
+                await feed(chunk)
+            for link in links:
+                await link.finish()
+        finally:
+            for link in links:
+                link.close()
+
+    async def _next(
+        self, stream: AsyncIterator[ModelResponse], deadline: Deadline, obs: ObservabilityContext
+    ) -> ModelResponse | None:
+        """The upstream's next chunk, None after its clean end."""
+        limit = deadline.limit(self._settings.upstream_idle_timeout)
+        obs.ledger.enter("upstream")
+        try:
+            async with limit:
+                return await anext(stream, None)
+        except TimeoutError as error:
+            if not limit.expired:
+                raise
+            seconds = self._settings.upstream_idle_timeout
+            raise UpstreamTimeout(f"The model sent nothing for {seconds:g} s.", detail="upstream idle") from error
+        finally:
+            obs.ledger.leave("upstream")
+
+    def _chain(
+        self, sink: Emit, deadline: Deadline, policy_ctx: PolicyContext, obs: ObservabilityContext
+    ) -> list[PolicyLink]:
+        """The links in the order of the configuration, each emitting to the next, the last one to the sink."""
+        links: list[PolicyLink] = []
+        downstream = sink
+        for policy in reversed(self._policies):
+            links.append(PolicyLink(policy, policy_ctx, downstream, deadline, self._settings, obs))
+            downstream = links[-1].feed
+        return links[::-1]
+
+
+def _putting(queue: StageQueue[ModelResponse], deadline: Deadline) -> Emit:
+    """Put into the queue; the time that this waits for the client is no policy's time."""
+
+    async def put(chunk: ModelResponse) -> None:
+        if queue.has_room(text_size(chunk)):
+            await queue.put(chunk)
+            return
+        deadline.pause()
+        try:
+            await queue.put(chunk)
+        finally:
+            deadline.keepalive()
+
+    return put

@@ -1,0 +1,150 @@
+"""The policies' way through a transaction: request, then either a whole response or a stream through the two stages."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Literal, TypeVar
+
+from app.errors import GatewayError, PolicyError, PolicyFailed, PolicyTimeout, cause_of
+from app.messages import ModelResponse, Request, text_size
+from app.pipeline.admission import PipelineBreakers
+from app.pipeline.client_formatter import ClientFormatter, Formatter
+from app.pipeline.executor import PolicyExecutor
+from app.pipeline.queues import ByteBudget, StageQueue
+from app.pipeline.whole import as_chunk, from_chunks
+from app.policies.context import PolicyContext
+from app.policies.loading import LoadedPolicy
+from app.settings import PipelineSettings
+from telemetry.context import ObservabilityContext
+
+T = TypeVar("T")
+QueueName = Literal["policy_out", "sse"]
+Send = Callable[[bytes], Awaitable[None]]
+
+_FAILED = "A policy of the gateway failed."
+_CLOSE_TIMEOUT = 1.0
+"""Seconds that a transaction waits for its upstream to close."""
+
+
+class PolicyOrchestrator:
+    """One per process; everything it works with is handed in."""
+
+    def __init__(
+        self,
+        policies: Sequence[LoadedPolicy],
+        executor: PolicyExecutor,
+        client_formatter: ClientFormatter,
+        breakers: PipelineBreakers,
+        settings: PipelineSettings,
+    ) -> None:
+        self._policies = policies
+        self._executor = executor
+        self._client_formatter = client_formatter
+        self._breakers = breakers
+        self._settings = settings
+        self._budget = ByteBudget(settings.total_queue_bytes)
+
+    async def process_request(self, request: Request, policy_ctx: PolicyContext, obs: ObservabilityContext) -> Request:
+        """The request as the policies leave it; the same object if none of them changed it."""
+        for loaded in self._policies:
+            if "on_request" in loaded.hooks:
+                request = await self._guarded(loaded, "on_request", request, policy_ctx, obs)
+        return request
+
+    async def process_full_response(
+        self, response: ModelResponse, policy_ctx: PolicyContext, obs: ObservabilityContext
+    ) -> ModelResponse:
+        """`on_response` where a policy has it, else its block hooks over the whole response as one chunk."""
+        for loaded in self._policies:
+            if "on_response" in loaded.hooks:
+                response = await self._guarded(loaded, "on_response", response, policy_ctx, obs)
+            elif loaded.streaming_hooks:
+                emitted = await self._executor.run_whole(loaded, as_chunk(response), policy_ctx, obs)
+                response = from_chunks(emitted, response)
+        return response
+
+    async def process_streaming_response(
+        self,
+        backend_stream: AsyncGenerator[ModelResponse, None],
+        formatter: Formatter,
+        send: Send,
+        policy_ctx: PolicyContext,
+        obs: ObservabilityContext,
+    ) -> None:
+        """Both stages and the sender, until the last byte is sent. Raises the error that ended the stream, if any."""
+        policy_out = self._queue("policy_out", text_size, obs)
+        sse: StageQueue[bytes] = self._queue("sse", len, obs)
+        admission = self._breakers.admit()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._executor.process(backend_stream, policy_out, policy_ctx, obs))
+                tasks.create_task(self._client_formatter.process(policy_out, sse, formatter, obs))
+                tasks.create_task(_drain(sse, send))
+        except ExceptionGroup as group:
+            raise cause_of(group) from group
+        finally:
+            for queue in (policy_out, sse):
+                queue.discard()
+                obs.queue_closed(queue.stats)
+            admission.close([stats.name for stats in (policy_out.stats, sse.stats) if stats.overflows])
+            await _close(backend_stream)
+
+    def _queue(self, name: QueueName, size_of: Callable[[T], int], obs: ObservabilityContext) -> StageQueue[T]:
+        settings = self._settings
+        return StageQueue(
+            obs.queue(name, settings.queue_items, settings.queue_bytes),
+            size_of=size_of,
+            put_timeout=settings.put_timeout,
+            budget=self._budget,
+            ledger=obs.ledger,
+        )
+
+    async def _guarded(
+        self, loaded: LoadedPolicy, hook: str, value: T, policy_ctx: PolicyContext, obs: ObservabilityContext
+    ) -> T:
+        """One call of a hook that looks at a whole; `value` itself when it failed and its policy steps aside."""
+        try:
+            with obs.hook(loaded.name, hook):
+                async with asyncio.timeout(self._settings.policy_timeout or None) as limit:
+                    result: object = await getattr(loaded.policy, hook)(value, policy_ctx)
+            if isinstance(result, type(value)):
+                return result
+            failure: PolicyError = PolicyFailed(
+                _FAILED, detail=f"{loaded.name}.{hook} returned {type(result).__name__}"
+            )
+        except GatewayError:
+            raise
+        except Exception as error:
+            where = f"{loaded.name}.{hook}"
+            if limit.expired():
+                obs.policy_timeout(loaded.name, hook)
+                failure = PolicyTimeout("A policy of the gateway took too long.", detail=where)
+            else:
+                failure = PolicyFailed(_FAILED, detail=f"{where}: {error!r}")
+            failure.__cause__ = error
+        if loaded.on_error == "fail_closed":
+            raise failure
+        obs.policy_decision(loaded.name, hook, "failed_open")
+        obs.policy_skipped(loaded.name, "content", 1)
+        return value
+
+
+async def _drain(sse: StageQueue[bytes], send: Send) -> None:
+    while batch := await sse.get_batch():
+        await send(b"".join(batch))
+
+
+_closing: set[asyncio.Task[None]] = set()
+
+
+async def _close(stream: AsyncGenerator[ModelResponse, None]) -> None:
+    """Close the upstream, whatever cancels us meanwhile; one that will not close is left to itself after a while."""
+    task = asyncio.create_task(_aclose(stream))
+    _closing.add(task)
+    task.add_done_callback(_closing.discard)
+    await asyncio.wait({task}, timeout=_CLOSE_TIMEOUT)
+
+
+async def _aclose(stream: AsyncGenerator[ModelResponse, None]) -> None:
+    with suppress(Exception):
+        await stream.aclose()
