@@ -4,24 +4,11 @@ The formatter itself is pure and lives with its dialect. All chunks that wait ar
 item. A stream that failed leaves here without its closing events: whoever sends the bytes renders the error.
 """
 
-from typing import Protocol
-
+from app.dialects.formatter import Formatter
 from app.errors import GatewayError, QueueOverflow
 from app.messages import ModelResponse
 from app.pipeline.queues import StageQueue
 from telemetry.context import ObservabilityContext
-
-
-class Formatter(Protocol):
-    """One stream in a client's dialect. Each call returns bytes to send, possibly none, in a legal order."""
-
-    def format(self, chunk: ModelResponse) -> bytes: ...
-
-    def finish(self) -> bytes: ...
-
-    def fail(self, error: GatewayError) -> bytes: ...
-
-    def keepalive(self) -> bytes: ...
 
 
 class ClientFormatter:

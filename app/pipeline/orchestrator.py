@@ -5,10 +5,11 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Literal, TypeVar
 
+from app.dialects.formatter import Formatter
 from app.errors import GatewayError, PolicyError, PolicyFailed, PolicyTimeout, cause_of
 from app.messages import ModelResponse, Request, text_size
 from app.pipeline.admission import PipelineBreakers
-from app.pipeline.client_formatter import ClientFormatter, Formatter
+from app.pipeline.client_formatter import ClientFormatter
 from app.pipeline.executor import PolicyExecutor
 from app.pipeline.queues import ByteBudget, StageQueue
 from app.pipeline.whole import as_chunk, from_chunks
@@ -74,7 +75,7 @@ class PolicyOrchestrator:
         """Both stages and the sender, until the last byte is sent. Raises the error that ended the stream, if any."""
         policy_out = self._queue("policy_out", text_size, obs)
         sse: StageQueue[bytes] = self._queue("sse", len, obs)
-        admission = self._breakers.admit()
+        admission = self._breakers.admit(obs)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._executor.process(backend_stream, policy_out, policy_ctx, obs))

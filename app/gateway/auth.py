@@ -1,0 +1,42 @@
+"""Who may call: one check for every route but the health ones, before a body is read.
+
+A key comes as `Authorization: Bearer ...` or `x-api-key: ...`. Keys are compared by their digests, all of them, in
+constant time.
+"""
+
+from collections.abc import Sequence
+from hashlib import sha256
+from hmac import compare_digest
+
+from app.errors import AuthenticationFailed
+
+
+class KeyRing:
+    """The keys that callers may present; an empty ring lets everybody in (loopback only, checked at start)."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self._digests = tuple(_digest(key) for key in keys)
+
+    def check(self, headers: dict[str, str]) -> None:
+        if not self._digests:
+            return
+        presented = presented_key(headers)
+        if presented is None:
+            raise AuthenticationFailed(
+                "No API key provided. Send it as `Authorization: Bearer KEY` or `x-api-key: KEY`."
+            )
+        digest = _digest(presented)
+        matches = [compare_digest(digest, known) for known in self._digests]
+        if not any(matches):
+            raise AuthenticationFailed("Incorrect API key provided.")
+
+
+def presented_key(headers: dict[str, str]) -> str | None:
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return token.strip()
+    return headers.get("x-api-key") or None
+
+
+def _digest(key: str) -> bytes:
+    return sha256(key.encode("utf-8", "surrogateescape")).digest()

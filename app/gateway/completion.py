@@ -1,0 +1,63 @@
+"""The work of an exchange that asks a model for an answer, streamed or whole."""
+
+from functools import partial
+from time import time
+from typing import Any
+
+from app.errors import UnknownModel
+from app.gateway.exchange import Exchange
+from app.messages import Request
+from app.policies.context import PolicyContext
+from telemetry.names import OTHER
+
+
+async def complete(exchange: Exchange, body: dict[str, Any]) -> None:
+    gateway, obs = exchange.gateway, exchange.obs
+    obs.recorder.request_received(partial(_same, body))
+    request = exchange.dialect.decode_request(body, exchange.headers)
+    known = gateway.router.knows(request.model)
+    obs.describe(
+        operation="chat",
+        model=request.model if known else OTHER,
+        provider=None,
+        stream=request.stream,
+        policies=gateway.policy_names,
+    )
+    if not known:
+        raise UnknownModel(
+            f"The model `{request.model}` does not exist or you do not have access to it.", param="model"
+        )
+    policy_ctx = PolicyContext(obs.transaction_id, request)
+    policy_ctx.request = request = await gateway.orchestrator.process_request(request, policy_ctx, obs)
+    obs.recorder.request_sent(partial(_same, request))
+    if request.stream:
+        await _stream(exchange, request, policy_ctx)
+    else:
+        await _whole(exchange, request, policy_ctx)
+
+
+async def _stream(exchange: Exchange, request: Request, policy_ctx: PolicyContext) -> None:
+    formatter = exchange.dialect.formatter(request, exchange.obs.transaction_id, int(time()))
+    exchange.stream_with(formatter)
+    await exchange.gateway.orchestrator.process_streaming_response(
+        exchange.gateway.router.stream(request, exchange.obs),
+        formatter,
+        exchange.reply.events,
+        policy_ctx,
+        exchange.obs,
+    )
+    await exchange.reply.end()
+
+
+async def _whole(exchange: Exchange, request: Request, policy_ctx: PolicyContext) -> None:
+    obs = exchange.obs
+    with obs.ledger.charge("upstream"):
+        response = await exchange.gateway.router.complete(request, obs)
+    obs.recorder.chunk_in(response)
+    response = await exchange.gateway.orchestrator.process_full_response(response, policy_ctx, obs)
+    obs.recorder.chunk_out(response)
+    await exchange.reply.json(200, exchange.dialect.encode_response(response, request))
+
+
+def _same(content: object) -> object:
+    return content

@@ -1,0 +1,101 @@
+"""The response side of one exchange: knows what was sent, and charges the client's time to the ledger.
+
+A response starts with its first byte, so that everything that fails before is an HTTP status of its own.
+"""
+
+import asyncio
+from collections.abc import Iterable
+
+import msgspec
+from starlette.types import Send
+
+from app.dialects.errors import RenderedError
+from app.errors import ClientDisconnected
+from telemetry.context import ObservabilityContext
+
+_EVENT_STREAM = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    # Proxies such as nginx would collect a stream before they pass it on.
+    (b"x-accel-buffering", b"no"),
+)
+_JSON = ((b"content-type", b"application/json"),)
+_LAST_WORD_TIMEOUT = 5.0
+"""Seconds for the last event of a failed stream; then the connection is cut, which no SDK takes for success."""
+
+
+class Reply:
+    def __init__(self, send: Send, obs: ObservabilityContext) -> None:
+        self._send = send
+        self._obs = obs
+        self._ids = tuple((name, obs.transaction_id.encode()) for name in (b"x-request-id", b"request-id"))
+        self.status = 0
+        """0 until the response has started."""
+        self.complete = False
+        self.idle_since = asyncio.get_running_loop().time()
+        self.client_is_gone = False
+        self._busy = False
+
+    @property
+    def started(self) -> bool:
+        return self.status != 0
+
+    async def events(self, data: bytes) -> None:
+        """Send events of a stream; nothing to a client that has gone, where the stream is to be finished anyway."""
+        if self.client_is_gone:
+            return
+        await self._start(200, _EVENT_STREAM)
+        await self._body(data, more=True)
+
+    async def keepalive(self, comment: bytes) -> None:
+        """A comment between events; none while a send is still under way."""
+        if not (self._busy or self.complete or self.client_is_gone):
+            await self._start(200, _EVENT_STREAM)
+            await self._body(comment, more=True, counts=False)
+
+    async def end(self) -> None:
+        """The clean end of a stream."""
+        if self.client_is_gone:
+            raise ClientDisconnected("The client left before the end of its stream.")
+        await self._start(200, _EVENT_STREAM)
+        self.complete = True
+        await self._body(b"", more=False)
+
+    async def last_word(self, data: bytes) -> None:
+        """The error event of a stream that failed. Cut off where the client does not read even that."""
+        try:
+            async with asyncio.timeout(_LAST_WORD_TIMEOUT):
+                await self._body(data, more=True)
+                self.complete = True
+                await self._body(b"", more=False)
+        except TimeoutError:
+            self._obs.log("warning", "connection cut: the client does not read")
+
+    async def json(self, status: int, body: object, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+        if self.client_is_gone:
+            raise ClientDisconnected("The client left before its answer.")
+        data = msgspec.json.encode(body)
+        await self._start(status, (*_JSON, (b"content-length", str(len(data)).encode()), *headers))
+        self.complete = True
+        await self._body(data, more=False)
+
+    async def error(self, rendered: RenderedError) -> None:
+        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in rendered.headers.items()]
+        await self.json(rendered.status, rendered.body, headers)
+
+    async def _start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        if not self.started:
+            self.status = status
+            await self._send({"type": "http.response.start", "status": status, "headers": [*headers, *self._ids]})
+
+    async def _body(self, data: bytes, more: bool, counts: bool = True) -> None:
+        self._busy = True
+        self._obs.ledger.enter("client")
+        try:
+            await self._send({"type": "http.response.body", "body": data, "more_body": more})
+        finally:
+            self._obs.ledger.leave("client")
+            self._busy = False
+            self.idle_since = asyncio.get_running_loop().time()
+        if counts and data:
+            self._obs.recorder.sent_bytes(len(data))

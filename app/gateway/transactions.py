@@ -1,0 +1,26 @@
+"""From an ASGI scope to an open transaction."""
+
+from starlette.types import Scope
+
+from telemetry.context import ObservabilityContext, Telemetry
+
+
+def header_map(scope: Scope) -> dict[str, str]:
+    """Lower-case names; of a header that comes twice the last one counts."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def open_transaction(telemetry: Telemetry, api: str, scope: Scope, headers: dict[str, str]) -> ObservabilityContext:
+    server = scope.get("server") or (None, None)
+    client = scope.get("client") or (None, None)
+    return telemetry.open(
+        api,
+        scope["method"],
+        scope["path"],
+        headers,
+        scheme=scope["scheme"],
+        http_version=scope["http_version"],
+        server_address=server[0],
+        server_port=server[1],
+        client_address=client[0],
+    )

@@ -1,0 +1,111 @@
+"""From settings to a running gateway: the one place where long-lived objects are made, and closed in reverse."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import FastAPI
+from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+
+from app.backends import Backend, Router, make_backend
+from app.backends.breakers import UpstreamBreakers
+from app.gateway.door import Door
+from app.gateway.exchange import Gateway
+from app.gateway.in_flight import InFlight
+from app.gateway.rendering import add_error_handlers
+from app.gateway.routes import HEALTH_PATHS, MODEL_ROUTES, add_routes
+from app.pipeline.admission import PipelineBreakers
+from app.pipeline.client_formatter import ClientFormatter
+from app.pipeline.executor import PolicyExecutor
+from app.pipeline.orchestrator import PolicyOrchestrator
+from app.policies.loading import LoadedPolicy, load_policies
+from app.settings import Deployment, Settings
+from telemetry.context import Telemetry, TelemetryOptions
+from telemetry.setup import setup
+
+
+def create_app(settings: Settings, telemetry: Telemetry | None = None) -> FastAPI:
+    """The gateway as an ASGI application; `app.state.gateway` is its inside. Telemetry that is handed in is closed with
+    it, too."""
+    policies = load_policies(settings.policies)
+    telemetry = telemetry or make_telemetry(settings, policies)
+    gateway = make_gateway(settings, policies, telemetry)
+    app = FastAPI(title="Flowspan", openapi_url=None, lifespan=_lifespan)
+    app.state.gateway = gateway
+    add_routes(app, gateway)
+    add_error_handlers(app)
+    app.add_middleware(Door, gateway=gateway, keys=settings.keys)
+    FastAPIInstrumentor.instrument_app(
+        app,
+        tracer_provider=telemetry.tracer_provider,
+        excluded_urls=_without_instrumentation(),
+        exclude_spans=["receive", "send"],
+    )
+    return app
+
+
+def make_gateway(settings: Settings, policies: Sequence[LoadedPolicy], telemetry: Telemetry) -> Gateway:
+    queue_breakers = PipelineBreakers(settings.breakers.queue)
+    for name in queue_breakers.names:
+        telemetry.register_breaker(name)
+    orchestrator = PolicyOrchestrator(
+        policies,
+        PolicyExecutor(policies, settings.pipeline),
+        ClientFormatter(),
+        queue_breakers,
+        settings.pipeline,
+    )
+
+    def backend_of(deployment: Deployment) -> Backend:
+        return make_backend(deployment, settings.router.request_timeout)
+
+    router = Router(
+        settings.deployments,
+        settings.router,
+        breakers=UpstreamBreakers(settings.breakers.upstream),
+        make_backend=backend_of,
+    )
+    return Gateway(settings, router, orchestrator, telemetry, InFlight(), tuple(loaded.name for loaded in policies))
+
+
+def make_telemetry(settings: Settings, policies: Sequence[LoadedPolicy]) -> Telemetry:
+    said = settings.telemetry
+    return setup(
+        TelemetryOptions(
+            boundary_events=said.boundary_events,
+            capture_content=said.capture_content,
+            propagate_traceparent=said.propagate_traceparent,
+            log_level=said.log_level,
+        ),
+        models=[(deployment.model_name, deployment.provider) for deployment in settings.deployments],
+        policies=[loaded.name for loaded in policies],
+        secrets=secrets_of(settings),
+        log_stream=sys.stderr,
+    )
+
+
+def secrets_of(settings: Settings) -> list[str]:
+    """Every configured key, so that none of them leaves by a log line or a span."""
+    keys = [deployment.params.get("api_key") for deployment in settings.deployments]
+    return [*settings.keys, *{key for key in keys if isinstance(key, str)}]
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    gateway: Gateway = app.state.gateway
+    sampler = asyncio.create_task(gateway.telemetry.run())
+    try:
+        yield
+    finally:
+        sampler.cancel()
+        with suppress(asyncio.CancelledError):
+            await sampler
+        await gateway.router.aclose()
+        await gateway.telemetry.aclose()
+
+
+def _without_instrumentation() -> str:
+    """The model routes have a transaction of their own, the health routes are asked every few seconds."""
+    paths = [route.path for route in MODEL_ROUTES] + sorted(HEALTH_PATHS)
+    return ",".join(f"^[a-z]+://[^/]+{path}$" for path in paths)
