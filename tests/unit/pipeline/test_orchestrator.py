@@ -1,0 +1,287 @@
+"""The orchestrator over both stages, with a real formatter and telemetry, and a sender that can be slow."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+
+import pytest
+from msgspec.structs import replace
+
+from app.dialects import DIALECTS
+from app.errors import (
+    BreakerOpen,
+    GatewayError,
+    InternalError,
+    PolicyBlocked,
+    PolicyFailed,
+    PolicyTimeout,
+    QueueOverflow,
+    UpstreamTruncated,
+)
+from app.messages import Choice, InputMessage, Message, ModelResponse, Request, TextPart
+from app.pipeline.admission import PipelineBreakers
+from app.pipeline.client_formatter import ClientFormatter
+from app.pipeline.executor import PolicyExecutor
+from app.pipeline.orchestrator import PolicyOrchestrator
+from app.policies.base import Policy
+from app.policies.context import PolicyContext, StreamContext
+from app.policies.loading import LoadedPolicy
+from app.settings import PipelineSettings, QueueBreakerSettings, Seconds
+from telemetry.names import QUEUES
+from tests.support import run
+from tests.unit.pipeline.rig import Outcome, content, finish, loaded, observed, settings
+
+REQUEST = Request(dialect="openai_chat", model="m", messages=(InputMessage("user", (TextPart("hello"),)),), stream=True)
+WHOLE = ModelResponse(
+    id="r", model="m", choices=(Choice(message=Message(role="assistant", content="hi"), finish_reason="stop"),)
+)
+
+
+class Upstream:
+    """A backend's stream that knows whether it was closed."""
+
+    def __init__(self, *chunks: ModelResponse | Exception, hangs: bool = False) -> None:
+        self.closed = False
+        self.asked = 0
+        self._chunks = chunks
+        self._hangs = hangs
+
+    async def stream(self) -> AsyncGenerator[ModelResponse, None]:
+        try:
+            for chunk in self._chunks:
+                self.asked += 1
+                if isinstance(chunk, Exception):
+                    raise chunk
+                yield chunk
+            if self._hangs:
+                await asyncio.get_running_loop().create_future()
+        finally:
+            self.closed = True
+
+
+class Sender:
+    """Collects what is sent; a stuck one never gets beyond its first send."""
+
+    def __init__(self, stuck: bool = False) -> None:
+        self.sent = b""
+        self._stuck = stuck
+
+    async def __call__(self, data: bytes) -> None:
+        if self._stuck:
+            await asyncio.get_running_loop().create_future()
+        self.sent += data
+
+
+def an_orchestrator(
+    policies: Sequence[LoadedPolicy] = (),
+    with_settings: PipelineSettings | None = None,
+    breakers: PipelineBreakers | None = None,
+) -> PolicyOrchestrator:
+    chosen = with_settings or settings()
+    return PolicyOrchestrator(
+        policies,
+        PolicyExecutor(policies, chosen),
+        ClientFormatter(),
+        breakers or PipelineBreakers(QueueBreakerSettings()),
+        chosen,
+    )
+
+
+async def stream_through(
+    orchestrator: PolicyOrchestrator, upstream: Upstream, sender: Sender, outcome: Outcome
+) -> GatewayError | None:
+    formatter = DIALECTS["openai_chat"].formatter(REQUEST, outcome.obs.transaction_id, 1)
+    policy_ctx = PolicyContext(outcome.obs.transaction_id, REQUEST)
+    try:
+        await orchestrator.process_streaming_response(upstream.stream(), formatter, sender, policy_ctx, outcome.obs)
+    except GatewayError as error:
+        return error
+    return None
+
+
+def test_a_stream_reaches_its_sender_whole_and_the_upstream_is_closed() -> None:
+    upstream, sender, outcome = Upstream(content("he"), content("llo"), finish()), Sender(), observed()
+    assert run(stream_through(an_orchestrator(), upstream, sender, outcome)) is None
+    assert b'"content":"he"' in sender.sent
+    assert sender.sent.endswith(b"data: [DONE]\n\n")
+    assert upstream.closed
+
+
+def test_a_stream_that_failed_has_no_clean_end_and_says_what_came_before() -> None:
+    upstream, sender, outcome = Upstream(content("he"), UpstreamTruncated("cut")), Sender(), observed()
+    error = run(stream_through(an_orchestrator(), upstream, sender, outcome))
+    assert isinstance(error, UpstreamTruncated)
+    assert b'"content":"he"' in sender.sent
+    assert b"[DONE]" not in sender.sent
+    assert upstream.closed
+
+
+def test_a_defect_is_an_internal_error_and_never_a_clean_end() -> None:
+    upstream, sender, outcome = Upstream(content("he"), KeyError("boom")), Sender(), observed()
+    error = run(stream_through(an_orchestrator(), upstream, sender, outcome))
+    assert isinstance(error, InternalError)
+    assert b"[DONE]" not in sender.sent
+
+
+def test_a_sender_that_fails_ends_the_stream_and_closes_the_upstream() -> None:
+    class Broken(Sender):
+        async def __call__(self, data: bytes) -> None:
+            raise OSError("gone")
+
+    upstream, outcome = Upstream(content("he"), hangs=True), observed()
+    assert isinstance(run(stream_through(an_orchestrator(), upstream, Broken(), outcome)), InternalError)
+    assert upstream.closed
+
+
+def test_a_cancelled_stream_closes_its_upstream() -> None:
+    upstream, outcome = Upstream(content("he"), hangs=True), observed()
+
+    async def main() -> None:
+        task = asyncio.ensure_future(stream_through(an_orchestrator(), upstream, Sender(), outcome))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    run(main())
+    assert upstream.closed
+
+
+def tight(put_timeout: float = 0.02) -> PipelineSettings:
+    return replace(settings(), queue_items=2, put_timeout=Seconds(put_timeout))
+
+
+def test_a_sender_that_is_stuck_holds_the_upstream_back_and_then_overflows() -> None:
+    upstream = Upstream(*(content(str(number)) for number in range(100)), hangs=True)
+    outcome = observed()
+    error = run(stream_through(an_orchestrator(with_settings=tight()), upstream, Sender(stuck=True), outcome))
+    assert isinstance(error, QueueOverflow)
+    assert upstream.asked < 20
+    assert upstream.closed
+    assert outcome.counter("flowspan_queue_overflows_total", queue="sse") == 1
+    assert outcome.counter("flowspan_queue_discarded_items_total", queue="sse") > 0
+
+
+def test_overflows_open_the_queues_breaker_and_a_probe_closes_it() -> None:
+    now = [0.0]
+    breakers = PipelineBreakers(QueueBreakerSettings(threshold=2, cooldown=Seconds(15)), clock=lambda: now[0])
+    orchestrator = an_orchestrator(with_settings=tight(), breakers=breakers)
+
+    async def main() -> list[str]:
+        ends = []
+        for stuck, at in ((True, 0), (True, 1), (False, 2), (False, 20), (False, 21)):
+            now[0] = at
+            upstream = Upstream(*(content(str(number)) for number in range(20)), finish())
+            error = await stream_through(orchestrator, upstream, Sender(stuck), observed())
+            ends.append(type(error).__name__)
+        return ends
+
+    assert run(main()) == ["QueueOverflow", "QueueOverflow", "BreakerOpen", "NoneType", "NoneType"]
+
+
+def test_a_rejected_stream_never_asks_its_upstream() -> None:
+    breakers = PipelineBreakers(QueueBreakerSettings(threshold=1))
+    orchestrator = an_orchestrator(with_settings=tight(), breakers=breakers)
+    upstream, outcome = Upstream(content("x"), finish()), observed()
+
+    async def main() -> GatewayError | None:
+        await stream_through(orchestrator, Upstream(*[content("x")] * 20), Sender(stuck=True), observed())
+        return await stream_through(orchestrator, upstream, Sender(), outcome)
+
+    error = run(main())
+    assert isinstance(error, BreakerOpen)
+    assert error.retry_after is not None
+    assert upstream.asked == 0
+    rejected = "flowspan_breaker_rejections_total"
+    assert sum(outcome.counter(rejected, breaker=f"queue:{queue}", reason="open") for queue in QUEUES) == 1
+
+
+class Replaces(Policy):
+    async def on_request(self, request: Request, ctx: PolicyContext) -> Request:
+        return request.map_text(str.upper)
+
+    async def on_response(self, response: ModelResponse, ctx: PolicyContext) -> ModelResponse:
+        return replace(response, model="other")
+
+
+class Raises(Policy):
+    async def on_request(self, request: Request, ctx: PolicyContext) -> Request:
+        raise RuntimeError("boom")
+
+    async def on_response(self, response: ModelResponse, ctx: PolicyContext) -> ModelResponse:
+        raise RuntimeError("boom")
+
+
+class Forgets(Policy):
+    async def on_request(self, request: Request, ctx: PolicyContext) -> Request:
+        return None  # type: ignore[return-value]  # the fault under test
+
+
+class Hangs(Policy):
+    async def on_request(self, request: Request, ctx: PolicyContext) -> Request:
+        await asyncio.get_running_loop().create_future()
+        return request
+
+
+class Blocks(Policy):
+    async def on_request(self, request: Request, ctx: PolicyContext) -> Request:
+        raise PolicyBlocked("No.")
+
+
+def ask(policy: Policy, fail_open: bool = False) -> Request:
+    outcome = observed()
+    orchestrator = an_orchestrator([loaded(policy, fail_open)], settings(policy_timeout=0.05))
+    return run(orchestrator.process_request(REQUEST, PolicyContext("t", REQUEST), outcome.obs))
+
+
+def test_a_request_that_no_policy_changes_is_the_same_object() -> None:
+    assert ask(Policy()) is REQUEST
+
+
+def test_a_request_can_be_changed() -> None:
+    assert ask(Replaces()).messages[0].parts == (TextPart("HELLO"),)
+
+
+@pytest.mark.parametrize(
+    ("policy", "error"), [(Raises(), PolicyFailed), (Forgets(), PolicyFailed), (Hangs(), PolicyTimeout)]
+)
+def test_a_failing_on_request_stops_or_is_passed_by_as_declared(policy: Policy, error: type[GatewayError]) -> None:
+    with pytest.raises(error):
+        ask(policy)
+    assert ask(policy, fail_open=True) is REQUEST
+
+
+def test_a_deliberate_no_to_a_request_stands_in_any_case() -> None:
+    with pytest.raises(PolicyBlocked):
+        ask(Blocks(), fail_open=True)
+
+
+def answer(policy: Policy, fail_open: bool = False) -> ModelResponse:
+    outcome = observed()
+    orchestrator = an_orchestrator([loaded(policy, fail_open)])
+    return run(orchestrator.process_full_response(WHOLE, PolicyContext("t", REQUEST), outcome.obs))
+
+
+def test_a_whole_response_goes_through_on_response_or_the_block_hooks() -> None:
+    class Delta(Policy):
+        async def on_content_delta(self, text: str, ctx: StreamContext) -> None:
+            await ctx.emit_text(text.upper())
+
+    class Complete(Policy):
+        async def on_content_complete(self, text: str, ctx: StreamContext) -> None:
+            await ctx.emit_text(text + "!")
+
+    def said(policy: Policy) -> str | None:
+        message = answer(policy).choices[0].message
+        return message.content if message is not None else None
+
+    assert answer(Policy()) is WHOLE
+    assert answer(Replaces()).model == "other"
+    assert said(Delta()) == "HI"
+    assert said(Complete()) == "hi!"
+
+
+def test_a_failing_on_response_stops_or_is_passed_by_as_declared() -> None:
+    with pytest.raises(PolicyFailed):
+        answer(Raises())
+    assert answer(Raises(), fail_open=True) is WHOLE
