@@ -1,0 +1,34 @@
+"""The way to the providers: `router` finds a deployment for a request and tries, a backend asks it.
+
+`simulated` needs no network; `litellm` reaches every provider that LiteLLM knows, and imports it at its first use.
+"""
+
+from app.backends.router import Backend, Router
+from app.backends.simulated import make_simulated, scenario_of
+from app.settings import Deployment
+
+__all__ = ["Backend", "Router", "make_backend", "validate"]
+
+
+def make_backend(deployment: Deployment, request_timeout: float = 600.0) -> Backend:
+    """`request_timeout` is for a deployment without a timeout of its own."""
+    match deployment.backend:
+        case "simulated":
+            return make_simulated(deployment)
+        case "litellm":
+            from app.backends.litellm.backend import LiteLLMBackend
+
+            return LiteLLMBackend(deployment, request_timeout)
+
+
+def validate(deployment: Deployment) -> None:
+    """Raise ValueError, with a text for the operator, where the deployment could never serve. Imports no LiteLLM."""
+    if deployment.backend == "simulated":
+        scenario_of(deployment)
+        return
+    model = deployment.model
+    if not model or model.endswith("/"):
+        raise ValueError(f"{model!r} names no model; expected something like openai/gpt-5")
+    for name in ("model", "messages", "stream", "stream_options"):
+        if name in deployment.params:
+            raise ValueError(f"{name} belongs to each request and cannot be set for a deployment")

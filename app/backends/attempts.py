@@ -1,0 +1,116 @@
+"""One attempt on one deployment: its permit, its span, and the limit on its first byte.
+
+However it ends (well, by an error, or because nobody listens any more), breaker and telemetry hear of it exactly once.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+from types import TracebackType
+from typing import Protocol
+
+from app.errors import GatewayError, UpstreamFailed, UpstreamTimeout, UpstreamTruncated
+from app.messages import ModelResponse, Request
+from telemetry.context import Attempt
+
+
+class Backend(Protocol):
+    """How one deployment is asked. Errors are leaves of `BackendError`; a stream that ends without its terminal event
+    raises `UpstreamTruncated`. Made once per deployment, used by many requests at a time."""
+
+    def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[ModelResponse, None]: ...
+
+    async def complete(self, request: Request, attempt: Attempt) -> ModelResponse: ...
+
+    async def count_tokens(self, request: Request) -> int: ...
+
+    async def aclose(self) -> None: ...
+
+
+class Trial:
+    """Enter it and tell it what came; leaving it without an error is success, by cancellation neither that nor failure.
+
+    `settle` is told the error that ended it, or None.
+    """
+
+    def __init__(self, attempt: Attempt, settle: Callable[[BaseException | None], None]) -> None:
+        self.attempt = attempt
+        self._settle = settle
+        self._last: ModelResponse | None = None
+        self._finish_reasons: dict[int, str] = {}
+
+    def __enter__(self) -> "Trial":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._settle(error)
+        self._describe()
+        if error is not None:
+            self._fail(error)
+        self.attempt.end()
+
+    def saw(self, response: ModelResponse) -> None:
+        """A chunk, or the whole response."""
+        if self._last is None:
+            self.attempt.first_chunk()
+        self._last = response
+        if response.usage is not None:
+            self.attempt.usage(response.usage)
+        for choice in response.choices:
+            if choice.finish_reason:
+                self._finish_reasons[choice.index] = choice.finish_reason
+
+    def _describe(self) -> None:
+        if self._last is not None:
+            reasons = tuple(self._finish_reasons[index] for index in sorted(self._finish_reasons))
+            self.attempt.response(self._last.id, self._last.model, reasons)
+
+    def _fail(self, error: BaseException) -> None:
+        match error:
+            case GatewayError():
+                status = error.upstream_status if isinstance(error, UpstreamFailed) else None
+                self.attempt.fail(error.error_type, error.detail or error.message, status)
+            case asyncio.CancelledError() | GeneratorExit():
+                self.attempt.fail("cancelled")
+            case _:
+                self.attempt.fail("internal_error", type(error).__name__)
+
+
+async def streamed(
+    trial: Trial, backend: Backend, request: Request, limit: float
+) -> AsyncGenerator[ModelResponse, None]:
+    """`limit` is for the first chunk; the pipeline watches over the next ones."""
+    with trial:
+        async with aclosing(backend.stream(request, trial.attempt)) as chunks:
+            async with _within(limit):
+                first = await anext(chunks, None)
+            if first is None:
+                raise UpstreamTruncated("The provider's stream was empty.")
+            trial.saw(first)
+            yield first
+            async for chunk in chunks:
+                trial.saw(chunk)
+                yield chunk
+
+
+async def completed(trial: Trial, backend: Backend, request: Request, limit: float) -> ModelResponse:
+    """`limit` is for the whole of it."""
+    with trial:
+        async with _within(limit):
+            response = await backend.complete(request, trial.attempt)
+        trial.saw(response)
+        return response
+
+
+@asynccontextmanager
+async def _within(limit: float) -> AsyncIterator[None]:
+    deadline = asyncio.timeout(limit)
+    try:
+        async with deadline:
+            yield
+    except TimeoutError as error:
+        if not deadline.expired():
+            raise
+        raise UpstreamTimeout(f"The provider did not answer within {limit:g} seconds.") from error

@@ -1,0 +1,80 @@
+"""The one place where LiteLLM is imported, after its environment is set and its version is looked at.
+
+Promised: nothing is fetched at import (cost map), no `.env` is read, no telemetry or callback of its own is on, and a
+version known to be compromised is not executed: the check comes before the import.
+"""
+
+import importlib
+import importlib.metadata
+import logging
+import os
+import sys
+import threading
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+_REFUSED = frozenset({"1.82.6", "1.82.7", "1.82.8"})
+"""1.82.7 and 1.82.8 carried a credential stealer; 1.82.6 lies in the range of CVE-2026-42208."""
+
+
+class RefusedLiteLLM(Exception):
+    """The installed version must not be run."""
+
+
+_lock = threading.Lock()
+_ready: list[ModuleType] = []
+
+
+def loaded() -> ModuleType | None:
+    """LiteLLM, if it is ready; never waits."""
+    return _ready[0] if _ready else None
+
+
+def load() -> ModuleType:
+    """LiteLLM, ready for use. Blocks for seconds the first time: call it in a thread."""
+    with _lock:
+        if not _ready:
+            check_version(importlib.metadata.version("litellm"))
+            os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+            os.environ["LITELLM_MODE"] = "PRODUCTION"
+            litellm = importlib.import_module("litellm")
+            _build_types(litellm)
+            _quieten(litellm)
+            _ready.append(litellm)
+        return _ready[0]
+
+
+def check_version(version: str) -> None:
+    if version in _REFUSED:
+        raise RefusedLiteLLM(f"litellm {version} is known to be compromised or vulnerable; install another version.")
+
+
+def _build_types(litellm: ModuleType) -> None:
+    """Pydantic completes them at their first use, which would be the first caller's time."""
+    types = importlib.import_module("litellm.types.utils")
+    litellm.ModelResponse(choices=[types.Choices(message=types.Message(content=""))], usage=litellm.Usage())
+    litellm.ModelResponseStream(choices=[types.StreamingChoices(delta=types.Delta(content=""))])
+
+
+def _quieten(litellm: Any) -> None:
+    litellm.telemetry = False
+    litellm.suppress_debug_info = True
+    litellm.set_verbose = False
+    for callbacks in ("callbacks", "success_callback", "failure_callback", "input_callback", "service_callback"):
+        setattr(litellm, callbacks, [])
+    litellm.cache = None
+    # A model that repeats itself is the caller's to judge; the default of 100 ends honest streams (long tables).
+    litellm.REPEATED_STREAMING_CHUNK_LIMIT = sys.maxsize
+    # Images that LiteLLM fetches itself, for providers that take no URL: never from a private address.
+    litellm.user_url_validation = True
+    for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+@cache
+def reserved_names() -> frozenset[str]:
+    """Every name that LiteLLM reads from its arguments as an order to itself."""
+    types = importlib.import_module("litellm.types.utils")
+    router = importlib.import_module("litellm.types.router")
+    return frozenset(types.all_litellm_params) | frozenset(router.GenericLiteLLMParams.model_fields)

@@ -1,0 +1,200 @@
+"""A request finds a deployment that answers it: in goes the common form, out come the chunks of the first that does.
+
+Retries are bounded, obey `retry-after`, and end with the first chunk handed on: what a caller has seen is never begun
+again. When all deployments of a model failed, its fallbacks are asked in turn. Backends and breakers are made at the
+first use of a deployment, so that thousands of them cost nothing until asked.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar, assert_never
+from urllib.parse import urlsplit
+
+from app.backends.attempts import Backend, Trial, completed, streamed
+from app.backends.breakers import UpstreamBreakers
+from app.backends.deployments import Exhausted, Failure, Refuse, Try, by_model, next_move
+from app.errors import BackendError, BreakerOpen, UnknownModel
+from app.messages import ModelResponse, Request
+from app.pipeline.breaker import BreakerState, Denied
+from app.settings import Deployment, RouterSettings
+from telemetry.context import Attempt, ObservabilityContext
+
+__all__ = ["Backend", "Router"]
+
+_Answer = TypeVar("_Answer")
+_Ask = Callable[[Trial, Backend, float], Awaitable[_Answer]]
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A stream whose first chunk is here: no other deployment will be tried."""
+
+    first: ModelResponse
+    rest: AsyncGenerator[ModelResponse, None]
+
+
+@dataclass
+class _Search:
+    """What one request has been through so far, over all models it was tried on."""
+
+    request: Request
+    obs: ObservabilityContext
+    begun: float
+    error: BackendError | None = None
+    attempt: Attempt | None = None
+    turned_away: set[str] = field(default_factory=set)
+
+
+class Router:
+    def __init__(
+        self,
+        deployments: Sequence[Deployment],
+        settings: RouterSettings,
+        *,
+        breakers: UpstreamBreakers,
+        make_backend: Callable[[Deployment], Backend],
+        clock: Callable[[], float] = time.monotonic,
+        rng: random.Random | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._pools = by_model(deployments)
+        self._settings = settings
+        self._breakers = breakers
+        self._make_backend = make_backend
+        self._clock = clock
+        self._rng = rng or random.Random()
+        self._sleep = sleep
+        self._backends: dict[str, Backend] = {}
+        for name, targets in settings.fallbacks.items():
+            if unknown := [target for target in targets if target not in self._pools]:
+                raise ValueError(f"fallbacks of {name}: no deployment serves {', '.join(unknown)}")
+
+    def model_names(self) -> tuple[str, ...]:
+        return tuple(self._pools)
+
+    def knows(self, model: str) -> bool:
+        return model in self._pools
+
+    async def stream(self, request: Request, obs: ObservabilityContext) -> AsyncGenerator[ModelResponse, None]:
+        """Close it (`aclosing`) when done: that is what closes the upstream."""
+
+        async def begin(trial: Trial, backend: Backend, limit: float) -> _Begun:
+            chunks = streamed(trial, backend, request, limit)
+            return _Begun(await anext(chunks), chunks)
+
+        begun = await self._first_answer(request, obs, begin)
+        async with aclosing(begun.rest) as rest:
+            yield begun.first
+            async for chunk in rest:
+                yield chunk
+
+    async def complete(self, request: Request, obs: ObservabilityContext) -> ModelResponse:
+        def whole(trial: Trial, backend: Backend, limit: float) -> Awaitable[ModelResponse]:
+            return completed(trial, backend, request, limit)
+
+        return await self._first_answer(request, obs, whole)
+
+    async def count_tokens(self, request: Request) -> int:
+        pool = self._pool(request.model)
+        return await self._backend(min(pool, key=lambda one: one.order)).count_tokens(request)
+
+    async def aclose(self) -> None:
+        for backend in self._backends.values():
+            await backend.aclose()
+
+    async def _first_answer(self, request: Request, obs: ObservabilityContext, ask: _Ask[_Answer]) -> _Answer:
+        self._pool(request.model)
+        search = _Search(request, obs, self._clock())
+        names = (request.model, *self._settings.fallbacks.get(request.model, ()))
+        for name in names:
+            answer = await self._ask_pool(self._pools[name], search, ask)
+            if answer is not None:
+                return answer
+        raise search.error or BreakerOpen(
+            "Every deployment of this model is failing; try again later.",
+            retry_after=self._breakers.retry_after(one for name in names for one in self._pools[name]),
+        )
+
+    async def _ask_pool(self, pool: Sequence[Deployment], search: _Search, ask: _Ask[_Answer]) -> _Answer | None:
+        failures: list[Failure] = []
+        while True:
+            match next_move(pool, failures, partial(self._keeps_out, search), self._settings, self._rng.random):
+                case Refuse(error):
+                    raise error
+                case Exhausted():
+                    return None
+                case Try(deployment, wait):
+                    if failures and self._left(search) <= wait:
+                        return None
+                    if wait:
+                        await self._sleep(wait)
+                    try:
+                        # None if the breaker has opened while a wait went on.
+                        if (trial := self._trial(deployment, search)) is not None:
+                            return await ask(trial, self._backend(deployment), self._limit(deployment, search))
+                    except BackendError as error:
+                        search.error = error
+                        failures.append(Failure(deployment, error))
+                case other:
+                    assert_never(other)
+
+    def _trial(self, deployment: Deployment, search: _Search) -> Trial | None:
+        obs = search.obs
+        permit = self._breakers.allow(deployment, obs)
+        if isinstance(permit, Denied):
+            return None
+        obs.describe(provider=deployment.provider)
+        address, port = _server(deployment)
+        search.attempt = obs.attempt(
+            deployment=deployment.id,
+            provider=deployment.provider,
+            model=deployment.model.partition("/")[2] or deployment.model,
+            operation="chat",
+            stream=search.request.stream,
+            server_address=address,
+            server_port=port,
+            retry_of=search.attempt,
+            cost=deployment.cost,
+        )
+        return Trial(search.attempt, lambda error: self._breakers.settle(deployment, permit, error, obs))
+
+    def _keeps_out(self, search: _Search, deployment: Deployment) -> bool:
+        if not self._breakers.keeps_out(deployment):
+            return False
+        if deployment.id not in search.turned_away:
+            search.turned_away.add(deployment.id)
+            is_open = self._breakers.state(deployment) is BreakerState.OPEN
+            search.obs.breaker_rejected(deployment.id, "open" if is_open else "probing")
+        return True
+
+    def _left(self, search: _Search) -> float:
+        return self._settings.request_timeout - (self._clock() - search.begun)
+
+    def _limit(self, deployment: Deployment, search: _Search) -> float:
+        """A deployment's own timeout is for each attempt; without one they share what the request may take."""
+        return deployment.timeout if deployment.timeout is not None else max(self._left(search), 0.0)
+
+    def _pool(self, name: str) -> Sequence[Deployment]:
+        if (pool := self._pools.get(name)) is None:
+            raise UnknownModel(f"The model {name[:200]!r} does not exist.", param="model")
+        return pool
+
+    def _backend(self, deployment: Deployment) -> Backend:
+        if (backend := self._backends.get(deployment.id)) is None:
+            backend = self._backends[deployment.id] = self._make_backend(deployment)
+        return backend
+
+
+def _server(deployment: Deployment) -> tuple[str | None, int | None]:
+    """Where the operator's base URL points; a provider's own address is LiteLLM's to know."""
+    base = deployment.params.get("api_base") or deployment.params.get("base_url")
+    try:
+        url = urlsplit(str(base or ""))
+        return url.hostname, url.port
+    except ValueError:
+        return None, None

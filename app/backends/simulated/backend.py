@@ -1,0 +1,118 @@
+"""A model without network or key: it answers as its scenario says, at its pace, with its faults.
+
+Each request counts; whether a fault meets it is decided by that count and by the injected `rng`, so that a run repeats.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import NoReturn, assert_never
+
+from app.backends.simulated.answer import answer, chunks, count_request_tokens, whole
+from app.backends.simulated.scenario import Fault, Scenario
+from app.errors import UpstreamFailed, UpstreamRejected, UpstreamTimeout, UpstreamTruncated, UpstreamUnreachable
+from app.messages import ModelResponse, Request
+from telemetry.context import Attempt
+
+_STALL = 86_400.0
+"""Longer than any limit that ends a stream, and short enough for every event loop's timers."""
+_REJECTED = frozenset({400, 404, 413, 422})
+
+
+class SimulatedBackend:
+    def __init__(
+        self,
+        model: str,
+        scenario: Scenario,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        rng: random.Random | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._model = model
+        self._scenario = scenario
+        self._sleep = sleep
+        self._rng = rng or random.Random(scenario.seed)
+        self._now = now
+        self._requests = 0
+
+    async def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[ModelResponse, None]:
+        fault, turn = self._begin()
+        await self._pause(self._scenario.first_delay)
+        _refuse(fault)
+        sent = 0
+        for chunk in chunks(answer(self._scenario, request, turn), self._like()):
+            if fault and sent == fault.after_chunks:
+                await self._break(fault, sent)
+            if sent:
+                await self._pause(self._scenario.delay)
+            yield chunk
+            sent += 1
+        # A fault set for later than the last chunk must not turn into a clean end.
+        if fault:
+            await self._break(fault, sent)
+
+    async def complete(self, request: Request, attempt: Attempt) -> ModelResponse:
+        fault, turn = self._begin()
+        said = answer(self._scenario, request, turn)
+        await self._pause(self._scenario.first_delay + self._scenario.delay * len(said.pieces))
+        _refuse(fault)
+        if fault:
+            await self._break(fault, fault.after_chunks)
+        return whole(said, self._like())
+
+    async def count_tokens(self, request: Request) -> int:
+        return count_request_tokens(request)
+
+    async def aclose(self) -> None:
+        """Nothing is held open."""
+
+    def _begin(self) -> tuple[Fault | None, int]:
+        self._requests += 1
+        fault = self._scenario.fault
+        hit = fault is not None and fault.meets(self._requests, self._rng.random())
+        return (fault if hit else None), self._requests - 1
+
+    def _like(self) -> ModelResponse:
+        return ModelResponse(
+            id=f"chatcmpl-simulated-{self._rng.getrandbits(48):012x}", created=int(self._now()), model=self._model
+        )
+
+    async def _pause(self, seconds: float) -> None:
+        if seconds > 0:
+            await self._sleep(seconds)
+
+    async def _break(self, fault: Fault, sent: int) -> NoReturn:
+        match fault.kind:
+            case "stall":
+                await self._sleep(_STALL)
+                raise UpstreamTimeout("The provider said nothing any more.")
+            case "cut":
+                raise UpstreamTruncated("The provider's stream stopped before its end.")
+            case "disconnect":
+                _reset(sent)
+            case "error_event":
+                raise UpstreamFailed("The provider reported an error in its stream: simulated.")
+            case "status":
+                raise _refusal(fault)
+            case other:
+                assert_never(other)
+
+
+def _refuse(fault: Fault | None) -> None:
+    if fault is not None and fault.kind == "status":
+        raise _refusal(fault)
+
+
+def _refusal(fault: Fault) -> UpstreamFailed:
+    kind = UpstreamRejected if fault.status in _REJECTED else UpstreamFailed
+    return kind(
+        f"The provider answered {fault.status}: simulated.", upstream_status=fault.status, retry_after=fault.retry_after
+    )
+
+
+def _reset(sent: int) -> NoReturn:
+    if sent:
+        raise UpstreamTruncated("The provider's stream stopped before its end.", detail="connection reset")
+    raise UpstreamUnreachable("The provider could not be reached.", detail="connection reset")

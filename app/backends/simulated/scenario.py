@@ -1,0 +1,186 @@
+"""What a simulated model does: `simulated/<words>` and the deployment's params, read into one `Scenario`.
+
+The name is words joined by `+`, each with an optional number after a dash: `simulated/thinking+tools-2+cut-5`.
+
+    answer      echo | lorem[-CHUNKS] | tools[-CALLS] | refusal | empty          (default: lorem-20)
+    before it   thinking[-CHUNKS]
+    pace        slow-start-SECONDS | pace-MILLISECONDS (between chunks)
+    usage       no-usage
+    fault       status-CODE [+retry-after-SECONDS]
+                | stall[-CHUNKS] | cut[-CHUNKS] | error-event[-CHUNKS] | disconnect[-CHUNKS]
+    when        rate-PERCENT | every-N (each N-th request) | first-N (the first N requests)   (default: always)
+
+CHUNKS after a fault is how many chunks are sent before it (default 1). Params say the same by name, and win.
+"""
+
+import re
+from itertools import cycle, islice
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+FaultKind = Literal["status", "stall", "cut", "error_event", "disconnect"]
+
+
+class Fault(Struct, frozen=True, forbid_unknown_fields=True):
+    """`rate` (0..1), `every` and `first` narrow down which requests it meets; all that are given must agree."""
+
+    kind: FaultKind
+    status: int = 503
+    retry_after: float | None = None
+    after_chunks: int = 1
+    rate: float = 1.0
+    every: int = 1
+    first: int | None = None
+
+    def meets(self, request_number: int, draw: float) -> bool:
+        """Whether the request (counted from 1) is hit; `draw` lies in 0..1."""
+        in_turn = request_number % self.every == 0
+        early = self.first is None or request_number <= self.first
+        return in_turn and early and draw < self.rate
+
+
+class SimulatedCall(Struct, frozen=True, forbid_unknown_fields=True):
+    name: str
+    arguments: dict[str, Any] | str = {}
+
+
+class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
+    """The params of a simulated deployment; times in seconds."""
+
+    answer: Literal["text", "echo", "tools", "refusal", "empty"] = "text"
+    texts: tuple[str, ...] = ()
+    """Answers in turn, from request to request."""
+    tool_calls: tuple[SimulatedCall, ...] = ()
+    """Calls made whatever the client declared."""
+    calls: int = 1
+    """How many of the client's tools `tools` calls at once."""
+    thinking: str = ""
+    chunk_size: int | None = None
+    """Characters in a chunk; None for a word."""
+    delay: float = 0.0
+    first_delay: float = 0.0
+    finish_reason: str | None = None
+    usage: bool = True
+    fault: Fault | None = None
+    seed: int = 0
+
+
+_LOREM = """
+lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut labore et dolore magna aliqua
+"""
+_IGNORED = frozenset({"api_key", "api_base", "rpm", "tpm"})
+_WORD = re.compile(r"(?P<word>[a-z]+(?:-[a-z]+)*)(?:-(?P<number>\d+(?:\.\d+)?))?")
+
+
+def read_scenario(name: str, params: dict[str, Any]) -> Scenario:
+    """Raise ValueError, naming the word or the key, where the name or the params make no sense."""
+    fields: dict[str, Any] = {}
+    fault: dict[str, Any] = {}
+    for word in name.split("+"):
+        _read_word(word, fields, fault)
+    given = {key: value for key, value in params.items() if key not in _IGNORED}
+    if "texts" not in given and isinstance(text := given.pop("text", None), str):
+        given["texts"] = [text]
+    merged_fault = fault | (given.pop("fault", None) or {})
+    if merged_fault:
+        fields["fault"] = merged_fault
+    if "kind" not in merged_fault and merged_fault:
+        raise ValueError(f"simulated/{name}: {sorted(merged_fault)} need a fault to apply to")
+    return _checked(name, fields | given)
+
+
+def lorem(words: int) -> str:
+    return " ".join(islice(cycle(_LOREM.split()), words))
+
+
+def _checked(name: str, fields: dict[str, Any]) -> Scenario:
+    try:
+        scenario = msgspec.convert(fields, Scenario)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"simulated/{name}: {error}") from error
+    if scenario.chunk_size is not None and scenario.chunk_size < 1:
+        raise ValueError(f"simulated/{name}: chunk_size must be at least 1")
+    if (fault := scenario.fault) and (fault.every < 1 or not 0 <= fault.rate <= 1):
+        raise ValueError(f"simulated/{name}: a fault's `every` starts at 1 and its `rate` lies in 0..1")
+    return scenario
+
+
+def _read_word(text: str, fields: dict[str, Any], fault: dict[str, Any]) -> None:
+    match = _WORD.fullmatch(text)
+    word, number = (match["word"], match["number"]) if match else ("", None)
+    if word in _ANSWERS or word in _PLAIN:
+        _read_answer(text, word, number, fields)
+    elif word in _FAULTS:
+        _read_fault(text, word, number, fault)
+    elif word in _NUMBERS:
+        target = fault if _NUMBERS[word] in Fault.__struct_fields__ else fields
+        target[_NUMBERS[word]] = _scaled(word, _number(text, number))
+    else:
+        raise ValueError(f"unknown word {text!r} in a simulated model's name; see app.backends.simulated.scenario")
+
+
+_ANSWERS = {"lorem", "tools", "thinking"}
+_PLAIN = {"echo", "refusal", "empty", "no-usage"}
+_FAULTS: dict[str, FaultKind] = {
+    "status": "status",
+    "stall": "stall",
+    "cut": "cut",
+    "error-event": "error_event",
+    "disconnect": "disconnect",
+}
+_NUMBERS = {
+    "slow-start": "first_delay",
+    "pace": "delay",
+    "retry-after": "retry_after",
+    "rate": "rate",
+    "every": "every",
+    "first": "first",
+}
+_SCALES = {"pace": 1000.0, "rate": 100.0}
+
+
+def _read_answer(text: str, word: str, number: str | None, fields: dict[str, Any]) -> None:
+    if word in _PLAIN and number is not None:
+        raise ValueError(f"{text!r}: {word} takes no number")
+    match word:
+        case "lorem":
+            fields["texts"] = [lorem(int(_whole(text, number, 20)))]
+        case "thinking":
+            fields["thinking"] = lorem(int(_whole(text, number, 5)))
+        case "tools":
+            fields |= {"answer": "tools", "calls": _whole(text, number, 1)}
+        case "no-usage":
+            fields["usage"] = False
+        case _:
+            fields["answer"] = word
+
+
+def _read_fault(text: str, word: str, number: str | None, fault: dict[str, Any]) -> None:
+    if "kind" in fault:
+        raise ValueError(f"{text!r}: one fault at a time")
+    fault["kind"] = _FAULTS[word]
+    if word == "status":
+        fault["status"] = _whole(text, number, 503)
+    else:
+        fault["after_chunks"] = _whole(text, number, 1)
+
+
+def _number(text: str, number: str | None) -> float:
+    if number is None:
+        raise ValueError(f"{text!r} needs a number, as in {text}-1")
+    return float(number)
+
+
+def _whole(text: str, number: str | None, default: int) -> int:
+    value = default if number is None else float(number)
+    if value != int(value):
+        raise ValueError(f"{text!r} needs a whole number")
+    return int(value)
+
+
+def _scaled(word: str, number: float) -> float | int:
+    if word in ("every", "first"):
+        return _whole(f"{word}-{number}", str(number), 1)
+    return number / _SCALES.get(word, 1.0)
