@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
+from msgspec.structs import replace
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 
-from app.backends import Backend, Router, make_backend
+from app.backends import Backend, Router, make_backend, prepare
 from app.backends.breakers import UpstreamBreakers
 from app.gateway.door import Door
 from app.gateway.exchange import Gateway
@@ -20,7 +21,7 @@ from app.pipeline.client_formatter import ClientFormatter
 from app.pipeline.executor import PolicyExecutor
 from app.pipeline.orchestrator import PolicyOrchestrator
 from app.policies.loading import LoadedPolicy, load_policies
-from app.settings import Deployment, Settings
+from app.settings import Deployment, PipelineSettings, Settings
 from telemetry.context import Telemetry, TelemetryOptions
 from telemetry.setup import setup
 
@@ -49,13 +50,9 @@ def make_gateway(settings: Settings, policies: Sequence[LoadedPolicy], telemetry
     queue_breakers = PipelineBreakers(settings.breakers.queue)
     for name in queue_breakers.names:
         telemetry.register_breaker(name)
-    orchestrator = PolicyOrchestrator(
-        policies,
-        PolicyExecutor(policies, settings.pipeline),
-        ClientFormatter(),
-        queue_breakers,
-        settings.pipeline,
-    )
+    pipeline = _with_request_timeout(settings)
+    executor = PolicyExecutor(policies, pipeline)
+    orchestrator = PolicyOrchestrator(policies, executor, ClientFormatter(), queue_breakers, pipeline)
 
     def backend_of(deployment: Deployment) -> Backend:
         return make_backend(deployment, settings.router.request_timeout)
@@ -67,6 +64,14 @@ def make_gateway(settings: Settings, policies: Sequence[LoadedPolicy], telemetry
         make_backend=backend_of,
     )
     return Gateway(settings, router, orchestrator, telemetry, InFlight(), tuple(loaded.name for loaded in policies))
+
+
+def _with_request_timeout(settings: Settings) -> PipelineSettings:
+    """`request_timeout` bounds the wait for each next chunk of a stream too, where it is the shorter limit."""
+    pipeline, limit = settings.pipeline, settings.router.request_timeout
+    if not pipeline.upstream_idle_timeout or limit < pipeline.upstream_idle_timeout:
+        return replace(pipeline, upstream_idle_timeout=limit)
+    return pipeline
 
 
 def make_telemetry(settings: Settings, policies: Sequence[LoadedPolicy]) -> Telemetry:
@@ -96,6 +101,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     gateway: Gateway = app.state.gateway
     sampler = asyncio.create_task(gateway.telemetry.run())
     try:
+        await prepare(gateway.settings.deployments)
         yield
     finally:
         sampler.cancel()

@@ -1,13 +1,18 @@
 """The way to the providers: `router` finds a deployment for a request and tries, a backend asks it.
 
-`simulated` needs no network; `litellm` reaches every provider that LiteLLM knows, and imports it at its first use.
+`simulated` needs no network; `litellm` reaches every provider that LiteLLM knows, and imports it only where a model
+needs it.
 """
 
+import asyncio
+from collections.abc import Iterable
+
+from app.backends.litellm.loading import load as load_litellm
 from app.backends.router import Backend, Router
 from app.backends.simulated import make_simulated, scenario_of
 from app.settings import Deployment
 
-__all__ = ["Backend", "Router", "make_backend", "validate"]
+__all__ = ["Backend", "Router", "make_backend", "prepare", "validate"]
 
 
 def make_backend(deployment: Deployment, request_timeout: float = 600.0) -> Backend:
@@ -19,6 +24,12 @@ def make_backend(deployment: Deployment, request_timeout: float = 600.0) -> Back
             from app.backends.litellm.backend import LiteLLMBackend
 
             return LiteLLMBackend(deployment, request_timeout)
+
+
+async def prepare(deployments: Iterable[Deployment]) -> None:
+    """Do what the first request would otherwise wait for: where a deployment needs LiteLLM, import it, in a thread."""
+    if any(deployment.backend == "litellm" for deployment in deployments):
+        await asyncio.to_thread(load_litellm)
 
 
 def validate(deployment: Deployment) -> None:

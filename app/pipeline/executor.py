@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from app.errors import GatewayError, InternalError, UpstreamTimeout
 from app.messages import ModelResponse, text_size
-from app.pipeline.deadline import Deadline
+from app.pipeline.deadline import Deadline, Limit
 from app.pipeline.hook_context import Emit
 from app.pipeline.hooks import PolicyLink
 from app.pipeline.queues import StageQueue
@@ -78,9 +78,12 @@ class PolicyExecutor:
         links = self._chain(put, deadline, policy_ctx, obs)
         feed = links[0].feed if links else put
         try:
-            while (chunk := await self._next(stream, deadline, obs)) is not None:
+            # The router has its own, longer patience for the first chunk: it may have to try several deployments.
+            chunk = await self._next(stream, deadline.limit(0), obs)
+            while chunk is not None:
                 obs.recorder.chunk_in(chunk)
                 await feed(chunk)
+                chunk = await self._next(stream, deadline.limit(self._settings.upstream_idle_timeout), obs)
             for link in links:
                 await link.finish()
         finally:
@@ -88,10 +91,9 @@ class PolicyExecutor:
                 link.close()
 
     async def _next(
-        self, stream: AsyncIterator[ModelResponse], deadline: Deadline, obs: ObservabilityContext
+        self, stream: AsyncIterator[ModelResponse], limit: Limit, obs: ObservabilityContext
     ) -> ModelResponse | None:
         """The upstream's next chunk, None after its clean end."""
-        limit = deadline.limit(self._settings.upstream_idle_timeout)
         obs.ledger.enter("upstream")
         try:
             async with limit:

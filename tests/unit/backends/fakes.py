@@ -5,18 +5,9 @@ from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
-import pytest
-
 from app.backends.attempts import Backend
 from app.messages import Choice, InputMessage, Message, ModelResponse, Request, TextPart, Usage
 from telemetry.context import Attempt, ObservabilityContext
-
-LITELLM_NOISE = [
-    pytest.mark.filterwarnings("ignore:Item .* on TypedDict class"),
-    pytest.mark.filterwarnings("ignore:Accessing the .* attribute on the instance is deprecated"),
-    pytest.mark.filterwarnings("ignore:Pydantic serializer warnings"),
-]
-"""LiteLLM filters these warnings about its own types when it is imported; pytest takes the filters away again."""
 
 
 class FakeAttempt(Attempt):

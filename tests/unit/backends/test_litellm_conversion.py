@@ -11,9 +11,7 @@ from litellm.types.utils import ModelResponseStream as LiteLLMChunk
 
 from app.backends.litellm.conversion import from_litellm, to_litellm
 from app.messages import Choice, Function, Message, ModelResponse, ThinkingBlock, ToolCall, Usage
-from tests.unit.backends.fakes import LITELLM_NOISE
 
-pytestmark = LITELLM_NOISE
 CALL = ToolCall(index=0, id="c", function=Function(name="f", arguments="{}"))
 COUNTED = Usage(
     prompt_tokens=10,

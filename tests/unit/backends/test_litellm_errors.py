@@ -12,10 +12,9 @@ from app.errors import (
 )
 from app.settings import Deployment
 from tests.support import run
-from tests.unit.backends.fakes import LITELLM_NOISE, FakeAttempt, ask
+from tests.unit.backends.fakes import FakeAttempt, ask
 from tests.upstream import Body, Fin, Head, Script, ScriptedUpstream, anthropic_error, json_reply, openai_error
 
-pytestmark = LITELLM_NOISE
 KEY = "sk-canary-0123456789abcdef"
 OPENAI, ANTHROPIC, VLLM = "openai/gpt-5", "anthropic/claude-sonnet-4-5", "hosted_vllm/llama"
 RETRY = {"retry-after": "7"}

@@ -18,7 +18,7 @@ from app.errors import (
 from app.messages import ModelResponse, Request, ThinkingBlock
 from app.settings import Deployment
 from tests.support import run
-from tests.unit.backends.fakes import LITELLM_NOISE, FakeAttempt, ask, said
+from tests.unit.backends.fakes import FakeAttempt, ask, said
 from tests.upstream import (
     Body,
     End,
@@ -37,7 +37,6 @@ from tests.upstream import (
     stream_of,
 )
 
-pytestmark = LITELLM_NOISE
 KEY = "sk-canary-0123456789abcdef"
 USAGE = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
 HELLO = ({"content": "Hel"}, {"content": "lo"})

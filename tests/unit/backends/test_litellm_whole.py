@@ -9,10 +9,9 @@ from app.backends.litellm.loading import RefusedLiteLLM, check_version
 from app.messages import ModelResponse, Request
 from app.settings import Deployment
 from tests.support import run
-from tests.unit.backends.fakes import LITELLM_NOISE, FakeAttempt, ask
+from tests.unit.backends.fakes import FakeAttempt, ask
 from tests.upstream import Received, ScriptedUpstream, json_reply, openai_completion
 
-pytestmark = LITELLM_NOISE
 CLAUDE_WHOLE = {
     "id": "msg_1",
     "type": "message",
