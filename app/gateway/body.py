@@ -9,6 +9,8 @@ from app.errors import ClientDisconnected, InvalidRequest, RequestTimeout, Reque
 
 async def read_body(receive: Receive, headers: dict[str, str], limit: int, patience: float) -> bytes:
     """Raises RequestTooLarge as soon as more than `limit` bytes are announced or have come. `patience` in seconds."""
+    if headers.get("content-encoding", "identity") != "identity":
+        raise InvalidRequest("The request's content-encoding is not supported: send the body as it is.")
     if _announced(headers) > limit:
         raise _too_large(limit)
     pieces: list[bytes] = []

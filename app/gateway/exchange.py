@@ -54,18 +54,17 @@ class Exchange:
     async def run(self, work: "Work") -> None:
         """Receive the request and let `work` answer it."""
         error: GatewayError | None = None
-        with self.gateway.in_flight.track(self):
-            try:
-                await self._work_until_gone(work)
-            except Exception as failure:
-                error = cause_of(failure)
-                await self._answer(error)
-            except asyncio.CancelledError:
-                # Only the server cancels an exchange from outside, when a shutdown has run out of patience.
-                error = Draining("The server was stopped.")
-                raise
-            finally:
-                self._finish(error)
+        try:
+            await self._work_until_gone(work)
+        except Exception as failure:
+            error = cause_of(failure)
+            await self._answer(error)
+        except asyncio.CancelledError:
+            # Only the server cancels an exchange from outside, when a shutdown has run out of patience.
+            error = Draining("The server was stopped.")
+            raise
+        finally:
+            self._finish(error)
 
     async def refuse(self, error: GatewayError) -> None:
         """Answer with an error and read nothing."""
@@ -86,14 +85,18 @@ class Exchange:
             self._in_background(self._keep_alive(formatter.keepalive(), interval))
 
     async def _work_until_gone(self, work: "Work") -> None:
-        server = self.gateway.settings.server
         async with self._tasks:
-            with self.obs.ledger.charge("client"):
-                raw = await read_body(self._receive, self.headers, server.body_limit, server.body_timeout)
-            self._in_background(self._watch_client())
-            await work(self, parse_body(raw, server.json_depth_limit))
+            with self.gateway.in_flight.track(self):
+                await self._receive_and_work(work)
             for task in self._background:
                 task.cancel()
+
+    async def _receive_and_work(self, work: "Work") -> None:
+        server = self.gateway.settings.server
+        with self.obs.ledger.charge("client"):
+            raw = await read_body(self._receive, self.headers, server.body_limit, server.body_timeout)
+        self._in_background(self._watch_client())
+        await work(self, parse_body(raw, server.json_depth_limit))
 
     def _in_background(self, coroutine: Coroutine[Any, Any, None]) -> None:
         self._background.append(self._tasks.create_task(coroutine))
@@ -119,7 +122,7 @@ class Exchange:
     async def _answer(self, error: GatewayError) -> None:
         if isinstance(error, InternalError):
             self.obs.log("error", "the gateway failed", detail=error.detail, exc_info=error)
-        if isinstance(error, ClientDisconnected) or self.reply.complete:
+        if isinstance(error, ClientDisconnected) or self.reply.complete or self.reply.client_is_gone:
             return
         if not self.reply.started:
             await self.reply.error(self.dialect.render_error(error, self.obs.transaction_id))

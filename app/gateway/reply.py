@@ -80,8 +80,10 @@ class Reply:
         await self._body(data, more=False)
 
     async def error(self, rendered: RenderedError) -> None:
+        # Its id is among those that every reply bears: a header that comes twice is read as one value, "id, id".
+        own = {name for name, _ in self._ids}
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in rendered.headers.items()]
-        await self.json(rendered.status, rendered.body, headers)
+        await self.json(rendered.status, rendered.body, [header for header in headers if header[0] not in own])
 
     async def _start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
         if not self.started:
