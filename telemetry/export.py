@@ -1,0 +1,143 @@
+"""Items in, batches out by a thread of their own: bounded, and every loss counted with its reason.
+
+`offer` never waits: when the queue is full the item is lost. A batch that could not be sent is lost, not kept: the
+sender has had its retries. `close` sends what is left for a bounded time; what a receiver that is down did not take by
+then is lost too, and the thread, a daemon, is left behind.
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+
+from telemetry.metrics import ExportMetrics
+from telemetry.names import DropReason, Signal
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class Batcher(Generic[T]):
+    """`send` takes a batch and says whether it arrived; what it raises counts as a failure."""
+
+    def __init__(
+        self,
+        send: Callable[[Sequence[T]], bool],
+        signal: Signal,
+        metrics: ExportMetrics,
+        *,
+        queue_size: int,
+        batch_size: int,
+        delay: float,
+        abort: Callable[[], None] | None = None,
+    ) -> None:
+        self._send = send
+        self._signal = signal
+        self._metrics = metrics
+        self._queue: deque[T] = deque()
+        self._queue_size = queue_size
+        self._batch_size = min(batch_size, queue_size)
+        self._delay = delay
+        self._abort = abort
+        self._awake = threading.Event()
+        self._closing = False
+        self._abandoned = False
+        self._in_flight = 0
+        self._failing = False
+        metrics.capacity[signal].set(queue_size)
+        self._thread = threading.Thread(target=self._run, name=f"flowspan-export-{signal}", daemon=True)
+        self._thread.start()
+
+    def offer(self, item: T) -> None:
+        if self._closing:
+            self.lose("shutdown")
+        elif len(self._queue) >= self._queue_size:
+            self.lose("queue_full")
+        else:
+            self._queue.append(item)
+            if len(self._queue) == self._batch_size:
+                self._awake.set()
+
+    def lose(self, reason: DropReason, count: int = 1) -> None:
+        self._metrics.dropped(self._signal, reason, count)
+
+    def wake(self) -> None:
+        """Send what waits without waiting for more."""
+        self._awake.set()
+
+    def waiting(self) -> int:
+        return len(self._queue)
+
+    def close(self, timeout: float) -> None:
+        """Send what is left, `timeout` seconds at most. Further calls change nothing."""
+        if self._closing:
+            return
+        self._closing = True
+        self._awake.set()
+        self._thread.join(timeout)
+        if self._thread.is_alive():
+            self._abandoned = True
+            lost = len(self._queue) + self._in_flight
+            self._queue.clear()
+            if lost:
+                self.lose("shutdown", lost)
+        if self._abort is not None:
+            self._abort()
+
+    def _run(self) -> None:
+        while not self._closing:
+            self._awake.wait(self._delay)
+            self._awake.clear()
+            self._send_all()
+        self._send_all()
+
+    def _send_all(self) -> None:
+        while self._queue and not self._abandoned:
+            batch = [self._queue.popleft() for _ in range(min(self._batch_size, len(self._queue)))]
+            self._in_flight = len(batch)
+            arrived = self._try(batch)
+            self._in_flight = 0
+            if not self._abandoned:
+                self._account(arrived, len(batch))
+
+    def _try(self, batch: Sequence[T]) -> bool:
+        try:
+            return self._send(batch)
+        except Exception:
+            return False
+
+    def _account(self, arrived: bool, count: int) -> None:
+        self._metrics.exported(self._signal, "ok" if arrived else "failed")
+        if not arrived:
+            self.lose("export_failed", count)
+        if arrived == self._failing and self._signal != "console":
+            _log.log(
+                logging.INFO if arrived else logging.WARNING,
+                "the collector takes %s again"
+                if arrived
+                else "the collector does not take %s: they are lost, and counted",
+                self._signal,
+            )
+        self._failing = not arrived
+
+
+class BatchSpans(SpanProcessor):
+    """Ended spans that are sampled go to `batcher`; for the SDK's own tracers, which serve the other routes."""
+
+    def __init__(self, batcher: Batcher[ReadableSpan], flush_timeout: float) -> None:
+        self._batcher = batcher
+        self._flush_timeout = flush_timeout
+
+    def on_end(self, span: ReadableSpan) -> None:
+        if span.context is not None and span.context.trace_flags.sampled:
+            self._batcher.offer(span)
+
+    def shutdown(self) -> None:
+        self._batcher.close(self._flush_timeout)
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        self._batcher.wake()
+        return True

@@ -1,0 +1,69 @@
+"""The declarations of `names.py` in, prometheus-client's instruments out; and what keeps their labels bounded."""
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterable
+from time import time
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.samples import Exemplar
+
+from telemetry.names import OTHER, MetricSpec
+
+
+class LeanCounter(Counter):
+    """Always a child or without labels, so that is not looked up at each call."""
+
+    def inc(self, amount: float = 1, exemplar: dict[str, str] | None = None) -> None:
+        if amount < 0:
+            raise ValueError("a counter only goes up")
+        self._value.inc(amount)
+
+
+class BulkHistogram(Histogram):
+    """A histogram that takes many equal values at once: a stream's queue counts thousands and tells them at its end.
+
+    Always a child or without labels, and its exemplars are our own, so nothing is validated on the way.
+    """
+
+    def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:
+        self._sum.inc(amount)
+        bucket = self._buckets[bisect_left(self._upper_bounds, amount)]
+        bucket.inc(1)
+        if exemplar:
+            bucket.set_exemplar(Exemplar(exemplar, amount, time()))
+
+    def observe_many(self, value: float, count: int) -> None:
+        self._sum.inc(value * count)
+        self._buckets[bisect_left(self._upper_bounds, value)].inc(count)
+
+
+def counter(spec: MetricSpec, registry: CollectorRegistry) -> Counter:
+    return LeanCounter(spec.name, spec.help, spec.labels, registry=registry)
+
+
+def gauge(spec: MetricSpec, registry: CollectorRegistry) -> Gauge:
+    return Gauge(spec.name, spec.help, spec.labels, registry=registry, multiprocess_mode=spec.mode)
+
+
+def histogram(spec: MetricSpec, registry: CollectorRegistry) -> BulkHistogram:
+    return BulkHistogram(spec.name, spec.help, spec.labels, registry=registry, buckets=spec.buckets)
+
+
+class Bounded:
+    """Lets through the known values, and the first `room` others that look like a name; all the rest is `other`."""
+
+    _NAME = re.compile(r"[\w.:/@+-]{1,100}", re.ASCII)
+
+    def __init__(self, known: Iterable[str] = (), room: int = 0) -> None:
+        self._known = {OTHER, *known}
+        self._room = room
+
+    def __call__(self, value: str) -> str:
+        if value in self._known:
+            return value
+        if self._room > 0 and self._NAME.fullmatch(value):
+            self._room -= 1
+            self._known.add(value)
+            return value
+        return OTHER

@@ -1,0 +1,112 @@
+"""Splits a transaction's wall time among those it was waiting for, as it happens.
+
+At each moment exactly one part owns the time, so the parts add up to the whole by construction, however many tasks of
+the transaction are at work. When several are, the one nearest to the client counts: a blocked client before the
+formatter, before a policy, before items that wait in a queue, before the upstream. When nothing is active the gateway
+itself is at work, and that time is the formatter's.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import perf_counter
+
+from telemetry.names import GATEWAY_SHARE, WHERE, Where
+
+_PRECEDENCE: tuple[Where, ...] = ("client", "format", "policy", "queue", "upstream")
+_BIT: dict[Where, int] = {where: 1 << rank for rank, where in enumerate(_PRECEDENCE)}
+
+
+def _owner(active: int) -> Where:
+    return next((where for where in _PRECEDENCE if active & _BIT[where]), "format")
+
+
+_OWNER: tuple[Where, ...] = tuple(_owner(active) for active in range(1 << len(_PRECEDENCE)))
+"""The owner of a moment for every set of active parts."""
+
+
+class TimeLedger:
+    """Starts at its making, stands still after `close()`. The clock gives monotonic seconds."""
+
+    __slots__ = ("_active", "_clock", "_closed", "_counts", "_owner", "_seconds", "_since", "opened_at")
+
+    def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
+        self._clock = clock
+        self._counts: dict[Where, int] = dict.fromkeys(WHERE, 0)
+        self._seconds: dict[Where, float] = dict.fromkeys(WHERE, 0.0)
+        self._active = 0
+        self._owner: Where = _OWNER[0]
+        self._closed = False
+        self.opened_at = self._since = clock()
+
+    def enter(self, where: Where) -> None:
+        count = self._counts[where]
+        self._counts[where] = count + 1
+        if not count:
+            self._active = active = self._active | _BIT[where]
+            owner = _OWNER[active]
+            if owner is not self._owner:
+                self._hand_over(owner)
+
+    def leave(self, where: Where) -> None:
+        """A leave without its enter changes nothing."""
+        count = self._counts[where]
+        if count == 1:
+            self._counts[where] = 0
+            self._active = active = self._active & ~_BIT[where]
+            owner = _OWNER[active]
+            if owner is not self._owner:
+                self._hand_over(owner)
+        elif count:
+            self._counts[where] = count - 1
+
+    @contextmanager
+    def charge(self, where: Where) -> Iterator[None]:
+        """`with ledger.charge("client"): ...`; once a request, not once a chunk."""
+        self.enter(where)
+        try:
+            yield
+        finally:
+            self.leave(where)
+
+    def queued(self, items: int) -> None:
+        """`items` entered a queue, or left it when negative."""
+        before = self._counts["queue"]
+        self._counts["queue"] = after = before + items
+        if (before > 0) is not (after > 0):
+            self._active = active = self._active ^ _BIT["queue"]
+            owner = _OWNER[active]
+            if owner is not self._owner:
+                self._hand_over(owner)
+
+    @property
+    def waiting_for(self) -> Where:
+        return self._owner
+
+    @property
+    def total(self) -> float:
+        """Seconds from the making to the close, or to now."""
+        return self._clock() - self.opened_at
+
+    def snapshot(self) -> dict[Where, float]:
+        """Seconds of each part until the close, or until now."""
+        self._hand_over(self._owner)
+        return dict(self._seconds)
+
+    def overhead(self) -> float:
+        """What the gateway itself answers for, until the close or until now."""
+        self._hand_over(self._owner)
+        return sum([self._seconds[where] for where in GATEWAY_SHARE])
+
+    def close(self) -> None:
+        """Further calls change nothing, and neither does what enters or leaves afterwards."""
+        if not self._closed:
+            self._closed = True
+            closed_at = self._clock()
+            self._clock = lambda: closed_at
+            self._hand_over(self._owner)
+
+    def _hand_over(self, owner: Where) -> None:
+        now = self._clock()
+        self._seconds[self._owner] += now - self._since
+        self._since = now
+        self._owner = owner

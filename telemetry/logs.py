@@ -1,0 +1,128 @@
+"""Structured logs: one JSON object a line, with the ids of its trace and transaction, free of keys.
+
+`install()` gives the whole process one handler, uvicorn's loggers included. Lines are formatted where they are logged
+and written by a thread behind a bounded queue: a full pipe or disk costs lines, which are counted, and never time.
+"""
+
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Literal, TextIO
+
+import msgspec
+from opentelemetry.trace import SpanContext, format_span_id, format_trace_id
+
+from telemetry.export import Batcher
+from telemetry.metrics import ExportMetrics
+from telemetry.redact import Scrubber, clean
+
+Level = Literal["debug", "info", "warning", "error"]
+_FIELDS = "flowspan_fields"
+_TEXT_LIMIT = 8192
+_IDS = frozenset({"trace_id", "span_id", "transaction_id"})
+"""Ours, and new in each transaction: nothing to look for in them."""
+_EXPORTER_LOGGERS = ("opentelemetry.exporter", "opentelemetry.sdk", "urllib3")
+"""They tell of every failed batch; the exports' own counters and one line per change do that here."""
+
+
+def log_fields(context: SpanContext | None, fields: Mapping[str, object]) -> dict[str, object]:
+    """The `extra` of a logging call."""
+    ids: dict[str, object] = {}
+    if context is not None and context.is_valid:
+        ids = {"trace_id": format_trace_id(context.trace_id), "span_id": format_span_id(context.span_id)}
+    return {_FIELDS: {**ids, **fields}}
+
+
+class JsonFormatter(logging.Formatter):
+    """JSON escapes line breaks and control characters, so that no value can forge a line."""
+
+    def __init__(self, scrub: Scrubber) -> None:
+        super().__init__()
+        self._scrub = scrub
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": clean(self._scrub, record.getMessage(), _TEXT_LIMIT),
+        }
+        fields = getattr(record, _FIELDS, None)
+        if isinstance(fields, Mapping):
+            for key, value in fields.items():
+                if key not in line:
+                    line[key] = value if key in _IDS else self._value(value)
+        if record.exc_info:
+            line["exception"] = clean(self._scrub, self.formatException(record.exc_info), _TEXT_LIMIT)
+        return msgspec.json.encode(line).decode()
+
+    def _value(self, value: object) -> object:
+        match value:
+            case None | bool() | int() | float():
+                return value
+            case str():
+                return clean(self._scrub, value, _TEXT_LIMIT)
+            case Mapping():
+                return {str(key): self._value(inner) for key, inner in value.items()}
+            case tuple() | list():
+                return [self._value(inner) for inner in value]
+            case _:
+                return clean(self._scrub, str(value), _TEXT_LIMIT)
+
+
+class LogWriter(logging.Handler):
+    """Warnings and worse are written at once, the rest a few times a second. After `close` each line is written where
+    it is logged: what a process says last has nobody to wait for."""
+
+    def __init__(self, stream: TextIO, metrics: ExportMetrics) -> None:
+        super().__init__()
+        self._stream = stream
+        self._closed = False
+        self._lines: Batcher[str] = Batcher(
+            self._write, "console", metrics, queue_size=10_000, batch_size=1_000, delay=0.2
+        )
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = self.format(record)
+            if self._closed:
+                self._write((line,))
+                return
+            self._lines.offer(line)
+        except Exception:
+            self._lines.lose("defect")
+            return
+        if record.levelno >= logging.WARNING:
+            self._lines.wake()
+
+    def waiting(self) -> int:
+        return self._lines.waiting()
+
+    def close(self) -> None:
+        self._lines.close(timeout=2.0)
+        self._closed = True
+        super().close()
+
+    def _write(self, lines: Sequence[str]) -> bool:
+        self._stream.write("\n".join(lines) + "\n")
+        self._stream.flush()
+        return True
+
+
+def install(level: Level, metrics: ExportMetrics, scrub: Scrubber, stream: TextIO | None = None) -> LogWriter:
+    """Takes over the root logger and uvicorn's. The caller closes the handler it gets."""
+    writer = LogWriter(stream or sys.stderr, metrics)
+    writer.setFormatter(JsonFormatter(scrub))
+    root = logging.getLogger()
+    root.handlers[:] = [writer]
+    root.setLevel(level.upper())
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+    # The access line of a transaction says more.
+    logging.getLogger("uvicorn.access").disabled = True
+    for name in _EXPORTER_LOGGERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    return writer

@@ -1,0 +1,86 @@
+"""Every metric that the gateway feeds, in a registry of its own, gathered by subject.
+
+Children of fixed sets exist from the start, so that `increase()` sees their first event. The exception is
+`flowspan_requests_total` where more than 32 models are configured: there the children of an (api, model, stream), all
+outcomes at zero, are made when the first such transaction is described, before any of them moves. Histograms by model
+are made at first use. Labels hold configured names or `other`. All calls are thread-safe; none waits.
+"""
+
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter
+
+from telemetry import names
+from telemetry.flow_metrics import BreakerMetrics, PolicyMetrics, QueueMetrics
+from telemetry.instruments import counter, gauge, histogram
+from telemetry.names import (
+    DROP_REASONS,
+    EXPORT_RESULTS,
+    EXPORTED,
+    SIGNALS,
+    WHERE,
+    DropReason,
+    ExportResult,
+    Signal,
+    Where,
+)
+from telemetry.traffic_metrics import ClientMetrics, Labels, ServerMetrics
+
+
+class ExportMetrics:
+    """What telemetry itself has in hand, sends and loses."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        waiting = gauge(names.TELEMETRY_QUEUE, registry)
+        capacity = gauge(names.TELEMETRY_CAPACITY, registry)
+        dropped = counter(names.TELEMETRY_DROPPED, registry)
+        exports = counter(names.TELEMETRY_EXPORTS, registry)
+        self.waiting = {signal: waiting.labels(signal) for signal in EXPORTED}
+        self.capacity = {signal: capacity.labels(signal) for signal in EXPORTED}
+        self._dropped: dict[tuple[Signal, DropReason], Counter] = {
+            (signal, reason): dropped.labels(signal, reason) for signal in SIGNALS for reason in DROP_REASONS
+        }
+        self._exports: dict[tuple[Signal, ExportResult], Counter] = {
+            (signal, result): exports.labels(signal, result) for signal in EXPORTED for result in EXPORT_RESULTS
+        }
+
+    def dropped(self, signal: Signal, reason: DropReason, count: int = 1) -> None:
+        self._dropped[signal, reason].inc(count)
+
+    def exported(self, signal: Signal, result: ExportResult) -> None:
+        self._exports[signal, result].inc()
+
+
+class Metrics:
+    """`models` are pairs of a configured name and its provider."""
+
+    def __init__(
+        self,
+        registry: CollectorRegistry | None = None,
+        *,
+        models: Iterable[tuple[str, str]] = (),
+        policies: Iterable[str] = (),
+    ) -> None:
+        self.registry = registry or CollectorRegistry()
+        self.labels = Labels(models)
+        self.server = ServerMetrics(self.registry, self.labels)
+        self.client = ClientMetrics(self.registry, self.labels)
+        self.queues = QueueMetrics(self.registry)
+        self.policies = PolicyMetrics(self.registry, policies)
+        self.breakers = BreakerMetrics(self.registry)
+        self.exports = ExportMetrics(self.registry)
+        stream_seconds = counter(names.STREAM_SECONDS, self.registry)
+        self.stream_seconds: dict[Where, Counter] = {where: stream_seconds.labels(where) for where in WHERE}
+        self.loop_lag = histogram(names.LOOP_LAG, self.registry)
+
+    def register_breaker(self, breaker: str) -> None:
+        self.breakers.register(breaker)
+
+    def breaker_transition(self, breaker: str, from_state: str, to_state: str, reason: str) -> None:
+        self.breakers.transition(breaker, from_state, to_state, reason)
+
+    def breaker_rejected(self, breaker: str, reason: str) -> None:
+        self.breakers.rejected(breaker, reason)
+
+    def breaker_states(self) -> dict[str, str]:
+        return dict(self.breakers.states)

@@ -1,0 +1,119 @@
+"""What one queue of one stream counts. The queue itself writes the plain fields; the sampler and the queue's span read.
+
+Times are seconds of the transaction's clock. `items_out` is all that left the queue, `discarded` what went to nobody.
+"""
+
+from collections.abc import Callable
+from time import perf_counter
+
+from telemetry.log_buckets import LogBuckets
+from telemetry.names import HIGH_WATER_MARKS
+
+_NEVER = 1 << 62
+
+
+class QueueStats:
+    """`on_high_water` is called with 50, 80 and 100 (percent of the capacity, in items or in bytes), once each."""
+
+    __slots__ = (
+        "_clock",
+        "_marks",
+        "_next_bytes",
+        "_next_items",
+        "_on_high_water",
+        "bytes",
+        "bytes_max",
+        "capacity_bytes",
+        "capacity_items",
+        "depth",
+        "depth_max",
+        "depth_peak_window",
+        "discarded",
+        "drained_at",
+        "first_put_at",
+        "get_wait_s",
+        "items_in",
+        "items_out",
+        "name",
+        "overflows",
+        "put_blocked_s",
+        "residences",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        capacity_items: int,
+        capacity_bytes: int,
+        clock: Callable[[], float] = perf_counter,
+        on_high_water: Callable[["QueueStats", int], None] | None = None,
+    ) -> None:
+        self.name = name
+        self.capacity_items = capacity_items
+        self.capacity_bytes = capacity_bytes
+        self.items_in = self.items_out = self.depth = self.depth_max = self.depth_peak_window = 0
+        self.bytes = self.bytes_max = 0
+        self.overflows = self.discarded = 0
+        self.put_blocked_s = self.get_wait_s = 0.0
+        self.residences = LogBuckets()
+        self.first_put_at: float | None = None
+        self.drained_at: float | None = None
+        self._clock = clock
+        self._on_high_water = on_high_water
+        self._marks = list(HIGH_WATER_MARKS)
+        self._aim()
+
+    def put(self, size: int, now: float | None = None) -> None:
+        if self.first_put_at is None:
+            self.first_put_at = self._clock() if now is None else now
+        self.items_in += 1
+        self.depth = depth = self.depth + 1
+        self.bytes = held = self.bytes + size
+        if depth > self.depth_peak_window:
+            self.depth_peak_window = depth
+            if depth > self.depth_max:
+                self.depth_max = depth
+        if held > self.bytes_max:
+            self.bytes_max = held
+        if depth >= self._next_items or held >= self._next_bytes:
+            self._reach_high_water()
+
+    def took(self, items: int, size: int, now: float | None = None) -> None:
+        self.items_out += items
+        self.depth -= items
+        self.bytes -= size
+        if not self.depth:
+            self.drained_at = self._clock() if now is None else now
+
+    def residence(self, seconds: float) -> None:
+        """How long one item was in the queue."""
+        self.residences.add(seconds)
+
+    def residence_percentile(self, share: float) -> float:
+        return self.residences.percentile(share)
+
+    @property
+    def first_put_ns(self) -> int | None:
+        return None if self.first_put_at is None else int(self.first_put_at * 1e9)
+
+    @property
+    def drained_ns(self) -> int | None:
+        return None if self.drained_at is None else int(self.drained_at * 1e9)
+
+    def take_peak(self) -> int:
+        """The greatest depth since the last call."""
+        peak = self.depth_peak_window
+        self.depth_peak_window = self.depth
+        return peak
+
+    def _reach_high_water(self) -> None:
+        while self._marks and (self.depth >= self._next_items or self.bytes >= self._next_bytes):
+            mark = self._marks.pop(0)
+            self._aim()
+            if self._on_high_water is not None:
+                self._on_high_water(self, mark)
+
+    def _aim(self) -> None:
+        mark = self._marks[0] if self._marks else None
+        self._next_items = _NEVER if mark is None else -(-self.capacity_items * mark // 100)
+        self._next_bytes = _NEVER if mark is None else -(-self.capacity_bytes * mark // 100)

@@ -1,0 +1,98 @@
+"""The five taps of a transaction: request received, request sent, chunk in, chunk out, the end.
+
+Per chunk it counts and stamps, nothing else; content is collected only for those who opted in. The first pieces and
+bytes give time to first token and the boundary events. Bounded; it never waits and never raises.
+"""
+
+from collections.abc import Callable, Mapping
+
+from telemetry.chunks import Chunk, says_something
+from telemetry.content import Conversation
+from telemetry.guard import Defects, guarded
+from telemetry.ledger import TimeLedger
+from telemetry.log_buckets import LogBuckets
+from telemetry.names import Event, Outcome
+from telemetry.spans import Value
+from telemetry.timeline import Timeline
+
+Content = Callable[[], object]
+Emit = Callable[[str, Mapping[str, Value]], None]
+
+
+class TransactionRecorder:
+    """`client` and `upstream` hold content, or are None where it is not captured."""
+
+    def __init__(
+        self, timeline: Timeline, ledger: TimeLedger, emit: Emit, defects: Defects, *, capture: bool = False
+    ) -> None:
+        self.chunks_in = 0
+        self.chunks_out = 0
+        self.bytes_out = 0
+        self.ttft_s: float | None = None
+        self.first_chunk_overhead_s: float | None = None
+        self.gaps = LogBuckets()
+        self.client = Conversation() if capture else None
+        self.upstream = Conversation() if capture else None
+        self.defects = defects
+        self._now = timeline.now
+        self._ledger = ledger
+        self._emit = emit
+        self._last_in: float | None = None
+        self._substantial = False
+
+    @guarded
+    def request_received(self, content: Content | None = None) -> None:
+        self._emit(Event.REQUEST_RECEIVED, {})
+        if self.client is not None and content is not None:
+            self.client.ask(content())
+
+    @guarded
+    def request_sent(self, content: Content | None = None) -> None:
+        """Once per attempt; what an earlier one had collected is forgotten."""
+        self._last_in = None
+        self._emit(Event.REQUEST_SENT, {})
+        if self.upstream is not None:
+            self.upstream = Conversation()
+            if content is not None:
+                self.upstream.ask(content())
+
+    def chunk_in(self, chunk: Chunk) -> None:
+        self.chunks_in += 1
+        now = self._now()
+        if self._last_in is not None:
+            self.gaps.add(now - self._last_in)
+        self._last_in = now
+        if self.upstream is not None:
+            self._collect(self.upstream, chunk)
+
+    def chunk_out(self, chunk: Chunk) -> None:
+        self.chunks_out += 1
+        if not self._substantial:
+            self._look(chunk)
+        if self.client is not None:
+            self._collect(self.client, chunk)
+
+    def sent_bytes(self, count: int) -> None:
+        if not self.bytes_out:
+            self._emit(Event.CLIENT_FIRST_BYTE, {})
+        self.bytes_out += count
+        if self._substantial and self.ttft_s is None:
+            self.ttft_s = self._now() - self._ledger.opened_at
+            self.first_chunk_overhead_s = self._ledger.overhead()
+
+    def end(self, outcome: Outcome) -> None:
+        left = outcome == "client_disconnect"
+        self._emit(Event.CLIENT_DISCONNECTED if left else Event.RESPONSE_COMPLETED, {})
+
+    def take_gaps(self) -> LogBuckets:
+        """The times between chunks since the last call."""
+        gaps, self.gaps = self.gaps, LogBuckets()
+        return gaps
+
+    @guarded
+    def _look(self, chunk: Chunk) -> None:
+        self._substantial = says_something(chunk)
+
+    @guarded
+    def _collect(self, conversation: Conversation, chunk: Chunk) -> None:
+        conversation.answer(chunk)

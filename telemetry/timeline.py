@@ -1,0 +1,27 @@
+"""One transaction's time: the wall clock read once at its start, everything after it by the monotonic clock.
+
+So the spans of a trace and its time ledger agree with each other, whatever happens to the wall clock meanwhile.
+"""
+
+from collections.abc import Callable
+
+
+class Timeline:
+    __slots__ = ("_clock", "_opened_at", "started_ns")
+
+    def __init__(self, started_ns: int, opened_at: float, clock: Callable[[], float]) -> None:
+        self.started_ns = started_ns
+        self._opened_at = opened_at
+        self._clock = clock
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return self._clock()
+
+    def ns(self, at: float | None = None) -> int:
+        """Unix nanoseconds of a monotonic moment, or of now."""
+        return self.after((self._clock() if at is None else at) - self._opened_at)
+
+    def after(self, seconds: float) -> int:
+        """Unix nanoseconds, `seconds` after the start."""
+        return self.started_ns + round(seconds * 1e9)

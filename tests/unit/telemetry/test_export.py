@@ -1,0 +1,143 @@
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from telemetry.export import Batcher
+from telemetry.metrics import ExportMetrics
+
+
+class Receiver:
+    """Takes batches, refuses them, or holds the sender until it is let go."""
+
+    def __init__(self, *, takes: bool = True, hold: bool = False) -> None:
+        self.takes = takes
+        self.batches: list[list[int]] = []
+        self.called = threading.Event()
+        self.go_on = threading.Event()
+        if not hold:
+            self.go_on.set()
+
+    def send(self, batch: Sequence[int]) -> bool:
+        self.called.set()
+        self.go_on.wait(10)
+        self.batches.append(list(batch))
+        return self.takes
+
+    @property
+    def items(self) -> list[int]:
+        return [item for batch in self.batches for item in batch]
+
+
+class Losses:
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.metrics = ExportMetrics(self.registry)
+
+    def dropped(self, reason: str) -> float | None:
+        labels = {"signal": "traces", "reason": reason}
+        return self.registry.get_sample_value("flowspan_telemetry_items_dropped_total", labels)
+
+    def exports(self, result: str) -> float | None:
+        labels = {"signal": "traces", "result": result}
+        return self.registry.get_sample_value("flowspan_telemetry_exports_total", labels)
+
+
+@contextmanager
+def batcher(
+    receiver: Receiver, losses: Losses, *, queue_size: int = 100, batch_size: int = 10, delay: float = 60.0
+) -> Iterator[Batcher[int]]:
+    made = Batcher(receiver.send, "traces", losses.metrics, queue_size=queue_size, batch_size=batch_size, delay=delay)
+    try:
+        yield made
+    finally:
+        receiver.go_on.set()
+        made.close(5)
+
+
+def test_all_that_is_offered_arrives_in_order_by_the_close() -> None:
+    receiver, losses = Receiver(), Losses()
+    with batcher(receiver, losses) as made:
+        for item in range(57):
+            made.offer(item)
+        made.close(5)
+    assert receiver.items == list(range(57))
+    assert max(len(batch) for batch in receiver.batches) <= 10
+    assert losses.exports("ok") == len(receiver.batches)
+
+
+def test_a_full_batch_does_not_wait_for_the_delay() -> None:
+    receiver, losses = Receiver(), Losses()
+    with batcher(receiver, losses, batch_size=3) as made:
+        for item in range(3):
+            made.offer(item)
+        assert receiver.called.wait(5)
+
+
+def test_what_finds_no_room_is_lost_and_counted() -> None:
+    receiver, losses = Receiver(hold=True), Losses()
+    with batcher(receiver, losses, queue_size=5, batch_size=1) as made:
+        made.offer(0)
+        assert receiver.called.wait(5)
+        for item in range(1, 9):
+            made.offer(item)
+        assert made.waiting() == 5
+        assert losses.dropped("queue_full") == 3
+        receiver.go_on.set()
+        made.close(5)
+    assert receiver.items == [0, 1, 2, 3, 4, 5]
+
+
+def test_what_is_refused_is_lost_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    receiver, losses = Receiver(takes=False), Losses()
+    with batcher(receiver, losses, batch_size=2) as made:
+        for item in range(6):
+            made.offer(item)
+        made.close(5)
+    assert losses.dropped("export_failed") == 6
+    assert losses.exports("failed") == len(receiver.batches)
+    assert len([record for record in caplog.records if "does not take" in record.message]) == 1
+
+
+def test_a_sender_that_raises_loses_its_batch_only() -> None:
+    losses = Losses()
+    taken: list[int] = []
+
+    def send(batch: Sequence[int]) -> bool:
+        if 1 in batch:
+            raise OSError("broken")
+        taken.extend(batch)
+        return True
+
+    made = Batcher(send, "traces", losses.metrics, queue_size=10, batch_size=1, delay=60)
+    for item in range(3):
+        made.offer(item)
+    made.close(5)
+    assert taken == [0, 2]
+    assert losses.dropped("export_failed") == 1
+
+
+def test_a_close_does_not_wait_for_a_receiver_that_hangs() -> None:
+    receiver, losses = Receiver(hold=True), Losses()
+    aborted = threading.Event()
+    made = Batcher(receiver.send, "traces", losses.metrics, queue_size=10, batch_size=2, delay=60, abort=aborted.set)
+    for item in range(5):
+        made.offer(item)
+    assert receiver.called.wait(5)
+    made.close(0.01)
+    assert aborted.is_set()
+    assert losses.dropped("shutdown") == 5
+    receiver.go_on.set()
+
+
+def test_what_comes_after_the_close_is_lost_and_counted() -> None:
+    receiver, losses = Receiver(), Losses()
+    with batcher(receiver, losses) as made:
+        made.close(5)
+        made.offer(1)
+        made.close(5)
+    assert losses.dropped("shutdown") == 1

@@ -1,0 +1,191 @@
+import logging
+from collections.abc import Iterator
+from time import monotonic
+
+import pytest
+from opentelemetry.trace import format_trace_id
+
+from telemetry.context import Telemetry, TelemetryOptions
+from telemetry.setup import setup
+from tests.receivers import OtlpReceiver, attributes
+
+
+@pytest.fixture(autouse=True)
+def otel(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "20")
+    monkeypatch.setenv("OTEL_BLRP_SCHEDULE_DELAY", "20")
+    # The exporter logs each failed batch; that is another test's subject.
+    logger = logging.getLogger("opentelemetry.exporter")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    yield monkeypatch
+    logger.setLevel(level)
+
+
+def one_transaction(telemetry: Telemetry) -> str:
+    obs = telemetry.open("openai_chat", "POST", "/v1/chat/completions", {"user-agent": "test"})
+    obs.describe(operation="chat", model="gpt-5", provider="openai", stream=True, policies=["redact", "limit"])
+    with obs.stage("policy_executor"):
+        attempt = obs.attempt(deployment="d", provider="openai", model="gpt-5", stream=True)
+        attempt.first_chunk()
+        attempt.end()
+    obs.finish("ok", status=200)
+    return format_trace_id(obs.span_context.trace_id)
+
+
+def dropped(telemetry: Telemetry, signal: str, reason: str) -> float:
+    labels = {"signal": signal, "reason": reason}
+    return telemetry.registry.get_sample_value("flowspan_telemetry_items_dropped_total", labels) or 0
+
+
+def test_spans_arrive_at_a_collector(otel: pytest.MonkeyPatch) -> None:
+    with OtlpReceiver() as receiver:
+        otel.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint)
+        telemetry = setup()
+        trace_id = one_transaction(telemetry)
+        spans = {span.name: span for span in receiver.spans(at_least=3)}
+        telemetry.close()
+    assert set(spans) == {"POST /v1/chat/completions", "flowspan.stage policy_executor", "chat gpt-5"}
+    assert {span.trace_id.hex() for span in spans.values()} == {trace_id}
+    assert spans["chat gpt-5"].parent_span_id == spans["flowspan.stage policy_executor"].span_id
+    root = spans["POST /v1/chat/completions"]
+    assert attributes(root.attributes)["flowspan.policy"] == ["redact", "limit"]
+    assert [event.name for event in root.events] == ["upstream.first_chunk", "response.completed"]
+    assert receiver.resources[0]["service.name"] == "flowspan"
+    exports = {"signal": "traces", "result": "ok"}
+    assert telemetry.registry.get_sample_value("flowspan_telemetry_exports_total", exports) == receiver.requests
+
+
+def test_the_service_is_named_by_the_standard_variables(otel: pytest.MonkeyPatch) -> None:
+    otel.setenv("OTEL_SERVICE_NAME", "edge")
+    otel.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test")
+    with OtlpReceiver() as receiver:
+        otel.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", receiver.endpoint + "/v1/traces")
+        telemetry = setup()
+        one_transaction(telemetry)
+        receiver.spans(at_least=3)
+        telemetry.close()
+    assert receiver.resources[0]["service.name"] == "edge"
+    assert receiver.resources[0]["deployment.environment.name"] == "test"
+
+
+@pytest.mark.parametrize("mode", ["log", "both"])
+def test_boundary_events_arrive_as_log_records(otel: pytest.MonkeyPatch, mode: str) -> None:
+    with OtlpReceiver() as receiver:
+        otel.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint)
+        telemetry = setup(TelemetryOptions(boundary_events="log" if mode == "log" else "both"))
+        trace_id = one_transaction(telemetry)
+        records = receiver.logs(at_least=2)
+        spans = {span.name: span for span in receiver.spans(at_least=3)}
+        telemetry.close()
+    assert [record.event_name for record in records] == ["upstream.first_chunk", "response.completed"]
+    assert {record.trace_id.hex() for record in records} == {trace_id}
+    root = spans["POST /v1/chat/completions"]
+    assert {record.span_id for record in records} == {root.span_id}
+    assert len(root.events) == (0 if mode == "log" else 2)
+
+
+def test_what_a_collector_refuses_is_counted(otel: pytest.MonkeyPatch) -> None:
+    otel.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.2")
+    with OtlpReceiver(status=503) as receiver:
+        otel.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint)
+        telemetry = setup()
+        one_transaction(telemetry)
+        receiver.wait_until(lambda: receiver.requests > 0)
+        telemetry.close()
+    assert dropped(telemetry, "traces", "export_failed") == 3
+
+
+def test_a_collector_that_hangs_holds_up_neither_requests_nor_the_end(otel: pytest.MonkeyPatch) -> None:
+    otel.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "10")
+    otel.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "5")
+    with OtlpReceiver(stall=True) as receiver:
+        otel.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint)
+        telemetry = setup()
+        one_transaction(telemetry)
+        receiver.wait_until(lambda: receiver.requests > 0)
+        started = monotonic()
+        for _ in range(20):
+            one_transaction(telemetry)
+        assert monotonic() - started < 1
+        assert dropped(telemetry, "traces", "queue_full") == 60 - 10
+        telemetry.sampler.sample()
+        labels = {"signal": "traces"}
+        assert telemetry.registry.get_sample_value("flowspan_telemetry_queue_items", labels) == 10
+        assert telemetry.registry.get_sample_value("flowspan_telemetry_queue_capacity_items", labels) == 10
+        telemetry.close()
+        assert monotonic() - started < 4
+    # All of them: those that waited, those on their way, and those that found no room.
+    assert sum(dropped(telemetry, "traces", reason) for reason in ("queue_full", "shutdown")) == 63
+
+
+def test_nobody_listening_costs_spans_and_nothing_else(otel: pytest.MonkeyPatch) -> None:
+    otel.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.1")
+    with OtlpReceiver() as receiver:
+        endpoint = receiver.endpoint
+    otel.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+    telemetry = setup()
+    one_transaction(telemetry)
+    telemetry.close()
+    assert dropped(telemetry, "traces", "export_failed") == 3
+
+
+def test_without_an_endpoint_nothing_is_recorded_and_ids_are_made() -> None:
+    telemetry = setup()
+    obs = telemetry.open("openai_chat", "POST", "/v1/chat/completions", {})
+    assert not obs.sampled
+    assert obs.transaction_id != "txn_" + "0" * 32
+    obs.finish("ok", status=200)
+    telemetry.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OTEL_SDK_DISABLED", "true"),
+        ("OTEL_TRACES_EXPORTER", "none"),
+        ("OTEL_TRACES_SAMPLER", "always_off"),
+    ],
+)
+def test_the_standard_variables_turn_traces_off(otel: pytest.MonkeyPatch, name: str, value: str) -> None:
+    otel.setenv(name, value)
+    with OtlpReceiver() as receiver:
+        otel.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint)
+        telemetry = setup()
+        one_transaction(telemetry)
+        telemetry.close()
+    assert receiver.requests == 0
+
+
+@pytest.mark.parametrize(("share", "expected"), [("0", 0), ("1", 3)])
+def test_a_share_is_sampled(otel: pytest.MonkeyPatch, share: str, expected: int) -> None:
+    otel.setenv("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
+    otel.setenv("OTEL_TRACES_SAMPLER_ARG", share)
+    with OtlpReceiver() as receiver:
+        otel.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint)
+        telemetry = setup()
+        one_transaction(telemetry)
+        telemetry.close()
+    assert len(receiver.spans()) == expected
+
+
+def test_spans_of_other_routes_take_the_same_way(otel: pytest.MonkeyPatch) -> None:
+    with OtlpReceiver() as receiver:
+        otel.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint)
+        telemetry = setup()
+        telemetry.tracer_provider.get_tracer("fastapi").start_span("GET /v1/models").end()
+        (span,) = receiver.spans(at_least=1)
+        telemetry.close()
+    assert span.name == "GET /v1/models"
+
+
+def test_a_number_that_is_none_is_said_and_not_used(otel: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    otel.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "many")
+    otel.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+    otel.setenv("OTEL_TRACES_EXPORTER", "otlp")
+    telemetry = setup()
+    telemetry.close()
+    labels = {"signal": "traces"}
+    assert telemetry.registry.get_sample_value("flowspan_telemetry_queue_capacity_items", labels) == 2048
+    assert "OTEL_BSP_MAX_QUEUE_SIZE" in caplog.text
+    assert "grpc" in caplog.text
