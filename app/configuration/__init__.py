@@ -1,0 +1,22 @@
+"""Configuration: a YAML file, in LiteLLM's format with a section `gateway`, to `Settings`.
+
+The one place that reads the environment. All that is wrong is found in one go, each with file, line and key; keys that
+LiteLLM knows and Flowspan does not support are warned of, unknown ones refuse the start.
+"""
+
+from app.configuration.binding import UnsafeBind, check_bind
+from app.configuration.environment import export
+from app.configuration.loading import Configuration, load, parse
+from app.configuration.problems import ConfigurationRefused, Problem, grouped
+
+__all__ = [
+    "Configuration",
+    "ConfigurationRefused",
+    "Problem",
+    "UnsafeBind",
+    "check_bind",
+    "export",
+    "grouped",
+    "load",
+    "parse",
+]

@@ -1,0 +1,61 @@
+"""What a good configuration sets up, for people. Says how many keys there are, and never a key."""
+
+from collections.abc import Iterator
+
+from app.settings import Deployment, Settings
+
+_MODELS_SHOWN = 20
+
+
+def summary(settings: Settings) -> str:
+    return "\n".join([*_models(settings), *_policies(settings), *_limits(settings)])
+
+
+def _models(settings: Settings) -> Iterator[str]:
+    by_name: dict[str, list[Deployment]] = {}
+    for deployment in settings.deployments:
+        by_name.setdefault(deployment.model_name, []).append(deployment)
+    yield f"{_count(len(by_name), 'model')}, {_count(len(settings.deployments), 'deployment')}"
+    for name, deployments in list(by_name.items())[:_MODELS_SHOWN]:
+        fallbacks = settings.router.fallbacks.get(name)
+        yield f"  {name}" + (f" (falls back to {', '.join(fallbacks)})" if fallbacks else "")
+        for deployment in sorted(deployments, key=lambda each: each.order):
+            yield f"    {deployment.model} by {deployment.backend}{_rank(deployment, deployments)}"
+    if len(by_name) > _MODELS_SHOWN:
+        yield f"  and {len(by_name) - _MODELS_SHOWN:,} more"
+
+
+def _rank(deployment: Deployment, deployments: list[Deployment]) -> str:
+    return f", order {deployment.order}, weight {deployment.weight:g}" if len(deployments) > 1 else ""
+
+
+def _policies(settings: Settings) -> Iterator[str]:
+    yield _count(len(settings.policies), "policy", "policies")
+    for policy in settings.policies:
+        yield f"  {policy.use} ({policy.on_error})"
+
+
+def _limits(settings: Settings) -> Iterator[str]:
+    server, pipeline, router = settings.server, settings.pipeline, settings.router
+    yield "limits"
+    yield f"  {server.host}:{server.port}, metrics on {server.metrics_port}, {_count(len(settings.keys), 'key')}"
+    yield f"  request timeout {router.request_timeout:g} s, {_count(router.num_retries, 'retry', 'retries')}"
+    yield (
+        f"  queues of {pipeline.queue_items:,} items and {_size(pipeline.queue_bytes)}, "
+        f"{_size(pipeline.total_queue_bytes)} in all; body {_size(server.body_limit)}"
+    )
+    yield (
+        f"  put {pipeline.put_timeout:g} s, policy {pipeline.policy_timeout:g} s, "
+        f"upstream idle {pipeline.upstream_idle_timeout:g} s, drain {server.drain_timeout:g} s"
+    )
+
+
+def _count(number: int, one: str, many: str | None = None) -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def _size(size: int) -> str:
+    for unit, factor in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if size >= factor and size % factor == 0:
+            return f"{size // factor} {unit}"
+    return f"{size} bytes"

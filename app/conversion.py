@@ -1,0 +1,159 @@
+"""Plain data, as YAML gives it, to typed values; every fault is found, each with its path, and none shows a value.
+
+Durations (`Seconds`) and sizes (`ByteSize`) are read from their written forms.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin
+
+import msgspec
+from msgspec import NODEFAULT, Struct, ValidationError
+from msgspec.structs import FieldInfo, fields
+
+from app.settings import ByteSize, Seconds
+
+T = TypeVar("T", bound=Struct)
+Path = tuple[str | int, ...]
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)?")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
+_SIZE = re.compile(r"(\d+)\s*(B|KB|MB|GB|KiB|MiB|GiB)?")
+_BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, None: 1}
+_WORDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a mapping",
+    "null": "nothing",
+}
+
+
+class Fault(NamedTuple):
+    """What is wrong with the value at `path`."""
+
+    path: Path
+    message: str
+
+
+def convert_struct(kind: type[T], data: object, path: Path = ()) -> tuple[T | None, list[Fault]]:
+    """A `kind` made of `data`, and all that is wrong with it. Nothing at all counts as an empty mapping.
+
+    What is wrong is left at its default; where that cannot be, there is no value.
+    """
+    if data is None:
+        data = {}
+    if not isinstance(data, dict):
+        return None, [Fault(path, f"expected a mapping, not {kind_of(data)}")]
+    known = {field.encode_name: field for field in fields(kind)}
+    faults = [
+        Fault((*path, str(key)), f"unknown option{did_you_mean(str(key), known)}") for key in data if key not in known
+    ]
+    values: dict[str, Any] = {}
+    complete = True
+    for name, field in known.items():
+        required = field.default is NODEFAULT and field.default_factory is NODEFAULT
+        if name in data:
+            value, found = _convert_field(field, data[name], (*path, name))
+            faults += found
+            if not found or (isinstance(value, Struct) and not required):
+                values[field.name] = value
+            elif required:
+                complete = False
+        elif required:
+            complete = False
+            faults.append(Fault((*path, name), "missing"))
+    return (kind(**values) if complete else None), faults
+
+
+def convert_value(kind: Any, data: object, path: Path = ()) -> tuple[Any, list[Fault]]:
+    """A value of any type that msgspec knows, or of the two of our own. Numbers may be text: the environment's are."""
+    try:
+        return msgspec.convert(data, kind, strict=False, dec_hook=_written_form), []
+    except ValidationError as error:
+        where, message = _explain(error)
+        choices = _choices(kind)
+        if choices and message.startswith("Invalid enum value"):
+            message = f"expected one of {', '.join(choices)}"
+        return None, [Fault(path + where, message)]
+
+
+def kind_of(data: object) -> str:
+    match data:
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "a number"
+        case str():
+            return "text"
+        case list():
+            return "a list"
+        case dict():
+            return "a mapping"
+        case _:
+            return "nothing"
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.7)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def parse_seconds(data: object) -> Seconds:
+    if isinstance(data, int | float) and not isinstance(data, bool) and 0 <= data < float("inf"):
+        return Seconds(data)
+    if isinstance(data, str) and (written := _DURATION.fullmatch(data.strip())):
+        return Seconds(float(written[1]) * _SECONDS[written[2]])
+    raise ValueError("expected a duration such as 30, 30s, 500ms, 2m or 1h")
+
+
+def parse_size(data: object) -> ByteSize:
+    if isinstance(data, int) and not isinstance(data, bool) and data > 0:
+        return ByteSize(data)
+    if isinstance(data, str) and (written := _SIZE.fullmatch(data.strip())) and int(written[1]):
+        return ByteSize(int(written[1]) * _BYTES[written[2]])
+    raise ValueError("expected a size such as 1024, 64KiB, 8MiB or 1GiB, more than 0")
+
+
+def _convert_field(field: FieldInfo, data: object, path: Path) -> tuple[Any, list[Fault]]:
+    if isinstance(field.type, type) and issubclass(field.type, Struct):
+        return convert_struct(field.type, data, path)
+    return convert_value(field.type, data, path)
+
+
+def _written_form(kind: type, data: Any) -> Any:
+    if kind is Seconds:
+        return parse_seconds(data)
+    if kind is ByteSize:
+        return parse_size(data)
+    raise NotImplementedError(f"no option can be of type {kind.__name__}")
+
+
+_AT = re.compile(r" - at `\$(.*)`$", re.DOTALL)
+_STEP = re.compile(r"\[(\d+)\]|\.(\w+)")
+
+
+def _explain(error: ValidationError) -> tuple[Path, str]:
+    """msgspec's message in our words, and the path that it ends with."""
+    text = str(error)
+    where: Path = ()
+    if at := _AT.search(text):
+        text = text[: at.start()]
+        where = tuple(int(index) if index else name for index, name in _STEP.findall(at[1].partition("[...]")[0]))
+    text = re.sub(r"`([\w| ]+)( [<>]=? [\d.-]+)?`", _in_words, text)
+    return where, text.replace("Expected", "expected", 1).replace(", got ", ", not ", 1)
+
+
+def _in_words(match: re.Match[str]) -> str:
+    names = [_WORDS.get(name, name) for name in match[1].split(" | ")]
+    return " or ".join(names) + (match[2] or "")
+
+
+def _choices(kind: Any) -> tuple[str, ...]:
+    if get_origin(kind) is Literal:
+        return tuple(str(choice) for choice in get_args(kind))
+    inner: Mapping[str, None] = dict.fromkeys(choice for part in get_args(kind) for choice in _choices(part))
+    return tuple(inner)

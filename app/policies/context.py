@@ -1,0 +1,59 @@
+"""What a policy gets to hold: the transaction it works for, and, in a stream, its only way to the client."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar, cast
+
+from app.messages import ModelResponse, Request, ToolCall
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class PolicyContext:
+    """One transaction, from the request to the last byte; made at the gateway.
+
+    `scratchpad` is shared by all policies of the transaction; what a policy keeps for itself goes through `state`.
+    """
+
+    transaction_id: str
+    request: Request
+    scratchpad: dict[str, object] = field(default_factory=dict)
+    _states: dict[int, object] = field(default_factory=dict, init=False, repr=False)
+
+    def state(self, owner: object, make: Callable[[], T]) -> T:
+        """What `owner` keeps for this transaction: made at the first call, the same object from then on."""
+        if id(owner) not in self._states:
+            self._states[id(owner)] = make()
+        return cast(T, self._states[id(owner)])
+
+
+class StreamContext(Protocol):
+    """What streaming hooks get. Emitting is the only way out: what a hook does not emit is not sent."""
+
+    policy: PolicyContext
+    chunk: ModelResponse
+    """The chunk at hand, or the last one. It holds no more than what the hook was called for."""
+    choice: int
+    """The answer (`n` > 1) that the hook was called for; what is emitted by kind goes to it."""
+
+    async def emit(self, chunk: ModelResponse) -> None:
+        """Send a chunk on: from `on_chunk` to this policy's own block hooks, from any other hook to the next policy."""
+
+    async def emit_text(self, text: str) -> None: ...
+
+    async def emit_thinking(self, thinking: str, signature: str | None = None) -> None: ...
+
+    async def emit_tool_call(self, call: ToolCall) -> None:
+        """A call of the model's: whole, or the piece that `on_tool_call_delta` was given, with its index."""
+
+    async def emit_new_tool_call(self, name: str, arguments: str, id: str) -> None:
+        """A call of the policy's own, beside those of the model."""
+
+    async def emit_finish(self, reason: str) -> None: ...
+
+    def keepalive(self) -> None:
+        """The hook is alive and will take longer: its time limit starts anew."""
+
+    def decide(self, decision: str) -> None:
+        """Note what the policy decided, in a word or two: counted, and an event of the transaction."""
