@@ -70,6 +70,7 @@ class LiteLLMBackend:
 
     async def aclose(self) -> None:
         await self._lifetimes.aclose()
+        await loading.close_clients()
 
     async def _call(self, litellm: ModuleType, request: Request, stream: bool) -> Any:
         from app.backends.litellm.errors import translate

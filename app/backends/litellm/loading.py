@@ -72,6 +72,13 @@ def _quieten(litellm: Any) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
+async def close_clients() -> None:
+    """Close the connections to providers that LiteLLM keeps open for the next request."""
+    if (litellm := loaded()) is not None:
+        await litellm.close_litellm_async_clients()
+        litellm.in_memory_llm_clients_cache.flush_cache()
+
+
 @cache
 def reserved_names() -> frozenset[str]:
     """Every name that LiteLLM reads from its arguments as an order to itself."""
