@@ -16,7 +16,7 @@ from telemetry.guard import Defects, guarded
 from telemetry.log_buckets import LogBuckets
 from telemetry.names import Attribute, Event
 from telemetry.recorder import Emit
-from telemetry.spans import RecordedSpan
+from telemetry.spans import RecordedSpan, outgoing_headers
 from telemetry.timeline import Timeline
 from telemetry.traffic_metrics import ClientChildren, Labels
 
@@ -40,6 +40,8 @@ class AttemptParts:
     emit: Emit
     tell_content: Callable[[RecordedSpan, Conversation], None]
     defects: Defects
+    propagate: bool
+    """Whether providers may learn our trace id."""
 
 
 class Attempt:
@@ -58,6 +60,11 @@ class Attempt:
     @property
     def span_context(self) -> SpanContext:
         return self._span.context
+
+    @property
+    def trace_headers(self) -> dict[str, str]:
+        """What makes the provider's spans children of this attempt, where the operator allows it; else nothing."""
+        return outgoing_headers(self._span.context) if self._parts.propagate else {}
 
     @guarded
     def first_chunk(self) -> None:

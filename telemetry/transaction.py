@@ -23,7 +23,7 @@ from telemetry.queue_stats import QueueStats
 from telemetry.recorder import TransactionRecorder
 from telemetry.scopes import HookScope, SpanScope
 from telemetry.services import Services
-from telemetry.spans import RecordedSpan, Value, outgoing_headers
+from telemetry.spans import RecordedSpan, Value
 from telemetry.timeline import Timeline
 from telemetry.transaction_end import (
     Description,
@@ -219,12 +219,6 @@ class ObservabilityContext:
         extra = log_fields(self._span.context, {"transaction_id": self.transaction_id, **fields})
         _log.log(logging.getLevelNamesMapping()[level.upper()], message, extra=extra)
 
-    def inject_headers(self) -> dict[str, str]:
-        """What makes the provider's spans children of the latest attempt, where the operator allows it."""
-        if not self._services.options.propagate_traceparent:
-            return {}
-        return outgoing_headers(self._attempts[-1].span_context if self._attempts else self._span.context)
-
     def finish(
         self, outcome: Outcome, *, status: int, error_type: str | None = None, detail: str | None = None
     ) -> None:
@@ -300,6 +294,7 @@ class ObservabilityContext:
             self.emit_boundary,
             self._tell_content,
             self.defects,
+            self._services.options.propagate_traceparent,
         )
 
     def _cost_usd(self) -> float | None:

@@ -37,7 +37,7 @@ class LiteLLMBackend:
         # It imports LiteLLM itself, so it comes after that is ready.
         from app.backends.litellm.conversion import from_litellm, with_usage
 
-        wrapper = await self._call(litellm, request, stream=True)
+        wrapper = await self._call(litellm, request, attempt.trace_headers, stream=True)
         heard, started = tap(wrapper), False
         repair = Repair(heard)
         try:
@@ -58,11 +58,12 @@ class LiteLLMBackend:
         litellm = await _loaded()
         from app.backends.litellm.conversion import from_litellm
 
-        return without_server_calls(from_litellm(await self._call(litellm, request, stream=False)))
+        answer = await self._call(litellm, request, attempt.trace_headers, stream=False)
+        return without_server_calls(from_litellm(answer))
 
     async def count_tokens(self, request: Request) -> int:
         litellm = await _loaded()
-        said = self._arguments(litellm, request, stream=False)
+        said = self._arguments(litellm, request, {}, stream=False)
         # Tokenizers take milliseconds for a long prompt: not on the event loop.
         return await asyncio.to_thread(
             litellm.token_counter, model=self._deployment.model, messages=said["messages"], tools=said.get("tools")
@@ -72,10 +73,10 @@ class LiteLLMBackend:
         await self._lifetimes.aclose()
         await loading.close_clients()
 
-    async def _call(self, litellm: ModuleType, request: Request, stream: bool) -> Any:
+    async def _call(self, litellm: ModuleType, request: Request, trace_headers: dict[str, str], *, stream: bool) -> Any:
         from app.backends.litellm.errors import translate
 
-        said = self._arguments(litellm, request, stream)
+        said = self._arguments(litellm, request, trace_headers, stream=stream)
         try:
             return await self._lifetimes.call(litellm.acompletion(**said))
         except Exception as error:
@@ -89,7 +90,9 @@ class LiteLLMBackend:
         except Exception as error:
             raise translate(error, self._scrub, started) from error
 
-    def _arguments(self, litellm: ModuleType, request: Request, stream: bool) -> dict[str, Any]:
+    def _arguments(
+        self, litellm: ModuleType, request: Request, trace_headers: dict[str, str], *, stream: bool
+    ) -> dict[str, Any]:
         if self._provider is None:
             self._provider = self._find_provider(litellm)
         return arguments(
@@ -99,6 +102,7 @@ class LiteLLMBackend:
             stream=stream,
             timeout=self._timeout,
             reserved=loading.reserved_names(),
+            trace_headers=trace_headers,
         )
 
     def _find_provider(self, litellm: ModuleType) -> Provider:

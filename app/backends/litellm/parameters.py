@@ -6,8 +6,9 @@ clients of that dialect; names that LiteLLM itself gives a meaning to are left o
 come from the operator and are passed as they are; where both may say something, the client's word counts.
 """
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from msgspec.structs import replace
@@ -94,6 +95,7 @@ def arguments(
     stream: bool,
     timeout: float,
     reserved: Set[str],
+    trace_headers: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """`reserved`: every name that LiteLLM gives a meaning to."""
     body = _body(request, provider)
@@ -115,7 +117,7 @@ def arguments(
     merged = _without_other_limit(operator, client) | client | fixed
     if extra := _extra_body(body, request, provider, reserved) | (operator.get("extra_body") or {}):
         merged["extra_body"] = extra
-    if headers := _headers(request, provider) | (operator.get("extra_headers") or {}):
+    if headers := _headers(request, provider) | (operator.get("extra_headers") or {}) | dict(trace_headers):
         merged["extra_headers"] = headers
     return merged
 

@@ -18,6 +18,10 @@ class FakeAttempt(Attempt):
         self.calls: list[tuple[Any, ...]] = []
         self.ends = 0
 
+    @property
+    def trace_headers(self) -> dict[str, str]:
+        return dict(self.given.get("trace_headers", {}))
+
     def first_chunk(self) -> None:
         self.calls.append(("first_chunk",))
 

@@ -67,12 +67,20 @@ class Played:
         return {choice.index: choice.finish_reason for c in self.chunks for choice in c.choices if choice.finish_reason}
 
 
-def play(script: Script, model: str = OPENAI, request: Request | None = None, **params: Any) -> Played:
+def play(
+    script: Script,
+    model: str = OPENAI,
+    request: Request | None = None,
+    trace_headers: dict[str, str] | None = None,
+    **params: Any,
+) -> Played:
+    attempt = FakeAttempt(trace_headers=trace_headers or {})
+
     async def main() -> Played:
         played = Played()
         async with ScriptedUpstream(script) as upstream:
             try:
-                async for chunk in backend(upstream, model, **params).stream(request or ask(), FakeAttempt()):
+                async for chunk in backend(upstream, model, **params).stream(request or ask(), attempt):
                     played.chunks.append(chunk)
             except BackendError as error:
                 played.error = error
@@ -96,6 +104,14 @@ def test_an_openai_stream_comes_through() -> None:
     assert {chunk.id for chunk in played.chunks} == {"chatcmpl-scripted"}
     assert played.sent["stream_options"] == {"include_usage": True}
     assert played.headers["authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize("model", [OPENAI, ANTHROPIC])
+def test_the_trace_goes_along_where_it_may(model: str) -> None:
+    script = stream_of(openai_events(*HELLO) if model == OPENAI else anthropic_text_events("Hel", "lo"))
+    assert "traceparent" not in play(script, model).headers
+    traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    assert play(script, model, trace_headers={"traceparent": traceparent}).headers["traceparent"] == traceparent
 
 
 def test_an_anthropic_stream_comes_through() -> None:

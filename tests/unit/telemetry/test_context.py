@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from opentelemetry.trace import SpanKind, format_span_id, format_trace_id
 from opentelemetry.trace.status import StatusCode
 
-from telemetry.context import ObservabilityContext, TelemetryOptions
+from telemetry.context import TelemetryOptions
 from telemetry.names import OUTCOMES, TIME, WHERE, Outcome
 from tests.support import run
 from tests.unit.telemetry.fakes import ROLE_CHUNK, STARTED_NS, Bench, attributes_of, event_names, text_chunk
@@ -403,18 +403,12 @@ def test_a_rejection_links_to_the_transaction_that_tripped_the_breaker() -> None
 
 def test_providers_are_told_the_trace_only_by_consent() -> None:
     silent, telling = Bench(), Bench(TelemetryOptions(propagate_traceparent=True))
-    assert _attempted(silent).inject_headers() == {}
-    obs = _attempted(telling)
-    version, trace_id, span_id, flags = obs.inject_headers()["traceparent"].split("-")
+    assert silent.open().attempt(deployment="d", provider="openai", model="gpt-5").trace_headers == {}
+    attempt = telling.open().attempt(deployment="d", provider="openai", model="gpt-5")
+    version, trace_id, span_id, flags = attempt.trace_headers["traceparent"].split("-")
     assert (version, flags) == ("00", "03")
-    assert trace_id == format_trace_id(obs.span_context.trace_id)
-    assert span_id != format_span_id(obs.span_context.span_id)
-
-
-def _attempted(bench: Bench) -> ObservabilityContext:
-    obs = bench.open()
-    obs.attempt(deployment="d", provider="openai", model="gpt-5")
-    return obs
+    assert trace_id == format_trace_id(attempt.span_context.trace_id)
+    assert span_id == format_span_id(attempt.span_context.span_id)
 
 
 def test_telemetry_that_fails_does_not_reach_the_data_path(caplog: pytest.LogCaptureFixture) -> None:
