@@ -1,0 +1,85 @@
+"""What happens to fields that the other dialect has no word for: dropped where an answer without them still answers
+the question, refused where it would be one to another question. What is not in a table is unknown, and dropped.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from app.errors import InvalidRequest
+from app.messages import OpaquePart
+
+Fate = Literal["dropped", "refused"]
+
+OPENAI_BODY: dict[str, Fate] = {
+    "audio": "refused",
+    "frequency_penalty": "dropped",
+    "function_call": "refused",
+    "functions": "refused",
+    "logit_bias": "refused",
+    "logprobs": "refused",
+    "max_completion_tokens": "dropped",  # only the name: its value is `Request.max_tokens`
+    "max_tokens": "dropped",
+    "metadata": "dropped",
+    "modalities": "refused",
+    "moderation": "dropped",
+    "prediction": "dropped",
+    "presence_penalty": "dropped",
+    "prompt_cache_key": "dropped",
+    "prompt_cache_options": "dropped",
+    "prompt_cache_retention": "dropped",
+    "safety_identifier": "dropped",
+    "seed": "dropped",
+    "service_tier": "dropped",
+    "store": "dropped",
+    "stream_options": "dropped",
+    "top_logprobs": "dropped",
+    "verbosity": "dropped",
+    "web_search_options": "refused",
+}
+OPENAI_MESSAGE: dict[str, Fate] = {"audio": "refused", "name": "dropped", "annotations": "dropped"}
+
+ANTHROPIC_BODY: dict[str, Fate] = {
+    "cache_control": "dropped",
+    "container": "refused",
+    "context_management": "dropped",
+    "diagnostics": "dropped",
+    "inference_geo": "refused",
+    "mcp_servers": "refused",
+    "metadata": "dropped",
+    "output_config": "dropped",
+    "service_tier": "dropped",
+    "speed": "dropped",
+    "user_profile_id": "dropped",
+    "workspace_id": "dropped",
+}
+
+OPAQUE_PARTS: dict[str, Fate] = {
+    # What a provider's own tools did in an earlier turn; the answer that was made of it stands beside it as text.
+    "server_tool_use": "dropped",
+    "web_search_tool_result": "dropped",
+    "web_fetch_tool_result": "dropped",
+    "code_execution_tool_result": "dropped",
+    "bash_code_execution_tool_result": "dropped",
+    "text_editor_code_execution_tool_result": "dropped",
+    "tool_search_tool_result": "dropped",
+    "tool_reference": "dropped",
+}
+"""By `type`; every other kind of part is content that the model was meant to read, and refused."""
+
+_HARMLESS: dict[str, object] = {"modalities": ["text"]}
+
+
+def refuse_losses(extra: Mapping[str, Any], fates: Mapping[str, Fate], path: str = "") -> None:
+    for name, value in extra.items():
+        if fates.get(name) == "refused" and value and value != _HARMLESS.get(name):
+            raise no_counterpart(f"{path}{name}")
+
+
+def refuse_opaque(part: OpaquePart, path: str) -> None:
+    kind = part.raw.get("type")
+    if OPAQUE_PARTS.get(str(kind)) != "dropped":
+        raise no_counterpart(path, f"a part of type {kind!r}")
+
+
+def no_counterpart(path: str, what: str = "this field") -> InvalidRequest:
+    return InvalidRequest(f"{path}: {what} cannot be translated for the provider of this model.", param=path)

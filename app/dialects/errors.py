@@ -1,0 +1,28 @@
+"""What both dialects' error replies share: the reply itself, and the headers that tell an SDK whether to try again."""
+
+import math
+from typing import Any
+
+from msgspec import Struct
+
+from app.errors import GatewayError
+
+_SDKS_RETRY = frozenset({408, 409, 429})
+
+
+class RenderedError(Struct, frozen=True):
+    """A whole HTTP reply; the names of `headers` are lower-case."""
+
+    status: int
+    body: dict[str, Any]
+    headers: dict[str, str]
+
+
+def retry_headers(error: GatewayError, status: int) -> dict[str, str]:
+    """SDKs try again by status alone; an error that another attempt cannot cure says so."""
+    headers = {}
+    if error.retry_after is not None and math.isfinite(error.retry_after):
+        headers["retry-after"] = str(max(0, math.ceil(error.retry_after)))
+    if not error.retryable and (status in _SDKS_RETRY or status >= 500):
+        headers["x-should-retry"] = "false"
+    return headers

@@ -1,0 +1,103 @@
+"""A whole response as a chat completion, and the pieces that a stream's chunks are made of too.
+
+Fields of our own making: `reasoning_content`, and `thinking_blocks` as LiteLLM has them (a complete block with its
+signature, to be sent back as it is). Each element of a list carries its `index`, without which the official SDK cannot
+add up two deltas.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.dialects.stop_reasons import to_openai
+from app.dialects.thinking import whole_thinking
+from app.dialects.tool_calls import whole_calls
+from app.messages import Choice, Message, ModelResponse, Request, ThinkingBlock, ToolCall, Usage
+
+_RESPONSE = frozenset(["id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier"])
+_MESSAGE = frozenset(
+    ["role", "content", "refusal", "tool_calls", "annotations", "reasoning_content", "thinking_blocks"]
+)
+
+
+def encode_response(response: ModelResponse, request: Request) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "id": response.id,
+        "object": "chat.completion",
+        "created": response.created,
+        "model": response.model or request.model,
+        "choices": [encode_choice(choice) for choice in response.choices],
+        **response_extra(response),
+    }
+    if response.usage is not None:
+        body["usage"] = encode_usage(response.usage)
+    if response.system_fingerprint is not None:
+        body["system_fingerprint"] = response.system_fingerprint
+    if response.service_tier is not None:
+        body["service_tier"] = response.service_tier
+    return body
+
+
+def encode_choice(choice: Choice) -> dict[str, Any]:
+    said = choice.message or choice.delta or Message()
+    calls = whole_calls(said.tool_calls, "call")
+    message: dict[str, Any] = {"role": "assistant", "content": said.content, "refusal": said.refusal}
+    message |= message_extra(said)
+    if calls:
+        message["tool_calls"] = [encode_call(call) for call in calls]
+    if said.annotations:
+        message["annotations"] = list(said.annotations)
+    thinking = whole_thinking(said)
+    if text := said.reasoning_content or "".join(block.thinking for block in thinking):
+        message["reasoning_content"] = text
+    blocks = [block for block in thinking if block.signature is not None or block.data is not None]
+    if blocks:
+        message["thinking_blocks"] = [encode_thinking(block, at) for at, block in enumerate(blocks)]
+    return {
+        "index": choice.index,
+        "message": message,
+        "logprobs": choice.logprobs,
+        "finish_reason": to_openai(choice.finish_reason, bool(calls)),
+    }
+
+
+def encode_call(call: ToolCall) -> dict[str, Any]:
+    name, arguments = call.function.name, call.function.arguments
+    if call.type == "custom":
+        return {"id": call.id, "type": "custom", "custom": {"name": name, "input": arguments}}
+    return {"id": call.id, "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def encode_thinking(block: ThinkingBlock, index: int) -> dict[str, Any]:
+    if block.data is not None:
+        return {"index": index, "type": "redacted_thinking", "data": block.data}
+    return {"index": index, "type": "thinking", "thinking": block.thinking, "signature": block.signature}
+
+
+def encode_usage(usage: Usage) -> dict[str, Any]:
+    prompt = {"cached_tokens": usage.cache_read_input_tokens}
+    if usage.cache_creation_input_tokens:
+        prompt["cache_write_tokens"] = usage.cache_creation_input_tokens
+    return {
+        **usage.extra,
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.total_tokens,
+        "prompt_tokens_details": {**_details(usage, "prompt_tokens_details"), **prompt},
+        "completion_tokens_details": {
+            **_details(usage, "completion_tokens_details"),
+            "reasoning_tokens": usage.reasoning_tokens,
+        },
+    }
+
+
+def _details(usage: Usage, name: str) -> Mapping[str, Any]:
+    details = usage.extra.get(name)
+    return details if isinstance(details, dict) else {}
+
+
+def response_extra(response: ModelResponse) -> dict[str, Any]:
+    return {name: value for name, value in response.extra.items() if name not in _RESPONSE}
+
+
+def message_extra(said: Message) -> dict[str, Any]:
+    return {name: value for name, value in said.extra.items() if name not in _MESSAGE}
