@@ -256,6 +256,21 @@ class Usage(Struct, frozen=True):
         return self.prompt_tokens + self.completion_tokens
 
 
+class Native(Struct, frozen=True):
+    """What the provider itself sent, behind a chunk or a whole response.
+
+    It holds only for the very object that it came with: whoever makes a changed one (`replace`) leaves it out.
+    """
+
+    dialect: Dialect
+    raw: bytes
+    """A whole body; or, of a stream, every byte since the event before, framing and comments included."""
+    sequence: int = 0
+    """Of a stream's events, counted from 0: a gap shows that something between was dropped or changed."""
+    event: dict[str, Any] | None = None
+    """The data as JSON; None where there is none (`[DONE]`, comments)."""
+
+
 class ModelResponse(Struct, frozen=True, kw_only=True):
     """A chunk of a streamed response, or a whole one. `usage` is cumulative where it appears: the last one counts."""
 
@@ -268,11 +283,17 @@ class ModelResponse(Struct, frozen=True, kw_only=True):
     system_fingerprint: str | None = None
     service_tier: str | None = None
     extra: dict[str, Any] = {}
+    native: Native | None = None
+
+
+def part_of(chunk: ModelResponse, choices: tuple[Choice, ...], usage: Usage | None = None) -> ModelResponse:
+    """A chunk with the id, model and time of another, that holds something else."""
+    return replace(chunk, choices=choices, usage=usage, native=None)
 
 
 def text_chunk(text: str, like: ModelResponse, choice: int = 0) -> ModelResponse:
     """A chunk that adds `text`, with the id, model and time of `like`."""
-    return replace(like, choices=(Choice(index=choice, delta=Message(content=text)),), usage=None)
+    return part_of(like, (Choice(index=choice, delta=Message(content=text)),))
 
 
 def is_substantial(chunk: ModelResponse) -> bool:
@@ -289,7 +310,7 @@ def is_substantial(chunk: ModelResponse) -> bool:
 
 def text_size(chunk: ModelResponse) -> int:
     """About how many bytes a chunk holds: its texts, and a flat amount for the objects around them."""
-    size = 256
+    size = 256 + (len(chunk.native.raw) if chunk.native is not None else 0)
     for choice in chunk.choices:
         said = choice.delta or choice.message
         if said is not None:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 from msgspec.structs import replace
 
-from app.messages import Choice, Function, Message, ModelResponse, ToolCall
+from app.messages import Choice, Function, Message, ModelResponse, ToolCall, part_of
 
 
 class ContentDelta(Struct, frozen=True):
@@ -205,9 +205,9 @@ def split(chunk: ModelResponse) -> list[ModelResponse]:
     parts = [piece for choice in chunk.choices for piece in _pieces(choice)]
     if len(parts) <= 1 and (chunk.usage is None or not parts or _is_empty(parts[0])):
         return [chunk]
-    split_parts = [replace(chunk, choices=(piece,), usage=None) for piece in parts]
+    split_parts = [part_of(chunk, (piece,)) for piece in parts]
     if chunk.usage is not None:
-        split_parts.append(replace(chunk, choices=()))
+        split_parts.append(part_of(chunk, (), chunk.usage))
     return split_parts
 
 

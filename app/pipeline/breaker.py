@@ -129,7 +129,7 @@ class CircuitBreaker:
         if self.state is BreakerState.HALF_OPEN and not self._probing:
             self._probing = True
             return Permit(probe=True)
-        return Denied(retry_after=max(1.0, self._opened_at + self._cooldown - now))
+        return Denied(retry_after=max(1.0, self._cooldown - (now - self._opened_at)))
 
     def would_allow(self, now: float) -> bool:
         """Whether `allow` would give a permit, without taking it."""

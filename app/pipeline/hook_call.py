@@ -50,7 +50,8 @@ class HookCaller:
         finally:
             self._obs.ledger.leave("policy")
             timer.observe(perf_counter() - since - context.downstream_seconds)
-        return self._timed_out(hook) if limit.overrun else None
+        # A hook that swallowed its own cancellation comes back as if all were well.
+        return self._timed_out(hook) if limit.overrun or limit.expired else None
 
     def _timed_out(self, hook: Hook) -> PolicyError:
         self._obs.policy_timeout(self._loaded.name, hook)

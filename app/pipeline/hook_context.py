@@ -7,10 +7,18 @@ policy that swallows the exception does not turn a failed stream into a good one
 from collections.abc import Awaitable, Callable
 from time import perf_counter
 
-from msgspec.structs import replace
-
 from app.errors import GatewayError, PolicyFlooded
-from app.messages import Choice, Function, Message, ModelResponse, ThinkingBlock, ToolCall, text_chunk, text_size
+from app.messages import (
+    Choice,
+    Function,
+    Message,
+    ModelResponse,
+    ThinkingBlock,
+    ToolCall,
+    part_of,
+    text_chunk,
+    text_size,
+)
 from app.pipeline.deadline import Deadline
 from app.policies.context import PolicyContext
 from app.settings import PipelineSettings
@@ -89,7 +97,7 @@ class HookContext:
         choice = Choice(index=self.choice, delta=Message(), finish_reason=reason)
         at_hand = self.chunk.choices[0] if len(self.chunk.choices) == 1 else None
         unchanged = at_hand is not None and at_hand.index == self.choice and at_hand.finish_reason == reason
-        await self.emit(self.chunk if unchanged else replace(self.chunk, choices=(choice,), usage=None))
+        await self.emit(self.chunk if unchanged else part_of(self.chunk, (choice,)))
 
     def keepalive(self) -> None:
         """The hook is alive and will take longer: its time starts anew."""
@@ -99,7 +107,7 @@ class HookContext:
         self._decided(decision)
 
     async def _emit_delta(self, delta: Message) -> None:
-        await self.emit(replace(self.chunk, choices=(Choice(index=self.choice, delta=delta),), usage=None))
+        await self.emit(part_of(self.chunk, (Choice(index=self.choice, delta=delta),)))
 
     def _delta_at_hand(self) -> Message | None:
         """The delta of the chunk at hand, if the chunk holds just one thing and may go on as it came."""

@@ -8,9 +8,7 @@ of which it had emitted a piece goes on from there.
 
 from typing import assert_never
 
-from msgspec.structs import replace
-
-from app.messages import Choice, Message, ModelResponse, ThinkingBlock
+from app.messages import Choice, Message, ModelResponse, ThinkingBlock, part_of
 from app.pipeline.blocks import (
     BlockAssembler,
     BlockEvent,
@@ -204,7 +202,7 @@ class PolicyLink:
 
 
 def _chunk(like: ModelResponse, choice: int, delta: Message) -> ModelResponse:
-    return replace(like, choices=(Choice(index=choice, delta=delta),), usage=None)
+    return part_of(like, (Choice(index=choice, delta=delta),))
 
 
 def _is_signature(part: ModelResponse) -> bool:

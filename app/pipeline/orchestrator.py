@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import suppress
+from time import monotonic
 from typing import Literal, TypeVar
 
 from app.dialects.formatter import Formatter
@@ -104,30 +105,39 @@ class PolicyOrchestrator:
         self, loaded: LoadedPolicy, hook: str, value: T, policy_ctx: PolicyContext, obs: ObservabilityContext
     ) -> T:
         """One call of a hook that looks at a whole; `value` itself when it failed and its policy steps aside."""
-        try:
-            with obs.hook(loaded.name, hook):
-                async with asyncio.timeout(self._settings.policy_timeout or None) as limit:
-                    result: object = await getattr(loaded.policy, hook)(value, policy_ctx)
-            if isinstance(result, type(value)):
-                return result
-            failure: PolicyError = PolicyFailed(
-                _FAILED, detail=f"{loaded.name}.{hook} returned {type(result).__name__}"
-            )
-        except GatewayError:
-            raise
-        except Exception as error:
-            where = f"{loaded.name}.{hook}"
-            if limit.expired():
-                obs.policy_timeout(loaded.name, hook)
-                failure = PolicyTimeout("A policy of the gateway took too long.", detail=where)
-            else:
-                failure = PolicyFailed(_FAILED, detail=f"{where}: {error!r}")
-            failure.__cause__ = error
+        result = await self._called(loaded, hook, value, policy_ctx, obs)
+        if not isinstance(result, PolicyError):
+            return result
         if loaded.on_error == "fail_closed":
-            raise failure
+            raise result
         obs.policy_decision(loaded.name, hook, "failed_open")
         obs.policy_skipped(loaded.name, "content", 1)
         return value
+
+    async def _called(
+        self, loaded: LoadedPolicy, hook: str, value: T, policy_ctx: PolicyContext, obs: ObservabilityContext
+    ) -> T | PolicyError:
+        """What the hook made of `value`, or in which way it failed."""
+        where, timeout, since = f"{loaded.name}.{hook}", self._settings.policy_timeout, monotonic()
+        result: object = None
+        try:
+            with obs.hook(loaded.name, hook):
+                async with asyncio.timeout(timeout or None) as limit:
+                    result = await getattr(loaded.policy, hook)(value, policy_ctx)
+        except GatewayError:
+            raise
+        except Exception as error:
+            if not limit.expired():
+                failure = PolicyFailed(_FAILED, detail=f"{where}: {error!r}")
+                failure.__cause__ = error
+                return failure
+        # Blocking code leaves the timer no turn, and a hook may swallow its own cancellation.
+        if limit.expired() or (timeout and monotonic() - since >= timeout):
+            obs.policy_timeout(loaded.name, hook)
+            return PolicyTimeout("A policy of the gateway took too long.", detail=where)
+        if isinstance(result, type(value)):
+            return result
+        return PolicyFailed(_FAILED, detail=f"{where} returned {type(result).__name__}")
 
 
 async def _drain(sse: StageQueue[bytes], send: Send) -> None:

@@ -20,12 +20,13 @@ def as_chunk(response: ModelResponse) -> ModelResponse:
         )
         for choice in response.choices
     )
-    return replace(response, choices=choices)
+    return replace(response, choices=choices, native=None)
 
 
 def from_chunks(chunks: Iterable[ModelResponse], response: ModelResponse) -> ModelResponse:
     """What the chunks add up to, in the frame of the response that they were made from."""
-    answers: dict[int, _Answer] = {}
+    # A choice of which a policy emitted nothing is an empty answer, as it is in a stream.
+    answers = {choice.index: _Answer(choice.index) for choice in response.choices}
     usage: Usage | None = None
     assembler = BlockAssembler()
     chunks = list(chunks)
@@ -38,7 +39,7 @@ def from_chunks(chunks: Iterable[ModelResponse], response: ModelResponse) -> Mod
         if isinstance(event, ContentComplete | ThinkingComplete | ToolCallComplete):
             answers[event.choice].add_block(event)
     choices = tuple(answers[index].choice() for index in sorted(answers))
-    return replace(response, choices=choices, usage=usage)
+    return replace(response, choices=choices, usage=usage, native=None)
 
 
 class _Answer:

@@ -57,6 +57,6 @@ def test_redacted_thinking_survives() -> None:
     assert from_chunks([as_chunk(response)], response) == response
 
 
-def test_no_chunks_at_all_leave_a_response_without_choices() -> None:
+def test_no_chunks_at_all_leave_an_empty_answer() -> None:
     response = ModelResponse(id="r", choices=(Choice(message=Message(content="a")),), usage=Usage(1, 1))
-    assert from_chunks([], response) == ModelResponse(id="r")
+    assert from_chunks([], response) == ModelResponse(id="r", choices=(Choice(message=Message(role="assistant")),))
