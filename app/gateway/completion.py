@@ -56,7 +56,10 @@ async def _whole(exchange: Exchange, request: Request, policy_ctx: PolicyContext
     obs.recorder.chunk_in(response)
     response = await exchange.gateway.orchestrator.process_full_response(response, policy_ctx, obs)
     obs.recorder.chunk_out(response)
-    await exchange.reply.json(200, exchange.dialect.encode_response(response, request))
+    if response.native is not None and response.native.dialect == exchange.dialect.name:
+        await exchange.reply.json_bytes(200, response.native.raw)
+    else:
+        await exchange.reply.json(200, exchange.dialect.encode_response(response, request))
 
 
 def _same(content: object) -> object:

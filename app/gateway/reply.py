@@ -72,9 +72,12 @@ class Reply:
             self._obs.log("warning", "connection cut: the client does not read")
 
     async def json(self, status: int, body: object, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+        await self.json_bytes(status, msgspec.json.encode(body), headers)
+
+    async def json_bytes(self, status: int, data: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+        """A body that is JSON already."""
         if self.client_is_gone:
             raise ClientDisconnected("The client left before its answer.")
-        data = msgspec.json.encode(body)
         await self._start(status, (*_JSON, (b"content-length", str(len(data)).encode()), *headers))
         self.complete = True
         await self._body(data, more=False)

@@ -1,0 +1,141 @@
+"""The demo's clients: each call goes over a real connection, and what was seen of it comes back as an `Observation`.
+
+They know nothing of the gateway but what it sends them.
+"""
+
+import asyncio
+import json
+import socket
+from dataclasses import dataclass, field
+from time import time_ns
+from types import TracebackType
+from typing import Any
+
+import aiohttp
+
+from app.demo.calls import PATHS, Call, Leaves, Reader, Slow, Stuck
+from app.demo.heard import EventReader, Heard, hear_event, hear_whole
+from telemetry.names import Outcome
+
+_HEADERS = {"anthropic-version": "2023-06-01"}
+_PATIENCE = aiohttp.ClientTimeout(total=20)
+_SMALL = 4096
+"""Bytes: what the kernel and the library may hold for a client that shows what backpressure does."""
+
+
+@dataclass
+class Observation:
+    """`status` is 0 where no answer came, `broken` what went wrong on the connection itself."""
+
+    call: Call
+    began_ns: int
+    status: int = 0
+    transaction_id: str = ""
+    retry_after: str = ""
+    heard: Heard = field(default_factory=Heard)
+    size: int = 0
+    left_ns: int | None = None
+    broken: str = ""
+
+    @property
+    def outcome(self) -> Outcome:
+        """What a client can tell, with nothing but what it saw."""
+        if self.left_ns is not None:
+            return "client_disconnect"
+        if self.heard.error is not None:
+            return _outcome_of(self.status, self.heard.error["error"])
+        return "ok" if self.status == 200 and self.heard.ended and not self.broken else "internal_error"
+
+
+class Clients:
+    """`async with Clients(url) as clients: await clients.send(call)`; `received` is the bytes of all of them."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self.received = 0
+        self.sent = 0
+
+    async def __aenter__(self) -> "Clients":
+        self._wide = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=_PATIENCE)
+        # A slow reader's connection is its own, or the next request would find what it left unread.
+        narrow = aiohttp.TCPConnector(limit=0, force_close=True, socket_factory=_narrow_socket)
+        self._narrow = aiohttp.ClientSession(connector=narrow, timeout=_PATIENCE, read_bufsize=_SMALL)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._wide.close()
+        await self._narrow.close()
+
+    async def send(self, call: Call) -> Observation:
+        self.sent += 1
+        seen = Observation(call, time_ns())
+        session = self._narrow if isinstance(call.reader, Slow | Stuck) else self._wide
+        headers = _HEADERS if call.api == "anthropic_messages" else {}
+        try:
+            async with session.post(self._url + PATHS[call.api], json=call.body, headers=headers) as response:
+                seen.status = response.status
+                seen.transaction_id = response.headers.get("x-request-id", "")
+                seen.retry_after = response.headers.get("retry-after", "")
+                await self._read(response, seen)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            seen.broken = type(error).__name__
+        return seen
+
+    async def get(self, url: str) -> str:
+        async with self._wide.get(url) as response:
+            return await response.text()
+
+    async def _read(self, response: aiohttp.ClientResponse, seen: Observation) -> None:
+        if response.content_type == "text/event-stream":
+            await self._read_stream(response, seen)
+            return
+        raw = await response.read()
+        self._count(raw, seen)
+        body: dict[str, Any] = json.loads(raw)
+        seen.heard = hear_whole(seen.call.api, body)
+
+    async def _read_stream(self, response: aiohttp.ClientResponse, seen: Observation) -> None:
+        reader, events = seen.call.reader, EventReader()
+        if isinstance(reader, Stuck):
+            await asyncio.sleep(reader.seconds)
+        while data := await _next(response, reader):
+            self._count(data, seen)
+            for event in events.feed(data):
+                hear_event(seen.call.api, event, seen.heard)
+            if isinstance(reader, Leaves) and seen.heard.events >= reader.after:
+                seen.left_ns = time_ns()
+                response.close()
+                return
+
+    def _count(self, data: bytes, seen: Observation) -> None:
+        seen.size += len(data)
+        self.received += len(data)
+
+
+async def _next(response: aiohttp.ClientResponse, reader: Reader) -> bytes:
+    if not isinstance(reader, Slow):
+        return await response.content.readany()
+    await asyncio.sleep(reader.pause)
+    return await response.content.read(reader.take)
+
+
+def _outcome_of(status: int, error: dict[str, Any]) -> Outcome:
+    """An error inside a stream has the status 200; then its own words must do."""
+    kind, code = error.get("type"), error.get("code")
+    if status in (400, 404):
+        return "client_error"
+    if code == "breaker_open" or (status == 529 and kind == "overloaded_error"):
+        return "breaker_open"
+    if code == "queue_overflow" or (status == 200 and kind == "overloaded_error"):
+        return "overflow"
+    return "timeout" if kind == "timeout_error" else "upstream_error"
+
+
+def _narrow_socket(address: tuple[Any, ...]) -> socket.socket:
+    family, kind, protocol = address[:3]
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SMALL)
+    made.setblocking(False)
+    return made

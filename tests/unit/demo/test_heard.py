@@ -1,0 +1,62 @@
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.demo.calls import Api, talk
+from app.demo.client import Observation
+from app.demo.heard import EventReader, Heard, hear_event, hear_whole
+
+OPENAI = (
+    b'data: {"choices":[{"delta":{"role":"assistant","content":""}}]}\n\n'
+    b": keepalive\n\n"
+    b'data: {"choices":[{"delta":{"content":"h\xc3\xa9llo"}}]}\n\n'
+    b'data: {"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"name":"f","arguments":"{"}}]}}]}\n\n'
+    b'data: {"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"arguments":"}"}}]}}]}\n\n'
+    b"data: [DONE]\n\n"
+)
+ANTHROPIC = (
+    b'event: content_block_start\ndata: {"type":"content_block_start","index":0,'
+    b'"content_block":{"type":"thinking","thinking":""}}\n\n'
+    b'data: {"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"hm"}}\n\n'
+    b'data: {"type":"content_block_start","index":1,"content_block":{"type":"tool_use","name":"f","input":{}}}\n\n'
+    b'data: {"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":"{}"}}\n\n'
+    b'data: {"type":"message_stop"}\n\n'
+)
+
+
+def hear(api: Api, stream: bytes, cuts: list[int]) -> Heard:
+    reader, heard = EventReader(), Heard()
+    edges = [0, *sorted(cut % len(stream) for cut in cuts), len(stream)]
+    for start, end in pairwise(edges):
+        for event in reader.feed(stream[start:end]):
+            hear_event(api, event, heard)
+    return heard
+
+
+@given(st.lists(st.integers(min_value=0), max_size=8))
+def test_a_stream_is_heard_the_same_however_it_is_cut(cuts: list[int]) -> None:
+    heard = hear("openai_chat", OPENAI, cuts)
+    assert (heard.text, heard.tools, heard.tool_names, heard.ended) == ("héllo", {0: "{}"}, ["f"], True)
+    heard = hear("anthropic_messages", ANTHROPIC, cuts)
+    assert (heard.thinking, heard.tools, heard.tool_names, heard.ended) == ("hm", {1: "{}"}, ["f"], True)
+
+
+def test_an_error_event_is_no_clean_end() -> None:
+    heard = hear("openai_chat", b'data: {"error":{"code":"queue_overflow"}}\n\n', [])
+    assert heard.error is not None
+    assert not heard.ended
+
+
+def test_a_whole_answer_is_heard_in_both_dialects() -> None:
+    body = {"choices": [{"message": {"content": "hi", "reasoning_content": "hm"}}]}
+    heard = hear_whole("openai_chat", body)
+    assert (heard.text, heard.thinking, heard.ended) == ("hi", "hm", True)
+    blocks = [{"type": "text", "text": "hi"}, {"type": "tool_use", "name": "f", "input": {"a": 1}}]
+    heard = hear_whole("anthropic_messages", {"content": blocks})
+    assert (heard.text, heard.tools) == ("hi", {1: '{"a": 1}'})
+
+
+def test_a_stream_that_stops_without_its_end_is_not_ok() -> None:
+    cut = Observation(talk("openai_chat"), 0, status=200, heard=Heard(text="half"))
+    assert cut.outcome == "internal_error"
