@@ -68,6 +68,18 @@ class TimeLedger:
         finally:
             self.leave(where)
 
+    @contextmanager
+    def lifted(self, where: Where) -> Iterator[None]:
+        """For a block in which `where`, however often it was entered, only waits for somebody else."""
+        entered = self._counts[where]
+        for _ in range(entered):
+            self.leave(where)
+        try:
+            yield
+        finally:
+            for _ in range(entered):
+                self.enter(where)
+
     def queued(self, items: int) -> None:
         """`items` entered a queue, or left it when negative."""
         before = self._counts["queue"]

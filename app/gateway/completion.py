@@ -14,19 +14,17 @@ from telemetry.names import OTHER
 async def complete(exchange: Exchange, body: dict[str, Any]) -> None:
     gateway, obs = exchange.gateway, exchange.obs
     obs.recorder.request_received(partial(_same, body))
-    request = exchange.dialect.decode_request(body, exchange.headers)
-    known = gateway.router.knows(request.model)
+    asked, known = body.get("model"), gateway.router.knows(str(body.get("model")))
+    # Before the body is decoded: a request that is refused has a model and a stream, too.
     obs.describe(
         operation="chat",
-        model=request.model if known else OTHER,
-        provider=None,
-        stream=request.stream,
+        model=str(asked) if known else OTHER,
+        stream=body.get("stream") is True,
         policies=gateway.policy_names,
     )
+    request = exchange.dialect.decode_request(body, exchange.headers)
     if not known:
-        raise UnknownModel(
-            f"The model `{request.model}` does not exist or you do not have access to it.", param="model"
-        )
+        raise UnknownModel(f"The model `{request.model[:200]}` does not exist here.", param="model")
     policy_ctx = PolicyContext(obs.transaction_id, request)
     policy_ctx.request = request = await gateway.orchestrator.process_request(request, policy_ctx, obs)
     obs.recorder.request_sent(partial(_same, request))

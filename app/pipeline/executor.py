@@ -4,10 +4,11 @@ Waiting for the upstream and waiting in a hook have separate limits and separate
 queue is told: closed after the upstream's terminal event and the policies' last words, else failed with the error.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from app.errors import GatewayError, InternalError, UpstreamTimeout
 from app.messages import ModelResponse, text_size
+from app.pipeline.closing import close_stream
 from app.pipeline.deadline import Deadline, Limit
 from app.pipeline.hook_context import Emit
 from app.pipeline.hooks import PolicyLink
@@ -30,23 +31,24 @@ class PolicyExecutor:
 
     async def process(
         self,
-        input_stream: AsyncIterator[ModelResponse],
+        input_stream: AsyncGenerator[ModelResponse, None],
         output_queue: StageQueue[ModelResponse],
         policy_ctx: PolicyContext,
         obs: ObservabilityContext,
     ) -> None:
         deadline = Deadline(self._shortest)
-        try:
-            with obs.stage("policy_executor"):
-                await self._run(input_stream, _putting(output_queue, deadline), deadline, policy_ctx, obs)
-            output_queue.close()
-        except GatewayError as error:
-            output_queue.fail(error)
-        except Exception as error:
-            obs.log("error", "the policy executor failed", exc_info=error)
-            output_queue.fail(InternalError(detail=repr(error)))
-        finally:
-            deadline.close()
+        with obs.stage("policy_executor"):
+            try:
+                await self._run(input_stream, _putting(output_queue, deadline, obs), deadline, policy_ctx, obs)
+                output_queue.close()
+            except GatewayError as error:
+                output_queue.fail(error)
+            except Exception as error:
+                obs.log("error", "the policy executor failed", exc_info=error)
+                output_queue.fail(InternalError(detail=repr(error)))
+            finally:
+                deadline.close()
+                await close_stream(input_stream)
 
     async def run_whole(
         self, loaded: LoadedPolicy, chunk: ModelResponse, policy_ctx: PolicyContext, obs: ObservabilityContext
@@ -118,7 +120,7 @@ class PolicyExecutor:
         return links[::-1]
 
 
-def _putting(queue: StageQueue[ModelResponse], deadline: Deadline) -> Emit:
+def _putting(queue: StageQueue[ModelResponse], deadline: Deadline, obs: ObservabilityContext) -> Emit:
     """Put into the queue; the time that this waits for the client is no policy's time."""
 
     async def put(chunk: ModelResponse) -> None:
@@ -127,7 +129,8 @@ def _putting(queue: StageQueue[ModelResponse], deadline: Deadline) -> Emit:
             return
         deadline.pause()
         try:
-            await queue.put(chunk)
+            with obs.ledger.lifted("policy"):
+                await queue.put(chunk)
         finally:
             deadline.keepalive()
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import suppress
 from time import monotonic
 from typing import Literal, TypeVar
 
@@ -24,8 +23,9 @@ QueueName = Literal["policy_out", "sse"]
 Send = Callable[[bytes], Awaitable[None]]
 
 _FAILED = "A policy of the gateway failed."
-_CLOSE_TIMEOUT = 1.0
-"""Seconds that a transaction waits for its upstream to close."""
+_OVERFLOW_ORDER = 0.1
+"""Seconds. The policy_out queue is full only when the sse queue behind it is, which has then waited longer: it is the
+one to overflow, and to be counted, not both in one turn of the event loop."""
 
 
 class PolicyOrchestrator:
@@ -74,8 +74,8 @@ class PolicyOrchestrator:
         obs: ObservabilityContext,
     ) -> None:
         """Both stages and the sender, until the last byte is sent. Raises the error that ended the stream, if any."""
-        policy_out = self._queue("policy_out", text_size, obs)
-        sse: StageQueue[bytes] = self._queue("sse", len, obs)
+        policy_out = self._queue("policy_out", text_size, self._settings.put_timeout + _OVERFLOW_ORDER, obs)
+        sse: StageQueue[bytes] = self._queue("sse", len, self._settings.put_timeout, obs)
         admission = self._breakers.admit(obs)
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -89,14 +89,15 @@ class PolicyOrchestrator:
                 queue.discard()
                 obs.queue_closed(queue.stats)
             admission.close([stats.name for stats in (policy_out.stats, sse.stats) if stats.overflows])
-            await _close(backend_stream)
 
-    def _queue(self, name: QueueName, size_of: Callable[[T], int], obs: ObservabilityContext) -> StageQueue[T]:
+    def _queue(
+        self, name: QueueName, size_of: Callable[[T], int], put_timeout: float, obs: ObservabilityContext
+    ) -> StageQueue[T]:
         settings = self._settings
         return StageQueue(
             obs.queue(name, settings.queue_items, settings.queue_bytes),
             size_of=size_of,
-            put_timeout=settings.put_timeout,
+            put_timeout=put_timeout,
             budget=self._budget,
             ledger=obs.ledger,
         )
@@ -143,19 +144,3 @@ class PolicyOrchestrator:
 async def _drain(sse: StageQueue[bytes], send: Send) -> None:
     while batch := await sse.get_batch():
         await send(b"".join(batch))
-
-
-_closing: set[asyncio.Task[None]] = set()
-
-
-async def _close(stream: AsyncGenerator[ModelResponse, None]) -> None:
-    """Close the upstream, whatever cancels us meanwhile; one that will not close is left to itself after a while."""
-    task = asyncio.create_task(_aclose(stream))
-    _closing.add(task)
-    task.add_done_callback(_closing.discard)
-    await asyncio.wait({task}, timeout=_CLOSE_TIMEOUT)
-
-
-async def _aclose(stream: AsyncGenerator[ModelResponse, None]) -> None:
-    with suppress(Exception):
-        await stream.aclose()

@@ -4,7 +4,7 @@ Plain functions that end with the transaction. What a policy raises on purpose, 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -123,7 +123,7 @@ def _orchestrator(it: LoadedPolicy) -> PolicyOrchestrator:
     return PolicyOrchestrator([it], PolicyExecutor([it], settings), ClientFormatter(), breakers, settings)
 
 
-async def _sending(chunks: Iterable[ModelResponse]) -> AsyncIterator[ModelResponse]:
+async def _sending(chunks: Iterable[ModelResponse]) -> AsyncGenerator[ModelResponse, None]:
     for chunk in chunks:
         yield chunk
 

@@ -1,6 +1,6 @@
 """A stream through the executor, with telemetry that is really there, and what came out of it."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
@@ -103,7 +103,7 @@ def settings(policy_timeout: float = 5, idle_timeout: float = 5, emit_limit: int
     )
 
 
-async def as_stream(chunks: Iterable[ModelResponse | Exception]) -> AsyncIterator[ModelResponse]:
+async def as_stream(chunks: Iterable[ModelResponse | Exception]) -> AsyncGenerator[ModelResponse, None]:
     for chunk in chunks:
         if isinstance(chunk, Exception):
             raise chunk
@@ -112,13 +112,13 @@ async def as_stream(chunks: Iterable[ModelResponse | Exception]) -> AsyncIterato
 
 def execute(
     policies: Sequence[Policy | LoadedPolicy],
-    chunks: Iterable[ModelResponse | Exception] | AsyncIterator[ModelResponse],
+    chunks: Iterable[ModelResponse | Exception] | AsyncGenerator[ModelResponse, None],
     with_settings: PipelineSettings | None = None,
 ) -> Outcome:
     """Through the executor into a queue that is read as it fills."""
     outcome = observed()
     ready = [policy if isinstance(policy, LoadedPolicy) else loaded(policy) for policy in policies]
-    stream = chunks if isinstance(chunks, AsyncIterator) else as_stream(chunks)
+    stream = chunks if isinstance(chunks, AsyncGenerator) else as_stream(chunks)
 
     async def main() -> None:
         queue: StageQueue[ModelResponse] = StageQueue(

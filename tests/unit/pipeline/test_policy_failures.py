@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 
 import pytest
@@ -161,7 +161,7 @@ def test_a_fault_of_the_next_policy_does_not_make_this_one_step_aside() -> None:
 
 
 def test_a_silent_upstream_is_not_the_policys_fault() -> None:
-    async def silent() -> AsyncIterator[ModelResponse]:
+    async def silent() -> AsyncGenerator[ModelResponse, None]:
         yield content("one")
         await asyncio.get_running_loop().create_future()
 
