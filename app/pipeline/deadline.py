@@ -65,7 +65,8 @@ class Limit:
         self.overrun = False
 
     async def __aenter__(self) -> "Limit":
-        self._outer = self._deadline.current
+        self._outer = outer = self._deadline.current
+        self._outer_runs = outer is not None and outer.due < inf
         await self._timeout.__aenter__()
         self._deadline.current = self
         self.restart()
@@ -76,7 +77,7 @@ class Limit:
     ) -> None:
         self.overrun = self._deadline.now() >= self.due
         self._deadline.current = self._outer
-        if self._outer is not None:
+        if self._outer is not None and self._outer_runs:
             self._outer.restart()
         await self._timeout.__aexit__(kind, error, traceback)
 
@@ -84,7 +85,10 @@ class Limit:
     def expired(self) -> bool:
         return self._timeout.expired()
 
-    def restart(self) -> None:
+    def restart(self, seconds: float | None = None) -> None:
+        """Begin anew, with another limit from now on if one is given."""
+        if seconds is not None:
+            self._seconds = seconds or inf
         self.due = self._deadline.now() + self._seconds
 
     def pause(self) -> None:

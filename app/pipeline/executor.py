@@ -7,7 +7,7 @@ queue is told: closed after the upstream's terminal event and the policies' last
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from app.errors import GatewayError, InternalError, UpstreamTimeout
-from app.messages import ModelResponse, text_size
+from app.messages import ModelResponse
 from app.pipeline.closing import close_stream
 from app.pipeline.deadline import Deadline, Limit
 from app.pipeline.hook_context import Emit
@@ -78,35 +78,40 @@ class PolicyExecutor:
         obs: ObservabilityContext,
     ) -> None:
         links = self._chain(put, deadline, policy_ctx, obs)
-        feed = links[0].feed if links else put
+        # Entered once for the stream; per chunk it is only started and paused.
+        patience = deadline.limit(0)
         try:
-            # The router has its own, longer patience for the first chunk: it may have to try several deployments.
-            chunk = await self._next(stream, deadline.limit(0), obs)
-            while chunk is not None:
-                obs.recorder.chunk_in(chunk)
-                await feed(chunk)
-                chunk = await self._next(stream, deadline.limit(self._settings.upstream_idle_timeout), obs)
-            for link in links:
-                await link.finish()
-        finally:
-            for link in links:
-                link.close()
-
-    async def _next(
-        self, stream: AsyncIterator[ModelResponse], limit: Limit, obs: ObservabilityContext
-    ) -> ModelResponse | None:
-        """The upstream's next chunk, None after its clean end."""
-        obs.ledger.enter("upstream")
-        try:
-            async with limit:
-                return await anext(stream, None)
+            async with patience:
+                await self._pump(stream, links[0].feed if links else put, patience, obs)
+                for link in links:
+                    await link.finish()
         except TimeoutError as error:
-            if not limit.expired:
+            if not patience.expired:
                 raise
             seconds = self._settings.upstream_idle_timeout
             raise UpstreamTimeout(f"The model sent nothing for {seconds:g} s.", detail="upstream idle") from error
         finally:
-            obs.ledger.leave("upstream")
+            for link in links:
+                link.close()
+
+    async def _pump(
+        self, stream: AsyncIterator[ModelResponse], feed: Emit, patience: Limit, obs: ObservabilityContext
+    ) -> None:
+        """Only the wait for a chunk is the upstream's time. That for the first one is not bounded here: the router has
+        its own, longer patience, as it may have to try several deployments."""
+        ledger, chunk_in, idle_timeout = obs.ledger, obs.recorder.chunk_in, self._settings.upstream_idle_timeout
+        ledger.enter("upstream")
+        try:
+            async for chunk in stream:
+                patience.pause()
+                ledger.leave("upstream")
+                chunk_in(chunk)
+                await feed(chunk)
+                ledger.enter("upstream")
+                patience.restart(idle_timeout)
+        finally:
+            patience.pause()
+            ledger.leave("upstream")
 
     def _chain(
         self, sink: Emit, deadline: Deadline, policy_ctx: PolicyContext, obs: ObservabilityContext
@@ -124,8 +129,7 @@ def _putting(queue: StageQueue[ModelResponse], deadline: Deadline, obs: Observab
     """Put into the queue; the time that this waits for the client is no policy's time."""
 
     async def put(chunk: ModelResponse) -> None:
-        if queue.has_room(text_size(chunk)):
-            await queue.put(chunk)
+        if queue.offer(chunk):
             return
         deadline.pause()
         try:

@@ -73,7 +73,22 @@ class StageQueue(Generic[T]):
         self._reader: asyncio.Future[None] | None = None
         self._writer: asyncio.Future[None] | None = None
 
-    def has_room(self, size: int) -> bool:
+    def offer(self, item: T) -> bool:
+        """Put at once if there is room; whether there was."""
+        size = self._size_of(item)
+        if not self._has_room(size):
+            return False
+        self._append(item, size)
+        return True
+
+    async def put(self, item: T) -> None:
+        """Raises QueueOverflow when there is no room within the put timeout."""
+        size = self._size_of(item)
+        if not self._has_room(size):
+            await self._wait_for_room(size)
+        self._append(item, size)
+
+    def _has_room(self, size: int) -> bool:
         stats = self.stats
         return not self._items or (
             stats.depth < stats.capacity_items
@@ -81,11 +96,7 @@ class StageQueue(Generic[T]):
             and self._budget.has_room(size)
         )
 
-    async def put(self, item: T) -> None:
-        """Raises QueueOverflow when there is no room within the put timeout."""
-        size = self._size_of(item)
-        if not self.has_room(size):
-            await self._wait_for_room(size)
+    def _append(self, item: T, size: int) -> None:
         if self._discarding:
             self.stats.discarded += 1
             return
@@ -154,7 +165,7 @@ class StageQueue(Generic[T]):
         self._budget.wake_when_freed(self._wake_writer)
         try:
             async with asyncio.timeout(self._put_timeout):
-                while not (self._discarding or self.has_room(size)):
+                while not (self._discarding or self._has_room(size)):
                     self._writer = asyncio.get_running_loop().create_future()
                     await self._writer
         except TimeoutError:
