@@ -109,7 +109,8 @@ class Deployment(Struct, frozen=True):
     """What the provider is asked for, with its prefix: `openai/gpt-5`."""
     provider: str
     """`gen_ai.provider.name` of the conventions."""
-    backend: Literal["litellm", "simulated"] = "litellm"
+    backend: Literal["openai", "anthropic", "litellm", "simulated"] = "litellm"
+    """`openai` and `anthropic` ask the provider directly."""
     params: dict[str, Any] = {}
     """The rest of `litellm_params`, environment references resolved: keys, base URL, defaults of the request."""
     weight: float = 1.0

@@ -92,6 +92,11 @@ class Attempt:
             self._span.set({Attribute.FINISH_REASONS: tuple(reason[:64] for reason in finish_reasons[:16])})
 
     @guarded
+    def request_id(self, id: str) -> None:
+        """The provider's own name of this request, for a question to it."""
+        self._span.set_text(Attribute.UPSTREAM_REQUEST_ID, id)
+
+    @guarded
     def fail(self, error_type: str, detail: str | None = None, status: int | None = None) -> None:
         """The attempt came to nothing; `status` is the provider's. It still has to be ended."""
         self._error_type = self._parts.labels.error_type(error_type)

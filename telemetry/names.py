@@ -114,6 +114,7 @@ class Attribute:
     REQUEST_MODEL = "gen_ai.request.model"
     REQUEST_STREAM = "gen_ai.request.stream"
     RESPONSE_ID = "gen_ai.response.id"
+    UPSTREAM_REQUEST_ID = "flowspan.upstream.request_id"
     RESPONSE_MODEL = "gen_ai.response.model"
     FINISH_REASONS = "gen_ai.response.finish_reasons"
     TIME_TO_FIRST_CHUNK = "gen_ai.response.time_to_first_chunk"

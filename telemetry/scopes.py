@@ -30,7 +30,7 @@ class SpanScope:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if error is not None and self.span.recording and not isinstance(error, _NO_FAULT):
-            self._failed(error, self._timeline.ns())
+            self.failed(error)
         self.end()
 
     def end(self) -> None:
@@ -39,11 +39,12 @@ class SpanScope:
             self.left = True
             self.span.end(self._timeline.ns())
 
-    def _failed(self, error: BaseException, now_ns: int) -> None:
+    def failed(self, error: BaseException) -> None:
+        """What leaves the block does not have to be told; an error that is dealt with inside it does."""
         # Errors that the gateway knows tell their type; of any other one the way it came is worth its price.
         error_type = getattr(error, "error_type", None)
         known = isinstance(error_type, str)
-        self.span.exception(error, now_ns, with_stack=not known)
+        self.span.exception(error, self._timeline.ns(), with_stack=not known)
         self.span.set({Attribute.ERROR_TYPE: error_type if known else type(error).__qualname__})
         self.span.fail(text_of(error))
 

@@ -1,12 +1,13 @@
 """The way to the providers: `router` finds a deployment for a request and tries, a backend asks it.
 
-`simulated` needs no network; `litellm` reaches every provider that LiteLLM knows, and imports it only where a model
-needs it.
+`simulated` needs no network; `direct` speaks OpenAI's and Anthropic's dialects with whoever serves them; `litellm`
+reaches every other provider that LiteLLM knows, and imports it only where a model needs it.
 """
 
 import asyncio
 from collections.abc import Iterable
 
+from app.backends.direct import make_direct, validate_direct
 from app.backends.litellm.loading import load as load_litellm
 from app.backends.router import Backend, Router
 from app.backends.simulated import make_simulated, scenario_of
@@ -20,6 +21,8 @@ def make_backend(deployment: Deployment, request_timeout: float = 600.0) -> Back
     match deployment.backend:
         case "simulated":
             return make_simulated(deployment)
+        case "openai" | "anthropic":
+            return make_direct(deployment, request_timeout)
         case "litellm":
             from app.backends.litellm.backend import LiteLLMBackend
 
@@ -43,3 +46,5 @@ def validate(deployment: Deployment) -> None:
     for name in ("model", "messages", "stream", "stream_options"):
         if name in deployment.params:
             raise ValueError(f"{name} belongs to each request and cannot be set for a deployment")
+    if deployment.backend != "litellm":
+        validate_direct(deployment)

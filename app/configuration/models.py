@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import count
-from typing import Any
+from typing import Any, Literal
 
 from msgspec.structs import replace
 
@@ -18,6 +18,8 @@ from app.configuration.providers import provider_of
 from app.conversion import Path, convert_value, did_you_mean
 from app.settings import Cost, Deployment, Seconds
 
+Backend = Literal["openai", "anthropic", "litellm", "simulated"]
+
 _ENTRY = ("model_name", "litellm_params", "model_info", "backend")
 _COSTS = {
     "input_cost_per_token": "input",
@@ -26,7 +28,8 @@ _COSTS = {
     "cache_creation_input_token_cost": "cache_creation",
 }
 _ROUTING: dict[str, Any] = {"weight": float, "order": int, "timeout": Seconds}
-_KEY_VARIABLES = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
+_NEED_A_KEY = frozenset({"openai", "anthropic"})
+_AZURE_VARIABLES = {"api_base": "AZURE_API_BASE", "api_version": "AZURE_API_VERSION"}
 
 
 def read_models(
@@ -73,13 +76,14 @@ class _ModelReader:
         simulated = model.startswith("simulated/")
         if "*" in name:
             self._report.warning((*path, "model_name"), "a wildcard is LiteLLM's, not supported here: taken literally")
+        kept = self._provider_params(model, params, params_path, simulated)
         deployment = Deployment(
             id=str(info.get("id") or ""),
             model_name=name,
             model=model,
             provider=self._provider(model, params, params_path),
-            backend="simulated" if simulated and entry.get("backend") != "litellm" else "litellm",
-            params=self._provider_params(model, params, params_path, simulated),
+            backend=_backend(model, kept, entry, info),
+            params=kept,
             cost=self._cost(params, info, path),
             **self._routing(params, params_path),
         )
@@ -130,13 +134,22 @@ class _ModelReader:
                 kept[key] = value
                 if not simulated and (hint := _slip(key)):
                     self._report.warning((*path, key), f"handed to the provider as it is{hint}")
-        variable = _KEY_VARIABLES.get(model.partition("/")[0])
+        return kept if simulated else self._with_environment(model, kept, path)
+
+    def _with_environment(self, model: str, kept: dict[str, Any], path: Path) -> dict[str, Any]:
+        from app.backends.direct.providers import key_variable
+
         # A key from the environment goes to the provider's own address only.
-        if variable and not kept.keys() & {"api_key", "api_base", "base_url"}:
-            if found := self._environment.get(variable):
-                kept["api_key"] = found
-            else:
-                self._report.warning(path, f"no api_key, and {variable} is not set")
+        if kept.keys() & {"api_key", "api_base", "base_url"}:
+            return kept
+        if model.startswith("azure/"):
+            found = {name: self._environment.get(variable) for name, variable in _AZURE_VARIABLES.items()}
+            kept = {**{name: value for name, value in found.items() if value}, **kept}
+        variable = key_variable(model, kept)
+        if variable and (key := self._environment.get(variable)):
+            return {**kept, "api_key": key}
+        if variable and model.partition("/")[0] in _NEED_A_KEY:
+            self._report.warning(path, f"no api_key, and {variable} is not set")
         return kept
 
     def _routing(self, params: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -174,6 +187,17 @@ class _ModelReader:
             validate(deployment)
         except ValueError as error:
             self._report.problem((*path, "model"), str(error))
+
+
+def _backend(model: str, params: dict[str, Any], entry: dict[str, Any], info: dict[str, Any]) -> Backend:
+    from app.backends.direct.providers import route_of
+
+    if entry.get("backend") == "litellm":
+        return "litellm"
+    if model.startswith("simulated/"):
+        return "simulated"
+    route = route_of(model, params, info.get("mode"))
+    return "litellm" if route is None else route.backend
 
 
 @lru_cache(maxsize=1024)

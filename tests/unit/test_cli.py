@@ -72,7 +72,7 @@ gateway:
 2 models, 3 deployments
   a (falls back to b)
     simulated/echo by simulated, order 1, weight 3
-    groq/x by litellm, order 2, weight 1
+    groq/x by openai, order 2, weight 1
   b
     simulated/echo by simulated
 1 policy

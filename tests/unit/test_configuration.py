@@ -107,6 +107,7 @@ def test_a_deployment_has_what_litellms_entry_says() -> None:
         model_name="gpt",
         model="azure/x",
         provider="azure.ai.openai",
+        backend="openai",
         params={
             "api_key": SECRET,
             "api_base": "https://a.test",
@@ -408,9 +409,9 @@ def test_environment_variables_of_the_file_are_used_and_win() -> None:
     text = "environment_variables: {A: from-file, N: 5, B: os.environ/C}\n" + MODEL.replace(
         "simulated/echo", "groq/x, api_key: os.environ/A, api_base: os.environ/B"
     )
-    configuration = read(text, A="from-process", C="c")
-    assert configuration.settings.deployments[0].params == {"api_key": "from-file", "api_base": "c"}
-    assert configuration.environment == {"A": "from-file", "N": "5", "B": "c"}
+    configuration = read(text, A="from-process", C="http://c.test")
+    assert configuration.settings.deployments[0].params == {"api_key": "from-file", "api_base": "http://c.test"}
+    assert configuration.environment == {"A": "from-file", "N": "5", "B": "http://c.test"}
 
 
 def test_numbers_may_come_from_the_environment() -> None:

@@ -77,6 +77,8 @@ async def close_clients() -> None:
     if (litellm := loaded()) is not None:
         await litellm.close_litellm_async_clients()
         litellm.in_memory_llm_clients_cache.flush_cache()
+        # Made anew at its next use; else a gateway of another event loop would go on with this one's.
+        vars(litellm).pop("module_level_aclient", None)
 
 
 @cache

@@ -31,6 +31,9 @@ class FakeAttempt(Attempt):
     def response(self, id: str, model: str, finish_reasons: Sequence[str]) -> None:
         self.calls.append(("response", id, model, tuple(finish_reasons)))
 
+    def request_id(self, id: str) -> None:
+        self.calls.append(("request_id", id))
+
     def fail(self, error_type: str, detail: str | None = None, status: int | None = None) -> None:
         self.calls.append(("fail", error_type, detail, status))
 

@@ -1,0 +1,150 @@
+"""A deployment asked directly.
+
+Promised: the provider's bytes are behind every chunk; what it did not finish is `UpstreamTruncated`; the connection is
+closed as soon as nobody reads any more, and goes back to the pool only after a whole answer.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import aiohttp
+import msgspec
+
+from app.backends.direct.errors import lost, no_answer, refusal
+from app.backends.direct.http import Connections
+from app.backends.direct.streaming import (
+    BODY_LIMIT,
+    Decoder,
+    first_bytes,
+    parse_body,
+    read_body,
+    read_stream,
+)
+from app.dialects.estimate import estimate_input_tokens
+from app.errors import UpstreamTimeout
+from app.messages import Dialect, ModelResponse, Native, Request
+from app.settings import Deployment
+from telemetry.context import Attempt
+from telemetry.redact import Scrubber
+
+_SECRET_NAMES = ("key", "secret", "token", "password", "credential", "authorization")
+_REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id")
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What is posted."""
+
+    url: str
+    headers: dict[str, str]
+    body: dict[str, Any]
+
+
+class Wire(Protocol):
+    """How one dialect is spoken with one deployment; pure."""
+
+    dialect: Dialect
+    url: str
+
+    def ask(self, request: Request, stream: bool) -> Ask: ...
+    def ask_count(self, request: Request) -> Ask | None:
+        """None where the provider does not count."""
+
+    def decoder(self) -> Decoder: ...
+    def decode_response(self, body: dict[str, Any], native: Native) -> ModelResponse: ...
+
+
+class DirectBackend:
+    def __init__(self, deployment: Deployment, wire: Wire, request_timeout: float) -> None:
+        self._wire = wire
+        self._timeout = float(deployment.timeout or request_timeout)
+        self._scrub = Scrubber(_secrets(deployment.params))
+        verify = deployment.params.get("ssl_verify")
+        self._connections = Connections(wire.url, verify if isinstance(verify, bool | str) else True)
+
+    def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[ModelResponse, None]:
+        def ask() -> Awaitable[aiohttp.ClientResponse]:
+            return self._answer(self._wire.ask(request, True), "text/event-stream", attempt)
+
+        return read_stream(ask, self._wire.decoder(), self._scrub)
+
+    async def complete(self, request: Request, attempt: Attempt) -> ModelResponse:
+        body, said = await self._whole(self._wire.ask(request, False), attempt)
+        try:
+            return self._wire.decode_response(said, Native(self._wire.dialect, body, event=said))
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            raise no_answer("an answer of an unknown form", body, self._scrub) from error
+
+    async def count_tokens(self, request: Request) -> int:
+        ask = self._wire.ask_count(request)
+        if ask is None:
+            return estimate_input_tokens(request)
+        try:
+            async with asyncio.timeout(self._timeout):
+                body, said = await self._whole(ask, None)
+        except TimeoutError as error:
+            raise UpstreamTimeout("The provider did not answer in time.") from error
+        counted = said.get("input_tokens")
+        if not isinstance(counted, int):
+            raise no_answer("no count of tokens", body, self._scrub)
+        return counted
+
+    async def aclose(self) -> None:
+        await self._connections.aclose()
+
+    async def _whole(self, ask: Ask, attempt: Attempt | None) -> tuple[bytes, dict[str, Any]]:
+        response = await self._answer(ask, "application/json", attempt)
+        try:
+            body = await read_body(response, BODY_LIMIT, self._scrub)
+        finally:
+            response.close()
+        return body, parse_body(body, self._scrub)
+
+    async def _answer(self, ask: Ask, wanted: str, attempt: Attempt | None) -> aiohttp.ClientResponse:
+        """A good answer's head; the caller closes it."""
+        headers = ask.headers if attempt is None else {**ask.headers, **attempt.trace_headers}
+        limit = asyncio.timeout(self._timeout)
+        try:
+            async with limit:
+                response = await self._connections.post(ask.url, msgspec.json.encode(ask.body), headers)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            if limit.expired():
+                raise UpstreamTimeout(f"The provider did not answer within {self._timeout:g} seconds.") from error
+            raise lost(error, self._scrub) from error
+        if attempt is not None:
+            _tell_request_id(attempt, response.headers)
+        try:
+            await self._check(response, wanted)
+        except BaseException:
+            response.close()
+            raise
+        return response
+
+    async def _check(self, response: aiohttp.ClientResponse, wanted: str) -> None:
+        if not 200 <= response.status < 300:
+            raise refusal(response.status, await first_bytes(response), response.headers, self._scrub)
+        encoding = response.headers.get("content-encoding", "identity").lower()
+        if encoding != "identity":
+            raise no_answer(f"a body in the encoding {encoding[:50]!r}, which was not asked for", b"", self._scrub)
+        found = response.headers.get("content-type", wanted).partition(";")[0].strip().lower()
+        if found == wanted or (wanted == "application/json" and found.endswith("+json")):
+            return
+        body = await first_bytes(response)
+        what = f"{found[:100] or 'no type'} instead of {wanted}"
+        raise no_answer(what if body.strip() else f"an empty body, {what}", body, self._scrub)
+
+
+def _tell_request_id(attempt: Attempt, headers: Mapping[str, str]) -> None:
+    said = next((value for name in _REQUEST_IDS if (value := headers.get(name))), None)
+    if said:
+        attempt.request_id(said)
+
+
+def _secrets(params: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in params.items():
+        if isinstance(value, dict) and name in ("extra_headers", "headers", "default_headers"):
+            yield from (str(header) for header in value.values())
+        elif isinstance(value, str) and any(word in name.lower() for word in _SECRET_NAMES):
+            yield value

@@ -1,0 +1,129 @@
+"""Bytes of a server-sent event stream in, its events out: pure, and the same however the bytes are split.
+
+Each item is `(raw, event name, data)`. `raw` holds every byte since the item before, so all of them joined are the
+body. Whatever comes before the first data (comments of a provider that is still thinking, a BOM) belongs to the first
+event: until then nothing has been said. Later a comment is an item of its own, without data, so that it can be seen
+that the provider lives. Lines end in LF, CRLF or CR; a last event without its blank line counts.
+"""
+
+import re
+
+Item = tuple[bytes, bytes, bytes]
+
+EVENT_LIMIT = 4 * 1024**2
+_BOM = b"\xef\xbb\xbf"
+# Atomic: the LF of a CRLF must not pass for a line's end of its own.
+_BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+_LONGEST_BLANK_LINE = 4
+
+
+class EventReader:
+    """`feed` each piece, then `finish` once. After an event above `limit` it reads no more, and `too_large` is set."""
+
+    def __init__(self, limit: int = EVENT_LIMIT) -> None:
+        self.too_large = False
+        self._limit = limit
+        self._pending = bytearray()
+        self._block_start = 0
+        """Where in `_pending` the block begins that has not ended yet; what is before waits for the first event."""
+        self._has_cr = False
+        self._at_start = True
+        self._begun = False
+
+    def feed(self, data: bytes) -> list[Item]:
+        if not self._has_cr and b"\r" in data:
+            self._has_cr = True
+        if not self._pending:
+            return self._take(data, 0, 0, False)
+        seen = max(self._block_start, len(self._pending) - _LONGEST_BLANK_LINE + 1)
+        self._pending += data
+        if self._end_of_block(self._pending, seen, False) < 0:
+            self.too_large = self.too_large or len(self._pending) > self._limit
+            return []
+        return self._take(bytes(self._pending), self._block_start, seen, False)
+
+    def finish(self) -> list[Item]:
+        rest = bytes(self._pending)
+        items = self._take(rest, self._block_start, self._block_start, True)
+        if self._pending:
+            name, data = self._parse(bytes(self._pending[self._block_start :]))
+            items.append((bytes(self._pending), name, data or b""))
+            self._pending.clear()
+        return items
+
+    def _take(self, buffer: bytes, block: int, seen: int, final: bool) -> list[Item]:
+        """Every whole event in `buffer`; the rest becomes `_pending`. Before `seen` no block ends."""
+        items: list[Item] = []
+        start = 0
+        is_plain = not self._has_cr and len(buffer) <= self._limit
+        while not self.too_large:
+            if is_plain and self._begun and start == block:
+                start = block = _take_plain(buffer, start, items)
+            end = self._end_of_block(buffer, max(block, seen), final)
+            if end < 0:
+                break
+            self.too_large = end - start > self._limit
+            name, data = self._parse(buffer[block:end])
+            block = end
+            if data is not None:
+                self._begun = True
+            elif not self._begun or not buffer[start:end].strip():
+                continue
+            if not self.too_large:
+                items.append((buffer[start:end], name, data or b""))
+            start = end
+        self._pending = bytearray(buffer[start:])
+        self._block_start = block - start
+        self.too_large = self.too_large or len(self._pending) > self._limit
+        return items
+
+    def _end_of_block(self, buffer: bytes | bytearray, seen: int, final: bool) -> int:
+        if not self._has_cr:
+            found = buffer.find(b"\n\n", seen)
+            return found + 2 if found >= 0 else -1
+        match = _BLANK_LINE.search(buffer, seen)
+        if match is None:
+            return -1
+        # Whether a CR at the very end is half of a CRLF shows with the next byte only.
+        undecided = not final and match.end() == len(buffer) and buffer.endswith(b"\r")
+        return -1 if undecided else match.end()
+
+    def _parse(self, block: bytes) -> tuple[bytes, bytes | None]:
+        """The data is None where the block has no data line at all."""
+        if self._at_start:
+            self._at_start = False
+            block = block.removeprefix(_BOM)
+        return _parse_lines(block)
+
+
+def _take_plain(buffer: bytes, start: int, items: list[Item]) -> int:
+    """The hot path: events of one `data` line, with or without one of `event` before it, up to the first that is more.
+    Where that begins is returned."""
+    find, starts = buffer.find, buffer.startswith
+    while (line := find(b"\n", start)) >= 0:
+        if starts(b"data: ", start) and starts(b"\n", line + 1):
+            items.append((buffer[start : line + 2], b"", buffer[start + 6 : line]))
+            start = line + 2
+            continue
+        data = line + 7
+        if not (starts(b"event: ", start) and starts(b"data: ", line + 1)):
+            break
+        end = find(b"\n", data)
+        if end < 0 or not starts(b"\n", end + 1):
+            break
+        items.append((buffer[start : end + 2], buffer[start + 7 : line], buffer[data:end]))
+        start = end + 2
+    return start
+
+
+def _parse_lines(block: bytes) -> tuple[bytes, bytes | None]:
+    name, data = b"", []
+    for line in _LINE_END.split(block):
+        field, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if field == b"data":
+            data.append(value)
+        elif field == b"event":
+            name = value
+    return name, b"\n".join(data) if data else None

@@ -1,0 +1,226 @@
+"""Every recorded stream of the two dialects, read as the direct backends read it."""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+import pytest
+from anthropic._models import construct_type
+from anthropic.lib.streaming._messages import accumulate_event
+from anthropic.types import RawMessageStreamEvent
+from msgspec.structs import replace
+from openai._models import construct_type as construct
+from openai.lib.streaming.chat import ChatCompletionStreamState
+from openai.types.chat import ChatCompletionChunk
+
+from app.backends.direct.streaming import Events
+from app.dialects.anthropic_messages.response_decoding import ResponseDecoder as AnthropicDecoder
+from app.dialects.openai_chat.response_decoding import ResponseDecoder as OpenAIDecoder
+from app.errors import BackendError, UpstreamFailed, UpstreamTruncated
+from app.messages import Message, ModelResponse
+from app.pipeline.blocks import BlockAssembler, ContentComplete, Finished, ThinkingComplete, ToolCallComplete
+from tests.streams.index import Recording, of, recordings
+
+ALL = recordings("chat", "messages")
+CHAT = recordings("chat")
+MESSAGES = recordings("messages")
+
+CUTS = 20
+"""At most so many places of one recording."""
+WITHOUT_LAST_WORD = {
+    # Its recorder kept OpenAI's chunks and lost `[DONE]`: nothing tells it from a stream that was cut off there.
+    "openai/vercel+ai-001.sse",
+}
+SEVERAL_MESSAGES = {
+    # Put together of the streams of several requests, or changed by hand to begin twice: SDKs mix them up.
+    *(f"anthropic/vercel+ai-{number:03}.sse" for number in (18, 21, 22, 23, 24, 28, 29)),
+    "cerebras/vercel+ai-001.sse",
+}
+NOT_FOR_THE_SDK = {
+    # Contents as lists, calls without an index or not from 0: OpenAI's SDK cannot add them up.
+    "mistral/vercel+ai-002.sse",
+    "mistral/vercel+ai-004.sse",
+    "openai-compatible/vercel+ai-001.sse",
+    # The type of a call is null from its second delta on, and the SDK gives up.
+    "writer/traceloop+openllmetry-003.sse",
+    "writer/traceloop+openllmetry-004.sse",
+}
+UNNUMBERED = frozenset({"reasoning_details", "annotations", "executed_tools"})
+FINISH = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "tool_use": "tool_calls",
+    "refusal": "content_filter",
+}
+
+
+def read(pieces: Sequence[bytes], api: str) -> tuple[list[ModelResponse], BackendError | None]:
+    events = Events(OpenAIDecoder() if api == "chat" else AnthropicDecoder(), str)
+    chunks: list[ModelResponse] = []
+    try:
+        for piece in pieces:
+            chunks.extend(map(events.chunk, events.reader.feed(piece)))
+            events.check_size()
+        chunks.extend(map(events.last_chunk, events.reader.finish()))
+        events.check_end()
+    except BackendError as error:
+        return chunks, error
+    return chunks, None
+
+
+def said(chunks: Sequence[ModelResponse]) -> dict[str, Any]:
+    """What a stream said, by choice, with its usage."""
+    blocks = BlockAssembler()
+    events = [event for chunk in chunks for event in blocks.feed(chunk)] + blocks.finish()
+    usage = next((chunk.usage for chunk in reversed(chunks) if chunk.usage), None)
+    deltas = [choice.delta or Message() for chunk in chunks for choice in chunk.choices]
+    return {
+        "text": joined((event.choice, event.text) for event in events if isinstance(event, ContentComplete)),
+        "thinking": joined((event.choice, event.thinking) for event in events if isinstance(event, ThinkingComplete)),
+        "refusal": "".join(delta.refusal or "" for delta in deltas),
+        "signatures": [block.signature for delta in deltas for block in delta.thinking_blocks if block.signature],
+        "redacted": [block.data for delta in deltas for block in delta.thinking_blocks if block.data],
+        "calls": [
+            (event.call.id, event.call.function.name, event.call.function.arguments)
+            for event in events
+            if isinstance(event, ToolCallComplete)
+        ],
+        "finish": {event.choice: event.reason for event in events if isinstance(event, Finished)},
+        "usage": usage,
+    }
+
+
+def joined(texts: Iterable[tuple[int, str]]) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for choice, text in texts:
+        found[choice] = found.get(choice, "") + text
+    return {choice: text for choice, text in found.items() if text}
+
+
+@pytest.mark.parametrize("recording", ALL)
+def test_a_recording_is_read_to_its_end_and_nothing_of_it_is_lost(recording: Recording) -> None:
+    chunks, error = read([recording.body], recording.api)
+    if recording.row["error"]:
+        assert isinstance(error, UpstreamFailed)
+        assert chunks
+        return
+    assert b"".join(chunk.native.raw for chunk in chunks if chunk.native) == recording.body
+    assert [chunk.native.sequence for chunk in chunks if chunk.native] == list(range(len(chunks)))
+    if recording.name in WITHOUT_LAST_WORD:
+        assert isinstance(error, UpstreamTruncated)
+    else:
+        assert error is None
+
+
+@pytest.mark.parametrize("recording", CHAT)
+def test_a_chat_says_what_openais_sdk_adds_up(recording: Recording) -> None:
+    if recording.row["error"] or recording.name in SEVERAL_MESSAGES | NOT_FOR_THE_SDK:
+        pytest.skip("the SDK cannot add it up")
+    chunks, _ = read([recording.body], "chat")
+    found = said(chunks)
+    state = ChatCompletionStreamState()
+    for event in recording.events:
+        state.handle_chunk(for_the_sdk(event))
+    whole = state.current_completion_snapshot
+    assert found["text"] == {one.index: one.message.content for one in whole.choices if one.message.content}
+    assert found["finish"] == {one.index: one.finish_reason for one in whole.choices if one.finish_reason}
+    assert found["refusal"] == "".join(one.message.refusal or "" for one in whole.choices)
+    assert found["calls"] == [
+        (call.id, call.function.name, call.function.arguments or "")
+        for one in whole.choices
+        for call in one.message.tool_calls or []
+    ]
+    if whole.usage is not None:
+        usage = found["usage"]
+        assert (usage.prompt_tokens, usage.completion_tokens) == (
+            whole.usage.prompt_tokens,
+            whole.usage.completion_tokens,
+        )
+
+
+def for_the_sdk(event: dict[str, Any]) -> ChatCompletionChunk:
+    """Without lists that have no index of their own, on which the SDK gives up."""
+    choices = [
+        {**choice, "delta": {name: value for name, value in choice["delta"].items() if name not in UNNUMBERED}}
+        for choice in event["choices"]
+    ]
+    return cast(ChatCompletionChunk, construct(type_=ChatCompletionChunk, value={**event, "choices": choices}))
+
+
+@pytest.mark.parametrize("recording", MESSAGES)
+def test_a_message_says_what_anthropics_sdk_adds_up(recording: Recording) -> None:
+    if recording.name in SEVERAL_MESSAGES:
+        pytest.skip("several messages in one body")
+    chunks, _ = read([recording.body], "messages")
+    found = said(chunks)
+    whole = added_up(recording)
+    blocks = [block.to_dict() for block in whole.content]
+    assert found["text"].get(0, "") == "".join(each(blocks, "text", "text"))
+    assert found["thinking"].get(0, "") == "".join(each(blocks, "thinking", "thinking"))
+    assert found["signatures"] == [one for one in each(blocks, "thinking", "signature") if one]
+    assert found["redacted"] == each(blocks, "redacted_thinking", "data")
+    calls = [(block["id"], block["name"], block["input"]) for block in blocks if block["type"] == "tool_use"]
+    assert [(id, name, json.loads(text or "{}")) for id, name, text in found["calls"]] == calls
+    cached = (whole.usage.cache_read_input_tokens or 0) + (whole.usage.cache_creation_input_tokens or 0)
+    assert (found["usage"].prompt_tokens, found["usage"].completion_tokens) == (
+        whole.usage.input_tokens + cached,
+        whole.usage.output_tokens,
+    )
+    assert list(found["finish"].values()) == [FINISH.get(whole.stop_reason, whole.stop_reason)]
+
+
+def added_up(recording: Recording) -> Any:
+    whole: Any = None
+    arguments: dict[int, bytes] = {}
+    for event in recording.events:
+        if event["type"] != "ping":
+            typed = construct_type(type_=RawMessageStreamEvent, value=event)
+            whole = accumulate_event(event=cast(Any, typed), current_snapshot=whole, json_bufs=arguments)
+    return whole
+
+
+def each(blocks: list[dict[str, Any]], kind: str, field: str) -> list[Any]:
+    return [block[field] for block in blocks if block["type"] == kind]
+
+
+@pytest.mark.parametrize("recording", ALL)
+def test_a_recording_cut_off_after_any_event_never_ends_well(recording: Recording) -> None:
+    body = recording.body
+    ends = [match.end() for match in re.finditer(rb"\n\n", body)]
+    last_word = body.rfind(b"data: [DONE]") if recording.api == "chat" else body.find(b"event: message_stop")
+    if last_word < 0:
+        last_word = body.rstrip().rfind(b"\n\n")
+    places = [0, *(end for end in ends if end <= last_word)]
+    for place in places[:: max(1, len(places) // CUTS)] + places[-3:]:
+        chunks, error = read([body[:place]], recording.api)
+        assert isinstance(error, UpstreamTruncated | UpstreamFailed), place
+        assert body[:place].startswith(b"".join(chunk.native.raw for chunk in chunks if chunk.native))
+
+
+@pytest.mark.parametrize("recording", ALL)
+def test_a_recording_says_the_same_in_small_pieces_and_with_other_line_ends(recording: Recording) -> None:
+    body = recording.body
+    whole, error = read([body], recording.api)
+    size = max(7, len(body) // 3000)
+    for other, step in ((body, size), (body.replace(b"\n", b"\r\n"), size - 2)):
+        chunks, other_error = read([other[at : at + step] for at in range(0, len(other), step)], recording.api)
+        assert type(other_error) is type(error)
+        assert [one(chunk) for chunk in chunks] == [one(chunk) for chunk in whole]
+        assert other.startswith(b"".join(chunk.native.raw for chunk in chunks if chunk.native))
+
+
+def one(chunk: ModelResponse) -> ModelResponse:
+    return replace(chunk, native=None)
+
+
+SAMPLE = [one for one in of("chat", "messages") if 900 < one.row["bytes"] < 2500][::6]
+
+
+@pytest.mark.parametrize("recording", SAMPLE, ids=lambda recording: recording.name)
+def test_a_recording_says_the_same_split_at_any_byte(recording: Recording) -> None:
+    body = recording.body
+    whole = read([body], recording.api)[0]
+    for at in range(1, len(body)):
+        assert read([body[:at], body[at:]], recording.api)[0] == whole

@@ -1,0 +1,22 @@
+"""A provider's body as the chunks that its backend makes of it."""
+
+from app.backends.direct.streaming import Decoder, Events
+from app.dialects.anthropic_messages.response_decoding import ResponseDecoder as AnthropicDecoder
+from app.dialects.openai_chat.response_decoding import ResponseDecoder as OpenAIDecoder
+from app.errors import GatewayError
+from app.messages import Dialect, ModelResponse
+
+
+def decoded(dialect: Dialect, body: bytes) -> tuple[list[ModelResponse], GatewayError | None]:
+    """With what the backend raises, where the body is not whole or says an error."""
+    decoder: Decoder = OpenAIDecoder() if dialect == "openai_chat" else AnthropicDecoder()
+    events = Events(decoder, scrub=lambda text: text)
+    chunks: list[ModelResponse] = []
+    try:
+        # Even those before an error: a list made at once would be lost with it.
+        chunks.extend(events.chunk(item) for item in events.reader.feed(body))
+        chunks.extend(events.last_chunk(item) for item in events.reader.finish())
+        events.check_end()
+    except GatewayError as error:
+        return chunks, error
+    return chunks, None
