@@ -10,7 +10,7 @@ demo: $(VENV)/runtime.done
 	@$(BIN)/flowspan demo
 
 test: $(VENV)/dev.done
-	@$(BIN)/pytest --cov --cov-report=term:skip-covered $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered $(ARGS)
 
 lint: $(VENV)/dev.done
 	@$(BIN)/ruff check .

@@ -12,9 +12,11 @@ from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.configuration import check_bind
 from app.gateway.exchange import Gateway
+from app.gateway.reply import CUT
 from app.main import create_app
 from app.settings import Settings
 from telemetry.exposition import MetricsServer
@@ -25,6 +27,14 @@ _AFTER_DRAIN = 10
 _KEEP_ALIVE = 75
 """Seconds that an idle connection stays open: longer than the pools of the usual clients keep theirs, so that it is
 the client who closes, and no request meets a closing connection."""
+
+
+class Connection(HttpToolsProtocol):
+    """uvicorn's, and a way to cut it: closing it properly would wait for a client that reads nothing."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["extensions"] = {CUT: {"connection": self.transport.abort}}
 
 
 class GatewayServer(uvicorn.Server):
@@ -38,7 +48,7 @@ class GatewayServer(uvicorn.Server):
                 host=server.host,
                 port=server.port,
                 loop="uvloop",
-                http="httptools",
+                http=Connection,
                 log_config=None,
                 access_log=False,
                 server_header=False,

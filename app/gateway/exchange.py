@@ -19,7 +19,7 @@ from app.dialects.formatter import Formatter
 from app.errors import ClientDisconnected, Draining, GatewayError, InternalError, cause_of
 from app.gateway.body import read_body
 from app.gateway.in_flight import InFlight
-from app.gateway.reply import Reply
+from app.gateway.reply import CUT, Reply
 from app.gateway.transactions import header_map, open_transaction
 from app.pipeline.orchestrator import PolicyOrchestrator
 from app.settings import Settings
@@ -45,7 +45,7 @@ class Exchange:
         self.dialect = dialect
         self.headers = header_map(scope)
         self.obs = open_transaction(gateway.telemetry, dialect.name, scope, self.headers)
-        self.reply = Reply(send, self.obs)
+        self.reply = Reply(send, self.obs, scope.get("extensions", {}).get(CUT, {}).get("connection"))
         self._receive = receive
         self._formatter: Formatter | None = None
         self._tasks = asyncio.TaskGroup()
@@ -74,8 +74,12 @@ class Exchange:
             self._finish(error)
 
     def stop(self, error: GatewayError) -> None:
-        """End the exchange from outside."""
-        self._tasks.create_task(_fail(error))
+        """End the exchange from outside; one that is coming to its own end already is left to it."""
+        failing = _fail(error)
+        try:
+            self._tasks.create_task(failing)
+        except RuntimeError:
+            failing.close()
 
     def stream_with(self, formatter: Formatter) -> None:
         """The reply is a stream from now on: comments keep it alive, and only its formatter may end it."""

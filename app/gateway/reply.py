@@ -4,7 +4,7 @@ A response starts with its first byte, so that everything that fails before is a
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 from starlette.types import Send
@@ -20,14 +20,17 @@ _EVENT_STREAM = (
     (b"x-accel-buffering", b"no"),
 )
 _JSON = ((b"content-type", b"application/json"),)
+CUT = "flowspan.cut"
+"""An ASGI extension of the gateway's own server: a call that cuts the connection, with all that is not sent yet."""
 _LAST_WORD_TIMEOUT = 5.0
 """Seconds for the last event of a failed stream; then the connection is cut, which no SDK takes for success."""
 
 
 class Reply:
-    def __init__(self, send: Send, obs: ObservabilityContext) -> None:
+    def __init__(self, send: Send, obs: ObservabilityContext, cut: Callable[[], None] | None = None) -> None:
         self._send = send
         self._obs = obs
+        self._cut = cut
         self._ids = tuple((name, obs.transaction_id.encode()) for name in (b"x-request-id", b"request-id"))
         self.status = 0
         """0 until the response has started."""
@@ -48,7 +51,8 @@ class Reply:
         await self._body(data, more=True)
 
     async def keepalive(self, comment: bytes) -> None:
-        """A comment between events; none while a send is still under way."""
+        """A comment between events; none while a send is still under way, which is as good as one."""
+        self.idle_since = asyncio.get_running_loop().time()
         if not (self._busy or self.complete or self.client_is_gone):
             await self._start(200, _EVENT_STREAM)
             await self._body(comment, more=True, counts=False)
@@ -70,6 +74,10 @@ class Reply:
                 await self._body(b"", more=False)
         except TimeoutError:
             self._obs.log("warning", "connection cut: the client does not read")
+            if self._cut is not None:
+                self._cut()
+                # The server learns of it in its own turn, and would complain of a reply that was left open.
+                await asyncio.sleep(0)
 
     async def json(self, status: int, body: object, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
         await self.json_bytes(status, msgspec.json.encode(body), headers)

@@ -37,13 +37,15 @@ class PolicyExecutor:
         obs: ObservabilityContext,
     ) -> None:
         deadline = Deadline(self._shortest)
-        with obs.stage("policy_executor"):
+        with obs.stage("policy_executor") as stage:
             try:
                 await self._run(input_stream, _putting(output_queue, deadline, obs), deadline, policy_ctx, obs)
                 output_queue.close()
             except GatewayError as error:
+                stage.failed(error)
                 output_queue.fail(error)
             except Exception as error:
+                stage.failed(error)
                 obs.log("error", "the policy executor failed", exc_info=error)
                 output_queue.fail(InternalError(detail=repr(error)))
             finally:

@@ -1,0 +1,154 @@
+"""Policies of the tests: each does one bad or one useful thing, in the hook that its option names."""
+
+import asyncio
+import threading
+import time
+from typing import ClassVar
+
+from app.errors import PolicyBlocked
+from app.messages import ModelResponse, Request, ToolCall
+from app.policies.base import HOOKS, Hook, Policy
+from app.policies.context import PolicyContext, StreamContext
+
+
+class InHook(Policy):
+    """`act` in one hook, and nothing in the others: they are as if not overridden."""
+
+    def __init__(self, *, hook: Hook) -> None:
+        self.unused_hooks = frozenset(HOOKS) - {hook}
+
+    async def act(self, ctx: PolicyContext | StreamContext) -> None:
+        raise NotImplementedError
+
+    async def on_request(self, request: Request, ctx: PolicyContext) -> Request:
+        await self.act(ctx)
+        return request
+
+    async def on_response(self, response: ModelResponse, ctx: PolicyContext) -> ModelResponse:
+        await self.act(ctx)
+        return response
+
+    async def on_chunk(self, chunk: ModelResponse, ctx: StreamContext) -> None:
+        await self.act(ctx)
+        await ctx.emit(chunk)
+
+    async def on_content_delta(self, text: str, ctx: StreamContext) -> None:
+        await self.act(ctx)
+        await ctx.emit_text(text)
+
+    async def on_content_complete(self, text: str, ctx: StreamContext) -> None:
+        await self.act(ctx)
+        await ctx.emit_text(text)
+
+    async def on_thinking_delta(self, thinking: str, ctx: StreamContext) -> None:
+        await self.act(ctx)
+        await ctx.emit_thinking(thinking)
+
+    async def on_thinking_complete(self, thinking: str, ctx: StreamContext) -> None:
+        await self.act(ctx)
+        await ctx.emit_thinking(thinking)
+
+    async def on_tool_call_delta(self, call: ToolCall, ctx: StreamContext) -> None:
+        await self.act(ctx)
+        await ctx.emit_tool_call(call)
+
+    async def on_tool_call_complete(self, call: ToolCall, ctx: StreamContext) -> None:
+        await self.act(ctx)
+        await ctx.emit_tool_call(call)
+
+    async def on_finish_reason(self, reason: str, ctx: StreamContext) -> None:
+        await self.act(ctx)
+        await ctx.emit_finish(reason)
+
+    async def on_stream_complete(self, ctx: StreamContext) -> None:
+        await self.act(ctx)
+
+
+class Raises(InHook):
+    async def act(self, ctx: PolicyContext | StreamContext) -> None:
+        raise ValueError("canary-of-the-policy")
+
+
+class Blocks(InHook):
+    async def act(self, ctx: PolicyContext | StreamContext) -> None:
+        raise PolicyBlocked("This is not allowed here.")
+
+
+class Hangs(InHook):
+    """`entered` is set while a hook hangs."""
+
+    entered: ClassVar[threading.Event] = threading.Event()
+
+    async def act(self, ctx: PolicyContext | StreamContext) -> None:
+        self.entered.set()
+        await asyncio.Event().wait()
+
+
+class BlocksTheLoop(InHook):
+    """Once: what comes after goes through at once."""
+
+    async def act(self, ctx: PolicyContext | StreamContext) -> None:
+        scratchpad = ctx.scratchpad if isinstance(ctx, PolicyContext) else ctx.policy.scratchpad
+        if "blocked" not in scratchpad:
+            scratchpad["blocked"] = True
+            time.sleep(0.4)  # noqa: ASYNC251 - a policy that does what it must not is the point
+
+
+class SwallowsEverything(InHook):
+    """Catches what nobody should catch, its own cancellation included."""
+
+    async def act(self, ctx: PolicyContext | StreamContext) -> None:
+        try:
+            await asyncio.Event().wait()
+        except BaseException:
+            return
+
+
+class LeavesSlowly(InHook):
+    """Takes its time when it is cancelled, on requests to `echo`."""
+
+    async def act(self, ctx: PolicyContext | StreamContext) -> None:
+        request = ctx.request if isinstance(ctx, PolicyContext) else ctx.policy.request
+        if request.model == "echo":
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await asyncio.sleep(0.8)
+
+
+class Floods(InHook):
+    async def act(self, ctx: PolicyContext | StreamContext) -> None:
+        while not isinstance(ctx, PolicyContext):
+            await ctx.emit_text("flood ")
+
+
+class Drops(Policy):
+    """Emits nothing, of any kind."""
+
+    async def on_content_delta(self, text: str, ctx: StreamContext) -> None: ...
+
+    async def on_thinking_delta(self, thinking: str, ctx: StreamContext) -> None: ...
+
+    async def on_tool_call_delta(self, call: ToolCall, ctx: StreamContext) -> None: ...
+
+    async def on_finish_reason(self, reason: str, ctx: StreamContext) -> None: ...
+
+
+class DropsChunks(Policy):
+    async def on_chunk(self, chunk: ModelResponse, ctx: StreamContext) -> None: ...
+
+
+class Inserts(Policy):
+    """Text before and after, and a call of its own."""
+
+    async def on_content_complete(self, text: str, ctx: StreamContext) -> None:
+        await ctx.emit_text(f"<{text}>")
+
+    async def on_stream_complete(self, ctx: StreamContext) -> None:
+        await ctx.emit_text(" P.S.")
+        await ctx.emit_new_tool_call("audit", '{"level": 1}', "call_of_the_policy")
+
+
+class Shouts(Policy):
+    async def on_content_delta(self, text: str, ctx: StreamContext) -> None:
+        await ctx.emit_text(text.upper())

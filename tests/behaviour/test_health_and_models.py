@@ -1,0 +1,70 @@
+"""The routes beside the model routes, and what a request meets that goes to none."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.behaviour.clients import CHAT, MESSAGES, post, request
+from tests.behaviour.gateway import RunningGateway, configuration, simulated, until
+
+NAMES = ("echo", "lorem", "lorem-30")
+ANTHROPIC = {"anthropic-version": "2023-06-01"}
+
+
+@pytest.fixture(scope="module")
+def gateway() -> Iterator[RunningGateway]:
+    with RunningGateway(configuration([*simulated(*NAMES), "vendor/model-1: {model: simulated/echo}"])) as running:
+        yield running
+
+
+def test_a_gateway_is_alive_and_ready(gateway: RunningGateway) -> None:
+    assert request(gateway, "GET", "/livez").status == 200
+    assert request(gateway, "GET", "/readyz").json() == {"status": "ready"}
+    assert request(gateway, "HEAD", "/").status == 200
+
+
+def test_models_come_in_the_shape_of_the_asker(gateway: RunningGateway) -> None:
+    openai: Any = request(gateway, "GET", "/v1/models").json()
+    assert openai["object"] == "list"
+    assert [model["id"] for model in openai["data"]] == [*NAMES, "vendor/model-1"]
+    anthropic: Any = request(gateway, "GET", "/v1/models?limit=1000", headers=ANTHROPIC).json()
+    assert [model["id"] for model in anthropic["data"]] == [*NAMES, "vendor/model-1"]
+    assert anthropic["has_more"] is False
+
+
+def test_a_models_name_may_hold_a_slash(gateway: RunningGateway) -> None:
+    assert request(gateway, "GET", "/v1/models/vendor/model-1").json()["id"] == "vendor/model-1"
+    assert request(gateway, "GET", "/v1/models/vendor%2Fmodel-1").json()["id"] == "vendor/model-1"
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=-1", "limit=x", "limit=1001", "after_id=nothing"])
+def test_a_page_that_cannot_be_is_refused(gateway: RunningGateway, query: str) -> None:
+    reply = request(gateway, "GET", f"/v1/models?{query}", headers=ANTHROPIC)
+    assert reply.status == 400
+    assert reply.json()["error"]["type"] == "invalid_request_error"
+
+
+def test_an_unknown_route_is_not_found_in_the_askers_dialect(gateway: RunningGateway) -> None:
+    assert set(post(gateway, "/v1/completions", {}).json()) == {"error"}
+    reply = post(gateway, "/v1/complete", {}, ANTHROPIC)
+    assert (reply.status, reply.json()["type"]) == (404, "error")
+    assert post(gateway, "/v1/messages/batches", {}).json()["type"] == "error"
+
+
+@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
+def test_another_method_is_not_allowed(gateway: RunningGateway, path: str, method: str) -> None:
+    reply = request(gateway, method, path, b"{}")
+    assert reply.status == 405
+    assert reply.json()["error"]["message"]
+
+
+def test_other_routes_have_a_span_too_and_health_has_none(gateway: RunningGateway) -> None:
+    seen = len(gateway.spans())
+    request(gateway, "GET", "/readyz")
+    request(gateway, "GET", "/livez")
+    request(gateway, "HEAD", "/")
+    request(gateway, "GET", "/v1/models")
+    until(lambda: gateway.spans()[seen:], "the span of /v1/models")
+    assert [span.name for span in gateway.spans()[seen:]] == ["GET /v1/models"]
