@@ -69,6 +69,12 @@ class CallOrder:
             return None
         return self._begin(call, waiting)
 
+    def adopt(self, call: ToolCall) -> None:
+        """The call went out under its own index: what is added to it goes there, and new ones come after it."""
+        if call.index >= 0 and (call.id or call.index not in self._open):
+            self._open[call.index] = (call.index, call.id)
+            self.begun = max(self.begun, call.index + 1)
+
     def _begin(self, call: ToolCall, waiting: _Pending) -> CallPiece:
         position = self.begun
         self.begun += 1

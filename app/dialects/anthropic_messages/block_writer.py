@@ -1,7 +1,8 @@
 """Pieces of an answer, in the order in which they may be sent, to content block events. Pure.
 
 Blocks are numbered from 0 and one is open at a time. Thinking is signed before its block stops; a signature that comes
-after its block has stopped is dropped.
+after its block has stopped is dropped. A provider's own events get the number that comes next; `follow_*` only takes
+note of those that went out as they came.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from app.dialects.tool_calls import CallPiece, parsed_object
 from app.messages import ThinkingBlock, ToolCall
 
 _encode = msgspec.json.Encoder().encode
+_SIGNED = "signed thinking"
+"""What is open when a provider's block of thinking has its signature and not its stop yet."""
 
 
 @dataclass(slots=True)
@@ -38,12 +41,20 @@ class BlockWriter:
         self.chars = 0
         """Of everything written, for an estimate where nobody counts tokens."""
         self._index = -1
+        self.has_text = False
+        self.has_own_text = False
+        """A text block that is none of the provider's."""
         self._open: str | None = None
         self._call = -1
+        self._begun_calls: set[int] = set()
         self._arguments: list[str] = []
         self._unsigned = False
         self._text_head = b""
         self._call_head = b""
+
+    @property
+    def is_open(self) -> bool:
+        return self._open is not None
 
     @property
     def has_open_thinking(self) -> bool:
@@ -53,8 +64,7 @@ class BlockWriter:
         return self._open == "tool_use" and self._call == position
 
     def is_past_call(self, position: int) -> bool:
-        """Calls are written in order, so every position up to the last one has been begun."""
-        return position <= self._call and not self.is_open_call(position)
+        return position in self._begun_calls and not self.is_open_call(position)
 
     def is_amid_call(self) -> bool:
         """The open call's arguments are not a whole JSON object yet."""
@@ -65,11 +75,8 @@ class BlockWriter:
         self.chars += len(text)
         if self._open == "text":
             return b"".join((self._text_head, _encode(text), b"}}\n\n"))
+        self.has_own_text = True
         begun = self.close() + self._start("text", {"text": ""})
-        head = (
-            b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"text_delta",'
-        )
-        self._text_head = head % self._index + b'"text":'
         return begun + b"".join((self._text_head, _encode(text), b"}}\n\n"))
 
     def write(self, piece: Piece) -> bytes:
@@ -120,19 +127,62 @@ class BlockWriter:
         return b"".join((begun, self._call_head, _encode(piece.arguments), b"}}\n\n"))
 
     def _start_call(self, position: int, call: ToolCall) -> bytes:
-        begun = self.close() + self._start("tool_use", {"id": call.id, "name": call.function.name, "input": {}})
-        self._call = position
-        self._call_head = _delta_head(self._index, "input_json_delta", "partial_json")
-        self._arguments.clear()
-        return begun
+        block: dict[str, Any] = {"id": call.id, "name": call.function.name, "input": {}}
+        return self.close() + self._start("tool_use", block, position)
 
-    def _start(self, kind: str, block: dict[str, Any]) -> bytes:
-        self._index += 1
-        self._open = kind
-        if kind == "thinking":
-            self._unsigned = False
+    def start_native(self, own: dict[str, Any], kind: str, call: int | None) -> bytes:
+        closed = self.close()
+        self._begin(self._index + 1, kind, call)
+        return closed + self._native(own)
+
+    def write_native(self, own: dict[str, Any]) -> bytes:
+        """A delta of the open block; nothing goes into thinking once it is signed."""
+        if self._open == _SIGNED:
+            return b""
+        self.follow_delta(own)
+        return self._native(own)
+
+    def stop_native(self, own: dict[str, Any]) -> bytes:
+        if not self.close():
+            return b""
+        return self._native(own)
+
+    def follow_start(self, index: int, kind: str, call: int | None) -> None:
+        self._begin(index, kind, call)
+
+    def follow_delta(self, own: dict[str, Any]) -> None:
+        delta = own.get("delta")
+        if self._open == "text" or not isinstance(delta, dict):
+            return
+        if self._open == "tool_use":
+            self._arguments.append(str(delta.get("partial_json", "")))
+        elif delta.get("type") == "signature_delta":
+            self._open = _SIGNED
+
+    def follow_stop(self) -> None:
+        self.close()
+
+    def _native(self, own: dict[str, Any]) -> bytes:
+        return event(str(own["type"]), {**own, "index": self._index})
+
+    def _start(self, kind: str, block: dict[str, Any], call: int | None = None) -> bytes:
+        self._begin(self._index + 1, kind, call)
         data = {"type": "content_block_start", "index": self._index, "content_block": {"type": kind, **block}}
         return event("content_block_start", data)
+
+    def _begin(self, index: int, kind: str, call: int | None) -> None:
+        self._index = index
+        self._open = kind
+        if kind == "text":
+            self.has_text = True
+            self._text_head = _delta_head(index, "text_delta", "text")
+        elif kind == "thinking":
+            self._unsigned = False
+        elif call is not None:
+            self._call = call
+            self._begun_calls.add(call)
+            self._call_head = _delta_head(index, "input_json_delta", "partial_json")
+            self._arguments.clear()
 
     def _delta(self, delta: dict[str, Any]) -> bytes:
         return event("content_block_delta", {"type": "content_block_delta", "index": self._index, "delta": delta})

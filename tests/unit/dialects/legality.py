@@ -1,7 +1,8 @@
 """Whether a body is a legal stream of its dialect: written from the protocols, without a line of the formatters.
 
 `check_openai` and `check_anthropic` raise `AssertionError` at the first event that the official SDKs or the providers'
-own streams would not allow, and return what the body says when its deltas are added up.
+own streams would not allow, and return what the body says when its deltas are added up. `native`: part of the stream is
+a provider's own, which may say more (`x_...` in the tests) and put thinking where it likes.
 """
 
 import json
@@ -42,6 +43,7 @@ class OpenAIStream:
     usage: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
     chunks: int = 0
+    native: bool = False
 
 
 @dataclass
@@ -80,9 +82,11 @@ def events(body: bytes) -> list[Event]:
     return found
 
 
-def check_openai(body: bytes, include_usage: bool = False, ended: bool = True, n: int = 1) -> OpenAIStream:
+def check_openai(
+    body: bytes, include_usage: bool = False, ended: bool = True, n: int = 1, native: bool = False
+) -> OpenAIStream:
     """`ended`: the stream is complete, by `[DONE]` or by an error."""
-    stream = OpenAIStream()
+    stream = OpenAIStream(native=native)
     fixed: tuple[Any, ...] | None = None
     done = False
     for event in events(body):
@@ -100,8 +104,9 @@ def check_openai(body: bytes, include_usage: bool = False, ended: bool = True, n
             continue
         assert stream.usage is None, "a chunk after the usage chunk"
         stream.chunks += 1
-        fixed = fixed or _fixed(chunk)
-        assert _fixed(chunk) == fixed, "id, created or model changed"
+        if chunk["choices"] or chunk["id"]:
+            fixed = fixed or _fixed(chunk)
+            assert _fixed(chunk) == fixed, "id, created or model changed"
         _check_openai_usage(stream, chunk, include_usage)
         for choice in chunk["choices"]:
             _check_openai_choice(stream, choice, n)
@@ -124,7 +129,8 @@ def _fixed(chunk: dict[str, Any]) -> tuple[Any, ...]:
 
 def _check_openai_usage(stream: OpenAIStream, chunk: dict[str, Any], include_usage: bool) -> None:
     if not include_usage:
-        assert "usage" not in chunk, "usage that nobody asked for"
+        assert chunk.get("usage") is None, "usage that nobody asked for"
+        assert stream.native or "usage" not in chunk, "usage that nobody asked for"
         return
     assert "usage" in chunk, "usage is null on every chunk but its own"
     if chunk["usage"] is None:
@@ -150,13 +156,13 @@ def _check_openai_choice(stream: OpenAIStream, choice: dict[str, Any], n: int) -
     said.refusal += delta.get("refusal") or ""
     said.reasoning += delta.get("reasoning_content") or ""
     for call in delta.get("tool_calls", ()):
-        _check_openai_call(said, call)
+        _check_openai_call(said, call, stream.native)
     if choice["finish_reason"] is not None:
         assert delta == {}, "the last delta is empty"
         said.finish_reason = choice["finish_reason"]
 
 
-def _check_openai_call(said: OpenAIChoice, call: dict[str, Any]) -> None:
+def _check_openai_call(said: OpenAIChoice, call: dict[str, Any], stream_is_native: bool) -> None:
     if call["index"] == len(said.calls):
         assert call["id"], "a call begins with its id"
         assert call["type"] == "function"
@@ -164,14 +170,15 @@ def _check_openai_call(said: OpenAIChoice, call: dict[str, Any]) -> None:
         said.calls.append({"id": call["id"], "name": call["function"]["name"], "arguments": ""})
     else:
         assert 0 <= call["index"] < len(said.calls), "call indexes are contiguous"
-        assert set(call) == {"index", "function"}, "id, type and name come once"
+        known = {name for name in call if not (stream_is_native and name.startswith("x_"))}
+        assert known == {"index", "function"}, "id, type and name come once"
         assert set(call["function"]) == {"arguments"}
     said.calls[call["index"]]["arguments"] += call["function"]["arguments"]
 
 
-def check_anthropic(body: bytes, ended: bool = True) -> AnthropicStream:
+def check_anthropic(body: bytes, ended: bool = True, native: bool = False) -> AnthropicStream:
     """`ended`: the stream is complete, by `message_stop` or by an error."""
-    checker = _AnthropicChecker()
+    checker = _AnthropicChecker(native)
     for event in events(body):
         checker.take(event)
     if ended:
@@ -180,7 +187,8 @@ def check_anthropic(body: bytes, ended: bool = True) -> AnthropicStream:
 
 
 class _AnthropicChecker:
-    def __init__(self) -> None:
+    def __init__(self, native: bool) -> None:
+        self._native = native
         self.stream = AnthropicStream()
         self.stopped = False
         self._open: dict[str, Any] | None = None
@@ -232,12 +240,12 @@ class _AnthropicChecker:
             case "message_delta":
                 self._end(data)
             case _:
-                raise AssertionError(f"unknown event {kind}")
+                assert self._native, f"unknown event {kind}"
 
     def _start_block(self, index: int, block: dict[str, Any]) -> None:
         assert self._open is None, "a block inside a block"
         assert index == len(self.stream.blocks), "block indexes are contiguous"
-        kinds = [before["type"] for before in self.stream.blocks]
+        kinds = [] if self._native else [before["type"] for before in self.stream.blocks]
         match block["type"]:
             case "text":
                 assert block["text"] == ""
@@ -247,13 +255,13 @@ class _AnthropicChecker:
             case "redacted_thinking":
                 assert block["data"] is not None
                 assert "text" not in kinds, "thinking after text"
-            case "tool_use":
+            case "tool_use" | "server_tool_use":
                 assert block["id"]
                 assert block["name"]
                 assert block["input"] == {}
                 block = {**block, "json": ""}
             case kind:
-                raise AssertionError(f"unknown block {kind}")
+                assert self._native, f"unknown block {kind}"
         self._open = block
         self._signed = False
         self.stream.blocks.append(block)
@@ -271,8 +279,10 @@ class _AnthropicChecker:
             case "thinking", "signature_delta":
                 block["signature"] = delta["signature"]
                 self._signed = True
-            case "tool_use", "input_json_delta":
+            case (("tool_use" | "server_tool_use"), "input_json_delta"):
                 block["json"] += delta["partial_json"]
+            case "text", "citations_delta":
+                assert self._native
             case pair:
                 raise AssertionError(f"a delta of another kind than its block: {pair}")
 

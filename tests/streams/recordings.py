@@ -1,0 +1,167 @@
+"""The recorded bodies beside the repository, where they are, and what each of them says, read from its own JSON."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.errors import GatewayError
+from app.messages import Dialect, ModelResponse
+from tests.unit.dialects.decoding import decoded
+
+FOLDER = Path(__file__).parents[2].parent / "shared" / "streams"
+_DIALECTS: dict[str, Dialect] = {"chat": "openai_chat", "messages": "anthropic_messages"}
+
+needs_recordings = pytest.mark.skipif(not FOLDER.is_dir(), reason="no folder with recorded streams")
+
+
+@dataclass
+class Said:
+    """Of the first choice."""
+
+    text: str = ""
+    calls: list[dict[str, str]] = field(default_factory=list)
+    finish_reason: str | None = None
+    stop_sequence: str | None = None
+    usage: dict[str, int] = field(default_factory=dict)
+    """The counts that both dialects have."""
+
+
+class Recording:
+    def __init__(self, row: dict[str, Any]) -> None:
+        self.name: str = row["file"]
+        self.dialect = _DIALECTS[row["api"]]
+
+    @cached_property
+    def body(self) -> bytes:
+        return (FOLDER / self.name).read_bytes()
+
+    @cached_property
+    def _decoded(self) -> tuple[list[ModelResponse], GatewayError | None]:
+        return decoded(self.dialect, self.body)
+
+    @property
+    def chunks(self) -> list[ModelResponse]:
+        return self._decoded[0]
+
+    @property
+    def error(self) -> GatewayError | None:
+        """Why the backend would call this stream failed."""
+        return self._decoded[1]
+
+    @property
+    def without_usage(self) -> bytes:
+        """The body without the events that only count, which the gateway asked for on its own."""
+        return b"".join(
+            chunk.native.raw for chunk in self.chunks if chunk.native and (chunk.choices or chunk.usage is None)
+        )
+
+
+def recordings() -> list[Recording]:
+    index = FOLDER / "index.jsonl"
+    rows = [json.loads(line) for line in index.read_text().splitlines()] if index.exists() else []
+    return [Recording(row) for row in rows if row["api"] in _DIALECTS]
+
+
+ODD = {
+    "anthropic/vercel+ai-028.sse": "the message begins twice, by hand",
+    "anthropic/vercel+ai-029.sse": "the message begins twice, by hand",
+    "cerebras/vercel+ai-001.sse": "two completions, one after the other, of which only the second has a [DONE]",
+    "openai-compatible/vercel+ai-001.sse": "calls numbered from 1, of which one lacks its id",
+    "snowflakecomputing/pydantic+pydantic-ai-001.sse": "no reason to finish",
+    "snowflakecomputing/pydantic+pydantic-ai-002.sse": "no reason to finish",
+    "writer/traceloop+openllmetry-002.sse": "two choices, of which one has ended when the other goes on",
+}
+"""What cannot be compared once something of it was changed; untouched they are byte for byte the same, like all."""
+
+RECORDINGS = recordings()
+WHOLE = [recording for recording in RECORDINGS if recording.error is None]
+REGULAR = [recording for recording in WHOLE if recording.name not in ODD]
+FAILED = [recording for recording in RECORDINGS if recording.error is not None]
+
+
+def said(dialect: Dialect, body: bytes) -> Said:
+    reader = _openai if dialect == "openai_chat" else _anthropic
+    told = reader(list(_events(body)))
+    told.usage = {name: count for name, count in told.usage.items() if count}
+    return told
+
+
+def _events(body: bytes) -> Iterator[dict[str, Any]]:
+    for line in body.replace(b"\r\n", b"\n").split(b"\n"):
+        data = line.removeprefix(b"data:").strip()
+        if line.startswith(b"data:") and data and data != b"[DONE]":
+            yield json.loads(data)
+
+
+def _openai(events: list[dict[str, Any]]) -> Said:
+    told = Said()
+    by_index: dict[Any, dict[str, str]] = {}
+    for event in events:
+        _count(
+            told, event.get("usage") or (event.get("x_groq") or {}).get("usage"), "prompt_tokens", "completion_tokens"
+        )
+        for choice in event.get("choices") or ():
+            if choice.get("index", 0) != 0:
+                continue
+            delta = choice.get("delta") or choice.get("message") or {}
+            told.finish_reason = choice.get("finish_reason") or told.finish_reason
+            told.text += _text(delta.get("content"))
+            for call in delta.get("tool_calls") or ():
+                _add_call(told, by_index, call)
+    return told
+
+
+_ANTHROPIC_COUNTS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
+
+
+def _count(told: Said, usage: dict[str, Any] | None, *names: str) -> None:
+    told.usage |= {name: usage[name] for name in names if usage and usage.get(name) is not None}
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, list):
+        return "".join(part["text"] for part in content if part.get("type") == "text")
+    return content or ""
+
+
+def _add_call(told: Said, by_index: dict[Any, dict[str, str]], call: dict[str, Any]) -> None:
+    function = call.get("function") or {}
+    known = by_index.get(call.get("index"))
+    if function.get("name") and (known is None or known["id"] != call.get("id")):
+        known = by_index[call.get("index")] = {"id": call["id"], "name": function["name"], "arguments": ""}
+        told.calls.append(known)
+    assert known is not None
+    known["arguments"] += function.get("arguments") or ""
+
+
+def _anthropic(events: list[dict[str, Any]]) -> Said:
+    told = Said()
+    calls: dict[int, dict[str, str]] = {}
+    for event in events:
+        match event["type"]:
+            case "message_stop":
+                break
+            case "message_start":
+                _count(told, event["message"]["usage"], *_ANTHROPIC_COUNTS)
+            case "content_block_start" if event["content_block"]["type"] == "tool_use":
+                block = event["content_block"]
+                whole = json.dumps(block["input"]) if block.get("input") else ""
+                calls[event["index"]] = {"id": block["id"], "name": block["name"], "arguments": whole}
+                told.calls.append(calls[event["index"]])
+            case "content_block_start":
+                told.text += event["content_block"].get("text") or ""
+            case "content_block_delta":
+                delta = event["delta"]
+                told.text += delta.get("text") or ""
+                if event["index"] in calls:
+                    calls[event["index"]]["arguments"] += delta.get("partial_json") or ""
+            case "message_delta":
+                told.finish_reason = event["delta"].get("stop_reason") or told.finish_reason
+                told.stop_sequence = event["delta"].get("stop_sequence")
+                _count(told, event["usage"], *_ANTHROPIC_COUNTS)
+    return told

@@ -1,0 +1,41 @@
+"""The message that the official SDKs make of a body."""
+
+from typing import Any
+
+import anthropic
+import httpx
+import httpx2
+import openai
+
+from app.messages import Dialect
+
+_HEADERS = {"content-type": "text/event-stream"}
+
+
+def final_message(dialect: Dialect, body: bytes) -> dict[str, Any]:
+    """With the exception's name under `raises`, where the SDK cannot read what the provider sends."""
+    read = _openai_final if dialect == "openai_chat" else _anthropic_final
+    try:
+        return read(body)
+    except Exception as error:
+        return {"raises": type(error).__name__}
+
+
+def _openai_final(body: bytes) -> dict[str, Any]:
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=body, headers=_HEADERS))
+    with (
+        openai.OpenAI(api_key="k", base_url="http://g/v1", http_client=httpx.Client(transport=transport)) as client,
+        client.chat.completions.stream(model="m", messages=[{"role": "user", "content": "hi"}]) as stream,
+    ):
+        stream.until_done()
+        # Not `get_final_completion`, which raises for `length` and `content_filter`.
+        return stream.current_completion_snapshot.model_dump(mode="python", warnings=False)
+
+
+def _anthropic_final(body: bytes) -> dict[str, Any]:
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, content=body, headers=_HEADERS))
+    with (
+        anthropic.Anthropic(api_key="k", base_url="http://g", http_client=httpx2.Client(transport=transport)) as client,
+        client.messages.stream(model="m", max_tokens=9, messages=[{"role": "user", "content": "hi"}]) as stream,
+    ):
+        return stream.get_final_message().model_dump(mode="python", warnings=False)

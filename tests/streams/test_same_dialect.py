@@ -1,0 +1,114 @@
+"""Recorded streams to a client of the dialect that they came in."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+
+from app.dialects import DIALECTS
+from app.errors import UpstreamFailed
+from app.messages import ModelResponse
+from app.pipeline.blocks import split
+from app.policies.base import Policy
+from app.policies.context import StreamContext
+from tests.streams.legal import check
+from tests.streams.recordings import FAILED, ODD, RECORDINGS, REGULAR, WHOLE, Recording, Said, needs_recordings, said
+from tests.streams.sdks import final_message
+from tests.unit.dialects.samples import request
+from tests.unit.pipeline.rig import execute
+
+pytestmark = needs_recordings
+_regular = pytest.mark.parametrize("recording", REGULAR, ids=lambda recording: recording.name)
+_each = pytest.mark.parametrize("recording", WHOLE, ids=lambda recording: recording.name)
+
+
+_MORE = "One more thing."
+
+
+class EmitsWhatCame(Policy):
+    async def on_chunk(self, chunk: ModelResponse, ctx: StreamContext) -> None:
+        await ctx.emit(chunk)
+
+    async def on_content_delta(self, text: str, ctx: StreamContext) -> None:
+        await ctx.emit_text(text)
+
+    async def on_finish_reason(self, reason: str, ctx: StreamContext) -> None:
+        await ctx.emit_finish(reason)
+
+
+class Capitals(Policy):
+    async def on_content_delta(self, text: str, ctx: StreamContext) -> None:
+        await ctx.emit_text(text.upper())
+
+
+class SaysMore(Policy):
+    async def on_stream_complete(self, ctx: StreamContext) -> None:
+        await ctx.emit_text(_MORE)
+
+
+def _body(recording: Recording, chunks: Iterable[ModelResponse], include_usage: bool = True) -> bytes:
+    asked = request(recording.dialect, include_usage=include_usage, n=8)
+    formatter = DIALECTS[recording.dialect].formatter(asked, "txn", 7)
+    return b"".join([formatter.format(chunk) for chunk in chunks]) + formatter.finish()
+
+
+def _through(policy: Policy, recording: Recording) -> bytes:
+    outcome = execute([policy], recording.chunks)
+    assert outcome.error is None
+    return _body(recording, outcome.chunks)
+
+
+def test_the_recordings_are_there() -> None:
+    assert len(RECORDINGS) >= len(WHOLE) > 0
+
+
+@_each
+def test_an_untouched_stream_is_byte_for_byte_the_providers(recording: Recording) -> None:
+    assert _body(recording, recording.chunks) == recording.body
+
+
+@_each
+def test_usage_that_nobody_asked_for_is_all_that_is_kept_back(recording: Recording) -> None:
+    body = _body(recording, recording.chunks, include_usage=False)
+    assert body == (recording.without_usage if recording.dialect == "openai_chat" else recording.body)
+    ours, theirs = final_message(recording.dialect, body), final_message(recording.dialect, recording.body)
+    # Some providers name their fingerprint in that event only.
+    beside = {"usage": None, "system_fingerprint": None}
+    assert {**ours, **beside} == {**theirs, **beside}
+
+
+@_each
+def test_a_policy_that_emits_what_came_leaves_no_trace(recording: Recording) -> None:
+    body = _through(EmitsWhatCame(), recording)
+    if recording.name not in ODD and any(len(split(chunk)) > 1 for chunk in recording.chunks):
+        # The pipeline took a chunk apart: its own event is gone, what it says is not.
+        assert _told(recording, body) == said(recording.dialect, recording.body)
+    else:
+        assert body == recording.body or recording.name in ODD
+
+
+@_regular
+def test_only_the_text_changes_when_a_policy_changes_the_text(recording: Recording) -> None:
+    theirs = said(recording.dialect, recording.body)
+    assert _told(recording, _through(Capitals(), recording)) == replace(theirs, text=theirs.text.upper())
+
+
+@_regular
+def test_a_policys_last_words_come_before_the_end(recording: Recording) -> None:
+    theirs = said(recording.dialect, recording.body)
+    assert _told(recording, _through(SaysMore(), recording)) == replace(theirs, text=theirs.text + _MORE)
+
+
+@pytest.mark.parametrize("recording", FAILED, ids=lambda recording: recording.name)
+def test_a_stream_that_failed_is_the_providers_up_to_the_error(recording: Recording) -> None:
+    formatter = DIALECTS[recording.dialect].formatter(request(recording.dialect, include_usage=True), "txn", 7)
+    sent = b"".join([formatter.format(chunk) for chunk in recording.chunks])
+    assert recording.body.startswith(sent)
+    last = formatter.fail(UpstreamFailed("It failed.")).rstrip().rpartition(b"\n")[2]
+    assert b'"message":"It failed."' in last
+    assert formatter.finish() == b""
+
+
+def _told(recording: Recording, body: bytes) -> Said:
+    check(recording.dialect, body)
+    return said(recording.dialect, body)
