@@ -270,6 +270,11 @@ class Native(Struct, frozen=True):
     event: dict[str, Any] | None = None
     """The data as JSON; None where there is none (`[DONE]`, comments)."""
 
+    @property
+    def ends_block(self) -> bool:
+        """Whether the provider says here that the block before is complete."""
+        return self.event is not None and self.event.get("type") == "content_block_stop"
+
 
 class ModelResponse(Struct, frozen=True, kw_only=True):
     """A chunk of a streamed response, or a whole one. `usage` is cumulative where it appears: the last one counts."""

@@ -6,7 +6,7 @@ this thing, the chunk itself if it holds nothing else. Around the deltas stand t
 stream is cut into chunks, the completed blocks are the same.
 
 A text or thinking block ends when its choice turns to something else; a tool call ends with its choice, because
-providers interleave parallel calls.
+providers interleave parallel calls. A provider that says itself where a block ends is believed.
 """
 
 from collections.abc import Iterator
@@ -65,16 +65,9 @@ class Other(Struct, frozen=True):
     part: ModelResponse
 
 
-BlockEvent = (
-    ContentDelta
-    | ContentComplete
-    | ThinkingDelta
-    | ThinkingComplete
-    | ToolCallDelta
-    | ToolCallComplete
-    | Finished
-    | Other
-)
+Delta = ContentDelta | ThinkingDelta | ToolCallDelta | Finished | Other
+"""What came, each with its `part`."""
+BlockEvent = Delta | ContentComplete | ThinkingComplete | ToolCallComplete
 
 
 def thinking_text(delta: Message) -> str:
@@ -126,6 +119,11 @@ class BlockAssembler:
             self._feed_part(part, events)
         return events
 
+    def thinking_so_far(self, choice: int) -> str:
+        """Of the block that is open."""
+        text = self._choice(choice).text
+        return "".join(text.pieces) if text is not None and text.is_thinking else ""
+
     def finish(self) -> list[BlockEvent]:
         """Complete what the stream left open."""
         events: list[BlockEvent] = []
@@ -134,6 +132,9 @@ class BlockAssembler:
         return events
 
     def _feed_part(self, part: ModelResponse, events: list[BlockEvent]) -> None:
+        if part.native is not None and part.native.ends_block:
+            # What a hook still holds of the block has to go before the provider's own end of it.
+            self._end_choice(0, events)
         choice = part.choices[0] if part.choices else None
         delta = choice.delta if choice else None
         if choice is None:

@@ -7,6 +7,8 @@ policy that swallows the exception does not turn a failed stream into a good one
 from collections.abc import Awaitable, Callable
 from time import perf_counter
 
+from msgspec.structs import replace
+
 from app.errors import GatewayError, PolicyFlooded
 from app.messages import (
     Choice,
@@ -60,6 +62,9 @@ class HookContext:
         self._emitted_bytes = 0
 
     async def emit(self, chunk: ModelResponse) -> None:
+        if chunk.native is not None and chunk is not self.chunk:
+            # A copy with something changed (`replace`) has the provider's bytes still, which say the unchanged.
+            chunk = replace(chunk, native=None)
         self._charge(chunk)
         since = perf_counter()
         try:
@@ -85,8 +90,10 @@ class HookContext:
             await self._emit_delta(Message(reasoning_content=thinking or None, thinking_blocks=block))
 
     async def emit_tool_call(self, call: ToolCall) -> None:
-        """A whole call. One that comes without an index of the provider's is put behind all others."""
-        await self._emit_delta(Message(tool_calls=(call,)))
+        """A whole call, or the piece at hand. One without an index of the provider's is put behind all others."""
+        delta = self._delta_at_hand()
+        unchanged = delta is not None and delta.tool_calls == (call,)
+        await (self.emit(self.chunk) if unchanged else self._emit_delta(Message(tool_calls=(call,))))
 
     async def emit_new_tool_call(self, name: str, arguments: str, id: str) -> None:
         """A call of the policy's own, beside those of the model."""

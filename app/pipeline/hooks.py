@@ -14,6 +14,7 @@ from app.pipeline.blocks import (
     BlockEvent,
     ContentComplete,
     ContentDelta,
+    Delta,
     Finished,
     Other,
     ThinkingComplete,
@@ -62,6 +63,7 @@ class PolicyLink:
         self._call = HookCaller(loaded, deadline, settings.policy_timeout, obs)
         self._assembler = BlockAssembler()
         self._account = PolicyAccount(loaded.name, obs)
+        self._signed: set[int] = set()
         self._aside = False
         self._chunks = HookContext(policy_ctx, self._feed_blocks, self._decided, deadline, settings)
         self._blocks = HookContext(policy_ctx, self._send, self._decided, deadline, settings)
@@ -93,8 +95,30 @@ class PolicyLink:
         if not self._owned:
             await self._downstream(chunk)
             return
-        for event in self._assembler.feed(chunk):
-            await self._handle(event)
+        events = self._assembler.feed(chunk)
+        if chunk.native is not None and any(event.part is not chunk for event in events if isinstance(event, Delta)):
+            await self._handle_together(chunk, events)
+        else:
+            for event in events:
+                await self._handle(event)
+
+    async def _handle_together(self, chunk: ModelResponse, events: list[BlockEvent]) -> None:
+        """A provider's chunk of several things: if all of them come out as they came, it goes on as itself."""
+        emitted: list[ModelResponse] = []
+
+        async def collect(piece: ModelResponse) -> None:
+            emitted.append(piece)
+
+        downstream, self._downstream = self._downstream, collect
+        try:
+            for event in events:
+                await self._handle(event)
+        finally:
+            self._downstream = downstream
+        parts = [event.part for event in events if isinstance(event, Delta)]
+        untouched = len(parts) == len(emitted) and all(one is other for one, other in zip(parts, emitted, strict=True))
+        for piece in (chunk,) if untouched else emitted:
+            await downstream(piece)
 
     async def _handle(self, event: BlockEvent) -> None:
         if self._aside:
@@ -121,13 +145,15 @@ class PolicyLink:
                 assert_never(event)
 
     async def _thinking_delta(self, choice: int, thinking: str, part: ModelResponse) -> None:
-        """A signature waits for the end of its block; redacted thinking is for nobody to read, and goes on."""
-        if "thinking" in self._owned and not thinking:
-            if not _is_signature(part):
-                self._account.skipped(part, self._owned)
-                await self._downstream(part)
-        else:
+        """A signature goes on once all that it signs has; redacted thinking is for nobody to read, and goes on."""
+        if "thinking" not in self._owned or thinking:
             await self._delta("thinking", "on_thinking_delta", thinking, choice, part)
+        elif not _is_signature(part):
+            self._account.skipped(part, self._owned)
+            await self._downstream(part)
+        elif self._account.emitted_thinking(choice) == self._assembler.thinking_so_far(choice):
+            self._signed.add(choice)
+            await self._downstream(part)
 
     async def _delta(self, kind: Kind, hook: Hook, value: object, choice: int, part: ModelResponse) -> None:
         if kind not in self._owned:
@@ -158,7 +184,9 @@ class PolicyLink:
 
     async def _sign(self, choice: int, thinking: str, signature: str) -> None:
         """A signature holds only for thinking that went on as it came."""
-        if self._account.emitted_thinking(choice) == thinking:
+        if choice in self._signed:
+            self._signed.discard(choice)
+        elif self._account.emitted_thinking(choice) == thinking:
             delta = Message(thinking_blocks=(ThinkingBlock(signature=signature),))
             await self._downstream(_chunk(self._blocks.chunk, choice, delta))
 

@@ -5,6 +5,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from time import monotonic
 from typing import Literal, TypeVar
 
+from msgspec.structs import replace
+
 from app.dialects.formatter import Formatter
 from app.errors import GatewayError, PolicyError, PolicyFailed, PolicyTimeout, cause_of
 from app.messages import ModelResponse, Request, text_size
@@ -59,7 +61,9 @@ class PolicyOrchestrator:
         """`on_response` where a policy has it, else its block hooks over the whole response as one chunk."""
         for loaded in self._policies:
             if "on_response" in loaded.hooks:
-                response = await self._guarded(loaded, "on_response", response, policy_ctx, obs)
+                answer = await self._guarded(loaded, "on_response", response, policy_ctx, obs)
+                # The provider's own bytes hold only for the very response that it sent.
+                response = answer if answer is response else replace(answer, native=None)
             elif loaded.streaming_hooks:
                 emitted = await self._executor.run_whole(loaded, as_chunk(response), policy_ctx, obs)
                 response = from_chunks(emitted, response)

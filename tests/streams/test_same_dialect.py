@@ -1,18 +1,18 @@
 """Recorded streams to a client of the dialect that they came in."""
 
+import dataclasses
 from collections.abc import Iterable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from app.dialects import DIALECTS
 from app.errors import UpstreamFailed
-from app.messages import ModelResponse
-from app.pipeline.blocks import split
+from app.messages import Choice, ModelResponse, ToolCall
 from app.policies.base import Policy
 from app.policies.context import StreamContext
 from tests.streams.legal import check
-from tests.streams.recordings import FAILED, ODD, RECORDINGS, REGULAR, WHOLE, Recording, Said, needs_recordings, said
+from tests.streams.recordings import FAILED, RECORDINGS, REGULAR, WHOLE, Recording, Said, needs_recordings, said
 from tests.streams.sdks import final_message
 from tests.unit.dialects.samples import request
 from tests.unit.pipeline.rig import execute
@@ -32,8 +32,27 @@ class EmitsWhatCame(Policy):
     async def on_content_delta(self, text: str, ctx: StreamContext) -> None:
         await ctx.emit_text(text)
 
+    async def on_thinking_delta(self, thinking: str, ctx: StreamContext) -> None:
+        await ctx.emit_thinking(thinking)
+
+    async def on_tool_call_delta(self, call: ToolCall, ctx: StreamContext) -> None:
+        await ctx.emit_tool_call(call)
+
     async def on_finish_reason(self, reason: str, ctx: StreamContext) -> None:
         await ctx.emit_finish(reason)
+
+
+class Masks(Policy):
+    """Makes a changed copy of a chunk, as an author would who knows nothing of the provider's own bytes."""
+
+    async def on_chunk(self, chunk: ModelResponse, ctx: StreamContext) -> None:
+        await ctx.emit(replace(chunk, choices=tuple(_masked(choice) for choice in chunk.choices)))
+
+
+def _masked(choice: Choice) -> Choice:
+    if choice.delta is None or not choice.delta.content:
+        return choice
+    return replace(choice, delta=replace(choice.delta, content="*"))
 
 
 class Capitals(Policy):
@@ -79,24 +98,24 @@ def test_usage_that_nobody_asked_for_is_all_that_is_kept_back(recording: Recordi
 
 @_each
 def test_a_policy_that_emits_what_came_leaves_no_trace(recording: Recording) -> None:
-    body = _through(EmitsWhatCame(), recording)
-    if recording.name not in ODD and any(len(split(chunk)) > 1 for chunk in recording.chunks):
-        # The pipeline took a chunk apart: its own event is gone, what it says is not.
-        assert _told(recording, body) == said(recording.dialect, recording.body)
-    else:
-        assert body == recording.body or recording.name in ODD
+    assert _through(EmitsWhatCame(), recording) == recording.body
+
+
+@_regular
+def test_a_changed_copy_does_not_bring_the_providers_own_bytes_along(recording: Recording) -> None:
+    assert set(_told(recording, _through(Masks(), recording)).text) <= {"*"}
 
 
 @_regular
 def test_only_the_text_changes_when_a_policy_changes_the_text(recording: Recording) -> None:
     theirs = said(recording.dialect, recording.body)
-    assert _told(recording, _through(Capitals(), recording)) == replace(theirs, text=theirs.text.upper())
+    assert _told(recording, _through(Capitals(), recording)) == dataclasses.replace(theirs, text=theirs.text.upper())
 
 
 @_regular
 def test_a_policys_last_words_come_before_the_end(recording: Recording) -> None:
     theirs = said(recording.dialect, recording.body)
-    assert _told(recording, _through(SaysMore(), recording)) == replace(theirs, text=theirs.text + _MORE)
+    assert _told(recording, _through(SaysMore(), recording)) == dataclasses.replace(theirs, text=theirs.text + _MORE)
 
 
 @pytest.mark.parametrize("recording", FAILED, ids=lambda recording: recording.name)
@@ -110,5 +129,7 @@ def test_a_stream_that_failed_is_the_providers_up_to_the_error(recording: Record
 
 
 def _told(recording: Recording, body: bytes) -> Said:
-    check(recording.dialect, body)
+    # What a provider sent itself, untouched, is not ours to judge (Writer sends no [DONE]).
+    if body != recording.body:
+        check(recording.dialect, body)
     return said(recording.dialect, body)

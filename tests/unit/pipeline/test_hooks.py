@@ -1,6 +1,8 @@
 """What a policy's hooks own, emit, hold back and pass on, each on a stream through the real executor."""
 
-from app.messages import Function, ModelResponse, ToolCall
+from msgspec.structs import replace
+
+from app.messages import Choice, Function, Message, ModelResponse, Native, ToolCall
 from app.policies.base import Policy
 from app.policies.context import StreamContext
 from tests.unit.pipeline.rig import content, execute, finish, signature, thinking, tool
@@ -190,3 +192,43 @@ def test_what_was_looked_at_is_counted() -> None:
     assert outcome.counter(evaluated, policy="look", kind="thinking") == 0
     assert outcome.counter("flowspan_policy_skipped_total", policy="look", kind="content") == 0
     assert outcome.counter("flowspan_policy_hold_seconds_count", policy="look", kind="content") == 1
+
+
+def native(chunk: ModelResponse, sequence: int, kind: str) -> ModelResponse:
+    return replace(chunk, native=Native("anthropic_messages", kind.encode(), sequence, {"type": kind}))
+
+
+def test_what_is_held_of_a_block_goes_before_the_providers_own_end_of_it() -> None:
+    class Whole(Policy):
+        async def on_content_complete(self, text: str, ctx: StreamContext) -> None:
+            await ctx.emit_text(text)
+
+    stop = native(ModelResponse(), 1, "content_block_stop")
+    outcome = execute([Whole()], [content("h"), content("i"), stop, finish()])
+    assert outcome.text == "hi"
+    assert outcome.chunks[1] is stop
+
+
+def test_a_providers_chunk_of_several_things_goes_on_as_itself_if_nothing_of_it_changed() -> None:
+    class Same(Policy):
+        async def on_content_delta(self, text: str, ctx: StreamContext) -> None:
+            await ctx.emit_text(text)
+
+    class Other(Policy):
+        async def on_content_delta(self, text: str, ctx: StreamContext) -> None:
+            await ctx.emit_text(text + "!")
+
+    both = replace(content("hi"), choices=(Choice(delta=Message(content="hi"), finish_reason="stop"),))
+    chunk = native(both, 0, "chunk")
+    assert execute([Same()], [chunk]).chunks[0] is chunk
+    changed = execute([Other()], [chunk])
+    assert (changed.text, changed.finish_reasons) == ("hi!", ["stop"])
+    assert all(piece.native is None for piece in changed.chunks)
+
+
+def test_a_changed_copy_of_a_chunk_loses_the_providers_bytes() -> None:
+    class Copies(Policy):
+        async def on_chunk(self, chunk: ModelResponse, ctx: StreamContext) -> None:
+            await ctx.emit(replace(chunk, model="other"))
+
+    assert execute([Copies()], [native(content("hi"), 0, "chunk")]).chunks[0].native is None
