@@ -9,7 +9,7 @@ import pytest
 from tests.behaviour.clients import CHAT, MESSAGES, RawClient, ask, dechunked, post
 from tests.behaviour.gateway import RunningGateway, configuration, until
 from tests.behaviour.provider import Provider
-from tests.behaviour.through_litellm import models, said
+from tests.behaviour.scripted import models, said
 from tests.upstream import Body, End, Head, Step, openai_events
 
 EVENTS = 120

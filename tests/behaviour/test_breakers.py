@@ -8,7 +8,7 @@ import pytest
 from tests.behaviour.clients import CHAT, MESSAGES, ask, post
 from tests.behaviour.gateway import RunningGateway, configuration, until
 from tests.behaviour.provider import Provider
-from tests.behaviour.through_litellm import WORDS, gateway_before, said, text_stream
+from tests.behaviour.scripted import WORDS, gateway_before, said, text_stream
 from tests.upstream import End, Received, Script, Step, openai_error, openai_events, stream_of
 
 WAYS = [(path, stream) for path in (CHAT, MESSAGES) for stream in (True, False)]

@@ -8,7 +8,7 @@ from tests.behaviour.clients import CHAT, MESSAGES, RawClient, ask, post
 from tests.behaviour.gateway import RunningGateway, until
 from tests.behaviour.policies import Hangs
 from tests.behaviour.provider import Provider
-from tests.behaviour.through_litellm import BACKENDS, gateway_before, text_reply, text_stream
+from tests.behaviour.scripted import BACKENDS, gateway_before, text_reply, text_stream
 from tests.upstream import Body, End, Head, Sleep, Stall, openai_error, openai_events
 
 PAIRS = [(path, model) for path in (CHAT, MESSAGES) for model in ("oai", "ant")]

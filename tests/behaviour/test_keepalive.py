@@ -9,7 +9,7 @@ import pytest
 
 from tests.behaviour.clients import CHAT, MESSAGES, RawClient, ask, post
 from tests.behaviour.gateway import RunningGateway, configuration, simulated, until
-from tests.behaviour.through_litellm import said
+from tests.behaviour.scripted import said
 
 SLOW = "slow-start-0.3+lorem-3"
 BIG = "big: {model: simulated/lorem, texts: ['%s'], chunk_size: 10000}" % ("x" * 8_000_000)

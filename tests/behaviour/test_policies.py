@@ -9,7 +9,7 @@ import pytest
 from tests.behaviour.clients import CHAT, MESSAGES, Reply, ask, post
 from tests.behaviour.gateway import Gateways, RunningGateway, configuration, simulated
 from tests.behaviour.provider import Provider
-from tests.behaviour.through_litellm import call_stream, gateway_before, said, text_reply, text_stream, with_tool
+from tests.behaviour.scripted import call_stream, gateway_before, said, text_reply, text_stream, with_tool
 from tests.upstream import openai_events, stream_of
 
 GatewayWith = Callable[[str], RunningGateway]

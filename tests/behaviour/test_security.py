@@ -10,7 +10,7 @@ import pytest
 from tests.behaviour.clients import CHAT, MESSAGES, ask, post, request
 from tests.behaviour.gateway import RunningGateway, configuration, until
 from tests.behaviour.provider import Provider
-from tests.behaviour.through_litellm import PROVIDER_KEY, models, said, text_reply, text_stream
+from tests.behaviour.scripted import PROVIDER_KEY, models, said, text_reply, text_stream
 from tests.upstream import anthropic_error, openai_error
 
 CALLER_KEY = "sk-caller-canary-0123456789abcdef"

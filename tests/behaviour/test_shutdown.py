@@ -16,7 +16,7 @@ import pytest
 
 from tests.behaviour.clients import CHAT, MESSAGES, RawClient, Reply, ask, dechunked, post, request
 from tests.behaviour.gateway import RunningGateway, configuration, simulated, until
-from tests.behaviour.through_litellm import said
+from tests.behaviour.scripted import said
 
 MODELS = simulated("lorem-8+pace-60", "stall-2", "echo")
 PROMPT = configuration(MODELS, "  server: {drain_timeout: 200ms}")

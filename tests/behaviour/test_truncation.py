@@ -10,7 +10,7 @@ import pytest
 from tests.behaviour.clients import CHAT, MESSAGES, ask, post
 from tests.behaviour.gateway import RunningGateway
 from tests.behaviour.provider import Provider
-from tests.behaviour.through_litellm import (
+from tests.behaviour.scripted import (
     BACKENDS,
     call_events,
     gateway_before,

@@ -1,4 +1,4 @@
-"""A gateway before a scripted provider of both dialects, reached through LiteLLM, and what the provider may say."""
+"""A gateway before a scripted provider of both dialects, and what the provider may say."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -22,8 +22,8 @@ from tests.upstream import (
     stream_of,
 )
 
-BACKENDS = ("litellm",)
-"""The ways to the provider on which its tests are run: `litellm`, and `direct` for the gateway's own clients."""
+BACKENDS = ("litellm", "direct")
+"""The ways to the provider: `litellm`, and `direct` for the gateway's own clients."""
 PROVIDER_KEY = "sk-provider-canary-0123456789abcdef"
 USAGE = {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13}
 ARGUMENTS = '{"city": "Utrecht", "days": 2}'
