@@ -11,7 +11,7 @@ The way of a request, with the modules that carry it:
     dialects.*              decode_request: the client's body -> messages.Request
     pipeline.orchestrator   process_request: every policy's on_request
     backends.router         deployment, retries, fallbacks, breakers
-    backends.*              simulated, litellm: -> AsyncIterator[messages.ModelResponse]
+    backends.*              direct, litellm, simulated: -> AsyncIterator[messages.ModelResponse]
       |
     pipeline.executor       stage 1: pipeline.hooks over pipeline.blocks, one link per policy
     pipeline.queues         policy_out: StageQueue[ModelResponse]
