@@ -1,4 +1,4 @@
-"""Both client dialects to providers of both dialects, by way of LiteLLM, over real sockets from end to end."""
+"""Both client dialects to providers of both dialects, on both roads, over real sockets from end to end."""
 
 import json
 from collections.abc import Iterator
