@@ -315,7 +315,9 @@ def is_substantial(chunk: ModelResponse) -> bool:
 
 def text_size(chunk: ModelResponse) -> int:
     """About how many bytes a chunk holds: its texts, and a flat amount for the objects around them."""
-    size = 256 + (len(chunk.native.raw) if chunk.native is not None else 0)
+    if chunk.native is not None:
+        return 256 + 2 * len(chunk.native.raw)
+    size = 256
     for choice in chunk.choices:
         said = choice.delta or choice.message
         if said is not None:

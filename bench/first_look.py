@@ -3,8 +3,8 @@
     python -m bench.first_look
 
 The gateway has one core, the load and the mock upstream the other. Three rounds in alternating order; medians and the
-ratio to the floor of the same run. Traces go to a receiver, all of them; metrics and the access log are on.
-`simulated` is the gateway without any HTTP client, `litellm` is the way to a real provider.
+ratio to the floor of the same run. Traces go to a receiver, all of them (but for the row that says otherwise); metrics
+and the access log are on.
 """
 
 import asyncio
@@ -28,9 +28,11 @@ CHUNKS = 200
 TICK = os.sysconf("SC_CLK_TCK")
 CONFIG = """
 model_list:
-  - {{model_name: simulated, litellm_params: {{model: simulated/lorem-{chunks}}}}}
+  - model_name: direct
+    litellm_params: {{model: openai/mock-{chunks}, api_base: "http://127.0.0.1:{upstream}/v1", api_key: none}}
   - model_name: litellm
     litellm_params: {{model: openai/mock-{chunks}, api_base: "http://127.0.0.1:{upstream}/v1", api_key: none}}
+    backend: litellm
 {policies}
 """
 REDACT = "gateway: {policies: [redact]}"
@@ -47,9 +49,10 @@ class Row:
 
 ROWS = (
     Row("floor", "floor", f"mock-{CHUNKS}", 2000, 200),
-    Row("flowspan, simulated", "flowspan", "simulated", 2000, 200),
-    Row("flowspan, simulated, redact", "redact", "simulated", 2000, 200),
-    Row("flowspan, litellm", "flowspan", "litellm", 160, 32),
+    Row("flowspan", "flowspan", "direct", 2000, 200),
+    Row("flowspan, redact", "redact", "direct", 2000, 200),
+    Row("flowspan, no traces", "untraced", "direct", 2000, 200),
+    Row("flowspan, by LiteLLM", "flowspan", "litellm", 160, 32),
 )
 
 
@@ -120,12 +123,12 @@ async def measure(row: Row, url: str, pid: int) -> tuple[float, float]:
 
 @contextmanager
 def gateways(upstream: int) -> Iterator[dict[str, tuple[str, int]]]:
-    ports = {name: free_port() for name in ("floor", "flowspan", "redact")}
+    ports = {name: free_port() for name in ("floor", "flowspan", "redact", "untraced")}
     otlp = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{upstream}"}
     with tempfile.TemporaryDirectory() as folder:
         command = {}
         flowspan_script = str(Path(sys.executable).with_name("flowspan"))
-        for name, policies in (("flowspan", ""), ("redact", REDACT)):
+        for name, policies in (("flowspan", ""), ("redact", REDACT), ("untraced", "")):
             file = Path(folder, f"{name}.yaml")
             file.write_text(CONFIG.format(chunks=CHUNKS, upstream=upstream, policies=policies))
             command[name] = [flowspan_script, "serve", "--config", str(file), "--port", str(ports[name])]
@@ -133,8 +136,9 @@ def gateways(upstream: int) -> Iterator[dict[str, tuple[str, int]]]:
             process(0, "-m", "bench.floor", str(ports["floor"]), f"http://127.0.0.1:{upstream}") as floor,
             process(0, *command["flowspan"], "--metrics-port", "0", env=otlp) as flowspan,
             process(0, *command["redact"], "--metrics-port", "0", env=otlp) as redact,
+            process(0, *command["untraced"], "--metrics-port", "0") as untraced,
         ):
-            pids = {"floor": floor, "flowspan": flowspan, "redact": redact}
+            pids = {"floor": floor, "flowspan": flowspan, "redact": redact, "untraced": untraced}
             yield {name: (f"http://127.0.0.1:{port}", pids[name]) for name, port in ports.items()}
 
 
