@@ -100,7 +100,7 @@ async def drive(url: str, model: str, count: int, stream: bool) -> None:
 
 async def ready(url: str) -> None:
     async with aiohttp.ClientSession() as session:
-        for _ in range(200):
+        for _ in range(1200):
             try:
                 async with session.get(f"{url}/readyz"):
                     return
