@@ -151,6 +151,15 @@ class RunningGateway:
         ended: list[Transaction] = until(lambda: self.transactions()[seen:], "one more transaction")
         return ended[0]
 
+    def settled(self) -> int:
+        """How many transactions there were, once all have ended: a client has its answer a moment earlier."""
+
+        def all_told() -> bool:
+            return self.in_flight() == 0 and len(self.transactions()) == sum(self.outcomes().values())
+
+        until(all_told, "all transactions have ended")
+        return len(self.transactions())
+
     def sample(self, name: str, **labels: str) -> float:
         """A metric's value now, summed over the labels that are not given."""
         return sum(

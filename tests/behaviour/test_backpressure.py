@@ -41,7 +41,7 @@ def test_a_slow_reader_stalls_the_upstream_and_gets_every_byte(
     patient: RunningGateway, provider: Provider, path: str
 ) -> None:
     provider.play(script())
-    seen = len(patient.transactions())
+    seen = patient.settled()
     with RawClient(patient, receive_buffer=16384) as client:
         client.post(path, ask("oai", path, stream=True))
         blocked_at = _standstill(patient)

@@ -41,7 +41,7 @@ def test_leaving_before_the_first_token_closes_the_upstream(
     gateway: RunningGateway, provider: Provider, path: str, model: str, leave: Callable[[RawClient], None]
 ) -> None:
     provider.play([Head(), Stall()])
-    seen = len(gateway.transactions())
+    seen = gateway.settled()
     with RawClient(gateway) as client:
         client.post(path, ask(model, path, stream=True))
         provider.received()
@@ -60,7 +60,7 @@ def test_leaving_in_the_stream_closes_the_upstream(
 ) -> None:
     steps = list(text_stream(model))
     provider.play([*steps[:4], Stall()])
-    seen = len(gateway.transactions())
+    seen = gateway.settled()
     with RawClient(gateway) as client:
         client.post(path, ask(model, path, stream=True))
         client.read_until(b"Hel")
@@ -75,7 +75,7 @@ def test_leaving_in_the_stream_closes_the_upstream(
 def test_usage_that_was_told_before_the_client_left_is_accounted(gateway: RunningGateway, provider: Provider) -> None:
     """Anthropic says at the start what the input costs."""
     provider.play([*list(text_stream("ant"))[:4], Stall()])
-    seen = len(gateway.transactions())
+    seen = gateway.settled()
     with RawClient(gateway) as client:
         client.post(MESSAGES, ask("ant", MESSAGES, stream=True))
         client.read_until(b"Hel")
@@ -90,7 +90,7 @@ def test_leaving_a_call_that_is_not_streamed_closes_the_upstream(
     gateway: RunningGateway, provider: Provider, path: str, model: str, leave: Callable[[RawClient], None]
 ) -> None:
     provider.play([Stall()])
-    seen = len(gateway.transactions())
+    seen = gateway.settled()
     with RawClient(gateway) as client:
         client.post(path, ask(model, path))
         provider.received()
@@ -100,7 +100,7 @@ def test_leaving_a_call_that_is_not_streamed_closes_the_upstream(
 
 
 def test_leaving_while_the_body_is_sent_is_a_disconnect(gateway: RunningGateway) -> None:
-    seen = len(gateway.transactions())
+    seen = gateway.settled()
     with RawClient(gateway) as client:
         client.head(CHAT, content_length="1000")
         client.send(b'{"model": ')
@@ -147,7 +147,7 @@ def test_on_disconnect_finish_lets_the_provider_finish(
 ) -> None:
     steps = list(text_stream("oai"))
     provider.play([*steps[:3], Sleep(0.3), *steps[3:]] if stream else [Sleep(0.3), *text_reply("oai")])
-    seen = len(finishing.transactions())
+    seen = finishing.settled()
     with RawClient(finishing) as client:
         client.post(CHAT, ask("oai", stream=stream))
         provider.received()
@@ -165,7 +165,7 @@ def test_on_disconnect_finish_survives_a_provider_that_fails_afterwards(
     finishing: RunningGateway, provider: Provider, path: str, stream: bool
 ) -> None:
     provider.play([Sleep(0.3), *openai_error(500)])
-    seen = len(finishing.transactions())
+    seen = finishing.settled()
     with RawClient(finishing) as client:
         client.post(path, ask("oai", path, stream=stream))
         provider.received()
@@ -177,7 +177,7 @@ def test_on_disconnect_finish_survives_a_provider_that_fails_afterwards(
 
 def test_a_client_that_leaves_after_its_answer_did_not_leave(gateway: RunningGateway, provider: Provider) -> None:
     provider.play([Head(), *(Body(event) for event in openai_events({"content": "done"})), End()])
-    seen = len(gateway.transactions())
+    seen = gateway.settled()
     with RawClient(gateway) as client:
         client.post(CHAT, ask("oai", stream=True))
         client.read_until(b"0\r\n\r\n")
