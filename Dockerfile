@@ -3,7 +3,7 @@ FROM python:3.11-slim AS build
 WORKDIR /build
 RUN python -m venv /opt/flowspan
 COPY requirements.lock pyproject.toml README.md ./
-RUN /opt/flowspan/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
+RUN /opt/flowspan/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements.lock
 COPY app app
 COPY telemetry telemetry
 RUN /opt/flowspan/bin/pip install --no-cache-dir --no-deps --no-build-isolation .

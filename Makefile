@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# A lock is complete, so nothing is resolved: pip's resolver prefers a release newer than the lock for `name[extra]`, and
+# then refuses it for want of a hash. `pip check` tells if the lock were not complete.
+LOCKED := $(PIP) install --no-deps --require-hashes -r
 
 .PHONY: demo test lint types audit lock clean
 
@@ -37,10 +40,12 @@ $(VENV)/runtime.done: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Flowspan needs Python 3.11 or later; set PYTHON=")'
 	@echo "Building $(VENV) (a minute or two, once) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) install --require-hashes -r requirements.lock
+	@$(LOCKED) requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@$(PIP) check
 	@touch $@
 
 $(VENV)/dev.done: $(VENV)/runtime.done requirements-dev.lock
-	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@$(LOCKED) requirements-dev.lock
+	@$(PIP) check
 	@touch $@
