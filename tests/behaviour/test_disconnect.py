@@ -55,6 +55,22 @@ def test_leaving_before_the_first_token_closes_the_upstream(
 
 @pairs
 @leaving
+def test_leaving_just_before_the_answers_head_closes_the_upstream(
+    gateway: RunningGateway, provider: Provider, path: str, model: str, leave: Callable[[RawClient], None]
+) -> None:
+    """What is given up while it is being asked for is closed, too, though nobody ever began to read it."""
+    provider.play([Sleep(0.05), Head(), Stall()])
+    seen = gateway.settled()
+    with RawClient(gateway) as client:
+        client.post(path, ask(model, path, stream=True))
+        provider.received()
+        leave(client)
+        provider.left_within(1)
+    assert gateway.next_transaction(seen).outcome == "client_disconnect"
+
+
+@pairs
+@leaving
 def test_leaving_in_the_stream_closes_the_upstream(
     gateway: RunningGateway, provider: Provider, path: str, model: str, leave: Callable[[RawClient], None]
 ) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
 
+from app.backends.litellm.tap import tap
+
 _CLOSING_LIMIT = 1.0
 _GRACE = 0.1
 """LiteLLM prepares a request in a thread and then awaits what comes back; cancelled in between, it would leave a
@@ -55,4 +57,6 @@ async def _give_up(task: asyncio.Task[Any]) -> None:
     await asyncio.wait({task}, timeout=_CLOSING_LIMIT)
     # Asking for the exception marks it as seen.
     if task.done() and not task.cancelled() and task.exception() is None and hasattr(task.result(), "aclose"):
+        # The tap can close also what has no way to be closed.
+        tap(task.result())
         await _closed(task.result())

@@ -3,7 +3,9 @@
 It hands every chunk on as it is, and notes what `repair` puts back.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,11 +71,24 @@ class Tap:
         return chunk
 
     async def aclose(self) -> None:
-        """The source closes; SDKs and LiteLLM's own parsers have two names for it."""
+        """The source closes; SDKs and LiteLLM's own parsers have two names for it, and some have none."""
         close = getattr(self._source, "aclose", None) or getattr(self._source, "close", None)
-        closing = close() if close else None
-        if closing is not None:
+        if close is None:
+            await self._cancel_reading()
+        elif (closing := close()) is not None:
             await closing
+
+    async def _cancel_reading(self) -> None:
+        """Such a parser lets go of its connection when a read is cancelled; one that was never read begins for that."""
+        reading = asyncio.create_task(self._read_all())
+        await asyncio.sleep(0)
+        reading.cancel()
+        await asyncio.wait({reading})
+
+    async def _read_all(self) -> None:
+        with suppress(Exception):
+            async for _ in self._chunks:
+                pass
 
 
 def tap(wrapper: Any) -> Heard:
