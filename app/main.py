@@ -15,7 +15,7 @@ from app.gateway.door import Door
 from app.gateway.exchange import Gateway
 from app.gateway.in_flight import InFlight
 from app.gateway.rendering import add_error_handlers
-from app.gateway.routes import HEALTH_PATHS, MODEL_ROUTES, add_routes
+from app.gateway.routes import HEALTH_PATHS, add_routes
 from app.pipeline.admission import PipelineBreakers
 from app.pipeline.client_formatter import ClientFormatter
 from app.pipeline.executor import PolicyExecutor
@@ -26,24 +26,21 @@ from telemetry.context import Telemetry, TelemetryOptions
 from telemetry.setup import setup
 
 
-def create_app(settings: Settings, telemetry: Telemetry | None = None) -> FastAPI:
-    """The gateway as an ASGI application; `app.state.gateway` is its inside. Telemetry that is handed in is closed with
-    it, too."""
+def create_app(settings: Settings, telemetry: Telemetry | None = None) -> Door:
+    """The gateway as an ASGI application. Telemetry that is handed in is closed with it, too."""
     policies = load_policies(settings.policies)
     telemetry = telemetry or make_telemetry(settings, policies)
     gateway = make_gateway(settings, policies, telemetry)
-    app = FastAPI(title="Flowspan", openapi_url=None, lifespan=_lifespan)
-    app.state.gateway = gateway
+    app = FastAPI(title="Flowspan", openapi_url=None, lifespan=lambda _: _lifespan(gateway))
     add_routes(app, gateway)
     add_error_handlers(app)
-    app.add_middleware(Door, gateway=gateway, keys=settings.keys)
     FastAPIInstrumentor.instrument_app(
         app,
         tracer_provider=telemetry.tracer_provider,
         excluded_urls=_without_instrumentation(),
         exclude_spans=["receive", "send"],
     )
-    return app
+    return Door(gateway, settings.keys, app)
 
 
 def make_gateway(settings: Settings, policies: Sequence[LoadedPolicy], telemetry: Telemetry) -> Gateway:
@@ -97,8 +94,7 @@ def secrets_of(settings: Settings) -> list[str]:
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    gateway: Gateway = app.state.gateway
+async def _lifespan(gateway: Gateway) -> AsyncIterator[None]:
     sampler = asyncio.create_task(gateway.telemetry.run())
     try:
         await prepare(gateway.settings.deployments)
@@ -112,6 +108,5 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _without_instrumentation() -> str:
-    """The model routes have a transaction of their own, the health routes are asked every few seconds."""
-    paths = [route.path for route in MODEL_ROUTES] + sorted(HEALTH_PATHS)
-    return ",".join(f"^[a-z]+://[^/]+{path}$" for path in paths)
+    """The health routes are asked every few seconds."""
+    return ",".join(f"^[a-z]+://[^/]+{path}$" for path in sorted(HEALTH_PATHS))

@@ -4,7 +4,7 @@ Every struct is frozen: a change makes a new object (`msgspec.structs.replace`),
 as the same object is known to be untouched. `extra` holds what only the dialect of origin knows, as it came.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -289,6 +289,10 @@ class ModelResponse(Struct, frozen=True, kw_only=True):
     service_tier: str | None = None
     extra: dict[str, Any] = {}
     native: Native | None = None
+
+
+Batch = Sequence[ModelResponse]
+"""The chunks of a stream that came at once, at least one, in their order."""
 
 
 def part_of(chunk: ModelResponse, choices: tuple[Choice, ...], usage: Usage | None = None) -> ModelResponse:

@@ -7,16 +7,16 @@ then ends with an error event.
 import asyncio
 import logging
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
 
 import uvicorn
-from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.configuration import check_bind
-from app.gateway.exchange import Gateway
-from app.gateway.reply import CUT
+from app.gateway.connection import CONNECTION
+from app.gateway.door import Door
 from app.main import create_app
 from app.settings import Settings
 from telemetry.exposition import MetricsServer
@@ -30,17 +30,46 @@ the client who closes, and no request meets a closing connection."""
 
 
 class Connection(HttpToolsProtocol):
-    """uvicorn's, and a way to cut it: closing it properly would wait for a client that reads nothing."""
+    """uvicorn's, as the exchanges see it (`gateway.connection.ClientConnection`)."""
+
+    _lost: Callable[[], None] | None = None
+
+    @property
+    def is_writable(self) -> bool:
+        return not self.flow.write_paused
+
+    def when_lost(self, call: Callable[[], None]) -> None:
+        self._lost = call
+        # One whose reading is paused would not notice that its client has gone.
+        self.flow.resume_reading()
+        if self.transport.is_closing():
+            self.loop.call_soon(self._tell_lost)
+
+    def forget(self) -> None:
+        self._lost = None
+
+    def cut(self) -> None:
+        """Closing it properly would wait for a client that reads nothing."""
+        self.transport.abort()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["extensions"] = {CUT: {"connection": self.transport.abort}}
+        self.scope["extensions"] = {CONNECTION: {"connection": self}}
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._tell_lost()
+
+    def _tell_lost(self) -> None:
+        lost, self._lost = self._lost, None
+        if lost is not None:
+            lost()
 
 
 class GatewayServer(uvicorn.Server):
     """uvicorn, with the gateway's own drain in front of its shutdown."""
 
-    def __init__(self, settings: Settings, app: FastAPI) -> None:
+    def __init__(self, settings: Settings, app: Door) -> None:
         server = settings.server
         super().__init__(
             uvicorn.Config(
@@ -57,7 +86,7 @@ class GatewayServer(uvicorn.Server):
                 timeout_graceful_shutdown=int(server.drain_timeout) + _AFTER_DRAIN,
             )
         )
-        self._gateway: Gateway = app.state.gateway
+        self._gateway = app.gateway
         self._drain_timeout = server.drain_timeout
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -83,7 +112,7 @@ def serve(settings: Settings) -> int:
     """Serve until told to stop; gives the process's exit status. Raises UnsafeBind."""
     warning = check_bind(settings)
     app = create_app(settings)
-    gateway: Gateway = app.state.gateway
+    gateway = app.gateway
     if warning:
         _log.warning(warning)
     try:

@@ -28,7 +28,7 @@ class LogBuckets:
         self._counts: dict[int, int] = {}
         self.count = 0
 
-    def add(self, seconds: float) -> None:
+    def add(self, seconds: float, times: int = 1) -> None:
         micros = int(seconds * 1e6)
         bits = micros.bit_length()
         if micros < 4:
@@ -37,8 +37,8 @@ class LogBuckets:
             index = 4 * (bits - 2) + ((micros >> (bits - 3)) & 3)
         else:
             index = _BUCKETS - 1
-        self._counts[index] = self._counts.get(index, 0) + 1
-        self.count += 1
+        self._counts[index] = self._counts.get(index, 0) + times
+        self.count += times
 
     def percentile(self, share: float) -> float:
         """The value that `share` (0 to 1) of all values do not exceed, in seconds; 0 when there are none."""

@@ -81,6 +81,3 @@ class Metrics:
 
     def breaker_rejected(self, breaker: str, reason: str) -> None:
         self.breakers.rejected(breaker, reason)
-
-    def breaker_states(self) -> dict[str, str]:
-        return dict(self.breakers.states)

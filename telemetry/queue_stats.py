@@ -4,7 +4,6 @@ Times are seconds of the transaction's clock. `items_out` is all that left the q
 """
 
 from collections.abc import Callable
-from time import perf_counter
 
 from telemetry.log_buckets import LogBuckets
 from telemetry.names import HIGH_WATER_MARKS
@@ -16,7 +15,6 @@ class QueueStats:
     """`on_high_water` is called with 50, 80 and 100 (percent of the capacity, in items or in bytes), once each."""
 
     __slots__ = (
-        "_clock",
         "_marks",
         "_next_bytes",
         "_next_items",
@@ -45,7 +43,6 @@ class QueueStats:
         name: str,
         capacity_items: int,
         capacity_bytes: int,
-        clock: Callable[[], float] = perf_counter,
         on_high_water: Callable[["QueueStats", int], None] | None = None,
     ) -> None:
         self.name = name
@@ -58,16 +55,16 @@ class QueueStats:
         self.residences = LogBuckets()
         self.first_put_at: float | None = None
         self.drained_at: float | None = None
-        self._clock = clock
         self._on_high_water = on_high_water
         self._marks = list(HIGH_WATER_MARKS)
         self._aim()
 
-    def put(self, size: int, now: float | None = None) -> None:
+    def put(self, items: int, size: int, now: float) -> None:
+        """`items` came, of together `size` bytes."""
         if self.first_put_at is None:
-            self.first_put_at = self._clock() if now is None else now
-        self.items_in += 1
-        self.depth = depth = self.depth + 1
+            self.first_put_at = now
+        self.items_in += items
+        self.depth = depth = self.depth + items
         self.bytes = held = self.bytes + size
         if depth > self.depth_peak_window:
             self.depth_peak_window = depth
@@ -78,27 +75,25 @@ class QueueStats:
         if depth >= self._next_items or held >= self._next_bytes:
             self._reach_high_water()
 
-    def took(self, items: int, size: int, now: float | None = None) -> None:
+    def took(self, items: int, size: int, now: float) -> None:
         self.items_out += items
         self.depth -= items
         self.bytes -= size
         if not self.depth:
-            self.drained_at = self._clock() if now is None else now
+            self.drained_at = now
 
-    def residence(self, seconds: float) -> None:
-        """How long one item was in the queue."""
-        self.residences.add(seconds)
+    def passed(self, items: int, size: int, now: float) -> None:
+        """They came to a reader that took them at once."""
+        self.put(items, size, now)
+        self.took(items, size, now)
+        self.residences.add(0.0, items)
+
+    def residence(self, seconds: float, items: int) -> None:
+        """How long they were in the queue."""
+        self.residences.add(seconds, items)
 
     def residence_percentile(self, share: float) -> float:
         return self.residences.percentile(share)
-
-    @property
-    def first_put_ns(self) -> int | None:
-        return None if self.first_put_at is None else int(self.first_put_at * 1e9)
-
-    @property
-    def drained_ns(self) -> int | None:
-        return None if self.drained_at is None else int(self.drained_at * 1e9)
 
     def take_peak(self) -> int:
         """The greatest depth since the last call."""

@@ -4,7 +4,7 @@ Per chunk it counts and stamps, nothing else; content is collected only for thos
 bytes give time to first token and the boundary events. Bounded; it never waits and never raises.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from telemetry.chunks import Chunk, says_something
 from telemetry.content import Conversation
@@ -56,21 +56,25 @@ class TransactionRecorder:
             if content is not None:
                 self.upstream.ask(content())
 
-    def chunk_in(self, chunk: Chunk) -> None:
-        self.chunks_in += 1
+    def chunk_in(self, *chunks: Chunk) -> None:
+        """Those that came at once."""
+        self.chunks_in += len(chunks)
         now = self._now()
         if self._last_in is not None:
             self.gaps.add(now - self._last_in)
         self._last_in = now
+        if len(chunks) > 1:
+            self.gaps.add(0.0, len(chunks) - 1)
         if self.upstream is not None:
-            self._collect(self.upstream, chunk)
+            self._collect(self.upstream, chunks)
 
-    def chunk_out(self, chunk: Chunk) -> None:
-        self.chunks_out += 1
+    def chunk_out(self, *chunks: Chunk) -> None:
+        """Those that the formatter took at once."""
+        self.chunks_out += len(chunks)
         if not self._substantial:
-            self._look(chunk)
+            self._look(chunks)
         if self.client is not None:
-            self._collect(self.client, chunk)
+            self._collect(self.client, chunks)
 
     def sent_bytes(self, count: int) -> None:
         if not self.bytes_out:
@@ -90,9 +94,10 @@ class TransactionRecorder:
         return gaps
 
     @guarded
-    def _look(self, chunk: Chunk) -> None:
-        self._substantial = says_something(chunk)
+    def _look(self, chunks: Iterable[Chunk]) -> None:
+        self._substantial = any(map(says_something, chunks))
 
     @guarded
-    def _collect(self, conversation: Conversation, chunk: Chunk) -> None:
-        conversation.answer(chunk)
+    def _collect(self, conversation: Conversation, chunks: Iterable[Chunk]) -> None:
+        for chunk in chunks:
+            conversation.answer(chunk)

@@ -157,7 +157,7 @@ class ObservabilityContext:
             self._span.link(trip, "breaker_trip")
 
     def queue(self, name: str, capacity_items: int, capacity_bytes: int) -> QueueStats:
-        stats = QueueStats(name, capacity_items, capacity_bytes, self._timeline.now, self._high_water)
+        stats = QueueStats(name, capacity_items, capacity_bytes, self._high_water)
         self._flow.add_queue(stats)
         return stats
 

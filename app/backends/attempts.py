@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Protocol
 
 from app.errors import GatewayError, UpstreamFailed, UpstreamTimeout, UpstreamTruncated
-from app.messages import ModelResponse, Request
+from app.messages import Batch, ModelResponse, Request
 from telemetry.context import Attempt
 
 
@@ -18,7 +18,7 @@ class Backend(Protocol):
     """How one deployment is asked. Errors are leaves of `BackendError`; a stream that ends without its terminal event
     raises `UpstreamTruncated`. Made once per deployment, used by many requests at a time."""
 
-    def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[ModelResponse, None]: ...
+    def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]: ...
 
     async def complete(self, request: Request, attempt: Attempt) -> ModelResponse: ...
 
@@ -51,16 +51,19 @@ class Trial:
             self._fail(error)
         self.attempt.end()
 
-    def saw(self, response: ModelResponse) -> None:
-        """A chunk, or the whole response."""
+    def saw(self, *responses: ModelResponse) -> None:
+        """Chunks, or the whole response."""
         if self._last is None:
             self.attempt.first_chunk()
-        self._last = response
-        if response.usage is not None:
-            self.attempt.usage(response.usage)
-        for choice in response.choices:
-            if choice.finish_reason:
-                self._finish_reasons[choice.index] = choice.finish_reason
+        self._last = responses[-1]
+        usage = None
+        for response in responses:
+            usage = response.usage or usage
+            for choice in response.choices:
+                if choice.finish_reason:
+                    self._finish_reasons[choice.index] = choice.finish_reason
+        if usage is not None:
+            self.attempt.usage(usage)
 
     def _describe(self) -> None:
         if self._last is not None:
@@ -78,21 +81,19 @@ class Trial:
                 self.attempt.fail("internal_error", type(error).__name__)
 
 
-async def streamed(
-    trial: Trial, backend: Backend, request: Request, limit: float
-) -> AsyncGenerator[ModelResponse, None]:
+async def streamed(trial: Trial, backend: Backend, request: Request, limit: float) -> AsyncGenerator[Batch, None]:
     """`limit` is for the first chunk; the pipeline watches over the next ones."""
     with trial:
-        async with aclosing(backend.stream(request, trial.attempt)) as chunks:
+        async with aclosing(backend.stream(request, trial.attempt)) as batches:
             async with _within(limit):
-                first = await anext(chunks, None)
+                first = await anext(batches, None)
             if first is None:
                 raise UpstreamTruncated("The provider's stream was empty.")
-            trial.saw(first)
+            trial.saw(*first)
             yield first
-            async for chunk in chunks:
-                trial.saw(chunk)
-                yield chunk
+            async for batch in batches:
+                trial.saw(*batch)
+                yield batch
 
 
 async def completed(trial: Trial, backend: Backend, request: Request, limit: float) -> ModelResponse:

@@ -19,7 +19,7 @@ from app.backends.attempts import Backend, Trial, completed, streamed
 from app.backends.breakers import UpstreamBreakers
 from app.backends.deployments import Exhausted, Failure, Refuse, Try, by_model, next_move
 from app.errors import BackendError, BreakerOpen, UnknownModel
-from app.messages import ModelResponse, Request
+from app.messages import Batch, ModelResponse, Request
 from app.pipeline.breaker import BreakerState, Denied
 from app.settings import Deployment, RouterSettings
 from telemetry.context import Attempt, ObservabilityContext
@@ -34,8 +34,8 @@ _Ask = Callable[[Trial, Backend, float], Awaitable[_Answer]]
 class _Begun:
     """A stream whose first chunk is here: no other deployment will be tried."""
 
-    first: ModelResponse
-    rest: AsyncGenerator[ModelResponse, None]
+    first: Batch
+    rest: AsyncGenerator[Batch, None]
 
 
 @dataclass
@@ -80,18 +80,18 @@ class Router:
     def knows(self, model: str) -> bool:
         return model in self._pools
 
-    async def stream(self, request: Request, obs: ObservabilityContext) -> AsyncGenerator[ModelResponse, None]:
+    async def stream(self, request: Request, obs: ObservabilityContext) -> AsyncGenerator[Batch, None]:
         """Close it (`aclosing`) when done: that is what closes the upstream."""
 
         async def begin(trial: Trial, backend: Backend, limit: float) -> _Begun:
-            chunks = streamed(trial, backend, request, limit)
-            return _Begun(await anext(chunks), chunks)
+            batches = streamed(trial, backend, request, limit)
+            return _Begun(await anext(batches), batches)
 
         begun = await self._first_answer(request, obs, begin)
         async with aclosing(begun.rest) as rest:
             yield begun.first
-            async for chunk in rest:
-                yield chunk
+            async for batch in rest:
+                yield batch
 
     async def complete(self, request: Request, obs: ObservabilityContext) -> ModelResponse:
         def whole(trial: Trial, backend: Backend, limit: float) -> Awaitable[ModelResponse]:

@@ -11,11 +11,9 @@ import socket
 import threading
 from types import TracebackType
 
-from fastapi import FastAPI
-
 from app.demo.collected import SpanCollector
 from app.demo.log_tail import LogTail
-from app.gateway.exchange import Gateway
+from app.gateway.door import Door
 from app.main import create_app
 from app.server import GatewayServer
 from app.settings import Settings
@@ -47,8 +45,8 @@ class RunningGateway:
             self.spans.pass_on = self._exports.spans.offer
         self._socket = _listening(settings.server.host)
         self.url = f"http://{settings.server.host}:{self._socket.getsockname()[1]}"
-        app: FastAPI = create_app(settings, self._telemetry)
-        self._gateway: Gateway = app.state.gateway
+        app = create_app(settings, self._telemetry)
+        self._gateway = app.gateway
         self._server = _AnnouncedServer(settings, app)
         self._metrics = MetricsServer(self._telemetry.registry, settings.server.host, settings.server.metrics_port)
         self.metrics_url = f"http://{settings.server.host}:{self._metrics.port}/metrics"
@@ -107,7 +105,7 @@ class RunningGateway:
 
 
 class _AnnouncedServer(GatewayServer):
-    def __init__(self, settings: Settings, app: FastAPI) -> None:
+    def __init__(self, settings: Settings, app: Door) -> None:
         super().__init__(settings, app)
         self.tried_to_start = threading.Event()
 

@@ -40,7 +40,7 @@ async def _stream(exchange: Exchange, request: Request, policy_ctx: PolicyContex
     await exchange.gateway.orchestrator.process_streaming_response(
         exchange.gateway.router.stream(request, exchange.obs),
         formatter,
-        exchange.reply.events,
+        exchange.reply,
         policy_ctx,
         exchange.obs,
     )

@@ -6,7 +6,7 @@ outcome.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +18,11 @@ from app.dialects.body import parse_body
 from app.dialects.formatter import Formatter
 from app.errors import ClientDisconnected, Draining, GatewayError, InternalError, cause_of
 from app.gateway.body import read_body
+from app.gateway.connection import connection_of
 from app.gateway.in_flight import InFlight
-from app.gateway.reply import CUT, Reply
-from app.gateway.transactions import header_map, open_transaction
+from app.gateway.keepalive import Keepalive
+from app.gateway.reply import Reply
+from app.gateway.transactions import open_transaction
 from app.pipeline.orchestrator import PolicyOrchestrator
 from app.settings import Settings
 from telemetry.context import Telemetry
@@ -40,22 +42,33 @@ class Gateway:
 
 
 class Exchange:
-    def __init__(self, gateway: Gateway, dialect: ClientDialect, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        dialect: ClientDialect,
+        scope: Scope,
+        headers: dict[str, str],
+        receive: Receive,
+        send: Send,
+    ) -> None:
         self.gateway = gateway
         self.dialect = dialect
-        self.headers = header_map(scope)
-        self.obs = open_transaction(gateway.telemetry, dialect.name, scope, self.headers)
-        self.reply = Reply(send, self.obs, scope.get("extensions", {}).get(CUT, {}).get("connection"))
+        self.headers = headers
+        self.obs = open_transaction(gateway.telemetry, dialect.name, scope, headers)
+        self._connection = connection_of(scope, receive)
+        self.reply = Reply(send, self._connection, self.obs)
         self._receive = receive
         self._formatter: Formatter | None = None
-        self._tasks = asyncio.TaskGroup()
-        self._background: list[asyncio.Task[None]] = []
+        self._keepalive: Keepalive | None = None
+        self._task: asyncio.Task[None] | None = None
+        """At work, and to be cancelled where the exchange is to end."""
+        self._stopped_by: GatewayError | None = None
 
     async def run(self, work: "Work") -> None:
         """Receive the request and let `work` answer it."""
         error: GatewayError | None = None
         try:
-            await self._work_until_gone(work)
+            await self._work_until_stopped(work)
         except Exception as failure:
             error = cause_of(failure)
             await self._answer(error)
@@ -75,53 +88,50 @@ class Exchange:
 
     def stop(self, error: GatewayError) -> None:
         """End the exchange from outside; one that is coming to its own end already is left to it."""
-        failing = _fail(error)
-        try:
-            self._tasks.create_task(failing)
-        except RuntimeError:
-            failing.close()
+        if self._task is not None and self._stopped_by is None:
+            self._stopped_by = error
+            self._task.cancel()
 
     def stream_with(self, formatter: Formatter) -> None:
         """The reply is a stream from now on: comments keep it alive, and only its formatter may end it."""
         self._formatter = formatter
         interval = self.gateway.settings.pipeline.keepalive_interval
         if interval:
-            self._in_background(self._keep_alive(formatter.keepalive(), interval))
+            self._keepalive = Keepalive(self.reply, formatter.keepalive, interval)
 
-    async def _work_until_gone(self, work: "Work") -> None:
-        async with self._tasks:
+    async def _work_until_stopped(self, work: "Work") -> None:
+        """What `stop` was given is raised here, and nowhere else."""
+        self._task = task = asyncio.current_task()
+        try:
             with self.gateway.in_flight.track(self):
                 await self._receive_and_work(work)
-            for task in self._background:
-                task.cancel()
+        except asyncio.CancelledError:
+            if self._stopped_by is None:
+                raise
+            if task is not None:
+                task.uncancel()
+            raise self._stopped_by from None
+        finally:
+            self._task = None
+            self._connection.forget()
+            if self._keepalive is not None:
+                self._keepalive.close()
 
     async def _receive_and_work(self, work: "Work") -> None:
         server = self.gateway.settings.server
         with self.obs.ledger.charge("client"):
             raw = await read_body(self._receive, self.headers, server.body_limit, server.body_timeout)
-        self._in_background(self._watch_client())
+        self._connection.when_lost(self._client_left)
         await work(self, parse_body(raw, server.json_depth_limit))
 
-    def _in_background(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        self._background.append(self._tasks.create_task(coroutine))
-
-    async def _watch_client(self) -> None:
-        """The server says `http.disconnect` when the client goes, and also once the reply is complete."""
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+    def _client_left(self) -> None:
         if self.reply.complete:
             return
         if self.gateway.settings.pipeline.on_disconnect == "cancel":
-            raise ClientDisconnected("The client left.")
+            self.stop(ClientDisconnected("The client left."))
+            return
         self.reply.client_is_gone = True
         self.obs.emit_boundary(Event.CLIENT_DISCONNECTED, {})
-
-    async def _keep_alive(self, comment: bytes, interval: float) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(self.reply.idle_since + interval - loop.time())
-            if loop.time() >= self.reply.idle_since + interval:
-                await self.reply.keepalive(comment)
 
     async def _answer(self, error: GatewayError) -> None:
         if isinstance(error, InternalError):
@@ -142,7 +152,3 @@ class Exchange:
 
 
 Work = Callable[[Exchange, dict[str, Any]], Awaitable[None]]
-
-
-async def _fail(error: GatewayError) -> None:
-    raise error

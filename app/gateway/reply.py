@@ -4,13 +4,14 @@ A response starts with its first byte, so that everything that fails before is a
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Iterable
 
 import msgspec
-from starlette.types import Send
+from starlette.types import Message, Send
 
 from app.dialects.errors import RenderedError
 from app.errors import ClientDisconnected
+from app.gateway.connection import ClientConnection
 from telemetry.context import ObservabilityContext
 
 _EVENT_STREAM = (
@@ -20,17 +21,15 @@ _EVENT_STREAM = (
     (b"x-accel-buffering", b"no"),
 )
 _JSON = ((b"content-type", b"application/json"),)
-CUT = "flowspan.cut"
-"""An ASGI extension of the gateway's own server: a call that cuts the connection, with all that is not sent yet."""
 _LAST_WORD_TIMEOUT = 5.0
 """Seconds for the last event of a failed stream; then the connection is cut, which no SDK takes for success."""
 
 
 class Reply:
-    def __init__(self, send: Send, obs: ObservabilityContext, cut: Callable[[], None] | None = None) -> None:
+    def __init__(self, send: Send, connection: ClientConnection, obs: ObservabilityContext) -> None:
         self._send = send
+        self._connection = connection
         self._obs = obs
-        self._cut = cut
         self._ids = tuple((name, obs.transaction_id.encode()) for name in (b"x-request-id", b"request-id"))
         self.status = 0
         """0 until the response has started."""
@@ -43,19 +42,28 @@ class Reply:
     def started(self) -> bool:
         return self.status != 0
 
-    async def events(self, data: bytes) -> None:
+    async def send(self, data: bytes) -> None:
         """Send events of a stream; nothing to a client that has gone, where the stream is to be finished anyway."""
         if self.client_is_gone:
             return
         await self._start(200, _EVENT_STREAM)
         await self._body(data, more=True)
 
-    async def keepalive(self, comment: bytes) -> None:
-        """A comment between events; none while a send is still under way, which is as good as one."""
+    def send_now(self, data: bytes) -> bool:
+        """The same, if it needs no waiting; whether it was done."""
+        if self.client_is_gone:
+            return True
+        if self._busy or not self._connection.is_writable:
+            return False
+        self._write(data)
+        self._obs.recorder.sent_bytes(len(data))
+        return True
+
+    def keepalive(self, comment: bytes) -> None:
+        """A comment between events; none to a client that is behind with reading, or to whom a send is under way."""
         self.idle_since = asyncio.get_running_loop().time()
-        if not (self._busy or self.complete or self.client_is_gone):
-            await self._start(200, _EVENT_STREAM)
-            await self._body(comment, more=True, counts=False)
+        if self._connection.is_writable and not (self._busy or self.complete or self.client_is_gone):
+            self._write(comment)
 
     async def end(self) -> None:
         """The clean end of a stream."""
@@ -74,10 +82,9 @@ class Reply:
                 await self._body(b"", more=False)
         except TimeoutError:
             self._obs.log("warning", "connection cut: the client does not read")
-            if self._cut is not None:
-                self._cut()
-                # The server learns of it in its own turn, and would complain of a reply that was left open.
-                await asyncio.sleep(0)
+            self._connection.cut()
+            # The server learns of it in its own turn, and would complain of a reply that was left open.
+            await asyncio.sleep(0)
 
     async def json(self, status: int, body: object, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
         await self.json_bytes(status, msgspec.json.encode(body), headers)
@@ -98,8 +105,18 @@ class Reply:
 
     async def _start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
         if not self.started:
-            self.status = status
-            await self._send({"type": "http.response.start", "status": status, "headers": [*headers, *self._ids]})
+            await self._send(self._head(status, headers))
+
+    def _head(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> Message:
+        self.status = status
+        return {"type": "http.response.start", "status": status, "headers": [*headers, *self._ids]}
+
+    def _write(self, data: bytes) -> None:
+        """A piece of a stream, to a connection that takes it at once."""
+        if not self.started:
+            _immediately(self._send(self._head(200, _EVENT_STREAM)))
+        _immediately(self._send({"type": "http.response.body", "body": data, "more_body": True}))
+        self.idle_since = asyncio.get_running_loop().time()
 
     async def _body(self, data: bytes, more: bool, counts: bool = True) -> None:
         self._busy = True
@@ -112,3 +129,13 @@ class Reply:
             self.idle_since = asyncio.get_running_loop().time()
         if counts and data:
             self._obs.recorder.sent_bytes(len(data))
+
+
+def _immediately(sending: Awaitable[None]) -> None:
+    """Run a send of the server's that does not wait, without the loop."""
+    steps = sending.__await__()
+    try:
+        next(steps)
+    except StopIteration:
+        return
+    raise RuntimeError("the server waits although its connection is writable")

@@ -4,6 +4,8 @@ The formatter itself is pure and lives with its dialect. All chunks that wait ar
 item. A stream that failed leaves here without its closing events: whoever sends the bytes renders the error.
 """
 
+from collections.abc import Sequence
+
 from app.dialects.formatter import Formatter
 from app.errors import GatewayError, QueueOverflow
 from app.messages import ModelResponse
@@ -23,39 +25,47 @@ class ClientFormatter:
     ) -> None:
         """Raises QueueOverflow: the sender is stuck then, and would not look at the queue to learn of it."""
         with obs.stage("client_formatter"):
-            await self._run(input_queue, output_queue, formatter, obs)
+            stage = _Formatting(output_queue, formatter, obs)
+            try:
+                await input_queue.drain_into(stage)
+            except QueueOverflow:
+                raise
+            except GatewayError as error:
+                output_queue.fail(error)
+            else:
+                await stage.finish()
+                output_queue.close()
 
-    async def _run(
-        self,
-        input_queue: StageQueue[ModelResponse],
-        output_queue: StageQueue[bytes],
-        formatter: Formatter,
-        obs: ObservabilityContext,
-    ) -> None:
+
+class _Formatting:
+    """The stage of one stream."""
+
+    def __init__(self, output: StageQueue[bytes], formatter: Formatter, obs: ObservabilityContext) -> None:
+        self._output = output
+        self._format = formatter.format
+        self._finish = formatter.finish
+        self._obs = obs
+        self._left = b""
+
+    def take(self, items: Sequence[ModelResponse]) -> bool:
+        data = self._formatted(items)
+        if not data or self._output.offer(data):
+            return True
+        self._left = data
+        return False
+
+    async def settle(self) -> None:
+        await self._output.put(self._left)
+        self._left = b""
+
+    async def finish(self) -> None:
+        if data := self._finish():
+            await self._output.put(data)
+
+    def _formatted(self, chunks: Sequence[ModelResponse]) -> bytes:
+        self._obs.ledger.enter("format")
         try:
-            while batch := await input_queue.get_batch():
-                await _put(_format(batch, formatter, obs), output_queue)
-        except QueueOverflow:
-            raise
-        except GatewayError as error:
-            output_queue.fail(error)
-        else:
-            await _put(formatter.finish(), output_queue)
-            output_queue.close()
-
-
-async def _put(data: bytes, output_queue: StageQueue[bytes]) -> None:
-    if data:
-        await output_queue.put(data)
-
-
-def _format(batch: list[ModelResponse], formatter: Formatter, obs: ObservabilityContext) -> bytes:
-    obs.ledger.enter("format")
-    try:
-        pieces = []
-        for chunk in batch:
-            obs.recorder.chunk_out(chunk)
-            pieces.append(formatter.format(chunk))
-        return b"".join(pieces)
-    finally:
-        obs.ledger.leave("format")
+            self._obs.recorder.chunk_out(*chunks)
+            return b"".join(map(self._format, chunks))
+        finally:
+            self._obs.ledger.leave("format")

@@ -4,10 +4,10 @@ Waiting for the upstream and waiting in a hook have separate limits and separate
 queue is told: closed after the upstream's terminal event and the policies' last words, else failed with the error.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 
 from app.errors import GatewayError, InternalError, UpstreamTimeout
-from app.messages import ModelResponse
+from app.messages import Batch, ModelResponse
 from app.pipeline.closing import close_stream
 from app.pipeline.deadline import Deadline, Limit
 from app.pipeline.hook_context import Emit
@@ -17,6 +17,9 @@ from app.policies.context import PolicyContext
 from app.policies.loading import LoadedPolicy
 from app.settings import PipelineSettings
 from telemetry.context import ObservabilityContext
+
+Put = Callable[..., Awaitable[None]]
+"""Called with the chunks that are to go on."""
 
 
 class PolicyExecutor:
@@ -31,7 +34,7 @@ class PolicyExecutor:
 
     async def process(
         self,
-        input_stream: AsyncGenerator[ModelResponse, None],
+        input_stream: AsyncGenerator[Batch, None],
         output_queue: StageQueue[ModelResponse],
         policy_ctx: PolicyContext,
         obs: ObservabilityContext,
@@ -39,7 +42,7 @@ class PolicyExecutor:
         deadline = Deadline(self._shortest)
         with obs.stage("policy_executor") as stage:
             try:
-                await self._run(input_stream, _putting(output_queue, deadline, obs), deadline, policy_ctx, obs)
+                await self._run(input_stream, output_queue, deadline, policy_ctx, obs)
                 output_queue.close()
             except GatewayError as error:
                 stage.failed(error)
@@ -73,18 +76,20 @@ class PolicyExecutor:
 
     async def _run(
         self,
-        stream: AsyncIterator[ModelResponse],
-        put: Emit,
+        stream: AsyncIterator[Batch],
+        queue: StageQueue[ModelResponse],
         deadline: Deadline,
         policy_ctx: PolicyContext,
         obs: ObservabilityContext,
     ) -> None:
+        put = _putting(queue, deadline, obs)
         links = self._chain(put, deadline, policy_ctx, obs)
+        feed = _feeding(links[0], queue) if links else put
         # Entered once for the stream; per chunk it is only started and paused.
         patience = deadline.limit(0)
         try:
             async with patience:
-                await self._pump(stream, links[0].feed if links else put, patience, obs)
+                await self._pump(stream, feed, patience, obs)
                 for link in links:
                     await link.finish()
         except TimeoutError as error:
@@ -96,19 +101,17 @@ class PolicyExecutor:
             for link in links:
                 link.close()
 
-    async def _pump(
-        self, stream: AsyncIterator[ModelResponse], feed: Emit, patience: Limit, obs: ObservabilityContext
-    ) -> None:
+    async def _pump(self, stream: AsyncIterator[Batch], feed: Put, patience: Limit, obs: ObservabilityContext) -> None:
         """Only the wait for a chunk is the upstream's time. That for the first one is not bounded here: the router has
         its own, longer patience, as it may have to try several deployments."""
         ledger, chunk_in, idle_timeout = obs.ledger, obs.recorder.chunk_in, self._settings.upstream_idle_timeout
         ledger.enter("upstream")
         try:
-            async for chunk in stream:
+            async for batch in stream:
                 patience.pause()
                 ledger.leave("upstream")
-                chunk_in(chunk)
-                await feed(chunk)
+                chunk_in(*batch)
+                await feed(*batch)
                 ledger.enter("upstream")
                 patience.restart(idle_timeout)
         finally:
@@ -127,17 +130,34 @@ class PolicyExecutor:
         return links[::-1]
 
 
-def _putting(queue: StageQueue[ModelResponse], deadline: Deadline, obs: ObservabilityContext) -> Emit:
+def _putting(queue: StageQueue[ModelResponse], deadline: Deadline, obs: ObservabilityContext) -> Put:
     """Put into the queue; the time that this waits for the client is no policy's time."""
 
-    async def put(chunk: ModelResponse) -> None:
-        if queue.offer(chunk):
+    async def put(*chunks: ModelResponse) -> None:
+        if queue.offer(*chunks):
             return
         deadline.pause()
         try:
             with obs.ledger.lifted("policy"):
-                await queue.put(chunk)
+                await queue.put(*chunks)
         finally:
             deadline.keepalive()
 
     return put
+
+
+def _feeding(link: PolicyLink, queue: StageQueue[ModelResponse]) -> Put:
+    """Through the policies one by one; what comes out in one turn goes on together."""
+
+    async def feed(*chunks: ModelResponse) -> None:
+        if len(chunks) == 1:
+            await link.feed(chunks[0])
+            return
+        queue.cork()
+        try:
+            for chunk in chunks:
+                await link.feed(chunk)
+        finally:
+            queue.uncork()
+
+    return feed

@@ -1,7 +1,7 @@
 """The policies' way through a transaction: request, then either a whole response or a stream through the two stages."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from time import monotonic
 from typing import Literal, TypeVar
 
@@ -9,11 +9,12 @@ from msgspec.structs import replace
 
 from app.dialects.formatter import Formatter
 from app.errors import GatewayError, PolicyError, PolicyFailed, PolicyTimeout, cause_of
-from app.messages import ModelResponse, Request, text_size
+from app.messages import Batch, ModelResponse, Request, text_size
 from app.pipeline.admission import PipelineBreakers
 from app.pipeline.client_formatter import ClientFormatter
 from app.pipeline.executor import PolicyExecutor
 from app.pipeline.queues import ByteBudget, StageQueue
+from app.pipeline.sender import Client, Sender
 from app.pipeline.whole import as_chunk, from_chunks
 from app.policies.context import PolicyContext
 from app.policies.loading import LoadedPolicy
@@ -22,7 +23,6 @@ from telemetry.context import ObservabilityContext
 
 T = TypeVar("T")
 QueueName = Literal["policy_out", "sse"]
-Send = Callable[[bytes], Awaitable[None]]
 
 _FAILED = "A policy of the gateway failed."
 _OVERFLOW_ORDER = 0.1
@@ -71,9 +71,9 @@ class PolicyOrchestrator:
 
     async def process_streaming_response(
         self,
-        backend_stream: AsyncGenerator[ModelResponse, None],
+        backend_stream: AsyncGenerator[Batch, None],
         formatter: Formatter,
-        send: Send,
+        client: Client,
         policy_ctx: PolicyContext,
         obs: ObservabilityContext,
     ) -> None:
@@ -85,7 +85,7 @@ class PolicyOrchestrator:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._executor.process(backend_stream, policy_out, policy_ctx, obs))
                 tasks.create_task(self._client_formatter.process(policy_out, sse, formatter, obs))
-                tasks.create_task(_drain(sse, send))
+                tasks.create_task(Sender(client).process(sse))
         except ExceptionGroup as group:
             raise cause_of(group) from group
         finally:
@@ -143,8 +143,3 @@ class PolicyOrchestrator:
         if isinstance(result, type(value)):
             return result
         return PolicyFailed(_FAILED, detail=f"{where} returned {type(result).__name__}")
-
-
-async def _drain(sse: StageQueue[bytes], send: Send) -> None:
-    while batch := await sse.get_batch():
-        await send(b"".join(batch))

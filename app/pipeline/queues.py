@@ -4,19 +4,34 @@ Order is kept and nothing is lost silently: what a reader never took is counted 
 while there is room; else it waits, `put_timeout` seconds at most, and then raises `QueueOverflow`. The writer ends the
 queue with `close()` (all is said) or `fail(error)`; the reader gets all items before it sees which. One writer, one
 reader.
+
+A reader that only works and never waits need not be woken: `drain_into(stage)` lends its stage to the queue while it
+is idle, and whoever puts runs `stage.take` in its own turn. That saves the switch from task to task (7-10 us a chunk);
+what goes through is counted all the same.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from app.errors import GatewayError, QueueOverflow
 from telemetry.ledger import TimeLedger
 from telemetry.queue_stats import QueueStats
 
 T = TypeVar("T")
+Item = TypeVar("Item", contravariant=True)
+
+
+class Stage(Protocol[Item]):
+    """What a queue hands its items to."""
+
+    def take(self, items: Sequence[Item]) -> bool:
+        """Work on them, without waiting. False if something is left that has to wait before it can go on."""
+
+    async def settle(self) -> None:
+        """Wait until what was left has gone on."""
 
 
 class ByteBudget:
@@ -66,57 +81,71 @@ class StageQueue(Generic[T]):
         self._budget = budget
         self._ledger = ledger
         self._clock = clock
-        self._items: deque[tuple[T, int, float]] = deque()
+        self._waiting: deque[tuple[Sequence[T], int, float]] = deque()
+        """What came together, its bytes, and when."""
         self._ended = False
         self._discarding = False
         self._error: GatewayError | None = None
         self._reader: asyncio.Future[None] | None = None
         self._writer: asyncio.Future[None] | None = None
+        self._idle: Stage[T] | None = None
+        """The stage of a reader that waits; taken away when the stage fell behind or failed (`_fault`)."""
+        self._fault: Exception | None = None
+        self._corked = False
 
-    def offer(self, item: T) -> bool:
-        """Put at once if there is room; whether there was."""
-        size = self._size_of(item)
-        if not self._has_room(size):
+    def offer(self, *items: T) -> bool:
+        """Put at once if there is room for all of them; whether there was."""
+        size = sum(map(self._size_of, items))
+        if not self._has_room(len(items), size):
             return False
-        self._append(item, size)
+        self._accept(items, size)
         return True
 
-    async def put(self, item: T) -> None:
+    async def put(self, *items: T) -> None:
         """Raises QueueOverflow when there is no room within the put timeout."""
-        size = self._size_of(item)
-        if not self._has_room(size):
-            await self._wait_for_room(size)
-        self._append(item, size)
-
-    def _has_room(self, size: int) -> bool:
-        stats = self.stats
-        return not self._items or (
-            stats.depth < stats.capacity_items
-            and stats.bytes + size <= stats.capacity_bytes
-            and self._budget.has_room(size)
-        )
-
-    def _append(self, item: T, size: int) -> None:
-        if self._discarding:
-            self.stats.discarded += 1
+        if self.offer(*items):
             return
-        now = self._clock()
-        self._items.append((item, size, now))
-        self._budget.take(size)
-        self._ledger.queued(1)
-        self.stats.put(size, now)
-        _wake(self._reader)
+        for item in items:
+            size = self._size_of(item)
+            if not self._has_room(1, size):
+                await self._wait_for_room(size)
+            self._accept((item,), size)
+
+    def cork(self) -> None:
+        """More is coming in this turn: an idle stage is not run for each item, but once, by `uncork`."""
+        self._corked = True
+
+    def uncork(self) -> None:
+        self._corked = False
+        if self._idle is not None and self._waiting:
+            self._run(self._idle, self._take_all())
 
     async def get_batch(self) -> list[T]:
         """All items that are there, at least one; an empty list once the queue was closed and emptied.
 
         Raises the error it was failed with, after the last item.
         """
-        if not self._items and not self._ended:
+        if not self._waiting and not self._ended:
             await self._wait_for_items()
-        if not self._items and self._error is not None:
+        if not self._waiting and self._error is not None:
             raise self._error
         return self._take_all()
+
+    async def drain_into(self, stage: Stage[T]) -> None:
+        """Hand every item to `stage` until the queue was closed and emptied.
+
+        Raises what the stage raised, or the error that the queue was failed with, after the last item.
+        """
+        while True:
+            if not self._waiting and not self._ended:
+                await self._wait_with(stage)
+            elif self._waiting:
+                if not stage.take(self._take_all()):
+                    await stage.settle()
+            elif self._error is not None:
+                raise self._error
+            else:
+                return
 
     def close(self) -> None:
         """The writer has said all; further calls change nothing."""
@@ -135,21 +164,69 @@ class StageQueue(Generic[T]):
         self.stats.discarded += len(self._take_all())
         _wake(self._writer)
 
+    def _has_room(self, items: int, size: int) -> bool:
+        stats = self.stats
+        if not self._waiting and items == 1:
+            return True
+        return (
+            stats.depth + items <= stats.capacity_items
+            and stats.bytes + size <= stats.capacity_bytes
+            and self._budget.has_room(size)
+        )
+
+    def _accept(self, items: Sequence[T], size: int) -> None:
+        if self._discarding:
+            self.stats.discarded += len(items)
+        elif self._idle is not None and not self._corked and not self._waiting:
+            self.stats.passed(len(items), size, self._clock())
+            self._run(self._idle, items)
+        else:
+            now = self._clock()
+            self._waiting.append((items, size, now))
+            self._budget.take(size)
+            self._ledger.queued(len(items))
+            self.stats.put(len(items), size, now)
+            _wake(self._reader)
+
+    def _run(self, stage: Stage[T], items: Sequence[T]) -> None:
+        """The idle reader's work, in the writer's turn. What it cannot finish, or raises, is its own task's affair."""
+        try:
+            if stage.take(items):
+                return
+        except Exception as error:
+            self._fault = error
+        self._idle = None
+        _wake(self._reader)
+
     def _take_all(self) -> list[T]:
-        taken = list(self._items)
-        if not taken:
+        if not self._waiting:
             return []
-        self._items.clear()
         now = self._clock()
+        taken: list[T] = []
         size = 0
-        for _, item_size, since in taken:
+        for items, item_size, since in self._waiting:
+            taken += items
             size += item_size
-            self.stats.residence(now - since)
+            self.stats.residence(now - since, len(items))
+        self._waiting.clear()
         self.stats.took(len(taken), size, now)
         self._budget.give_back(size)
         self._ledger.queued(-len(taken))
         _wake(self._writer)
-        return [item for item, _, _ in taken]
+        return taken
+
+    async def _wait_with(self, stage: Stage[T]) -> None:
+        """Until there is something for the reader's own task to do; the stage is lent to the writer meanwhile."""
+        self._idle = stage
+        try:
+            await self._wait_for_items()
+            fell_behind = self._idle is None
+        finally:
+            self._idle = None
+        if self._fault is not None:
+            raise self._fault
+        if fell_behind:
+            await stage.settle()
 
     async def _wait_for_items(self) -> None:
         since = self._clock()
@@ -165,12 +242,12 @@ class StageQueue(Generic[T]):
         self._budget.wake_when_freed(self._wake_writer)
         try:
             async with asyncio.timeout(self._put_timeout):
-                while not (self._discarding or self._has_room(size)):
+                while not (self._discarding or self._has_room(1, size)):
                     self._writer = asyncio.get_running_loop().create_future()
                     await self._writer
         except TimeoutError:
             # An event loop that was held up runs the timer before the reader's turn that made room.
-            if self._discarding or self._has_room(size):
+            if self._discarding or self._has_room(1, size):
                 return
             self.stats.overflows += 1
             raise QueueOverflow(

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry
 
-from app.messages import Choice, InputMessage, Message, ModelResponse, Request, TextPart, text_chunk, text_size
+from app.messages import Batch, Choice, InputMessage, Message, ModelResponse, Request, TextPart, text_chunk, text_size
 from app.pipeline.admission import PipelineBreakers
 from app.pipeline.client_formatter import ClientFormatter
 from app.pipeline.executor import PolicyExecutor
@@ -123,9 +123,9 @@ def _orchestrator(it: LoadedPolicy) -> PolicyOrchestrator:
     return PolicyOrchestrator([it], PolicyExecutor([it], settings), ClientFormatter(), breakers, settings)
 
 
-async def _sending(chunks: Iterable[ModelResponse]) -> AsyncGenerator[ModelResponse, None]:
+async def _sending(chunks: Iterable[ModelResponse]) -> AsyncGenerator[Batch, None]:
     for chunk in chunks:
-        yield chunk
+        yield (chunk,)
 
 
 async def _read(queue: StageQueue[ModelResponse], into: list[ModelResponse]) -> None:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from fastapi import FastAPI
 from msgspec.structs import replace
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -85,8 +84,8 @@ class RunningGateway:
         self.log = io.StringIO()
         self._spans = InMemorySpanExporter()
         self._logging = _LoggingState()
-        self.app: FastAPI = create_app(self.settings, (telemetry or self._in_memory)(self.settings))
-        self.telemetry: Telemetry = self.app.state.gateway.telemetry
+        self.app = create_app(self.settings, (telemetry or self._in_memory)(self.settings))
+        self.telemetry = self.app.gateway.telemetry
         self.metrics_server = MetricsServer(self.telemetry.registry, port=0)
         self.server = GatewayServer(self.settings, self.app)
         self._thread = threading.Thread(target=self.server.run, name="gateway", daemon=True)

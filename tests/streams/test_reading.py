@@ -61,9 +61,10 @@ def read(pieces: Sequence[bytes], api: str) -> tuple[list[ModelResponse], Backen
     chunks: list[ModelResponse] = []
     try:
         for piece in pieces:
-            chunks.extend(map(events.chunk, events.reader.feed(piece)))
-            events.check_size()
-        chunks.extend(map(events.last_chunk, events.reader.finish()))
+            chunks += events.feed(piece)
+            events.check()
+        chunks += events.finish()
+        events.check()
         events.check_end()
     except BackendError as error:
         return chunks, error

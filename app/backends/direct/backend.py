@@ -24,7 +24,7 @@ from app.backends.direct.streaming import (
 )
 from app.dialects.estimate import estimate_input_tokens
 from app.errors import UpstreamTimeout
-from app.messages import Dialect, ModelResponse, Native, Request
+from app.messages import Batch, Dialect, ModelResponse, Native, Request
 from app.settings import Deployment
 from telemetry.context import Attempt
 from telemetry.redact import Scrubber
@@ -64,7 +64,7 @@ class DirectBackend:
         verify = deployment.params.get("ssl_verify")
         self._connections = Connections(wire.url, verify if isinstance(verify, bool | str) else True)
 
-    def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[ModelResponse, None]:
+    def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]:
         def ask() -> Awaitable[aiohttp.ClientResponse]:
             return self._answer(self._wire.ask(request, True), "text/event-stream", attempt)
 

@@ -15,7 +15,7 @@ import msgspec
 from app.backends.direct.errors import Scrub, in_band, is_error, lost, no_answer, shown
 from app.backends.direct.sse import EVENT_LIMIT, EventReader, Item
 from app.errors import BackendError, UpstreamFailed, UpstreamTruncated
-from app.messages import Dialect, ModelResponse, Native
+from app.messages import Batch, Dialect, ModelResponse, Native
 
 BODY_LIMIT = 64 * 1024**2
 """Of an answer that comes whole."""
@@ -49,34 +49,32 @@ class Decoder(Protocol):
 
 async def read_stream(
     ask: Callable[[], Awaitable[aiohttp.ClientResponse]], decoder: Decoder, scrub: Scrub, event_limit: int = EVENT_LIMIT
-) -> AsyncGenerator[ModelResponse, None]:
+) -> AsyncGenerator[Batch, None]:
     """`ask` brings the answer's head; whoever ends this generator ends the connection. `event_limit` is in bytes."""
     events = Events(decoder, scrub, event_limit)
-    feed, chunk_of = events.reader.feed, events.chunk
     response = await ask()
     try:
         read = response.content.readany
         try:
             while not decoder.ended and (data := await read()):
-                if not events.count:
-                    events.head += data[: _HEAD - len(events.head)]
-                for item in feed(data):
-                    yield chunk_of(item)
-                events.check_size()
+                if chunks := events.feed(data):
+                    yield chunks
+                events.check()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise lost(error, scrub, begun=True) from error
         if decoder.ended:
-            async for chunk in _rest(response, events):
-                yield chunk
-        for item in events.reader.finish():
-            yield events.last_chunk(item)
+            async for rest in _rest(response, events):
+                yield rest
+        if chunks := events.finish():
+            yield chunks
+        events.check()
         events.check_end()
     finally:
         # Nothing is left of it after a whole answer; of any other, the connection ends here and at once.
         response.close()
 
 
-async def _rest(response: aiohttp.ClientResponse, events: "Events") -> AsyncGenerator[ModelResponse, None]:
+async def _rest(response: aiohttp.ClientResponse, events: "Events") -> AsyncGenerator[Batch, None]:
     clock = asyncio.get_running_loop().time
     until = clock() + _AFTER_THE_END
     while not response.content.at_eof() and (left := until - clock()) > 0:
@@ -85,14 +83,15 @@ async def _rest(response: aiohttp.ClientResponse, events: "Events") -> AsyncGene
                 data = await response.content.readany()
         except (aiohttp.ClientError, TimeoutError, OSError):
             return
-        for item in events.reader.feed(data):
-            yield events.chunk(item)
+        if chunks := events.feed(data):
+            yield chunks
         if events.reader.too_large:
             return
 
 
 class Events:
-    """The items of one stream, numbered and decoded; what is wrong with them is raised."""
+    """The items of one stream, numbered and decoded. What is wrong with one is raised by `check`, after those before it
+    have been handed on."""
 
     def __init__(self, decoder: Decoder, scrub: Scrub, event_limit: int = EVENT_LIMIT) -> None:
         self.reader = EventReader(event_limit)
@@ -102,6 +101,31 @@ class Events:
         self._dialect = decoder.dialect
         self._scrub = scrub
         self._limit = event_limit
+        self._error: BackendError | None = None
+
+    def feed(self, data: bytes) -> list[ModelResponse]:
+        """What the bytes complete."""
+        if not self.count:
+            self.head += data[: _HEAD - len(self.head)]
+        return self._decode(self.reader.feed(data), self.chunk)
+
+    def finish(self) -> list[ModelResponse]:
+        return self._decode(self.reader.finish(), self.last_chunk)
+
+    def check(self) -> None:
+        if self._error is not None:
+            raise self._error
+        if self.reader.too_large:
+            raise self._bad(f"an event of more than {self._limit} bytes", self.head)
+
+    def _decode(self, items: list[Item], decode: Callable[[Item], ModelResponse]) -> list[ModelResponse]:
+        chunks: list[ModelResponse] = []
+        try:
+            # One by one: those before a bad one count.
+            chunks.extend(map(decode, items))
+        except BackendError as error:
+            self._error = error
+        return chunks
 
     def chunk(self, item: Item) -> ModelResponse:
         raw, name, data = item
@@ -137,10 +161,6 @@ class Events:
         if not self._decoder.ended and not (data.startswith(_DONE) if data else self.count) and not _is_json(data):
             raise UpstreamTruncated("The provider's stream stopped amid an event.", detail=shown(raw, self._scrub))
         return self.chunk(item)
-
-    def check_size(self) -> None:
-        if self.reader.too_large:
-            raise self._bad(f"an event of more than {self._limit} bytes", self.head)
 
     def check_end(self) -> None:
         if self._decoder.ended or self._decoder.may_end():

@@ -15,7 +15,7 @@ from app.backends.litellm.parameters import Provider, arguments, provider_of
 from app.backends.litellm.repair import Repair, without_server_calls
 from app.backends.litellm.tap import Heard, tap
 from app.errors import UpstreamFailed, UpstreamTruncated
-from app.messages import ModelResponse, Request
+from app.messages import Batch, ModelResponse, Request
 from app.settings import Deployment
 from telemetry.context import Attempt
 from telemetry.redact import Scrubber
@@ -32,7 +32,7 @@ class LiteLLMBackend:
         self._provider: Provider | None = None
         self._lifetimes = Lifetimes()
 
-    async def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[ModelResponse, None]:
+    async def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]:
         litellm = await _loaded()
         # It imports LiteLLM itself, so it comes after that is ready.
         from app.backends.litellm.conversion import from_litellm, with_usage
@@ -46,10 +46,10 @@ class LiteLLMBackend:
                 converted = with_usage(from_litellm(chunk), heard)
                 if _ends(converted):
                     _check_end(wrapper, heard)
-                for repaired in repair.feed(converted):
+                if repaired := tuple(repair.feed(converted)):
                     yield repaired
             _check_end(wrapper, heard)
-            for repaired in repair.finish():
+            if repaired := tuple(repair.finish()):
                 yield repaired
         finally:
             await self._lifetimes.close(wrapper)

@@ -12,7 +12,7 @@ from typing import NoReturn, assert_never
 from app.backends.simulated.answer import answer, chunks, count_request_tokens, whole
 from app.backends.simulated.scenario import Fault, Scenario
 from app.errors import UpstreamFailed, UpstreamRejected, UpstreamTimeout, UpstreamTruncated, UpstreamUnreachable
-from app.messages import ModelResponse, Request
+from app.messages import Batch, ModelResponse, Request
 from telemetry.context import Attempt
 
 _STALL = 86_400.0
@@ -37,7 +37,7 @@ class SimulatedBackend:
         self._now = now
         self._requests = 0
 
-    async def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[ModelResponse, None]:
+    async def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]:
         fault, turn = self._begin()
         await self._pause(self._scenario.first_delay)
         _refuse(fault)
@@ -47,7 +47,7 @@ class SimulatedBackend:
                 await self._break(fault, sent)
             if sent:
                 await self._pause(self._scenario.delay)
-            yield chunk
+            yield (chunk,)
             sent += 1
         # A fault set for later than the last chunk must not turn into a clean end.
         if fault:

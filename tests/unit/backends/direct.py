@@ -43,8 +43,8 @@ async def read(
 ) -> tuple[list[ModelResponse], GatewayError | None]:
     chunks: list[ModelResponse] = []
     try:
-        async for chunk in backend.stream(request or ask(), attempt or FakeAttempt()):
-            chunks.append(chunk)  # noqa: PERF401 - what came before an error counts.
+        async for batch in backend.stream(request or ask(), attempt or FakeAttempt()):
+            chunks.extend(batch)
     except GatewayError as error:
         return chunks, error
     return chunks, None

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 from app.backends.attempts import Backend
-from app.messages import Choice, InputMessage, Message, ModelResponse, Request, TextPart, Usage
+from app.messages import Batch, Choice, InputMessage, Message, ModelResponse, Request, TextPart, Usage
 from telemetry.context import Attempt, ObservabilityContext
 
 
@@ -96,7 +96,7 @@ class ScriptedBackend:
         self.streams_closed = 0
         self.closed = False
 
-    async def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[ModelResponse, None]:
+    async def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]:
         try:
             for step in self._next(request):
                 if isinstance(step, BaseException):
@@ -104,7 +104,7 @@ class ScriptedBackend:
                 if isinstance(step, str):
                     await asyncio.Event().wait()
                 else:
-                    yield step
+                    yield (step,)
         finally:
             self.streams_closed += 1
 

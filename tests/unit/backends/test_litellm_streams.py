@@ -15,7 +15,7 @@ from app.errors import (
     UpstreamTruncated,
     UpstreamUnreachable,
 )
-from app.messages import ModelResponse, Request, ThinkingBlock
+from app.messages import Batch, ModelResponse, Request, ThinkingBlock
 from app.settings import Deployment
 from tests.support import run
 from tests.unit.backends.fakes import FakeAttempt, ask, said
@@ -80,8 +80,8 @@ def play(
         played = Played()
         async with ScriptedUpstream(script) as upstream:
             try:
-                async for chunk in backend(upstream, model, **params).stream(request or ask(), attempt):
-                    played.chunks.append(chunk)
+                async for batch in backend(upstream, model, **params).stream(request or ask(), attempt):
+                    played.chunks += batch
             except BackendError as error:
                 played.error = error
             if upstream.requests:
@@ -334,7 +334,7 @@ def test_the_upstream_connection_is_closed_within_a_second(model: str, how: str)
     assert run(main(), timeout=30) < 1
 
 
-async def _read_all(stream: AsyncGenerator[ModelResponse, None], first: asyncio.Event) -> None:
+async def _read_all(stream: AsyncGenerator[Batch, None], first: asyncio.Event) -> None:
     async for _ in stream:
         first.set()
 

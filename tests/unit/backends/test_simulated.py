@@ -56,8 +56,8 @@ class Simulated:
     def stream(self, request: Request | None = None) -> list[ModelResponse]:
         async def main() -> None:
             self.seen = []
-            async for chunk in self.backend.stream(request or ask(), FakeAttempt()):
-                self.seen.append(chunk)
+            async for batch in self.backend.stream(request or ask(), FakeAttempt()):
+                self.seen += batch
 
         run(main())
         return self.seen

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from app.errors import GatewayError
-from app.messages import Choice, Function, Message, ModelResponse, Request, ThinkingBlock, ToolCall
+from app.messages import Batch, Choice, Function, Message, ModelResponse, Request, ThinkingBlock, ToolCall
 from app.pipeline.executor import PolicyExecutor
 from app.pipeline.queues import ByteBudget, StageQueue
 from app.policies.base import Policy, overridden
@@ -103,16 +103,16 @@ def settings(policy_timeout: float = 5, idle_timeout: float = 5, emit_limit: int
     )
 
 
-async def as_stream(chunks: Iterable[ModelResponse | Exception]) -> AsyncGenerator[ModelResponse, None]:
+async def as_stream(chunks: Iterable[ModelResponse | Exception]) -> AsyncGenerator[Batch, None]:
     for chunk in chunks:
         if isinstance(chunk, Exception):
             raise chunk
-        yield chunk
+        yield (chunk,)
 
 
 def execute(
     policies: Sequence[Policy | LoadedPolicy],
-    chunks: Iterable[ModelResponse | Exception] | AsyncGenerator[ModelResponse, None],
+    chunks: Iterable[ModelResponse | Exception] | AsyncGenerator[Batch, None],
     with_settings: PipelineSettings | None = None,
 ) -> Outcome:
     """Through the executor into a queue that is read as it fills."""

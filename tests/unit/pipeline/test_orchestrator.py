@@ -1,4 +1,4 @@
-"""The orchestrator over both stages, with a real formatter and telemetry, and a sender that can be slow."""
+"""The orchestrator over both stages, with a real formatter and telemetry, and a reader that can be slow."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -17,7 +17,7 @@ from app.errors import (
     QueueOverflow,
     UpstreamTruncated,
 )
-from app.messages import Choice, InputMessage, Message, ModelResponse, Request, TextPart
+from app.messages import Batch, Choice, InputMessage, Message, ModelResponse, Request, TextPart
 from app.pipeline.admission import PipelineBreakers
 from app.pipeline.client_formatter import ClientFormatter
 from app.pipeline.executor import PolicyExecutor
@@ -44,27 +44,34 @@ class Upstream:
         self._chunks = chunks
         self._hangs = hangs
 
-    async def stream(self) -> AsyncGenerator[ModelResponse, None]:
+    async def stream(self) -> AsyncGenerator[Batch, None]:
         try:
             for chunk in self._chunks:
                 self.asked += 1
                 if isinstance(chunk, Exception):
                     raise chunk
-                yield chunk
+                yield (chunk,)
             if self._hangs:
                 await asyncio.get_running_loop().create_future()
         finally:
             self.closed = True
 
 
-class Sender:
-    """Collects what is sent; a stuck one never gets beyond its first send."""
+class Reader:
+    """A client that keeps what it is sent. A slow one never takes anything at once; a stuck one never gets beyond its
+    first send."""
 
-    def __init__(self, stuck: bool = False) -> None:
+    def __init__(self, slow: bool = False, stuck: bool = False) -> None:
         self.sent = b""
+        self._slow = slow or stuck
         self._stuck = stuck
 
-    async def __call__(self, data: bytes) -> None:
+    def send_now(self, data: bytes) -> bool:
+        if not self._slow:
+            self.sent += data
+        return not self._slow
+
+    async def send(self, data: bytes) -> None:
         if self._stuck:
             await asyncio.get_running_loop().create_future()
         self.sent += data
@@ -86,44 +93,44 @@ def an_orchestrator(
 
 
 async def stream_through(
-    orchestrator: PolicyOrchestrator, upstream: Upstream, sender: Sender, outcome: Outcome
+    orchestrator: PolicyOrchestrator, upstream: Upstream, reader: Reader, outcome: Outcome
 ) -> GatewayError | None:
     formatter = DIALECTS["openai_chat"].formatter(REQUEST, outcome.obs.transaction_id, 1)
     policy_ctx = PolicyContext(outcome.obs.transaction_id, REQUEST)
     try:
-        await orchestrator.process_streaming_response(upstream.stream(), formatter, sender, policy_ctx, outcome.obs)
+        await orchestrator.process_streaming_response(upstream.stream(), formatter, reader, policy_ctx, outcome.obs)
     except GatewayError as error:
         return error
     return None
 
 
-def test_a_stream_reaches_its_sender_whole_and_the_upstream_is_closed() -> None:
-    upstream, sender, outcome = Upstream(content("he"), content("llo"), finish()), Sender(), observed()
-    assert run(stream_through(an_orchestrator(), upstream, sender, outcome)) is None
-    assert b'"content":"he"' in sender.sent
-    assert sender.sent.endswith(b"data: [DONE]\n\n")
+def test_a_stream_reaches_its_reader_whole_and_the_upstream_is_closed() -> None:
+    upstream, reader, outcome = Upstream(content("he"), content("llo"), finish()), Reader(), observed()
+    assert run(stream_through(an_orchestrator(), upstream, reader, outcome)) is None
+    assert b'"content":"he"' in reader.sent
+    assert reader.sent.endswith(b"data: [DONE]\n\n")
     assert upstream.closed
 
 
 def test_a_stream_that_failed_has_no_clean_end_and_says_what_came_before() -> None:
-    upstream, sender, outcome = Upstream(content("he"), UpstreamTruncated("cut")), Sender(), observed()
-    error = run(stream_through(an_orchestrator(), upstream, sender, outcome))
+    upstream, reader, outcome = Upstream(content("he"), UpstreamTruncated("cut")), Reader(), observed()
+    error = run(stream_through(an_orchestrator(), upstream, reader, outcome))
     assert isinstance(error, UpstreamTruncated)
-    assert b'"content":"he"' in sender.sent
-    assert b"[DONE]" not in sender.sent
+    assert b'"content":"he"' in reader.sent
+    assert b"[DONE]" not in reader.sent
     assert upstream.closed
 
 
 def test_a_defect_is_an_internal_error_and_never_a_clean_end() -> None:
-    upstream, sender, outcome = Upstream(content("he"), KeyError("boom")), Sender(), observed()
-    error = run(stream_through(an_orchestrator(), upstream, sender, outcome))
+    upstream, reader, outcome = Upstream(content("he"), KeyError("boom")), Reader(), observed()
+    error = run(stream_through(an_orchestrator(), upstream, reader, outcome))
     assert isinstance(error, InternalError)
-    assert b"[DONE]" not in sender.sent
+    assert b"[DONE]" not in reader.sent
 
 
-def test_a_sender_that_fails_ends_the_stream_and_closes_the_upstream() -> None:
-    class Broken(Sender):
-        async def __call__(self, data: bytes) -> None:
+def test_a_reader_that_fails_ends_the_stream_and_closes_the_upstream() -> None:
+    class Broken(Reader):
+        def send_now(self, data: bytes) -> bool:
             raise OSError("gone")
 
     upstream, outcome = Upstream(content("he"), hangs=True), observed()
@@ -135,7 +142,7 @@ def test_a_cancelled_stream_closes_its_upstream() -> None:
     upstream, outcome = Upstream(content("he"), hangs=True), observed()
 
     async def main() -> None:
-        task = asyncio.ensure_future(stream_through(an_orchestrator(), upstream, Sender(), outcome))
+        task = asyncio.ensure_future(stream_through(an_orchestrator(), upstream, Reader(), outcome))
         for _ in range(20):
             await asyncio.sleep(0)
         task.cancel()
@@ -150,10 +157,10 @@ def tight(put_timeout: float = 0.02) -> PipelineSettings:
     return replace(settings(), queue_items=2, put_timeout=Seconds(put_timeout))
 
 
-def test_a_sender_that_is_stuck_holds_the_upstream_back_and_then_overflows() -> None:
+def test_a_reader_that_is_stuck_holds_the_upstream_back_and_then_overflows() -> None:
     upstream = Upstream(*(content(str(number)) for number in range(100)), hangs=True)
     outcome = observed()
-    error = run(stream_through(an_orchestrator(with_settings=tight()), upstream, Sender(stuck=True), outcome))
+    error = run(stream_through(an_orchestrator(with_settings=tight()), upstream, Reader(stuck=True), outcome))
     assert isinstance(error, QueueOverflow)
     assert upstream.asked < 20
     assert upstream.closed
@@ -172,7 +179,7 @@ def test_overflows_open_the_queues_breaker_and_a_probe_closes_it() -> None:
         for stuck, at in ((True, 0), (True, 1), (False, 2), (False, 20), (False, 21)):
             now[0] = at
             upstream = Upstream(*(content(str(number)) for number in range(20)), finish())
-            error = await stream_through(orchestrator, upstream, Sender(stuck), observed())
+            error = await stream_through(orchestrator, upstream, Reader(stuck=stuck), observed())
             ends.append(type(error).__name__)
         return ends
 
@@ -185,8 +192,8 @@ def test_a_rejected_stream_never_asks_its_upstream() -> None:
     upstream, outcome = Upstream(content("x"), finish()), observed()
 
     async def main() -> GatewayError | None:
-        await stream_through(orchestrator, Upstream(*[content("x")] * 20), Sender(stuck=True), observed())
-        return await stream_through(orchestrator, upstream, Sender(), outcome)
+        await stream_through(orchestrator, Upstream(*[content("x")] * 20), Reader(stuck=True), observed())
+        return await stream_through(orchestrator, upstream, Reader(), outcome)
 
     error = run(main())
     assert isinstance(error, BreakerOpen)
@@ -294,5 +301,5 @@ def test_waiting_for_a_client_behind_a_hook_is_not_the_policys_time() -> None:
     upstream = Upstream(*(content(str(number)) for number in range(100)), finish())
     outcome = observed()
     orchestrator = an_orchestrator([loaded(Passes())], tight(put_timeout=0.2))
-    assert isinstance(run(stream_through(orchestrator, upstream, Sender(stuck=True), outcome)), QueueOverflow)
+    assert isinstance(run(stream_through(orchestrator, upstream, Reader(stuck=True), outcome)), QueueOverflow)
     assert outcome.obs.ledger.snapshot()["policy"] < 0.1

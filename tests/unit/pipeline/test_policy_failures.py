@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 
 from app.errors import PolicyBlocked, PolicyFailed, PolicyFlooded, PolicyTimeout, UpstreamTimeout
-from app.messages import ModelResponse, ToolCall
+from app.messages import Batch, ModelResponse, ToolCall
 from app.policies.base import HOOKS, Policy
 from app.policies.context import StreamContext
 from tests.unit.pipeline.rig import content, execute, finish, loaded, settings, signature, thinking, tool
@@ -161,8 +161,8 @@ def test_a_fault_of_the_next_policy_does_not_make_this_one_step_aside() -> None:
 
 
 def test_a_silent_upstream_is_not_the_policys_fault() -> None:
-    async def silent() -> AsyncGenerator[ModelResponse, None]:
-        yield content("one")
+    async def silent() -> AsyncGenerator[Batch, None]:
+        yield (content("one"),)
         await asyncio.get_running_loop().create_future()
 
     outcome = execute([Policy()], silent(), settings(policy_timeout=5, idle_timeout=0.05))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import settings
@@ -174,6 +174,150 @@ def test_the_processes_bytes_are_shared_and_given_back() -> None:
         await writer
         assert await other.get_batch() == ["ab", "c"]
         assert budget.used == 0
+
+    run(main())
+
+
+class Collecting:
+    """A stage that keeps what it takes. While it is `behind`, what it took last waits for `settle`."""
+
+    def __init__(self) -> None:
+        self.taken: list[list[str]] = []
+        self.behind = False
+        self.settled = 0
+        self.caught_up = asyncio.Event()
+
+    def take(self, items: Sequence[str]) -> bool:
+        self.taken.append(list(items))
+        return not self.behind
+
+    async def settle(self) -> None:
+        await self.caught_up.wait()
+        self.settled += 1
+
+
+def lent(queue: StageQueue[str], stage: Collecting) -> asyncio.Task[None]:
+    return asyncio.create_task(queue.drain_into(stage))
+
+
+def test_an_idle_stage_works_in_its_writers_turn_and_what_passed_is_counted() -> None:
+    async def main() -> None:
+        queue, stage = a_queue(), Collecting()
+        reading = lent(queue, stage)
+        await settled()
+        await queue.put("a", "b")
+        assert stage.taken == [["a", "b"]]
+        queue.close()
+        await reading
+        stats = queue.stats
+        assert (stats.items_in, stats.items_out, stats.depth, stats.depth_max) == (2, 2, 0, 2)
+
+    run(main())
+
+
+def test_what_came_before_the_stage_did_is_taken_first() -> None:
+    async def main() -> None:
+        queue, stage = a_queue(), Collecting()
+        await queue.put("a")
+        reading = lent(queue, stage)
+        await queue.put("b")
+        await settled()
+        await queue.put("c")
+        assert stage.taken == [["a", "b"], ["c"]]
+        queue.close()
+        await reading
+
+    run(main())
+
+
+def test_a_stage_that_falls_behind_catches_up_in_its_own_task_while_items_wait() -> None:
+    async def main() -> None:
+        queue, stage = a_queue(), Collecting()
+        reading = lent(queue, stage)
+        await settled()
+        stage.behind = True
+        await queue.put("a")
+        await queue.put("b")
+        await queue.put("c")
+        await settled()
+        assert stage.taken == [["a"]]
+        assert queue.stats.depth == 2
+        stage.behind = False
+        stage.caught_up.set()
+        await settled()
+        assert stage.taken == [["a"], ["b", "c"]]
+        assert stage.settled == 1
+        await queue.put("d")
+        assert stage.taken[-1] == ["d"]
+        queue.close()
+        await reading
+
+    run(main())
+
+
+def test_a_corked_queue_hands_its_stage_all_of_a_turn_at_once() -> None:
+    async def main() -> None:
+        queue, stage = a_queue(), Collecting()
+        reading = lent(queue, stage)
+        await settled()
+        queue.cork()
+        await queue.put("a")
+        await queue.put("b")
+        assert stage.taken == []
+        queue.uncork()
+        assert stage.taken == [["a", "b"]]
+        queue.close()
+        await reading
+
+    run(main())
+
+
+def test_what_a_corked_queue_holds_does_not_wait_for_a_writer_that_waits() -> None:
+    async def main() -> None:
+        queue, stage = a_queue(), Collecting()
+        reading = lent(queue, stage)
+        await settled()
+        queue.cork()
+        await queue.put("a")
+        await settled()
+        assert stage.taken == [["a"]]
+        queue.uncork()
+        queue.close()
+        await reading
+
+    run(main())
+
+
+@pytest.mark.parametrize("corked", [False, True])
+def test_what_a_stage_raises_in_its_writers_turn_is_raised_in_its_own_task(corked: bool) -> None:
+    class Broken(Collecting):
+        def take(self, items: Sequence[str]) -> bool:
+            raise ValueError("broken")
+
+    async def main() -> None:
+        queue = a_queue()
+        reading = lent(queue, Broken())
+        await settled()
+        if corked:
+            queue.cork()
+        await queue.put("a")
+        queue.uncork()
+        with pytest.raises(ValueError, match="broken"):
+            await reading
+
+    run(main())
+
+
+def test_a_failed_queue_tells_its_stage_after_the_last_item() -> None:
+    async def main() -> None:
+        queue, stage = a_queue(), Collecting()
+        reading = lent(queue, stage)
+        await settled()
+        await queue.put("a")
+        queue.fail(UpstreamTruncated("cut"))
+        with pytest.raises(UpstreamTruncated):
+            await reading
+        assert stage.taken == [["a"]]
 
     run(main())
 

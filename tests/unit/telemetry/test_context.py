@@ -125,9 +125,9 @@ def test_the_spans_of_a_stream_form_the_documented_tree() -> None:
         second = obs.queue("sse", 10, 1000)
         attempt = obs.attempt(deployment="d", provider="openai", model="gpt-5", stream=True)
         for stats in (first, second):
-            stats.put(10)
+            stats.put(1, 10, bench.clock.now)
             bench.clock.advance(0.5)
-            stats.took(1, 10)
+            stats.took(1, 10, bench.clock.now)
         attempt.end()
     with obs.stage("client_formatter"):
         bench.clock.advance(0.1)
@@ -154,11 +154,11 @@ def test_a_queue_span_goes_from_the_first_put_to_the_drain() -> None:
     obs = bench.open()
     stats = obs.queue("sse", 100, 1000)
     bench.clock.advance(1)
-    stats.put(40)
-    stats.put(60)
+    stats.put(1, 40, bench.clock.now)
+    stats.put(1, 60, bench.clock.now)
     bench.clock.advance(2)
-    stats.took(2, 100)
-    stats.residence(2.0)
+    stats.took(2, 100, bench.clock.now)
+    stats.residence(2.0, 1)
     bench.clock.advance(4)
     obs.queue_closed(stats)
     obs.queue_closed(stats)
@@ -189,8 +189,8 @@ def test_high_water_marks_are_boundary_events_once_each() -> None:
     stats = obs.queue("sse", 10, 1000)
     for _ in range(2):
         for _ in range(9):
-            stats.put(1)
-        stats.took(9, 9)
+            stats.put(1, 1, bench.clock.now)
+        stats.took(9, 9, bench.clock.now)
     obs.finish("ok", status=200)
     marks = [event for event in bench.transaction().events if event.name == "queue.high_water"]
     assert [dict(mark.attributes or {})["flowspan.queue.percent"] for mark in marks] == [50, 80]
@@ -303,7 +303,7 @@ def test_what_is_open_at_the_end_is_ended_with_it() -> None:
     obs = bench.open()
     obs.stage("policy_executor").__enter__()
     obs.attempt(deployment="d", provider="openai", model="gpt-5")
-    obs.queue("sse", 10, 100).put(1)
+    obs.queue("sse", 10, 100).put(1, 1, bench.clock.now)
     obs.finish("client_disconnect", status=499)
     assert set(bench.spans()) == {
         "POST /v1/chat/completions",

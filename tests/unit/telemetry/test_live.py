@@ -16,10 +16,10 @@ ACTIONS = ("put", "take", "sample", "overflow", "discard", "blocked", "wait")
 def act(bench: Bench, stats: QueueStats, action: str) -> None:
     match action:
         case "put":
-            stats.put(10)
+            stats.put(1, 10, bench.clock.now)
         case "take" if stats.depth:
-            stats.took(1, 10)
-            stats.residence(0.01)
+            stats.took(1, 10, bench.clock.now)
+            stats.residence(0.01, 1)
         case "overflow":
             stats.overflows += 1
         case "discard":
@@ -63,7 +63,7 @@ def test_counters_move_while_a_stream_is_open() -> None:
     stats = obs.queue("sse", 100, 1000)
     seen = []
     for _ in range(3):
-        stats.put(1)
+        stats.put(1, 1, bench.clock.now)
         bench.clock.advance(1)
         bench.telemetry.sampler.sample()
         seen.append(bench.value("flowspan_queue_enqueued_items_total", queue="sse"))
@@ -76,7 +76,7 @@ def test_gauges_add_up_the_open_streams_and_fall_to_zero() -> None:
     bench = Bench()
     streams = [bench.open() for _ in range(3)]
     for obs in streams:
-        obs.queue("policy_out", 100, 1000).put(7)
+        obs.queue("policy_out", 100, 1000).put(1, 7, bench.clock.now)
     bench.telemetry.sampler.sample()
     assert bench.value("flowspan_queue_depth_items", queue="policy_out") == 3
     assert bench.value("flowspan_queue_bytes", queue="policy_out") == 21
@@ -94,8 +94,8 @@ def test_the_peak_is_remembered_for_a_minute_also_of_a_stream_that_ended_between
     obs = bench.open()
     stats = obs.queue("sse", 100, 1000)
     for _ in range(9):
-        stats.put(1)
-    stats.took(9, 9)
+        stats.put(1, 1, bench.clock.now)
+    stats.took(9, 9, bench.clock.now)
     obs.finish("ok", status=200)
     peaks = []
     for _ in range(61):
@@ -110,7 +110,7 @@ def test_a_snapshot_shows_what_is_open() -> None:
     bench = Bench()
     obs = bench.open()
     stats = obs.queue("sse", 100, 1000)
-    stats.put(5)
+    stats.put(1, 5, bench.clock.now)
     obs.ledger.enter("upstream")
     bench.clock.advance(2)
     snapshot = bench.telemetry.snapshot()
@@ -130,7 +130,7 @@ def test_the_sampler_takes_a_last_sample_when_it_is_cancelled() -> None:
     async def main() -> None:
         task = asyncio.create_task(bench.telemetry.run())
         await asyncio.sleep(0)
-        obs.queue("sse", 10, 100).put(1)
+        obs.queue("sse", 10, 100).put(1, 1, bench.clock.now)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -79,7 +79,7 @@ def test_a_registered_breaker_is_closed_and_has_all_its_counters() -> None:
     assert {"breaker": "sse", "from_state": "open", "to_state": "half_open"} in samples[
         "flowspan_breaker_transitions_total"
     ]
-    assert metrics.breaker_states() == {"sse": "closed"}
+    assert metrics.breakers.states == {"sse": "closed"}
 
 
 @pytest.mark.parametrize(("value", "expected"), [("known", "known"), ("new", "new"), ("with space", "other")])
