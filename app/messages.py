@@ -2,13 +2,19 @@
 
 Every struct is frozen: a change makes a new object (`msgspec.structs.replace`), so an object that comes out of a policy
 as the same object is known to be untouched. `extra` holds what only the dialect of origin knows, as it came.
+
+What a stream is made of is not tracked by the garbage collector (`gc=False`): it holds no cycles, and tracking
+thousands of chunks took a third of the time of a fast stream.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
+
+_decode = msgspec.json.Decoder().decode
 
 Dialect = Literal["openai_chat", "anthropic_messages"]
 Role = Literal["system", "developer", "user", "assistant", "tool"]
@@ -189,21 +195,21 @@ def _map_part(part: Part, change: Callable[[str], str], change_json: Callable[[s
             return part
 
 
-class Function(Struct, frozen=True):
+class Function(Struct, frozen=True, gc=False):
     """`name` comes once, on a call's first chunk; `arguments` is the piece of JSON text that this chunk adds."""
 
     name: str | None = None
     arguments: str = ""
 
 
-class ToolCall(Struct, frozen=True):
+class ToolCall(Struct, frozen=True, gc=False):
     index: int = 0
     id: str | None = None
     type: str = "function"
     function: Function = Function()
 
 
-class ThinkingBlock(Struct, frozen=True):
+class ThinkingBlock(Struct, frozen=True, gc=False):
     """`type` is thinking (with `signature`, once, at its end) or redacted_thinking (with `data`)."""
 
     type: Literal["thinking", "redacted_thinking"] = "thinking"
@@ -212,7 +218,7 @@ class ThinkingBlock(Struct, frozen=True):
     data: str | None = None
 
 
-class Message(Struct, frozen=True):
+class Message(Struct, frozen=True, gc=False):
     """What the model said: whole (`Choice.message`) or the piece that a chunk adds (`Choice.delta`).
 
     The text of thinking stands in `reasoning_content`; `thinking_blocks` adds signatures and redacted data, and where
@@ -229,7 +235,7 @@ class Message(Struct, frozen=True):
     extra: dict[str, Any] = {}
 
 
-class Choice(Struct, frozen=True):
+class Choice(Struct, frozen=True, gc=False):
     """One of `n` answers. A chunk fills `delta`, a whole response `message`."""
 
     index: int = 0
@@ -240,7 +246,7 @@ class Choice(Struct, frozen=True):
     logprobs: dict[str, Any] | None = None
 
 
-class Usage(Struct, frozen=True):
+class Usage(Struct, frozen=True, gc=False):
     """Tokens. `prompt_tokens` includes what was read from or written to a cache, as OpenAI and LiteLLM count
     (Anthropic's `input_tokens` does not); `completion_tokens` includes `reasoning_tokens`."""
 
@@ -256,7 +262,7 @@ class Usage(Struct, frozen=True):
         return self.prompt_tokens + self.completion_tokens
 
 
-class Native(Struct, frozen=True):
+class Native(Struct, frozen=True, gc=False):
     """What the provider itself sent, behind a chunk or a whole response.
 
     It holds only for the very object that it came with: whoever makes a changed one (`replace`) leaves it out.
@@ -267,16 +273,23 @@ class Native(Struct, frozen=True):
     """A whole body; or, of a stream, every byte since the event before, framing and comments included."""
     sequence: int = 0
     """Of a stream's events, counted from 0: a gap shows that something between was dropped or changed."""
-    event: dict[str, Any] | None = None
-    """The data as JSON; None where there is none (`[DONE]`, comments)."""
+    data: bytes = b""
+    """The JSON object that it carries; empty where there is none (`[DONE]`, comments)."""
+    kind: str = ""
+    """The object's `type`, where it has one."""
+
+    @property
+    def event(self) -> dict[str, Any] | None:
+        """`data`, decoded anew by each call: few events are looked into once more."""
+        return cast(dict[str, Any], _decode(self.data)) if self.data else None
 
     @property
     def ends_block(self) -> bool:
         """Whether the provider says here that the block before is complete."""
-        return self.event is not None and self.event.get("type") == "content_block_stop"
+        return self.kind == "content_block_stop"
 
 
-class ModelResponse(Struct, frozen=True, kw_only=True):
+class ModelResponse(Struct, frozen=True, kw_only=True, gc=False):
     """A chunk of a streamed response, or a whole one. `usage` is cumulative where it appears: the last one counts."""
 
     id: str = ""

@@ -73,7 +73,7 @@ class DirectBackend:
     async def complete(self, request: Request, attempt: Attempt) -> ModelResponse:
         body, said = await self._whole(self._wire.ask(request, False), attempt)
         try:
-            return self._wire.decode_response(said, Native(self._wire.dialect, body, event=said))
+            return self._wire.decode_response(said, Native(self._wire.dialect, body, data=body))
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise no_answer("an answer of an unknown form", body, self._scrub) from error
 

@@ -36,6 +36,9 @@ class Decoder(Protocol):
     ended: bool
     """The last word has been said."""
 
+    def quick(self, raw: bytes, sequence: int, data: bytes) -> ModelResponse | None:
+        """The most frequent events, without looking at more than they have; None for all others."""
+
     def chunk(self, event: dict[str, Any], native: Native | None = None) -> ModelResponse: ...
     def bare(self, native: Native) -> ModelResponse:
         """A chunk that says nothing but its bytes."""
@@ -131,27 +134,39 @@ class Events:
         raw, name, data = item
         number = self.count
         self.count = number + 1
+        quick = self._decoder.quick(raw, number, data)
+        return quick if quick is not None else self._any_chunk(raw, name, data, number)
+
+    def _any_chunk(self, raw: bytes, name: bytes, data: bytes, number: int) -> ModelResponse:
         decoder = self._decoder
         if not data or data.startswith(_DONE):
             if data:
                 decoder.done()
             return decoder.bare(Native(self._dialect, raw, number))
-        try:
-            event = _decode(data)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            event = None if decoder.ended else _decode_leniently(data, self._bad)
         if decoder.ended:
-            return decoder.bare(Native(self._dialect, raw, number, event if isinstance(event, dict) else None))
-        if not isinstance(event, dict):
-            raise self._bad("an event that is not a JSON object", data)
+            return decoder.bare(Native(self._dialect, raw, number, data if _is_json(data) else b""))
+        event, data = self._object(data)
         if ("error" in event or name == b"error" or event.get("object") == "error") and (
             is_error(event) or name == b"error"
         ):
             raise in_band(event, self._scrub)
+        kind = event.get("type")
+        native = Native(self._dialect, raw, number, data, kind if isinstance(kind, str) else "")
         try:
-            return decoder.chunk(event, Native(self._dialect, raw, number, event))
+            return decoder.chunk(event, native)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise self._bad("an event of an unknown form", data) from error
+
+    def _object(self, data: bytes) -> tuple[dict[str, Any], bytes]:
+        """Also the data itself, as anybody can decode it."""
+        try:
+            event = _decode(data)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            event = _decode_leniently(data, self._bad)
+            data = msgspec.json.encode(event)
+        if not isinstance(event, dict):
+            raise self._bad("an event that is not a JSON object", data)
+        return event, data
 
     def last_chunk(self, item: Item) -> ModelResponse:
         """What was left without the blank line that ends an event: whole or not, only its content can tell."""

@@ -11,7 +11,7 @@ from typing import Any
 from app.backends.litellm.tap import tap
 
 _CLOSING_LIMIT = 1.0
-_GRACE = 0.1
+_GRACE = 0.25
 """LiteLLM prepares a request in a thread and then awaits what comes back; cancelled in between, it would leave a
 coroutine that nobody ever awaits. A moment later there is a connection, and cancelling closes it."""
 

@@ -11,7 +11,7 @@ from typing import Any, assert_never
 import msgspec
 
 from app.dialects.tool_calls import CallPiece, parsed_object
-from app.messages import ThinkingBlock, ToolCall
+from app.messages import Native, ThinkingBlock, ToolCall
 
 _encode = msgspec.json.Encoder().encode
 _SIGNED = "signed thinking"
@@ -139,7 +139,7 @@ class BlockWriter:
         """A delta of the open block; nothing goes into thinking once it is signed."""
         if self._open == _SIGNED:
             return b""
-        self.follow_delta(own)
+        self._note_delta(own)
         return self._native(own)
 
     def stop_native(self, own: dict[str, Any]) -> bytes:
@@ -150,7 +150,12 @@ class BlockWriter:
     def follow_start(self, index: int, kind: str, call: int | None) -> None:
         self._begin(index, kind, call)
 
-    def follow_delta(self, own: dict[str, Any]) -> None:
+    def follow_delta(self, native: Native) -> None:
+        # The frequent deltas need no look: of text nothing is kept, and thinking is over with its signature.
+        if self._open != "text" and (self._open != "thinking" or b"signature" in native.raw):
+            self._note_delta(native.event or {})
+
+    def _note_delta(self, own: dict[str, Any]) -> None:
         delta = own.get("delta")
         if self._open == "text" or not isinstance(delta, dict):
             return

@@ -9,7 +9,7 @@ comes before it.
 from app.dialects.anthropic_messages.block_writer import event
 from app.dialects.anthropic_messages.errors import error_event
 from app.dialects.anthropic_messages.event_encoding import EventEncoder
-from app.dialects.anthropic_messages.native_blocks import Event, holds_nothing
+from app.dialects.anthropic_messages.native_blocks import holds_nothing
 from app.dialects.verbatim import EDITED, ENDED, separator
 from app.errors import GatewayError
 from app.messages import ModelResponse, Native, Request
@@ -35,12 +35,9 @@ class AnthropicClientFormatter:
         if native is None or native.sequence != self._next or native.dialect != "anthropic_messages":
             return self._format_edited(chunk)
         self._next += 1
-        own = native.event
-        if own is not None and own.get("type") == "content_block_delta" and not self._held:
-            self._encoder.follow_delta(own)
-            self._raw = native.raw
-            return native.raw
-        return self._format_verbatim(chunk, native, own)
+        if native.kind == "content_block_delta" and not self._held:
+            return self._sent(chunk, native)
+        return self._format_verbatim(chunk, native)
 
     def finish(self) -> bytes:
         """The clean end: the provider's own if it came through whole."""
@@ -76,10 +73,11 @@ class AnthropicClientFormatter:
         if native.sequence != self._expected:
             self._encoder.gap()
         self._expected = native.sequence + 1
-        return b"" if native.event is None else self._encoder.format_native(chunk, native.event)
+        own = native.event
+        return b"" if own is None else self._encoder.format_native(chunk, own)
 
-    def _format_verbatim(self, chunk: ModelResponse, native: Native, own: Event | None) -> bytes:
-        kind = None if own is None else own.get("type")
+    def _format_verbatim(self, chunk: ModelResponse, native: Native) -> bytes:
+        kind = native.kind
         if self._is_stopped:
             # Some providers go on after their own end; nobody reads that but byte for byte.
             self._held.append((chunk, native))
@@ -89,21 +87,20 @@ class AnthropicClientFormatter:
             self._is_stopped = kind == "message_stop"
             self._held.append((chunk, native))
             return b""
-        if self._held and kind in (None, "ping"):
+        if self._held and kind in ("", "ping"):
             self._held.append((chunk, native))
             return b""
         before = self._release() if self._held else b""
-        if own is not None and kind == "content_block_start" and holds_nothing(own):
+        if kind == "content_block_start" and holds_nothing(native.event or {}):
             self._held.append((chunk, native))
             return before
         return before + self._sent(chunk, native)
 
     def _sent(self, chunk: ModelResponse, native: Native) -> bytes:
-        own = native.event
-        if own is not None and own.get("type") == "content_block_delta":
-            self._encoder.follow_delta(own)
+        if native.kind == "content_block_delta":
+            self._encoder.follow_delta(native)
         else:
-            self._encoder.follow(chunk, own)
+            self._encoder.follow(chunk, native.event)
         self._raw = native.raw
         return native.raw
 

@@ -17,7 +17,7 @@ from app.dialects.anthropic_messages.response_encoding import encode_usage
 from app.dialects.estimate import estimate_input_tokens
 from app.dialects.thinking import thinking_pieces
 from app.dialects.tool_calls import CallOrder, CallPiece
-from app.messages import Choice, Message, ModelResponse, Request, ThinkingBlock, Usage, is_substantial
+from app.messages import Choice, Message, ModelResponse, Native, Request, ThinkingBlock, Usage, is_substantial
 
 _NOTHING = Message()
 
@@ -95,8 +95,8 @@ class EventEncoder:
             case _:
                 pass
 
-    def follow_delta(self, own: Event) -> None:
-        self._blocks.follow_delta(own)
+    def follow_delta(self, native: Native) -> None:
+        self._blocks.follow_delta(native)
 
     def gap(self) -> None:
         """Something of the provider's is missing here."""

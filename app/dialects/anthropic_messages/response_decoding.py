@@ -11,9 +11,12 @@ from typing import Any
 import msgspec
 
 from app.dialects.anthropic_messages.block_reading import OpenBlock, annotations, is_server_call, is_server_result
+from app.dialects.anthropic_messages.delta_events import DeltaEvent, TextDelta, ThinkingDelta
 from app.dialects.anthropic_messages.usage_decoding import decode_usage
+from app.dialects.quick_decoding import QuickDecoder
 from app.messages import Choice, Dialect, Function, Message, ModelResponse, Native, ThinkingBlock, ToolCall
 
+_DELTA_EVENT = b"event: content_block_delta"
 _REASONS = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -36,10 +39,24 @@ class ResponseDecoder:
         self._id = ""
         self._model = ""
         self._usage: dict[str, Any] = {}
+        self._deltas = QuickDecoder(DeltaEvent)
         self._blocks: dict[int, OpenBlock] = {}
         self._calls = 0
         self._server_tools = 0
         self._chars = 0
+
+    def quick(self, raw: bytes, sequence: int, data: bytes) -> ModelResponse | None:
+        said = self._deltas.decode(data) if raw.startswith(_DELTA_EVENT) and not self.ended else None
+        if said is None:
+            return None
+        match said.delta:
+            case TextDelta(text=text):
+                self._chars += len(text)
+                choice = Choice(0, Message(None, text)) if text else None
+            case ThinkingDelta(thinking=thinking):
+                choice = Choice(0, Message(reasoning_content=thinking)) if thinking else None
+        native = Native("anthropic_messages", raw, sequence, data, "content_block_delta")
+        return ModelResponse(id=self._id, model=self._model, choices=(choice,) if choice else (), native=native)
 
     def chunk(self, event: dict[str, Any], native: Native | None = None) -> ModelResponse:
         match event.get("type"):

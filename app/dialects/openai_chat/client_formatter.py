@@ -82,7 +82,8 @@ class OpenAIClientFormatter:
         native = chunk.native
         if native is None or native.dialect != "openai_chat":
             return self._encoder.format(chunk)
-        return b"" if native.event is None else self._encoder.format_native(chunk, native.event)
+        event = native.event
+        return b"" if event is None else self._encoder.format_native(chunk, event)
 
     def _format_verbatim(self, chunk: ModelResponse, raw: bytes) -> bytes:
         if not chunk.choices:
@@ -101,7 +102,7 @@ class OpenAIClientFormatter:
         """No part of the answer: a comment, the usage, `[DONE]`."""
         if chunk.usage is not None and not self._include_usage:
             return b""
-        if chunk.native is not None and chunk.native.event is None and b"[DONE]" in raw:
+        if chunk.native is not None and not chunk.native.data and b"[DONE]" in raw:
             self._is_done = True
         if self._held or self._is_done or chunk.usage is not None:
             self._hold(chunk)

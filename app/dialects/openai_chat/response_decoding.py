@@ -10,7 +10,9 @@ from typing import Any
 import msgspec
 
 from app.dialects.openai_chat.reasoning_decoding import content_parts, reasoning_of, thinking_blocks
+from app.dialects.openai_chat.text_events import TextEvent
 from app.dialects.openai_chat.usage_decoding import decode_usage
+from app.dialects.quick_decoding import QuickDecoder
 from app.messages import Choice, Dialect, Function, Message, ModelResponse, Native, ToolCall, Usage
 
 _PADDING = frozenset(["obfuscation", "p"])
@@ -36,8 +38,29 @@ class ResponseDecoder:
         self._begun: set[int] = set()
         self._finished: set[int] = set()
         self._calls: dict[int, _CallIndexes] = {}
+        self._pieces = QuickDecoder(TextEvent)
         self._repeats_message = False
         self._is_counted = False
+
+    def quick(self, raw: bytes, sequence: int, data: bytes) -> ModelResponse | None:
+        said = self._pieces.decode(data) if not self.ended else None
+        if said is None:
+            return None
+        self._id = said.id or self._id
+        self._created = said.created or self._created
+        self._model = said.model or self._model
+        (choice,) = said.choices
+        delta = choice.delta
+        self._begun.add(choice.index)
+        return ModelResponse(
+            id=self._id,
+            created=self._created,
+            model=self._model,
+            choices=(Choice(choice.index, Message(delta.role, delta.content or None)),),
+            system_fingerprint=said.system_fingerprint or None,
+            service_tier=said.service_tier or None,
+            native=Native("openai_chat", raw, sequence, data),
+        )
 
     def chunk(self, event: dict[str, Any], native: Native | None = None) -> ModelResponse:
         get = event.get

@@ -195,7 +195,7 @@ def test_what_was_looked_at_is_counted() -> None:
 
 
 def native(chunk: ModelResponse, sequence: int, kind: str) -> ModelResponse:
-    return replace(chunk, native=Native("anthropic_messages", kind.encode(), sequence, {"type": kind}))
+    return replace(chunk, native=Native("anthropic_messages", kind.encode(), sequence, kind=kind))
 
 
 def test_what_is_held_of_a_block_goes_before_the_providers_own_end_of_it() -> None:
