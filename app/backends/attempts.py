@@ -4,14 +4,17 @@ However it ends (well, by an error, or because nobody listens any more), breaker
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from app.errors import GatewayError, UpstreamFailed, UpstreamTimeout, UpstreamTruncated
+from app.limits import Limit
 from app.messages import Batch, ModelResponse, Request
 from telemetry.context import Attempt
+
+_Answer = TypeVar("_Answer")
 
 
 class Backend(Protocol):
@@ -85,8 +88,7 @@ async def streamed(trial: Trial, backend: Backend, request: Request, limit: floa
     """`limit` is for the first chunk; the pipeline watches over the next ones."""
     with trial:
         async with aclosing(backend.stream(request, trial.attempt)) as batches:
-            async with _within(limit):
-                first = await anext(batches, None)
+            first = await _within(limit, anext(batches, None))
             if first is None:
                 raise UpstreamTruncated("The provider's stream was empty.")
             trial.saw(*first)
@@ -99,19 +101,17 @@ async def streamed(trial: Trial, backend: Backend, request: Request, limit: floa
 async def completed(trial: Trial, backend: Backend, request: Request, limit: float) -> ModelResponse:
     """`limit` is for the whole of it."""
     with trial:
-        async with _within(limit):
-            response = await backend.complete(request, trial.attempt)
+        response = await _within(limit, backend.complete(request, trial.attempt))
         trial.saw(response)
         return response
 
 
-@asynccontextmanager
-async def _within(limit: float) -> AsyncIterator[None]:
-    deadline = asyncio.timeout(limit)
+async def _within(seconds: float, answer: Awaitable[_Answer]) -> _Answer:
+    limit = Limit(seconds)
     try:
-        async with deadline:
-            yield
+        with limit:
+            return await answer
     except TimeoutError as error:
-        if not deadline.expired():
+        if not limit.expired:
             raise
-        raise UpstreamTimeout(f"The provider did not answer within {limit:g} seconds.") from error
+        raise UpstreamTimeout(f"The provider did not answer within {seconds:g} seconds.") from error

@@ -29,6 +29,9 @@ __all__ = ["Backend", "Router"]
 _Answer = TypeVar("_Answer")
 _Ask = Callable[[Trial, Backend, float], Awaitable[_Answer]]
 
+_SHORTEST = 0.001
+"""Seconds for an attempt when the request's time is up."""
+
 
 @dataclass(frozen=True)
 class _Begun:
@@ -177,7 +180,7 @@ class Router:
 
     def _limit(self, deployment: Deployment, search: _Search) -> float:
         """A deployment's own timeout is for each attempt; without one they share what the request may take."""
-        return deployment.timeout if deployment.timeout is not None else max(self._left(search), 0.0)
+        return deployment.timeout if deployment.timeout is not None else max(self._left(search), _SHORTEST)
 
     def _pool(self, name: str) -> Sequence[Deployment]:
         if (pool := self._pools.get(name)) is None:

@@ -1,10 +1,9 @@
 """A request's body from ASGI messages: bounded in size while it is read, bounded in the wait for each piece."""
 
-import asyncio
-
 from starlette.types import Message, Receive
 
 from app.errors import ClientDisconnected, InvalidRequest, RequestTimeout, RequestTooLarge
+from app.limits import Limit
 
 
 async def read_body(receive: Receive, headers: dict[str, str], limit: int, patience: float) -> bytes:
@@ -31,7 +30,7 @@ async def read_body(receive: Receive, headers: dict[str, str], limit: int, patie
 
 async def _next(receive: Receive, patience: float) -> Message:
     try:
-        async with asyncio.timeout(patience):
+        with Limit(patience):
             return await receive()
     except TimeoutError:
         raise RequestTimeout(f"No more of the request arrived within {patience:g} s.") from None

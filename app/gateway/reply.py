@@ -12,6 +12,7 @@ from starlette.types import Message, Send
 from app.dialects.errors import RenderedError
 from app.errors import ClientDisconnected
 from app.gateway.connection import ClientConnection
+from app.limits import Limit
 from telemetry.context import ObservabilityContext
 
 _EVENT_STREAM = (
@@ -76,7 +77,7 @@ class Reply:
     async def last_word(self, data: bytes) -> None:
         """The error event of a stream that failed. Cut off where the client does not read even that."""
         try:
-            async with asyncio.timeout(_LAST_WORD_TIMEOUT):
+            with Limit(_LAST_WORD_TIMEOUT):
                 await self._body(data, more=True)
                 self.complete = True
                 await self._body(b"", more=False)

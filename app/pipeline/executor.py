@@ -7,9 +7,10 @@ queue is told: closed after the upstream's terminal event and the policies' last
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 
 from app.errors import GatewayError, InternalError, UpstreamTimeout
+from app.limits import Limit
 from app.messages import Batch, ModelResponse
 from app.pipeline.closing import close_stream
-from app.pipeline.deadline import Deadline, Limit
+from app.pipeline.deadline import Deadline
 from app.pipeline.hook_context import Emit
 from app.pipeline.hooks import PolicyLink
 from app.pipeline.queues import StageQueue
@@ -28,9 +29,6 @@ class PolicyExecutor:
     def __init__(self, policies: Sequence[LoadedPolicy], settings: PipelineSettings) -> None:
         self._policies = tuple(policy for policy in policies if policy.streaming_hooks)
         self._settings = settings
-        self._shortest = min(
-            (limit for limit in (settings.policy_timeout, settings.upstream_idle_timeout) if limit), default=0.0
-        )
 
     async def process(
         self,
@@ -39,7 +37,7 @@ class PolicyExecutor:
         policy_ctx: PolicyContext,
         obs: ObservabilityContext,
     ) -> None:
-        deadline = Deadline(self._shortest)
+        deadline = Deadline()
         with obs.stage("policy_executor") as stage:
             try:
                 await self._run(input_stream, output_queue, deadline, policy_ctx, obs)
@@ -52,7 +50,6 @@ class PolicyExecutor:
                 obs.log("error", "the policy executor failed", exc_info=error)
                 output_queue.fail(InternalError(detail=repr(error)))
             finally:
-                deadline.close()
                 await close_stream(input_stream)
 
     async def run_whole(
@@ -64,13 +61,12 @@ class PolicyExecutor:
         async def collect(piece: ModelResponse) -> None:
             emitted.append(piece)
 
-        deadline = Deadline(self._shortest)
+        deadline = Deadline()
         link = PolicyLink(loaded, policy_ctx, collect, deadline, self._settings, obs)
         try:
             await link.feed(chunk)
             await link.finish()
         finally:
-            deadline.close()
             link.close()
         return emitted
 
@@ -88,7 +84,7 @@ class PolicyExecutor:
         # Entered once for the stream; per chunk it is only started and paused.
         patience = deadline.limit(0)
         try:
-            async with patience:
+            with patience:
                 await self._pump(stream, feed, patience, obs)
                 for link in links:
                     await link.finish()

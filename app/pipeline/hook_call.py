@@ -41,7 +41,7 @@ class HookCaller:
         since = perf_counter()
         limit = self._deadline.limit(self._timeout)
         try:
-            async with limit:
+            with limit:
                 await method(*values, context)
         except GatewayError:
             raise

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
-from time import monotonic
 from typing import Literal, TypeVar
 
 from msgspec.structs import replace
 
 from app.dialects.formatter import Formatter
 from app.errors import GatewayError, PolicyError, PolicyFailed, PolicyTimeout, cause_of
+from app.limits import Limit
 from app.messages import Batch, ModelResponse, Request, text_size
 from app.pipeline.admission import PipelineBreakers
 from app.pipeline.client_formatter import ClientFormatter
@@ -123,21 +123,21 @@ class PolicyOrchestrator:
         self, loaded: LoadedPolicy, hook: str, value: T, policy_ctx: PolicyContext, obs: ObservabilityContext
     ) -> T | PolicyError:
         """What the hook made of `value`, or in which way it failed."""
-        where, timeout, since = f"{loaded.name}.{hook}", self._settings.policy_timeout, monotonic()
+        where = f"{loaded.name}.{hook}"
         result: object = None
+        limit = Limit(self._settings.policy_timeout)
         try:
-            with obs.hook(loaded.name, hook):
-                async with asyncio.timeout(timeout or None) as limit:
-                    result = await getattr(loaded.policy, hook)(value, policy_ctx)
+            with obs.hook(loaded.name, hook), limit:
+                result = await getattr(loaded.policy, hook)(value, policy_ctx)
         except GatewayError:
             raise
         except Exception as error:
-            if not limit.expired():
+            if not limit.expired:
                 failure = PolicyFailed(_FAILED, detail=f"{where}: {error!r}")
                 failure.__cause__ = error
                 return failure
         # Blocking code leaves the timer no turn, and a hook may swallow its own cancellation.
-        if limit.expired() or (timeout and monotonic() - since >= timeout):
+        if limit.expired or limit.overrun:
             obs.policy_timeout(loaded.name, hook)
             return PolicyTimeout("A policy of the gateway took too long.", detail=where)
         if isinstance(result, type(value)):

@@ -1,10 +1,11 @@
-"""One timer for all limits of a stream."""
+"""Limits, alone and one within the other."""
 
 import asyncio
 import time
 
 import pytest
 
+from app.limits import Limit
 from app.pipeline.deadline import Deadline
 from tests.support import run
 
@@ -15,84 +16,114 @@ async def forever() -> None:
 
 def test_a_wait_beyond_its_limit_is_cut_off() -> None:
     async def main() -> None:
-        deadline = Deadline(0.02)
+        deadline = Deadline()
         limit = deadline.limit(0.02)
-        with pytest.raises(TimeoutError):
-            async with limit:
-                await forever()
+        with pytest.raises(TimeoutError), limit:
+            await forever()
         assert limit.expired
-        deadline.close()
 
     run(main())
 
 
 def test_the_limit_in_force_counts_and_not_the_shortest() -> None:
     async def main() -> None:
-        deadline = Deadline(0.01)
-        async with deadline.limit(5):
+        deadline = Deadline()
+        with deadline.limit(5):
             await asyncio.sleep(0.05)
-        deadline.close()
 
     run(main())
 
 
 def test_many_short_waits_add_up_to_no_timeout() -> None:
     async def main() -> None:
-        deadline = Deadline(0.03)
+        deadline = Deadline()
         for _ in range(6):
-            async with deadline.limit(0.03):
+            with deadline.limit(0.03):
                 await asyncio.sleep(0.01)
-        deadline.close()
 
     run(main())
 
 
 def test_an_outer_limit_stands_still_while_an_inner_one_is_in_force() -> None:
     async def main() -> None:
-        deadline = Deadline(0.02)
-        async with deadline.limit(0.03), deadline.limit(5):
+        deadline = Deadline()
+        with deadline.limit(0.03), deadline.limit(5):
             await asyncio.sleep(0.06)
-        deadline.close()
 
     run(main())
 
 
 def test_an_inner_limit_cuts_off_only_its_own_block() -> None:
     async def main() -> str:
-        deadline = Deadline(0.02)
-        try:
-            async with deadline.limit(5):
-                try:
-                    async with deadline.limit(0.02):
-                        await forever()
-                except TimeoutError:
-                    return "inner"
-                return "none"
-        finally:
-            deadline.close()
+        deadline = Deadline()
+        with deadline.limit(5):
+            try:
+                with deadline.limit(0.02):
+                    await forever()
+            except TimeoutError:
+                return "inner"
+        return "none"
 
     assert run(main()) == "inner"
 
 
 def test_blocking_code_leaves_an_overrun() -> None:
     async def main() -> None:
-        deadline = Deadline(0.01)
+        deadline = Deadline()
         limit = deadline.limit(0.01)
-        async with limit:
+        with limit:
             time.sleep(0.03)  # noqa: ASYNC251 - the fault under test
         assert limit.overrun
-        deadline.close()
 
     run(main())
 
 
 def test_zero_means_no_limit() -> None:
     async def main() -> None:
-        deadline = Deadline(0)
+        deadline = Deadline()
         limit = deadline.limit(0)
-        async with limit:
+        with limit:
             await asyncio.sleep(0.01)
         assert not limit.overrun
-        deadline.close()
+
+    run(main())
+
+
+def test_a_cancellation_from_elsewhere_stays_one() -> None:
+    async def limited() -> None:
+        with Limit(5):
+            await forever()
+
+    async def main() -> None:
+        task = asyncio.create_task(limited())
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    run(main())
+
+
+def test_limits_of_several_tasks_end_each_at_its_own_time() -> None:
+    async def limited(seconds: float, ended: list[float]) -> None:
+        with pytest.raises(TimeoutError), Limit(seconds):
+            await forever()
+        ended.append(seconds)
+
+    async def main() -> list[float]:
+        ended: list[float] = []
+        await asyncio.gather(*(limited(seconds, ended) for seconds in (0.06, 0.02, 0.04)))
+        return ended
+
+    assert run(main()) == [0.02, 0.04, 0.06]
+
+
+def test_a_limit_that_was_put_off_counts_from_then() -> None:
+    async def main() -> None:
+        with Limit(0.03) as limit:
+            for _ in range(4):
+                await asyncio.sleep(0.01)
+                limit.restart()
+        assert not limit.expired
 
     run(main())
