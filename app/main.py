@@ -78,6 +78,7 @@ def make_telemetry(settings: Settings, policies: Sequence[LoadedPolicy]) -> Tele
             boundary_events=said.boundary_events,
             capture_content=said.capture_content,
             propagate_traceparent=said.propagate_traceparent,
+            otlp_encoder=said.otlp_encoder,
             log_level=said.log_level,
         ),
         models=[(deployment.model_name, deployment.provider) for deployment in settings.deployments],

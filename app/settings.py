@@ -126,6 +126,8 @@ class TelemetrySettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Whether message content is recorded, redacted: on the span, as an event, or both."""
     propagate_traceparent: bool = False
     """Whether providers are told our trace id."""
+    otlp_encoder: Literal["lean", "sdk"] = "lean"
+    """Whether spans are encoded by the gateway, or by the SDK's exporter at ten times the price."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
 

@@ -16,7 +16,7 @@ from telemetry.guard import Defects, guarded
 from telemetry.log_buckets import LogBuckets
 from telemetry.names import Attribute, Event
 from telemetry.recorder import Emit
-from telemetry.spans import RecordedSpan, outgoing_headers
+from telemetry.spans import RecordedSpan, Value, outgoing_headers
 from telemetry.timeline import Timeline
 from telemetry.traffic_metrics import ClientChildren, Labels
 
@@ -115,8 +115,9 @@ class Attempt:
     def _end_span(self) -> None:
         parts = self._parts
         upstream = parts.recorder.upstream
-        if self._span.recording:
+        if self.tokens is not None:
             self._span.set(_usage_attributes(self.tokens))
+        if self.cost_usd is not None:
             self._span.set({Attribute.COST: self.cost_usd})
         if upstream is not None:
             parts.tell_content(self._span, upstream)
@@ -137,9 +138,7 @@ class Attempt:
             children.spent(self.cost_usd)
 
 
-def _usage_attributes(usage: Usage | None) -> dict[str, int | None]:
-    if usage is None:
-        return {}
+def _usage_attributes(usage: Usage) -> dict[str, Value | None]:
     return {
         Attribute.INPUT_TOKENS: usage.prompt_tokens,
         Attribute.OUTPUT_TOKENS: usage.completion_tokens,

@@ -45,9 +45,9 @@ class BoundaryEvents:
 
     def emit(self, span: RecordedSpan, name: str, at_ns: int, attributes: Mapping[str, Value]) -> None:
         if self._on_span:
-            dropped = span.events_dropped
+            dropped = span.dropped_events
             span.event(name, at_ns, attributes)
-            if span.events_dropped != dropped:
+            if span.dropped_events != dropped:
                 self._metrics.exports.dropped("events", "limit")
         if self.as_log:
             self.log(span.context, name, at_ns, attributes)

@@ -81,24 +81,19 @@ class Telemetry:
         ledger = TimeLedger(services.clock)
         timeline = Timeline(services.wall_ns(), ledger.opened_at, services.clock)
         route = route or path
-        attributes: dict[str, Value] = {
+        user_agent = headers.get("user-agent")
+        attributes: dict[str, Value | None] = {
             Attribute.HTTP_METHOD: method,
             Attribute.URL_PATH: path,
             Attribute.URL_SCHEME: scheme,
             Attribute.HTTP_ROUTE: route,
+            Attribute.SERVER_ADDRESS: server_address,
+            Attribute.SERVER_PORT: server_port,
+            Attribute.CLIENT_ADDRESS: client_address,
+            Attribute.PROTOCOL_VERSION: http_version,
+            Attribute.USER_AGENT: clean(services.scrub, user_agent, _USER_AGENT_LIMIT) if user_agent else None,
         }
         span = services.tracer.start_root(f"{method} {route}", timeline.started_ns, attributes, headers)
-        if span.recording:
-            user_agent = headers.get("user-agent")
-            span.set(
-                {
-                    Attribute.SERVER_ADDRESS: server_address,
-                    Attribute.SERVER_PORT: server_port,
-                    Attribute.CLIENT_ADDRESS: client_address,
-                    Attribute.PROTOCOL_VERSION: http_version,
-                    Attribute.USER_AGENT: clean(services.scrub, user_agent, _USER_AGENT_LIMIT) if user_agent else None,
-                }
-            )
         return ObservabilityContext(services, api, span, ledger, timeline)
 
     def register_breaker(self, breaker: str) -> None:

@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
 from telemetry.metrics import ExportMetrics
 from telemetry.names import DropReason, Signal
+from telemetry.otlp_encoding import EndedSpan
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -125,9 +126,9 @@ class Batcher(Generic[T]):
 
 
 class BatchSpans(SpanProcessor):
-    """Ended spans that are sampled go to `batcher`; for the SDK's own tracers, which serve the other routes."""
+    """For the SDK's own tracers, which serve the other routes: their ended spans go to `batcher`, too."""
 
-    def __init__(self, batcher: Batcher[ReadableSpan], flush_timeout: float) -> None:
+    def __init__(self, batcher: Batcher[EndedSpan], flush_timeout: float) -> None:
         self._batcher = batcher
         self._flush_timeout = flush_timeout
 

@@ -8,11 +8,13 @@ import logging
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal, TextIO
 
 import msgspec
 from opentelemetry.trace import SpanContext, format_span_id, format_trace_id
 
+from telemetry.access_log import AccessRecord
 from telemetry.export import Batcher
 from telemetry.metrics import ExportMetrics
 from telemetry.redact import Scrubber, clean
@@ -43,11 +45,14 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
-            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "timestamp": _timestamp(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": clean(self._scrub, record.getMessage(), _TEXT_LIMIT),
         }
+        if isinstance(record, AccessRecord):
+            line |= record.fields
+            return msgspec.json.encode(line).decode()
         fields = getattr(record, _FIELDS, None)
         if isinstance(fields, Mapping):
             for key, value in fields.items():
@@ -69,6 +74,16 @@ class JsonFormatter(logging.Formatter):
                 return [self._value(inner) for inner in value]
             case _:
                 return clean(self._scrub, str(value), _TEXT_LIMIT)
+
+
+def _timestamp(created: float) -> str:
+    seconds, fraction = divmod(created, 1)
+    return f"{_to_the_second(int(seconds))}.{int(fraction * 1000):03}+00:00"
+
+
+@lru_cache(16)
+def _to_the_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 class LogWriter(logging.Handler):

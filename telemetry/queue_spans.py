@@ -5,7 +5,7 @@ from telemetry.queue_stats import QueueStats
 from telemetry.spans import Value
 
 
-def queue_attributes(stats: QueueStats) -> dict[str, Value]:
+def queue_attributes(stats: QueueStats) -> dict[str, Value | None]:
     return {
         Attribute.QUEUE_NAME: stats.name,
         Attribute.QUEUE_CAPACITY: stats.capacity_items,

@@ -14,6 +14,7 @@ from telemetry.live import Live
 from telemetry.logs import Level, log_fields
 from telemetry.metrics import Metrics
 from telemetry.names import Attribute, Event
+from telemetry.otlp import Encoder
 from telemetry.redact import Scrubber
 from telemetry.spans import RecordedSpan, Tracer, Value
 
@@ -27,6 +28,7 @@ class TelemetryOptions:
     boundary_events: Mode = "span"
     capture_content: CaptureMode = "none"
     propagate_traceparent: bool = False
+    otlp_encoder: Encoder = "lean"
     log_level: Level = "info"
 
 

@@ -29,8 +29,9 @@ from telemetry.names import Signal
 from telemetry.otlp import Exports, exports_from_environment, sdk_disabled
 from telemetry.redact import Scrubber
 from telemetry.sampler import Sampler
+from telemetry.sdk_spans import as_readable
 from telemetry.services import Services, TelemetryOptions
-from telemetry.spans import EVENT_LIMIT, TEXT_LIMIT, Tracer
+from telemetry.spans import EVENT_LIMIT, TEXT_LIMIT, Sink, Tracer
 
 _log = logging.getLogger(__name__)
 _CLOSE_LIMIT = 2.0
@@ -64,15 +65,15 @@ def setup(
     scrub = Scrubber(secrets)
     writer = install(options.log_level, metrics.exports, scrub, log_stream) if log_stream is not None else None
     defects = Defects(lambda: metrics.exports.dropped("internal", "defect"))
-    exports = Exports() if span_exporter is not None else _exports(options, metrics)
     provider = _tracer_provider()
+    exports = Exports() if span_exporter is not None else _exports(options, metrics, provider.resource)
     processor = _processor(span_exporter, exports)
     if processor is not None:
         provider.add_span_processor(processor)
     services = Services(
         options=options,
         metrics=metrics,
-        tracer=_tracer(provider, processor, scrub, defects),
+        tracer=_tracer(provider, _sink(processor, exports), scrub, defects),
         boundary=BoundaryEvents(
             options.boundary_events,
             metrics,
@@ -104,9 +105,9 @@ def _with_environment(options: TelemetryOptions) -> TelemetryOptions:
     return replace(options, capture_content=_CAPTURE[text])
 
 
-def _exports(options: TelemetryOptions, metrics: Metrics) -> Exports:
+def _exports(options: TelemetryOptions, metrics: Metrics, resource: Resource) -> Exports:
     with_logs = options.boundary_events != "span" or options.capture_content in ("event", "both")
-    return exports_from_environment(metrics.exports, with_logs=with_logs)
+    return exports_from_environment(metrics.exports, resource, with_logs=with_logs, encoder=options.otlp_encoder)
 
 
 def _tracer_provider() -> TracerProvider:
@@ -132,10 +133,16 @@ def _processor(span_exporter: SpanExporter | None, exports: Exports) -> SpanProc
     return BatchSpans(exports.spans, _CLOSE_LIMIT) if exports.spans is not None else None
 
 
-def _tracer(provider: TracerProvider, processor: SpanProcessor | None, scrub: Scrubber, defects: Defects) -> Tracer:
+def _sink(processor: SpanProcessor | None, exports: Exports) -> Sink | None:
+    if exports.spans is not None:
+        return exports.spans.offer
+    return None if processor is None else lambda span: processor.on_end(as_readable(span))
+
+
+def _tracer(provider: TracerProvider, sink: Sink | None, scrub: Scrubber, defects: Defects) -> Tracer:
     disabled = sdk_disabled()
     return Tracer(
-        sink=None if processor is None or disabled else processor.on_end,
+        sink=None if disabled else sink,
         sampler=ALWAYS_OFF if disabled else provider.sampler,
         resource=provider.resource,
         scrub=scrub,

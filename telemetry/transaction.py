@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from opentelemetry.trace import SpanContext, SpanKind, format_span_id, format_trace_id
 from prometheus_client import Histogram
 
+from telemetry.access_log import is_logged, log_access
 from telemetry.attempt import Attempt, AttemptParts
 from telemetry.chunks import Cost
 from telemetry.content import Conversation
@@ -17,13 +18,14 @@ from telemetry.guard import guarded
 from telemetry.ledger import TimeLedger
 from telemetry.live import StreamFlow
 from telemetry.logs import Level, log_fields
-from telemetry.names import ACCESS_LOGGER, ONCE, OTHER, TRANSACTION_PREFIX, Attribute, Event, Outcome, Span, Stage
+from telemetry.names import ONCE, OTHER, TRANSACTION_PREFIX, Attribute, Event, Outcome, Span, Stage
 from telemetry.queue_spans import high_water_attributes, queue_attributes
 from telemetry.queue_stats import QueueStats
 from telemetry.recorder import TransactionRecorder
+from telemetry.redact import clean
 from telemetry.scopes import HookScope, SpanScope
 from telemetry.services import Services
-from telemetry.spans import RecordedSpan, Value
+from telemetry.spans import TEXT_LIMIT, RecordedSpan, Value
 from telemetry.timeline import Timeline
 from telemetry.transaction_end import (
     Description,
@@ -36,7 +38,6 @@ from telemetry.transaction_end import (
 )
 
 _log = logging.getLogger("flowspan")
-_access = logging.getLogger(ACCESS_LOGGER)
 
 
 class ObservabilityContext:
@@ -97,9 +98,9 @@ class ObservabilityContext:
             about.provider = labels.provider(provider)
         if stream is not None:
             about.stream = stream
-        if self._span.recording:
-            self._span.set(description_attributes(about))
-            self._span.set({Attribute.POLICY: tuple(policies) if policies else None})
+        self._span.set(description_attributes(about))
+        if policies:
+            self._span.set({Attribute.POLICY: tuple(policies)})
         # Here, so that the counters of a new model stand at zero before the transaction's end moves one.
         self._services.metrics.server.outcomes(about.api, about.model, about.stream)
 
@@ -186,19 +187,20 @@ class ObservabilityContext:
         # A deployment's breaker bears its id: its counters have to stand at zero before it trips.
         self._services.metrics.breakers.register(deployment)
         started_at = self._timeline.now()
-        attributes: dict[str, Value] = {
+        attributes: dict[str, Value | None] = {
             Attribute.OPERATION: operation,
             Attribute.PROVIDER: provider,
             Attribute.REQUEST_MODEL: model,
             Attribute.REQUEST_STREAM: stream,
             Attribute.DEPLOYMENT: deployment,
+            Attribute.SERVER_ADDRESS: server_address,
+            Attribute.SERVER_PORT: server_port,
         }
         stage = self._stages.get("policy_executor")
         parent = stage.span if stage is not None and not stage.left else self._span
         span = self._services.tracer.start_child(
             parent, f"{operation} {model}", self._timeline.ns(started_at), attributes, SpanKind.CLIENT
         )
-        span.set({Attribute.SERVER_ADDRESS: server_address, Attribute.SERVER_PORT: server_port})
         if retry_of is not None:
             span.link(retry_of.span_context, "retry_of")
         attempt = Attempt(self._attempt_parts(operation, provider, model), span, started_at, cost)
@@ -269,9 +271,10 @@ class ObservabilityContext:
 
     @guarded
     def _log_access(self, end: End) -> None:
-        if _access.isEnabledFor(logging.INFO):
-            fields = access_fields(self._about, end, self.ledger, self.recorder, self.transaction_id)
-            _access.info("%s %s", self._span.name, end.outcome, extra=log_fields(self._span.context, fields))
+        if is_logged():
+            detail = None if end.detail is None else clean(self._services.scrub, end.detail, TEXT_LIMIT)
+            fields = access_fields(self._about, end._replace(detail=detail), self.ledger, self.recorder)
+            log_access(f"{self._span.name} {end.outcome}", {**self._ids(), **fields})
 
     @guarded
     def _high_water(self, stats: QueueStats, percent: int) -> None:
@@ -297,16 +300,23 @@ class ObservabilityContext:
             self._services.options.propagate_traceparent,
         )
 
+    def _ids(self) -> dict[str, object]:
+        return {
+            "trace_id": format_trace_id(self._span.trace_id),
+            "span_id": format_span_id(self._span.span_id),
+            "transaction_id": self.transaction_id,
+        }
+
     def _cost_usd(self) -> float | None:
         costs = [attempt.cost_usd for attempt in self._attempts if attempt.cost_usd is not None]
         return sum(costs) if costs else None
 
-    def _child(self, name: str, attributes: dict[str, Value], start_ns: int | None = None) -> RecordedSpan:
+    def _child(self, name: str, attributes: dict[str, Value | None], start_ns: int | None = None) -> RecordedSpan:
         at_ns = self._timeline.ns() if start_ns is None else start_ns
         return self._services.tracer.start_child(self._span, name, at_ns, attributes)
 
 
 def _transaction_id(span: RecordedSpan) -> str:
     """The trace's id; where the caller began the trace, which may hold several transactions, with the span's."""
-    trace_id = TRANSACTION_PREFIX + format_trace_id(span.context.trace_id)
-    return f"{trace_id}_{format_span_id(span.context.span_id)}" if span.remote_parent else trace_id
+    trace_id = TRANSACTION_PREFIX + format_trace_id(span.trace_id)
+    return f"{trace_id}_{format_span_id(span.span_id)}" if span.remote_parent else trace_id

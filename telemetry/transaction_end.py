@@ -32,7 +32,7 @@ class Description:
     stream: bool = False
 
 
-def description_attributes(about: Description) -> dict[str, Value]:
+def description_attributes(about: Description) -> dict[str, Value | None]:
     return {
         Attribute.OPERATION: about.operation,
         Attribute.REQUEST_MODEL: about.model,
@@ -92,11 +92,8 @@ def count_end(
             children.per_token((ledger.total - recorder.ttft_s) / (usage.completion_tokens - 1))
 
 
-def access_fields(
-    about: Description, end: End, ledger: TimeLedger, recorder: TransactionRecorder, transaction_id: str
-) -> dict[str, object]:
+def access_fields(about: Description, end: End, ledger: TimeLedger, recorder: TransactionRecorder) -> dict[str, object]:
     fields: dict[str, object] = {
-        "transaction_id": transaction_id,
         "outcome": end.outcome,
         "status": end.status,
         "api": about.api,

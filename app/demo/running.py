@@ -40,7 +40,9 @@ class RunningGateway:
         self.spans = SpanCollector()
         self.log = LogTail()
         self._telemetry = _telemetry(settings, self.spans, self.log)
-        self._exports = exports_from_environment(self._telemetry.metrics.exports, with_logs=False)
+        self._exports = exports_from_environment(
+            self._telemetry.metrics.exports, self._telemetry.tracer_provider.resource, with_logs=False
+        )
         if self._exports.spans is not None:
             self.spans.pass_on = self._exports.spans.offer
         self._socket = _listening(settings.server.host)

@@ -196,7 +196,9 @@ class RunningGateway:
     def _in_memory(self, settings: Settings) -> Telemetry:
         said = settings.telemetry
         return setup(
-            TelemetryOptions(said.boundary_events, said.capture_content, said.propagate_traceparent, said.log_level),
+            TelemetryOptions(
+                said.boundary_events, said.capture_content, said.propagate_traceparent, log_level=said.log_level
+            ),
             models=[(one.model_name, one.provider) for one in settings.deployments],
             policies=[loaded.name for loaded in load_policies(settings.policies)],
             secrets=secrets_of(settings),
