@@ -6,10 +6,10 @@ entering one stores a float.
 """
 
 import asyncio
+import threading
 from math import inf
 from time import monotonic
 from types import TracebackType
-from weakref import WeakKeyDictionary
 
 
 class Limit:
@@ -90,12 +90,18 @@ class _Watch:
             self.wake_at(due)
 
 
-_watches: WeakKeyDictionary[asyncio.AbstractEventLoop, _Watch] = WeakKeyDictionary()
+class _Here(threading.local):
+    """The loop that runs in this thread, and its watch."""
+
+    loop: asyncio.AbstractEventLoop | None = None
+    watch = _Watch()
+
+
+_here = _Here()
 
 
 def _watch() -> _Watch:
     loop = asyncio.get_running_loop()
-    watch = _watches.get(loop)
-    if watch is None:
-        watch = _watches[loop] = _Watch()
-    return watch
+    if _here.loop is not loop:
+        _here.loop, _here.watch = loop, _Watch()
+    return _here.watch

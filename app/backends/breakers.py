@@ -70,6 +70,8 @@ class UpstreamBreakers:
         return breaker
 
     def _tell(self, obs: ObservabilityContext) -> None:
+        if not self._changes:
+            return
         changes, self._changes[:] = list(self._changes), []
         for change in changes:
             obs.breaker_transition(change.breaker, change.from_state.value, change.to_state.value, change.reason)

@@ -56,7 +56,7 @@ def next_move(
         return Refuse(failures[-1].error)
     if len(failures) > settings.num_retries:
         return Exhausted()
-    tried = {failure.deployment.id for failure in failures}
+    tried = [failure.deployment.id for failure in failures]
     if fresh := [one for one in pool if one.id not in tried and not is_open(one)]:
         return Try(_choose(fresh, draw()))
     again = {
@@ -85,6 +85,8 @@ def by_model(deployments: Sequence[Deployment]) -> Mapping[str, tuple[Deployment
 
 def _choose(candidates: Sequence[Deployment], draw: float) -> Deployment:
     """Weighted, among those of the lowest order."""
+    if len(candidates) == 1:
+        return candidates[0]
     lowest = min(one.order for one in candidates)
     equals = [one for one in candidates if one.order == lowest]
     point = draw * sum(max(one.weight, 0.0) for one in equals)

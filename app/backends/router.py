@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from typing import TypeVar, assert_never
 from urllib.parse import urlsplit
 
@@ -152,7 +152,7 @@ class Router:
         if isinstance(permit, Denied):
             return None
         obs.describe(provider=deployment.provider)
-        address, port = _server(deployment)
+        address, port = _server(deployment.params.get("api_base") or deployment.params.get("base_url"))
         search.attempt = obs.attempt(
             deployment=deployment.id,
             provider=deployment.provider,
@@ -193,9 +193,9 @@ class Router:
         return backend
 
 
-def _server(deployment: Deployment) -> tuple[str | None, int | None]:
+@lru_cache(4096)
+def _server(base: object) -> tuple[str | None, int | None]:
     """Where the operator's base URL points; a provider's own address is LiteLLM's to know."""
-    base = deployment.params.get("api_base") or deployment.params.get("base_url")
     try:
         url = urlsplit(str(base or ""))
         return url.hostname, url.port

@@ -16,6 +16,8 @@ class Transitions:
         self._noted.append(transition)
 
     def tell(self, obs: ObservabilityContext) -> None:
+        if not self._noted:
+            return
         noted, self._noted = self._noted, []
         for change in noted:
             obs.breaker_transition(change.breaker, change.from_state.value, change.to_state.value, change.reason)

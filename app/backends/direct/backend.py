@@ -1,4 +1,4 @@
-"""A deployment asked directly.
+"""A deployment asked directly. How long to wait for its answer is the caller's to say.
 
 Promised: the provider's bytes are behind every chunk; what it did not finish is `UpstreamTruncated`; the connection is
 closed as soon as nobody reads any more, and goes back to the pool only after a whole answer.
@@ -105,13 +105,9 @@ class DirectBackend:
     async def _answer(self, ask: Ask, wanted: str, attempt: Attempt | None) -> aiohttp.ClientResponse:
         """A good answer's head; the caller closes it."""
         headers = ask.headers if attempt is None else {**ask.headers, **attempt.trace_headers}
-        limit = asyncio.timeout(self._timeout)
         try:
-            async with limit:
-                response = await self._connections.post(ask.url, msgspec.json.encode(ask.body), headers)
+            response = await self._connections.post(ask.url, msgspec.json.encode(ask.body), headers)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            if limit.expired():
-                raise UpstreamTimeout(f"The provider did not answer within {self._timeout:g} seconds.") from error
             raise lost(error, self._scrub) from error
         if attempt is not None:
             _tell_request_id(attempt, response.headers)
