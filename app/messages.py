@@ -133,6 +133,15 @@ class Reasoning(Struct, frozen=True):
     extra: dict[str, Any] = {}
 
 
+class NativeRequest(Struct, frozen=True):
+    """The client's own `body`, and what was decoded from it. Its messages and tools go on as they came to a provider of
+    the same dialect, as long as the request holds these very objects: who changes anything makes new ones."""
+
+    body: dict[str, Any]
+    messages: tuple[InputMessage, ...]
+    tools: tuple[ToolDefinition, ...]
+
+
 class Request(Struct, frozen=True, kw_only=True):
     """What a client asks for. `stop` and the sampling parameters are None or empty where the client said nothing."""
 
@@ -157,6 +166,18 @@ class Request(Struct, frozen=True, kw_only=True):
     extra: dict[str, Any] = {}
     headers: dict[str, str] = {}
     """Client headers that may go to a provider of the same dialect (`anthropic-beta`, ...), lower-case names."""
+    native: NativeRequest | None = None
+
+    def native_messages(self, dialect: Dialect) -> dict[str, Any] | None:
+        """The body that has the messages as the client wrote them, where nobody changed any."""
+        native = self.native
+        untouched = native is not None and self.dialect == dialect and self.messages is native.messages
+        return native.body if native is not None and untouched else None
+
+    def native_tools(self, dialect: Dialect) -> list[dict[str, Any]] | None:
+        native = self.native
+        untouched = native is not None and self.dialect == dialect and self.tools is native.tools
+        return native.body.get("tools") if native is not None and untouched else None
 
     def map_text(self, change: Callable[[str], str], change_json: Callable[[str], str] | None = None) -> "Request":
         """Apply `change` to every text that the model will read, and `change_json` to the arguments of tool calls

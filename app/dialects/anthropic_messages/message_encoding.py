@@ -33,6 +33,8 @@ _NOT_IN_IDS = re.compile(r"[^a-zA-Z0-9_-]")
 
 def encode_messages(request: Request) -> tuple[str | _Blocks, list[dict[str, Any]]]:
     """The system prompt, empty if there is none, and the messages; a conversation that is all system is refused."""
+    if (native := request.native_messages("anthropic_messages")) is not None:
+        return native.get("system") or "", native["messages"]
     system, others = _split(request)
     same = request.dialect == "anthropic_messages"
     system_parts = [part for _, message in system for part in message.parts]

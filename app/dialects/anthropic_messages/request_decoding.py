@@ -10,7 +10,7 @@ from typing import Any
 from app.dialects.anthropic_messages import wire
 from app.dialects.anthropic_messages.block_decoding import decode_content
 from app.dialects.validation import check, missing_field, without
-from app.messages import InputMessage, Reasoning, Request, ToolChoice, ToolDefinition
+from app.messages import InputMessage, NativeRequest, Reasoning, Request, ToolChoice, ToolDefinition
 
 _FORWARDED_HEADERS = frozenset({"anthropic-version", "anthropic-beta", "x-claude-code-session-id"})
 _DECODED = frozenset(wire.Body.__annotations__)
@@ -23,17 +23,19 @@ def decode_request(body: dict[str, Any], headers: Mapping[str, str]) -> Request:
     """`body` comes from `parse_body`; what is not a legal request raises `InvalidRequest` with the field's path."""
     said = check(body, wire.Body)
     choice, parallel, choice_extra = _tool_choice(said.get("tool_choice"))
+    messages = (*_system(said), *(_message(message, at) for at, message in enumerate(said["messages"])))
+    tools = tuple([_tool(tool, f"tools[{at}]") for at, tool in enumerate(said.get("tools") or ())])
     return Request(
         dialect="anthropic_messages",
         model=said["model"],
-        messages=(*_system(said), *(_message(message, at) for at, message in enumerate(said["messages"]))),
+        messages=messages,
         stream=bool(said.get("stream")),
         max_tokens=said["max_tokens"],
         temperature=said.get("temperature"),
         top_p=said.get("top_p"),
         top_k=said.get("top_k"),
         stop=tuple(said.get("stop_sequences") or ()),
-        tools=tuple(_tool(tool, f"tools[{at}]") for at, tool in enumerate(said.get("tools") or ())),
+        tools=tools,
         tool_choice=choice,
         parallel_tool_calls=parallel,
         reasoning=_reasoning(said),
@@ -41,6 +43,7 @@ def decode_request(body: dict[str, Any], headers: Mapping[str, str]) -> Request:
         user=(said.get("metadata") or {}).get("user_id"),
         extra=_extra(body, said, choice_extra),
         headers={name.lower(): value for name, value in headers.items() if name.lower() in _FORWARDED_HEADERS},
+        native=NativeRequest(body, messages, tools),
     )
 
 

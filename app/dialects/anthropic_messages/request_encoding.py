@@ -28,7 +28,8 @@ def encode_request(request: Request) -> dict[str, Any]:
     body |= {"system": system} if system else {}
     body |= _options(request)
     if request.tools:
-        body["tools"] = [_tool(tool, same, f"tools[{at}]") for at, tool in enumerate(request.tools)]
+        native = request.native_tools("anthropic_messages")
+        body["tools"] = native or [_tool(tool, same, f"tools[{at}]") for at, tool in enumerate(request.tools)]
     if choice := _tool_choice(request):
         body["tool_choice"] = {**extra.get("tool_choice", {}), **choice}
     if thinking:

@@ -11,7 +11,7 @@ from app.dialects.openai_chat import wire
 from app.dialects.openai_chat.message_decoding import decode_message
 from app.dialects.validation import check, missing_field, without
 from app.errors import InvalidRequest
-from app.messages import Reasoning, Request, ToolChoice, ToolDefinition
+from app.messages import NativeRequest, Reasoning, Request, ToolChoice, ToolDefinition
 
 _FORWARDED_HEADERS = frozenset({"openai-beta", "x-client-request-id"})
 _MAX_TOKENS = ("max_completion_tokens", "max_tokens")
@@ -26,10 +26,12 @@ def decode_request(body: dict[str, Any], headers: Mapping[str, str]) -> Request:
     effort = said.get("reasoning_effort")
     stop = said.get("stop")
     choice, choice_extra = _tool_choice(said)
+    messages = tuple([decode_message(message, f"messages[{at}]") for at, message in enumerate(said["messages"])])
+    tools = tuple([_tool(tool, f"tools[{at}]") for at, tool in enumerate(said.get("tools") or ())])
     return Request(
         dialect="openai_chat",
         model=said["model"],
-        messages=tuple(decode_message(message, f"messages[{at}]") for at, message in enumerate(said["messages"])),
+        messages=messages,
         stream=bool(said.get("stream")),
         include_usage=bool((said.get("stream_options") or {}).get("include_usage")),
         n=said.get("n"),
@@ -37,7 +39,7 @@ def decode_request(body: dict[str, Any], headers: Mapping[str, str]) -> Request:
         temperature=said.get("temperature"),
         top_p=said.get("top_p"),
         stop=(stop,) if isinstance(stop, str) else tuple(stop or ()),
-        tools=tuple(_tool(tool, f"tools[{at}]") for at, tool in enumerate(said.get("tools") or ())),
+        tools=tools,
         tool_choice=choice,
         parallel_tool_calls=said.get("parallel_tool_calls"),
         reasoning=None if effort is None else Reasoning(enabled=effort != "none", effort=effort),
@@ -45,6 +47,7 @@ def decode_request(body: dict[str, Any], headers: Mapping[str, str]) -> Request:
         user=said.get("user"),
         extra=_extra(body, choice_extra),
         headers={name.lower(): value for name, value in headers.items() if name.lower() in _FORWARDED_HEADERS},
+        native=NativeRequest(body, messages, tools),
     )
 
 

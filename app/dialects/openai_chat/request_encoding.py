@@ -23,7 +23,8 @@ def encode_request(request: Request) -> dict[str, Any]:
     if request.max_tokens is not None:
         body[_max_tokens_name(extra)] = request.max_tokens
     if request.tools:
-        body["tools"] = [_tool(tool, same, f"tools[{at}]") for at, tool in enumerate(request.tools)]
+        native = request.native_tools("openai_chat")
+        body["tools"] = native or [_tool(tool, same, f"tools[{at}]") for at, tool in enumerate(request.tools)]
     if request.tool_choice is not None:
         body["tool_choice"] = _tool_choice(request.tool_choice, extra.get("tool_choice", {}))
     if request.parallel_tool_calls is not None and (same or request.tools):

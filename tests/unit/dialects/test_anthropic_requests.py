@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from app.dialects.anthropic_messages import decode_request, encode_request
 from app.errors import InvalidRequest
@@ -131,8 +132,21 @@ def test_parameters_have_their_places() -> None:
         ),
     ],
 )
-def test_what_is_normalised(said: dict[str, Any], meant: dict[str, Any]) -> None:
-    assert encode_request(decode_request({**_body(), **said}, {})) == {**_body(), **meant}
+def test_what_is_normalised_where_a_message_changed(said: dict[str, Any], meant: dict[str, Any]) -> None:
+    changed = replace(decode_request({**_body(), **said}, {}), native=None)
+    assert encode_request(changed) == {**_body(), **meant}
+
+
+def test_what_nobody_changed_goes_on_as_the_client_wrote_it() -> None:
+    messages = [{"role": "user", "content": [{"type": "text", "text": "hi"}], "unknown": None}]
+    tools: list[dict[str, Any]] = [{"name": "read", "input_schema": {}, "unknown": None}]
+    request = decode_request(_body(messages=messages, tools=tools), {})
+    sent = encode_request(replace(request, temperature=0.5))
+    assert sent["messages"] is messages
+    assert sent["tools"] is tools
+    assert request.map_text(str.upper).native_messages(request.dialect) is None
+    assert encode_request(request.map_text(str.upper))["messages"][0]["content"] == "HI"
+    assert "tools" not in encode_request(replace(request, tools=()))
 
 
 @pytest.mark.parametrize(

@@ -145,8 +145,22 @@ def test_the_token_limit_keeps_its_name_and_takes_a_new_value(name: str) -> None
         ),
     ],
 )
-def test_what_is_normalised(said: dict[str, Any], meant: dict[str, Any]) -> None:
-    assert encode_request(decode_request({**_body(), **said}, {})) == {**_body(), **meant}
+def test_what_is_normalised_where_a_message_changed(said: dict[str, Any], meant: dict[str, Any]) -> None:
+    changed = replace(decode_request({**_body(), **said}, {}), native=None)
+    assert encode_request(changed) == {**_body(), **meant}
+
+
+def test_what_nobody_changed_goes_on_as_the_client_wrote_it() -> None:
+    messages = [{"role": "user", "content": [{"type": "text", "text": "hi"}], "unknown": None}]
+    request = decode_request(
+        _body(messages=messages, tools=[{"type": "function", "function": {"name": "read", "unknown": 1}}]), {}
+    )
+    sent = encode_request(replace(request, temperature=0.5))
+    assert sent["messages"] is messages
+    assert sent["tools"] == [{"type": "function", "function": {"name": "read", "unknown": 1}}]
+    assert request.map_text(str.upper).native_messages(request.dialect) is None
+    assert encode_request(request.map_text(str.upper))["messages"][0]["content"] == "HI"
+    assert "tools" not in encode_request(replace(request, tools=()))
 
 
 @pytest.mark.parametrize(
