@@ -1,16 +1,22 @@
-"""The floor: a bare FastAPI, uvicorn and aiohttp byte passthrough, with nothing switched on."""
+"""The floor: a bare FastAPI, uvicorn and aiohttp byte passthrough, with nothing switched on.
+
+    python -m bench.floor PORT UPSTREAM [--reencode]
+
+With `--reencode` it parses each event and encodes it again, as a gateway that translates has to.
+"""
 
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aiohttp
+import msgspec
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import Response, StreamingResponse
 
 
-def make_app(upstream: str) -> FastAPI:
+def make_app(upstream: str, reencode: bool) -> FastAPI:
     sessions: list[aiohttp.ClientSession] = []
 
     @asynccontextmanager
@@ -21,6 +27,10 @@ def make_app(upstream: str) -> FastAPI:
 
     app = FastAPI(lifespan=lifespan)
 
+    @app.get("/readyz")
+    async def ready() -> Response:
+        return Response()
+
     @app.post("/v1/chat/completions")
     async def forward(request: Request) -> Response:
         body = await request.body()
@@ -28,18 +38,37 @@ def make_app(upstream: str) -> FastAPI:
             f"{upstream}/v1/chat/completions", data=body, headers={"content-type": "application/json"}
         )
         if reply.content_type != "text/event-stream":
-            return Response(await reply.read(), reply.status, media_type=reply.content_type)
-        return StreamingResponse(reply.content.iter_any(), reply.status, media_type="text/event-stream")
+            data = await reply.read()
+            return Response(_encoded(data) if reencode else data, reply.status, media_type=reply.content_type)
+        events = _reencoded(reply.content) if reencode else reply.content.iter_any()
+        return StreamingResponse(events, reply.status, media_type="text/event-stream")
 
     return app
 
 
+def _encoded(data: bytes) -> bytes:
+    return msgspec.json.encode(msgspec.json.decode(data))
+
+
+async def _reencoded(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    rest = b""
+    async for data in content.iter_any():
+        *events, rest = (rest + data).split(b"\n\n")
+        yield b"".join([_event(event) for event in events])
+
+
+def _event(event: bytes) -> bytes:
+    data = event.removeprefix(b"data: ")
+    return b"data: " + (data if data == b"[DONE]" else _encoded(data)) + b"\n\n"
+
+
 if __name__ == "__main__":
     uvicorn.run(
-        make_app(sys.argv[2]),
+        make_app(sys.argv[2], "--reencode" in sys.argv),
         port=int(sys.argv[1]),
         loop="uvloop",
         http="httptools",
         access_log=False,
         log_level="error",
+        backlog=2048,
     )

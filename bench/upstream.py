@@ -1,72 +1,150 @@
-"""A mock provider that is never the limit: asyncio protocols and prebuilt bytes. It also swallows OTLP.
+"""A mock provider that is never the limit: asyncio protocols and prebuilt bytes. It also takes OTLP, and forgets it.
 
-`POST /v1/chat/completions` answers one small JSON, or as many SSE chunks as the model's name ends in (`mock-200`),
-all in one write. Everything else gets an empty 200.
+    python -m bench.upstream PORT
+
+`POST .../chat/completions` and `.../messages` answer in their dialect, as the model's name says:
+
+    bench-20        one JSON, or a stream of 20 chunks all in one write
+    bench-50-20     50 chunks, 20 ms apart; each says when it was sent (`t=NANOSECONDS`, the monotonic clock)
+    bench-hold      one chunk, and then nothing until the client goes
+
+Everything else gets an empty 200.
 """
 
 import asyncio
 import re
 import sys
+from time import monotonic_ns
+from typing import cast
 
-JSON_BODY = (
-    b'{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"mock","choices":[{"index":0,"message":'
+import uvloop
+
+_MODEL = re.compile(rb'"bench-(hold|\d+)(?:-(\d+))?"')
+_LENGTH = re.compile(rb"content-length: (\d+)")
+_STREAMED = re.compile(rb'"stream": ?true')
+_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n"
+_CHUNKED = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+
+OPENAI_JSON = (
+    b'{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"bench","choices":[{"index":0,"message":'
     b'{"role":"assistant","content":"Hello there, how can I help?"},"finish_reason":"stop"}],'
     b'"usage":{"prompt_tokens":9,"completion_tokens":8,"total_tokens":17}}'
 )
-HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n"
-_CHUNK = (
-    b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"mock","choices":[{"index":0,'
-    b'"delta":{"content":"token %d "},"finish_reason":null}]}\n\n'
+ANTHROPIC_JSON = (
+    b'{"id":"msg_1","type":"message","role":"assistant","model":"bench","content":[{"type":"text","text":'
+    b'"Hello there, how can I help?"}],"stop_reason":"end_turn","stop_sequence":null,'
+    b'"usage":{"input_tokens":9,"output_tokens":8}}'
 )
-_END = (
-    b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"mock","choices":[{"index":0,'
+_OPENAI_CHUNK = (
+    b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"bench","choices":[{"index":0,'
+    b'"delta":{"content":"t=%d "},"finish_reason":null}]}\n\n'
+)
+_OPENAI_END = (
+    b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"bench","choices":[{"index":0,'
     b'"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
 )
+_ANTHROPIC_START = (
+    b'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant",'
+    b'"model":"bench","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":9,'
+    b'"output_tokens":1}}}\n\nevent: content_block_start\ndata: {"type":"content_block_start","index":0,'
+    b'"content_block":{"type":"text","text":""}}\n\n'
+)
+_ANTHROPIC_CHUNK = (
+    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta",'
+    b'"text":"t=%d "}}\n\n'
+)
+_ANTHROPIC_END = (
+    b'event: content_block_stop\ndata: {"type":"content_block_stop","index":0}\n\nevent: message_delta\ndata: '
+    b'{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":8}}\n\n'
+    b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+)
 
 
-def stream_body(chunks: int) -> bytes:
-    return b"".join(_CHUNK % number for number in range(chunks)) + _END
+class Dialect:
+    def __init__(self, whole: bytes, start: bytes, chunk: bytes, end: bytes) -> None:
+        self.json = _HEAD % (b"application/json", len(whole)) + whole
+        self.start = start
+        self.chunk = chunk
+        self.end = end
+        self._bursts: dict[int, bytes] = {}
+
+    def burst(self, chunks: int) -> bytes:
+        """A stream that comes all at once."""
+        if chunks not in self._bursts:
+            body = self.start + b"".join(self.chunk % number for number in range(chunks)) + self.end
+            self._bursts[chunks] = _HEAD % (b"text/event-stream", len(body)) + body
+        return self._bursts[chunks]
+
+
+_OPENAI = Dialect(OPENAI_JSON, b"", _OPENAI_CHUNK, _OPENAI_END)
+_ANTHROPIC = Dialect(ANTHROPIC_JSON, _ANTHROPIC_START, _ANTHROPIC_CHUNK, _ANTHROPIC_END)
 
 
 class Upstream(asyncio.Protocol):
     def __init__(self) -> None:
         self._buffer = b""
         self._transport: asyncio.Transport | None = None
-        self._bodies: dict[int, bytes] = {}
+        self._loop = asyncio.get_running_loop()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports do not derive from asyncio's.
+        self._transport = cast(asyncio.Transport, transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
         while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
             head = self._buffer[:end].lower()
-            length = re.search(rb"content-length: (\d+)", head)
+            length = _LENGTH.search(head)
             total = end + 4 + (int(length[1]) if length else 0)
             if len(self._buffer) < total:
                 return
             body, self._buffer = self._buffer[end + 4 : total], self._buffer[total:]
-            self._answer(head, body)
+            self._answer(head.split(b"\r\n", 1)[0], body)
 
-    def _answer(self, head: bytes, body: bytes) -> None:
+    def _answer(self, request_line: bytes, body: bytes) -> None:
         assert self._transport is not None
-        if b"/chat/completions" not in head.split(b"\r\n", 1)[0]:
-            self._transport.write(HEAD % (b"application/x-protobuf", 0))
-            return
-        if re.search(rb'"stream": ?true', body):
-            asked = re.search(rb"mock-(\d+)", body)
-            chunks = int(asked[1]) if asked else 20
-            reply = self._bodies.setdefault(chunks, stream_body(chunks))
-            self._transport.write(HEAD % (b"text/event-stream", len(reply)) + reply)
+        dialect = _OPENAI if b"/chat/completions" in request_line else _ANTHROPIC
+        if dialect is _ANTHROPIC and b"/messages" not in request_line:
+            self._transport.write(_HEAD % (b"application/x-protobuf", 0))
+        elif _STREAMED.search(body):
+            self._stream(dialect, body)
         else:
-            self._transport.write(HEAD % (b"application/json", len(JSON_BODY)) + JSON_BODY)
+            self._transport.write(dialect.json)
+
+    def _stream(self, dialect: Dialect, body: bytes) -> None:
+        assert self._transport is not None
+        asked = _MODEL.search(body)
+        chunks, pause = (asked[1], asked[2]) if asked else (b"20", None)
+        if chunks == b"hold":
+            self._transport.write(_CHUNKED + _framed(dialect.start + dialect.chunk % monotonic_ns()))
+        elif pause is None:
+            self._transport.write(dialect.burst(int(chunks)))
+        else:
+            self._transport.write(_CHUNKED + (_framed(dialect.start) if dialect.start else b""))
+            self._pace(dialect, int(chunks), int(pause) / 1000, self._loop.time())
+
+    def _pace(self, dialect: Dialect, left: int, pause: float, due: float) -> None:
+        """Each chunk at its own time, however late the one before was."""
+        if self._transport is None:
+            return
+        if left:
+            self._transport.write(_framed(dialect.chunk % monotonic_ns()))
+            self._loop.call_at(due + pause, self._pace, dialect, left - 1, pause, due + pause)
+        else:
+            self._transport.write(_framed(dialect.end) + b"0\r\n\r\n")
+
+
+def _framed(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 async def main(port: int) -> None:
-    server = await asyncio.get_running_loop().create_server(Upstream, "127.0.0.1", port)
+    server = await asyncio.get_running_loop().create_server(Upstream, "127.0.0.1", port, backlog=2048)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1])))
+    uvloop.run(main(int(sys.argv[1])))

@@ -1,0 +1,123 @@
+"""`python -m bench`: the whole table, in about ten minutes. `--quick`: a few ratios to the floor, with limits."""
+
+import json
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import click
+import uvloop
+
+from bench.cells import CELLS, Cell, measure
+from bench.report import Results, latencies, ratio, table
+from bench.servers import BY_NAME, Row, Server, Servers, missing
+
+QUICK_ROWS = ("floor", "flowspan")
+LIMITS = {
+    "small JSON, 32 at once": 3.2,
+    "burst of 200 chunks, 32 at once": 4.6,
+    "50 chunks at 20 ms, 100 at once": 1.6,
+}
+"""Times the floor, of the row `flowspan`: what was measured last, and a third."""
+_NOT_MEASURED = {("direct", "500 held streams")}
+_SLOW = frozenset({"flowspan, by LiteLLM", "LiteLLM proxy"})
+"""These get a tenth of the load: they cost ten times as much."""
+
+
+@click.command()
+@click.option("--quick", is_flag=True, help="A minute; fails where a ratio to the floor is above its limit.")
+@click.option("--rounds", default=3, show_default=True)
+@click.option("--rows", help="Names, separated by semicolons; all by default.")
+@click.option("--cells", help="Numbers of cells from 1, separated by commas.")
+@click.option("--json", "file", type=click.Path(path_type=Path), help="Write every figure there.")
+def main(quick: bool, rounds: int, rows: str | None, cells: str | None, file: Path | None) -> None:
+    chosen = _rows(QUICK_ROWS if quick else rows.split(";") if rows else tuple(BY_NAME))
+    numbers = [int(number) - 1 for number in cells.split(",")] if cells else range(len(CELLS))
+    columns = [cell for cell in CELLS if cell.name in LIMITS] if quick else [CELLS[number] for number in numbers]
+    with Servers(chosen) as servers:
+        results = uvloop.run(_measure(chosen, columns, servers.running, rounds, 0.4 if quick else 1.0))
+    click.echo(_heading())
+    click.echo(table(results, columns))
+    click.echo("\n" + latencies(results, columns))
+    click.echo("\n" + _starts(servers.running))
+    if file is not None:
+        figures = {
+            row: {cell: [asdict(one) for one in each] for cell, each in by.items()} for row, by in results.items()
+        }
+        file.write_text(json.dumps({"about": _heading(), "figures": figures}, indent=1))
+    if quick:
+        sys.exit(_judged(results))
+
+
+def _rows(names: Sequence[str]) -> list[Row]:
+    rows = []
+    for name in names:
+        why = missing(BY_NAME[name])
+        if why is None:
+            rows.append(BY_NAME[name])
+        else:
+            click.echo(f"left out: {name}: {why}", err=True)
+    return rows
+
+
+async def _measure(
+    rows: Sequence[Row], cells: Sequence[Cell], running: dict[str, Server], rounds: int, share: float
+) -> Results:
+    """Rounds over all rows, cell by cell, in alternating order: what the machine does meanwhile meets all alike."""
+    results: Results = {row.name: {} for row in rows}
+    for cell in cells:
+        for turn in range(rounds):
+            for row in rows if turn % 2 == 0 else reversed(rows):
+                if (row.name, cell.name) in _NOT_MEASURED:
+                    continue
+                click.echo(f"{cell.name}: round {turn + 1}: {row.name}", err=True)
+                size = share / 10 if row.name in _SLOW and not cell.is_paced else share
+                results[row.name].setdefault(cell.name, []).append(await measure(cell, row, running[row.name], size))
+    return results
+
+
+def _judged(results: Results) -> int:
+    failed = 0
+    for cell, limit in LIMITS.items():
+        times = ratio(results, "flowspan", cell)
+        if times is None or times > limit:
+            click.echo(f"too slow: {cell}: {times} times the floor, {limit} allowed", err=True)
+            failed = 1
+    return failed
+
+
+def _starts(running: dict[str, Server]) -> str:
+    lines = ["| | start, s | idle, MB |", "| --- | --- | --- |"]
+    lines += [
+        f"| {name} | {server.start_seconds:.2f} | {server.idle_bytes / 1e6:.0f} |"
+        for name, server in running.items()
+        if server.idle_bytes
+    ]
+    return "\n".join(lines)
+
+
+def _heading() -> str:
+    names = ("flowspan", "fastapi", "uvicorn", "uvloop", "aiohttp", "litellm", "tensorzero")
+    versions = ", ".join(f"{name} {said}" for name in names if (said := _version(name)))
+    now = datetime.now(UTC).strftime("%Y-%m-%d")
+    return f"{now}, Python {platform.python_version()}, {_processor()}; {versions}\n"
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+if __name__ == "__main__":
+    main()

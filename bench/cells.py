@@ -1,0 +1,91 @@
+"""What is measured of each row: cells, each a kind of load, its unit and how it is driven."""
+
+import asyncio
+import json
+from dataclasses import dataclass
+from statistics import median
+
+from bench.load import Ask, ask, drive, hold
+from bench.servers import ANTHROPIC, Row, Server
+
+OPENAI_END, ANTHROPIC_END = b"data: [DONE]\n\n", b'data: {"type":"message_stop"}\n\n'
+_PROMPT = "The quick brown fox jumps over the lazy dog. " * 2300
+
+
+@dataclass(frozen=True)
+class Figures:
+    """`cost` in the cell's unit; delays in seconds, of the answer's first byte and of each chunk on its way."""
+
+    cost: float
+    first_byte: float | None = None
+    chunk_p50: float | None = None
+    chunk_p99: float | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    name: str
+    unit: str
+    model: str
+    count: int
+    at_once: int
+    stream: bool = False
+    chunks: int = 0
+    prompt: str = "hi"
+    is_paced: bool = False
+    """Each chunk tells when it was sent."""
+
+
+CELLS = (
+    Cell("small JSON, 1 at once", "us/request", "bench-20", 1000, 1),
+    Cell("small JSON, 32 at once", "us/request", "bench-20", 4000, 32),
+    Cell("100 kB prompt, 8 at once", "us/request", "bench-20", 400, 8, prompt=_PROMPT),
+    Cell("burst of 200 chunks, 1 at once", "us/chunk", "bench-200", 200, 1, True, 200),
+    Cell("burst of 200 chunks, 32 at once", "us/chunk", "bench-200", 600, 32, True, 200),
+    Cell("50 chunks at 20 ms, 100 at once", "us/chunk", "bench-50-20", 500, 100, True, 50, is_paced=True),
+    Cell("50 chunks at 20 ms, 500 at once", "us/chunk", "bench-50-20", 1500, 500, True, 50, is_paced=True),
+    Cell("500 held streams", "KB/stream", "bench-hold", 500, 500, True),
+)
+
+
+async def measure(cell: Cell, row: Row, server: Server, share: float = 1.0) -> Figures:
+    what = _ask(cell, row)
+    if cell.unit == "KB/stream":
+        return Figures(await _memory(server, what, cell.count))
+    count = max(cell.at_once, round(cell.count * share))
+    # Connections, caches and code are warm before the clock starts.
+    await drive(server.port, what, max(2, min(cell.at_once, count // 4)), cell.at_once)
+    before = server.cpu_seconds()
+    seen = await drive(server.port, what, count, cell.at_once, stamped=cell.is_paced)
+    used = server.cpu_seconds() - before
+    delays = sorted(seen.delays)
+    return Figures(
+        used / (count * max(1, cell.chunks)) * 1e6,
+        median(seen.first_bytes),
+        delays[len(delays) // 2] if delays else None,
+        delays[len(delays) * 99 // 100] if delays else None,
+    )
+
+
+def _ask(cell: Cell, row: Row) -> Ask:
+    body = {
+        "model": row.prefix + cell.model,
+        "messages": [{"role": "user", "content": cell.prompt}],
+        "max_tokens": 1000,
+        "stream": cell.stream,
+    }
+    ending = b"}" if not cell.stream else ANTHROPIC_END if row.path == ANTHROPIC else OPENAI_END
+    return ask(row.path, json.dumps(body).encode(), ending, cell.chunks)
+
+
+async def _memory(server: Server, what: Ask, count: int) -> float:
+    for connection in await hold(server.port, what, 20):
+        connection.close()
+    await asyncio.sleep(1)
+    before = server.resident_bytes()
+    connections = await hold(server.port, what, count)
+    after = server.resident_bytes()
+    for connection in connections:
+        connection.close()
+    await asyncio.sleep(1)
+    return (after - before) / count / 1000

@@ -1,0 +1,138 @@
+"""Clients made of raw sockets: cheap, so as not to be the limit, and strict: each answer has to be whole."""
+
+import asyncio
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from time import monotonic, monotonic_ns
+from typing import cast
+
+_STAMP = re.compile(rb"t=(\d{6,})")
+_LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
+_LATEST = 120.0
+"""Seconds for one answer."""
+
+
+class Incomplete(Exception):
+    """An answer that is not what was asked for."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One kind of request: `ending` is how its body has to end, `chunks` how many stamped ones are in it."""
+
+    request: bytes
+    ending: bytes
+    chunks: int = 0
+
+
+@dataclass
+class Seen:
+    """Seconds: from request to first byte, and from a chunk's sending by the mock to its coming here."""
+
+    first_bytes: list[float] = field(default_factory=list)
+    delays: list[float] = field(default_factory=list)
+
+
+def ask(path: str, body: bytes, ending: bytes, chunks: int = 0) -> Ask:
+    head = (
+        f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\naccept: */*\r\n"
+        f"anthropic-version: 2023-06-01\r\nauthorization: Bearer bench\r\nuser-agent: bench\r\n"
+        f"content-length: {len(body)}\r\n\r\n"
+    )
+    return Ask(head.encode() + body, ending, chunks)
+
+
+async def drive(port: int, what: Ask, count: int, at_once: int, *, stamped: bool = False) -> Seen:
+    """`count` requests, `at_once` of them at any time, on connections that are kept."""
+    seen = Seen()
+    left = iter(range(count))
+    async with asyncio.TaskGroup() as clients:
+        for _ in range(min(at_once, count)):
+            clients.create_task(_client(port, what, left, seen, stamped))
+    return seen
+
+
+async def hold(port: int, what: Ask, count: int) -> list[asyncio.BaseTransport]:
+    """So many streams, each open with its first chunk read; the caller closes them."""
+    connections = [await _connect(port) for _ in range(count)]
+    for connection in connections:
+        connection.send(what, Seen(), stamped=False, until=b"t=")
+    await asyncio.gather(*(asyncio.wait_for(connection.done, _LATEST) for connection in connections))
+    return [connection.transport for connection in connections]
+
+
+async def _client(port: int, what: Ask, left: Iterator[int], seen: Seen, stamped: bool) -> None:
+    connection: _Connection | None = None
+    for _ in left:
+        if connection is None or connection.is_closed:
+            connection = await _connect(port)
+        connection.send(what, seen, stamped)
+        async with asyncio.timeout(_LATEST):
+            await connection.done
+    if connection is not None:
+        connection.transport.close()
+
+
+async def _connect(port: int) -> "_Connection":
+    _, connection = await asyncio.get_running_loop().create_connection(_Connection, "127.0.0.1", port)
+    return connection
+
+
+class _Connection(asyncio.Protocol):
+    transport: asyncio.Transport
+    done: asyncio.Future[None]
+
+    def __init__(self) -> None:
+        self.is_closed = False
+        self._data = bytearray()
+        self._expected = -1
+        self._until = b""
+        self._stamped = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    def send(self, what: Ask, seen: Seen, stamped: bool, until: bytes = b"") -> None:
+        """`done` when the answer is whole, or has `until` in it."""
+        self.done = asyncio.get_running_loop().create_future()
+        self._what, self._seen, self._stamped, self._until = what, seen, stamped, until
+        self._data.clear()
+        self._expected = -1
+        self._asked_at = monotonic()
+        self.transport.write(what.request)
+
+    def data_received(self, data: bytes) -> None:
+        if not self._data:
+            self._seen.first_bytes.append(monotonic() - self._asked_at)
+        if self._stamped:
+            now = monotonic_ns()
+            self._seen.delays.extend((now - int(stamp)) / 1e9 for stamp in _STAMP.findall(data))
+        self._data += data
+        if self._is_whole():
+            self._check()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_closed = True
+        if hasattr(self, "done") and not self.done.done():
+            self.done.set_exception(Incomplete(f"cut off after {bytes(self._data[-300:])!r}"))
+
+    def _is_whole(self) -> bool:
+        if self._until:
+            return self._until in self._data
+        if self._expected < 0 and (end := self._data.find(b"\r\n\r\n")) >= 0:
+            length = _LENGTH.search(self._data, 0, end)
+            self._expected = end + 4 + int(length[1]) if length else 0
+        if self._expected > 0:
+            return len(self._data) >= self._expected
+        return self._expected == 0 and self._data.endswith(b"0\r\n\r\n")
+
+    def _check(self) -> None:
+        if self.done.done():
+            return
+        body = self._data if self._expected > 0 or self._until else self._data[: -len(b"\r\n0\r\n\r\n")]
+        good = self._data.startswith(b"HTTP/1.1 200") and (self._until or body.endswith(self._what.ending))
+        if good and self._data.count(b"t=") >= self._what.chunks:
+            self.done.set_result(None)
+        else:
+            self.done.set_exception(Incomplete(f"{bytes(self._data[:200])!r} ... {bytes(self._data[-200:])!r}"))

@@ -1,0 +1,70 @@
+"""Rounds in, a table out: medians and spread, and the ratio to the floor of the same run."""
+
+from collections.abc import Iterable, Sequence
+from statistics import median
+
+from bench.cells import CELLS, Cell, Figures
+
+Results = dict[str, dict[str, list[Figures]]]
+"""By row, then by cell, each round's figures."""
+FLOOR = "floor"
+
+
+def table(results: Results, cells: Sequence[Cell] = CELLS) -> str:
+    """Markdown: a row for each gateway, a column for each cell."""
+    heads = ["", *(f"{cell.name}, {cell.unit}" for cell in cells)]
+    lines = [_line(heads), _line("---" for _ in heads)]
+    for name, by_cell in results.items():
+        lines.append(_line([name, *(_figure(results, name, cell) for cell in cells)] if by_cell else [name]))
+    return "\n".join(lines)
+
+
+def latencies(results: Results, cells: Sequence[Cell] = CELLS) -> str:
+    """Milliseconds: the first byte, and what is added to each chunk, against the row without a gateway."""
+    paced = [cell for cell in cells if cell.is_paced]
+    heads = ["", *(f"{cell.name}: {what}, ms" for cell in paced for what in ("first byte", "chunk p50", "chunk p99"))]
+    lines = [_line(heads), _line("---" for _ in heads)]
+    for name, by_cell in results.items():
+        figures = [value for cell in paced for value in _delays(by_cell.get(cell.name, []))]
+        if any(figures):
+            lines.append(_line([name, *figures]))
+    return "\n".join(lines)
+
+
+def cost(results: Results, name: str, cell: str) -> float | None:
+    rounds = results.get(name, {}).get(cell, [])
+    return median(one.cost for one in rounds) if rounds else None
+
+
+def ratio(results: Results, name: str, cell: str) -> float | None:
+    """Of the medians; rounds are interleaved, so both saw the same machine."""
+    own, floor = cost(results, name, cell), cost(results, FLOOR, cell)
+    return own / floor if own is not None and floor else None
+
+
+def _figure(results: Results, name: str, cell: Cell) -> str:
+    own = cost(results, name, cell.name)
+    if own is None:
+        return "-"
+    rounds = [one.cost for one in results[name][cell.name]]
+    spread = (max(rounds) - min(rounds)) / own / 2 if own else 0.0
+    times = ratio(results, name, cell.name)
+    beside = f" ({times:.2f} x)" if times is not None and name != FLOOR else ""
+    return f"{own:.3g}{beside} ± {spread:.0%}"
+
+
+def _delays(rounds: Sequence[Figures]) -> list[str]:
+    if not rounds:
+        return ["", "", ""]
+    columns = [
+        [one.first_byte for one in rounds],
+        [one.chunk_p50 for one in rounds],
+        [one.chunk_p99 for one in rounds],
+    ]
+    return [
+        f"{median(said) * 1000:.2f}" if (said := [v for v in column if v is not None]) else "" for column in columns
+    ]
+
+
+def _line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
