@@ -29,6 +29,8 @@ class LogBuckets:
         self.count = 0
 
     def add(self, seconds: float, times: int = 1) -> None:
+        if not times:
+            return
         micros = int(seconds * 1e6)
         bits = micros.bit_length()
         if micros < 4:

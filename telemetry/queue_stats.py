@@ -19,6 +19,8 @@ class QueueStats:
         "_next_bytes",
         "_next_items",
         "_on_high_water",
+        "_passed",
+        "_residences",
         "bytes",
         "bytes_max",
         "capacity_bytes",
@@ -35,7 +37,6 @@ class QueueStats:
         "name",
         "overflows",
         "put_blocked_s",
-        "residences",
     )
 
     def __init__(
@@ -52,7 +53,8 @@ class QueueStats:
         self.bytes = self.bytes_max = 0
         self.overflows = self.discarded = 0
         self.put_blocked_s = self.get_wait_s = 0.0
-        self.residences = LogBuckets()
+        self._residences = LogBuckets()
+        self._passed = 0
         self.first_put_at: float | None = None
         self.drained_at: float | None = None
         self._on_high_water = on_high_water
@@ -66,14 +68,8 @@ class QueueStats:
         self.items_in += items
         self.depth = depth = self.depth + items
         self.bytes = held = self.bytes + size
-        if depth > self.depth_peak_window:
-            self.depth_peak_window = depth
-            if depth > self.depth_max:
-                self.depth_max = depth
-        if held > self.bytes_max:
-            self.bytes_max = held
-        if depth >= self._next_items or held >= self._next_bytes:
-            self._reach_high_water()
+        if depth > self.depth_peak_window or held > self.bytes_max:
+            self._note_peak(depth, held)
 
     def took(self, items: int, size: int, now: float) -> None:
         self.items_out += items
@@ -83,14 +79,26 @@ class QueueStats:
             self.drained_at = now
 
     def passed(self, items: int, size: int, now: float) -> None:
-        """They came to a reader that took them at once."""
-        self.put(items, size, now)
-        self.took(items, size, now)
-        self.residences.add(0.0, items)
+        """They came to a reader that took them at once: what `put` and `took` note, and no residence."""
+        if self.first_put_at is None:
+            self.first_put_at = now
+        self.drained_at = now
+        self.items_in += items
+        self.items_out += items
+        self._passed += items
+        if items > self.depth_peak_window or size > self.bytes_max:
+            self._note_peak(items, size)
 
     def residence(self, seconds: float, items: int) -> None:
         """How long they were in the queue."""
-        self.residences.add(seconds, items)
+        self._residences.add(seconds, items)
+
+    @property
+    def residences(self) -> LogBuckets:
+        """Of all items that left the queue."""
+        self._residences.add(0.0, self._passed)
+        self._passed = 0
+        return self._residences
 
     def residence_percentile(self, share: float) -> float:
         return self.residences.percentile(share)
@@ -101,8 +109,11 @@ class QueueStats:
         self.depth_peak_window = self.depth
         return peak
 
-    def _reach_high_water(self) -> None:
-        while self._marks and (self.depth >= self._next_items or self.bytes >= self._next_bytes):
+    def _note_peak(self, depth: int, held: int) -> None:
+        self.depth_peak_window = max(depth, self.depth_peak_window)
+        self.depth_max = max(depth, self.depth_max)
+        self.bytes_max = max(held, self.bytes_max)
+        while self._marks and (depth >= self._next_items or held >= self._next_bytes):
             mark = self._marks.pop(0)
             self._aim()
             if self._on_high_water is not None:

@@ -66,6 +66,6 @@ class _Formatting:
         self._obs.ledger.enter("format")
         try:
             self._obs.recorder.chunk_out(*chunks)
-            return b"".join(map(self._format, chunks))
+            return self._format(chunks[0]) if len(chunks) == 1 else b"".join(map(self._format, chunks))
         finally:
             self._obs.ledger.leave("format")

@@ -95,7 +95,11 @@ class StageQueue(Generic[T]):
 
     def offer(self, *items: T) -> bool:
         """Put at once if there is room for all of them; whether there was."""
-        size = sum(map(self._size_of, items))
+        size = self._size_of(items[0]) if len(items) == 1 else sum(map(self._size_of, items))
+        if self._idle is not None and not (self._waiting or self._corked):
+            self.stats.passed(len(items), size, self._clock())
+            self._run(self._idle, items)
+            return True
         if not self._has_room(len(items), size):
             return False
         self._accept(items, size)
@@ -177,16 +181,13 @@ class StageQueue(Generic[T]):
     def _accept(self, items: Sequence[T], size: int) -> None:
         if self._discarding:
             self.stats.discarded += len(items)
-        elif self._idle is not None and not self._corked and not self._waiting:
-            self.stats.passed(len(items), size, self._clock())
-            self._run(self._idle, items)
-        else:
-            now = self._clock()
-            self._waiting.append((items, size, now))
-            self._budget.take(size)
-            self._ledger.queued(len(items))
-            self.stats.put(len(items), size, now)
-            _wake(self._reader)
+            return
+        now = self._clock()
+        self._waiting.append((items, size, now))
+        self._budget.take(size)
+        self._ledger.queued(len(items))
+        self.stats.put(len(items), size, now)
+        _wake(self._reader)
 
     def _run(self, stage: Stage[T], items: Sequence[T]) -> None:
         """The idle reader's work, in the writer's turn. What it cannot finish, or raises, is its own task's affair."""

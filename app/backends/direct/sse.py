@@ -35,6 +35,12 @@ class EventReader:
         if not self._has_cr and b"\r" in data:
             self._has_cr = True
         if not self._pending:
+            # By far the most frequent read: whole events of the plain form.
+            items: list[Item] = []
+            if self._begun and not self._has_cr and len(data) <= self._limit:
+                if _take_plain(data, 0, items) == len(data):
+                    return items
+                items.clear()
             return self._take(data, 0, 0, False)
         seen = max(self._block_start, len(self._pending) - _LONGEST_BLANK_LINE + 1)
         self._pending += data
