@@ -5,6 +5,7 @@ then ends with an error event.
 """
 
 import asyncio
+import gc
 import logging
 import socket
 from collections.abc import Callable
@@ -108,6 +109,14 @@ class GatewayServer(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
+def _spare_the_collector() -> None:
+    """What the start made stays to the end: the garbage collector need not walk over it again. A request makes few
+    cycles; looking for them every 700 objects took 5 % of the time of a busy gateway."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
+
+
 def serve(settings: Settings) -> int:
     """Serve until told to stop; gives the process's exit status. Raises UnsafeBind."""
     warning = check_bind(settings)
@@ -123,6 +132,7 @@ def serve(settings: Settings) -> int:
         return 1
     _log.info("metrics on http://%s:%d/metrics", settings.server.host, metrics.port)
     server = GatewayServer(settings, app)
+    _spare_the_collector()
     try:
         with suppress(KeyboardInterrupt):
             server.run()

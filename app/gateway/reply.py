@@ -35,7 +35,8 @@ class Reply:
         self.status = 0
         """0 until the response has started."""
         self.complete = False
-        self.idle_since = asyncio.get_running_loop().time()
+        self._now = asyncio.get_running_loop().time
+        self.idle_since = self._now()
         self.client_is_gone = False
         self._busy = False
 
@@ -62,7 +63,7 @@ class Reply:
 
     def keepalive(self, comment: bytes) -> None:
         """A comment between events; none to a client that is behind with reading, or to whom a send is under way."""
-        self.idle_since = asyncio.get_running_loop().time()
+        self.idle_since = self._now()
         if self._connection.is_writable and not (self._busy or self.complete or self.client_is_gone):
             self._write(comment)
 
@@ -117,7 +118,7 @@ class Reply:
         if not self.started:
             _immediately(self._send(self._head(200, _EVENT_STREAM)))
         _immediately(self._send({"type": "http.response.body", "body": data, "more_body": True}))
-        self.idle_since = asyncio.get_running_loop().time()
+        self.idle_since = self._now()
 
     async def _body(self, data: bytes, more: bool, counts: bool = True) -> None:
         self._busy = True
@@ -127,7 +128,7 @@ class Reply:
         finally:
             self._obs.ledger.leave("client")
             self._busy = False
-            self.idle_since = asyncio.get_running_loop().time()
+            self.idle_since = self._now()
         if counts and data:
             self._obs.recorder.sent_bytes(len(data))
 
