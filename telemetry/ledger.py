@@ -27,13 +27,14 @@ _OWNER: tuple[Where, ...] = tuple(_owner(active) for active in range(1 << len(_P
 class TimeLedger:
     """Starts at its making, stands still after `close()`. The clock gives monotonic seconds."""
 
-    __slots__ = ("_active", "_clock", "_closed", "_counts", "_owner", "_seconds", "_since", "opened_at")
+    __slots__ = ("_clock", "_closed", "_counts", "_owner", "_seconds", "_since", "active", "opened_at")
 
     def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
         self._clock = clock
         self._counts: dict[Where, int] = dict.fromkeys(WHERE, 0)
         self._seconds: dict[Where, float] = dict.fromkeys(WHERE, 0.0)
-        self._active = 0
+        self.active = 0
+        """Not 0 while anything was entered, or items wait."""
         self._owner: Where = _OWNER[0]
         self._closed = False
         self.opened_at = self._since = clock()
@@ -42,7 +43,7 @@ class TimeLedger:
         count = self._counts[where]
         self._counts[where] = count + 1
         if not count:
-            self._active = active = self._active | _BIT[where]
+            self.active = active = self.active | _BIT[where]
             owner = _OWNER[active]
             if owner is not self._owner:
                 self._hand_over(owner)
@@ -52,7 +53,7 @@ class TimeLedger:
         count = self._counts[where]
         if count == 1:
             self._counts[where] = 0
-            self._active = active = self._active & ~_BIT[where]
+            self.active = active = self.active & ~_BIT[where]
             owner = _OWNER[active]
             if owner is not self._owner:
                 self._hand_over(owner)
@@ -85,7 +86,7 @@ class TimeLedger:
         before = self._counts["queue"]
         self._counts["queue"] = after = before + items
         if (before > 0) is not (after > 0):
-            self._active = active = self._active ^ _BIT["queue"]
+            self.active = active = self.active ^ _BIT["queue"]
             owner = _OWNER[active]
             if owner is not self._owner:
                 self._hand_over(owner)

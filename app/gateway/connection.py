@@ -19,6 +19,9 @@ class ClientConnection(Protocol):
     def is_writable(self) -> bool:
         """Whether a send would go through without waiting."""
 
+    def write(self, data: bytes) -> None:
+        """The next piece of a stream that has begun, if `is_writable`."""
+
     def when_lost(self, call: Callable[[], None]) -> None:
         """To be called once, when the client goes before its answer is complete."""
 
@@ -45,6 +48,9 @@ class _AsgiConnection:
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self._watching: asyncio.Task[None] | None = None
+
+    def write(self, data: bytes) -> None:
+        raise RuntimeError("this connection is never writable at once")
 
     def when_lost(self, call: Callable[[], None]) -> None:
         self._watching = asyncio.create_task(self._watch(call))

@@ -39,6 +39,7 @@ class Reply:
         self.idle_since = self._now()
         self.client_is_gone = False
         self._busy = False
+        self._sent_bytes = obs.recorder.sent_bytes
 
     @property
     def started(self) -> bool:
@@ -57,15 +58,19 @@ class Reply:
             return True
         if self._busy or not self._connection.is_writable:
             return False
-        self._write(data)
-        self._obs.recorder.sent_bytes(len(data))
+        if not self.status:
+            self._begin()
+        self._connection.write(data)
+        self.idle_since = self._now()
+        self._sent_bytes(len(data))
         return True
 
     def keepalive(self, comment: bytes) -> None:
         """A comment between events; none to a client that is behind with reading, or to whom a send is under way."""
         self.idle_since = self._now()
         if self._connection.is_writable and not (self._busy or self.complete or self.client_is_gone):
-            self._write(comment)
+            self._begin()
+            self._connection.write(comment)
 
     async def end(self) -> None:
         """The clean end of a stream."""
@@ -113,12 +118,10 @@ class Reply:
         self.status = status
         return {"type": "http.response.start", "status": status, "headers": [*headers, *self._ids]}
 
-    def _write(self, data: bytes) -> None:
-        """A piece of a stream, to a connection that takes it at once."""
+    def _begin(self) -> None:
+        """The head of a stream, to a connection that takes it at once."""
         if not self.started:
             _immediately(self._send(self._head(200, _EVENT_STREAM)))
-        _immediately(self._send({"type": "http.response.body", "body": data, "more_body": True}))
-        self.idle_since = self._now()
 
     async def _body(self, data: bytes, more: bool, counts: bool = True) -> None:
         self._busy = True

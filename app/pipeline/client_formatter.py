@@ -40,11 +40,14 @@ class ClientFormatter:
 class _Formatting:
     """The stage of one stream."""
 
+    __slots__ = ("_chunk_out", "_finish", "_format", "_ledger", "_left", "_output")
+
     def __init__(self, output: StageQueue[bytes], formatter: Formatter, obs: ObservabilityContext) -> None:
         self._output = output
         self._format = formatter.format
         self._finish = formatter.finish
-        self._obs = obs
+        self._ledger = obs.ledger
+        self._chunk_out = obs.recorder.chunk_out
         self._left = b""
 
     def take(self, items: Sequence[ModelResponse]) -> bool:
@@ -63,9 +66,12 @@ class _Formatting:
             await self._output.put(data)
 
     def _formatted(self, chunks: Sequence[ModelResponse]) -> bytes:
-        self._obs.ledger.enter("format")
-        try:
-            self._obs.recorder.chunk_out(*chunks)
+        """When nothing else is active, the time is this stage's anyway."""
+        self._chunk_out(*chunks)
+        if not self._ledger.active:
             return self._format(chunks[0]) if len(chunks) == 1 else b"".join(map(self._format, chunks))
+        self._ledger.enter("format")
+        try:
+            return b"".join(map(self._format, chunks))
         finally:
-            self._obs.ledger.leave("format")
+            self._ledger.leave("format")

@@ -96,9 +96,10 @@ class StageQueue(Generic[T]):
     def offer(self, *items: T) -> bool:
         """Put at once if there is room for all of them; whether there was."""
         size = self._size_of(items[0]) if len(items) == 1 else sum(map(self._size_of, items))
-        if self._idle is not None and not (self._waiting or self._corked):
+        idle = self._idle
+        if idle is not None and not (self._waiting or self._corked):
             self.stats.passed(len(items), size, self._clock())
-            self._run(self._idle, items)
+            self._run(idle, items)
             return True
         if not self._has_room(len(items), size):
             return False

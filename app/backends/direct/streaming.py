@@ -62,7 +62,8 @@ async def read_stream(
             while not decoder.ended and (data := await read()):
                 if chunks := events.feed(data):
                     yield chunks
-                events.check()
+                if events.is_over:
+                    events.check()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise lost(error, scrub, begun=True) from error
         if decoder.ended:
@@ -114,6 +115,11 @@ class Events:
 
     def finish(self) -> list[ModelResponse]:
         return self._decode(self.reader.finish(), self.last_chunk)
+
+    @property
+    def is_over(self) -> bool:
+        """Something is wrong with it."""
+        return self._error is not None or self.reader.too_large
 
     def check(self) -> None:
         if self._error is not None:
