@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from telemetry.metrics import ExportMetrics
 from telemetry.names import DropReason, Signal
 from telemetry.otlp_encoding import EndedSpan
+from telemetry.sdk_spans import as_ended
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -134,7 +135,7 @@ class BatchSpans(SpanProcessor):
 
     def on_end(self, span: ReadableSpan) -> None:
         if span.context is not None and span.context.trace_flags.sampled:
-            self._batcher.offer(span)
+            self._batcher.offer(as_ended(span))
 
     def shutdown(self) -> None:
         self._batcher.close(self._flush_timeout)

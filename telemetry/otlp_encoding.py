@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link, SpanContext, SpanKind
+from opentelemetry.trace import Link, SpanKind, TraceState
 from opentelemetry.trace.status import Status
 
 _KEPT = 4096
@@ -38,22 +38,30 @@ class SpanEvent(Protocol):
 
 
 class EndedSpan(Protocol):
-    """The SDK's `ReadableSpan`, and ours."""
+    """Times in Unix nanoseconds; `parent_id` is 0 for a root."""
 
     @property
     def name(self) -> str: ...
     @property
-    def context(self) -> SpanContext | None: ...
-    @property
-    def parent(self) -> SpanContext | None: ...
-    @property
     def kind(self) -> SpanKind: ...
     @property
-    def start_time(self) -> int | None: ...
+    def trace_id(self) -> int: ...
     @property
-    def end_time(self) -> int | None: ...
+    def span_id(self) -> int: ...
     @property
-    def attributes(self) -> Mapping[str, Any] | None: ...
+    def trace_flags(self) -> int: ...
+    @property
+    def trace_state(self) -> TraceState | None: ...
+    @property
+    def parent_id(self) -> int: ...
+    @property
+    def remote_parent(self) -> bool: ...
+    @property
+    def start_time(self) -> int: ...
+    @property
+    def end_time(self) -> int: ...
+    @property
+    def attributes(self) -> Mapping[str, Any]: ...
     @property
     def events(self) -> Sequence[SpanEvent]: ...
     @property
@@ -85,29 +93,27 @@ class EncodedExport:
 
 def encode_span(span: EndedSpan) -> bytes:
     """A `Span`."""
-    context, parent = span.context, span.parent
-    parts = [] if context is None else _ids(context)
-    if parent is not None:
-        parts += (b"\x22\x08", parent.span_id.to_bytes(8, "big"))
-    parts += (
-        _text(b"\x2a", span.name),
-        b"\x30",
-        _BYTE[span.kind.value + 1],
-        b"\x39",
-        _FIXED64(span.start_time or 0),
-        b"\x41",
-        _FIXED64(span.end_time or 0),
-        _attributes(b"\x4a", span.attributes),
+    flags = span.trace_flags | _HAS_REMOTE | (_IS_REMOTE if span.remote_parent else 0)
+    return b"".join(
+        (
+            _ids(span.trace_id, span.span_id, span.trace_state),
+            b"\x22\x08" + span.parent_id.to_bytes(8, "big") if span.parent_id else b"",
+            _text(b"\x2a", span.name),
+            b"\x30",
+            _BYTE[span.kind.value + 1],
+            b"\x39",
+            _FIXED64(span.start_time),
+            b"\x41",
+            _FIXED64(span.end_time),
+            _attributes(b"\x4a", span.attributes),
+            *[_delimited(b"\x5a", _event(event)) for event in span.events],
+            b"\x60" + _varint(span.dropped_events) if span.dropped_events else b"",
+            *[_delimited(b"\x6a", _link(link)) for link in span.links],
+            _delimited(b"\x7a", _status(span.status)),
+            b"\x85\x01",
+            _FIXED32(flags),
+        )
     )
-    parts += [_delimited(b"\x5a", _event(event)) for event in span.events]
-    if span.dropped_events:
-        parts += (b"\x60", _varint(span.dropped_events))
-    parts += [_delimited(b"\x6a", _link(link)) for link in span.links]
-    parts.append(_delimited(b"\x7a", _status(span.status)))
-    if context is not None:
-        flags = context.trace_flags | _HAS_REMOTE | (_IS_REMOTE if parent is not None and parent.is_remote else 0)
-        parts += (b"\x85\x01", _FIXED32(flags))
-    return b"".join(parts)
 
 
 def _scope(scope: InstrumentationScope | None) -> bytes:
@@ -117,11 +123,9 @@ def _scope(scope: InstrumentationScope | None) -> bytes:
     return _delimited(b"\x0a", _text(b"\x0a", scope.name) + version)
 
 
-def _ids(context: SpanContext) -> list[bytes]:
-    ids = [b"\x0a\x10", context.trace_id.to_bytes(16, "big"), b"\x12\x08", context.span_id.to_bytes(8, "big")]
-    if context.trace_state:
-        ids.append(_delimited(b"\x1a", context.trace_state.to_header().encode()))
-    return ids
+def _ids(trace_id: int, span_id: int, state: TraceState | None) -> bytes:
+    ids = b"\x0a\x10" + trace_id.to_bytes(16, "big") + b"\x12\x08" + span_id.to_bytes(8, "big")
+    return ids + _delimited(b"\x1a", state.to_header().encode()) if state else ids
 
 
 def _event(event: SpanEvent) -> bytes:
@@ -133,7 +137,8 @@ def _event(event: SpanEvent) -> bytes:
 def _link(link: Link) -> bytes:
     context = link.context
     flags = context.trace_flags | _HAS_REMOTE | (_IS_REMOTE if context.is_remote else 0)
-    return b"".join((*_ids(context), _attributes(b"\x22", link.attributes), b"\x35", _FIXED32(flags)))
+    told = _attributes(b"\x22", link.attributes or {})
+    return _ids(context.trace_id, context.span_id, context.trace_state) + told + b"\x35" + _FIXED32(flags)
 
 
 def _status(status: Status) -> bytes:
@@ -141,29 +146,25 @@ def _status(status: Status) -> bytes:
     return message + (b"\x18" + _BYTE[status.status_code.value] if status.status_code.value else b"")
 
 
-def _attributes(tag: bytes, attributes: Mapping[str, Any] | None) -> bytes:
+def _attributes(tag: bytes, attributes: Mapping[str, Any]) -> bytes:
     """Each as a `KeyValue` behind its tag; None stands for nothing to say."""
-    if not attributes:
-        return b""
-    encoders = _ENCODERS
-    pairs = [
-        encoders.get(type(said), _other_attribute)(key, said) for key, said in attributes.items() if said is not None
-    ]
+    encoder = _ENCODERS.get
+    pairs = [encoder(type(said), _other_attribute)(key, said) for key, said in attributes.items() if said is not None]
     return tag + tag.join(pairs) if pairs else b""
 
 
 def _text_attribute(key: str, value: str) -> bytes:
-    return _short_attribute(key, value) if len(value) <= _SHORT else _key_value(key, _any_value(value))
+    return _short_attribute(key, value) if len(value) <= _SHORT else _other_attribute(key, value)
 
 
 @lru_cache(_KEPT)
 def _short_attribute(key: str, value: str) -> bytes:
-    return _key_value(key, _any_value(value))
+    return _other_attribute(key, value)
 
 
 @lru_cache(_KEPT, typed=True)
 def _int_attribute(key: str, value: int) -> bytes:
-    return _key_value(key, _any_value(value))
+    return _other_attribute(key, value)
 
 
 def _float_attribute(key: str, value: float) -> bytes:
@@ -173,11 +174,13 @@ def _float_attribute(key: str, value: float) -> bytes:
 @lru_cache(_KEPT)
 def _float_head(key: str) -> bytes:
     """All of the attribute but the number itself, which always takes eight bytes."""
-    return _key_value(key, _any_value(0.0))[:-8]
+    return _other_attribute(key, 0.0)[:-8]
 
 
 def _other_attribute(key: str, value: Any) -> bytes:
-    return _key_value(key, _any_value(value))
+    """A `KeyValue`, its length in front."""
+    pair = _text(b"\x0a", key) + _delimited(b"\x12", _any_value(value))
+    return _varint(len(pair)) + pair
 
 
 _ENCODERS: dict[type, Callable[[str, Any], bytes]] = {
@@ -186,12 +189,6 @@ _ENCODERS: dict[type, Callable[[str, Any], bytes]] = {
     int: _int_attribute,
     bool: _int_attribute,
 }
-
-
-def _key_value(key: str, value: bytes) -> bytes:
-    """A `KeyValue`, its length in front."""
-    pair = _text(b"\x0a", key) + _delimited(b"\x12", value)
-    return _varint(len(pair)) + pair
 
 
 def _any_value(value: Any) -> bytes:
@@ -209,7 +206,7 @@ def _any_value(value: Any) -> bytes:
         case Sequence():
             return _delimited(b"\x2a", b"".join([_delimited(b"\x0a", _any_value(item)) for item in value]))
         case Mapping():
-            pairs = [b"\x0a" + _key_value(str(key), _any_value(item)) for key, item in value.items()]
+            pairs = [b"\x0a" + _other_attribute(str(key), item) for key, item in value.items()]
             return _delimited(b"\x32", b"".join(pairs))
         case _:
             return _any_value(str(value))

@@ -9,12 +9,10 @@ from time import sleep
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExportResult
 
 from telemetry.otlp_encoding import EncodedExport, EndedSpan
 from telemetry.sdk_spans import as_readable
-from telemetry.spans import RecordedSpan
 
 _AT_ONCE = 32
 """Spans that are encoded before the event loop's thread may go on: a quarter of a millisecond."""
@@ -41,8 +39,6 @@ def sdk_sender() -> tuple[Callable[[Sequence[EndedSpan]], bool], Callable[[], No
     exporter = OTLPSpanExporter()
 
     def send(spans: Sequence[EndedSpan]) -> bool:
-        readable = [as_readable(span) for span in spans if isinstance(span, RecordedSpan)]
-        readable += [span for span in spans if isinstance(span, ReadableSpan)]
-        return exporter.export(readable) is SpanExportResult.SUCCESS
+        return exporter.export([as_readable(span) for span in spans]) is SpanExportResult.SUCCESS
 
     return send, exporter.shutdown

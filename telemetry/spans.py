@@ -67,16 +67,18 @@ class Tracer:
         self.text_limit = text_limit
         self.event_limit = event_limit
         self.scope = InstrumentationScope(SCOPE)
+        self._own_flags = TraceFlags.RANDOM_TRACE_ID if self.ids.is_trace_id_random() else TraceFlags.DEFAULT
 
     def start_root(
         self, name: str, start_ns: int, attributes: dict[str, Value | None], headers: Mapping[str, str]
     ) -> "RecordedSpan":
         """The transaction's span: the child of the caller's, if its headers name one. Whether it is sampled is decided
-        when that is first asked, or at its first child: by then the sampler can see what the transaction is about."""
-        caller, parent = _caller(headers)
-        trace_id = self.ids.generate_trace_id() if parent is None else parent.trace_id
-        span = RecordedSpan(self, name, SpanKind.SERVER, trace_id, parent, start_ns, attributes)
-        span.caller = caller
+        by `decide`, or when it first matters: by then the sampler can see what the transaction is about."""
+        caller = _caller(headers) if "traceparent" in headers else None
+        trace_id = self.ids.generate_trace_id() if caller is None else caller.trace_id
+        span = RecordedSpan(self, name, SpanKind.SERVER, trace_id, start_ns, attributes)
+        if caller is not None:
+            span.caller, span.parent_id, span.remote_parent = caller, caller.span_id, caller.is_remote
         return span
 
     def start_child(
@@ -88,30 +90,35 @@ class Tracer:
         kind: SpanKind = SpanKind.INTERNAL,
     ) -> "RecordedSpan":
         """Of an unsampled parent it is a shadow that says and does nothing, under the parent's id."""
-        span = RecordedSpan(self, name, kind, parent.trace_id, parent.context, start_ns, attributes)
+        parent.decide()
+        span = RecordedSpan(self, name, kind, parent.trace_id, start_ns, attributes)
         span.inherit(parent)
         return span
 
-    def decide(self, span: "RecordedSpan") -> tuple[bool, TraceState | None]:
-        parent = span.parent
+    def flags_of(self, caller: SpanContext | None) -> int:
+        """But for the decision to sample."""
+        return self._own_flags if caller is None else caller.trace_flags & TraceFlags.RANDOM_TRACE_ID
+
+    def should_sample(self, span: "RecordedSpan") -> tuple[bool, TraceState | None]:
+        caller = span.caller
         try:
+            context = None if caller is None else set_span_in_context(NonRecordingSpan(caller), Context())
             said = {key: value for key, value in span.attributes.items() if value is not None}
-            result = self.sampler.should_sample(span.caller, span.trace_id, span.name, SpanKind.SERVER, said, ())
+            result = self.sampler.should_sample(context, span.trace_id, span.name, SpanKind.SERVER, said, ())
             for key in (result.attributes or {}).keys() - said.keys():
                 span.attributes[key] = str(result.attributes[key])
             return result.decision is Decision.RECORD_AND_SAMPLE, result.trace_state
         except Exception as error:
             self.defects.note("sampler", error)
-            return False, parent.trace_state if parent is not None else None
+            return False, caller.trace_state if caller is not None else None
 
 
 class RecordedSpan:
-    """`sampled` says for good whether it records; `recording` that it does so now, for it has not ended."""
+    """`sampled` says for good whether it is handed on at its end, once that is decided; `recording` that it takes what
+    it is told, for it has not ended."""
 
     __slots__ = (
-        "_context",
-        "_sampled",
-        "_state",
+        "_decided",
         "_tracer",
         "attributes",
         "caller",
@@ -121,12 +128,16 @@ class RecordedSpan:
         "kind",
         "links",
         "name",
-        "parent",
+        "parent_id",
         "recording",
+        "remote_parent",
+        "sampled",
         "span_id",
         "start_time",
         "status",
+        "trace_flags",
         "trace_id",
+        "trace_state",
     )
 
     def __init__(
@@ -135,17 +146,21 @@ class RecordedSpan:
         name: str,
         kind: SpanKind,
         trace_id: int,
-        parent: SpanContext | None,
         start_ns: int,
         attributes: dict[str, Value | None],
     ) -> None:
         self._tracer = tracer
+        self._decided = False
         self.name = name
         self.kind = kind
         self.trace_id = trace_id
         self.span_id = tracer.ids.generate_span_id()
-        self.parent = parent
-        self.caller: Context | None = None
+        self.parent_id = 0
+        self.remote_parent = False
+        self.caller: SpanContext | None = None
+        """The parent in another process."""
+        self.trace_flags = 0
+        self.trace_state: TraceState | None = None
         self.start_time = start_ns
         self.end_time = start_ns
         self.attributes = attributes
@@ -154,31 +169,12 @@ class RecordedSpan:
         self.links: list[Link] = []
         self.status = _UNSET
         self.dropped_events = 0
-        self.recording = tracer.sink is not None
-        self._sampled: bool | None = None
-        self._state: TraceState | None = None
-        self._context: SpanContext | None = None
-
-    @property
-    def sampled(self) -> bool:
-        """Whether it is handed on at its end."""
-        return self.context.trace_flags.sampled and self._tracer.sink is not None
+        self.recording = self.sampled = tracer.sink is not None
 
     @property
     def context(self) -> SpanContext:
-        if self._context is None:
-            if self._sampled is None:
-                self._sampled, self._state = self._tracer.decide(self)
-                self.recording = self.recording and self._sampled
-            flags = TraceFlags.SAMPLED if self._sampled else TraceFlags.DEFAULT
-            if self._has_random_id():
-                flags |= TraceFlags.RANDOM_TRACE_ID
-            self._context = SpanContext(self.trace_id, self.span_id, False, TraceFlags(flags), self._state)
-        return self._context
-
-    @property
-    def remote_parent(self) -> bool:
-        return self.parent is not None and self.parent.is_remote
+        self.decide()
+        return SpanContext(self.trace_id, self.span_id, False, TraceFlags(self.trace_flags), self.trace_state)
 
     @property
     def instrumentation_scope(self) -> InstrumentationScope:
@@ -188,13 +184,24 @@ class RecordedSpan:
     def resource(self) -> Resource:
         return self._tracer.resource
 
+    def decide(self) -> None:
+        """Ask the sampler, with what is known by now; the first call counts."""
+        if self._decided:
+            return
+        self._decided = True
+        sampled, self.trace_state = self._tracer.should_sample(self)
+        self.trace_flags = self._tracer.flags_of(self.caller) | (TraceFlags.SAMPLED if sampled else 0)
+        if not sampled:
+            self.recording = self.sampled = False
+
     def inherit(self, parent: "RecordedSpan") -> None:
-        """The decision of the span above."""
-        self._state = parent.context.trace_state
-        self._sampled = parent.context.trace_flags.sampled
+        """The decision of the span above, which has made it."""
+        self._decided = True
+        self.trace_flags, self.trace_state = parent.trace_flags, parent.trace_state
+        self.parent_id = parent.span_id
         if not parent.sampled:
-            self.recording = False
-            self._context = parent.context
+            self.recording = self.sampled = False
+            self.span_id = parent.span_id
 
     def set(self, attributes: Mapping[str, Value | None]) -> None:
         """Values of our own making."""
@@ -238,8 +245,9 @@ class RecordedSpan:
 
     def end(self, end_ns: int) -> None:
         """The first call counts."""
+        self.decide()
         sink = self._tracer.sink
-        if sink is None or not self.recording or not self.sampled:
+        if sink is None or not self.recording:
             return
         self.recording = False
         self.end_time = max(end_ns, self.start_time)
@@ -247,11 +255,6 @@ class RecordedSpan:
             sink(self)
         except Exception as error:
             self._tracer.defects.note("span sink", error)
-
-    def _has_random_id(self) -> bool:
-        if self.parent is None:
-            return self._tracer.ids.is_trace_id_random()
-        return bool(self.parent.trace_flags.random_trace_id)
 
     def _clean(self, text: str) -> str:
         return clean(self._tracer.scrub, text, self._tracer.text_limit)
@@ -272,14 +275,10 @@ def text_of(error: BaseException) -> str:
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 
-def _caller(headers: Mapping[str, str]) -> tuple[Context | None, SpanContext | None]:
-    traceparent = headers.get("traceparent")
-    if not traceparent:
-        return None, None
-    carrier = {"traceparent": traceparent, "tracestate": headers.get("tracestate", "")}
-    context = _PROPAGATOR.extract(carrier, Context())
-    parent = get_current_span(context).get_span_context()
-    return (context, parent) if parent.is_valid else (None, None)
+def _caller(headers: Mapping[str, str]) -> SpanContext | None:
+    carrier = {"traceparent": headers["traceparent"], "tracestate": headers.get("tracestate", "")}
+    caller = get_current_span(_PROPAGATOR.extract(carrier, Context())).get_span_context()
+    return caller if caller.is_valid else None
 
 
 def outgoing_headers(context: SpanContext) -> dict[str, str]:

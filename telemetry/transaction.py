@@ -72,6 +72,7 @@ class ObservabilityContext:
     @property
     def sampled(self) -> bool:
         """Whether its spans are recorded."""
+        self._span.decide()
         return self._span.sampled
 
     @property
@@ -101,6 +102,7 @@ class ObservabilityContext:
         self._span.set(description_attributes(about))
         if policies:
             self._span.set({Attribute.POLICY: tuple(policies)})
+        self._span.decide()
         # Here, so that the counters of a new model stand at zero before the transaction's end moves one.
         self._services.metrics.server.outcomes(about.api, about.model, about.stream)
 

@@ -20,6 +20,7 @@ from app.settings import Settings
 from telemetry.context import Telemetry, TelemetryOptions
 from telemetry.exposition import MetricsServer
 from telemetry.otlp import exports_from_environment
+from telemetry.sdk_spans import as_ended
 from telemetry.setup import setup
 from telemetry.snapshot import Snapshot
 
@@ -44,7 +45,8 @@ class RunningGateway:
             self._telemetry.metrics.exports, self._telemetry.tracer_provider.resource, with_logs=False
         )
         if self._exports.spans is not None:
-            self.spans.pass_on = self._exports.spans.offer
+            offer = self._exports.spans.offer
+            self.spans.pass_on = lambda span: offer(as_ended(span))
         self._socket = _listening(settings.server.host)
         self.url = f"http://{settings.server.host}:{self._socket.getsockname()[1]}"
         app = create_app(settings, self._telemetry)

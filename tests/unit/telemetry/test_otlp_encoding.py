@@ -1,6 +1,6 @@
 """Our protobuf against the SDK's: the same messages, by a real decoder."""
 
-from typing import Any
+from collections.abc import Iterable
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,9 +15,9 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags, TraceSt
 from opentelemetry.trace.status import Status, StatusCode
 
 from telemetry.guard import Defects
-from telemetry.otlp_encoding import EncodedExport
+from telemetry.otlp_encoding import EncodedExport, EndedSpan
 from telemetry.redact import Scrubber
-from telemetry.sdk_spans import as_readable
+from telemetry.sdk_spans import as_ended, as_readable
 from telemetry.spans import RecordedSpan, Tracer
 
 RESOURCE = Resource({"service.name": "flowspan", "telemetry.sdk.version": "1", "n": 3, "share": 0.5, "on": True})
@@ -52,7 +52,7 @@ spans = st.builds(
 )
 
 
-def decoded(batch: list[Any]) -> ExportTraceServiceRequest:
+def decoded(batch: Iterable[EndedSpan]) -> ExportTraceServiceRequest:
     export = EncodedExport(RESOURCE)
     export.add(batch)
     return ExportTraceServiceRequest.FromString(export.body())
@@ -75,7 +75,7 @@ def by_scope(request: ExportTraceServiceRequest) -> dict[tuple[str, str], list[S
 @settings(max_examples=150, deadline=None)
 @given(st.lists(spans, min_size=1, max_size=3))
 def test_any_spans_are_what_the_sdk_says_they_are(batch: list[ReadableSpan]) -> None:
-    ours, sdks = decoded(batch), encode_spans(batch)
+    ours, sdks = decoded(map(as_ended, batch)), encode_spans(batch)
     assert ours.resource_spans[0].resource == sdks.resource_spans[0].resource
     assert by_scope(ours) == by_scope(sdks)
 
@@ -102,5 +102,5 @@ def test_our_own_spans_are_what_the_sdk_says_they_are() -> None:
 
 def test_text_that_is_no_utf8_does_not_lose_a_batch() -> None:
     span = ReadableSpan("half \ud83d", context=SpanContext(1, 2, False), attributes={"half": "a \udc00"})
-    [found] = decoded([span]).resource_spans[0].scope_spans[0].spans
+    [found] = decoded([as_ended(span)]).resource_spans[0].scope_spans[0].spans
     assert found.name == "half ?"
