@@ -6,7 +6,7 @@ formatter, before a policy, before items that wait in a queue, before the upstre
 itself is at work, and that time is the formatter's.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from time import perf_counter
 
@@ -60,14 +60,9 @@ class TimeLedger:
         elif count:
             self._counts[where] = count - 1
 
-    @contextmanager
-    def charge(self, where: Where) -> Iterator[None]:
+    def charge(self, where: Where) -> "Charge":
         """`with ledger.charge("client"): ...`; once a request, not once a chunk."""
-        self.enter(where)
-        try:
-            yield
-        finally:
-            self.leave(where)
+        return Charge(self, where)
 
     @contextmanager
     def lifted(self, where: Where) -> Iterator[None]:
@@ -98,28 +93,46 @@ class TimeLedger:
     @property
     def total(self) -> float:
         """Seconds from the making to the close, or to now."""
-        return self._clock() - self.opened_at
+        return (self._since if self._closed else self._clock()) - self.opened_at
 
-    def snapshot(self) -> dict[Where, float]:
+    def snapshot(self) -> Mapping[Where, float]:
         """Seconds of each part until the close, or until now."""
+        if self._closed:
+            return self._seconds
         self._hand_over(self._owner)
         return dict(self._seconds)
 
     def overhead(self) -> float:
         """What the gateway itself answers for, until the close or until now."""
-        self._hand_over(self._owner)
-        return sum([self._seconds[where] for where in GATEWAY_SHARE])
+        parts = self.snapshot()
+        return sum([parts[where] for where in GATEWAY_SHARE])
 
     def close(self) -> None:
         """Further calls change nothing, and neither does what enters or leaves afterwards."""
         if not self._closed:
-            self._closed = True
-            closed_at = self._clock()
-            self._clock = lambda: closed_at
             self._hand_over(self._owner)
+            self._closed = True
 
     def _hand_over(self, owner: Where) -> None:
+        if self._closed:
+            return
         now = self._clock()
         self._seconds[self._owner] += now - self._since
         self._since = now
         self._owner = owner
+
+
+class Charge:
+    """A block of code that is one part's time."""
+
+    __slots__ = ("_ledger", "_where")
+
+    def __init__(self, ledger: TimeLedger, where: Where) -> None:
+        self._ledger = ledger
+        self._where = where
+
+    def __enter__(self) -> None:
+        self._ledger.enter(self._where)
+
+    def __exit__(self, *_: object) -> None:
+        self._ledger.leave(self._where)

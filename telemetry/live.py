@@ -5,6 +5,7 @@ by the sampler, and a last time when the queue or the stream closes. So nothing 
 """
 
 from collections import Counter as Tally
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from telemetry.flow_metrics import QueueChildren
@@ -71,7 +72,7 @@ class StreamFlow:
         self.queues: list[QueueFlow] = []
         self._ledger = ledger
         self._metrics = metrics
-        self._flushed: dict[Where, float] = dict.fromkeys(WHERE, 0.0)
+        self._flushed: Mapping[Where, float] = dict.fromkeys(WHERE, 0.0)
 
     def add_queue(self, stats: QueueStats) -> None:
         self.queues.append(QueueFlow(stats, self._metrics.queues.of(stats.name)))
@@ -85,17 +86,17 @@ class StreamFlow:
         flow.close()
         return True
 
-    def flush(self) -> dict[Where, float]:
-        """Move what happened since the last call into the metrics; gives the seconds it moved."""
+    def flush(self, seconds: dict[Where, float]) -> None:
+        """Move what happened since the last call into the metrics, and what it took also into `seconds`."""
         for queue in self.queues:
             queue.flush()
         parts = self._ledger.snapshot()
-        moved = {where: parts[where] - self._flushed[where] for where in WHERE}
-        for where, seconds in moved.items():
-            if seconds > 0:
-                self._metrics.stream_seconds[where].inc(seconds)
+        for where, total in parts.items():
+            moved = total - self._flushed[where]
+            if moved > 0:
+                self._metrics.stream_seconds[where].inc(moved)
+                seconds[where] += moved
         self._flushed = parts
-        return moved
 
     def view(self) -> StreamView:
         queued = {flow.stats.name: flow.stats.depth for flow in self.queues}
@@ -122,8 +123,7 @@ class Live:
         self._streams.add(stream)
 
     def flush(self, stream: StreamFlow) -> None:
-        for where, seconds in stream.flush().items():
-            self.seconds[where] += seconds
+        stream.flush(self.seconds)
 
     def close_queue(self, stream: StreamFlow, stats: QueueStats) -> bool:
         if not stream.remove_queue(stats):

@@ -40,13 +40,11 @@ class TransactionRecorder:
         self._last_in: float | None = None
         self._substantial = False
 
-    @guarded
     def request_received(self, content: Content | None = None) -> None:
         self._emit(Event.REQUEST_RECEIVED, {})
         if self.client is not None and content is not None:
-            self.client.ask(content())
+            self._ask(self.client, content)
 
-    @guarded
     def request_sent(self, content: Content | None = None) -> None:
         """Once per attempt; what an earlier one had collected is forgotten."""
         self._last_in = None
@@ -54,7 +52,7 @@ class TransactionRecorder:
         if self.upstream is not None:
             self.upstream = Conversation()
             if content is not None:
-                self.upstream.ask(content())
+                self._ask(self.upstream, content)
 
     def chunk_in(self, *chunks: Chunk) -> None:
         """Those that came at once."""
@@ -92,6 +90,10 @@ class TransactionRecorder:
         """The times between chunks since the last call."""
         gaps, self.gaps = self.gaps, LogBuckets()
         return gaps
+
+    @guarded
+    def _ask(self, conversation: Conversation, content: Content) -> None:
+        conversation.ask(content())
 
     @guarded
     def _look(self, chunks: Iterable[Chunk]) -> None:

@@ -20,8 +20,8 @@ class Timeline:
 
     def ns(self, at: float | None = None) -> int:
         """Unix nanoseconds of a monotonic moment, or of now."""
-        return self.after((self._clock() if at is None else at) - self._opened_at)
+        return self.started_ns + int(((self._clock() if at is None else at) - self._opened_at) * 1e9)
 
     def after(self, seconds: float) -> int:
         """Unix nanoseconds, `seconds` after the start."""
-        return self.started_ns + round(seconds * 1e9)
+        return self.started_ns + int(seconds * 1e9)

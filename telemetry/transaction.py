@@ -99,12 +99,11 @@ class ObservabilityContext:
             about.provider = labels.provider(provider)
         if stream is not None:
             about.stream = stream
-        self._span.set(description_attributes(about))
-        if policies:
-            self._span.set({Attribute.POLICY: tuple(policies)})
+        self._span.set(description_attributes(about, policies))
         self._span.decide()
-        # Here, so that the counters of a new model stand at zero before the transaction's end moves one.
-        self._services.metrics.server.outcomes(about.api, about.model, about.stream)
+        if model is not None:
+            # Here, so that the counters of a new model stand at zero before the transaction's end moves one.
+            self._services.metrics.server.outcomes(about.api, about.model, about.stream)
 
     def stage(self, name: Stage) -> SpanScope:
         """`with obs.stage("policy_executor"): ...`"""
@@ -236,8 +235,8 @@ class ObservabilityContext:
         self._close_parts(end)
         self.ledger.close()
         self._count_outcome(outcome)
-        self._end_span(end)
         self._count_end(end, exemplar)
+        self._end_span(end)
         self._log_access(end)
 
     @guarded

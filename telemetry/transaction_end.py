@@ -1,5 +1,6 @@
 """The last step of a transaction: what is known then, as attributes, metrics and one access line."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -32,13 +33,16 @@ class Description:
     stream: bool = False
 
 
-def description_attributes(about: Description) -> dict[str, Value | None]:
-    return {
+def description_attributes(about: Description, policies: Sequence[str] | None) -> dict[str, Value | None]:
+    attributes: dict[str, Value | None] = {
         Attribute.OPERATION: about.operation,
         Attribute.REQUEST_MODEL: about.model,
         Attribute.PROVIDER: about.provider,
         Attribute.REQUEST_STREAM: about.stream,
     }
+    if policies:
+        attributes[Attribute.POLICY] = tuple(policies)
+    return attributes
 
 
 def end_attributes(

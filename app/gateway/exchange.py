@@ -102,9 +102,9 @@ class Exchange:
     async def _work_until_stopped(self, work: "Work") -> None:
         """What `stop` was given is raised here, and nowhere else."""
         self._task = task = asyncio.current_task()
+        self.gateway.in_flight.opened(self)
         try:
-            with self.gateway.in_flight.track(self):
-                await self._receive_and_work(work)
+            await self._receive_and_work(work)
         except asyncio.CancelledError:
             if self._stopped_by is None:
                 raise
@@ -113,6 +113,7 @@ class Exchange:
             raise self._stopped_by from None
         finally:
             self._task = None
+            self.gateway.in_flight.ended(self)
             self._connection.forget()
             if self._keepalive is not None:
                 self._keepalive.close()

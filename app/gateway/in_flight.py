@@ -1,8 +1,6 @@
 """The exchanges that are open now, and how they come to an end when the gateway shuts down."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Protocol
 
 from app.errors import Draining, GatewayError
@@ -22,13 +20,11 @@ class InFlight:
     def __len__(self) -> int:
         return len(self._open)
 
-    @contextmanager
-    def track(self, exchange: Stoppable) -> Iterator[None]:
+    def opened(self, exchange: Stoppable) -> None:
         self._open.add(exchange)
-        try:
-            yield
-        finally:
-            self._open.discard(exchange)
+
+    def ended(self, exchange: Stoppable) -> None:
+        self._open.discard(exchange)
 
     def drain(self, limit: float) -> None:
         if not self.draining:

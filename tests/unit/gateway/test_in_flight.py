@@ -18,12 +18,13 @@ class Open:
 def test_draining_is_told_at_once_and_what_is_left_is_stopped_at_the_limit() -> None:
     async def main() -> tuple[Open, Open]:
         in_flight, short, long = InFlight(), Open(), Open()
-        with in_flight.track(long):
-            with in_flight.track(short):
-                in_flight.drain(0.01)
-                assert in_flight.draining
-                assert not long.stopped
-            await asyncio.sleep(0.05)
+        in_flight.opened(long)
+        in_flight.opened(short)
+        in_flight.drain(0.01)
+        assert in_flight.draining
+        assert not long.stopped
+        in_flight.ended(short)
+        await asyncio.sleep(0.05)
         return short, long
 
     short, long = run(main())
@@ -34,10 +35,10 @@ def test_draining_is_told_at_once_and_what_is_left_is_stopped_at_the_limit() -> 
 def test_a_second_signal_does_not_put_the_end_off() -> None:
     async def main() -> Open:
         in_flight, exchange = InFlight(), Open()
-        with in_flight.track(exchange):
-            in_flight.drain(0.01)
-            in_flight.drain(10)
-            await asyncio.sleep(0.05)
+        in_flight.opened(exchange)
+        in_flight.drain(0.01)
+        in_flight.drain(10)
+        await asyncio.sleep(0.05)
         return exchange
 
     assert len(run(main()).stopped) == 1
