@@ -8,7 +8,7 @@ thousands of chunks took a third of the time of a fast stream.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -302,7 +302,8 @@ class Native(Struct, frozen=True, gc=False):
     @property
     def event(self) -> dict[str, Any] | None:
         """`data`, decoded anew by each call: few events are looked into once more."""
-        return cast(dict[str, Any], _decode(self.data)) if self.data else None
+        event: dict[str, Any] | None = _decode(self.data) if self.data else None
+        return event
 
     @property
     def ends_block(self) -> bool:

@@ -5,7 +5,7 @@ take text only: an image or a file in a result goes to a user message after it, 
 """
 
 from collections.abc import Sequence
-from typing import Any, assert_never, cast
+from typing import Any, assert_never
 
 from app.dialects.crossing import no_counterpart, refuse_opaque
 from app.messages import (
@@ -26,7 +26,8 @@ from app.messages import (
 
 def encode_messages(request: Request) -> list[dict[str, Any]]:
     if (native := request.native_messages("openai_chat")) is not None:
-        return cast(list[dict[str, Any]], native["messages"])
+        messages: list[dict[str, Any]] = native["messages"]
+        return messages
     same = request.dialect == "openai_chat"
     # A client of Anthropic's counts its messages without the system prompt.
     hoisted = not same and bool(request.messages) and request.messages[0].role == "system"
