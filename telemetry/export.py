@@ -11,12 +11,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
-
 from telemetry.metrics import ExportMetrics
 from telemetry.names import DropReason, Signal
-from telemetry.otlp_encoding import EndedSpan
-from telemetry.sdk_spans import as_ended
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -124,22 +120,3 @@ class Batcher(Generic[T]):
                 self._signal,
             )
         self._failing = not arrived
-
-
-class BatchSpans(SpanProcessor):
-    """For the SDK's own tracers, which serve the other routes: their ended spans go to `batcher`, too."""
-
-    def __init__(self, batcher: Batcher[EndedSpan], flush_timeout: float) -> None:
-        self._batcher = batcher
-        self._flush_timeout = flush_timeout
-
-    def on_end(self, span: ReadableSpan) -> None:
-        if span.context is not None and span.context.trace_flags.sampled:
-            self._batcher.offer(as_ended(span))
-
-    def shutdown(self) -> None:
-        self._batcher.close(self._flush_timeout)
-
-    def force_flush(self, timeout_millis: int = 30000) -> bool:
-        self._batcher.wake()
-        return True

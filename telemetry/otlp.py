@@ -6,9 +6,10 @@ it is decided whether there is one, and how much may wait for it (OTEL_BSP_*, OT
 
 import logging
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import Literal
+from typing import Any, Literal
 
 from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk.resources import Resource
@@ -16,22 +17,34 @@ from opentelemetry.sdk.resources import Resource
 from telemetry.export import Batcher
 from telemetry.metrics import ExportMetrics
 from telemetry.names import Signal
-from telemetry.otlp_encoding import EndedSpan
+from telemetry.otlp_encoding import EndedSpan, encode
+from telemetry.sdk_spans import as_readable
 
 Encoder = Literal["lean", "sdk"]
 """Who encodes spans: we, or the SDK's exporter, which takes ten times as long."""
 _log = logging.getLogger(__name__)
 
 
+class SpanExport:
+    """Spans wait in the form that `encode` gives them."""
+
+    def __init__(self, encode: Callable[[EndedSpan], Any], batcher: Batcher[Any]) -> None:
+        self.batcher = batcher
+        self._encode = encode
+
+    def offer(self, span: EndedSpan) -> None:
+        self.batcher.offer(self._encode(span))
+
+
 @dataclass(frozen=True)
 class Exports:
-    spans: Batcher[EndedSpan] | None = None
+    spans: SpanExport | None = None
     logs: Batcher[ReadableLogRecord] | None = None
 
     def waiting(self) -> dict[Signal, int]:
         waiting: dict[Signal, int] = {}
         if self.spans is not None:
-            waiting["traces"] = self.spans.waiting()
+            waiting["traces"] = self.spans.batcher.waiting()
         if self.logs is not None:
             waiting["logs"] = self.logs.waiting()
         return waiting
@@ -42,7 +55,7 @@ class Exports:
         if self.logs is not None:
             self.logs.wake()
         if self.spans is not None:
-            self.spans.close(max(0.0, deadline - monotonic()))
+            self.spans.batcher.close(max(0.0, deadline - monotonic()))
         if self.logs is not None:
             self.logs.close(max(0.0, deadline - monotonic()))
 
@@ -82,10 +95,17 @@ def _check_protocol(signal: str) -> None:
         _log.warning("OTLP by %s is not supported: %s go out as http/protobuf", protocol, signal.lower())
 
 
-def _spans(metrics: ExportMetrics, resource: Resource, encoder: Encoder) -> Batcher[EndedSpan]:
-    from telemetry.span_exporters import lean_sender, sdk_sender
+def _spans(metrics: ExportMetrics, resource: Resource, encoder: Encoder) -> SpanExport:
+    from telemetry.span_exporters import LeanSpanExporter, SdkSpanExporter
 
-    send, abort = lean_sender(resource) if encoder == "lean" else sdk_sender()
+    if encoder == "lean":
+        lean = LeanSpanExporter()
+        return SpanExport(encode, _batcher(lambda spans: lean.send(spans, resource), lean.shutdown, metrics))
+    sdk = SdkSpanExporter()
+    return SpanExport(as_readable, _batcher(sdk.send, sdk.shutdown, metrics))
+
+
+def _batcher(send: Callable[[Sequence[Any]], bool], abort: Callable[[], None], metrics: ExportMetrics) -> Batcher[Any]:
     return Batcher(
         send,
         "traces",

@@ -74,21 +74,23 @@ class EndedSpan(Protocol):
     def instrumentation_scope(self) -> InstrumentationScope | None: ...
 
 
-class EncodedExport:
-    """An `ExportTraceServiceRequest` of one resource, as it grows."""
+EncodedSpan = tuple[InstrumentationScope | None, bytes]
+"""A span as it stands in an export, and whose it is."""
 
-    def __init__(self, resource: Resource) -> None:
-        self._resource = _delimited(b"\x0a", _attributes(b"\x0a", resource.attributes))
-        self._by_scope: dict[InstrumentationScope | None, list[bytes]] = {}
 
-    def add(self, spans: Iterable[EndedSpan]) -> None:
-        for span in spans:
-            encoded = self._by_scope.setdefault(span.instrumentation_scope, [])
-            encoded.append(_delimited(b"\x12", encode_span(span)))
+def encode_export(spans: Iterable[EncodedSpan], resource: Resource) -> bytes:
+    """An `ExportTraceServiceRequest` of one resource."""
+    by_scope: dict[InstrumentationScope | None, list[bytes]] = {}
+    for scope, encoded in spans:
+        by_scope.setdefault(scope, []).append(encoded)
+    parts = [_delimited(b"\x0a", _attributes(b"\x0a", resource.attributes))]
+    parts += [_delimited(b"\x12", _scope(scope) + b"".join(each)) for scope, each in by_scope.items()]
+    return _delimited(b"\x0a", b"".join(parts))
 
-    def body(self) -> bytes:
-        scopes = [_delimited(b"\x12", _scope(scope) + b"".join(spans)) for scope, spans in self._by_scope.items()]
-        return _delimited(b"\x0a", self._resource + b"".join(scopes))
+
+def encode(span: EndedSpan) -> EncodedSpan:
+    """Best at once, when the span ends: its objects are at hand still, and are not kept until a batch is full."""
+    return span.instrumentation_scope, _delimited(b"\x12", encode_span(span))
 
 
 def encode_span(span: EndedSpan) -> bytes:

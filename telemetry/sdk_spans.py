@@ -1,9 +1,9 @@
 """Our spans as the SDK's, for its exporters, and the SDK's as ours, for the collector."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.trace import Event, ReadableSpan, SpanProcessor
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags, TraceState
 from opentelemetry.trace.status import Status
@@ -32,6 +32,17 @@ class ForeignSpan(NamedTuple):
     links: Sequence[Link]
     status: Status
     instrumentation_scope: InstrumentationScope | None
+
+
+class ForeignSpans(SpanProcessor):
+    """Hands on what the SDK's own tracers make."""
+
+    def __init__(self, take: Callable[[EndedSpan], None]) -> None:
+        self._take = take
+
+    def on_end(self, span: ReadableSpan) -> None:
+        if span.context is not None and span.context.trace_flags.sampled:
+            self._take(as_ended(span))
 
 
 def as_ended(span: ReadableSpan) -> ForeignSpan:

@@ -21,7 +21,6 @@ from prometheus_client import CollectorRegistry, disable_created_metrics
 from telemetry.boundary import BoundaryEvents
 from telemetry.content import CaptureMode
 from telemetry.context import Telemetry
-from telemetry.export import BatchSpans
 from telemetry.guard import Defects
 from telemetry.logs import LogWriter, install
 from telemetry.metrics import Metrics
@@ -29,7 +28,7 @@ from telemetry.names import Signal
 from telemetry.otlp import Exports, exports_from_environment, sdk_disabled
 from telemetry.redact import Scrubber
 from telemetry.sampler import Sampler
-from telemetry.sdk_spans import as_readable
+from telemetry.sdk_spans import ForeignSpans, as_readable
 from telemetry.services import Services, TelemetryOptions
 from telemetry.spans import EVENT_LIMIT, TEXT_LIMIT, Sink, Tracer
 
@@ -130,7 +129,7 @@ def _resource() -> Resource:
 def _processor(span_exporter: SpanExporter | None, exports: Exports) -> SpanProcessor | None:
     if span_exporter is not None:
         return SimpleSpanProcessor(span_exporter)
-    return BatchSpans(exports.spans, _CLOSE_LIMIT) if exports.spans is not None else None
+    return ForeignSpans(exports.spans.offer) if exports.spans is not None else None
 
 
 def _sink(processor: SpanProcessor | None, exports: Exports) -> Sink | None:

@@ -15,7 +15,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags, TraceSt
 from opentelemetry.trace.status import Status, StatusCode
 
 from telemetry.guard import Defects
-from telemetry.otlp_encoding import EncodedExport, EndedSpan
+from telemetry.otlp_encoding import EndedSpan, encode, encode_export
 from telemetry.redact import Scrubber
 from telemetry.sdk_spans import as_ended, as_readable
 from telemetry.spans import RecordedSpan, Tracer
@@ -53,9 +53,7 @@ spans = st.builds(
 
 
 def decoded(batch: Iterable[EndedSpan]) -> ExportTraceServiceRequest:
-    export = EncodedExport(RESOURCE)
-    export.add(batch)
-    return ExportTraceServiceRequest.FromString(export.body())
+    return ExportTraceServiceRequest.FromString(encode_export(map(encode, batch), RESOURCE))
 
 
 def by_scope(request: ExportTraceServiceRequest) -> dict[tuple[str, str], list[Span]]:
