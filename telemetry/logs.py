@@ -51,7 +51,7 @@ class JsonFormatter(logging.Formatter):
             "message": clean(self._scrub, record.getMessage(), _TEXT_LIMIT),
         }
         if isinstance(record, AccessRecord):
-            line |= record.fields
+            line.update(record.fields)
             return msgspec.json.encode(line).decode()
         fields = getattr(record, _FIELDS, None)
         if isinstance(fields, Mapping):

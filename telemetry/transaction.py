@@ -30,11 +30,11 @@ from telemetry.timeline import Timeline
 from telemetry.transaction_end import (
     Description,
     End,
-    access_fields,
     count_end,
     description_attributes,
     end_attributes,
     end_span,
+    tell_end,
 )
 
 _log = logging.getLogger("flowspan")
@@ -46,7 +46,8 @@ class ObservabilityContext:
     def __init__(
         self, services: Services, api: str, span: RecordedSpan, ledger: TimeLedger, timeline: Timeline
     ) -> None:
-        self.transaction_id = _transaction_id(span)
+        self._trace_id = format_trace_id(span.trace_id)
+        self.transaction_id = _transaction_id(span, self._trace_id)
         self.ledger = ledger
         self.finished = False
         self.defects = services.defects
@@ -231,7 +232,7 @@ class ObservabilityContext:
             return
         self.finished = True
         end = End(outcome, status, "" if outcome == "ok" else error_type or outcome, detail)
-        exemplar = {"trace_id": format_trace_id(self._span.context.trace_id)} if self.sampled else None
+        exemplar = {"trace_id": self._trace_id} if self.sampled else None
         self._close_parts(end)
         self.ledger.close()
         self._count_outcome(outcome)
@@ -274,8 +275,15 @@ class ObservabilityContext:
     def _log_access(self, end: End) -> None:
         if is_logged():
             detail = None if end.detail is None else clean(self._services.scrub, end.detail, TEXT_LIMIT)
-            fields = access_fields(self._about, end._replace(detail=detail), self.ledger, self.recorder)
-            log_access(f"{self._span.name} {end.outcome}", {**self._ids(), **fields})
+            line: dict[str, object] = {
+                "trace_id": self._trace_id,
+                "span_id": format_span_id(self._span.span_id),
+                "transaction_id": self.transaction_id,
+            }
+            tell_end(line, self._about, end, self.ledger, self.recorder)
+            if end.error_type:
+                line |= {"error_type": end.error_type, "detail": detail}
+            log_access(f"{self._span.name} {end.outcome}", line)
 
     @guarded
     def _high_water(self, stats: QueueStats, percent: int) -> None:
@@ -301,13 +309,6 @@ class ObservabilityContext:
             self._services.options.propagate_traceparent,
         )
 
-    def _ids(self) -> dict[str, object]:
-        return {
-            "trace_id": format_trace_id(self._span.trace_id),
-            "span_id": format_span_id(self._span.span_id),
-            "transaction_id": self.transaction_id,
-        }
-
     def _cost_usd(self) -> float | None:
         costs = [attempt.cost_usd for attempt in self._attempts if attempt.cost_usd is not None]
         return sum(costs) if costs else None
@@ -317,7 +318,7 @@ class ObservabilityContext:
         return self._services.tracer.start_child(self._span, name, at_ns, attributes)
 
 
-def _transaction_id(span: RecordedSpan) -> str:
+def _transaction_id(span: RecordedSpan, trace_id: str) -> str:
     """The trace's id; where the caller began the trace, which may hold several transactions, with the span's."""
-    trace_id = TRANSACTION_PREFIX + format_trace_id(span.trace_id)
-    return f"{trace_id}_{format_span_id(span.span_id)}" if span.remote_parent else trace_id
+    id = TRANSACTION_PREFIX + trace_id
+    return f"{id}_{format_span_id(span.span_id)}" if span.remote_parent else id

@@ -96,21 +96,19 @@ def count_end(
             children.per_token((ledger.total - recorder.ttft_s) / (usage.completion_tokens - 1))
 
 
-def access_fields(about: Description, end: End, ledger: TimeLedger, recorder: TransactionRecorder) -> dict[str, object]:
-    fields: dict[str, object] = {
-        "outcome": end.outcome,
-        "status": end.status,
-        "api": about.api,
-        "model": about.model,
-        "provider": about.provider,
-        "stream": about.stream,
-        "duration_s": round(ledger.total, 6),
-        "ttft_s": None if recorder.ttft_s is None else round(recorder.ttft_s, 6),
-        "time": {where: round(seconds, 6) for where, seconds in ledger.snapshot().items()},
-        "chunks_in": recorder.chunks_in,
-        "chunks_out": recorder.chunks_out,
-        "bytes_out": recorder.bytes_out,
-    }
-    if end.error_type:
-        fields |= {"error_type": end.error_type, "detail": end.detail}
-    return fields
+def tell_end(
+    line: dict[str, object], about: Description, end: End, ledger: TimeLedger, recorder: TransactionRecorder
+) -> None:
+    """In a line of the access log."""
+    line["outcome"] = end.outcome
+    line["status"] = end.status
+    line["api"] = about.api
+    line["model"] = about.model
+    line["provider"] = about.provider
+    line["stream"] = about.stream
+    line["duration_s"] = round(ledger.total, 6)
+    line["ttft_s"] = None if recorder.ttft_s is None else round(recorder.ttft_s, 6)
+    line["time"] = {where: round(seconds, 6) for where, seconds in ledger.snapshot().items()}
+    line["chunks_in"] = recorder.chunks_in
+    line["chunks_out"] = recorder.chunks_out
+    line["bytes_out"] = recorder.bytes_out
