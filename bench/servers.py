@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -10,13 +9,13 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
 
 GATEWAY_CORE, LOAD_CORE = 0, 1
-CHAT, ANTHROPIC = "/v1/chat/completions", "/v1/messages"
+CHAT, ANTHROPIC, TENSORZERO = "/v1/chat/completions", "/v1/messages", "/openai/v1/chat/completions"
 MODELS = ("bench-20", "bench-50-20", "bench-200", "bench-hold")
 _START_LIMIT = 90.0
 _CPUCLOCK_SCHED = 2
@@ -39,6 +38,11 @@ class Row:
 TRACED = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:{upstream}"}
 SAMPLED = {**TRACED, "OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.1"}
 OFF = {"OTEL_SDK_DISABLED": "true"}
+LITELLM = {
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",
+}
+"""No network for its start, and no key, as for all others."""
 QUIET = "telemetry: {log_level: warning}"
 
 ROWS = (
@@ -54,21 +58,21 @@ ROWS = (
     Row("flowspan, 10 % sampled", "flowspan", "parentbased_traceidratio 0.1", environment=SAMPLED),
     Row("flowspan, telemetry off", "flowspan", "no traces, no access log", settings=QUIET, environment=OFF),
     Row("flowspan, by LiteLLM", "flowspan", "backend: litellm", CHAT, "litellm-", environment=TRACED),
-    Row("LiteLLM proxy", "litellm", "one worker, its defaults, no callbacks"),
-    Row("TensorZero", "tensorzero", "its gateway binary, observability off"),
+    Row("LiteLLM proxy", "litellm", "one worker, its defaults, no callbacks", environment=LITELLM),
+    Row(
+        "TensorZero", "tensorzero", "observability off, as it needs a database", TENSORZERO, "tensorzero::model_name::"
+    ),
 )
 BY_NAME = {row.name: row for row in ROWS}
 
 
 def missing(row: Row) -> str | None:
     """Why a row cannot be run here."""
-    if row.kind == "litellm" and find_spec("litellm.proxy") is None:
-        return "litellm[proxy] is not installed"
-    if row.kind == "litellm" and shutil.which("litellm", path=_path()) is None:
-        return "the litellm command is not installed"
-    if row.kind == "tensorzero" and _tensorzero() is None:
-        return "the package tensorzero is not installed"
-    return None
+    needed = {"litellm": "litellm-proxy-extras", "tensorzero": "tensorzero"}.get(row.kind)
+    try:
+        return None if needed is None else (version(needed) and None)
+    except PackageNotFoundError:
+        return f"the package {needed} is not installed"
 
 
 @dataclass
@@ -119,9 +123,10 @@ class Servers:
         file = folder / f"{port}.yaml"
         command = _command(row, port, self.upstream, file, self._models, self._keys)
         began = time.monotonic()
-        pid = self._start(
-            command, GATEWAY_CORE, {k: v.format(upstream=self.upstream) for k, v in row.environment.items()}
-        )
+        environment = {name: said.format(upstream=self.upstream) for name, said in row.environment.items()}
+        pid = self._start(command, GATEWAY_CORE, environment)
+        if row.kind == "tensorzero":
+            port = _announced(file.with_suffix(".port"))
         _wait_until_ready(port, pid)
         took = time.monotonic() - began
         time.sleep(0.5)
@@ -160,8 +165,9 @@ def _command(row: Row, port: int, upstream: int, file: Path, models: Sequence[st
             file.write_text(_model_list(url, models, with_litellm=False))
             return ["litellm", "--config", str(file), "--port", str(port), "--num_workers", "1", "--telemetry", "False"]
         case "tensorzero":
-            file.with_suffix(".toml").write_text(_tensorzero_configuration(port, url, models))
-            return [str(_tensorzero()), "--config-file", str(file.with_suffix(".toml"))]
+            file.with_suffix(".toml").write_text(_tensorzero_configuration(url, models))
+            files = [str(file.with_suffix(suffix)) for suffix in (".toml", ".port")]
+            return [sys.executable, "-m", "bench.tensorzero", *files]
         case other:
             raise ValueError(other)
 
@@ -194,8 +200,8 @@ def _model_list(url: str, models: Sequence[str], with_litellm: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _tensorzero_configuration(port: int, url: str, models: Sequence[str]) -> str:
-    parts = [f'[gateway]\nbind_address = "127.0.0.1:{port}"\nobservability.enabled = false\n']
+def _tensorzero_configuration(url: str, models: Sequence[str]) -> str:
+    parts = ["[gateway]\nobservability.enabled = false\n"]
     parts += [
         f'[models."{model}"]\nrouting = ["mock"]\n[models."{model}".providers.mock]\ntype = "openai"\n'
         f'model_name = "{model}"\napi_base = "{url}/v1/"\napi_key_location = "none"\n'
@@ -204,9 +210,13 @@ def _tensorzero_configuration(port: int, url: str, models: Sequence[str]) -> str
     return "\n".join(parts)
 
 
-def _tensorzero() -> Path | None:
-    found = shutil.which("tensorzero-gateway", path=_path()) or shutil.which("gateway", path=_path())
-    return Path(found) if found else None
+def _announced(file: Path) -> int:
+    until = time.monotonic() + _START_LIMIT
+    while not file.exists():
+        if time.monotonic() > until:
+            raise RuntimeError(f"nobody wrote {file.name}")
+        time.sleep(0.02)
+    return int(file.read_text())
 
 
 def _path() -> str:
