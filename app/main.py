@@ -47,6 +47,7 @@ def make_gateway(settings: Settings, policies: Sequence[LoadedPolicy], telemetry
     queue_breakers = PipelineBreakers(settings.breakers.queue)
     for name in queue_breakers.names:
         telemetry.register_breaker(name)
+    telemetry.register_deployments([deployment.id for deployment in settings.deployments])
     pipeline = _with_request_timeout(settings)
     executor = PolicyExecutor(policies, pipeline)
     orchestrator = PolicyOrchestrator(policies, executor, ClientFormatter(), queue_breakers, pipeline)

@@ -126,9 +126,10 @@ class Attempt:
     @guarded
     def _count(self) -> None:
         children, timeline = self._parts.children, self._parts.timeline
-        children.ended(timeline.now() - self._started_at, self._error_type)
+        exemplar = self._span.exemplar
+        children.ended(timeline.now() - self._started_at, self._error_type, exemplar)
         if self.time_to_first_chunk_s is not None:
-            children.first_chunk(self.time_to_first_chunk_s)
+            children.first_chunk(self.time_to_first_chunk_s, exemplar)
         for seconds, count in self._parts.recorder.take_gaps().filled():
             children.per_chunk.observe_many(seconds, count)
         if self.tokens is not None:

@@ -4,7 +4,7 @@
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from opentelemetry.sdk.trace import TracerProvider
 from prometheus_client import CollectorRegistry
@@ -20,6 +20,7 @@ from telemetry.services import Services, TelemetryOptions
 from telemetry.snapshot import Snapshot, take_snapshot
 from telemetry.spans import Value
 from telemetry.timeline import Timeline
+from telemetry.traffic_metrics import EAGER_DEPLOYMENTS
 from telemetry.transaction import ObservabilityContext
 
 __all__ = ["Attempt", "ObservabilityContext", "Telemetry", "TelemetryOptions"]
@@ -99,6 +100,12 @@ class Telemetry:
     def register_breaker(self, breaker: str) -> None:
         """So that its metrics stand at zero before it first trips."""
         self._services.metrics.breakers.register(breaker)
+
+    def register_deployments(self, deployments: Sequence[str]) -> None:
+        """The same for deployments, with their breakers, where they are few enough to be scraped all the time."""
+        if len(deployments) <= EAGER_DEPLOYMENTS:
+            for deployment in deployments:
+                self._services.metrics.register_deployment(deployment)
 
     @guarded
     def breaker_transition(self, breaker: str, from_state: str, to_state: str, reason: str) -> None:

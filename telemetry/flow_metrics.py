@@ -67,6 +67,7 @@ class PolicyMetrics:
         self._skipped = counter(names.POLICY_SKIPPED, registry)
         self._hold = histogram(names.POLICY_HOLD, registry)
         self._timeouts = counter(names.POLICY_TIMEOUTS, registry)
+        self._loaded = gauge(names.POLICY_LOADED, registry)
         policies = tuple(dict.fromkeys(known))
         self._policy = Bounded(policies, room=64)
         self._hook = Bounded(HOOKS)
@@ -77,7 +78,9 @@ class PolicyMetrics:
             self.register(policy)
 
     def register(self, policy: str) -> None:
+        """Called where a policy is loaded, or loaded anew."""
         policy = self._policy(policy)
+        self._loaded.labels(policy).set_to_current_time()
         for kind in KINDS:
             self._evaluated.labels(policy, kind)
             self._skipped.labels(policy, kind)
@@ -100,8 +103,8 @@ class PolicyMetrics:
     def skipped(self, policy: str, kind: str, count: int) -> None:
         self._skipped.labels(self._policy(policy), self._kind(kind)).inc(count)
 
-    def held(self, policy: str, kind: str, seconds: float) -> None:
-        self._hold.labels(self._policy(policy), self._kind(kind)).observe(seconds)
+    def held(self, policy: str, kind: str, seconds: float, exemplar: dict[str, str] | None) -> None:
+        self._hold.labels(self._policy(policy), self._kind(kind)).observe(seconds, exemplar)
 
     def timed_out(self, policy: str, hook: str) -> None:
         self._timeouts.labels(self._policy(policy), self._hook(hook)).inc()

@@ -33,9 +33,12 @@ class BulkHistogram(Histogram):
         if exemplar:
             bucket.set_exemplar(Exemplar(exemplar, amount, time()))
 
-    def observe_many(self, value: float, count: int) -> None:
+    def observe_many(self, value: float, count: int, exemplar: dict[str, str] | None = None) -> None:
         self._sum.inc(value * count)
-        self._buckets[bisect_left(self._upper_bounds, value)].inc(count)
+        bucket = self._buckets[bisect_left(self._upper_bounds, value)]
+        bucket.inc(count)
+        if exemplar:
+            bucket.set_exemplar(Exemplar(exemplar, value, time()))
 
 
 def counter(spec: MetricSpec, registry: CollectorRegistry) -> Counter:

@@ -13,6 +13,8 @@ from telemetry.ledger import TimeLedger
 from telemetry.metrics import Metrics
 from telemetry.names import OUTCOMES, WHERE, Outcome, Where
 from telemetry.queue_stats import QueueStats
+from telemetry.recorder import TransactionRecorder
+from telemetry.traffic_metrics import Exemplar
 
 
 class QueueFlow:
@@ -43,10 +45,12 @@ class QueueFlow:
             to.put_blocked.inc(stats.put_blocked_s - self._put_blocked)
             self._put_blocked = stats.put_blocked_s
 
-    def close(self) -> None:
+    def close(self, exemplar: Exemplar) -> None:
+        """The exemplar goes to the slowest bucket: that is the one worth a look."""
         self.flush()
-        for seconds, count in self.stats.residences.filled():
-            self._children.residence.observe_many(seconds, count)
+        filled = self.stats.residences.filled()
+        for at, (seconds, count) in enumerate(filled, 1):
+            self._children.residence.observe_many(seconds, count, exemplar if at == len(filled) else None)
         self._children.high_water.observe(self.stats.depth_max / max(1, self.stats.capacity_items))
 
 
@@ -65,31 +69,36 @@ class StreamView:
 class StreamFlow:
     """One open transaction on its way into the metrics."""
 
-    def __init__(self, transaction_id: str, api: str, ledger: TimeLedger, metrics: Metrics) -> None:
+    def __init__(
+        self, transaction_id: str, api: str, ledger: TimeLedger, recorder: TransactionRecorder, metrics: Metrics
+    ) -> None:
         self.transaction_id = transaction_id
         self.api = api
         self.model = ""
         self.queues: list[QueueFlow] = []
         self._ledger = ledger
+        self._recorder = recorder
         self._metrics = metrics
+        self._chunks_in = self._bytes_out = 0
         self._flushed: Mapping[Where, float] = dict.fromkeys(WHERE, 0.0)
 
     def add_queue(self, stats: QueueStats) -> None:
         self.queues.append(QueueFlow(stats, self._metrics.queues.of(stats.name)))
 
-    def remove_queue(self, stats: QueueStats) -> bool:
+    def remove_queue(self, stats: QueueStats, exemplar: Exemplar) -> bool:
         """Whether the queue was still there."""
         flow = next((flow for flow in self.queues if flow.stats is stats), None)
         if flow is None:
             return False
         self.queues.remove(flow)
-        flow.close()
+        flow.close(exemplar)
         return True
 
     def flush(self, seconds: dict[Where, float]) -> None:
         """Move what happened since the last call into the metrics, and what it took also into `seconds`."""
         for queue in self.queues:
             queue.flush()
+        self._flush_ends()
         parts = self._ledger.snapshot()
         for where, total in parts.items():
             moved = total - self._flushed[where]
@@ -97,6 +106,16 @@ class StreamFlow:
                 self._metrics.stream_seconds[where].inc(moved)
                 seconds[where] += moved
         self._flushed = parts
+
+    def _flush_ends(self) -> None:
+        """What came in from providers and what went out to the client."""
+        recorder, to = self._recorder, self._metrics
+        if recorder.chunks_in != self._chunks_in:
+            to.upstream_chunks.inc(recorder.chunks_in - self._chunks_in)
+            self._chunks_in = recorder.chunks_in
+        if recorder.bytes_out != self._bytes_out:
+            to.client_bytes.inc(recorder.bytes_out - self._bytes_out)
+            self._bytes_out = recorder.bytes_out
 
     def view(self) -> StreamView:
         queued = {flow.stats.name: flow.stats.depth for flow in self.queues}
@@ -125,8 +144,8 @@ class Live:
     def flush(self, stream: StreamFlow) -> None:
         stream.flush(self.seconds)
 
-    def close_queue(self, stream: StreamFlow, stats: QueueStats) -> bool:
-        if not stream.remove_queue(stats):
+    def close_queue(self, stream: StreamFlow, stats: QueueStats, exemplar: Exemplar) -> bool:
+        if not stream.remove_queue(stats, exemplar):
             return False
         self._note_peak(stats.name, stats.take_peak())
         return True

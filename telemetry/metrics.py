@@ -8,7 +8,7 @@ are made at first use. Labels hold configured names or `other`. All calls are th
 
 from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, ProcessCollector
 
 from telemetry import names
 from telemetry.flow_metrics import BreakerMetrics, PolicyMetrics, QueueMetrics
@@ -71,10 +71,18 @@ class Metrics:
         self.exports = ExportMetrics(self.registry)
         stream_seconds = counter(names.STREAM_SECONDS, self.registry)
         self.stream_seconds: dict[Where, Counter] = {where: stream_seconds.labels(where) for where in WHERE}
+        self.upstream_chunks = counter(names.UPSTREAM_CHUNKS, self.registry)
+        self.client_bytes = counter(names.CLIENT_BYTES, self.registry)
         self.loop_lag = histogram(names.LOOP_LAG, self.registry)
+        ProcessCollector(registry=self.registry)
 
     def register_breaker(self, breaker: str) -> None:
         self.breakers.register(breaker)
+
+    def register_deployment(self, deployment: str) -> None:
+        """Its breaker bears its id."""
+        self.breakers.register(deployment)
+        self.client.attempts(deployment)
 
     def breaker_transition(self, breaker: str, from_state: str, to_state: str, reason: str) -> None:
         self.breakers.transition(breaker, from_state, to_state, reason)

@@ -75,6 +75,9 @@ TRIP_REASONS = ("failures_in_window", "consecutive_failures", "failure_rate", "p
 REJECTION_REASONS = ("open", "probing")
 DISCONNECT_PHASES = ("before_first_byte", "streaming")
 OVERHEAD_PHASES = ("first_chunk", "total")
+AttemptReason = Literal["first", "retry", "fallback"]
+ATTEMPT_REASONS: tuple[AttemptReason, ...] = get_args(AttemptReason)
+"""Why a provider was asked: for the first time, once more for the same model, or in place of another model."""
 HIGH_WATER_MARKS = (50, 80, 100)
 """Percent of a queue's capacity."""
 
@@ -277,6 +280,11 @@ DISCONNECTS = _counter(
     "flowspan_client_disconnects_total", ("api", "phase"), "Clients that left before their answer ended."
 )
 COST = _counter("flowspan_cost_usd_total", ("provider", "model"), "US dollars, for models whose price is configured.")
+ATTEMPTS = _counter(
+    "flowspan_upstream_attempts_total", ("deployment", "reason"), "Attempts at a deployment, and why it was asked."
+)
+UPSTREAM_CHUNKS = _counter("flowspan_upstream_chunks_total", (), "Chunks that came from providers.")
+CLIENT_BYTES = _counter("flowspan_client_bytes_total", (), "Bytes of answers that clients have taken.")
 
 QUEUE_DEPTH = _gauge("flowspan_queue_depth_items", ("queue",), "Items waiting, over all open streams.")
 QUEUE_BYTES = _gauge("flowspan_queue_bytes", ("queue",), "Bytes waiting, over all open streams.")
@@ -315,6 +323,9 @@ POLICY_HOLD = _histogram(
     "flowspan_policy_hold_seconds", ("policy", "kind"), _B2, "How long a policy kept back what it later released."
 )
 POLICY_TIMEOUTS = _counter("flowspan_policy_timeouts_total", ("policy", "hook"), "Hooks that took too long.")
+POLICY_LOADED = _gauge(
+    "flowspan_policy_loaded_timestamp_seconds", ("policy",), "When a policy was last loaded, in Unix time.", "livemax"
+)
 
 TELEMETRY_QUEUE = _gauge("flowspan_telemetry_queue_items", ("signal",), "Telemetry that waits to be exported.")
 TELEMETRY_CAPACITY = _gauge("flowspan_telemetry_queue_capacity_items", ("signal",), "Telemetry that may wait.")
@@ -327,3 +338,13 @@ TELEMETRY_EXPORTS = _counter(
 LOOP_LAG = _histogram("flowspan_event_loop_lag_seconds", (), _B2, "How late the event loop ran a timer.")
 
 METRICS: tuple[MetricSpec, ...] = tuple(value for value in tuple(globals().values()) if isinstance(value, MetricSpec))
+
+PROCESS: tuple[MetricSpec, ...] = (
+    _gauge("process_start_time_seconds", (), "When the process started, in Unix time.", "livemax"),
+    _counter("process_cpu_seconds_total", (), "CPU time of the process."),
+    _gauge("process_resident_memory_bytes", (), "Memory of the process."),
+    _gauge("process_virtual_memory_bytes", (), "Address space of the process."),
+    _gauge("process_open_fds", (), "Open file descriptors: about two per open stream."),
+    _gauge("process_max_fds", (), "File descriptors that the process may have."),
+)
+"""What prometheus-client itself tells of the process, on Linux."""

@@ -66,5 +66,5 @@ class HookScope(SpanScope):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._ledger.leave("policy")
-        self._seconds.observe(self._timeline.now() - self._entered_at)
+        self._seconds.observe(self._timeline.now() - self._entered_at, self.span.exemplar)
         super().__exit__(kind, error, traceback)

@@ -21,6 +21,7 @@ from opentelemetry.trace import (
     SpanKind,
     TraceFlags,
     TraceState,
+    format_trace_id,
     get_current_span,
     set_span_in_context,
 )
@@ -183,6 +184,12 @@ class RecordedSpan:
     @property
     def resource(self) -> Resource:
         return self._tracer.resource
+
+    @property
+    def exemplar(self) -> dict[str, str] | None:
+        """What leads from a metric to this trace, where it is kept."""
+        self.decide()
+        return {"trace_id": format_trace_id(self.trace_id)} if self.sampled else None
 
     def decide(self) -> None:
         """Ask the sampler, with what is known by now; the first call counts."""

@@ -10,10 +10,21 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from telemetry import names
 from telemetry.instruments import Bounded, BulkHistogram, counter, gauge, histogram
-from telemetry.names import APIS, DISCONNECT_PHASES, OTHER, OUTCOMES, OVERHEAD_PHASES, Outcome
+from telemetry.names import (
+    APIS,
+    ATTEMPT_REASONS,
+    DISCONNECT_PHASES,
+    OTHER,
+    OUTCOMES,
+    OVERHEAD_PHASES,
+    AttemptReason,
+    Outcome,
+)
 
 EAGER_MODELS = 32
 """Up to so many models have all their request counters from the start, else each at its first transaction."""
+EAGER_DEPLOYMENTS = 256
+"""Up to so many deployments have their counters from the start, breaker included, else each at its first attempt."""
 
 Exemplar = dict[str, str] | None
 
@@ -105,12 +116,12 @@ class ClientChildren:
         self._ok = metrics.duration.labels(*labels, "")
         self._tokens = {kind: metrics.tokens.labels(*labels, kind) for kind in ("input", "output")}
 
-    def ended(self, seconds: float, error_type: str) -> None:
+    def ended(self, seconds: float, error_type: str, exemplar: Exemplar) -> None:
         child = self._metrics.duration.labels(*self._labels, error_type) if error_type else self._ok
-        child.observe(seconds)
+        child.observe(seconds, exemplar)
 
-    def first_chunk(self, seconds: float) -> None:
-        self._first_chunk.observe(seconds)
+    def first_chunk(self, seconds: float, exemplar: Exemplar) -> None:
+        self._first_chunk.observe(seconds, exemplar)
 
     def tokens(self, token_type: str, count: int) -> None:
         child = self._tokens.get(token_type) or self._metrics.tokens.labels(*self._labels, token_type)
@@ -128,6 +139,8 @@ class ClientMetrics:
         self.per_chunk = histogram(names.CLIENT_PER_CHUNK, registry)
         self.tokens = histogram(names.TOKEN_USAGE, registry)
         self.cost = counter(names.COST, registry)
+        self._attempts = counter(names.ATTEMPTS, registry)
+        self._attempts_at: dict[str, dict[AttemptReason, Counter]] = {}
         self._children: dict[tuple[str, str, str], ClientChildren] = {}
 
     def children(self, operation: str, provider: str, model: str) -> ClientChildren:
@@ -136,4 +149,12 @@ class ClientMetrics:
         found = self._children.get(key)
         if found is None:
             found = self._children[key] = ClientChildren(self, key)
+        return found
+
+    def attempts(self, deployment: str) -> dict[AttemptReason, Counter]:
+        """The counters of every reason, all of them there from the first call on."""
+        found = self._attempts_at.get(deployment)
+        if found is None:
+            found = {reason: self._attempts.labels(deployment, reason) for reason in ATTEMPT_REASONS}
+            self._attempts_at[deployment] = found
         return found

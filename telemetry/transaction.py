@@ -18,7 +18,17 @@ from telemetry.guard import guarded
 from telemetry.ledger import TimeLedger
 from telemetry.live import StreamFlow
 from telemetry.logs import Level, log_fields
-from telemetry.names import ONCE, OTHER, TRANSACTION_PREFIX, Attribute, Event, Outcome, Span, Stage
+from telemetry.names import (
+    ONCE,
+    OTHER,
+    TRANSACTION_PREFIX,
+    AttemptReason,
+    Attribute,
+    Event,
+    Outcome,
+    Span,
+    Stage,
+)
 from telemetry.queue_spans import high_water_attributes, queue_attributes
 from telemetry.queue_stats import QueueStats
 from telemetry.recorder import TransactionRecorder
@@ -62,7 +72,7 @@ class ObservabilityContext:
             services.defects,
             capture=services.options.capture_content != "none",
         )
-        self._flow = StreamFlow(self.transaction_id, self._about.api, ledger, services.metrics)
+        self._flow = StreamFlow(self.transaction_id, self._about.api, ledger, self.recorder, services.metrics)
         self._told: set[str] = set()
         self._stages: dict[str, SpanScope] = {}
         self._attempts: list[Attempt] = []
@@ -137,7 +147,7 @@ class ObservabilityContext:
 
     @guarded
     def policy_held(self, policy: str, kind: str, seconds: float) -> None:
-        self._services.metrics.policies.held(policy, kind, seconds)
+        self._services.metrics.policies.held(policy, kind, seconds, self._span.exemplar)
 
     @guarded
     def policy_timeout(self, policy: str, hook: str) -> None:
@@ -167,7 +177,7 @@ class ObservabilityContext:
     @guarded
     def queue_closed(self, stats: QueueStats) -> None:
         """Nobody puts or takes any more; the first call counts."""
-        closed = self._services.live.close_queue(self._flow, stats)
+        closed = self._services.live.close_queue(self._flow, stats, self._span.exemplar)
         if closed and self.sampled and stats.first_put_at is not None:
             started_ns = self._timeline.ns(stats.first_put_at)
             span = self._child(f"{Span.QUEUE} {stats.name}", queue_attributes(stats), started_ns)
@@ -184,10 +194,14 @@ class ObservabilityContext:
         server_address: str | None = None,
         server_port: int | None = None,
         retry_of: Attempt | None = None,
+        fallback: bool = False,
         cost: Cost | None = None,
     ) -> Attempt:
-        # A deployment's breaker bears its id: its counters have to stand at zero before it trips.
-        self._services.metrics.breakers.register(deployment)
+        """`retry_of` is the attempt before, whatever model it asked; `fallback` says that another one was asked for."""
+        # Its breaker's counters have to stand at zero before it trips.
+        self._services.metrics.register_deployment(deployment)
+        reason: AttemptReason = "fallback" if fallback else "retry" if retry_of is not None else "first"
+        self._services.metrics.client.attempts(deployment)[reason].inc()
         started_at = self._timeline.now()
         attributes: dict[str, Value | None] = {
             Attribute.OPERATION: operation,
@@ -232,11 +246,10 @@ class ObservabilityContext:
             return
         self.finished = True
         end = End(outcome, status, "" if outcome == "ok" else error_type or outcome, detail)
-        exemplar = {"trace_id": self._trace_id} if self.sampled else None
         self._close_parts(end)
         self.ledger.close()
         self._count_outcome(outcome)
-        self._count_end(end, exemplar)
+        self._count_end(end)
         self._end_span(end)
         self._log_access(end)
 
@@ -267,9 +280,9 @@ class ObservabilityContext:
         end_span(self._span, end, attributes, self._timeline.after(self.ledger.total))
 
     @guarded
-    def _count_end(self, end: End, exemplar: dict[str, str] | None) -> None:
+    def _count_end(self, end: End) -> None:
         usage = next((attempt.tokens for attempt in reversed(self._attempts) if attempt.tokens is not None), None)
-        count_end(self._services.metrics, self._about, end, self.ledger, self.recorder, usage, exemplar)
+        count_end(self._services.metrics, self._about, end, self.ledger, self.recorder, usage, self._span.exemplar)
 
     @guarded
     def _log_access(self, end: End) -> None:

@@ -84,9 +84,9 @@ def count_end(
 ) -> None:
     children = metrics.server.children(about.operation, about.provider, about.model)
     children.ended(ledger.total, metrics.labels.error_type(end.error_type), exemplar)
-    metrics.server.overhead[about.api, "total"].observe(ledger.overhead())
+    metrics.server.overhead[about.api, "total"].observe(ledger.overhead(), exemplar)
     if recorder.first_chunk_overhead_s is not None:
-        metrics.server.overhead[about.api, "first_chunk"].observe(recorder.first_chunk_overhead_s)
+        metrics.server.overhead[about.api, "first_chunk"].observe(recorder.first_chunk_overhead_s, exemplar)
     if end.outcome == "client_disconnect":
         phase = "streaming" if recorder.bytes_out else "before_first_byte"
         metrics.server.disconnects[about.api, phase].inc()

@@ -162,6 +162,7 @@ class Router:
             server_address=address,
             server_port=port,
             retry_of=search.attempt,
+            fallback=deployment.model_name != search.request.model,
             cost=deployment.cost,
         )
         return Trial(search.attempt, lambda error: self._breakers.settle(deployment, permit, error, obs))
