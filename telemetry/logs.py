@@ -21,7 +21,7 @@ from telemetry.redact import Scrubber, clean
 
 Level = Literal["debug", "info", "warning", "error"]
 _FIELDS = "flowspan_fields"
-_TEXT_LIMIT = 8192
+TEXT_LIMIT = 8192
 _IDS = frozenset({"trace_id", "span_id", "transaction_id"})
 """Ours, and new in each transaction: nothing to look for in them."""
 _EXPORTER_LOGGERS = ("opentelemetry.exporter", "opentelemetry.sdk", "urllib3")
@@ -36,6 +36,30 @@ def log_fields(context: SpanContext | None, fields: Mapping[str, object]) -> dic
     return {_FIELDS: {**ids, **fields}}
 
 
+def clean_fields(scrub: Scrubber, record: logging.LogRecord) -> Mapping[str, object]:
+    """What `log_fields` put there, scrubbed; an access line's are clean as they are."""
+    if isinstance(record, AccessRecord):
+        return record.fields
+    fields = getattr(record, _FIELDS, None)
+    if not isinstance(fields, Mapping):
+        return {}
+    return {key: value if key in _IDS else _scrubbed(scrub, value) for key, value in fields.items()}
+
+
+def _scrubbed(scrub: Scrubber, value: object) -> object:
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case str():
+            return clean(scrub, value, TEXT_LIMIT)
+        case Mapping():
+            return {str(key): _scrubbed(scrub, inner) for key, inner in value.items()}
+        case tuple() | list():
+            return [_scrubbed(scrub, inner) for inner in value]
+        case _:
+            return clean(scrub, str(value), TEXT_LIMIT)
+
+
 class JsonFormatter(logging.Formatter):
     """JSON escapes line breaks and control characters, so that no value can forge a line."""
 
@@ -48,32 +72,16 @@ class JsonFormatter(logging.Formatter):
             "timestamp": _timestamp(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": clean(self._scrub, record.getMessage(), _TEXT_LIMIT),
+            "message": clean(self._scrub, record.getMessage(), TEXT_LIMIT),
         }
         if isinstance(record, AccessRecord):
             line.update(record.fields)
             return msgspec.json.encode(line).decode()
-        fields = getattr(record, _FIELDS, None)
-        if isinstance(fields, Mapping):
-            for key, value in fields.items():
-                if key not in line:
-                    line[key] = value if key in _IDS else self._value(value)
+        fields = clean_fields(self._scrub, record)
+        line |= {key: fields[key] for key in fields if key not in line}
         if record.exc_info:
-            line["exception"] = clean(self._scrub, self.formatException(record.exc_info), _TEXT_LIMIT)
+            line["exception"] = clean(self._scrub, self.formatException(record.exc_info), TEXT_LIMIT)
         return msgspec.json.encode(line).decode()
-
-    def _value(self, value: object) -> object:
-        match value:
-            case None | bool() | int() | float():
-                return value
-            case str():
-                return clean(self._scrub, value, _TEXT_LIMIT)
-            case Mapping():
-                return {str(key): self._value(inner) for key, inner in value.items()}
-            case tuple() | list():
-                return [self._value(inner) for inner in value]
-            case _:
-                return clean(self._scrub, str(value), _TEXT_LIMIT)
 
 
 def _timestamp(created: float) -> str:

@@ -64,6 +64,11 @@ def sdk_disabled() -> bool:
     return os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
 
 
+def logs_asked_for() -> bool:
+    """Whether the process's log lines go to the collector too; an endpoint alone asks for none of them."""
+    return os.environ.get("OTEL_LOGS_EXPORTER", "").strip().lower() == "otlp"
+
+
 def exports_from_environment(
     metrics: ExportMetrics, resource: Resource, *, with_logs: bool, encoder: Encoder = "lean"
 ) -> Exports:

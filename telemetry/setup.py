@@ -1,7 +1,8 @@
 """Builds the process's telemetry, once, from its own options and the standard OTEL_* variables.
 
 Traces are exported where OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT or OTEL_TRACES_EXPORTER=otlp
-asks for it; without an exporter nothing is recorded that nobody would see. Nothing global is set but logging, and that
+asks for it; without an exporter nothing is recorded that nobody would see. Log lines go there too where
+OTEL_LOGS_EXPORTER=otlp asks for them. Nothing global is set but logging, and that
 only where a stream for it is given, and prometheus-client's `_created` series, which are left out.
 """
 
@@ -22,10 +23,11 @@ from telemetry.boundary import BoundaryEvents
 from telemetry.content import CaptureMode
 from telemetry.context import Telemetry
 from telemetry.guard import Defects
+from telemetry.log_export import LogExport
 from telemetry.logs import LogWriter, install
 from telemetry.metrics import Metrics
 from telemetry.names import Signal
-from telemetry.otlp import Exports, exports_from_environment, sdk_disabled
+from telemetry.otlp import Exports, exports_from_environment, logs_asked_for, sdk_disabled
 from telemetry.redact import Scrubber
 from telemetry.sampler import Sampler
 from telemetry.sdk_spans import ForeignSpans, as_readable
@@ -66,6 +68,7 @@ def setup(
     defects = Defects(lambda: metrics.exports.dropped("internal", "defect"))
     provider = _tracer_provider()
     exports = Exports() if span_exporter is not None else _exports(options, metrics, provider.resource)
+    log_export = _log_export(exports, provider.resource, scrub, metrics) if writer is not None else None
     processor = _processor(span_exporter, exports)
     if processor is not None:
         provider.add_span_processor(processor)
@@ -89,7 +92,7 @@ def setup(
         services,
         sampler=Sampler(services.live, metrics, defects, waiting=lambda: _waiting(exports, writer), clock=clock),
         tracer_provider=provider,
-        close_exports=lambda: _close(exports, writer),
+        close_exports=lambda: _close(exports, writer, log_export),
     )
 
 
@@ -105,8 +108,18 @@ def _with_environment(options: TelemetryOptions) -> TelemetryOptions:
 
 
 def _exports(options: TelemetryOptions, metrics: Metrics, resource: Resource) -> Exports:
-    with_logs = options.boundary_events != "span" or options.capture_content in ("event", "both")
+    events = options.boundary_events != "span" or options.capture_content in ("event", "both")
+    with_logs = events or logs_asked_for()
     return exports_from_environment(metrics.exports, resource, with_logs=with_logs, encoder=options.otlp_encoder)
+
+
+def _log_export(exports: Exports, resource: Resource, scrub: Scrubber, metrics: Metrics) -> LogExport | None:
+    """In line behind the writer, for the same records."""
+    if exports.logs is None or not logs_asked_for():
+        return None
+    handler = LogExport(resource, scrub, exports.logs.offer, lambda: metrics.exports.dropped("logs", "defect"))
+    logging.getLogger().addHandler(handler)
+    return handler
 
 
 def _tracer_provider() -> TracerProvider:
@@ -157,7 +170,9 @@ def _waiting(exports: Exports, writer: LogWriter | None) -> dict[Signal, int]:
     return waiting
 
 
-def _close(exports: Exports, writer: LogWriter | None) -> None:
+def _close(exports: Exports, writer: LogWriter | None, log_export: LogExport | None) -> None:
+    if log_export is not None:
+        logging.getLogger().removeHandler(log_export)
     exports.close(_CLOSE_LIMIT)
     if writer is not None:
         writer.close()

@@ -66,7 +66,7 @@ def answer(scenario: Scenario, request: Request, turn: int) -> Answer:
         pieces=tuple(kept),
         finish_reason="length" if cut_short else natural,
         stop_sequence=None if cut_short else stopped,
-        usage=_usage(request, kept) if scenario.usage else None,
+        usage=_usage(request, kept, scenario.cached) if scenario.usage else None,
         choices=request.n or 1,
     )
 
@@ -177,10 +177,12 @@ def _within(pieces: Sequence[Piece], budget: int | None) -> list[Piece]:
     return kept
 
 
-def _usage(request: Request, kept: Sequence[Piece]) -> Usage:
+def _usage(request: Request, kept: Sequence[Piece], cached: float) -> Usage:
     thought = sum(cost(piece) for piece in kept if isinstance(piece, Thought))
+    prompt = count_request_tokens(request)
     return Usage(
-        prompt_tokens=count_request_tokens(request),
+        prompt_tokens=prompt,
+        cache_read_input_tokens=int(prompt * cached),
         completion_tokens=sum(map(cost, kept)) * (request.n or 1),
         reasoning_tokens=thought * (request.n or 1),
     )

@@ -5,7 +5,7 @@ The name is words joined by `+`, each with an optional number after a dash: `sim
     answer      echo | lorem[-CHUNKS] | tools[-CALLS] | refusal | empty          (default: lorem-20)
     before it   thinking[-CHUNKS]
     pace        slow-start-SECONDS | pace-MILLISECONDS (between chunks)
-    usage       no-usage
+    usage       no-usage | cached-PERCENT (of the prompt, read from a cache)
     fault       status-CODE [+retry-after-SECONDS]
                 | stall[-CHUNKS] | cut[-CHUNKS] | error-event[-CHUNKS] | disconnect[-CHUNKS]
     when        rate-PERCENT | every-N (each N-th request) | first-N (the first N requests)   (default: always)
@@ -63,6 +63,8 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
     first_delay: float = 0.0
     finish_reason: str | None = None
     usage: bool = True
+    cached: float = 0.0
+    """The share of the prompt, 0..1, that is told as read from a cache."""
     fault: Fault | None = None
     seed: int = 0
 
@@ -100,6 +102,8 @@ def _checked(name: str, fields: dict[str, Any]) -> Scenario:
         scenario = msgspec.convert(fields, Scenario)
     except msgspec.ValidationError as error:
         raise ValueError(f"simulated/{name}: {error}") from error
+    if not 0 <= scenario.cached <= 1:
+        raise ValueError(f"simulated/{name}: `cached` lies in 0..1")
     if scenario.chunk_size is not None and scenario.chunk_size < 1:
         raise ValueError(f"simulated/{name}: chunk_size must be at least 1")
     if (fault := scenario.fault) and (fault.every < 1 or not 0 <= fault.rate <= 1):
@@ -137,8 +141,9 @@ _NUMBERS = {
     "rate": "rate",
     "every": "every",
     "first": "first",
+    "cached": "cached",
 }
-_SCALES = {"pace": 1000.0, "rate": 100.0}
+_SCALES = {"pace": 1000.0, "rate": 100.0, "cached": 100.0}
 
 
 def _read_answer(text: str, word: str, number: str | None, fields: dict[str, Any]) -> None:

@@ -196,6 +196,12 @@ def test_an_empty_answer_still_ends_properly() -> None:
     assert len(chunks) == 2
 
 
+def test_a_share_of_the_prompt_comes_from_a_cache() -> None:
+    usage = Simulated("echo+cached-50").stream()[-1].usage
+    assert usage is not None
+    assert usage.cache_read_input_tokens == usage.prompt_tokens // 2 > 0
+
+
 def test_pace_and_slow_start_are_slept() -> None:
     simulated = Simulated("echo+slow-start-2+pace-500")
     chunks = simulated.stream()

@@ -57,6 +57,7 @@ def test_params_say_the_same_and_win() -> None:
         ("echo", {"delay": "soon"}, "delay"),
         ("echo", {"fault": {"kind": "explode"}}, "explode"),
         ("echo", {"chunk_size": 0}, "chunk_size"),
+        ("echo+cached-101", {}, "cached"),
     ],
 )
 def test_what_makes_no_sense_is_named(name: str, params: dict[str, Any], named: str) -> None:
