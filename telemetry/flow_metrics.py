@@ -67,6 +67,7 @@ class PolicyMetrics:
         self._skipped = counter(names.POLICY_SKIPPED, registry)
         self._hold = histogram(names.POLICY_HOLD, registry)
         self._timeouts = counter(names.POLICY_TIMEOUTS, registry)
+        self._failures = counter(names.POLICY_FAILURES, registry)
         self._loaded = gauge(names.POLICY_LOADED, registry)
         policies = tuple(dict.fromkeys(known))
         self._policy = Bounded(policies, room=64)
@@ -86,6 +87,7 @@ class PolicyMetrics:
             self._skipped.labels(policy, kind)
         for hook in HOOKS:
             self._timeouts.labels(policy, hook)
+            self._failures.labels(policy, hook)
 
     def hook_seconds(self, policy: str, hook: str) -> Histogram:
         return self._hook_seconds.labels(self._policy(policy), self._hook(hook))
@@ -108,6 +110,9 @@ class PolicyMetrics:
 
     def timed_out(self, policy: str, hook: str) -> None:
         self._timeouts.labels(self._policy(policy), self._hook(hook)).inc()
+
+    def failed(self, policy: str, hook: str) -> None:
+        self._failures.labels(self._policy(policy), self._hook(hook)).inc()
 
 
 class BreakerMetrics:

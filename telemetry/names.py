@@ -323,6 +323,9 @@ POLICY_HOLD = _histogram(
     "flowspan_policy_hold_seconds", ("policy", "kind"), _B2, "How long a policy kept back what it later released."
 )
 POLICY_TIMEOUTS = _counter("flowspan_policy_timeouts_total", ("policy", "hook"), "Hooks that took too long.")
+POLICY_FAILURES = _counter(
+    "flowspan_policy_failures_total", ("policy", "hook"), "Hooks that raised, or returned what is no answer."
+)
 POLICY_LOADED = _gauge(
     "flowspan_policy_loaded_timestamp_seconds", ("policy",), "When a policy was last loaded, in Unix time.", "livemax"
 )

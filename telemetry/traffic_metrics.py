@@ -59,8 +59,8 @@ class ServerChildren:
     def first_token(self, seconds: float, exemplar: Exemplar) -> None:
         self._ttft.observe(seconds, exemplar)
 
-    def per_token(self, seconds: float) -> None:
-        self._per_token.observe(seconds)
+    def per_token(self, seconds: float, exemplar: Exemplar) -> None:
+        self._per_token.observe(seconds, exemplar)
 
 
 class ServerMetrics:

@@ -154,6 +154,10 @@ class ObservabilityContext:
         self._services.metrics.policies.timed_out(policy, hook)
 
     @guarded
+    def policy_failed(self, policy: str, hook: str) -> None:
+        self._services.metrics.policies.failed(policy, hook)
+
+    @guarded
     def breaker_transition(self, breaker: str, from_state: str, to_state: str, reason: str) -> None:
         """A breaker changed its state on account of this transaction."""
         if to_state == "open":

@@ -93,7 +93,7 @@ def count_end(
     if about.stream and recorder.ttft_s is not None:
         children.first_token(recorder.ttft_s, exemplar)
         if usage is not None and usage.completion_tokens > 1:
-            children.per_token((ledger.total - recorder.ttft_s) / (usage.completion_tokens - 1))
+            children.per_token((ledger.total - recorder.ttft_s) / (usage.completion_tokens - 1), exemplar)
 
 
 def tell_end(

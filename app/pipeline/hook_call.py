@@ -59,6 +59,7 @@ class HookCaller:
         return PolicyTimeout("A policy of the gateway took too long.", detail=detail)
 
     def _failed(self, hook: Hook, error: Exception) -> PolicyError:
+        self._obs.policy_failed(self._loaded.name, hook)
         failure = PolicyFailed("A policy of the gateway failed.", detail=f"{self._loaded.name}.{hook}: {error!r}")
         failure.__cause__ = error
         return failure

@@ -133,6 +133,7 @@ class PolicyOrchestrator:
             raise
         except Exception as error:
             if not limit.expired:
+                obs.policy_failed(loaded.name, hook)
                 failure = PolicyFailed(_FAILED, detail=f"{where}: {error!r}")
                 failure.__cause__ = error
                 return failure
@@ -142,4 +143,5 @@ class PolicyOrchestrator:
             return PolicyTimeout("A policy of the gateway took too long.", detail=where)
         if isinstance(result, type(value)):
             return result
+        obs.policy_failed(loaded.name, hook)
         return PolicyFailed(_FAILED, detail=f"{where} returned {type(result).__name__}")

@@ -123,10 +123,15 @@ def test_a_hook_that_says_it_is_alive_may_take_longer() -> None:
 
 def test_a_policys_own_timeout_is_its_failure_and_not_the_limits() -> None:
     class OwnTimeout(Policy):
+        name = "own"
+
         async def on_content_delta(self, text: str, ctx: StreamContext) -> None:
             raise TimeoutError("its own business")
 
-    assert isinstance(execute([OwnTimeout()], SPEECH).error, PolicyFailed)
+    outcome = execute([OwnTimeout()], SPEECH)
+    assert isinstance(outcome.error, PolicyFailed)
+    assert outcome.counter("flowspan_policy_failures_total", policy="own", hook="on_content_delta") == 1
+    assert outcome.counter("flowspan_policy_timeouts_total", policy="own", hook="on_content_delta") == 0
 
 
 def test_a_flood_is_cut_off_even_where_the_policy_swallows_the_exception() -> None:
