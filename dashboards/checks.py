@@ -1,0 +1,33 @@
+"""Whether queries name what is there: the places that a renamed metric or label would break, by name."""
+
+from collections.abc import Iterable, Sequence
+
+from dashboards.promql import Known, family, known_series, problems, selectors
+from dashboards.queries import Query
+from telemetry.names import METRICS, PROCESS, MetricSpec
+
+
+def families(queries: Sequence[Query]) -> dict[Query, set[str]]:
+    """The metrics that each query of Prometheus lives on; through a recorded series on those it was made of."""
+    asked = [query for query in queries if query.source == "prometheus"]
+    direct = {query: {family(one.metric) for one in selectors(query.text)} for query in asked}
+    recorded = {query.where: metrics for query, metrics in direct.items() if query.kind == "record"}
+    return {query: metrics.union(*(recorded.get(each, ()) for each in metrics)) for query, metrics in direct.items()}
+
+
+def broken(queries: Sequence[Query], specs: Iterable[MetricSpec] = (*METRICS, *PROCESS)) -> list[str]:
+    """A line for each place that names a metric or a label which is not there, and for what rests on such a place."""
+    known = known_series(specs) | {query.where: frozenset[str]() for query in queries if query.kind == "record"}
+    wrong = {
+        query: found for query in queries if query.source == "prometheus" and (found := problems(query.text, known))
+    }
+    records = {query.where for query in wrong if query.kind == "record"}
+    lines = [f"{query.kind} {query.where}: {problem}" for query, found in wrong.items() for problem in found]
+    return lines + [line for query in queries for line in _resting(query, records, known)]
+
+
+def _resting(query: Query, records: set[str], known: Known) -> list[str]:
+    if query.source != "prometheus" or problems(query.text, known):
+        return []
+    found = {one.metric for one in selectors(query.text)} & records
+    return [f"{query.kind} {query.where}: rests on {record}" for record in sorted(found)]

@@ -1,0 +1,219 @@
+"""Breakers and upstreams: who is shut, why, what it cost, and how providers do."""
+
+from dashboards.generator.frame import Json, PanelBuilder, Row, dashboard
+from dashboards.generator.links import label, logql, logs, traceql, traces
+from dashboards.generator.metrics import INSTANCE, buckets, in_range, increase, quantile, rate
+from dashboards.generator.panels import (
+    ANY_IS_BAD,
+    BLUE,
+    ORANGE,
+    PURPLE,
+    Query,
+    heat,
+    log_lines,
+    number,
+    series,
+    states,
+    trace_table,
+)
+from telemetry import names
+
+UID = "flowspan-breakers"
+
+_STATE = names.BREAKER_STATE.name
+_COURSE = f'max by (breaker) ({_STATE}{{{INSTANCE},state="open"}} * 2 or {_STATE}{{{INSTANCE},state="half_open"}})'
+_LOGS = logs("Logs of this breaker", f'breaker="{label("breaker")}"')
+_TO_BREAKER = [traces("Traces of this deployment", f'span.flowspan.deployment = "{label("breaker")}"'), _LOGS]
+_TO_REJECTED = [traces("Traces that a breaker turned away", 'span.flowspan.outcome = "breaker_open"'), _LOGS]
+_TO_DEPLOYMENT = [
+    traces("Traces of this deployment", f'span.flowspan.deployment = "{label("deployment")}"'),
+    logs("Logs of its breaker", f'breaker="{label("deployment")}"'),
+]
+_FAILED = traces(
+    "Attempts that failed like this",
+    "kind = client",
+    f'span.gen_ai.provider.name = "{label("provider")}"',
+    f'span.error.type = "{label("error_type")}"',
+)
+_TO_PROVIDER = [
+    traces("Attempts at this provider", "kind = client", f'span.gen_ai.provider.name = "{label("provider")}"'),
+    logs("Logs of this provider", f'provider="{label("provider")}"'),
+]
+_TO_CLIENT_SPANS = [traces("Attempts", "kind = client"), logs("Logs of breakers", 'breaker!=""')]
+_REASONS = {"first": BLUE, "retry": ORANGE, "fallback": PURPLE}
+
+
+def build() -> Json:
+    return dashboard(
+        UID,
+        "Flowspan / Breakers and upstreams",
+        "The circuit breakers of queues and deployments, what they turned away, and how the providers behind them do. "
+        "Closed lets traffic through, open turns it away, half-open lets a probe through.",
+        _stats(),
+        [
+            Row("Breakers", _breakers()),
+            Row("What they cost", _cost()),
+            Row("Providers", _providers()),
+            Row("What happened last", _last()),
+        ],
+    )
+
+
+def _stats() -> list[PanelBuilder]:
+    shut = f'sum(max by (breaker) ({_STATE}{{{INSTANCE},state="open"}}))'
+    ratio = f"{rate(names.CLIENT_DURATION, where=_ERROR, part='_count')} / {rate(names.CLIENT_DURATION, part='_count')}"
+    retries = f"{rate(names.ATTEMPTS, where=_AGAIN)} / {rate(names.ATTEMPTS)}"
+    return [
+        number(
+            "Open breakers",
+            "Breakers that turn traffic away now.",
+            "short",
+            Query(shut, ""),
+            steps=ANY_IS_BAD,
+            links=_TO_CLIENT_SPANS,
+            width=6,
+        ),
+        number(
+            "Trips",
+            "Changes to open, in the time shown.",
+            "short",
+            Query(in_range(names.BREAKER_TRIPS), ""),
+            steps=ANY_IS_BAD,
+            links=_TO_CLIENT_SPANS,
+            width=6,
+        ),
+        number(
+            "Failed attempts",
+            "The share of attempts at providers that came to nothing; retries and fallbacks hide most from clients.",
+            "percentunit",
+            Query(ratio, ""),
+            links=_TO_CLIENT_SPANS,
+            width=6,
+        ),
+        number(
+            "Retries and fallbacks",
+            "The share of attempts that were not the first of their request.",
+            "percentunit",
+            Query(retries, ""),
+            links=_TO_CLIENT_SPANS,
+            width=6,
+        ),
+    ]
+
+
+_ERROR = 'error_type!=""'
+_AGAIN = 'reason!="first"'
+
+
+def _breakers() -> list[PanelBuilder]:
+    return [
+        states(
+            "State of each breaker",
+            "Green is closed: traffic flows. Orange is half-open: a probe is under way. Red is open: no traffic.",
+            Query(_COURSE, "{{breaker}}"),
+            links=_TO_BREAKER,
+        ),
+        series(
+            "Transitions",
+            "Changes of state: what they were and what they became.",
+            "short",
+            [Query(increase(names.BREAKER_TRANSITIONS_TOTAL, "breaker", "from_state", "to_state") + " > 0", _CHANGE)],
+            bars=True,
+            links=_TO_BREAKER,
+        ),
+        series(
+            "Trips by reason",
+            "Changes to open. A trip out of half-open (probe_failed) says that it is still not well.",
+            "short",
+            [Query(increase(names.BREAKER_TRIPS, "breaker", "reason") + " > 0", "{{breaker}} {{reason}}")],
+            bars=True,
+            links=_TO_BREAKER,
+        ),
+    ]
+
+
+_CHANGE = "{{breaker}} {{from_state}} to {{to_state}}"
+
+
+def _cost() -> list[PanelBuilder]:
+    return [
+        series(
+            "Turned away",
+            "Requests and attempts that a breaker turned away, a second.",
+            "reqps",
+            [Query(rate(names.BREAKER_REJECTIONS, "breaker", "reason") + " > 0", "{{breaker}} {{reason}}")],
+            width=8,
+            links=_TO_REJECTED,
+        ),
+        series(
+            "Attempts by why they were made",
+            "The first of a request, a retry for the same model, or a fallback to another one.",
+            "reqps",
+            [Query(rate(names.ATTEMPTS, "reason"), "{{reason}}")],
+            width=8,
+            stacked=True,
+            colours=_REASONS,
+            links=_TO_CLIENT_SPANS,
+        ),
+        series(
+            "Retries and fallbacks by deployment",
+            "Who is asked in place of others, for the ten that are asked most.",
+            "reqps",
+            [
+                Query(
+                    f"topk(10, {rate(names.ATTEMPTS, 'deployment', 'reason', where=_AGAIN)} > 0)",
+                    "{{deployment}} {{reason}}",
+                )
+            ],
+            width=8,
+            links=_TO_DEPLOYMENT,
+        ),
+    ]
+
+
+def _providers() -> list[PanelBuilder]:
+    errors = rate(names.CLIENT_DURATION, "provider", "model", "error_type", where=_ERROR, part="_count")
+    return [
+        series(
+            "Failed attempts by model and kind",
+            "Attempts that came to nothing, a second.",
+            "reqps",
+            [Query(errors, "{{model}} {{error_type}}")],
+            width=24,
+            links=[_FAILED, _TO_PROVIDER[1]],
+        ),
+        *_pair("Duration of attempts", "One attempt at a provider, from its start to its end.", names.CLIENT_DURATION),
+        *_pair(
+            "Time to the first chunk", "From the start of an attempt to the provider's first chunk.", names.CLIENT_TTFC
+        ),
+    ]
+
+
+def _pair(title: str, what: str, spec: names.MetricSpec) -> list[PanelBuilder]:
+    return [
+        series(
+            f"{title}, p95",
+            f"{what} The slowest twentieth, by model.",
+            "s",
+            [Query(quantile(0.95, spec, "provider", "model"), "{{model}}")],
+            links=_TO_PROVIDER,
+        ),
+        heat(
+            f"{title}, all of it",
+            f"{what} A dot is an attempt with its trace.",
+            "s",
+            buckets(spec),
+            links=_TO_CLIENT_SPANS,
+        ),
+    ]
+
+
+def _last() -> list[PanelBuilder]:
+    said = "select(span.flowspan.deployment, span.error.type, span.flowspan.detail)"
+    failed = traceql("kind = client", "status = error")
+    return [
+        log_lines(
+            "Trip log", "Every change of a breaker's state, with its reason and its trace.", logql('breaker!=""')
+        ),
+        trace_table("Attempts that failed", "The newest attempts that came to nothing.", f"{failed} | {said}"),
+    ]

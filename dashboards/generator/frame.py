@@ -1,0 +1,107 @@
+"""What all dashboards share: fixed UID, variables, annotations, links to each other, one crosshair, rows of panels."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from grafana_foundation_sdk.builders import dashboard as builders
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.common import DataSourceRef
+from grafana_foundation_sdk.models.dashboard import (
+    DashboardCursorSync,
+    DashboardLinkType,
+    Panel,
+    VariableHide,
+    VariableOption,
+    VariableRefresh,
+    VariableSort,
+)
+
+from dashboards.generator.metrics import increase, selected
+from dashboards.generator.panels import BLUE, PROMETHEUS, RED
+from telemetry import names
+
+TAG = "flowspan"
+Json = dict[str, Any]
+PanelBuilder = Builder[Panel]
+
+
+@dataclass(frozen=True)
+class Row:
+    title: str
+    panels: Sequence[PanelBuilder]
+
+
+def dashboard(
+    uid: str,
+    title: str,
+    description: str,
+    stats: Sequence[PanelBuilder],
+    rows: Sequence[Row],
+    variables: Sequence[builders.QueryVariable] = (),
+) -> Json:
+    """The stats come first, then the rows, in the order of the pipeline."""
+    made = builders.Dashboard(title).uid(uid).description(description).tags([TAG]).editable().refresh("10s")
+    made.time("now-30m", "now").timezone("browser").tooltip(DashboardCursorSync.CROSSHAIR)
+    made.variables([*_datasources(), _instances(), *variables]).annotations([_trips(), _policies_loaded()])
+    made.link(_others())
+    for panel in stats:
+        made.with_panel(panel)
+    for row in rows:
+        made.with_row(builders.Row(row.title))
+        for panel in row.panels:
+            made.with_panel(panel)
+    built = made.build()
+    for number, each in enumerate(built.panels or (), 1):
+        each.id_val = number
+    encoded: Json = json.loads(json.dumps(built, cls=JSONEncoder), object_hook=_in_sight)
+    return encoded
+
+
+def _in_sight(made: Json) -> Json:
+    """The SDK puts every link and annotation into a menu, out of sight; on top of the dashboard they are found."""
+    return {key: value for key, value in made.items() if (key, value) != ("placement", "inControlsMenu")}
+
+
+def choice(name: str, label: str, spec: names.MetricSpec, of: str, part: str = "") -> builders.QueryVariable:
+    """Any number of the values that a label of a metric has."""
+    query = f"label_values({spec.name}{part}, {of})"
+    made = builders.QueryVariable(name).label(label).datasource(PROMETHEUS).query({"query": query, "refId": name})
+    made.definition(query).refresh(VariableRefresh.ON_TIME_RANGE_CHANGED).sort(VariableSort.ALPHABETICAL_ASC)
+    made.multi(True).include_all(True).all_value(".*")
+    return made.current(VariableOption(selected=True, text="All", value="$__all"))
+
+
+def _datasources() -> list[builders.DatasourceVariable]:
+    kinds = (("datasource", "Metrics", "prometheus"), ("tempo", "Traces", "tempo"), ("loki", "Logs", "loki"))
+    made = [builders.DatasourceVariable(name).label(label).type(kind) for name, label, kind in kinds]
+    return [variable.hide(VariableHide.DONT_HIDE) for variable in made]
+
+
+def _instances() -> builders.QueryVariable:
+    return choice("instance", "Instance", names.IN_FLIGHT, "instance")
+
+
+def _others() -> builders.DashboardLink:
+    made = builders.DashboardLink("Flowspan").type(DashboardLinkType.DASHBOARDS).tags([TAG])
+    return made.as_dropdown(False).include_vars(True).keep_time(True)
+
+
+def _trips() -> builders.AnnotationQuery:
+    expr = f"{increase(names.BREAKER_TRIPS, 'breaker', 'reason')} > 0"
+    made = _annotation("Breaker trips", RED, expr)
+    return made.title_format("{{breaker}} opened").text_format("{{reason}}").tag_keys("breaker,reason")
+
+
+def _policies_loaded() -> builders.AnnotationQuery:
+    """A time as a value: the annotation stands there, whenever it was scraped."""
+    made = _annotation("Policy reloads", BLUE, f"{selected(names.POLICY_LOADED)} * 1000")
+    made.use_value_for_time(True)
+    return made.title_format("{{policy}} loaded").text_format("{{instance}}").tag_keys("policy")
+
+
+def _annotation(name: str, colour: str, expr: str) -> builders.AnnotationQuery:
+    source = DataSourceRef(type_val="prometheus", uid="${datasource}")
+    return builders.AnnotationQuery().name(name).datasource(source).enable(True).icon_color(colour).expr(expr)

@@ -1,0 +1,181 @@
+"""LLM usage: tokens, money, the reader's pace, what caches save."""
+
+from dashboards.generator.frame import Json, PanelBuilder, Row, choice, dashboard
+from dashboards.generator.links import label, logs, traces
+from dashboards.generator.metrics import buckets, in_range, mean, quantile, rate
+from dashboards.generator.panels import Query, bars, heat, number, series
+from telemetry import names
+
+UID = "flowspan-llm-usage"
+
+_MODELS = 'model=~"$model"'
+_LOGS = logs("Logs of this model", f'model="{label("model")}"')
+_TO_MODEL = [
+    traces("Attempts at this model", "kind = client", f'span.gen_ai.request.model = "{label("model")}"'),
+    _LOGS,
+]
+_ACCESS = logs("Logs", 'scope_name="flowspan.access"')
+_TO_ALL = [traces("Attempts", "kind = client"), _ACCESS]
+_TO_COST = [traces("Requests that cost something", "kind = server", "span.flowspan.cost_usd > 0"), _ACCESS]
+_TO_CACHED = [traces("Attempts that read from a cache", "span.gen_ai.usage.cache_read.input_tokens > 0"), _ACCESS]
+
+
+def build() -> Json:
+    return dashboard(
+        UID,
+        "Flowspan / LLM usage",
+        "Tokens and money by model, how fast answers reach their readers, and what prompt caches save.",
+        _stats(),
+        [Row("Tokens", _tokens()), Row("Money", _money()), Row("Pace", _pace())],
+        variables=[choice("model", "Model", names.CLIENT_DURATION, "model", part="_count")],
+    )
+
+
+def _tokens_of(*types: str, by: tuple[str, ...] = ()) -> str:
+    return rate(names.TOKEN_USAGE, *by, where=f'{_MODELS},token_type=~"{"|".join(types)}"', part="_sum")
+
+
+def _stats() -> list[PanelBuilder]:
+    return [
+        number("Input", "Tokens of prompts, a second.", "cps", Query(_tokens_of("input"), ""), links=_TO_ALL, width=4),
+        number(
+            "Output", "Tokens of answers, a second.", "cps", Query(_tokens_of("output"), ""), links=_TO_ALL, width=4
+        ),
+        number(
+            "Spent",
+            "US dollars in the time shown, for models whose price is configured.",
+            "currencyUSD",
+            Query(in_range(names.COST, where=_MODELS), ""),
+            links=_TO_COST,
+            width=4,
+        ),
+        number(
+            "An hour at this rate",
+            "US dollars.",
+            "currencyUSD",
+            Query(f"{rate(names.COST, where=_MODELS)} * 3600", ""),
+            links=_TO_COST,
+            width=4,
+        ),
+        number(
+            "From a cache",
+            "The share of prompt tokens that providers read from a cache.",
+            "percentunit",
+            Query(f"{_tokens_of('cache_read')} / {_tokens_of('input')}", ""),
+            links=_TO_CACHED,
+            width=4,
+        ),
+        number(
+            "Time per token",
+            "Mean time per output token after the first.",
+            "s",
+            Query(mean(names.SERVER_PER_TOKEN, where=_MODELS), ""),
+            links=_TO_ALL,
+            width=4,
+        ),
+    ]
+
+
+def _tokens() -> list[PanelBuilder]:
+    cached = f"{_tokens_of('cache_read', by=('model',))} / {_tokens_of('input', by=('model',))}"
+    return [
+        series(
+            "Tokens by model",
+            "Input and output tokens, a second, for the twenty busiest pairs.",
+            "cps",
+            [
+                Query(
+                    f"topk(20, {_tokens_of('input', 'output', by=('model', 'token_type'))})",
+                    "{{model}} {{token_type}}",
+                )
+            ],
+            width=10,
+            stacked=True,
+            links=_TO_MODEL,
+        ),
+        series(
+            "Parts of them",
+            "Input tokens from and into a cache, output tokens of reasoning: they are among those on the left.",
+            "cps",
+            [Query(_tokens_of("cache_read", "cache_creation", "reasoning", by=("token_type",)), "{{token_type}}")],
+            width=7,
+            links=_TO_ALL,
+        ),
+        series(
+            "From a cache, by model",
+            "The share of prompt tokens that the provider read from a cache.",
+            "percentunit",
+            [Query(cached, "{{model}}")],
+            width=7,
+            top=1,
+            links=_TO_MODEL,
+        ),
+    ]
+
+
+def _money() -> list[PanelBuilder]:
+    an_hour = f"topk(10, {rate(names.COST, 'provider', 'model', where=_MODELS)} * 3600)"
+    spent = f"topk(10, {in_range(names.COST, 'model', where=_MODELS)})"
+    return [
+        series(
+            "Dollars an hour",
+            "What the models cost at their present rate, for the ten dearest.",
+            "currencyUSD",
+            [Query(an_hour, "{{model}}")],
+            width=16,
+            stacked=True,
+            links=_TO_MODEL,
+        ),
+        bars(
+            "Spent, by model",
+            "US dollars in the time shown, for the ten dearest.",
+            "currencyUSD",
+            Query(spent, "{{model}}"),
+            width=8,
+            links=_TO_MODEL,
+        ),
+    ]
+
+
+def _pace() -> list[PanelBuilder]:
+    return [
+        *_pair("Time to first token", "From a request's head to the first piece of its answer.", names.SERVER_TTFT),
+        *_pair("Time per output token", "Mean of each stream, after its first token.", names.SERVER_PER_TOKEN),
+        series(
+            "Gap between chunks",
+            "Mean time between two chunks of a provider. A reader who is slow holds its provider back, so look at the "
+            "queues, too.",
+            "s",
+            [Query(mean(names.CLIENT_PER_CHUNK, "model", where=_MODELS), "{{model}}")],
+            width=12,
+            links=_TO_MODEL,
+        ),
+        heat(
+            "Gap between chunks, all of them",
+            "Time between two chunks of a provider.",
+            "s",
+            buckets(names.CLIENT_PER_CHUNK, _MODELS),
+            width=12,
+            links=_TO_ALL,
+            exemplars=False,
+        ),
+    ]
+
+
+def _pair(title: str, what: str, spec: names.MetricSpec) -> list[PanelBuilder]:
+    return [
+        series(
+            f"{title}, p95",
+            f"{what} The slowest twentieth, by model.",
+            "s",
+            [Query(quantile(0.95, spec, "model", where=_MODELS), "{{model}}")],
+            links=_TO_MODEL,
+        ),
+        heat(
+            f"{title}, all of it",
+            f"{what} A dot is a request with its trace.",
+            "s",
+            buckets(spec, _MODELS),
+            links=_TO_ALL,
+        ),
+    ]

@@ -1,0 +1,95 @@
+"""What a PromQL query names: metrics, and labels to select and group by; held against `telemetry.names`."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from promql_parser import AggregateExpr, BinaryExpr, Expr, VectorSelector, parse, walk
+
+from telemetry.names import METRICS, PROCESS, MetricSpec
+
+Known = Mapping[str, frozenset[str]]
+"""Names of series with the labels they may have."""
+
+_SCRAPED = frozenset({"instance", "job"})
+"""What Prometheus itself adds to all that it scrapes."""
+_GRAFANA = {"$__rate_interval": "1m", "$__range": "1h", "$__interval": "1m"}
+
+
+@dataclass(frozen=True)
+class Selector:
+    metric: str
+    labels: frozenset[str]
+
+
+def known_series(specs: Iterable[MetricSpec] = (*METRICS, *PROCESS)) -> dict[str, frozenset[str]]:
+    """As they are in Prometheus: a histogram is three."""
+    known = {"up": _SCRAPED, "ALERTS": _SCRAPED | {"alertname", "alertstate"}}
+    for spec in specs:
+        labels = _SCRAPED | set(spec.labels)
+        if spec.kind == "histogram":
+            known |= {f"{spec.name}_bucket": labels | {"le"}, f"{spec.name}_sum": labels, f"{spec.name}_count": labels}
+        else:
+            known[spec.name] = labels
+    return known
+
+
+def family(series: str) -> str:
+    """The metric that a series belongs to: of a histogram's parts the histogram."""
+    histograms = {spec.name for spec in METRICS if spec.kind == "histogram"}
+    without = re.sub(r"_(bucket|sum|count)$", "", series)
+    return without if without in histograms else series
+
+
+def selectors(query: str) -> list[Selector]:
+    return list(_selectors(_parsed(query)))
+
+
+def problems(query: str, known: Known) -> list[str]:
+    """Every metric and label of the query that is not there."""
+    try:
+        tree = _parsed(query)
+    except ValueError as error:
+        return [f"cannot be read: {error}"]
+    found = list(_unknown(tree, known))
+    for node, grouping in _groupings(tree):
+        having = {label for one in _selectors(node) for label in known.get(one.metric, ())}
+        found += [f"groups by {label}, which nothing in it has" for label in grouping if having and label not in having]
+    return found
+
+
+def _parsed(query: str) -> Expr:
+    for variable, value in _GRAFANA.items():
+        query = query.replace(variable, value)
+    parsed: Expr = parse(query)
+    return parsed
+
+
+def _unknown(tree: Expr, known: Known) -> Iterator[str]:
+    for one in _selectors(tree):
+        if one.metric not in known:
+            yield f"{one.metric} is no metric"
+            continue
+        for label in sorted(one.labels - known[one.metric]):
+            yield f"{one.metric} has no label {label}"
+
+
+def _selectors(tree: Expr) -> Iterator[Selector]:
+    for node in _nodes(tree):
+        if isinstance(node, VectorSelector):
+            matchers = [*node.matchers.matchers, *(each for group in node.matchers.or_matchers for each in group)]
+            yield Selector(node.name or "", frozenset(each.name for each in matchers))
+
+
+def _groupings(tree: Expr) -> Iterator[tuple[Expr, list[str]]]:
+    for node in _nodes(tree):
+        if isinstance(node, AggregateExpr) and node.modifier is not None:
+            yield node, node.modifier.labels
+        if isinstance(node, BinaryExpr) and node.modifier is not None and node.modifier.matching is not None:
+            yield node, node.modifier.matching.labels
+
+
+def _nodes(tree: Expr) -> list[Expr]:
+    nodes: list[Expr] = []
+    walk(tree, nodes.append)
+    return nodes

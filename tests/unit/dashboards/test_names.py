@@ -1,0 +1,71 @@
+"""Queries name what is there, and whoever renames it is told who lives on it."""
+
+import re
+from dataclasses import replace
+from typing import Any, get_args
+
+import pytest
+
+from dashboards.checks import broken
+from dashboards.glossary import ATTRIBUTES
+from dashboards.promql import known_series, problems
+from dashboards.queries import Query, read_queries
+from telemetry.names import METRICS, PROCESS, MetricSpec, Where
+
+QUERIES = read_queries()
+LINKS = [query for query in QUERIES if query.source == "tempo"]
+
+
+def test_every_query_names_metrics_and_labels_that_are_there() -> None:
+    assert broken(QUERIES) == []
+
+
+def changed(metric: str, **changes: Any) -> list[MetricSpec]:
+    return [replace(spec, **changes) if spec.name == metric else spec for spec in (*METRICS, *PROCESS)]
+
+
+def test_renaming_a_metric_names_the_panels_and_alerts_concerned() -> None:
+    told = broken(QUERIES, changed("flowspan_queue_overflows_total", name="flowspan_queue_spills_total"))
+    assert {line.partition(": flowspan_")[0] for line in told} == {
+        "panel Flow overview: Overflows",
+        "panel Queue health: Overflows",
+        "alert QueueOverflow",
+    }
+    assert all("flowspan_queue_overflows_total is no metric" in line for line in told)
+
+
+def test_what_rests_on_a_recorded_series_is_told_too() -> None:
+    told = broken(QUERIES, changed("flowspan_requests_total", name="flowspan_transactions_total"))
+    assert "alert AvailabilityBurnFast: rests on flowspan:requests_failed:ratio_rate1h" in told
+    assert "record flowspan:requests_failed:ratio_rate5m: flowspan_requests_total is no metric" in told
+
+
+def test_renaming_a_label_names_the_panels_and_alerts_concerned() -> None:
+    told = broken(QUERIES, changed("flowspan_breaker_trips_total", labels=("circuit", "reason")))
+    assert "alert BreakerTripped: groups by breaker, which nothing in it has" in told
+    assert "annotation Policies: Breaker trips: groups by breaker, which nothing in it has" in told
+
+
+@pytest.mark.parametrize(
+    ("query", "problem"),
+    [
+        ('rate(flowspan_requests_total{outcom="ok"}[5m])', "flowspan_requests_total has no label outcom"),
+        ("flowspan_overhead_seconds", "flowspan_overhead_seconds is no metric"),
+        ("sum by (queue) (flowspan_streams_in_flight)", "groups by queue, which nothing in it has"),
+        ("sum(flowspan_streams_in_flight", "cannot be read"),
+    ],
+)
+def test_what_a_query_gets_wrong(query: str, problem: str) -> None:
+    (found,) = problems(query, known_series())
+    assert problem in found
+
+
+def attributes(traceql: str) -> list[str]:
+    return [name.rstrip(".") for _, name in re.findall(r"\b(span|event)\.([\w.$\{\}]+)", traceql)]
+
+
+@pytest.mark.parametrize("query", LINKS, ids=lambda query: query.where)
+def test_every_search_for_traces_names_attributes_that_are_there(query: Query) -> None:
+    for name in attributes(query.text):
+        for where in get_args(Where) if "${" in name else [""]:
+            assert re.sub(r"\$\{.*?\}", where, name) in ATTRIBUTES
