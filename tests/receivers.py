@@ -7,9 +7,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 Plain = str | bool | int | float | bytes | list["Plain"] | None
@@ -27,6 +29,8 @@ class OtlpReceiver:
         self.resources: list[dict[str, Plain]] = []
         self._traces: list[Span] = []
         self._logs: list[LogRecord] = []
+        self._metrics: list[Metric] = []
+        self._scopes: list[str] = []
         self._changed = threading.Condition()
         self._closed = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _handler(self))
@@ -60,6 +64,15 @@ class OtlpReceiver:
         self.wait_until(lambda: len(self._logs) >= at_least, timeout)
         return list(self._logs)
 
+    def logs_by_scope(self) -> list[tuple[str, LogRecord]]:
+        """All log records so far, each with the name of its scope."""
+        with self._changed:
+            return list(zip(self._scopes, self._logs, strict=True))
+
+    def metrics(self, at_least: int = 0, timeout: float = 5) -> list[Metric]:
+        self.wait_until(lambda: len(self._metrics) >= at_least, timeout)
+        return list(self._metrics)
+
     def wait_until(self, fulfilled: Callable[[], bool], timeout: float = 5) -> None:
         with self._changed:
             if not self._changed.wait_for(fulfilled, timeout):
@@ -89,7 +102,13 @@ class OtlpReceiver:
             logs = ExportLogsServiceRequest.FromString(body)
             for logs_of in logs.resource_logs:
                 self.resources.append(attributes(logs_of.resource.attributes))
-                self._logs.extend(record for scope in logs_of.scope_logs for record in scope.log_records)
+                for scope in logs_of.scope_logs:
+                    self._logs.extend(scope.log_records)
+                    self._scopes.extend(scope.scope.name for _ in scope.log_records)
+        elif path.endswith("/v1/metrics"):
+            metrics = ExportMetricsServiceRequest.FromString(body)
+            for metrics_of in metrics.resource_metrics:
+                self._metrics.extend(metric for scope in metrics_of.scope_metrics for metric in scope.metrics)
 
 
 def attributes(pairs: Iterable[KeyValue]) -> dict[str, Plain]:

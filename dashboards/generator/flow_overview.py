@@ -333,7 +333,7 @@ def _process() -> list[PanelBuilder]:
 
 def _telemetry() -> list[PanelBuilder]:
     waiting = f"{total(names.TELEMETRY_QUEUE, 'signal')} / {total(names.TELEMETRY_CAPACITY, 'signal')} >= 0"
-    lost = rate(names.TELEMETRY_DROPPED, "signal", "reason", where='signal!="content"')
+    lost = rate(names.TELEMETRY_DROPPED, "signal", "reason", where='signal!="content"') + " > 0"
     lines = [logs("Logs of the exports", 'scope_name="telemetry.export"')]
     return [
         series(

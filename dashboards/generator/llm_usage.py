@@ -10,10 +10,8 @@ UID = "flowspan-llm-usage"
 
 _MODELS = 'model=~"$model"'
 _LOGS = logs("Logs of this model", f'model="{label("model")}"')
-_TO_MODEL = [
-    traces("Attempts at this model", "kind = client", f'span.gen_ai.request.model = "{label("model")}"'),
-    _LOGS,
-]
+# A metric's model is what clients call it, and so is the transaction's; an attempt has the provider's name for it.
+_TO_MODEL = [traces("Traces of this model", "kind = server", f'span.gen_ai.request.model = "{label("model")}"'), _LOGS]
 _ACCESS = logs("Logs", 'scope_name="flowspan.access"')
 _TO_ALL = [traces("Attempts", "kind = client"), _ACCESS]
 _TO_COST = [traces("Requests that cost something", "kind = server", "span.flowspan.cost_usd > 0"), _ACCESS]

@@ -10,6 +10,7 @@ UID = "flowspan-policies"
 
 _LOGS = logs("Logs of this policy", f'policy="{label("policy")}"')
 _TO_POLICY = [traces("Traces with this policy", "kind = server", f'span.flowspan.policy = "{label("policy")}"'), _LOGS]
+_TO_HELD = [_TO_POLICY[0], logs("Logs of requests", 'scope_name="flowspan.access"')]
 _TO_HOOK = [traces("Calls of this hook", f'span.flowspan.hook = "{label("hook")}"'), _LOGS]
 _TO_DECISION = [traces("Traces with this decision", f'event.flowspan.decision = "{label("decision")}"'), _LOGS]
 _TO_FAILED = [traces("Traces that failed in a policy", 'span.error.type =~ "policy_.*"'), _LOGS]
@@ -115,7 +116,7 @@ def _cost() -> list[PanelBuilder]:
             "How long a policy kept back what it later released, the slowest twentieth: its readers wait so long.",
             "s",
             [Query(quantile(0.95, names.POLICY_HOLD, "policy", "kind"), "{{policy}} {{kind}}")],
-            links=_TO_POLICY,
+            links=_TO_HELD,
         ),
         heat(
             "Held back, all of it",

@@ -1,0 +1,218 @@
+"""The scripted incident: calm traffic, then everything that can go wrong at once, then calm again.
+
+The demo's models, texts and clients, against a gateway of its own process. In the incident an upstream fails and then
+recovers, another one hangs up in mid-sentence, readers are slow or look away, policies hang and fail, and the collector
+is gone for a while.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.demo.calls import (
+    APIS,
+    Api,
+    Call,
+    bad,
+    contacts,
+    flaky,
+    fragile,
+    leave,
+    severed,
+    slow,
+    stuck,
+    talk,
+    think,
+    unknown,
+    use_tool,
+)
+from app.demo.cast import ARCHIVE, CONTACTS, PLAIN, THOUGHT, unredacted
+from app.demo.client import Clients, Observation
+from tests.real.policies import BREAK, HANG, REFUSE
+from tests.real.stack import Stack
+
+PUT_TIMEOUT = 4.0
+POLICY_TIMEOUT = 1.0
+CALM, TROUBLE = 10.0, 32.0
+"""Seconds. The slow burn has to last for fifteen minutes, which are seconds here, after half of the first thirty."""
+AWAY = (12.0, 22.0)
+"""When the collector is gone, in seconds since the trouble began."""
+EXPECTED = frozenset(
+    {
+        "Watchdog",
+        "AvailabilityBurnFast",
+        "AvailabilityBurnSlow",
+        "Backpressure",
+        "BreakerStuckOpen",
+        "BreakerTripped",
+        "InternalErrors",
+        "PolicyFailing",
+        "PolicySkipped",
+        "PolicyTimeouts",
+        "QueueNearFull",
+        "QueueOverflow",
+        "TelemetryDropping",
+        "UpstreamErrors",
+    }
+)
+OF_THE_MACHINE = frozenset({"EventLoopLag", "GatewayOverhead"})
+"""They tell how fast this machine is, not what the incident does: told, and not held against the run."""
+_PRICE = {"input_cost_per_token": 0.000003, "output_cost_per_token": 0.000015}
+
+
+def configuration() -> dict[str, Any]:
+    return {
+        "model_list": [
+            _model("chat", "lorem+slow-start-0.05+pace-12+cached-50", texts=[PLAIN]),
+            _model("thinker", "lorem+slow-start-0.1+pace-10+cached-20", texts=[PLAIN], thinking=THOUGHT),
+            _model("tools", "tools+pace-20"),
+            _model("contacts", "lorem+pace-10", texts=[unredacted(CONTACTS)], chunk_size=7),
+            # More than a slow reader takes in all of the trouble.
+            _model("archive", "lorem+pace-1", texts=[unredacted(ARCHIVE) * 5], chunk_size=2000),
+            # The first deployment fails for a while, the second one carries on.
+            _model("flaky", "lorem+pace-5+status-503+first-6", id="flaky-east", order=1),
+            _model("flaky", "lorem+pace-5", id="flaky-west", order=2),
+            # Down for long: each probe of its breaker takes one of these failures.
+            _model("fragile", "lorem+pace-5+status-503+first-10"),
+            _model("severed", "lorem+pace-5+cut-6+first-16", texts=[PLAIN]),
+        ],
+        "litellm_settings": {"num_retries": 1, "fallbacks": [{"fragile": ["chat"]}]},
+        "gateway": {
+            "policies": [
+                {"use": "redact", "config": {"patterns": ["email", "phone", "card"]}},
+                {"use": "tests.real.policies:Reviewer", "on_error": "fail_open"},
+                {"use": "tests.real.policies:Auditor"},
+            ],
+            "pipeline": {
+                "queue_items": 16,
+                "put_timeout": f"{PUT_TIMEOUT:g}s",
+                "policy_timeout": f"{POLICY_TIMEOUT:g}s",
+            },
+            "breakers": {
+                "queue": {"threshold": 3, "window": "20s", "cooldown": "1s"},
+                "upstream": {"threshold": 3, "cooldown": "2s"},
+            },
+            "telemetry": {"boundary_events": "both"},
+        },
+    }
+
+
+def _model(name: str, words: str, id: str | None = None, **params: Any) -> dict[str, Any]:
+    info = {**_PRICE, **({"id": id} if id else {})}
+    return {"model_name": name, "litellm_params": {"model": f"simulated/{words}", **params}, "model_info": info}
+
+
+@dataclass
+class Run:
+    """What happened when (Unix time), and what clients saw."""
+
+    began: float = 0.0
+    trouble_at: float = 0.0
+    calm_at: float = 0.0
+    ended: float = 0.0
+    seen: list[Observation] = field(default_factory=list)
+
+
+Make = Callable[[Api], Call]
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Makes one of `calls` after another, with `pause` seconds in between; `first` seconds pass before."""
+
+    calls: Sequence[Make]
+    pause: float
+    first: float = 0.0
+
+
+def _whole(make: Callable[[Api, bool], Call]) -> Make:
+    return lambda api: make(api, False)
+
+
+def _saying(word: str, stream: bool = True) -> Make:
+    def call(api: Api) -> Call:
+        made = talk(api, stream)
+        return Call(word, api, {**made.body, "messages": [{"role": "user", "content": f"Please {word}"}]})
+
+    return call
+
+
+def _dragging(api: Api) -> Call:
+    return slow(api, pause=0.1)
+
+
+EVERYDAY = (
+    *(Visitor((talk, think, use_tool, contacts), 0.3) for _ in range(3)),
+    Visitor((_whole(talk), _whole(think)), 0.5),
+    Visitor((leave, bad, unknown), 2.0),
+)
+MISHAPS = (
+    Visitor((flaky,), 0.3),
+    Visitor((fragile,), 0.4),
+    *(Visitor((severed,), 0.25) for _ in range(3)),
+    *(Visitor((_dragging,), 0.1, first=0.3 * turn) for turn in range(8)),
+    Visitor((_saying(HANG),), 0.8),
+    Visitor((_saying(REFUSE),), 0.8),
+    Visitor((_saying(BREAK, stream=False),), 1.5),
+)
+AFTERWARDS = (Visitor((severed, fragile), 0.7),)
+"""A breaker closes only when somebody asks."""
+LOOKS_AWAY = 4
+"""Readers that read nothing for longer than the gateway waits for them, all at once."""
+
+
+async def play(stack: Stack, recovered: Callable[[], bool], patience: float = 100.0) -> Run:
+    """Calm, trouble, and calm until `recovered` says so; a run that does not recover ends all the same."""
+    run = Run(began=time.time())
+    async with Clients(stack.url) as clients, _visits(EVERYDAY, clients, run):
+        await asyncio.sleep(CALM)
+        run.trouble_at = time.time()
+        async with _visits(MISHAPS, clients, run):
+            await asyncio.gather(_look_away(clients, run), _lose_collector(stack), asyncio.sleep(TROUBLE))
+        run.calm_at = time.time()
+        async with _visits(AFTERWARDS, clients, run):
+            await asyncio.to_thread(_wait_for, recovered, patience)
+        run.ended = time.time()
+    return run
+
+
+def _wait_for(fulfilled: Callable[[], bool], patience: float) -> None:
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline and not fulfilled():
+        time.sleep(1)
+
+
+@asynccontextmanager
+async def _visits(visitors: Sequence[Visitor], clients: Clients, run: Run) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(_visit(visitor, turn, clients, run)) for turn, visitor in enumerate(visitors)]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _visit(visitor: Visitor, turn: int, clients: Clients, run: Run) -> None:
+    await asyncio.sleep(visitor.first)
+    while True:
+        for make in visitor.calls:
+            for api in APIS if turn % 2 else reversed(APIS):
+                run.seen.append(await clients.send(make(api)))
+                await asyncio.sleep(visitor.pause)
+
+
+async def _look_away(clients: Clients, run: Run) -> None:
+    calls = [stuck(APIS[turn % 2], PUT_TIMEOUT + 4) for turn in range(LOOKS_AWAY)]
+    run.seen += await asyncio.gather(*(clients.send(call) for call in calls))
+
+
+async def _lose_collector(stack: Stack) -> None:
+    gone, back = AWAY
+    await asyncio.sleep(gone)
+    await asyncio.to_thread(stack.collector.stop)
+    await asyncio.sleep(back - gone)
+    await asyncio.to_thread(stack.collector.start)
