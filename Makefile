@@ -3,17 +3,33 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+TOOLS := .tools/otelcol .tools/compose-config
 # A lock is complete, so nothing is resolved: pip's resolver prefers a release newer than the lock for `name[extra]`, and
 # then refuses it for want of a hash. `pip check` tells if the lock were not complete.
 LOCKED := $(PIP) install --no-deps --require-hashes -r
 
-.PHONY: demo test lint types audit lock clean
+.PHONY: demo test test-real dashboards pictures lint types audit lock clean
 
 demo: $(VENV)/runtime.done
 	@$(BIN)/flowspan demo
 
 test: $(VENV)/dev.done
 	@$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered $(ARGS)
+
+# What dashboards, rules, collector and compose are on real programs: Prometheus and Alertmanager (apt-get install
+# prometheus prometheus-alertmanager), a collector and the compose specification's own reader (built here, with Go).
+# Where one is missing its tests are skipped; on CI they fail.
+test-real: $(VENV)/dev.done
+	@if command -v go >/dev/null; then $(MAKE) --no-print-directory $(TOOLS); else echo "No Go: no collector is built."; fi
+	@$(BIN)/pytest --no-cov tests/real $(ARGS)
+
+# After a change of telemetry/names.py, the generator or the rules.
+dashboards: $(VENV)/dev.done
+	@$(BIN)/python -W ignore::DeprecationWarning -m dashboards
+
+# The dashboards as pictures of a live run, in docs/img; needs what test-real needs.
+pictures: $(VENV)/dev.done $(TOOLS)
+	@$(BIN)/python -m tests.real.pictures
 
 lint: $(VENV)/dev.done
 	@$(BIN)/ruff check .
@@ -33,8 +49,19 @@ lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--no-annotate pyproject.toml --group build --group dev -c requirements.lock -o requirements-dev.lock
 
+.tools/otelcol: tests/real/otelcol.yaml
+	@echo "Building the collector (some minutes, once) ..."
+	@GOBIN=$(CURDIR)/.tools go install go.opentelemetry.io/collector/cmd/builder@v0.161.0
+	@.tools/builder --config $< >.tools/otelcol.log 2>&1 || { cat .tools/otelcol.log; exit 1; }
+	@mv .tools/otelcol.src/otelcol $@
+	@rm -rf .tools/otelcol.src
+
+.tools/compose-config:
+	@GOBIN=$(CURDIR)/.tools go install github.com/compose-spec/compose-go/v2/cmd@v2.16.2
+	@mv .tools/cmd $@
+
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+	rm -rf .tools $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
 
 $(VENV)/runtime.done: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Flowspan needs Python 3.11 or later; set PYTHON=")'

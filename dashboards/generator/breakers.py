@@ -79,6 +79,7 @@ def _stats() -> list[PanelBuilder]:
             "short",
             Query(in_range(names.BREAKER_TRIPS), ""),
             steps=ANY_IS_BAD,
+            decimals=0,
             links=_TO_CLIENT_SPANS,
             width=6,
         ),
@@ -101,7 +102,8 @@ def _stats() -> list[PanelBuilder]:
     ]
 
 
-_ERROR = 'error_type!=""'
+# An attempt that was cancelled, for its client had left, is no failure of a provider.
+_ERROR = 'error_type=~"upstream_.+"'
 _AGAIN = 'reason!="first"'
 
 
@@ -115,9 +117,14 @@ def _breakers() -> list[PanelBuilder]:
         ),
         series(
             "Transitions",
-            "Changes of state: what they were and what they became.",
+            "Changes of state, by what they led to.",
             "short",
-            [Query(increase(names.BREAKER_TRANSITIONS_TOTAL, "breaker", "from_state", "to_state") + " > 0", _CHANGE)],
+            [
+                Query(
+                    increase(names.BREAKER_TRANSITIONS_TOTAL, "breaker", "to_state") + " > 0",
+                    "{{breaker}} {{to_state}}",
+                )
+            ],
             bars=True,
             links=_TO_BREAKER,
         ),
@@ -130,9 +137,6 @@ def _breakers() -> list[PanelBuilder]:
             links=_TO_BREAKER,
         ),
     ]
-
-
-_CHANGE = "{{breaker}} {{from_state}} to {{to_state}}"
 
 
 def _cost() -> list[PanelBuilder]:
@@ -210,7 +214,7 @@ def _pair(title: str, what: str, spec: names.MetricSpec) -> list[PanelBuilder]:
 
 def _last() -> list[PanelBuilder]:
     said = "select(span.flowspan.deployment, span.error.type, span.flowspan.detail)"
-    failed = traceql("kind = client", "status = error")
+    failed = traceql("kind = client", 'span.error.type =~ "upstream_.+"')
     return [
         log_lines(
             "Trip log", "Every change of a breaker's state, with its reason and its trace.", logql('breaker!=""')

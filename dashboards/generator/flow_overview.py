@@ -30,7 +30,10 @@ UID = "flowspan-flow-overview"
 _FAILED = f'outcome=~"{BAD}"'
 _ERROR_RATIO = f"{rate(names.REQUESTS, where=_FAILED)} / {rate(names.REQUESTS)}"
 _TO_ALL = [traces("Traces", "kind = server"), logs("Logs", 'scope_name="flowspan.access"')]
-_TO_FAILED = [traces("Traces that failed", "kind = server", "status = error"), logs("Logs of failures", _FAILED)]
+_TO_FAILED = [
+    traces("Traces that failed", "kind = server", "status = error", 'span.flowspan.outcome != "client_disconnect"'),
+    logs("Logs of failures", _FAILED),
+]
 _TO_OUTCOME = [
     traces("Traces with this outcome", "kind = server", f'span.flowspan.outcome = "{label("outcome")}"'),
     logs("Logs of this outcome", f'outcome="{label("outcome")}"'),
@@ -123,6 +126,7 @@ def _stats() -> list[PanelBuilder]:
             "short",
             _one(in_range(names.QUEUE_OVERFLOWS)),
             steps=ANY_IS_BAD,
+            decimals=0,
             links=[
                 traces("Traces that overflowed", "span.flowspan.queue.overflows > 0"),
                 logs("Logs of overflows", 'outcome="overflow"'),
@@ -134,6 +138,7 @@ def _stats() -> list[PanelBuilder]:
             "short",
             _one(in_range(names.TELEMETRY_DROPPED, where='signal!="content"')),
             steps=ANY_IS_BAD,
+            decimals=0,
             links=[logs("Logs of the exports", 'scope_name="telemetry.export"')],
         ),
     ]
@@ -281,7 +286,7 @@ def _pair(title: str, what: str, spec: names.MetricSpec, where: str = "") -> lis
 
 
 def _failures() -> list[PanelBuilder]:
-    found = traceql("kind = server", "status = error")
+    found = traceql("kind = server", "status = error", 'span.flowspan.outcome != "client_disconnect"')
     said = "select(span.flowspan.outcome, span.gen_ai.request.model, span.flowspan.detail)"
     return [
         trace_table(

@@ -90,7 +90,9 @@ def _others() -> builders.DashboardLink:
 
 
 def _trips() -> builders.AnnotationQuery:
-    expr = f"{increase(names.BREAKER_TRIPS, 'breaker', 'reason')} > 0"
+    """Those of a breaker that was closed: probes that fail would fill the graph with lines."""
+    where = 'reason!="probe_failed"'
+    expr = f"{increase(names.BREAKER_TRIPS, 'breaker', 'reason', where=where)} > 0"
     made = _annotation("Breaker trips", RED, expr)
     return made.title_format("{{breaker}} opened").text_format("{{reason}}").tag_keys("breaker,reason")
 

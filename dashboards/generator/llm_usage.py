@@ -113,7 +113,7 @@ def _tokens() -> list[PanelBuilder]:
 
 def _money() -> list[PanelBuilder]:
     an_hour = f"topk(10, {rate(names.COST, 'provider', 'model', where=_MODELS)} * 3600)"
-    spent = f"topk(10, {in_range(names.COST, 'model', where=_MODELS)})"
+    spent = f"topk(10, {in_range(names.COST, 'model', where=_MODELS)} > 0)"
     return [
         series(
             "Dollars an hour",

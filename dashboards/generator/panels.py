@@ -75,12 +75,15 @@ def series(
     links: Links = (),
     stacked: bool = False,
     bars: bool = False,
+    below_zero: bool = False,
     top: float | None = None,
     steps: Steps = (),
     colours: dict[str, str] | None = None,
 ) -> timeseries.Panel:
     """A graph over time. `top` fixes the axis; `steps` are lines to measure by; `colours` belong to names of series."""
-    panel = timeseries.Panel().title(title).description(description).unit(unit).span(width).height(8).min(0)
+    panel = timeseries.Panel().title(title).description(description).unit(unit).span(width).height(8)
+    if not below_zero:
+        panel.min(0)
     panel.datasource(PROMETHEUS).data_links(list(links)).fill_opacity(55 if stacked or bars else 8).line_width(1)
     panel.show_points(VisibilityMode.NEVER).tooltip(
         common_builders.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING)
@@ -91,7 +94,7 @@ def series(
         .placement(LegendPlacement.BOTTOM)
         .show_legend(True)
     )
-    if stacked:
+    if stacked or bars:
         panel.stacking(common_builders.StackingConfig().mode(StackingMode.NORMAL).group("A"))
     if bars:
         panel.draw_style(GraphDrawStyle.BARS)
@@ -115,12 +118,15 @@ def number(
     steps: Steps = ((None, BLUE),),
     links: Links = (),
     width: int = 3,
+    decimals: int | None = None,
 ) -> stat.Panel:
-    """One number, with its course behind it."""
+    """One number, with its course behind it. What is counted has no `decimals`, though Prometheus makes some."""
     panel = stat.Panel().title(title).description(description).unit(unit).span(width).height(4)
     panel.datasource(PROMETHEUS).data_links(list(links)).thresholds(_thresholds(steps)).no_value("-")
     panel.color_mode(BigValueColorMode.VALUE).graph_mode(BigValueGraphMode.AREA)
     panel.reduce_options(common_builders.ReduceDataOptions().calcs(["lastNotNull"]))
+    if decimals is not None:
+        panel.decimals(decimals)
     return panel.with_target(_range(query, 0))
 
 

@@ -18,8 +18,9 @@ _TO_ANY = [traces("Traces through a queue", 'name =~ "flowspan.queue.*"'), _LOGS
 
 _PEAK = f"{greatest(names.QUEUE_DEPTH_PEAK, 'queue')} / {greatest(names.QUEUE_CAPACITY, 'queue')}"
 _MEAN_FILL = (
-    f"{total(names.QUEUE_DEPTH, 'queue')} / on(queue) ({greatest(names.QUEUE_CAPACITY, 'queue')} "
-    f"* scalar(clamp_min({total(names.IN_FLIGHT)}, 1)))"
+    # Depths are a second old, so that streams that have just ended would make more of it than all.
+    f"clamp_max({total(names.QUEUE_DEPTH, 'queue')} / on(queue) ({greatest(names.QUEUE_CAPACITY, 'queue')} "
+    f"* scalar(clamp_min({total(names.IN_FLIGHT)}, 1))), 1)"
 )
 
 
@@ -64,6 +65,7 @@ def _stats() -> list[PanelBuilder]:
             "short",
             Query(in_range(names.QUEUE_OVERFLOWS), ""),
             steps=ANY_IS_BAD,
+            decimals=0,
             links=_TO_ANY,
             width=6,
         ),
@@ -153,6 +155,7 @@ def _flow() -> list[PanelBuilder]:
             "cps",
             [Query(grows, "{{queue}}")],
             width=8,
+            below_zero=True,
             links=_TO_QUEUE,
         ),
         series(

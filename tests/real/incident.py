@@ -71,7 +71,7 @@ def configuration() -> dict[str, Any]:
             _model("tools", "tools+pace-20"),
             _model("contacts", "lorem+pace-10", texts=[unredacted(CONTACTS)], chunk_size=7),
             # More than a slow reader takes in all of the trouble.
-            _model("archive", "lorem+pace-1", texts=[unredacted(ARCHIVE) * 5], chunk_size=2000),
+            _model("archive", "lorem+pace-1+no-usage", texts=[unredacted(ARCHIVE) * 5], chunk_size=2000),
             # The first deployment fails for a while, the second one carries on.
             _model("flaky", "lorem+pace-5+status-503+first-6", id="flaky-east", order=1),
             _model("flaky", "lorem+pace-5", id="flaky-west", order=2),
@@ -152,7 +152,7 @@ EVERYDAY = (
 MISHAPS = (
     Visitor((flaky,), 0.3),
     Visitor((fragile,), 0.4),
-    *(Visitor((severed,), 0.25) for _ in range(3)),
+    Visitor((severed,), 0.25),
     *(Visitor((_dragging,), 0.1, first=0.3 * turn) for turn in range(8)),
     Visitor((_saying(HANG),), 0.8),
     Visitor((_saying(REFUSE),), 0.8),

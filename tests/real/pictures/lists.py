@@ -1,0 +1,60 @@
+"""Panels that Tempo and Loki would answer, from the spans and log records that arrived behind the collector."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from tests.real.pictures.look import FAINT, TEXT
+from tests.real.searches import Line, search_lines, search_traces
+from tests.receivers import attributes
+
+_ROWS = 11
+_LEVELS = {"INFO": "#73BF69", "WARNING": "#FF9830", "ERROR": "#F2495C"}
+
+
+def draw_traces(axes: Axes, panel: dict[str, Any], spans: Sequence[Span], until: float) -> None:
+    """The newest ones, with what the query selects."""
+    query = panel["targets"][0]["query"]
+    selected = query.partition("select(")[2].rstrip(")").split(", ")
+    found = [span for span in search_traces(query, spans) if span.end_time_unix_nano / 1e9 <= until]
+    found.sort(key=lambda span: span.start_time_unix_nano, reverse=True)
+    heads = ["trace", "name", "duration", *(name.rpartition(".")[2] for name in selected)]
+    rows = [_row(span, selected) for span in found[:_ROWS]]
+    _table(axes, heads, rows, (0.0, 0.11, 0.36, 0.45, 0.58, 0.74))
+
+
+def draw_lines(axes: Axes, panel: dict[str, Any], lines: Sequence[Line]) -> None:
+    axes.axis("off")
+    found = search_lines(panel["targets"][0]["expr"], lines)[-_ROWS:]
+    for row, line in enumerate(reversed(found)):
+        y = 0.95 - row * 0.088
+        level = line.fields["severity_text"]
+        axes.text(0.0, y, "▌", color=_LEVELS.get(level, FAINT), fontsize=9, va="center", transform=axes.transAxes)
+        axes.text(
+            0.02, y, _said(line), color=TEXT, fontsize=7.5, family="monospace", va="center", transform=axes.transAxes
+        )
+
+
+def _row(span: Span, selected: Sequence[str]) -> list[str]:
+    said = attributes(span.attributes)
+    seconds = (span.end_time_unix_nano - span.start_time_unix_nano) / 1e9
+    values = [str(said.get(name.removeprefix("span."), "")) for name in selected]
+    return [span.trace_id.hex()[:10], span.name, f"{seconds:.2f} s", *values]
+
+
+def _table(axes: Axes, heads: Sequence[str], rows: Sequence[Sequence[str]], places: Sequence[float]) -> None:
+    axes.axis("off")
+    for number, row in enumerate((heads, *rows)):
+        y = 0.96 - number * 0.082
+        for x, text in zip(places, row, strict=False):
+            colour = FAINT if number == 0 else "#6E9FFF" if x == 0 else TEXT
+            axes.text(x, y, text[:34], color=colour, fontsize=7.5, va="center", transform=axes.transAxes, clip_on=True)
+
+
+def _said(line: Line) -> str:
+    reason = line.fields.get("reason") or line.fields.get("error_type", "")
+    told = f"{line.body}  {reason}".strip()
+    trace = line.fields.get("trace_id", "")[:10]
+    return f"{told[:78]:80}{trace}"
