@@ -13,10 +13,21 @@ _TO_POLICY = [traces("Traces with this policy", "kind = server", f'span.flowspan
 _TO_HELD = [_TO_POLICY[0], logs("Logs of requests", 'scope_name="flowspan.access"')]
 _TO_HOOK = [traces("Calls of this hook", f'span.flowspan.hook = "{label("hook")}"'), _LOGS]
 _TO_DECISION = [traces("Traces with this decision", f'event.flowspan.decision = "{label("decision")}"'), _LOGS]
-_TO_FAILED = [traces("Traces that failed in a policy", 'span.error.type =~ "policy_.*"'), _LOGS]
+_ENDED = traces("Traces that a policy ended", 'span.error.type =~ "policy_.*"')
+_STEPPED_ASIDE = traces(
+    "Traces in which it stepped aside",
+    f'event.flowspan.policy = "{label("policy")}"',
+    'event.flowspan.decision = "failed_open"',
+)
+_TO_TIMEOUTS = [_ENDED, _STEPPED_ASIDE, _LOGS]
+_TO_ERRORS = [_ENDED, logs("Logs of requests that a policy ended", 'error_type=~"policy_.*"')]
 _ALL_LOGS = logs("Logs of policies", 'policy!=""')
 _TO_ANY = [traces("Calls of hooks", 'name =~ "flowspan.policy.*"'), _ALL_LOGS]
-_TO_ANY_FAILED = [traces("Traces that failed in a policy", 'span.error.type =~ "policy_.*"'), _ALL_LOGS]
+_TO_ANY_FAILED = [
+    _ENDED,
+    traces("Traces in which one stepped aside", 'event.flowspan.decision = "failed_open"'),
+    _ALL_LOGS,
+]
 
 
 def build() -> Json:
@@ -139,7 +150,7 @@ def _failures() -> list[PanelBuilder]:
             [Query(increase(names.POLICY_TIMEOUTS, "policy", "hook") + " > 0", "{{policy}} {{hook}}")],
             width=8,
             bars=True,
-            links=_TO_FAILED,
+            links=_TO_TIMEOUTS,
         ),
         series(
             "Errors",
@@ -148,7 +159,7 @@ def _failures() -> list[PanelBuilder]:
             [Query(increase(names.POLICY_FAILURES, "policy", "hook") + " > 0", "{{policy}} {{hook}}")],
             width=8,
             bars=True,
-            links=_TO_FAILED,
+            links=_TO_ERRORS,
         ),
         series(
             "Calls",
