@@ -1,6 +1,6 @@
 """Breakers and upstreams: who is shut, why, what it cost, and how providers do."""
 
-from dashboards.generator.frame import Json, PanelBuilder, Row, dashboard
+from dashboards.generator.frame import Json, Row, dashboard
 from dashboards.generator.links import label, logql, logs, traceql, traces
 from dashboards.generator.metrics import INSTANCE, buckets, in_range, increase, quantile, rate
 from dashboards.generator.panels import (
@@ -8,8 +8,9 @@ from dashboards.generator.panels import (
     BLUE,
     ORANGE,
     PURPLE,
+    PanelBuilder,
     Query,
-    heat,
+    latency,
     log_lines,
     number,
     series,
@@ -194,22 +195,16 @@ def _providers() -> list[PanelBuilder]:
 
 
 def _pair(title: str, what: str, spec: names.MetricSpec) -> list[PanelBuilder]:
-    return [
-        series(
-            f"{title}, p95",
-            f"{what} The slowest twentieth, by model.",
-            "s",
-            [Query(quantile(0.95, spec, "provider", "model"), "{{model}}")],
-            links=_TO_PROVIDER,
-        ),
-        heat(
-            f"{title}, all of it",
-            f"{what} A dot is an attempt with its trace.",
-            "s",
-            buckets(spec),
-            links=_TO_CLIENT_SPANS,
-        ),
-    ]
+    return latency(
+        f"{title}, p95",
+        what,
+        [Query(quantile(0.95, spec, "provider", "model"), "{{model}}")],
+        buckets(spec),
+        dot="an attempt",
+        links=_TO_PROVIDER,
+        all_links=_TO_CLIENT_SPANS,
+        more="The slowest twentieth, by model.",
+    )
 
 
 def _last() -> list[PanelBuilder]:

@@ -1,6 +1,6 @@
 """Flow overview: how it is going, where streams are, who is slow, what failed last."""
 
-from dashboards.generator.frame import Json, PanelBuilder, Row, dashboard
+from dashboards.generator.frame import Json, Row, dashboard
 from dashboards.generator.links import label, logql, logs, traceql, traces
 from dashboards.generator.metrics import buckets, greatest, in_range, mean, quantile, rate, total
 from dashboards.generator.panels import (
@@ -13,9 +13,10 @@ from dashboards.generator.panels import (
     PARTS,
     PURPLE,
     RED,
+    PanelBuilder,
     Query,
     bars,
-    heat,
+    latency,
     log_lines,
     number,
     series,
@@ -273,16 +274,8 @@ def _latency() -> list[PanelBuilder]:
 def _pair(title: str, what: str, spec: names.MetricSpec, where: str = "") -> list[PanelBuilder]:
     shares = (0.5, 0.95, 0.99)
     queries = [Query(quantile(share, spec, where=where), f"p{share * 100:g}") for share in shares]
-    return [
-        series(title, what, "s", queries, links=_TO_SLOW),
-        heat(
-            f"{title}, all of it",
-            f"{what} A dot is a request with its trace.",
-            "s",
-            buckets(spec, where),
-            links=_TO_SLOW,
-        ),
-    ]
+    all_of_it = buckets(spec, where)
+    return latency(title, what, queries, all_of_it, dot="a request", links=_TO_SLOW, all_links=_TO_SLOW)
 
 
 def _failures() -> list[PanelBuilder]:

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from grafana_foundation_sdk.builders import dashboard as builders
-from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.common import DataSourceRef
 from grafana_foundation_sdk.models.dashboard import (
     DashboardCursorSync,
     DashboardLinkType,
-    Panel,
     VariableHide,
     VariableOption,
     VariableRefresh,
@@ -20,12 +18,11 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 
 from dashboards.generator.metrics import increase, selected
-from dashboards.generator.panels import BLUE, PROMETHEUS, RED
+from dashboards.generator.panels import BLUE, PROMETHEUS, RED, PanelBuilder
 from telemetry import names
 
 TAG = "flowspan"
 Json = dict[str, Any]
-PanelBuilder = Builder[Panel]
 
 
 @dataclass(frozen=True)

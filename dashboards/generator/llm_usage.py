@@ -1,9 +1,9 @@
 """LLM usage: tokens, money, the reader's pace, what caches save."""
 
-from dashboards.generator.frame import Json, PanelBuilder, Row, choice, dashboard
+from dashboards.generator.frame import Json, Row, choice, dashboard
 from dashboards.generator.links import label, logs, traces
 from dashboards.generator.metrics import buckets, in_range, mean, quantile, rate
-from dashboards.generator.panels import Query, bars, heat, number, series
+from dashboards.generator.panels import PanelBuilder, Query, bars, heat, latency, number, series
 from telemetry import names
 
 UID = "flowspan-llm-usage"
@@ -161,19 +161,13 @@ def _pace() -> list[PanelBuilder]:
 
 
 def _pair(title: str, what: str, spec: names.MetricSpec) -> list[PanelBuilder]:
-    return [
-        series(
-            f"{title}, p95",
-            f"{what} The slowest twentieth, by model.",
-            "s",
-            [Query(quantile(0.95, spec, "model", where=_MODELS), "{{model}}")],
-            links=_TO_MODEL,
-        ),
-        heat(
-            f"{title}, all of it",
-            f"{what} A dot is a request with its trace.",
-            "s",
-            buckets(spec, _MODELS),
-            links=_TO_ALL,
-        ),
-    ]
+    return latency(
+        f"{title}, p95",
+        what,
+        [Query(quantile(0.95, spec, "model", where=_MODELS), "{{model}}")],
+        buckets(spec, _MODELS),
+        dot="a request",
+        links=_TO_MODEL,
+        all_links=_TO_ALL,
+        more="The slowest twentieth, by model.",
+    )

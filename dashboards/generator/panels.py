@@ -13,6 +13,7 @@ from grafana_foundation_sdk.builders import dashboard as dashboard_builders
 from grafana_foundation_sdk.builders.loki import Dataquery as LokiQuery
 from grafana_foundation_sdk.builders.prometheus import Dataquery as PrometheusQuery
 from grafana_foundation_sdk.builders.tempo import Dataquery as TempoQuery
+from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.common import (
     BarGaugeDisplayMode,
     BigValueColorMode,
@@ -30,6 +31,7 @@ from grafana_foundation_sdk.models.common import (
 )
 from grafana_foundation_sdk.models.dashboard import (
     DynamicConfigValue,
+    Panel,
     Threshold,
     ThresholdsMode,
     ValueMap,
@@ -50,6 +52,7 @@ PARTS = {"upstream": BLUE, "policy": PURPLE, "queue": ORANGE, "format": "#FADE2A
 STATES = (("closed", GREEN), ("half-open", ORANGE), ("open", RED))
 """A breaker's states, as 0, 1 and 2: one mapping, one set of colours."""
 
+PanelBuilder = Builder[Panel]
 Links = Sequence[dashboard_builders.DashboardLink]
 Steps = Sequence[tuple[float | None, str]]
 FILL: Steps = ((None, GREEN), (0.5, ORANGE), (0.8, RED))
@@ -139,6 +142,31 @@ def heat(
     panel.color(_heatmap_colour()).y_axis(heatmap.YAxisConfig().unit(unit)).show_legend()
     query = PrometheusQuery().datasource(PROMETHEUS).expr(expr).legend_format("{{le}}").ref_id("A").range()
     return panel.with_target(query.format(PromQueryFormat.HEATMAP).exemplar(exemplars))
+
+
+def latency(
+    title: str,
+    what: str,
+    queries: Sequence[Query],
+    buckets: str,
+    *,
+    dot: str,
+    links: Links,
+    all_links: Links,
+    more: str = "",
+) -> list[PanelBuilder]:
+    """A graph of seconds with all of its histogram beside it: no percentile stands alone, and a dot, which is `dot`,
+    leads to its trace. `more` is what is to be said of the graph only."""
+    return [
+        series(title, f"{what} {more}".rstrip(), "s", queries, links=links),
+        heat(
+            f"{title.removesuffix(', p95')}, all of it",
+            f"{what} A dot is {dot} with its trace.",
+            "s",
+            buckets,
+            links=all_links,
+        ),
+    ]
 
 
 def states(title: str, description: str, query: Query, *, width: int = 24, links: Links = ()) -> statetimeline.Panel:

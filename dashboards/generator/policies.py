@@ -1,9 +1,9 @@
 """Policies: what they looked at, what they decided, what they cost, where they failed."""
 
-from dashboards.generator.frame import Json, PanelBuilder, Row, dashboard
+from dashboards.generator.frame import Json, Row, dashboard
 from dashboards.generator.links import label, logs, traces
 from dashboards.generator.metrics import buckets, in_range, increase, quantile, rate
-from dashboards.generator.panels import ANY_IS_BAD, Query, heat, number, series
+from dashboards.generator.panels import ANY_IS_BAD, PanelBuilder, Query, latency, number, series
 from telemetry import names
 
 UID = "flowspan-policies"
@@ -110,33 +110,25 @@ def _decisions() -> list[PanelBuilder]:
 
 def _cost() -> list[PanelBuilder]:
     return [
-        series(
+        *latency(
             "Calls of hooks, p95",
-            "One call of a hook, the slowest twentieth.",
-            "s",
+            "One call of a hook.",
             [Query(quantile(0.95, names.POLICY_HOOK_SECONDS, "policy", "hook"), "{{policy}} {{hook}}")],
-            links=_TO_HOOK,
-        ),
-        heat(
-            "Calls of hooks, all of them",
-            "One call of a hook. A dot is a call of on_request or on_response with its trace.",
-            "s",
             buckets(names.POLICY_HOOK_SECONDS),
-            links=_TO_ANY,
+            dot="a call of on_request or on_response",
+            links=_TO_HOOK,
+            all_links=_TO_ANY,
+            more="The slowest twentieth.",
         ),
-        series(
+        *latency(
             "Held back, p95",
-            "How long a policy kept back what it later released, the slowest twentieth: its readers wait so long.",
-            "s",
+            "How long a policy kept back what it later released: its readers wait so long.",
             [Query(quantile(0.95, names.POLICY_HOLD, "policy", "kind"), "{{policy}} {{kind}}")],
-            links=_TO_HELD,
-        ),
-        heat(
-            "Held back, all of it",
-            "How long a policy kept back what it later released. A dot is a stream with its trace.",
-            "s",
             buckets(names.POLICY_HOLD),
-            links=_TO_ANY,
+            dot="a stream",
+            links=_TO_HELD,
+            all_links=_TO_ANY,
+            more="The slowest twentieth.",
         ),
     ]
 

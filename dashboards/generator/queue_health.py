@@ -1,9 +1,9 @@
 """Queue health: how full, how long, who waits, what was lost."""
 
-from dashboards.generator.frame import Json, PanelBuilder, Row, dashboard
+from dashboards.generator.frame import Json, Row, dashboard
 from dashboards.generator.links import label, logs, traces
 from dashboards.generator.metrics import buckets, greatest, in_range, increase, mean, quantile, rate, total
-from dashboards.generator.panels import ANY_IS_BAD, FILL, Query, bars, heat, number, series
+from dashboards.generator.panels import ANY_IS_BAD, FILL, PanelBuilder, Query, bars, heat, latency, number, series
 from telemetry import names
 
 UID = "flowspan-queue-health"
@@ -113,26 +113,18 @@ def _saturation() -> list[PanelBuilder]:
 
 
 def _waiting() -> list[PanelBuilder]:
-    what = "How long an item waits in a queue, from its writer to its reader."
-    return [
-        series(
-            "Residence",
-            what,
-            "s",
-            [
-                Query(mean(names.QUEUE_RESIDENCE, "queue"), "{{queue}} mean"),
-                Query(quantile(0.95, names.QUEUE_RESIDENCE, "queue"), "{{queue}} p95"),
-            ],
-            links=_TO_QUEUE,
-        ),
-        heat(
-            "Residence, all of it",
-            f"{what} A dot is a stream with its trace.",
-            "s",
-            buckets(names.QUEUE_RESIDENCE),
-            links=_TO_ANY,
-        ),
-    ]
+    return latency(
+        "Residence",
+        "How long an item waits in a queue, from its writer to its reader.",
+        [
+            Query(mean(names.QUEUE_RESIDENCE, "queue"), "{{queue}} mean"),
+            Query(quantile(0.95, names.QUEUE_RESIDENCE, "queue"), "{{queue}} p95"),
+        ],
+        buckets(names.QUEUE_RESIDENCE),
+        dot="a stream",
+        links=_TO_QUEUE,
+        all_links=_TO_ANY,
+    )
 
 
 def _flow() -> list[PanelBuilder]:
