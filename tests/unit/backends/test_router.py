@@ -149,6 +149,7 @@ def test_fallback_models_are_tried_when_all_deployments_failed() -> None:
     setup = Setup({"a": ScriptedBackend([DOWN]), "b@other": ScriptedBackend(ANSWER)}, settings)
     assert said(run(setup.stream())) == "Hello"
     assert setup.obs.tried == ["a", "b@other"]
+    assert [attempt.given["fallback"] for attempt in setup.obs.attempts] == [False, True]
 
 
 def test_a_fallback_that_nobody_serves_is_an_error_at_the_start() -> None:
