@@ -25,7 +25,7 @@ from grafana_foundation_sdk.models.common import ColorDimensionConfig, ScaleDime
 from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
 
 from dashboards.generator.links import traces
-from dashboards.generator.metrics import greatest, mean, rate
+from dashboards.generator.metrics import greatest, rate, total
 from dashboards.generator.panels import FILL, GREY, PARTS, PROMETHEUS
 from telemetry import names
 from telemetry.names import Where
@@ -115,6 +115,8 @@ def _boxes() -> list[Box]:
 
 def _queue(name: str) -> Box:
     where = f'queue="{name}"'
+    # Little's law: how long an item waits, from those that wait now. Residence itself is told at a stream's end only.
+    wait = f"{total(names.QUEUE_DEPTH, where=where)} / {rate(names.QUEUE_DEQUEUED, where=where)}"
     fill = f"{greatest(names.QUEUE_DEPTH_PEAK, where=where)} / {greatest(names.QUEUE_CAPACITY, where=where)}"
     return Box(
         f"▒ {name} ▒",
@@ -122,7 +124,7 @@ def _queue(name: str) -> Box:
         (
             _rate(f"{name} rate", "cps", rate(names.QUEUE_DEQUEUED, where=where)),
             Reading(f"{name} fill", "full", "percentunit", fill),
-            Reading(f"{name} wait", "wait", "s", mean(names.QUEUE_RESIDENCE, where=where)),
+            Reading(f"{name} wait", "wait", "s", wait),
         ),
         queue=True,
     )

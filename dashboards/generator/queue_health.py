@@ -115,7 +115,7 @@ def _saturation() -> list[PanelBuilder]:
 def _waiting() -> list[PanelBuilder]:
     return latency(
         "Residence",
-        "How long an item waits in a queue, from its writer to its reader.",
+        "How long an item waits in a queue, from its writer to its reader; told at the end of its stream.",
         [
             Query(mean(names.QUEUE_RESIDENCE, "queue"), "{{queue}} mean"),
             Query(quantile(0.95, names.QUEUE_RESIDENCE, "queue"), "{{queue}} p95"),
