@@ -283,6 +283,11 @@ class Usage(Struct, frozen=True, gc=False):
         return self.prompt_tokens + self.completion_tokens
 
 
+Ended = Literal["content", "thinking"] | int
+"""A block of which the provider says that it is complete: that of the text or of the thinking, or the call of this
+index."""
+
+
 class Native(Struct, frozen=True, gc=False):
     """What the provider itself sent, behind a chunk or a whole response.
 
@@ -298,6 +303,10 @@ class Native(Struct, frozen=True, gc=False):
     """The JSON object that it carries; empty where there is none (`[DONE]`, comments)."""
     kind: str = ""
     """The object's `type`, where it has one."""
+    ends: Ended | None = None
+    """The block that is complete with this event, where blocks of a stream may lie side by side."""
+    place: tuple[int, int] | None = None
+    """Of a piece of text in such a stream: the provider's numbers of the item and of the part that it belongs to."""
 
     @property
     def event(self) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 from msgspec.structs import replace
 
-from app.messages import Choice, Function, Message, ModelResponse, ToolCall, part_of
+from app.messages import Choice, Ended, Function, Message, ModelResponse, ToolCall, part_of
 
 
 class ContentDelta(Struct, frozen=True):
@@ -132,9 +132,21 @@ class BlockAssembler:
         return events
 
     def _feed_part(self, part: ModelResponse, events: list[BlockEvent]) -> None:
-        if part.native is not None and part.native.ends_block:
+        native = part.native
+        if native is not None and native.ends_block:
             # What a hook still holds of the block has to go before the provider's own end of it.
             self._end_choice(0, events)
+        if native is None or native.ends is None:
+            self._add_part(part, events)
+        elif _says_block(part):
+            # All of the block came with its end.
+            self._add_part(part, events)
+            self._end_block(native.ends, events)
+        else:
+            self._end_block(native.ends, events)
+            self._add_part(part, events)
+
+    def _add_part(self, part: ModelResponse, events: list[BlockEvent]) -> None:
         choice = part.choices[0] if part.choices else None
         delta = choice.delta if choice else None
         if choice is None:
@@ -183,6 +195,15 @@ class BlockAssembler:
             state.text = _OpenText(is_thinking)
         return state.text
 
+    def _end_block(self, ended: Ended, events: list[BlockEvent]) -> None:
+        """Just this one, of the first choice: others may be open beside it."""
+        state = self._choice(0)
+        if isinstance(ended, int):
+            if (call := state.calls.pop(ended, None)) is not None:
+                events.append(ToolCallComplete(0, call.whole()))
+        elif state.text is not None and state.text.is_thinking is (ended == "thinking"):
+            self._end_text(0, events)
+
     def _end_text(self, index: int, events: list[BlockEvent]) -> None:
         state = self._choice(index)
         if state.text is None:
@@ -199,6 +220,11 @@ class BlockAssembler:
         state = self._choice(index)
         events.extend(ToolCallComplete(index, state.calls[call].whole()) for call in sorted(state.calls))
         state.calls.clear()
+
+
+def _says_block(part: ModelResponse) -> bool:
+    delta = part.choices[0].delta if part.choices else None
+    return delta is not None and bool(delta.content or delta.reasoning_content or delta.tool_calls)
 
 
 def split(chunk: ModelResponse) -> list[ModelResponse]:

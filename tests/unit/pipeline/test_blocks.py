@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from app.messages import Choice, Function, Message, ModelResponse, ThinkingBlock, ToolCall, Usage
+from app.messages import Choice, Function, Message, ModelResponse, Native, ThinkingBlock, ToolCall, Usage
 from app.pipeline.blocks import (
     BlockAssembler,
     BlockEvent,
@@ -87,6 +87,16 @@ def test_text_after_a_call_is_a_new_block() -> None:
         "a",
         "b",
     ]
+
+
+def test_a_provider_may_say_which_of_several_open_blocks_is_complete() -> None:
+    begun = [call("", 0, "c0", "f"), call("", 1, "c1", "g"), call("{}", 1)]
+    ended = replace(chunk(Message()), native=Native("anthropic_messages", b"", ends=1))
+    assert [
+        event.call.id for event in blocks(feed(*begun, ended, call("{}", 0))) if isinstance(event, ToolCallComplete)
+    ] == ["c1", "c0"]
+    said = replace(text("all"), native=Native("anthropic_messages", b"", ends="content"))
+    assert feed(said, text("more"))[1] == ContentComplete(0, "all")
 
 
 def test_a_chunk_of_several_things_comes_apart_in_the_order_of_speech() -> None:
