@@ -10,6 +10,14 @@ from app.errors import GatewayError
 _SDKS_RETRY = frozenset({408, 409, 429})
 
 
+class ProviderFailed(Exception):
+    """An event or a body of a provider's that is well formed and says that it failed; `said` is its error."""
+
+    def __init__(self, said: dict[str, Any]) -> None:
+        super().__init__("the provider failed")
+        self.said = said
+
+
 class RenderedError(Struct, frozen=True):
     """A whole HTTP reply; the names of `headers` are lower-case."""
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import aiohttp
 import msgspec
 
-from app.backends.direct.errors import lost, no_answer, refusal
+from app.backends.direct.errors import in_band, lost, no_answer, refusal
 from app.backends.direct.http import Connections
 from app.backends.direct.streaming import (
     BODY_LIMIT,
@@ -22,6 +22,7 @@ from app.backends.direct.streaming import (
     read_body,
     read_stream,
 )
+from app.dialects.errors import ProviderFailed
 from app.dialects.estimate import estimate_input_tokens
 from app.errors import UpstreamTimeout
 from app.messages import Batch, Dialect, ModelResponse, Native, Request
@@ -35,11 +36,12 @@ _REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id")
 
 @dataclass(frozen=True)
 class Ask:
-    """What is posted."""
+    """What is asked; without a body where `method` has none."""
 
     url: str
     headers: dict[str, str]
-    body: dict[str, Any]
+    body: dict[str, Any] | None
+    method: str = "POST"
 
 
 class Wire(Protocol):
@@ -74,6 +76,8 @@ class DirectBackend:
         body, said = await self._whole(self._wire.ask(request, False), attempt)
         try:
             return self._wire.decode_response(said, Native(self._wire.dialect, body, data=body))
+        except ProviderFailed as failure:
+            raise in_band(failure.said, self._scrub) from None
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise no_answer("an answer of an unknown form", body, self._scrub) from error
 
@@ -106,7 +110,8 @@ class DirectBackend:
         """A good answer's head; the caller closes it."""
         headers = ask.headers if attempt is None else {**ask.headers, **attempt.trace_headers}
         try:
-            response = await self._connections.post(ask.url, msgspec.json.encode(ask.body), headers)
+            body = b"" if ask.body is None else msgspec.json.encode(ask.body)
+            response = await self._connections.request(ask.method, ask.url, body, headers)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise lost(error, self._scrub) from error
         if attempt is not None:

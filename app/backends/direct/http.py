@@ -48,15 +48,16 @@ class Connections:
         self._ssl = _ssl(verify)
         self._shared: _Shared | None = None
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+    async def request(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
         """The answer's head. Its body is still to be read, and the answer to be closed, which ends the connection if
         anything is left unread."""
         session = self._session()
         # A large body is written in pieces, so that other streams go on meanwhile.
         data = io.BytesIO(body) if len(body) > _LARGE_BODY else body
-        return await session.post(
+        return await session.request(
+            method,
             url,
-            data=data,
+            data=data or None,
             headers={**_BASE_HEADERS, **headers},
             allow_redirects=False,
             ssl=self._ssl,

@@ -14,6 +14,7 @@ import msgspec
 
 from app.backends.direct.errors import Scrub, in_band, is_error, lost, no_answer, shown
 from app.backends.direct.sse import EVENT_LIMIT, EventReader, Item
+from app.dialects.errors import ProviderFailed
 from app.errors import BackendError, UpstreamFailed, UpstreamTruncated
 from app.messages import Batch, Dialect, ModelResponse, Native
 
@@ -160,6 +161,8 @@ class Events:
         native = Native(self._dialect, raw, number, data, kind if isinstance(kind, str) else "")
         try:
             return decoder.chunk(event, native)
+        except ProviderFailed as failure:
+            raise in_band(failure.said, self._scrub) from None
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise self._bad("an event of an unknown form", data) from error
 

@@ -18,7 +18,9 @@ from tests.upstream import ScriptedUpstream, openai_events, stream_of
 def body_for(model: str, request: Request | None = None, stream: bool = True, **params: Any) -> dict[str, Any]:
     made = deployment(model, **params)
     wire = AnthropicWire(made) if made.backend == "anthropic" else OpenAIWire(made)
-    return wire.ask(request or ask(), stream).body
+    body = wire.ask(request or ask(), stream).body
+    assert body is not None
+    return body
 
 
 @pytest.mark.parametrize(
