@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 _decode = msgspec.json.Decoder().decode
 
-Dialect = Literal["openai_chat", "anthropic_messages"]
+Dialect = Literal["openai_chat", "anthropic_messages", "openai_responses"]
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 FinishReason = str
 """OpenAI's word: stop, length, tool_calls, content_filter, function_call; others as the provider said them."""

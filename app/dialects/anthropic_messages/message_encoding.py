@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from typing import Any, assert_never
 
 from app.dialects.crossing import no_counterpart, refuse_opaque
+from app.dialects.encrypted import is_openais
+from app.dialects.places import placed
 from app.dialects.tool_calls import as_object
 from app.errors import InvalidRequest
 from app.messages import (
@@ -28,6 +30,7 @@ from app.messages import (
 )
 
 _Blocks = list[dict[str, Any]]
+_Placed = tuple[str, InputMessage]
 _NOT_IN_IDS = re.compile(r"[^a-zA-Z0-9_-]")
 
 
@@ -38,7 +41,7 @@ def encode_messages(request: Request) -> tuple[str | _Blocks, list[dict[str, Any
     system, others = _split(request)
     same = request.dialect == "anthropic_messages"
     system_parts = [part for _, message in system for part in message.parts]
-    messages = [_message(message, f"messages[{at}]", same) for at, message in others]
+    messages = [_message(message, place, same) for place, message in others]
     if not same:
         messages = _merge(messages)
     if not messages:
@@ -46,13 +49,13 @@ def encode_messages(request: Request) -> tuple[str | _Blocks, list[dict[str, Any
     return _content(system_parts, "system", same), messages
 
 
-def _split(request: Request) -> tuple[list[tuple[int, InputMessage]], list[tuple[int, InputMessage]]]:
-    numbered = list(enumerate(request.messages))
+def _split(request: Request) -> tuple[list[_Placed], list[_Placed]]:
+    messages = placed(request)
     if request.dialect != "anthropic_messages":
-        system = [(at, message) for at, message in numbered if _is_system(message)]
-        return system, [(at, message) for at, message in numbered if not _is_system(message)]
-    first = next((at for at, message in numbered if not _is_system(message)), len(numbered))
-    return numbered[:first], [(at - min(first, 1), message) for at, message in numbered[first:]]
+        system = [one for one in messages if _is_system(one[1])]
+        return system, [one for one in messages if not _is_system(one[1])]
+    first = next((at for at, (_, message) in enumerate(messages) if not _is_system(message)), len(messages))
+    return messages[:first], messages[first:]
 
 
 def _is_system(message: InputMessage) -> bool:
@@ -106,7 +109,7 @@ def _block(part: Part, path: str, same: bool) -> dict[str, Any] | None:
         case ThinkingPart():
             return _thinking(part, same)
         case RedactedThinkingPart(data=data):
-            return {"type": "redacted_thinking", "data": data, **extra}
+            return None if is_openais(data) else {"type": "redacted_thinking", "data": data, **extra}
         case OpaquePart(dialect="anthropic_messages", raw=raw):
             return raw
         case OpaquePart():

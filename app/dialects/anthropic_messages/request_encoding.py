@@ -7,8 +7,16 @@ all; what cannot be said is dropped or refused by the tables in `crossing.py`. M
 from typing import Any
 
 from app.dialects.anthropic_messages.message_encoding import encode_messages
-from app.dialects.crossing import OPENAI_BODY, OPENAI_MESSAGE, no_counterpart, refuse_losses
+from app.dialects.crossing import (
+    OPENAI_BODY,
+    OPENAI_MESSAGE,
+    no_counterpart,
+    refuse_losses,
+    refuse_losses_of_responses,
+)
 from app.dialects.effort import budget
+from app.dialects.namespaces import flattened
+from app.dialects.places import placed
 from app.messages import Reasoning, Request, ThinkingPart, ToolCallPart, ToolChoice, ToolDefinition
 
 DEFAULT_MAX_TOKENS = 4096
@@ -18,6 +26,7 @@ def encode_request(request: Request) -> dict[str, Any]:
     same = request.dialect == "anthropic_messages"
     if not same:
         _refuse_losses(request)
+        request = flattened(request)
     if request.n is not None and request.n > 1:
         raise no_counterpart("n", "more than one answer")
     extra = request.extra if same else {}
@@ -53,6 +62,9 @@ def _options(request: Request) -> dict[str, Any]:
 
 
 def _refuse_losses(request: Request) -> None:
+    if request.dialect == "openai_responses":
+        refuse_losses_of_responses(request)
+        return
     refuse_losses(request.extra, OPENAI_BODY)
     if request.tool_choice is None and request.extra.get("tool_choice"):
         raise no_counterpart("tool_choice")
@@ -90,7 +102,7 @@ def _may_think(request: Request) -> bool:
     a tool call whose own thinking is not in the conversation any more."""
     forced = request.tool_choice is not None and request.tool_choice.mode in ("required", "named")
     sampled = request.temperature not in (None, 1) or request.top_k is not None
-    said = next((message.parts for message in reversed(request.messages) if message.role == "assistant"), ())
+    said = next((message.parts for _, message in reversed(placed(request)) if message.role == "assistant"), ())
     calls = any(isinstance(part, ToolCallPart) for part in said)
     signed = any(isinstance(part, ThinkingPart) and part.signature for part in said)
     return not forced and not sampled and (signed or not calls)
@@ -100,19 +112,20 @@ def _output_config(request: Request, same: bool) -> dict[str, Any]:
     config: dict[str, Any] = dict(request.extra.get("output_config", {})) if same else {}
     if same and request.reasoning is not None and request.reasoning.effort is not None:
         config["effort"] = request.reasoning.effort
-    if wanted := _output_format(request.response_format):
+    if wanted := _output_format(request):
         config["format"] = {**config.get("format", {}), **wanted}
     return config
 
 
-def _output_format(wanted: dict[str, Any] | None) -> dict[str, Any] | None:
-    match wanted:
+def _output_format(request: Request) -> dict[str, Any] | None:
+    match request.response_format:
         case None | {"type": "text"}:
             return None
         case {"type": "json_schema", "json_schema": {"schema": dict(schema)}}:
             return {"type": "json_schema", "schema": schema}
         case _:
-            raise no_counterpart("response_format", "an answer format without a JSON schema")
+            name = "text.format" if request.dialect == "openai_responses" else "response_format"
+            raise no_counterpart(name, "an answer format without a JSON schema")
 
 
 def _tool(tool: ToolDefinition, same: bool, path: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, assert_never
 
 from app.dialects.crossing import no_counterpart, refuse_opaque
+from app.dialects.places import placed
 from app.messages import (
     DocumentPart,
     ImagePart,
@@ -29,13 +30,7 @@ def encode_messages(request: Request) -> list[dict[str, Any]]:
         messages: list[dict[str, Any]] = native["messages"]
         return messages
     same = request.dialect == "openai_chat"
-    # A client of Anthropic's counts its messages without the system prompt.
-    hoisted = not same and bool(request.messages) and request.messages[0].role == "system"
-    return [
-        encoded
-        for at, message in enumerate(request.messages, -1 if hoisted else 0)
-        for encoded in _encode(message, same, f"messages[{at}].content" if at >= 0 else "system")
-    ]
+    return [encoded for place, message in placed(request) for encoded in _encode(message, same, f"{place}.content")]
 
 
 def _encode(message: InputMessage, same: bool, path: str) -> list[dict[str, Any]]:
@@ -113,7 +108,8 @@ def _thinking_block(part: ThinkingPart | RedactedThinkingPart) -> dict[str, Any]
 
 
 def _add_call(message: dict[str, Any], call: ToolCallPart, same: bool) -> None:
-    extra = call.extra if same else {}
+    kind = {"type": "custom"} if call.extra.get("type") == "custom" else {}
+    extra: dict[str, Any] = call.extra if same else kind
     function = {"name": call.name, "arguments": call.arguments}
     match extra.get("type"):
         case "function_call":
@@ -152,7 +148,7 @@ def _part(part: Part, same: bool, path: str) -> dict[str, Any] | None:
             return {"type": "image_url", **extra, "image_url": {"url": url, **extra.get("image_url", {})}}
         case DocumentPart():
             return _document(part, same, path)
-        case OpaquePart(dialect="openai_chat", raw=raw):
+        case OpaquePart(dialect="openai_chat", raw=raw) | OpaquePart(raw={"type": "input_audio"} as raw):
             return raw
         case OpaquePart():
             refuse_opaque(part, path)

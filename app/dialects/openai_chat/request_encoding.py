@@ -1,14 +1,16 @@
 """The common form to a chat completions body, whichever dialect it came in.
 
 From Anthropic: `top_k`, cache marks, citations, thinking blocks, a thinking that is switched off and the `is_error` of
-a tool result have no counterpart and are dropped; `crossing.py` has the table of the rest. The name of the token limit
-is the client's own, else the one that every current OpenAI model takes.
+a tool result have no counterpart and are dropped; so is reasoning from a Responses client. `crossing.py` has the tables
+of the rest. The name of the token limit is the client's own, else the one that every current OpenAI model takes.
 """
 
 from typing import Any
 
-from app.dialects.crossing import ANTHROPIC_BODY, no_counterpart, refuse_losses
+from app.dialects.crossing import ANTHROPIC_BODY, no_counterpart, refuse_losses, refuse_losses_of_responses
+from app.dialects.custom_tools import for_chat
 from app.dialects.effort import effort
+from app.dialects.namespaces import flattened
 from app.dialects.openai_chat.message_encoding import encode_messages
 from app.messages import Request, ToolChoice, ToolDefinition
 
@@ -17,6 +19,7 @@ def encode_request(request: Request) -> dict[str, Any]:
     same = request.dialect == "openai_chat"
     if not same:
         _refuse_losses(request)
+        request = flattened(request)
     extra = request.extra if same else {}
     body: dict[str, Any] = {"model": request.model, "messages": encode_messages(request), **extra}
     body |= _options(request)
@@ -54,6 +57,9 @@ def _max_tokens_name(extra: dict[str, Any]) -> str:
 
 
 def _refuse_losses(request: Request) -> None:
+    if request.dialect == "openai_responses":
+        refuse_losses_of_responses(request)
+        return
     refuse_losses(request.extra, ANTHROPIC_BODY)
     if request.extra.get("output_config", {}).get("format"):
         raise no_counterpart("output_config.format")
@@ -63,9 +69,10 @@ def _refuse_losses(request: Request) -> None:
 
 def _tool(tool: ToolDefinition, same: bool, path: str) -> dict[str, Any]:
     if tool.raw is not None:
-        if not same:
+        raw = tool.raw if same else for_chat(tool.raw)
+        if raw is None:
             raise no_counterpart(path, "a tool of the provider's own")
-        return tool.raw
+        return raw
     function: dict[str, Any] = {"name": tool.name}
     if tool.description is not None:
         function["description"] = tool.description

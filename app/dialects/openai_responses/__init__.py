@@ -1,0 +1,6 @@
+"""OpenAI's Responses API: what a client sends and reads, to and from the common form."""
+
+from app.dialects.openai_responses.request_decoding import decode_request
+from app.dialects.openai_responses.request_encoding import encode_request
+
+__all__ = ["decode_request", "encode_request"]

@@ -1,0 +1,69 @@
+"""Tools and the choice among them, between a Responses body and the common form.
+
+OpenAI's two APIs have the same functions and custom tools, written differently; every other kind of tool is the
+provider's own, and kept as it is.
+"""
+
+from typing import Any
+
+from app.dialects.crossing import no_counterpart
+from app.dialects.custom_tools import for_responses
+from app.dialects.openai_responses import wire
+from app.dialects.validation import missing_field, without
+from app.errors import InvalidRequest
+from app.messages import ToolChoice, ToolDefinition
+
+_FUNCTION = frozenset(["type", "name", "description", "parameters", "strict"])
+_NO_PARAMETERS = {"type": "object", "properties": {}}
+
+
+def decode_tool(tool: wire.Tool, path: str) -> ToolDefinition:
+    if tool["type"] != "function":
+        return ToolDefinition(name=tool.get("name") or tool["type"], raw=dict(tool))
+    if "name" not in tool:
+        raise missing_field(f"{path}.name")
+    return ToolDefinition(
+        name=tool["name"],
+        description=tool.get("description"),
+        parameters=tool.get("parameters"),
+        strict=tool.get("strict"),
+        extra=without(tool, _FUNCTION),
+    )
+
+
+def encode_tool(tool: ToolDefinition, same: bool, path: str) -> dict[str, Any]:
+    """`strict` is on here where nothing is said, and off in every other dialect."""
+    if tool.raw is not None:
+        raw = tool.raw if same else for_responses(tool.raw)
+        if raw is None:
+            raise no_counterpart(path, "a tool of the provider's own")
+        return raw
+    said = {"description": tool.description, "parameters": tool.parameters, "strict": tool.strict}
+    if not same:
+        said = {**said, "parameters": tool.parameters or _NO_PARAMETERS, "strict": bool(tool.strict)}
+    extra = tool.extra if same else {}
+    present = {name: value for name, value in said.items() if value is not None}
+    return {"type": "function", **extra, "name": tool.name, **present}
+
+
+def decode_choice(choice: str | wire.ToolChoice | None) -> tuple[ToolChoice | None, dict[str, Any]]:
+    """With what of it the common form has no place for."""
+    match choice:
+        case None:
+            return None, {}
+        case "auto" | "none" | "required":
+            return ToolChoice(mode=choice), {}
+        case str():
+            raise InvalidRequest(f"tool_choice: unknown value {choice!r}.", param="tool_choice")
+        case {"type": "function"}:
+            if "name" not in choice:
+                raise missing_field("tool_choice.name")
+            return ToolChoice(mode="named", name=choice["name"]), without(choice, frozenset(["type", "name"]))
+        case _:
+            return None, dict(choice)
+
+
+def encode_choice(choice: ToolChoice, extra: dict[str, Any]) -> str | dict[str, Any]:
+    if choice.mode != "named":
+        return choice.mode
+    return {**extra, "type": "function", "name": choice.name}
