@@ -13,7 +13,9 @@ from app.dialects.thinking import whole_thinking
 from app.dialects.tool_calls import whole_calls
 from app.messages import Choice, Message, ModelResponse, Request, ThinkingBlock, ToolCall, Usage
 
-_RESPONSE = frozenset(["id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier"])
+_RESPONSE = frozenset(
+    ["id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier", "openai_responses"]
+)
 _MESSAGE = frozenset(
     ["role", "content", "refusal", "tool_calls", "annotations", "reasoning_content", "thinking_blocks"]
 )

@@ -2,5 +2,6 @@
 
 from app.dialects.openai_responses.request_decoding import decode_request
 from app.dialects.openai_responses.request_encoding import encode_request
+from app.dialects.openai_responses.response_encoding import encode_response
 
-__all__ = ["decode_request", "encode_request"]
+__all__ = ["decode_request", "encode_request", "encode_response"]

@@ -1,16 +1,24 @@
 """A provider's body as the chunks that its backend makes of it."""
 
+from collections.abc import Callable
+
 from app.backends.direct.streaming import Decoder, Events
 from app.dialects.anthropic_messages.response_decoding import ResponseDecoder as AnthropicDecoder
 from app.dialects.openai_chat.response_decoding import ResponseDecoder as OpenAIDecoder
+from app.dialects.openai_responses.response_decoding import ResponseDecoder as ResponsesDecoder
 from app.errors import GatewayError
 from app.messages import Dialect, ModelResponse
+
+DECODERS: dict[Dialect, Callable[[], Decoder]] = {
+    "openai_chat": OpenAIDecoder,
+    "anthropic_messages": AnthropicDecoder,
+    "openai_responses": ResponsesDecoder,
+}
 
 
 def decoded(dialect: Dialect, body: bytes) -> tuple[list[ModelResponse], GatewayError | None]:
     """With what the backend raises, where the body is not whole or says an error."""
-    decoder: Decoder = OpenAIDecoder() if dialect == "openai_chat" else AnthropicDecoder()
-    events = Events(decoder, scrub=lambda text: text)
+    events = Events(DECODERS[dialect](), scrub=lambda text: text)
     chunks: list[ModelResponse] = []
     try:
         # Even those before an error: a list made at once would be lost with it.

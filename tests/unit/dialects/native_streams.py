@@ -22,7 +22,7 @@ ARGUMENTS = st.sampled_from(["{}", '{"a": 1}', '{"path": "x", "n": [1, 2]}', '{"
 
 def sse(dialect: Dialect, event: Event | str) -> bytes:
     data = event if isinstance(event, str) else json.dumps(event, ensure_ascii=False)
-    name = f"event: {event['type']}\n" if dialect == "anthropic_messages" and isinstance(event, dict) else ""
+    name = f"event: {event['type']}\n" if dialect != "openai_chat" and isinstance(event, dict) else ""
     return f"{name}data: {data}\n\n".encode()
 
 
