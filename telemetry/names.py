@@ -31,7 +31,7 @@ WHERE: tuple[Where, ...] = get_args(Where)
 GATEWAY_SHARE: tuple[Where, ...] = ("policy", "queue", "format")
 """The parts that the gateway itself answers for: its overhead."""
 
-APIS = ("openai_chat", "anthropic_messages")
+APIS = ("openai_chat", "anthropic_messages", "openai_responses")
 QUEUES = ("policy_out", "sse")
 OTHER = "other"
 """What a label says when the value is not one that was configured."""

@@ -7,7 +7,7 @@ response as SSE), errors, models. What both share lies beside them.
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from app.dialects import anthropic_messages, openai_chat
+from app.dialects import anthropic_messages, openai_chat, openai_responses
 from app.dialects.errors import RenderedError
 from app.dialects.formatter import Formatter
 from app.errors import GatewayError
@@ -38,4 +38,5 @@ class ClientDialect(Protocol):
 DIALECTS: dict[Dialect, ClientDialect] = {
     "openai_chat": openai_chat,
     "anthropic_messages": anthropic_messages,
+    "openai_responses": openai_responses,
 }

@@ -163,17 +163,18 @@ def _check_openai_choice(stream: OpenAIStream, choice: dict[str, Any], n: int) -
 
 
 def _check_openai_call(said: OpenAIChoice, call: dict[str, Any], stream_is_native: bool) -> None:
+    kind, field_ = ("custom", "input") if "custom" in call else ("function", "arguments")
     if call["index"] == len(said.calls):
         assert call["id"], "a call begins with its id"
-        assert call["type"] == "function"
-        assert call["function"]["name"], "a call begins with its name"
-        said.calls.append({"id": call["id"], "name": call["function"]["name"], "arguments": ""})
+        assert call["type"] == kind
+        assert call[kind]["name"], "a call begins with its name"
+        said.calls.append({"id": call["id"], "name": call[kind]["name"], "arguments": ""})
     else:
         assert 0 <= call["index"] < len(said.calls), "call indexes are contiguous"
         known = {name for name in call if not (stream_is_native and name.startswith("x_"))}
-        assert known == {"index", "function"}, "id, type and name come once"
-        assert set(call["function"]) == {"arguments"}
-    said.calls[call["index"]]["arguments"] += call["function"]["arguments"]
+        assert known == {"index", kind}, "id, type and name come once"
+        assert set(call[kind]) == {field_}
+    said.calls[call["index"]]["arguments"] += call[kind][field_]
 
 
 def check_anthropic(body: bytes, ended: bool = True, native: bool = False) -> AnthropicStream:

@@ -9,6 +9,7 @@ from app.dialects.formatter import Formatter
 from app.errors import BreakerOpen
 from app.messages import Dialect, ModelResponse
 from tests.unit.dialects.legality import AnthropicStream, OpenAIStream, check_anthropic, check_openai
+from tests.unit.dialects.responses_legality import ResponsesStream, check_responses
 from tests.unit.dialects.samples import BOUNDED, chunks, request
 
 streams = st.lists(chunks, max_size=6)
@@ -19,12 +20,14 @@ def _formatter(dialect: Dialect, n: int = 1, include_usage: bool = False) -> For
     return DIALECTS[dialect].formatter(asked, "txn", 1700000000)
 
 
-def _check(
-    dialect: Dialect, body: bytes, n: int = 1, include_usage: bool = False, ended: bool = True
-) -> OpenAIStream | AnthropicStream:
-    if dialect == "openai_chat":
-        return check_openai(body, include_usage, ended, n)
-    return check_anthropic(body, ended)
+def _check(dialect: Dialect, body: bytes) -> OpenAIStream | AnthropicStream | ResponsesStream:
+    match dialect:
+        case "openai_chat":
+            return check_openai(body)
+        case "anthropic_messages":
+            return check_anthropic(body)
+        case "openai_responses":
+            return check_responses(body)
 
 
 @BOUNDED
@@ -43,6 +46,15 @@ def test_anthropic_streams_are_legal_whatever_comes_in(stream: list[ModelRespons
     body = b"".join([formatter.format(chunk) for chunk in stream])
     check_anthropic(body, ended=False)
     check_anthropic(body + formatter.finish())
+
+
+@BOUNDED
+@given(streams)
+def test_responses_streams_are_legal_whatever_comes_in(stream: list[ModelResponse]) -> None:
+    formatter = _formatter("openai_responses")
+    body = b"".join([formatter.format(chunk) for chunk in stream])
+    check_responses(body, ended=False)
+    check_responses(body + formatter.finish())
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -78,6 +90,8 @@ def test_all_text_of_the_first_choice_arrives_in_order(dialect: Dialect, stream:
     if isinstance(checked, OpenAIStream):
         choice = checked.choices[0]
         assert (choice.content, choice.refusal) == (contents, refusals)
+    elif isinstance(checked, ResponsesStream):
+        assert (checked.text(), checked.text("refusal")) == (contents, refusals)
     else:
         both = "".join((message.content or "") + (message.refusal or "") for message in said if message)
         assert checked.text() == both
@@ -88,6 +102,9 @@ def test_nothing_at_all_is_a_valid_empty_message(dialect: Dialect) -> None:
     checked = _check(dialect, _formatter(dialect).finish())
     if isinstance(checked, OpenAIStream):
         assert checked.choices[0].finish_reason == "stop"
+    elif isinstance(checked, ResponsesStream):
+        assert checked.response is not None
+        assert (checked.response["status"], checked.response["output"]) == ("completed", [])
     else:
         assert checked.stop_reason == "end_turn"
         assert checked.blocks == []

@@ -5,10 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from app.dialects.tool_calls import parsed_object
-from app.messages import ModelResponse
+from app.messages import Choice, Function, Message, ModelResponse, part_of
 from tests.unit.dialects.legality import OpenAIChoice, check_anthropic, check_openai, events
+from tests.unit.dialects.native_responses import responses_streams
 from tests.unit.dialects.native_streams import (
     EDITS,
     Edit,
@@ -17,9 +20,10 @@ from tests.unit.dialects.native_streams import (
     edited,
     openai_streams,
 )
+from tests.unit.dialects.responses_legality import check_responses
 from tests.unit.dialects.samples import BOUNDED
 
-streams = openai_streams() | anthropic_streams()
+streams = openai_streams() | anthropic_streams() | responses_streams()
 _IN_ORDER = {"drop", "change", "text", "call"}
 
 
@@ -53,6 +57,24 @@ def test_an_edited_anthropic_stream_is_legal(stream: NativeStream, edits: list[E
     assert all(block["text"] for block in checked.blocks if block["type"] == "text"), "an empty block of text"
 
 
+@given(responses_streams(), EDITS)
+@BOUNDED
+def test_an_edited_responses_stream_is_legal(stream: NativeStream, edits: list[Edit]) -> None:
+    check_responses(stream.render(edited(stream.chunks, edits)), native=True)
+
+
+@given(responses_streams(), st.sampled_from(["change", "drop"]))
+@BOUNDED
+def test_what_was_taken_out_of_every_chunk_comes_back_nowhere(stream: NativeStream, edit: str) -> None:
+    """Not where a text is complete, nor with its item, nor with the whole response."""
+    kept = [
+        _masked(chunk) if edit == "change" else chunk for chunk in stream.chunks if edit == "change" or not _says(chunk)
+    ]
+    checked = check_responses(stream.render(kept), native=True)
+    assert set(checked.text() + checked.thinking()) <= {"#"}
+    assert all(set(call["arguments"]) <= {"#"} for call in checked.calls())
+
+
 @given(openai_streams(), EDITS.map(lambda edits: [edit for edit in edits if edit.kind in _IN_ORDER]))
 @BOUNDED
 def test_all_that_is_left_of_an_openai_stream_arrives(stream: NativeStream, edits: list[Edit]) -> None:
@@ -71,6 +93,15 @@ def test_all_that_is_left_of_an_anthropic_stream_arrives(stream: NativeStream, e
     assert sorted((call["id"], call["json"]) for call in checked.calls()) == sorted(_calls(chunks))
 
 
+@given(responses_streams(), EDITS.map(lambda edits: [edit for edit in edits if edit.kind in _IN_ORDER]))
+@BOUNDED
+def test_all_that_is_left_of_a_responses_stream_arrives(stream: NativeStream, edits: list[Edit]) -> None:
+    chunks = edited(stream.chunks, edits)
+    checked = check_responses(stream.render(chunks), native=True)
+    assert sorted(checked.text()) == sorted(_text(chunks))
+    assert sorted((call["id"], call["arguments"]) for call in checked.calls()) == sorted(_calls(chunks))
+
+
 @given(streams, EDITS.map(lambda edits: [edit for edit in edits if edit.kind in _IN_ORDER]))
 @BOUNDED
 def test_untouched_events_keep_what_nobody_knows(stream: NativeStream, edits: list[Edit]) -> None:
@@ -86,17 +117,51 @@ def _object(data: str) -> dict[str, Any]:
 
 
 def _must_arrive(chunks: list[ModelResponse]) -> Iterator[int]:
-    """Untouched text; of Anthropic's, where its block has its own beginning."""
+    """Untouched text; where it lies in blocks or items, that of one that has its own beginning."""
     begun = set()
     for chunk in chunks:
         own = chunk.native.event if chunk.native is not None else None
         if own is None:
             continue
-        if own.get("type") == "content_block_start":
-            begun.add(own["index"])
+        if own.get("type") in ("content_block_start", "response.output_item.added"):
+            begun.add(_place(own))
         said = chunk.choices[0].delta if chunk.choices else None
-        if said is not None and said.content and ("index" not in own or own["index"] in begun):
+        if said is not None and said.content and _place(own) in (None, *begun):
             yield own["x_event"]
+
+
+def _place(own: dict[str, Any]) -> int | None:
+    return own.get("index", own.get("output_index"))
+
+
+def _says(chunk: ModelResponse) -> bool:
+    return any(
+        choice.delta and (choice.delta.content or choice.delta.reasoning_content or _arguments(choice.delta))
+        for choice in chunk.choices
+    )
+
+
+def _masked(chunk: ModelResponse) -> ModelResponse:
+    return part_of(chunk, tuple(map(_masked_choice, chunk.choices)), chunk.usage) if _says(chunk) else chunk
+
+
+def _masked_choice(choice: Choice) -> Choice:
+    said = choice.delta or Message()
+    calls = tuple(
+        replace(call, function=Function(call.function.name, "#" * bool(call.function.arguments)))
+        for call in said.tool_calls
+    )
+    masked = replace(
+        said,
+        content="#" if said.content else None,
+        reasoning_content="#" if said.reasoning_content else None,
+        tool_calls=calls,
+    )
+    return replace(choice, delta=masked)
+
+
+def _arguments(said: Message) -> str:
+    return "".join(call.function.arguments for call in said.tool_calls)
 
 
 def _text(chunks: list[ModelResponse]) -> str:

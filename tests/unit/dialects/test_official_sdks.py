@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.dialects import anthropic_messages, openai_chat
+from app.dialects import anthropic_messages, openai_chat, openai_responses
 from app.dialects.errors import RenderedError
 from app.dialects.formatter import Formatter
 from app.errors import AuthenticationFailed, BreakerOpen, InternalError, InvalidRequest, UnknownModel, UpstreamTruncated
@@ -85,6 +85,11 @@ def _anthropic_final(body: bytes) -> anthropic.types.Message:
         return stream.get_final_message()
 
 
+def _responses_final(body: bytes) -> openai.types.responses.Response:
+    with _openai_client(body) as client, client.responses.stream(model="m", input="hi") as stream:
+        return stream.get_final_response()
+
+
 def _openai_whole(
     body: bytes, status: int = 200, headers: dict[str, str] | None = None
 ) -> openai.types.chat.ChatCompletion:
@@ -128,6 +133,34 @@ def _check_anthropic(final: anthropic.types.Message) -> None:
     assert (usage.input_tokens, usage.cache_read_input_tokens, usage.output_tokens) == (8, 12, 7)
 
 
+def _check_responses(final: openai.types.responses.Response) -> None:
+    assert (final.id, final.model, final.status) == ("resp-1", "real-model", "completed")
+    assert final.output_text == "I will read."
+    thinking, _, *calls = final.output
+    assert isinstance(thinking, openai.types.responses.ResponseReasoningItem)
+    assert [part.text for part in thinking.summary] == ["Two files."]
+    assert thinking.encrypted_content == "anthropic_messages.signature:sig"
+    made = [one for one in calls if isinstance(one, openai.types.responses.ResponseFunctionToolCall)]
+    assert [(one.call_id, one.name, one.arguments) for one in made] == [
+        ("a", "read", '{"path": "x"}'),
+        ("b", "write", '{"text": "y"}'),
+    ]
+    assert final.usage is not None
+    assert (final.usage.input_tokens, final.usage.output_tokens, final.usage.total_tokens) == (20, 7, 27)
+    assert final.usage.input_tokens_details.cached_tokens == 12
+
+
+def test_the_openai_sdk_adds_a_responses_stream_up_to_the_response() -> None:
+    formatter = openai_responses.formatter(request("openai_responses"), "txn", 7)
+    _check_responses(_responses_final(_body(formatter, _STREAM)))
+
+
+def test_the_openai_sdk_reads_a_whole_responses_answer() -> None:
+    body = json.dumps(openai_responses.encode_response(_WHOLE, request("openai_responses"))).encode()
+    with _openai_client(body) as client:
+        _check_responses(client.responses.create(model="m", input="hi"))
+
+
 def test_the_openai_sdk_adds_a_stream_up_to_the_message() -> None:
     formatter = openai_chat.formatter(request(include_usage=True), "txn", 7)
     _check_openai(_openai_final(_body(formatter, _STREAM)))
@@ -161,11 +194,22 @@ def test_the_openai_sdk_can_add_up_whatever_a_policy_made(stream: list[ModelResp
     assert _openai_final(_body(formatter, stream)).choices[0].finish_reason
 
 
+@BOUNDED
+@given(st.lists(chunks, max_size=4))
+def test_the_openai_sdk_can_add_up_whatever_a_policy_made_of_a_response(stream: list[ModelResponse]) -> None:
+    body = _body(openai_responses.formatter(request("openai_responses"), "txn", 7), stream)
+    with _openai_client(body) as client, client.responses.stream(model="m", input="hi") as events:
+        assert [event.type for event in events][-1] in ("response.completed", "response.incomplete")
+
+
 def test_an_error_in_a_stream_is_an_exception_in_both_sdks() -> None:
     error = UpstreamTruncated("The provider's stream broke off.")
     of_openai = openai_chat.formatter(request(), "txn", 7)
     with pytest.raises(openai.APIError, match="broke off"):
         _openai_final(of_openai.format(chunk(content="a")) + of_openai.fail(error))
+    of_responses = openai_responses.formatter(request("openai_responses"), "txn", 7)
+    with pytest.raises(openai.APIError, match="broke off"):
+        _responses_final(of_responses.format(chunk(content="a")) + of_responses.fail(error))
     of_anthropic = anthropic_messages.formatter(request("anthropic_messages"), "txn", 7)
     with pytest.raises(anthropic.APIStatusError, match="broke off"):
         _anthropic_final(of_anthropic.format(chunk(content="a")) + of_anthropic.fail(error))

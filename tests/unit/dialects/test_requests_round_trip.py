@@ -7,34 +7,52 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from app.dialects import DIALECTS, anthropic_messages, openai_chat
+from app.dialects import DIALECTS
 from app.errors import InvalidRequest
 from app.messages import Dialect
 from tests.unit.dialects.anthropic_bodies import anthropic_bodies
 from tests.unit.dialects.openai_bodies import openai_bodies
+from tests.unit.dialects.responses_bodies import responses_bodies
 from tests.unit.dialects.samples import BOUNDED, json_objects, mutations
 
-_BODIES = {"openai_chat": openai_bodies, "anthropic_messages": anthropic_bodies}
+_BODIES = {
+    "openai_chat": openai_bodies,
+    "anthropic_messages": anthropic_bodies,
+    "openai_responses": responses_bodies,
+}
+
+
+def _encoded_anew(dialect: Dialect, body: dict[str, Any]) -> dict[str, Any]:
+    """As where a policy has changed something of it."""
+    request = DIALECTS[dialect].decode_request(body, {})
+    return DIALECTS[dialect].encode_request(replace(request, native=None))
 
 
 @BOUNDED
 @given(openai_bodies)
 def test_an_openai_body_comes_back_as_it_was(body: dict[str, Any]) -> None:
-    assert openai_chat.encode_request(openai_chat.decode_request(body, {})) == body
+    assert _encoded_anew("openai_chat", body) == body
 
 
 @BOUNDED
 @given(anthropic_bodies)
 def test_an_anthropic_body_comes_back_as_it_was(body: dict[str, Any]) -> None:
-    assert anthropic_messages.encode_request(anthropic_messages.decode_request(body, {})) == body
+    assert _encoded_anew("anthropic_messages", body) == body
+
+
+@BOUNDED
+@given(responses_bodies)
+def test_a_responses_body_comes_back_as_it_was(body: dict[str, Any]) -> None:
+    assert _encoded_anew("openai_responses", body) == body
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 @BOUNDED
 @given(data=st.data())
 def test_any_json_object_is_decoded_or_refused(dialect: Dialect, data: st.DataObject) -> None:
-    """And what is decoded can be sent on to either dialect, or is refused."""
+    """And what is decoded can be sent on to any dialect, or is refused."""
     body = data.draw(mutations(_BODIES[dialect]) | json_objects)
     for target in DIALECTS.values():
         with suppress(InvalidRequest):
