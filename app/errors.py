@@ -50,6 +50,13 @@ class UnknownModel(ClientError):
     error_type = "unknown_model"
 
 
+class UnknownResponse(ClientError):
+    """Nobody here is known to have made it."""
+
+    status = 404
+    error_type = "unknown_response"
+
+
 class UnknownRoute(ClientError):
     status = 404
     error_type = "unknown_route"
@@ -134,6 +141,8 @@ class UpstreamFailed(BackendError):
     ) -> None:
         super().__init__(message, detail=detail, param=param, retry_after=retry_after)
         self.upstream_status = upstream_status
+        self.no_route = False
+        """The provider has nothing at the address that was asked."""
         if upstream_status in _PASSED_ON:
             self.status = upstream_status
         self.retryable = upstream_status is None or upstream_status in _TRANSIENT or upstream_status >= 500

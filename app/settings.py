@@ -99,6 +99,10 @@ class Cost(Struct, frozen=True):
     cache_creation: float | None = None
 
 
+ResponsesApi = Literal["none", "offered", "only", "unknown"]
+"""Whether a provider has OpenAI's Responses API; `only`: and no chat completions; `unknown`: its first answer tells."""
+
+
 class Deployment(Struct, frozen=True):
     """One entry of `model_list`. `id` is unique and names it on breakers, spans and metrics."""
 
@@ -111,6 +115,7 @@ class Deployment(Struct, frozen=True):
     """`gen_ai.provider.name` of the conventions."""
     backend: Literal["openai", "anthropic", "litellm", "simulated"] = "litellm"
     """`openai` and `anthropic` ask the provider directly."""
+    responses: ResponsesApi = "none"
     params: dict[str, Any] = {}
     """The rest of `litellm_params`, environment references resolved: keys, base URL, defaults of the request."""
     weight: float = 1.0

@@ -96,7 +96,8 @@ PROVIDER_PARAMS = _names(
     max_completion_tokens max_tokens merge_reasoning_content_in_choices metadata mock_response model_id n organization
     parallel_tool_calls presence_penalty project reasoning_effort region_name response_format safety_settings seed
     service_tier space_id ssl_verify stop stream temperature tenant_id thinking token tool_choice tools top_k
-    top_logprobs top_p user vertex_credentials vertex_location vertex_project watsonx_region_name"""
+    top_logprobs top_p use_chat_completions_api user vertex_credentials vertex_location vertex_project
+    watsonx_region_name"""
 )
 """The usual ones, known only so that a slip of the pen in one of them can be pointed out."""
 

@@ -16,7 +16,7 @@ from app.configuration.litellm_names import ENTRY, PARAMS, PROVIDER_PARAMS, unsu
 from app.configuration.problems import Report
 from app.configuration.providers import provider_of
 from app.conversion import Path, convert_value, did_you_mean
-from app.settings import Cost, Deployment, Seconds
+from app.settings import Cost, Deployment, ResponsesApi, Seconds
 
 Backend = Literal["openai", "anthropic", "litellm", "simulated"]
 
@@ -77,12 +77,15 @@ class _ModelReader:
         if "*" in name:
             self._report.warning((*path, "model_name"), "a wildcard is LiteLLM's, not supported here: taken literally")
         kept = self._provider_params(model, params, params_path, simulated)
+        backend, responses = _backend(model, kept, entry, info)
+        self._check_apis(kept, info, responses, path)
         deployment = Deployment(
             id=str(info.get("id") or ""),
             model_name=name,
             model=model,
             provider=self._provider(model, params, params_path),
-            backend=_backend(model, kept, entry, info),
+            backend=backend,
+            responses=responses,
             params=kept,
             cost=self._cost(params, info, path),
             **self._routing(params, params_path),
@@ -114,7 +117,21 @@ class _ModelReader:
             return {}
         if info.get("mode") not in (None, "chat", "completion", "responses"):
             self._report.warning((*path, "model_info", "mode"), "only chat is served here")
+        endpoints = info.get("supported_endpoints")
+        if endpoints is not None and not (
+            isinstance(endpoints, list) and all(isinstance(one, str) for one in endpoints)
+        ):
+            self._report.problem((*path, "model_info", "supported_endpoints"), "expected a list of paths")
         return info
+
+    def _check_apis(self, params: dict[str, Any], info: dict[str, Any], responses: ResponsesApi, path: Path) -> None:
+        """What the entry says of its APIs excludes itself, or can change nothing."""
+        if responses == "only" and params.get("use_chat_completions_api"):
+            message = "the model is said to have no chat completions"
+            self._report.problem((*path, "litellm_params", "use_chat_completions_api"), message)
+        if responses != "only" and info.get("mode") == "responses":
+            message = "only OpenAI-compatible providers are asked by this API; it changes nothing"
+            self._report.warning((*path, "model_info", "mode"), message)
 
     def _provider(self, model: str, params: dict[str, Any], path: Path) -> str:
         custom = params.get("custom_llm_provider")
@@ -189,15 +206,17 @@ class _ModelReader:
             self._report.problem((*path, "model"), str(error))
 
 
-def _backend(model: str, params: dict[str, Any], entry: dict[str, Any], info: dict[str, Any]) -> Backend:
+def _backend(
+    model: str, params: dict[str, Any], entry: dict[str, Any], info: dict[str, Any]
+) -> tuple[Backend, ResponsesApi]:
     from app.backends.direct.providers import route_of
 
     if entry.get("backend") == "litellm":
-        return "litellm"
+        return "litellm", "none"
     if model.startswith("simulated/"):
-        return "simulated"
-    route = route_of(model, params, info.get("mode"))
-    return "litellm" if route is None else route.backend
+        return "simulated", "none"
+    route = route_of(model, params, info)
+    return ("litellm", "none") if route is None else (route.backend, route.responses)
 
 
 @lru_cache(maxsize=1024)

@@ -20,7 +20,8 @@ def _models(settings: Settings) -> Iterator[str]:
         fallbacks = settings.router.fallbacks.get(name)
         yield f"  {name}" + (f" (falls back to {', '.join(fallbacks)})" if fallbacks else "")
         for deployment in sorted(deployments, key=lambda each: each.order):
-            yield f"    {deployment.model} by {deployment.backend}{_rank(deployment, deployments)}"
+            only = ", by the Responses API only" if deployment.responses == "only" else ""
+            yield f"    {deployment.model} by {deployment.backend}{only}{_rank(deployment, deployments)}"
     if len(by_name) > _MODELS_SHOWN:
         yield f"  and {len(by_name) - _MODELS_SHOWN:,} more"
 

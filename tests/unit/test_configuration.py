@@ -108,6 +108,7 @@ def test_a_deployment_has_what_litellms_entry_says() -> None:
         model="azure/x",
         provider="azure.ai.openai",
         backend="openai",
+        responses="offered",
         params={
             "api_key": SECRET,
             "api_base": "https://a.test",
@@ -154,6 +155,35 @@ def test_a_model_can_be_sent_through_litellm_by_force() -> None:
     assert only_deployment(entry).backend == "litellm"
     assert problems(MODEL.replace("litellm_params", "backend: direct, litellm_params")) == [
         "f.yaml:1: model_list[0].backend: expected litellm, or nothing: the model's prefix decides"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("params", "info", "expected"),
+    [
+        ("model: openai/gpt-5", "", "offered"),
+        ("model: openai/gpt-5-pro", "", "only"),
+        ("model: openai/responses/gpt-5", "", "only"),
+        ("model: openai/x, api_base: https://a.test/v1", "", "unknown"),
+        ("model: openai/x, api_base: https://a.test/v1", "mode: responses", "only"),
+        ("model: openai/x, api_base: https://a.test/v1, use_chat_completions_api: true", "", "none"),
+        ("model: openai/gpt-5", "supported_endpoints: [/v1/chat/completions]", "none"),
+        ("model: mistral/x", "supported_endpoints: [/v1/chat/completions, /v1/responses]", "offered"),
+        ("model: mistral/x", "supported_endpoints: [/v1/responses]", "only"),
+        ("model: mistral/x", "", "none"),
+        ("model: anthropic/claude", "", "none"),
+    ],
+)
+def test_an_entrys_own_word_on_the_responses_api_wins_over_what_is_known(params: str, info: str, expected: str) -> None:
+    entry = f"{{model_name: m, litellm_params: {{{params}, api_key: k}}, model_info: {{{info}}}}}"
+    assert only_deployment(entry).responses == expected
+
+
+def test_what_an_entry_says_of_its_apis_in_vain_is_pointed_out() -> None:
+    claude = "{model_name: m, litellm_params: {model: anthropic/claude, api_key: k}, model_info: {mode: responses}}"
+    assert warnings(f"model_list: [{claude}]") == [
+        "f.yaml:1: model_list[0].model_info.mode: only OpenAI-compatible providers are asked by this API; "
+        "it changes nothing"
     ]
 
 
@@ -211,6 +241,14 @@ def test_a_provider_key_comes_from_the_environment_for_the_providers_own_address
         (
             "{model_name: m, litellm_params: {model: groq/x}, model_info: {input_cost_per_token: .inf}}",
             "model_list[0].model_info.input_cost_per_token: must not be negative or infinite",
+        ),
+        (
+            "{model_name: m, litellm_params: {model: openai/responses/x, use_chat_completions_api: true}}",
+            "model_list[0].litellm_params.use_chat_completions_api: the model is said to have no chat completions",
+        ),
+        (
+            "{model_name: m, litellm_params: {model: groq/x}, model_info: {supported_endpoints: /v1/responses}}",
+            "model_list[0].model_info.supported_endpoints: expected a list of paths",
         ),
         (
             "{model_name: m, litellm_params: {model: groq/x}, model_info: 3}",

@@ -1,25 +1,36 @@
-"""Providers asked directly: OpenAI's chat completions, whoever serves them, and Anthropic's messages.
+"""Providers asked directly: OpenAI's chat completions and Responses API, whoever serves them, and Anthropic's messages.
 
-A request goes `openai` or `anthropic` (what is asked) -> `http` (pooled connections) -> `sse` (bytes to events) ->
-`streaming` (events to chunks, each with the provider's own bytes). What goes wrong is named in `errors`.
+A request goes `openai`, `responses` or `anthropic` (what is asked) -> `http` (pooled connections) -> `sse` (bytes to
+events) -> `streaming` (events to chunks, each with the provider's own bytes). `openai_apis` knows which of OpenAI's two
+a provider has. What goes wrong is named in `errors`.
 """
 
 from app.backends.direct.anthropic import AnthropicWire
 from app.backends.direct.backend import DirectBackend
 from app.backends.direct.openai import OpenAIWire
+from app.backends.direct.openai_apis import OpenAIBackend, ResponsesBackend
+from app.backends.direct.responses import ResponsesWire
 from app.settings import Deployment
 
-__all__ = ["DirectBackend", "make_direct", "validate_direct"]
+__all__ = ["DirectBackend", "OpenAIBackend", "ResponsesBackend", "make_direct", "validate_direct"]
 
 
-def make_direct(deployment: Deployment, request_timeout: float) -> DirectBackend:
-    return DirectBackend(deployment, _wire(deployment), request_timeout)
+def make_direct(deployment: Deployment, request_timeout: float) -> DirectBackend | OpenAIBackend:
+    if deployment.backend == "anthropic":
+        return DirectBackend(deployment, AnthropicWire(deployment), request_timeout)
+    if deployment.responses == "only":
+        return ResponsesBackend(deployment, request_timeout)
+    chat = DirectBackend(deployment, OpenAIWire(deployment), request_timeout)
+    if deployment.responses == "none":
+        return chat
+    return OpenAIBackend(chat, ResponsesBackend(deployment, request_timeout), deployment.responses)
 
 
 def validate_direct(deployment: Deployment) -> None:
     """Raise ValueError, with a text for the operator, where the deployment could never serve."""
-    _wire(deployment)
-
-
-def _wire(deployment: Deployment) -> OpenAIWire | AnthropicWire:
-    return AnthropicWire(deployment) if deployment.backend == "anthropic" else OpenAIWire(deployment)
+    if deployment.backend == "anthropic":
+        AnthropicWire(deployment)
+    elif deployment.responses == "only":
+        ResponsesWire(deployment)
+    else:
+        OpenAIWire(deployment)

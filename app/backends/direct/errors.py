@@ -48,6 +48,7 @@ _STATUS_OF = {
     "tokens": 429,
 }
 """What the words of errors within a stream are as statuses."""
+_NOT_A_ROUTE = ("model", "previous response")
 
 
 def shown(body: bytes, scrub: Scrub) -> str:
@@ -68,13 +69,23 @@ def refusal(
     said = _object(body)
     message = _worded(said, scrub) or f"The provider answered with status {status}."
     kind = UpstreamRejected if status in _CLIENT_FAULTS else UpstreamFailed
-    return kind(
+    error = kind(
         message,
         upstream_status=status,
         detail=detail,
         param=_text(_inner(said).get("param")),
         retry_after=retry_after(headers, now),
     )
+    error.no_route = _lacks_route(status, said)
+    return error
+
+
+def _lacks_route(status: int, said: Mapping[str, Any]) -> bool:
+    """Whether there is nothing at the address, rather than no such model or no such earlier answer."""
+    if status != 404:
+        return status in (405, 501)
+    message = _worded(said, str).lower()
+    return not _inner(said).get("param") and not any(word in message for word in _NOT_A_ROUTE)
 
 
 def in_band(said: dict[str, Any], scrub: Scrub) -> UpstreamFailed:

@@ -1,22 +1,19 @@
-"""How a provider of OpenAI's chat completions is asked: address, headers and body, Azure's way included. Pure."""
+"""How a provider of OpenAI's chat completions is asked: headers and body. Pure."""
 
-from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from app.backends.direct.backend import Ask
+from app.backends.direct.openai_address import azure_version, chat_url, key_headers
 from app.backends.direct.parameters import merged, operator_of
-from app.backends.direct.providers import Provider, Route, provider_for, route_of
+from app.backends.direct.providers import Provider, provider_for, route_of
 from app.dialects.openai_chat.request_encoding import encode_request
 from app.dialects.openai_chat.response_decoding import ResponseDecoder, decode_response
 from app.messages import Dialect, ModelResponse, Native, Request
 from app.settings import Deployment
 
-_PATH = "/chat/completions"
-_FORWARDED = frozenset({"openai-beta", "openai-organization", "openai-project"})
-_AZURE_VERSION = "2025-02-01-preview"
+FORWARDED = frozenset({"openai-beta", "openai-organization", "openai-project"})
+"""Headers that a client of OpenAI's may send to the provider."""
 _AZURE_KNOWS_STREAM_OPTIONS = "2024-09-01"
-_AZURE_UNVERSIONED = frozenset({"v1", "latest", "preview"})
 
 
 class OpenAIWire:
@@ -32,13 +29,13 @@ class OpenAIWire:
         self._model = route.model
         self._provider = provider_for(route)
         self._operator = operator_of(params)
-        self._version = str(params.get("api_version") or _AZURE_VERSION) if route.provider == "azure" else None
-        self.url = _url(route, self._version)
-        self._headers = _headers(params, is_azure=route.provider == "azure")
+        self._version = azure_version(route, params)
+        self.url = chat_url(route, self._version)
+        self._headers = key_headers(route, params)
 
     def ask(self, request: Request, stream: bool) -> Ask:
         body = self._body(request, stream)
-        client = {name: value for name, value in request.headers.items() if name in _FORWARDED}
+        client = {name: value for name, value in request.headers.items() if name in FORWARDED}
         forwarded = client if request.dialect == self.dialect else {}
         accept = {"accept": "text/event-stream" if stream else "application/json"}
         return Ask(self.url, {**forwarded, **accept, **self._headers, **self._operator.headers}, body)
@@ -83,46 +80,3 @@ def _in_its_words(body: dict[str, Any], provider: Provider) -> dict[str, Any]:
         if old in body:
             body[new] = body.pop(old)
     return {name: value for name, value in body.items() if name not in provider.dropped}
-
-
-def _url(route: Route, version: str | None) -> str:
-    parts = urlsplit(route.base)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"api_base {route.base!r} is not an http(s) address")
-    path, query = parts.path.rstrip("/"), parts.query
-    if version is not None:
-        path, query = _azure_path(path, route.model, version), query or _azure_query(path, version)
-    elif not path.endswith(_PATH):
-        path += _PATH
-    return urlunsplit((parts.scheme, parts.netloc, path, query, ""))
-
-
-def _azure_path(path: str, deployment: str, version: str) -> str:
-    if path.endswith(_PATH):
-        return path
-    if path.endswith("/openai/v1") or "/openai/deployments/" in path:
-        return path + _PATH
-    base = path.removesuffix("/openai")
-    if version in _AZURE_UNVERSIONED:
-        return f"{base}/openai/v1{_PATH}"
-    return f"{base}/openai/deployments/{deployment}{_PATH}"
-
-
-def _azure_query(path: str, version: str) -> str:
-    is_unversioned = version in _AZURE_UNVERSIONED or path.endswith("/openai/v1")
-    if is_unversioned and version != "preview":
-        return ""
-    return urlencode({"api-version": version})
-
-
-def _headers(params: Mapping[str, Any], *, is_azure: bool) -> dict[str, str]:
-    headers = {}
-    key, token = params.get("api_key"), params.get("azure_ad_token")
-    if is_azure and token:
-        headers["authorization"] = f"Bearer {token}"
-    elif key:
-        headers |= {"api-key": str(key)} if is_azure else {"authorization": f"Bearer {key}"}
-    for name in ("organization", "project"):
-        if params.get(name):
-            headers[f"openai-{name}"] = str(params[name])
-    return headers

@@ -26,6 +26,7 @@ from app.backends.simulated.pieces import (
     words,
 )
 from app.backends.simulated.scenario import Scenario, SimulatedCall, lorem
+from app.dialects.namespaces import flattened
 from app.messages import (
     Choice,
     Function,
@@ -130,7 +131,9 @@ def _calls(scenario: Scenario, request: Request) -> Sequence[SimulatedCall]:
     choice = request.tool_choice
     if scenario.answer != "tools" or _results(request) or (choice and choice.mode == "none"):
         return ()
-    tools = [tool for tool in request.tools if not (choice and choice.mode == "named" and tool.name != choice.name)]
+    tools = flattened(request).tools
+    if choice and choice.mode == "named":
+        tools = tuple(tool for tool in tools if tool.name == choice.name)
     count = 1 if request.parallel_tool_calls is False else scenario.calls
     chosen = [tools[i % len(tools)] for i in range(count)] if tools else []
     return [SimulatedCall(tool.name, example(tool.parameters or {"type": "object"})) for tool in chosen]

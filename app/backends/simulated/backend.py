@@ -11,6 +11,7 @@ from typing import NoReturn, assert_never
 
 from app.backends.simulated.answer import answer, chunks, count_request_tokens, whole
 from app.backends.simulated.scenario import Fault, Scenario
+from app.dialects.crossing import refuse_losses_of_responses
 from app.errors import UpstreamFailed, UpstreamRejected, UpstreamTimeout, UpstreamTruncated, UpstreamUnreachable
 from app.messages import Batch, ModelResponse, Request
 from telemetry.context import Attempt
@@ -38,7 +39,7 @@ class SimulatedBackend:
         self._requests = 0
 
     async def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]:
-        fault, turn = self._begin()
+        fault, turn = self._begin(request)
         await self._pause(self._scenario.first_delay)
         _refuse(fault)
         sent = 0
@@ -54,7 +55,7 @@ class SimulatedBackend:
             await self._break(fault, sent)
 
     async def complete(self, request: Request, attempt: Attempt) -> ModelResponse:
-        fault, turn = self._begin()
+        fault, turn = self._begin(request)
         said = answer(self._scenario, request, turn)
         await self._pause(self._scenario.first_delay + self._scenario.delay * len(said.pieces))
         _refuse(fault)
@@ -68,7 +69,9 @@ class SimulatedBackend:
     async def aclose(self) -> None:
         """Nothing is held open."""
 
-    def _begin(self) -> tuple[Fault | None, int]:
+    def _begin(self, request: Request) -> tuple[Fault | None, int]:
+        if request.dialect == "openai_responses":
+            refuse_losses_of_responses(request)
         self._requests += 1
         fault = self._scenario.fault
         hit = fault is not None and fault.meets(self._requests, self._rng.random())
