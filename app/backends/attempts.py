@@ -84,11 +84,11 @@ class Trial:
                 self.attempt.fail("internal_error", type(error).__name__)
 
 
-async def streamed(trial: Trial, backend: Backend, request: Request, limit: float) -> AsyncGenerator[Batch, None]:
+async def streamed(trial: Trial, stream: AsyncGenerator[Batch, None], limit: float) -> AsyncGenerator[Batch, None]:
     """`limit` is for the first chunk; the pipeline watches over the next ones."""
     with trial:
-        async with aclosing(backend.stream(request, trial.attempt)) as batches:
-            first = await _within(limit, anext(batches, None))
+        async with aclosing(stream) as batches:
+            first = await within(limit, anext(batches, None))
             if first is None:
                 raise UpstreamTruncated("The provider's stream was empty.")
             trial.saw(*first)
@@ -101,12 +101,12 @@ async def streamed(trial: Trial, backend: Backend, request: Request, limit: floa
 async def completed(trial: Trial, backend: Backend, request: Request, limit: float) -> ModelResponse:
     """`limit` is for the whole of it."""
     with trial:
-        response = await _within(limit, backend.complete(request, trial.attempt))
+        response = await within(limit, backend.complete(request, trial.attempt))
         trial.saw(response)
         return response
 
 
-async def _within(seconds: float, answer: Awaitable[_Answer]) -> _Answer:
+async def within(seconds: float, answer: Awaitable[_Answer]) -> _Answer:
     limit = Limit(seconds)
     try:
         with limit:

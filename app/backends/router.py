@@ -8,17 +8,18 @@ first use of a deployment, so that thousands of them cost nothing until asked.
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import TypeVar, assert_never
 from urllib.parse import urlsplit
 
-from app.backends.attempts import Backend, Trial, completed, streamed
+from app.backends.attempts import Backend, Trial, completed, streamed, within
 from app.backends.breakers import UpstreamBreakers
 from app.backends.deployments import Exhausted, Failure, Refuse, Try, by_model, next_move
-from app.errors import BackendError, BreakerOpen, UnknownModel
+from app.backends.stored import STORED, Keeper, StoredCall, StoredResponses
+from app.errors import BackendError, BreakerOpen, UnknownModel, UnknownResponse
 from app.messages import Batch, ModelResponse, Request
 from app.pipeline.breaker import BreakerState, Denied
 from app.settings import Deployment, RouterSettings
@@ -45,9 +46,11 @@ class _Begun:
 class _Search:
     """What one request has been through so far, over all models it was tried on."""
 
-    request: Request
     obs: ObservabilityContext
     begun: float
+    model: str
+    stream: bool
+    operation: str = "chat"
     error: BackendError | None = None
     attempt: Attempt | None = None
     turned_away: set[str] = field(default_factory=set)
@@ -73,6 +76,7 @@ class Router:
         self._rng = rng or random.Random()
         self._sleep = sleep
         self._backends: dict[str, Backend] = {}
+        self._responses = StoredResponses(deployments)
         for name, targets in settings.fallbacks.items():
             if unknown := [target for target in targets if target not in self._pools]:
                 raise ValueError(f"fallbacks of {name}: no deployment serves {', '.join(unknown)}")
@@ -87,10 +91,12 @@ class Router:
         """Close it (`aclosing`) when done: that is what closes the upstream."""
 
         async def begin(trial: Trial, backend: Backend, limit: float) -> _Begun:
-            batches = streamed(trial, backend, request, limit)
+            batches = streamed(trial, backend.stream(request, trial.attempt), limit)
             return _Begun(await anext(batches), batches)
 
-        begun = await self._first_answer(request, obs, begin)
+        begun, deployment = await self._first_answer(request, obs, begin)
+        if request.dialect == "openai_responses":
+            self._responses.learn(begun.first, deployment)
         async with aclosing(begun.rest) as rest:
             yield begun.first
             async for batch in rest:
@@ -100,7 +106,44 @@ class Router:
         def whole(trial: Trial, backend: Backend, limit: float) -> Awaitable[ModelResponse]:
             return completed(trial, backend, request, limit)
 
-        return await self._first_answer(request, obs, whole)
+        answer, deployment = await self._first_answer(request, obs, whole)
+        if request.dialect == "openai_responses":
+            self._responses.learn((answer,), deployment)
+        return answer
+
+    def maker(self, call: StoredCall) -> Deployment:
+        """The deployment that is to be asked about a response; raises `UnknownResponse`."""
+        if (deployment := self._responses.maker(call.response_id)) is None:
+            raise UnknownResponse(f"Response with id {call.response_id!r} not found.", param="response_id")
+        return deployment
+
+    async def stored(self, call: StoredCall, obs: ObservabilityContext) -> bytes:
+        """What its maker says of a response."""
+        trial, keeper, limit = self._ask_maker(call, obs)
+        with trial:
+            body = await within(limit, keeper.stored(call, trial.attempt))
+            trial.attempt.first_chunk()
+        if call.method == "DELETE":
+            self._responses.forget(call.response_id)
+        return body
+
+    async def stored_stream(self, call: StoredCall, obs: ObservabilityContext) -> AsyncGenerator[Batch, None]:
+        """Close it (`aclosing`) when done: that is what closes the upstream."""
+        trial, keeper, limit = self._ask_maker(call, obs)
+        async with aclosing(streamed(trial, keeper.stored_stream(call, trial.attempt), limit)) as batches:
+            async for batch in batches:
+                yield batch
+
+    def _ask_maker(self, call: StoredCall, obs: ObservabilityContext) -> tuple[Trial, Keeper, float]:
+        """Once: nobody else could answer."""
+        deployment = self.maker(call)
+        keeper = self._backend(deployment)
+        if not isinstance(keeper, Keeper):
+            raise UnknownResponse(f"Response with id {call.response_id!r} not found.", param="response_id")
+        search = _Search(obs, self._clock(), deployment.model_name, call.stream, STORED)
+        if self._keeps_out(search, deployment) or (trial := self._trial(deployment, search)) is None:
+            raise self._all_failing((deployment,))
+        return trial, keeper, self._limit(deployment, search)
 
     async def count_tokens(self, request: Request) -> int:
         pool = self._pool(request.model)
@@ -110,20 +153,29 @@ class Router:
         for backend in self._backends.values():
             await backend.aclose()
 
-    async def _first_answer(self, request: Request, obs: ObservabilityContext, ask: _Ask[_Answer]) -> _Answer:
+    async def _first_answer(
+        self, request: Request, obs: ObservabilityContext, ask: _Ask[_Answer]
+    ) -> tuple[_Answer, Deployment]:
         self._pool(request.model)
-        search = _Search(request, obs, self._clock())
+        search = _Search(obs, self._clock(), request.model, request.stream)
         names = (request.model, *self._settings.fallbacks.get(request.model, ()))
-        for name in names:
-            answer = await self._ask_pool(self._pools[name], search, ask)
+        pools = [self._responses.suited(self._pools[name], request) for name in names]
+        if not any(pools):
+            message = "Nobody who serves this model is known to have made the previous response."
+            raise UnknownResponse(message, param="previous_response_id")
+        for pool in pools:
+            answer = await self._ask_pool(pool, search, ask)
             if answer is not None:
                 return answer
-        raise search.error or BreakerOpen(
-            "Every deployment of this model is failing; try again later.",
-            retry_after=self._breakers.retry_after(one for name in names for one in self._pools[name]),
-        )
+        raise search.error or self._all_failing(one for pool in pools for one in pool)
 
-    async def _ask_pool(self, pool: Sequence[Deployment], search: _Search, ask: _Ask[_Answer]) -> _Answer | None:
+    def _all_failing(self, deployments: Iterable[Deployment]) -> BreakerOpen:
+        message = "Every deployment of this model is failing; try again later."
+        return BreakerOpen(message, retry_after=self._breakers.retry_after(deployments))
+
+    async def _ask_pool(
+        self, pool: Sequence[Deployment], search: _Search, ask: _Ask[_Answer]
+    ) -> tuple[_Answer, Deployment] | None:
         failures: list[Failure] = []
         while True:
             match next_move(pool, failures, partial(self._keeps_out, search), self._settings, self._rng.random):
@@ -139,7 +191,8 @@ class Router:
                     try:
                         # None if the breaker has opened while a wait went on.
                         if (trial := self._trial(deployment, search)) is not None:
-                            return await ask(trial, self._backend(deployment), self._limit(deployment, search))
+                            answer = await ask(trial, self._backend(deployment), self._limit(deployment, search))
+                            return answer, deployment
                     except BackendError as error:
                         search.error = error
                         failures.append(Failure(deployment, error))
@@ -156,13 +209,13 @@ class Router:
         search.attempt = obs.attempt(
             deployment=deployment.id,
             provider=deployment.provider,
-            model=deployment.model.partition("/")[2] or deployment.model,
-            operation="chat",
-            stream=search.request.stream,
+            model=_name(deployment),
+            operation=search.operation,
+            stream=search.stream,
             server_address=address,
             server_port=port,
             retry_of=search.attempt,
-            fallback=deployment.model_name != search.request.model,
+            fallback=deployment.model_name != search.model,
             cost=deployment.cost,
         )
         return Trial(search.attempt, lambda error: self._breakers.settle(deployment, permit, error, obs))
@@ -192,6 +245,12 @@ class Router:
         if (backend := self._backends.get(deployment.id)) is None:
             backend = self._backends[deployment.id] = self._make_backend(deployment)
         return backend
+
+
+def _name(deployment: Deployment) -> str:
+    """What the provider is asked for."""
+    name = deployment.model.partition("/")[2] or deployment.model
+    return name if deployment.responses == "none" else name.removeprefix("responses/")
 
 
 @lru_cache(4096)
