@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
-from app.errors import AuthenticationFailed, MethodNotAllowed
+from app.errors import AuthenticationFailed, ClientError, MethodNotAllowed
 from app.gateway.auth import KeyRing
 from app.gateway.exchange import Exchange, Gateway
 from app.gateway.rendering import dialect_of, render
 from app.gateway.routes import HEALTH_PATHS, MODEL_ROUTES
+from app.gateway.stored_responses import StoredRoute, stored_route
 from app.gateway.transactions import header_map
 
 
@@ -33,6 +34,8 @@ class Door:
             await self._exchange(scope, receive, send)
         elif scope["path"] in HEALTH_PATHS:
             await self.others(scope, receive, send)
+        elif (stored := stored_route(scope)) is not None:
+            await self._stored(stored, scope, receive, send)
         else:
             await self._checked(scope, receive, send)
 
@@ -49,6 +52,17 @@ class Door:
             await exchange.run(route.work)
         else:
             await exchange.refuse(MethodNotAllowed(f"Not allowed here: {scope['method']} {scope['path']}."))
+
+    async def _stored(self, stored: StoredRoute, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = header_map(scope)
+        exchange = Exchange(self.gateway, dialect_of(scope), scope, headers, receive, send, stored.path)
+        try:
+            self._ring.check(headers)
+            work = stored.work(headers)
+        except ClientError as error:
+            await exchange.refuse(error)
+        else:
+            await exchange.run(work, has_body=False)
 
     async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:

@@ -50,22 +50,25 @@ class Exchange:
         headers: dict[str, str],
         receive: Receive,
         send: Send,
+        route: str | None = None,
     ) -> None:
         self.gateway = gateway
         self.dialect = dialect
         self.headers = headers
-        self.obs = open_transaction(gateway.telemetry, dialect.name, scope, headers)
+        self.obs = open_transaction(gateway.telemetry, dialect.name, scope, headers, route)
         self._connection = connection_of(scope, receive)
         self.reply = Reply(send, self._connection, self.obs)
         self._receive = receive
+        self._has_body = True
         self._formatter: Formatter | None = None
         self._keepalive: Keepalive | None = None
         self._task: asyncio.Task[None] | None = None
         """At work, and to be cancelled where the exchange is to end."""
         self._stopped_by: GatewayError | None = None
 
-    async def run(self, work: "Work") -> None:
-        """Receive the request and let `work` answer it."""
+    async def run(self, work: "Work", has_body: bool = True) -> None:
+        """Receive the request and let `work` answer it. Without `has_body` what it brings is not looked at."""
+        self._has_body = has_body
         error: GatewayError | None = None
         try:
             await self._work_until_stopped(work)
@@ -123,7 +126,7 @@ class Exchange:
         with self.obs.ledger.charge("client"):
             raw = await read_body(self._receive, self.headers, server.body_limit, server.body_timeout)
         self._connection.when_lost(self._client_left)
-        await work(self, parse_body(raw, server.json_depth_limit))
+        await work(self, parse_body(raw, server.json_depth_limit) if self._has_body else {})
 
     def _client_left(self) -> None:
         if self.reply.complete:

@@ -14,6 +14,8 @@ def dialect_of(scope: Scope) -> ClientDialect:
     speaks_anthropic = any(name == b"anthropic-version" for name, _ in scope["headers"])
     if speaks_anthropic or scope["path"].startswith("/v1/messages"):
         return DIALECTS["anthropic_messages"]
+    if scope["path"].startswith("/v1/responses"):
+        return DIALECTS["openai_responses"]
     return DIALECTS["openai_chat"]
 
 

@@ -21,6 +21,7 @@ class ModelRoute:
 
 MODEL_ROUTES = {
     "/v1/chat/completions": ModelRoute(DIALECTS["openai_chat"], complete),
+    "/v1/responses": ModelRoute(DIALECTS["openai_responses"], complete),
     "/v1/messages": ModelRoute(DIALECTS["anthropic_messages"], complete),
     "/v1/messages/count_tokens": ModelRoute(DIALECTS["anthropic_messages"], count_tokens),
 }

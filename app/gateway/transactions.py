@@ -10,7 +10,10 @@ def header_map(scope: Scope) -> dict[str, str]:
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
 
 
-def open_transaction(telemetry: Telemetry, api: str, scope: Scope, headers: dict[str, str]) -> ObservabilityContext:
+def open_transaction(
+    telemetry: Telemetry, api: str, scope: Scope, headers: dict[str, str], route: str | None = None
+) -> ObservabilityContext:
+    """`route` is the path as it is declared, where it holds an id."""
     server = scope.get("server") or (None, None)
     client = scope.get("client") or (None, None)
     return telemetry.open(
@@ -18,6 +21,7 @@ def open_transaction(telemetry: Telemetry, api: str, scope: Scope, headers: dict
         scope["method"],
         scope["path"],
         headers,
+        route=route,
         scheme=scope["scheme"],
         http_version=scope["http_version"],
         server_address=server[0],

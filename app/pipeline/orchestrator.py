@@ -55,6 +55,17 @@ class PolicyOrchestrator:
                 request = await self._guarded(loaded, "on_request", request, policy_ctx, obs)
         return request
 
+    def passing_by(self, obs: ObservabilityContext) -> "PolicyOrchestrator":
+        """For a response that goes to its client as it is kept: without policies, those that look at responses being
+        counted as skipped; all else is the same."""
+        for loaded in self._policies:
+            if "on_response" in loaded.hooks or loaded.streaming_hooks:
+                obs.policy_skipped(loaded.name, "content", 1)
+        executor = PolicyExecutor((), self._settings)
+        bare = PolicyOrchestrator((), executor, self._client_formatter, self._breakers, self._settings)
+        bare._budget = self._budget
+        return bare
+
     async def process_full_response(
         self, response: ModelResponse, policy_ctx: PolicyContext, obs: ObservabilityContext
     ) -> ModelResponse:

@@ -12,6 +12,7 @@ from typing import Any
 from tests.behaviour.gateway import RunningGateway
 
 CHAT, MESSAGES, COUNT = "/v1/chat/completions", "/v1/messages", "/v1/messages/count_tokens"
+RESPONSES = "/v1/responses"
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Reply:
 
 def ask(model: str, path: str = CHAT, text: str = "hello there", **fields: Any) -> dict[str, Any]:
     """A small legal body of the path's dialect."""
+    if path == RESPONSES:
+        return {"model": model, "input": text, **fields}
     limit = {} if path == CHAT else {"max_tokens": 1000}
     return {"model": model, "messages": [{"role": "user", "content": text}], **limit, **fields}
 

@@ -1,14 +1,15 @@
-"""A gateway before a scripted provider of both dialects, and what the provider may say."""
+"""A gateway before a scripted provider of the dialects, and what the provider may say."""
 
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from tests.behaviour.clients import CHAT
+from tests.behaviour.clients import CHAT, RESPONSES
 from tests.behaviour.gateway import RunningGateway, configuration
 from tests.behaviour.provider import Provider
 from tests.unit.dialects.legality import check_anthropic, check_openai
+from tests.unit.dialects.responses_legality import check_responses
 from tests.upstream import (
     Script,
     Step,
@@ -31,6 +32,11 @@ WORDS = ("Hel", "lo", ", wor", "ld")
 TOOL_OPENAI = {
     "type": "function",
     "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}},
+}
+TOOL_RESPONSES = {
+    "type": "function",
+    "name": "get_weather",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
 }
 TOOL_ANTHROPIC = {
     "name": "get_weather",
@@ -56,6 +62,8 @@ def gateway_before(
 
 
 def with_tool(path: str) -> dict[str, Any]:
+    if path == RESPONSES:
+        return {"tools": [TOOL_RESPONSES]}
     return {"tools": [TOOL_OPENAI if path == CHAT else TOOL_ANTHROPIC]}
 
 
@@ -89,6 +97,9 @@ def call_reply(model: str) -> Script:
 
 def said(path: str, body: bytes) -> tuple[str, list[tuple[str, str]], Mapping[str, Any] | None]:
     """Text, calls (name, arguments) and error of a streamed body, which is checked to be legal."""
+    if path == RESPONSES:
+        response = check_responses(body)
+        return response.text(), [(call["name"], call["arguments"]) for call in response.calls()], response.error
     if path == CHAT:
         stream = check_openai(body)
         choice = stream.choices.get(0)

@@ -11,11 +11,17 @@ from starlette.routing import Route
 from app.cli import main
 from app.configuration import ConfigurationRefused, parse
 from app.gateway.routes import MODEL_ROUTES
-from tests.behaviour.clients import CHAT, MESSAGES, RawClient, ask, post, request
+from tests.behaviour.clients import CHAT, MESSAGES, RESPONSES, RawClient, ask, post, request
 from tests.behaviour.gateway import RunningGateway, configuration, simulated
 
 KEY, SECOND = "sk-first-0123456789abcdef", "sk-second-0123456789abcdef"
 CONFIGURATION = configuration(simulated("echo"), f"  keys: [{SECOND}]", f"general_settings: {{master_key: {KEY}}}")
+STORED = {
+    ("GET", f"{RESPONSES}/resp_1"),
+    ("DELETE", f"{RESPONSES}/resp_1"),
+    ("POST", f"{RESPONSES}/resp_1/cancel"),
+    ("GET", f"{RESPONSES}/resp_1/input_items"),
+}
 OPEN = {("GET", "/livez"), ("GET", "/readyz"), ("HEAD", "/")}
 
 
@@ -27,7 +33,7 @@ def gateway() -> Iterator[RunningGateway]:
 
 def routes(gateway: RunningGateway) -> set[tuple[str, str]]:
     """Every method and path that the application answers."""
-    found = {("POST", path) for path in MODEL_ROUTES}
+    found = {("POST", path) for path in MODEL_ROUTES} | STORED
     for route in gateway.app.others.routes:
         nested = getattr(getattr(route, "original_router", None), "routes", [route])
         for one in nested:
@@ -41,6 +47,8 @@ def test_the_routes_are_the_known_ones(gateway: RunningGateway) -> None:
     assert {path for _, path in routes(gateway)} == {
         CHAT,
         MESSAGES,
+        RESPONSES,
+        *(path for _, path in STORED),
         "/v1/messages/count_tokens",
         "/v1/models",
         "/v1/models/{name:path}",
@@ -109,10 +117,11 @@ def test_health_needs_no_key(gateway: RunningGateway) -> None:
 def test_either_key_in_either_header_opens(gateway: RunningGateway, headers: dict[str, str]) -> None:
     assert post(gateway, CHAT, ask("echo"), headers).status == 200
     assert post(gateway, MESSAGES, ask("echo", MESSAGES), headers).status == 200
+    assert post(gateway, RESPONSES, ask("echo", RESPONSES), headers).status == 200
     assert request(gateway, "GET", "/v1/models", headers=headers).status == 200
 
 
-@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+@pytest.mark.parametrize("path", [CHAT, MESSAGES, RESPONSES])
 def test_the_key_is_checked_before_the_body_is_read(gateway: RunningGateway, path: str) -> None:
     with RawClient(gateway) as client:
         client.head(path, content_length="1000000")
@@ -120,7 +129,7 @@ def test_the_key_is_checked_before_the_body_is_read(gateway: RunningGateway, pat
     assert raw.startswith(b"HTTP/1.1 401 ")
 
 
-@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+@pytest.mark.parametrize("path", [CHAT, MESSAGES, RESPONSES])
 def test_who_is_turned_away_is_counted_and_has_a_span(gateway: RunningGateway, path: str) -> None:
     reply = post(gateway, path, b"not even json", {"x-api-key": "sk-wrong-canary-0123456789"})
     ended = gateway.transaction(reply.request_id)

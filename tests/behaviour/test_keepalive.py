@@ -7,7 +7,7 @@ import anthropic
 import openai
 import pytest
 
-from tests.behaviour.clients import CHAT, MESSAGES, RawClient, ask, post
+from tests.behaviour.clients import CHAT, MESSAGES, RESPONSES, RawClient, ask, post
 from tests.behaviour.gateway import RunningGateway, configuration, simulated, until
 from tests.behaviour.scripted import said
 
@@ -25,7 +25,7 @@ def gateway() -> Iterator[RunningGateway]:
         yield running
 
 
-@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+@pytest.mark.parametrize("path", [CHAT, MESSAGES, RESPONSES])
 @pytest.mark.parametrize("model", [SLOW, "lorem-4+pace-120"])
 def test_a_silent_stream_has_comments_and_stays_legal(gateway: RunningGateway, path: str, model: str) -> None:
     reply = post(gateway, path, ask(model, path, stream=True))
@@ -54,7 +54,7 @@ def test_anthropics_sdk_does_not_see_them(gateway: RunningGateway) -> None:
         assert stream.get_final_text() == "lorem ipsum dolor"
 
 
-@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+@pytest.mark.parametrize("path", [CHAT, MESSAGES, RESPONSES])
 def test_an_error_after_the_first_comment_is_an_error_event(gateway: RunningGateway, path: str) -> None:
     """The status had to be given away for the comment."""
     reply = post(gateway, path, ask("slow-start-0.3+status-503", path, stream=True))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.behaviour.clients import CHAT, MESSAGES, Reply, ask, post
+from tests.behaviour.clients import CHAT, MESSAGES, RESPONSES, Reply, ask, post
 from tests.behaviour.gateway import Gateways, RunningGateway, configuration, simulated
 from tests.behaviour.provider import Provider
 from tests.behaviour.scripted import call_stream, gateway_before, said, text_reply, text_stream, with_tool
@@ -27,7 +27,7 @@ STREAM_HOOKS = (
 EVERYTHING = "thinking-3+tools"
 TEXT = "thinking-2+lorem-4"
 LIMITS = "  pipeline: {policy_timeout: 200ms, policy_emit_limit: 50}"
-WAYS = [(path, stream) for path in (CHAT, MESSAGES) for stream in (True, False)]
+WAYS = [(path, stream) for path in (CHAT, MESSAGES, RESPONSES) for stream in (True, False)]
 ways = pytest.mark.parametrize(("path", "stream"), WAYS)
 
 
@@ -63,6 +63,11 @@ def answered(path: str, reply: Reply, stream: bool) -> tuple[str, Any, Any]:
         calls = [(one["function"]["name"], one["function"]["arguments"]) for one in message.get("tool_calls") or ()]
         assert body["choices"][0]["finish_reason"]
         return message["content"] or "", calls, None
+    if path == RESPONSES:
+        parts = [part for item in body["output"] if item["type"] == "message" for part in item["content"]]
+        calls = [(one["name"], one["arguments"]) for one in body["output"] if one["type"] == "function_call"]
+        assert body["status"] == "completed"
+        return "".join(part["text"] for part in parts), calls, None
     calls = [(block["name"], json.dumps(block["input"])) for block in body["content"] if block["type"] == "tool_use"]
     assert body["stop_reason"]
     return "".join(block["text"] for block in body["content"] if block["type"] == "text"), calls, None

@@ -14,7 +14,7 @@ import anthropic
 import openai
 import pytest
 
-from tests.behaviour.clients import CHAT, MESSAGES, RawClient, Reply, ask, dechunked, post, request
+from tests.behaviour.clients import CHAT, MESSAGES, RESPONSES, RawClient, Reply, ask, dechunked, post, request
 from tests.behaviour.gateway import RunningGateway, configuration, simulated, until
 from tests.behaviour.scripted import said
 
@@ -51,7 +51,7 @@ def test_what_is_open_may_finish(path: str, stream: bool) -> None:
     assert reply.body.count(b"lorem") + reply.body.count(b"dolor") >= 2
 
 
-@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+@pytest.mark.parametrize("path", [CHAT, MESSAGES, RESPONSES])
 def test_a_stream_that_is_left_ends_with_an_error_event(path: str) -> None:
     with RunningGateway(PROMPT) as gateway, RawClient(gateway) as client:
         client.post(path, ask("stall-2", path, stream=True))

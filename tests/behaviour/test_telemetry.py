@@ -19,7 +19,7 @@ from app.main import make_telemetry
 from app.policies.loading import load_policies
 from app.settings import Settings
 from telemetry.context import Telemetry
-from tests.behaviour.clients import CHAT, MESSAGES, RawClient, ask, post
+from tests.behaviour.clients import CHAT, MESSAGES, RESPONSES, RawClient, ask, post
 from tests.behaviour.gateway import RunningGateway, configuration, simulated, until
 from tests.receivers import OtlpReceiver, attributes
 
@@ -83,7 +83,7 @@ def seconds(span: Span) -> float:
     return (span.end_time_unix_nano - span.start_time_unix_nano) / 1e9
 
 
-@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+@pytest.mark.parametrize("path", [CHAT, MESSAGES, RESPONSES])
 def test_the_span_tree_of_a_stream_is_the_documented_one(
     gateway: RunningGateway, receiver: OtlpReceiver, path: str
 ) -> None:
