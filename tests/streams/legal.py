@@ -8,9 +8,14 @@ import json
 from typing import Any
 
 from app.messages import Dialect
+from tests.unit.dialects.responses_legality import check_responses
 
 
 def check(dialect: Dialect, body: bytes) -> None:
+    if dialect == "openai_responses":
+        # Its events say themselves what belongs together, and providers keep to it.
+        check_responses(body, native=True, ours=False)
+        return
     events = [_data(line) for line in body.replace(b"\r\n", b"\n").split(b"\n") if line.startswith(b"data:")]
     assert body.endswith(b"\n\n")
     if dialect == "openai_chat":

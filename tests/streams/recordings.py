@@ -1,7 +1,7 @@
 """The recorded bodies beside the repository, where they are, and what each of them says, read from its own JSON."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,11 @@ from app.messages import Dialect, ModelResponse
 from tests.unit.dialects.decoding import decoded
 
 FOLDER = Path(__file__).parents[2].parent / "shared" / "streams"
-_DIALECTS: dict[str, Dialect] = {"chat": "openai_chat", "messages": "anthropic_messages"}
+_DIALECTS: dict[str, Dialect] = {
+    "chat": "openai_chat",
+    "messages": "anthropic_messages",
+    "responses": "openai_responses",
+}
 
 needs_recordings = pytest.mark.skipif(not FOLDER.is_dir(), reason="no folder with recorded streams")
 
@@ -75,18 +79,22 @@ ODD = {
     "snowflakecomputing/pydantic+pydantic-ai-001.sse": "no reason to finish",
     "snowflakecomputing/pydantic+pydantic-ai-002.sse": "no reason to finish",
     "writer/traceloop+openllmetry-002.sse": "two choices, of which one has ended when the other goes on",
+    "openai/pydantic+pydantic-ai-036.sse": "a response asked for again, from its second event on",
+    "openai/vercel+ai-003.sse": "another id for the same item in each event",
+    "openai/vercel+ai-019.sse": "most of the text's pieces taken out by hand",
+    "openai/vercel+ai-022.sse": "most of the text's pieces taken out by hand",
 }
 """What cannot be compared once something of it was changed; untouched they are byte for byte the same, like all."""
 
 RECORDINGS = recordings()
 WHOLE = [recording for recording in RECORDINGS if recording.error is None]
+SHORTENED = frozenset(name for name, why in ODD.items() if "taken out" in why)
 REGULAR = [recording for recording in WHOLE if recording.name not in ODD]
 FAILED = [recording for recording in RECORDINGS if recording.error is not None]
 
 
 def said(dialect: Dialect, body: bytes) -> Said:
-    reader = _openai if dialect == "openai_chat" else _anthropic
-    told = reader(list(_events(body)))
+    told = _READERS[dialect](list(_events(body)))
     told.usage = {name: count for name, count in told.usage.items() if count}
     return told
 
@@ -165,3 +173,29 @@ def _anthropic(events: list[dict[str, Any]]) -> Said:
                 told.stop_sequence = event["delta"].get("stop_sequence")
                 _count(told, event["usage"], *_ANTHROPIC_COUNTS)
     return told
+
+
+def _responses(events: list[dict[str, Any]]) -> Said:
+    """By the whole response at the end of the first one; a call of a tool that nobody offered is the provider's own."""
+    told = Said()
+    ends = ("response.completed", "response.incomplete")
+    response: dict[str, Any] = next((event["response"] for event in events if event["type"] in ends), {})
+    offered = {tool.get("name") for tool in response.get("tools") or () if tool.get("type") == "custom"}
+    for item in response.get("output") or ():
+        match item["type"]:
+            case "message":
+                told.text += "".join(part.get("text") or "" for part in item["content"])
+            case "function_call":
+                told.calls.append({"id": item["call_id"], "name": item["name"], "arguments": item["arguments"]})
+            case "custom_tool_call" if item["name"] in offered:
+                told.calls.append({"id": item["call_id"], "name": item["name"], "arguments": item["input"]})
+    told.finish_reason = (response.get("incomplete_details") or {}).get("reason") or response.get("status")
+    _count(told, response.get("usage"), "input_tokens", "output_tokens")
+    return told
+
+
+_READERS: dict[Dialect, Callable[[list[dict[str, Any]]], Said]] = {
+    "openai_chat": _openai,
+    "anthropic_messages": _anthropic,
+    "openai_responses": _responses,
+}

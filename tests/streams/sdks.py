@@ -14,9 +14,8 @@ _HEADERS = {"content-type": "text/event-stream"}
 
 def final_message(dialect: Dialect, body: bytes) -> dict[str, Any]:
     """With the exception's name under `raises`, where the SDK cannot read what the provider sends."""
-    read = _openai_final if dialect == "openai_chat" else _anthropic_final
     try:
-        return read(body)
+        return _READERS[dialect](body)
     except Exception as error:
         return {"raises": type(error).__name__}
 
@@ -39,3 +38,21 @@ def _anthropic_final(body: bytes) -> dict[str, Any]:
         client.messages.stream(model="m", max_tokens=9, messages=[{"role": "user", "content": "hi"}]) as stream,
     ):
         return stream.get_final_message().model_dump(mode="python", warnings=False)
+
+
+def _responses_final(body: bytes) -> dict[str, Any]:
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=body, headers=_HEADERS))
+    with (
+        openai.OpenAI(api_key="k", base_url="http://g/v1", http_client=httpx.Client(transport=transport)) as client,
+        client.responses.stream(model="m", input="hi") as stream,
+    ):
+        # Not `get_final_response`, which knows no other end than a complete one.
+        last: Any = [event for event in stream if event.type in ("response.completed", "response.incomplete")][-1]
+        return {**last.response.model_dump(mode="python", warnings=False), "output_text": last.response.output_text}
+
+
+_READERS = {
+    "openai_chat": _openai_final,
+    "anthropic_messages": _anthropic_final,
+    "openai_responses": _responses_final,
+}

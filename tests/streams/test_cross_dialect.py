@@ -1,4 +1,4 @@
-"""Recorded streams to a client of the other dialect: legal, and with all that has a counterpart."""
+"""Recorded streams to a client of another dialect: legal, and with all that has a counterpart."""
 
 import json
 from typing import Any
@@ -7,14 +7,19 @@ import pytest
 
 from app.dialects import DIALECTS
 from app.messages import Dialect
-from tests.streams.recordings import WHOLE, Recording, needs_recordings, said
+from tests.streams.recordings import SHORTENED, WHOLE, Recording, Said, needs_recordings, said
 from tests.streams.sdks import final_message
 from tests.unit.dialects.legality import check_anthropic, check_openai
+from tests.unit.dialects.responses_legality import check_responses
 from tests.unit.dialects.samples import request
 
 pytestmark = needs_recordings
 _OF_OPENAI = [recording for recording in WHOLE if recording.dialect == "openai_chat"]
 _OF_ANTHROPIC = [recording for recording in WHOLE if recording.dialect == "anthropic_messages"]
+
+_OF_RESPONSES = [
+    recording for recording in WHOLE if recording.dialect == "openai_responses" and recording.name not in SHORTENED
+]
 
 _TO_ANTHROPIC = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", None: "end_turn"}
 _TO_OPENAI = {
@@ -26,6 +31,10 @@ _TO_OPENAI = {
     "tool_use": "tool_calls",
     "refusal": "content_filter",
 }
+
+
+_TO_RESPONSES = {"length": "max_output_tokens", "content_filter": "content_filter"}
+_FROM_RESPONSES = {"completed": "stop", "max_output_tokens": "length", "content_filter": "content_filter"}
 
 
 def _rendered(recording: Recording, dialect: Dialect) -> bytes:
@@ -68,6 +77,62 @@ def test_an_anthropic_stream_tells_an_openai_client_the_same(recording: Recordin
     assert stream.usage["completion_tokens"] == usage["output_tokens"]
     final = final_message("openai_chat", body)
     assert (final["choices"][0]["message"]["content"] or "") == theirs.text
+
+
+@pytest.mark.parametrize("recording", [*_OF_OPENAI, *_OF_ANTHROPIC], ids=lambda recording: recording.name)
+def test_a_stream_tells_a_responses_client_the_same(recording: Recording) -> None:
+    body = _rendered(recording, "openai_responses")
+    stream, theirs = check_responses(body), said(recording.dialect, recording.body)
+    assert stream.text() == theirs.text
+    assert _calls(stream.calls()) == _calls(theirs.calls)
+    assert stream.response is not None
+    reason = theirs.finish_reason or "stop"
+    word = _TO_RESPONSES.get(_TO_OPENAI[reason] if recording.dialect == "anthropic_messages" else reason)
+    assert (stream.response["incomplete_details"] or {}).get("reason") == word
+    if theirs.usage:
+        usage = stream.response["usage"]
+        assert (usage["input_tokens"], usage["output_tokens"]) == _counts(theirs)
+    final = final_message("openai_responses", body)
+    assert final["output_text"] == theirs.text
+
+
+@pytest.mark.parametrize("recording", _OF_RESPONSES, ids=lambda recording: recording.name)
+def test_a_responses_stream_tells_an_openai_client_the_same(recording: Recording) -> None:
+    body = _rendered(recording, "openai_chat")
+    stream, theirs = check_openai(body, include_usage=True), said("openai_responses", recording.body)
+    choice = stream.choices[0]
+    assert choice.content == theirs.text
+    assert _calls(choice.calls) == _calls(theirs.calls)
+    assert choice.finish_reason == ("tool_calls" if theirs.calls else _FROM_RESPONSES[theirs.finish_reason or ""])
+    assert stream.usage is not None
+    assert (stream.usage["prompt_tokens"], stream.usage["completion_tokens"]) == _counts(theirs)
+    assert (final_message("openai_chat", body)["choices"][0]["message"]["content"] or "") == theirs.text
+
+
+@pytest.mark.parametrize("recording", _OF_RESPONSES, ids=lambda recording: recording.name)
+def test_a_responses_stream_tells_an_anthropic_client_the_same(recording: Recording) -> None:
+    body = _rendered(recording, "anthropic_messages")
+    message, theirs = check_anthropic(body), said("openai_responses", recording.body)
+    assert message.text() == theirs.text
+    ours = [{**call, "arguments": call["json"]} for call in message.calls()]
+    assert _calls(ours) == _calls(theirs.calls)
+    word = _TO_ANTHROPIC[_FROM_RESPONSES[theirs.finish_reason or ""]]
+    assert message.stop_reason == ("tool_use" if theirs.calls else word)
+    assert message.usage is not None
+    cached = message.usage["cache_read_input_tokens"] + message.usage["cache_creation_input_tokens"]
+    assert (message.usage["input_tokens"] + cached, message.usage["output_tokens"]) == _counts(theirs)
+
+
+def _calls(calls: list[dict[str, Any]]) -> list[tuple[str, str, Any]]:
+    return [(call["id"], call["name"], _parsed(call["arguments"])) for call in calls]
+
+
+def _counts(theirs: Said) -> tuple[int, int]:
+    """Of all input, what a cache gave or took included, and of the output."""
+    usage = theirs.usage
+    cached = usage.get("cache_creation_input_tokens", 0) + usage.get("cache_read_input_tokens", 0)
+    asked = usage.get("prompt_tokens", usage.get("input_tokens", 0) + cached)
+    return asked, usage.get("completion_tokens", usage.get("output_tokens", 0))
 
 
 def _parsed(arguments: str) -> Any:

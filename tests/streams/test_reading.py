@@ -1,4 +1,4 @@
-"""Every recorded stream of the two dialects, read as the direct backends read it."""
+"""Every recorded stream of the three dialects, read as the direct backends read it."""
 
 import json
 import re
@@ -13,18 +13,25 @@ from msgspec.structs import replace
 from openai._models import construct_type as construct
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletionChunk
+from openai.types.responses import Response
 
 from app.backends.direct.streaming import Events
-from app.dialects.anthropic_messages.response_decoding import ResponseDecoder as AnthropicDecoder
-from app.dialects.openai_chat.response_decoding import ResponseDecoder as OpenAIDecoder
 from app.errors import BackendError, UpstreamFailed, UpstreamTruncated
-from app.messages import Message, ModelResponse
+from app.messages import Dialect, Message, ModelResponse
 from app.pipeline.blocks import BlockAssembler, ContentComplete, Finished, ThinkingComplete, ToolCallComplete
 from tests.streams.index import Recording, of, recordings
+from tests.streams.recordings import said as told
+from tests.unit.dialects.decoding import DECODERS
 
-ALL = recordings("chat", "messages")
+ALL = recordings("chat", "messages", "responses")
 CHAT = recordings("chat")
 MESSAGES = recordings("messages")
+RESPONSES = recordings("responses")
+DIALECTS: dict[str, Dialect] = {
+    "chat": "openai_chat",
+    "messages": "anthropic_messages",
+    "responses": "openai_responses",
+}
 
 CUTS = 20
 """At most so many places of one recording."""
@@ -46,6 +53,12 @@ NOT_FOR_THE_SDK = {
     "writer/traceloop+openllmetry-003.sse",
     "writer/traceloop+openllmetry-004.sse",
 }
+SHORTENED = {
+    # Most of the pieces of a text were taken out by hand.
+    "openai/vercel+ai-019.sse",
+    "openai/vercel+ai-022.sse",
+}
+TERMINAL = re.compile(rb'"type":\s*"response\.(?:completed|incomplete|failed)"')
 UNNUMBERED = frozenset({"reasoning_details", "annotations", "executed_tools"})
 FINISH = {
     "end_turn": "stop",
@@ -57,7 +70,7 @@ FINISH = {
 
 
 def read(pieces: Sequence[bytes], api: str) -> tuple[list[ModelResponse], BackendError | None]:
-    events = Events(OpenAIDecoder() if api == "chat" else AnthropicDecoder(), str)
+    events = Events(DECODERS[DIALECTS[api]](), str)
     chunks: list[ModelResponse] = []
     try:
         for piece in pieces:
@@ -172,6 +185,23 @@ def test_a_message_says_what_anthropics_sdk_adds_up(recording: Recording) -> Non
     assert list(found["finish"].values()) == [FINISH.get(whole.stop_reason, whole.stop_reason)]
 
 
+@pytest.mark.parametrize("recording", RESPONSES)
+def test_a_response_says_in_pieces_what_it_says_in_the_end(recording: Recording) -> None:
+    if recording.row["error"] or recording.name in SHORTENED:
+        pytest.skip("its pieces are not all there")
+    chunks, _ = read([recording.body], "responses")
+    found = said(chunks)
+    end = next(event for event in recording.events if event["type"] == "response.completed")
+    whole = cast(Response, construct(type_=Response, value=end["response"]))
+    assert found["text"].get(0, "") == whole.output_text
+    calls = told("openai_responses", recording.body).calls
+    assert found["calls"] == [(call["id"], call["name"], call["arguments"]) for call in calls]
+    assert found["finish"] == {0: "tool_calls" if found["calls"] else "stop"}
+    assert whole.usage is not None
+    counts = (found["usage"].prompt_tokens, found["usage"].completion_tokens)
+    assert counts == (whole.usage.input_tokens, whole.usage.output_tokens)
+
+
 def added_up(recording: Recording) -> Any:
     whole: Any = None
     arguments: dict[int, bytes] = {}
@@ -190,7 +220,7 @@ def each(blocks: list[dict[str, Any]], kind: str, field: str) -> list[Any]:
 def test_a_recording_cut_off_after_any_event_never_ends_well(recording: Recording) -> None:
     body = recording.body
     ends = [match.end() for match in re.finditer(rb"\n\n", body)]
-    last_word = body.rfind(b"data: [DONE]") if recording.api == "chat" else body.find(b"event: message_stop")
+    last_word = begin_of_last_word(recording)
     if last_word < 0:
         last_word = body.rstrip().rfind(b"\n\n")
     places = [0, *(end for end in ends if end <= last_word)]
@@ -198,6 +228,17 @@ def test_a_recording_cut_off_after_any_event_never_ends_well(recording: Recordin
         chunks, error = read([body[:place]], recording.api)
         assert isinstance(error, UpstreamTruncated | UpstreamFailed), place
         assert body[:place].startswith(b"".join(chunk.native.raw for chunk in chunks if chunk.native))
+
+
+def begin_of_last_word(recording: Recording) -> int:
+    body = recording.body
+    if recording.api == "chat":
+        return body.rfind(b"data: [DONE]")
+    if recording.api == "messages":
+        return body.find(b"event: message_stop")
+    found = TERMINAL.search(body)
+    assert found is not None
+    return body.rfind(b"\n\n", 0, found.start()) + 2
 
 
 @pytest.mark.parametrize("recording", ALL)
@@ -216,7 +257,10 @@ def one(chunk: ModelResponse) -> ModelResponse:
     return replace(chunk, native=None)
 
 
-SAMPLE = [one for one in of("chat", "messages") if 900 < one.row["bytes"] < 2500][::6]
+SAMPLE = [
+    *[one for one in of("chat", "messages") if 900 < one.row["bytes"] < 2500][::6],
+    *[one for one in of("responses") if one.row["bytes"] < 6000][::9],
+]
 
 
 @pytest.mark.parametrize("recording", SAMPLE, ids=lambda recording: recording.name)
