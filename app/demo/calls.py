@@ -1,13 +1,17 @@
-"""What the demo's clients ask: requests in both dialects, how their answers are read, and what has to come of them."""
+"""What the demo's clients ask: requests in every dialect, how their answers are read, and what has to come of them."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from app.demo.cast import ARCHIVE, CONTACTS, PLAIN, THOUGHT
 
-Api = Literal["openai_chat", "anthropic_messages"]
-APIS: tuple[Api, ...] = ("openai_chat", "anthropic_messages")
-PATHS: dict[Api, str] = {"openai_chat": "/v1/chat/completions", "anthropic_messages": "/v1/messages"}
+Api = Literal["openai_chat", "anthropic_messages", "openai_responses"]
+APIS: tuple[Api, ...] = ("openai_chat", "anthropic_messages", "openai_responses")
+PATHS: dict[Api, str] = {
+    "openai_chat": "/v1/chat/completions",
+    "anthropic_messages": "/v1/messages",
+    "openai_responses": "/v1/responses",
+}
 
 
 @dataclass(frozen=True)
@@ -17,10 +21,11 @@ class Steady:
 
 @dataclass(frozen=True)
 class Slow:
-    """Pauses before each read and takes little, with small buffers."""
+    """Pauses before each read and takes little, with small buffers; after `patience` bytes it reads as it comes."""
 
     pause: float
     take: int = 2_500
+    patience: int = 250_000
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ def leave(api: Api, after: int = 8) -> Call:
 
 def bad(api: Api) -> Call:
     body = _body(api, "chat", "", False)
-    return Call("bad request", api, {**body, "messages": "not a list"})
+    return Call("bad request", api, {**body, _conversation(api): 5})
 
 
 def unknown(api: Api) -> Call:
@@ -116,8 +121,13 @@ def severed(api: Api) -> Call:
 
 
 def _body(api: Api, model: str, prompt: str, stream: bool) -> dict[str, Any]:
-    body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": prompt}], "stream": stream}
-    return body if api == "openai_chat" else {**body, "max_tokens": 100_000}
+    messages = [{"role": "user", "content": prompt}]
+    body: dict[str, Any] = {"model": model, _conversation(api): messages, "stream": stream}
+    return {**body, "max_tokens": 100_000} if api == "anthropic_messages" else body
+
+
+def _conversation(api: Api) -> str:
+    return "input" if api == "openai_responses" else "messages"
 
 
 def _tool(api: Api) -> dict[str, Any]:
@@ -129,4 +139,6 @@ def _tool(api: Api) -> dict[str, Any]:
     }
     if api == "anthropic_messages":
         return {**about, "input_schema": schema}
+    if api == "openai_responses":
+        return {"type": "function", **about, "parameters": schema}
     return {"type": "function", "function": {**about, "parameters": schema}}

@@ -1,4 +1,4 @@
-"""What a client makes of the bytes it gets, in either dialect: text, thinking, tool arguments, a clean end or an error.
+"""What a client makes of the bytes it gets, in any dialect: text, thinking, tool arguments, a clean end or an error.
 
 It is written from the providers' public wire formats alone and shares nothing with the gateway's own dialects: a
 mistake there must show here.
@@ -21,7 +21,7 @@ class Heard:
     tool_names: list[str] = field(default_factory=list)
     error: dict[str, Any] | None = None
     ended: bool = False
-    """The dialect's own end was there: `[DONE]`, `message_stop`, or a whole body."""
+    """The dialect's own end was there: `[DONE]`, `message_stop`, `response.completed`, or a whole body."""
     events: int = 0
 
     def tool(self, index: int, name: str | None, arguments: str) -> None:
@@ -51,25 +51,32 @@ def hear_event(api: Api, data: str, heard: Heard) -> None:
         heard.ended = True
         return
     event: dict[str, Any] = json.loads(data)
-    if api == "openai_chat":
-        _hear_chunk(event, heard)
-    else:
-        _hear_anthropic(event, heard)
+    match api:
+        case "openai_chat":
+            _hear_chunk(event, heard)
+        case "anthropic_messages":
+            _hear_anthropic(event, heard)
+        case "openai_responses":
+            _hear_response(event, heard)
 
 
 def hear_whole(api: Api, body: dict[str, Any]) -> Heard:
     """A response that is not streamed, or an error's body."""
     heard = Heard(events=1)
-    if "error" in body:
+    if body.get("error"):
         heard.error = body
         return heard
     heard.ended = True
-    if api == "openai_chat":
-        for choice in body["choices"]:
-            _hear_message(choice["message"], heard)
-    else:
-        for index, block in enumerate(body["content"]):
-            _hear_block(index, block, heard)
+    match api:
+        case "openai_chat":
+            for choice in body["choices"]:
+                _hear_message(choice["message"], heard)
+        case "anthropic_messages":
+            for index, block in enumerate(body["content"]):
+                _hear_block(index, block, heard)
+        case "openai_responses":
+            for index, item in enumerate(body["output"]):
+                _hear_item(index, item, heard)
     return heard
 
 
@@ -120,3 +127,30 @@ def _hear_delta(index: int, delta: dict[str, Any], heard: Heard) -> None:
             heard.thinking += delta["thinking"]
         case "input_json_delta":
             heard.tool(index, None, delta["partial_json"])
+
+
+def _hear_response(event: dict[str, Any], heard: Heard) -> None:
+    match event["type"]:
+        case "response.output_text.delta":
+            heard.text += event["delta"]
+        case "response.reasoning_text.delta" | "response.reasoning_summary_text.delta":
+            heard.thinking += event["delta"]
+        case "response.output_item.added" if event["item"]["type"] == "function_call":
+            heard.tool(event["output_index"], event["item"]["name"], event["item"]["arguments"])
+        case "response.function_call_arguments.delta":
+            heard.tool(event["output_index"], None, event["delta"])
+        case "response.completed":
+            heard.ended = True
+        case "error":
+            heard.error = event
+
+
+def _hear_item(index: int, item: dict[str, Any], heard: Heard) -> None:
+    match item["type"]:
+        case "message":
+            heard.text += "".join(part["text"] for part in item["content"])
+        case "reasoning":
+            parts = [*item["summary"], *(item.get("content") or ())]
+            heard.thinking += "".join(part["text"] for part in parts)
+        case "function_call":
+            heard.tool(index, item["name"], item["arguments"])

@@ -40,7 +40,7 @@ async def _all_at_once(clients: Clients) -> list[Observation]:
         *(_in_turn(clients, [call]) for call in _streams()),
         *(_in_turn(clients, [*map(make, APIS)]) for make in (bad, unknown)),
         _in_turn(clients, [call for api in APIS for call in _whole(api)]),
-        _in_turn(clients, [down("openai_chat"), down("openai_chat"), down("openai_chat"), down("anthropic_messages")]),
+        _in_turn(clients, [down("openai_chat"), down("openai_chat"), *map(down, APIS)]),
         _failure_and_recovery(clients),
     ]
     return [seen for row in await asyncio.gather(*rows) for seen in row]
@@ -52,6 +52,7 @@ def _streams() -> list[Call]:
         *(make(api) for make in kinds for api in APIS),
         slow("openai_chat"),
         slow("anthropic_messages", pause=0.04),
+        slow("openai_responses", pause=0.04),
         stuck("openai_chat", seconds=PUT_TIMEOUT + 1.5),
     ]
 
@@ -66,6 +67,7 @@ async def _in_turn(clients: Clients, calls: Sequence[Call]) -> list[Observation]
 
 async def _failure_and_recovery(clients: Clients) -> list[Observation]:
     """Failures until the breaker opens, calls while it is open, a pause, and the probe that closes it."""
-    seen = await _in_turn(clients, [flaky(APIS[turn % 2], stream=turn % 2 == 0) for turn in range(TRIPS_AFTER + 2)])
+    turns = [flaky(APIS[turn % len(APIS)], stream=turn % 2 == 0) for turn in range(TRIPS_AFTER + 2)]
+    seen = await _in_turn(clients, turns)
     await asyncio.sleep(COOLDOWN + 0.2)
     return seen + await _in_turn(clients, [flaky(api) for api in APIS])

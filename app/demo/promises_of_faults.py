@@ -4,7 +4,7 @@ from app.demo.cast import FLAKY
 from app.demo.client import Observation
 from app.demo.collected import ended, text
 from app.demo.evidence import Evidence
-from app.demo.promises_of_traffic import answered_fully, each, in_both
+from app.demo.promises_of_traffic import answered_fully, each, in_all
 from telemetry.names import Attribute, Event
 
 _CYCLE = [("closed", "open"), ("open", "half_open"), ("half_open", "closed")]
@@ -36,20 +36,20 @@ def _fallback(evidence: Evidence) -> str | None:
         return answered_fully(seen) or (None if asked[-1:] == ["chat"] else f"asked were {asked}")
 
     seen = evidence.of("fallback")
-    return in_both(seen) or each(seen, fault_of)
+    return in_all(seen) or each(seen, fault_of)
 
 
 def _turned_away(evidence: Evidence) -> str | None:
     turned_away = [seen for seen in evidence.of("down") if seen.outcome == "breaker_open"]
 
     def fault_of(seen: Observation) -> str | None:
-        wanted = 503 if seen.call.api == "openai_chat" else 529
+        wanted = 529 if seen.call.api == "anthropic_messages" else 503
         if seen.status != wanted or not seen.retry_after:
             return f"status {seen.status}, retry-after {seen.retry_after or 'missing'}"
         trace = evidence.trace(seen)
         return None if trace and not trace.attempts and trace.server.links else "no link to the trip, or it was tried"
 
-    return in_both(turned_away) or each(turned_away, fault_of)
+    return in_all(turned_away) or each(turned_away, fault_of)
 
 
 def _cut_upstream(evidence: Evidence) -> str | None:
@@ -59,7 +59,7 @@ def _cut_upstream(evidence: Evidence) -> str | None:
         return None if seen.outcome == "upstream_error" and seen.heard.text else f"outcome {seen.outcome}"
 
     seen = evidence.of("cut upstream")
-    return in_both(seen) or each(seen, fault_of)
+    return in_all(seen) or each(seen, fault_of)
 
 
 def _overflow(evidence: Evidence) -> str | None:
@@ -88,7 +88,7 @@ def _departure(evidence: Evidence) -> str | None:
         return None if waits[0] <= _CLOSES_WITHIN else f"the upstream went on for {waits[0]:.2f} s"
 
     seen = evidence.of("leaves")
-    return in_both(seen) or each(seen, fault_of)
+    return in_all(seen) or each(seen, fault_of)
 
 
 FAULTS = (

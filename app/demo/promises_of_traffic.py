@@ -27,7 +27,7 @@ def each(seen: list[Observation], fault_of: Callable[[Observation], str | None])
     return first(f"{one.call.api}: {fault}" if fault else None for one, fault in faults)
 
 
-def in_both(seen: list[Observation]) -> str | None:
+def in_all(seen: list[Observation]) -> str | None:
     missing = set(APIS) - {one.call.api for one in seen}
     return f"never tried over {', '.join(sorted(missing))}" if missing else None
 
@@ -61,7 +61,7 @@ def _tool_calls(evidence: Evidence) -> str | None:
         return None if given.get("notify") == "[EMAIL]" else f"the address was not redacted: {given}"
 
     seen = evidence.of("tool call")
-    return in_both(seen) or each(seen, fault_of)
+    return in_all(seen) or each(seen, fault_of)
 
 
 def _redaction(evidence: Evidence) -> str | None:
@@ -74,7 +74,7 @@ def _redaction(evidence: Evidence) -> str | None:
         return answered_fully(seen) or (None if decided else "its trace tells of no decision")
 
     seen = evidence.of("redacted")
-    return in_both(seen) or each(seen, fault_of)
+    return in_all(seen) or each(seen, fault_of)
 
 
 def _slow_readers(evidence: Evidence) -> str | None:
@@ -90,7 +90,7 @@ def _slow_readers(evidence: Evidence) -> str | None:
         return answered_fully(seen)
 
     seen = evidence.of("slow reader")
-    return in_both(seen) or each(seen, fault_of)
+    return in_all(seen) or each(seen, fault_of)
 
 
 def _bad_requests(evidence: Evidence) -> str | None:
@@ -113,7 +113,7 @@ def _refusals(seen: list[Observation], status: int, kind: str) -> str | None:
             return None if body.get("type") == "error" and body.get("request_id") else "not in Anthropic's form"
         return None if set(error) == {"message", "type", "param", "code"} else "not in OpenAI's form"
 
-    return in_both(seen) or each(seen, fault_of)
+    return in_all(seen) or each(seen, fault_of)
 
 
 def _who_was_slow(evidence: Evidence) -> str | None:
@@ -134,7 +134,7 @@ def _who_was_slow(evidence: Evidence) -> str | None:
 
 
 TRAFFIC = (
-    ("every word and thought arrives, streamed or whole, in both dialects", _words),
+    ("every word and thought arrives, streamed or whole, in every dialect", _words),
     ("tool calls arrive whole, as JSON, with their arguments redacted", _tool_calls),
     ("a redacted stream leaks nothing, and says that it was changed", _redaction),
     ("a slow reader gets every word, and the upstream is held back meanwhile", _slow_readers),

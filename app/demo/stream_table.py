@@ -7,7 +7,7 @@ from rich.text import Text
 from app.demo.ledger_bar import COLOURS
 from telemetry.live import StreamView
 
-_APIS = {"openai_chat": "openai", "anthropic_messages": "anthro"}
+_APIS = {"openai_chat": "openai", "anthropic_messages": "anthro", "openai_responses": "respns"}
 _WIDE = 60
 
 

@@ -157,7 +157,9 @@ def good() -> Case:
         case.told.append(_failed(bad(api), 400, "invalid_request_error", "client_error"))
         case.told.append(_failed(unknown(api), 404, "not_found_error", "client_error"))
         case.told.append(_turned_away(down(api)))
-        case.told.append(_cut(severed(api), "server_error" if api == "openai_chat" else "api_error", "upstream_error"))
+        case.told.append(
+            _cut(severed(api), "api_error" if api == "anthropic_messages" else "server_error", "upstream_error")
+        )
         case.told.append(_left(leave(api)))
         case.told.append(_fell_back(_answered(fragile(api))))
     case.told.append(_cut(stuck("anthropic_messages", 1.0), "overloaded_error", "overflow"))
@@ -216,14 +218,14 @@ def _failed(call: Call, status: int, kind: str, outcome: str) -> Told:
 
 
 def _error(api: Api, kind: str) -> dict[str, Any]:
-    if api == "openai_chat":
+    if api != "anthropic_messages":
         return {"error": {"message": "no", "type": kind, "param": None, "code": "no"}}
     return {"type": "error", "error": {"type": kind, "message": "no"}, "request_id": "txn"}
 
 
 def _turned_away(call: Call) -> Told:
     told = _failed(call, 529, "overloaded_error", "breaker_open")
-    if call.api == "openai_chat":
+    if call.api != "anthropic_messages":
         told = _failed(call, 503, "server_error", "breaker_open")
         told.seen.heard.error = {"error": {"type": "server_error", "code": "breaker_open"}}
     told.seen.retry_after, told.linked = "2", True

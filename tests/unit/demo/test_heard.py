@@ -23,6 +23,14 @@ ANTHROPIC = (
     b'data: {"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":"{}"}}\n\n'
     b'data: {"type":"message_stop"}\n\n'
 )
+RESPONSES = (
+    b'event: response.output_item.added\ndata: {"type":"response.output_item.added","output_index":0,'
+    b'"item":{"type":"function_call","name":"f","arguments":""}}\n\n'
+    b'data: {"type":"response.function_call_arguments.delta","output_index":0,"delta":"{}"}\n\n'
+    b'data: {"type":"response.reasoning_summary_text.delta","output_index":1,"delta":"hm"}\n\n'
+    b'data: {"type":"response.output_text.delta","output_index":2,"delta":"hi"}\n\n'
+    b'data: {"type":"response.completed"}\n\n'
+)
 
 
 def hear(api: Api, stream: bytes, cuts: list[int]) -> Heard:
@@ -40,21 +48,33 @@ def test_a_stream_is_heard_the_same_however_it_is_cut(cuts: list[int]) -> None:
     assert (heard.text, heard.tools, heard.tool_names, heard.ended) == ("héllo", {0: "{}"}, ["f"], True)
     heard = hear("anthropic_messages", ANTHROPIC, cuts)
     assert (heard.thinking, heard.tools, heard.tool_names, heard.ended) == ("hm", {1: "{}"}, ["f"], True)
+    heard = hear("openai_responses", RESPONSES, cuts)
+    assert (heard.text, heard.thinking, heard.tools, heard.ended) == ("hi", "hm", {0: "{}"}, True)
 
 
 def test_an_error_event_is_no_clean_end() -> None:
-    heard = hear("openai_chat", b'data: {"error":{"code":"queue_overflow"}}\n\n', [])
-    assert heard.error is not None
-    assert not heard.ended
+    for heard in (
+        hear("openai_chat", b'data: {"error":{"code":"queue_overflow"}}\n\n', []),
+        hear("openai_responses", b'data: {"type":"error","error":{"code":"queue_overflow"}}\n\n', []),
+    ):
+        assert heard.error is not None
+        assert not heard.ended
 
 
-def test_a_whole_answer_is_heard_in_both_dialects() -> None:
+def test_a_whole_answer_is_heard_in_every_dialect() -> None:
     body = {"choices": [{"message": {"content": "hi", "reasoning_content": "hm"}}]}
     heard = hear_whole("openai_chat", body)
     assert (heard.text, heard.thinking, heard.ended) == ("hi", "hm", True)
     blocks = [{"type": "text", "text": "hi"}, {"type": "tool_use", "name": "f", "input": {"a": 1}}]
     heard = hear_whole("anthropic_messages", {"content": blocks})
     assert (heard.text, heard.tools) == ("hi", {1: '{"a": 1}'})
+    items = [
+        {"type": "reasoning", "summary": [{"text": "h"}], "content": [{"text": "m"}]},
+        {"type": "message", "content": [{"text": "hi"}]},
+        {"type": "function_call", "name": "f", "arguments": "{}"},
+    ]
+    heard = hear_whole("openai_responses", {"error": None, "output": items})
+    assert (heard.text, heard.thinking, heard.tools) == ("hi", "hm", {2: "{}"})
 
 
 def test_a_stream_that_stops_without_its_end_is_not_ok() -> None:
