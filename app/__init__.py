@@ -5,7 +5,7 @@ The way of a request, with the modules that carry it:
     client
       | HTTP
     gateway.door            the key is checked before anything is read
-    gateway.routes          path -> dialect and work
+    gateway.routes          path -> dialect and work; of a response that a provider keeps: gateway.stored_responses
     gateway.exchange        owns span, tasks, upstream and reply; one outcome, whatever happens
       | body                gateway.body, dialects.body
     dialects.*              decode_request: the client's body -> messages.Request
