@@ -40,6 +40,7 @@ class TimeLedger:
         self.opened_at = self._since = clock()
 
     def enter(self, where: Where) -> None:
+        """What it stands for is active from now on."""
         count = self._counts[where]
         self._counts[where] = count + 1
         if not count:
@@ -48,15 +49,15 @@ class TimeLedger:
             if owner is not self._owner:
                 self._hand_over(owner)
 
-    def leave(self, where: Where) -> None:
-        """A leave without its enter changes nothing."""
+    def leave(self, where: Where, now: float | None = None) -> None:
+        """A leave without its enter changes nothing. `now` is for who has just read the clock."""
         count = self._counts[where]
         if count == 1:
             self._counts[where] = 0
             self.active = active = self.active & ~_BIT[where]
             owner = _OWNER[active]
             if owner is not self._owner:
-                self._hand_over(owner)
+                self._hand_over(owner, now)
         elif count:
             self._counts[where] = count - 1
 
@@ -113,10 +114,10 @@ class TimeLedger:
             self._hand_over(self._owner)
             self._closed = True
 
-    def _hand_over(self, owner: Where) -> None:
+    def _hand_over(self, owner: Where, now: float | None = None) -> None:
         if self._closed:
             return
-        now = self._clock()
+        now = self._clock() if now is None else now
         self._seconds[self._owner] += now - self._since
         self._since = now
         self._owner = owner

@@ -4,6 +4,8 @@ Each power of two of microseconds is cut in four, so a percentile is at most 13 
 counts as that.
 """
 
+from collections.abc import Iterable
+
 _TOP_BITS = 32
 _BUCKETS = 4 * (_TOP_BITS - 1)
 _TOP = (1 << _TOP_BITS) - 1
@@ -41,6 +43,10 @@ class LogBuckets:
             index = _BUCKETS - 1
         self._counts[index] = self._counts.get(index, 0) + times
         self.count += times
+
+    def add_all(self, seconds: Iterable[float]) -> None:
+        for each in seconds:
+            self.add(each)
 
     def percentile(self, share: float) -> float:
         """The value that `share` (0 to 1) of all values do not exceed, in seconds; 0 when there are none."""

@@ -15,6 +15,7 @@ from telemetry.names import Event, Outcome
 from telemetry.spans import Value
 from telemetry.timeline import Timeline
 
+_FEW = 64
 Content = Callable[[], object]
 Emit = Callable[[str, Mapping[str, Value]], None]
 
@@ -30,7 +31,8 @@ class TransactionRecorder:
         self.bytes_out = 0
         self.ttft_s: float | None = None
         self.first_chunk_overhead_s: float | None = None
-        self.gaps = LogBuckets()
+        self._gaps = LogBuckets()
+        self._recent: list[float] = []
         self.client = Conversation() if capture else None
         self.upstream = Conversation() if capture else None
         self.defects = defects
@@ -55,14 +57,16 @@ class TransactionRecorder:
                 self._ask(self.upstream, content)
 
     def chunk_in(self, *chunks: Chunk) -> None:
-        """Those that came at once."""
-        self.chunks_in += len(chunks)
+        """Those that came at once; the time until now was the upstream's, if it was waited for."""
+        count = len(chunks)
+        self.chunks_in += count
         now = self._now()
+        self._ledger.leave("upstream", now)
         if self._last_in is not None:
-            self.gaps.add(now - self._last_in)
+            self._recent.append(now - self._last_in)
         self._last_in = now
-        if len(chunks) > 1:
-            self.gaps.add(0.0, len(chunks) - 1)
+        if count > 1 or len(self._recent) >= _FEW:
+            self._put_away(count - 1)
         if self.upstream is not None:
             self._collect(self.upstream, chunks)
 
@@ -88,8 +92,15 @@ class TransactionRecorder:
 
     def take_gaps(self) -> LogBuckets:
         """The times between chunks since the last call."""
-        gaps, self.gaps = self.gaps, LogBuckets()
+        self._put_away(0)
+        gaps, self._gaps = self._gaps, LogBuckets()
         return gaps
+
+    def _put_away(self, at_once: int) -> None:
+        """Gaps are sorted into their buckets some at a time, and those between chunks of one read all together."""
+        self._gaps.add_all(self._recent)
+        self._gaps.add(0.0, at_once)
+        self._recent.clear()
 
     @guarded
     def _ask(self, conversation: Conversation, content: Content) -> None:

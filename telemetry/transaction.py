@@ -237,9 +237,10 @@ class ObservabilityContext:
         if self._span.recording or boundary.as_log:
             boundary.emit(self._span, name, self._timeline.ns(), attributes)
 
-    def log(self, level: Level, message: str, **fields: object) -> None:
+    def log(self, level: Level, message: str, *, error: BaseException | None = None, **fields: object) -> None:
+        """`error` is told with its stack."""
         extra = log_fields(self._span.context, {"transaction_id": self.transaction_id, **fields})
-        _log.log(logging.getLevelNamesMapping()[level.upper()], message, extra=extra)
+        _log.log(logging.getLevelNamesMapping()[level.upper()], message, exc_info=error, extra=extra)
 
     def finish(
         self, outcome: Outcome, *, status: int, error_type: str | None = None, detail: str | None = None

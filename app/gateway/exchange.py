@@ -139,7 +139,7 @@ class Exchange:
 
     async def _answer(self, error: GatewayError) -> None:
         if isinstance(error, InternalError):
-            self.obs.log("error", "the gateway failed", detail=error.detail, exc_info=error)
+            self.obs.log("error", "the gateway failed", detail=error.detail, error=error)
         if isinstance(error, ClientDisconnected) or self.reply.complete or self.reply.client_is_gone:
             return
         if not self.reply.started:

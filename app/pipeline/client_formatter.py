@@ -51,7 +51,10 @@ class _Formatting:
         self._left = b""
 
     def take(self, items: Sequence[ModelResponse]) -> bool:
-        data = self._formatted(items)
+        self._chunk_out(*items)
+        # When nothing else is active, the time is this stage's anyway.
+        by_itself = len(items) == 1 and not self._ledger.active
+        data = self._format(items[0]) if by_itself else self._formatted(items)
         if not data or self._output.offer(data):
             return True
         self._left = data
@@ -66,10 +69,6 @@ class _Formatting:
             await self._output.put(data)
 
     def _formatted(self, chunks: Sequence[ModelResponse]) -> bytes:
-        """When nothing else is active, the time is this stage's anyway."""
-        self._chunk_out(*chunks)
-        if not self._ledger.active:
-            return self._format(chunks[0]) if len(chunks) == 1 else b"".join(map(self._format, chunks))
         self._ledger.enter("format")
         try:
             return b"".join(map(self._format, chunks))

@@ -47,7 +47,7 @@ class PolicyExecutor:
                 output_queue.fail(error)
             except Exception as error:
                 stage.failed(error)
-                obs.log("error", "the policy executor failed", exc_info=error)
+                obs.log("error", "the policy executor failed", error=error)
                 output_queue.fail(InternalError(detail=repr(error)))
             finally:
                 await close_stream(input_stream)
@@ -105,7 +105,6 @@ class PolicyExecutor:
         try:
             async for batch in stream:
                 patience.pause()
-                ledger.leave("upstream")
                 chunk_in(*batch)
                 await feed(*batch)
                 ledger.enter("upstream")

@@ -31,16 +31,22 @@ class EventReader:
         self._at_start = True
         self._begun = False
 
+    def only_event(self, data: bytes) -> Item | None:
+        """The most frequent read, quickly: just one event of the plain form. None for others, which are to be fed."""
+        end = len(data) - 2
+        line = data.find(b"\n")
+        if not self._begun or self._pending or self._has_cr or end > self._limit or not data.endswith(b"\n\n"):
+            return None
+        if line == end:
+            return (data, b"", data[6:end]) if data.startswith(b"data: ") and b"\r" not in data else None
+        if data.find(b"\n", line + 1) != end or not data.startswith(b"event: ") or b"\r" in data:
+            return None
+        return (data, data[7:line], data[line + 7 : end]) if data.startswith(b"data: ", line + 1) else None
+
     def feed(self, data: bytes) -> list[Item]:
         if not self._has_cr and b"\r" in data:
             self._has_cr = True
         if not self._pending:
-            # By far the most frequent read: whole events of the plain form.
-            items: list[Item] = []
-            if self._begun and not self._has_cr and len(data) <= self._limit:
-                if _take_plain(data, 0, items) == len(data):
-                    return items
-                items.clear()
             return self._take(data, 0, 0, False)
         seen = max(self._block_start, len(self._pending) - _LONGEST_BLANK_LINE + 1)
         self._pending += data

@@ -112,7 +112,15 @@ class Events:
         """What the bytes complete."""
         if not self.count:
             self.head += data[: _HEAD - len(self.head)]
-        return self._decode(self.reader.feed(data), self.chunk)
+        only = self.reader.only_event(data)
+        if only is not None:
+            raw, _, said = only
+            quick = self._decoder.quick(raw, self.count, said)
+            if quick is not None:
+                self.count += 1
+                return [quick]
+        items = [only] if only is not None else self.reader.feed(data)
+        return self._decode(items, self.chunk) if items else []
 
     def finish(self) -> list[ModelResponse]:
         return self._decode(self.reader.finish(), self.last_chunk)

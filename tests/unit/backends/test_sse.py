@@ -16,7 +16,11 @@ _BODIES = st.lists(_PIECES, max_size=12).map(b"".join)
 
 def read(*pieces: bytes, limit: int = 1000) -> list[Item]:
     reader = EventReader(limit)
-    return [item for piece in pieces for item in reader.feed(piece)] + reader.finish()
+    items: list[Item] = []
+    for piece in pieces:
+        only = reader.only_event(piece)
+        items += reader.feed(piece) if only is None else [only]
+    return items + reader.finish()
 
 
 def said(*pieces: bytes) -> list[tuple[bytes, bytes]]:
@@ -40,6 +44,32 @@ def test_line_ends_of_every_kind_mean_the_same(blocks: list[bytes]) -> None:
 
 def test_each_event_has_its_name_and_its_data() -> None:
     assert said(b"data: a\n\nevent: b\ndata: c\n\ndata:d\n\n") == [(b"", b"a"), (b"b", b"c"), (b"", b"d")]
+
+
+def test_what_is_more_than_one_plain_event_has_to_be_fed() -> None:
+    reader = EventReader(1000)
+    reader.feed(b"data: first\n\n")
+    assert reader.only_event(b"data: x\n\n") == (b"data: x\n\n", b"", b"x")
+    assert reader.only_event(b"event: e\ndata: y\n\n") == (b"event: e\ndata: y\n\n", b"e", b"y")
+    others = [
+        b"data: a\n\ndata: b\n\n",
+        b"data: a\r\n\n",
+        b"data:a\n\n",
+        b": c\n\n",
+        b"data: a\n",
+        b"\n\n",
+        b"",
+        b"data: ",
+    ]
+    others += [
+        b"event: e\ndata: a\ndata: b\n\n",
+        b"event: e\n: c\n\n",
+        b"event: e\n\n",
+        b"data: " + b"a" * 2000 + b"\n\n",
+    ]
+    assert [reader.only_event(other) for other in others] == [None] * len(others)
+    reader.feed(b"data: half")
+    assert reader.only_event(b"data: x\n\n") is None
 
 
 def test_several_data_lines_are_joined_by_a_newline() -> None:

@@ -95,6 +95,17 @@ def test_uvicorn_writes_through_the_same_handler(console: Console) -> None:
     assert [line["message"] for line in console.lines()] == ["started"]
 
 
+def test_a_defect_is_told_with_its_stack(console: Console) -> None:
+    obs = Bench().open()
+    try:
+        raise KeyError("boom")
+    except KeyError as error:
+        obs.log("error", "failed", error=error)
+    [line] = [line for line in console.lines() if line["message"] == "failed"]
+    assert "KeyError: 'boom'" in line["exception"]
+    assert "test_a_defect_is_told_with_its_stack" in str(line["exception"])
+
+
 def test_the_access_line_of_a_transaction(console: Console) -> None:
     bench = Bench()
     obs = bench.open()
