@@ -102,7 +102,7 @@ def test_a_defect_is_told_with_its_stack(console: Console) -> None:
     except KeyError as error:
         obs.log("error", "failed", error=error)
     [line] = [line for line in console.lines() if line["message"] == "failed"]
-    assert "KeyError: 'boom'" in line["exception"]
+    assert "KeyError: 'boom'" in str(line["exception"])
     assert "test_a_defect_is_told_with_its_stack" in str(line["exception"])
 
 
