@@ -16,7 +16,11 @@ from msgspec.structs import replace
 
 _decode = msgspec.json.Decoder().decode
 
-Dialect = Literal["openai_chat", "anthropic_messages", "openai_responses"]
+Dialect = Literal[
+    "openai_chat", "anthropic_messages", "openai_responses", "openai_completions", "openai_embeddings"
+]
+Operation = Literal["chat", "text_completion", "embeddings"]
+"""`gen_ai.operation.name` of OpenTelemetry's conventions."""
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 FinishReason = str
 """OpenAI's word: stop, length, tool_calls, content_filter, function_call; others as the provider said them."""
@@ -167,6 +171,12 @@ class Request(Struct, frozen=True, kw_only=True):
     headers: dict[str, str] = {}
     """Client headers that may go to a provider of the same dialect (`anthropic-beta`, ...), lower-case names."""
     native: NativeRequest | None = None
+    raw: bytes | None = None
+    """The client's own body, on routes that pass it on. It holds only for the very object that it came with."""
+
+    @property
+    def operation(self) -> Operation:
+        return operation_of(self.dialect)
 
     def native_messages(self, dialect: Dialect) -> dict[str, Any] | None:
         """The body that has the messages as the client wrote them, where nobody changed any."""
@@ -186,6 +196,16 @@ class Request(Struct, frozen=True, kw_only=True):
         if all(new is old for new, old in zip(messages, self.messages, strict=True)):
             return self
         return replace(self, messages=messages)
+
+
+def operation_of(dialect: Dialect) -> Operation:
+    match dialect:
+        case "openai_completions":
+            return "text_completion"
+        case "openai_embeddings":
+            return "embeddings"
+        case _:
+            return "chat"
 
 
 def _map_message(

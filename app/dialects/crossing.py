@@ -38,6 +38,14 @@ OPENAI_BODY: dict[str, Fate] = {
 }
 OPENAI_MESSAGE: dict[str, Fate] = {"audio": "refused", "name": "dropped", "annotations": "dropped"}
 
+COMPLETIONS_BODY: dict[str, Fate] = {
+    "best_of": "refused",
+    "echo": "refused",
+    "logprobs": "refused",
+    "suffix": "refused",
+}
+"""Of legacy completions, for models that only chat."""
+
 ANTHROPIC_BODY: dict[str, Fate] = {
     "cache_control": "dropped",
     "container": "refused",
@@ -99,7 +107,7 @@ OPAQUE_PARTS: dict[str, Fate] = {
 _FOR_THE_CLIENT = frozenset(["custom", "namespace"])
 _THINKING = "rs_"
 _LOGPROBS = "message.output_text.logprobs"
-_HARMLESS: dict[str, object] = {"modalities": ["text"]}
+_HARMLESS: dict[str, object] = {"modalities": ["text"], "best_of": 1}
 
 
 def refuse_losses(extra: Mapping[str, Any], fates: Mapping[str, Fate], path: str = "") -> None:

@@ -18,7 +18,7 @@ def check(dialect: Dialect, body: bytes) -> None:
         return
     events = [_data(line) for line in body.replace(b"\r\n", b"\n").split(b"\n") if line.startswith(b"data:")]
     assert body.endswith(b"\n\n")
-    if dialect == "openai_chat":
+    if dialect != "anthropic_messages":
         assert events.pop() == "[DONE]"
         _check_openai(events)
     else:
@@ -38,7 +38,8 @@ def _check_openai(events: list[Any]) -> None:
         for choice in event["choices"]:
             index, delta = choice.get("index", 0), choice.get("delta") or {}
             opened.add(index)
-            assert index not in finished or not any(delta.values()), "a delta after the finish reason"
+            more = any(delta.values()) or choice.get("text")
+            assert index not in finished or not more, "a delta after the finish reason"
             if choice.get("finish_reason"):
                 finished.add(index)
     assert finished == opened, "a choice without a finish reason"

@@ -18,6 +18,7 @@ _DIALECTS: dict[str, Dialect] = {
     "chat": "openai_chat",
     "messages": "anthropic_messages",
     "responses": "openai_responses",
+    "completions": "openai_completions",
 }
 
 needs_recordings = pytest.mark.skipif(not FOLDER.is_dir(), reason="no folder with recorded streams")
@@ -118,7 +119,8 @@ def _openai(events: list[dict[str, Any]]) -> Said:
                 continue
             delta = choice.get("delta") or choice.get("message") or {}
             told.finish_reason = choice.get("finish_reason") or told.finish_reason
-            told.text += _text(delta.get("content"))
+            # Some repeat a delta's content as a text.
+            told.text += _text(delta.get("content")) if delta else choice.get("text") or ""
             for call in delta.get("tool_calls") or ():
                 _add_call(told, by_index, call)
     return told
@@ -196,6 +198,7 @@ def _responses(events: list[dict[str, Any]]) -> Said:
 
 _READERS: dict[Dialect, Callable[[list[dict[str, Any]]], Said]] = {
     "openai_chat": _openai,
+    "openai_completions": _openai,
     "anthropic_messages": _anthropic,
     "openai_responses": _responses,
 }

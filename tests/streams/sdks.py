@@ -1,5 +1,6 @@
 """The message that the official SDKs make of a body."""
 
+from collections.abc import Callable
 from typing import Any
 
 import anthropic
@@ -31,6 +32,22 @@ def _openai_final(body: bytes) -> dict[str, Any]:
         return stream.current_completion_snapshot.model_dump(mode="python", warnings=False)
 
 
+def _completions_final(body: bytes) -> dict[str, Any]:
+    """The SDK has no way of its own to add them up."""
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=body, headers=_HEADERS))
+    texts: dict[int, str] = {}
+    reasons: dict[int, str | None] = {}
+    with (
+        openai.OpenAI(api_key="k", base_url="http://g/v1", http_client=httpx.Client(transport=transport)) as client,
+        client.completions.create(model="m", prompt="hi", stream=True) as stream,
+    ):
+        chunks = list(stream)
+    for choice in (choice for chunk in chunks for choice in chunk.choices):
+        texts[choice.index or 0] = texts.get(choice.index or 0, "") + (getattr(choice, "text", None) or "")
+        reasons[choice.index or 0] = choice.finish_reason
+    return {"id": chunks[-1].id, "model": chunks[-1].model, "texts": texts, "reasons": reasons}
+
+
 def _anthropic_final(body: bytes) -> dict[str, Any]:
     transport = httpx2.MockTransport(lambda _: httpx2.Response(200, content=body, headers=_HEADERS))
     with (
@@ -51,8 +68,9 @@ def _responses_final(body: bytes) -> dict[str, Any]:
         return {**last.response.model_dump(mode="python", warnings=False), "output_text": last.response.output_text}
 
 
-_READERS = {
+_READERS: dict[Dialect, Callable[[bytes], dict[str, Any]]] = {
     "openai_chat": _openai_final,
     "anthropic_messages": _anthropic_final,
     "openai_responses": _responses_final,
+    "openai_completions": _completions_final,
 }

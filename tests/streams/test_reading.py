@@ -23,7 +23,7 @@ from tests.streams.index import Recording, of, recordings
 from tests.streams.recordings import said as told
 from tests.unit.dialects.decoding import DECODERS
 
-ALL = recordings("chat", "messages", "responses")
+ALL = recordings("chat", "messages", "completions", "responses")
 CHAT = recordings("chat")
 MESSAGES = recordings("messages")
 RESPONSES = recordings("responses")
@@ -31,6 +31,7 @@ DIALECTS: dict[str, Dialect] = {
     "chat": "openai_chat",
     "messages": "anthropic_messages",
     "responses": "openai_responses",
+    "completions": "openai_completions",
 }
 
 CUTS = 20
@@ -232,7 +233,7 @@ def test_a_recording_cut_off_after_any_event_never_ends_well(recording: Recordin
 
 def begin_of_last_word(recording: Recording) -> int:
     body = recording.body
-    if recording.api == "chat":
+    if recording.api in ("chat", "completions"):
         return body.rfind(b"data: [DONE]")
     if recording.api == "messages":
         return body.find(b"event: message_stop")
@@ -258,7 +259,7 @@ def one(chunk: ModelResponse) -> ModelResponse:
 
 
 SAMPLE = [
-    *[one for one in of("chat", "messages") if 900 < one.row["bytes"] < 2500][::6],
+    *[one for one in of("chat", "messages", "completions") if 900 < one.row["bytes"] < 2500][::6],
     *[one for one in of("responses") if one.row["bytes"] < 6000][::9],
 ]
 

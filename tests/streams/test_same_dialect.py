@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import pytest
 from msgspec.structs import replace
 
-from app.dialects import DIALECTS
+from app.dialects import STREAMING
 from app.errors import UpstreamFailed
 from app.messages import Choice, ModelResponse, ToolCall
 from app.policies.base import Policy
@@ -67,7 +67,7 @@ class SaysMore(Policy):
 
 def _body(recording: Recording, chunks: Iterable[ModelResponse], include_usage: bool = True) -> bytes:
     asked = request(recording.dialect, include_usage=include_usage, n=8)
-    formatter = DIALECTS[recording.dialect].formatter(asked, "txn", 7)
+    formatter = STREAMING[recording.dialect].formatter(asked, "txn", 7)
     return b"".join([formatter.format(chunk) for chunk in chunks]) + formatter.finish()
 
 
@@ -89,7 +89,7 @@ def test_an_untouched_stream_is_byte_for_byte_the_providers(recording: Recording
 @_each
 def test_usage_that_nobody_asked_for_is_all_that_is_kept_back(recording: Recording) -> None:
     body = _body(recording, recording.chunks, include_usage=False)
-    assert body == (recording.without_usage if recording.dialect == "openai_chat" else recording.body)
+    assert body == (recording.body if recording.dialect == "anthropic_messages" else recording.without_usage)
     ours, theirs = final_message(recording.dialect, body), final_message(recording.dialect, recording.body)
     # Some providers name their fingerprint in that event only.
     beside = {"usage": None, "system_fingerprint": None}
@@ -120,7 +120,7 @@ def test_a_policys_last_words_come_before_the_end(recording: Recording) -> None:
 
 @pytest.mark.parametrize("recording", FAILED, ids=lambda recording: recording.name)
 def test_a_stream_that_failed_is_the_providers_up_to_the_error(recording: Recording) -> None:
-    formatter = DIALECTS[recording.dialect].formatter(request(recording.dialect, include_usage=True), "txn", 7)
+    formatter = STREAMING[recording.dialect].formatter(request(recording.dialect, include_usage=True), "txn", 7)
     sent = b"".join([formatter.format(chunk) for chunk in recording.chunks])
     assert recording.body.startswith(sent)
     last = formatter.fail(UpstreamFailed("It failed.")).rstrip().rpartition(b"\n")[2]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from app.backends.direct.streaming import Decoder, Events
 from app.dialects.anthropic_messages.response_decoding import ResponseDecoder as AnthropicDecoder
 from app.dialects.openai_chat.response_decoding import ResponseDecoder as OpenAIDecoder
+from app.dialects.openai_completions.response_decoding import ResponseDecoder as CompletionsDecoder
 from app.dialects.openai_responses.response_decoding import ResponseDecoder as ResponsesDecoder
 from app.errors import GatewayError
 from app.messages import Dialect, ModelResponse
@@ -13,6 +14,7 @@ DECODERS: dict[Dialect, Callable[[], Decoder]] = {
     "openai_chat": OpenAIDecoder,
     "anthropic_messages": AnthropicDecoder,
     "openai_responses": ResponsesDecoder,
+    "openai_completions": CompletionsDecoder,
 }
 
 
