@@ -16,9 +16,7 @@ from msgspec.structs import replace
 
 _decode = msgspec.json.Decoder().decode
 
-Dialect = Literal[
-    "openai_chat", "anthropic_messages", "openai_responses", "openai_completions", "openai_embeddings"
-]
+Dialect = Literal["openai_chat", "anthropic_messages", "openai_responses", "openai_completions", "openai_embeddings"]
 Operation = Literal["chat", "text_completion", "embeddings"]
 """`gen_ai.operation.name` of OpenTelemetry's conventions."""
 Role = Literal["system", "developer", "user", "assistant", "tool"]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.errors import BackendError, UpstreamRejected
+from app.messages import Operation
 from app.settings import Deployment, RouterSettings
 
 _FIRST_BACKOFF = 0.25
@@ -74,6 +75,18 @@ def counts_against(error: BackendError) -> bool:
     if isinstance(error, UpstreamRejected):
         return False
     return getattr(error, "upstream_status", None) not in (409, 429)
+
+
+def able(pool: Sequence[Deployment], operation: Operation) -> Sequence[Deployment]:
+    """Those that could do it at all: Anthropic has no embeddings and no completions, nor has a model that is served by
+    the Responses API alone."""
+    match operation:
+        case "chat":
+            return pool
+        case "text_completion":
+            return [one for one in pool if one.backend != "anthropic" and one.responses != "only"]
+        case "embeddings":
+            return [one for one in pool if one.provider != "anthropic" and one.responses != "only"]
 
 
 def by_model(deployments: Sequence[Deployment]) -> Mapping[str, tuple[Deployment, ...]]:

@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 
 from app.backends.attempts import Backend, Trial, completed, streamed, within
 from app.backends.breakers import UpstreamBreakers
-from app.backends.deployments import Exhausted, Failure, Refuse, Try, by_model, next_move
+from app.backends.deployments import Exhausted, Failure, Refuse, Try, able, by_model, next_move
 from app.backends.stored import STORED, Keeper, StoredCall, StoredResponses
-from app.errors import BackendError, BreakerOpen, UnknownModel, UnknownResponse
+from app.errors import BackendError, BreakerOpen, InvalidRequest, UnknownModel, UnknownResponse
 from app.messages import Batch, ModelResponse, Request
 from app.pipeline.breaker import BreakerState, Denied
 from app.settings import Deployment, RouterSettings
@@ -156,13 +156,8 @@ class Router:
     async def _first_answer(
         self, request: Request, obs: ObservabilityContext, ask: _Ask[_Answer]
     ) -> tuple[_Answer, Deployment]:
-        self._pool(request.model)
-        search = _Search(obs, self._clock(), request.model, request.stream)
-        names = (request.model, *self._settings.fallbacks.get(request.model, ()))
-        pools = [self._responses.suited(self._pools[name], request) for name in names]
-        if not any(pools):
-            message = "Nobody who serves this model is known to have made the previous response."
-            raise UnknownResponse(message, param="previous_response_id")
+        search = _Search(obs, self._clock(), request.model, request.stream, request.operation)
+        pools = self._pools_for(request)
         for pool in pools:
             answer = await self._ask_pool(pool, search, ask)
             if answer is not None:
@@ -172,6 +167,19 @@ class Router:
     def _all_failing(self, deployments: Iterable[Deployment]) -> BreakerOpen:
         message = "Every deployment of this model is failing; try again later."
         return BreakerOpen(message, retry_after=self._breakers.retry_after(deployments))
+
+    def _pools_for(self, request: Request) -> list[Sequence[Deployment]]:
+        """The deployments of its model and of each fallback that can do what it asks for, in turn."""
+        own = self._pool(request.model)
+        fallbacks = (self._pools[name] for name in self._settings.fallbacks.get(request.model, ()))
+        pools = [pool for candidates in (own, *fallbacks) if (pool := able(candidates, request.operation))]
+        if not pools:
+            raise InvalidRequest(_unable(request, own), param="model")
+        suited = [self._responses.suited(pool, request) for pool in pools]
+        if not any(suited):
+            message = "Nobody who serves this model is known to have made the previous response."
+            raise UnknownResponse(message, param="previous_response_id")
+        return suited
 
     async def _ask_pool(
         self, pool: Sequence[Deployment], search: _Search, ask: _Ask[_Answer]
@@ -245,6 +253,13 @@ class Router:
         if (backend := self._backends.get(deployment.id)) is None:
             backend = self._backends[deployment.id] = self._make_backend(deployment)
         return backend
+
+
+def _unable(request: Request, pool: Sequence[Deployment]) -> str:
+    who = " and ".join({"the Responses API alone" if one.responses == "only" else "Anthropic": None for one in pool})
+    deployments = ", ".join(one.id for one in pool)
+    wanted = request.operation.replace("_", " ")
+    return f"The model `{request.model}` is served by {who} ({deployments}), which has no {wanted}."
 
 
 def _name(deployment: Deployment) -> str:

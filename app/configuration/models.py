@@ -115,8 +115,8 @@ class _ModelReader:
             self._report.problem((*path, "model_info"), "expected a mapping")
         if not isinstance(info, dict):
             return {}
-        if info.get("mode") not in (None, "chat", "completion", "responses"):
-            self._report.warning((*path, "model_info", "mode"), "only chat is served here")
+        if info.get("mode") not in (None, "chat", "completion", "embedding", "responses"):
+            self._report.warning((*path, "model_info", "mode"), "only chat, completion and embedding are served here")
         endpoints = info.get("supported_endpoints")
         if endpoints is not None and not (
             isinstance(endpoints, list) and all(isinstance(one, str) for one in endpoints)

@@ -282,7 +282,7 @@ def test_what_litellm_knows_and_flowspan_does_not_support_is_only_named() -> Non
     text = """\
 model_list:
   - {model_name: m, rpm: 5, litellm_params: {model: groq/x, tpm: 7, output_cost_per_second: 1},
-     model_info: {mode: embedding}}
+     model_info: {mode: image_generation}}
 guardrails: [x]
 general_settings: {database_url: os.environ/NOT_SET}
 litellm_settings: {callbacks: [x], cache: true}
@@ -300,7 +300,7 @@ router_settings: {routing_strategy: latency-based-routing, allowed_fails: 3}
         "use the gateway's own traces and metrics, or gateway.policies",
         f"f.yaml:6: litellm_settings.cache: {nothing}",
         f"f.yaml:2: model_list[0].rpm: {nothing}",
-        "f.yaml:3: model_list[0].model_info.mode: only chat is served here",
+        "f.yaml:3: model_list[0].model_info.mode: only chat, completion and embedding are served here",
         f"f.yaml:2: model_list[0].litellm_params.tpm: {nothing}",
         f"f.yaml:2: model_list[0].litellm_params.output_cost_per_second: {nothing}",
     ]

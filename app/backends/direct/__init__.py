@@ -1,14 +1,15 @@
 """Providers asked directly: OpenAI's chat completions and Responses API, whoever serves them, and Anthropic's messages.
 
-A request goes `openai`, `responses` or `anthropic` (what is asked) -> `http` (pooled connections) -> `sse` (bytes to
-events) -> `streaming` (events to chunks, each with the provider's own bytes). `openai_apis` knows which of OpenAI's two
-a provider has. What goes wrong is named in `errors`.
+A request goes `openai`, `responses`, `anthropic` or `openai_passing` (what is asked; the last for embeddings and legacy
+completions) -> `http` (pooled connections) -> `sse` (bytes to events) -> `streaming` (events to chunks, each with the
+provider's own bytes). `openai_apis` knows which of OpenAI's two APIs a provider has. What goes wrong is named in `errors`.
 """
 
 from app.backends.direct.anthropic import AnthropicWire
 from app.backends.direct.backend import DirectBackend
 from app.backends.direct.openai import OpenAIWire
 from app.backends.direct.openai_apis import OpenAIBackend, ResponsesBackend
+from app.backends.direct.openai_passing import CompletionsWire, EmbeddingsWire
 from app.backends.direct.responses import ResponsesWire
 from app.settings import Deployment
 
@@ -20,7 +21,13 @@ def make_direct(deployment: Deployment, request_timeout: float) -> DirectBackend
         return DirectBackend(deployment, AnthropicWire(deployment), request_timeout)
     if deployment.responses == "only":
         return ResponsesBackend(deployment, request_timeout)
-    chat = DirectBackend(deployment, OpenAIWire(deployment), request_timeout)
+    chat = DirectBackend(
+        deployment,
+        OpenAIWire(deployment),
+        request_timeout,
+        {"text_completion": CompletionsWire(deployment)},
+        EmbeddingsWire(deployment),
+    )
     if deployment.responses == "none":
         return chat
     return OpenAIBackend(chat, ResponsesBackend(deployment, request_timeout), deployment.responses)

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit, urlunsplit
 from app.backends.direct.backend import Ask
 from app.backends.direct.parameters import merged, operator_of, with_defaults
 from app.backends.direct.providers import route_of
+from app.backends.direct.streaming import parse_body
 from app.dialects.anthropic_messages.request_encoding import encode_request
 from app.dialects.anthropic_messages.response_decoding import ResponseDecoder, decode_response
 from app.messages import Dialect, ModelResponse, Native, Request
@@ -22,6 +23,7 @@ _COUNTED = frozenset(
 
 class AnthropicWire:
     dialect: Dialect = "anthropic_messages"
+    parse = staticmethod(parse_body)
 
     def __init__(self, deployment: Deployment) -> None:
         route = route_of(deployment.model, deployment.params)

@@ -7,25 +7,25 @@ closed as soon as nobody reads any more, and goes back to the pool only after a 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import aiohttp
 import msgspec
 
-from app.backends.direct.errors import in_band, lost, no_answer, refusal
+from app.backends.direct.errors import Scrub, in_band, lost, no_answer, refusal
 from app.backends.direct.http import Connections
 from app.backends.direct.streaming import (
     BODY_LIMIT,
     Decoder,
     first_bytes,
-    parse_body,
     read_body,
     read_stream,
 )
 from app.dialects.errors import ProviderFailed
 from app.dialects.estimate import estimate_input_tokens
 from app.errors import UpstreamTimeout
-from app.messages import Batch, Dialect, ModelResponse, Native, Request
+from app.messages import Batch, Dialect, ModelResponse, Native, Operation, Request
 from app.settings import Deployment
 from telemetry.context import Attempt
 from telemetry.redact import Scrubber
@@ -40,12 +40,12 @@ class Ask:
 
     url: str
     headers: dict[str, str]
-    body: dict[str, Any] | None
+    body: dict[str, Any] | msgspec.Raw | None
     method: str = "POST"
 
 
 class Wire(Protocol):
-    """How one dialect is spoken with one deployment; pure."""
+    """How one dialect is spoken with one deployment; pure. `parse` and `decode_response` are for whole answers."""
 
     dialect: Dialect
     url: str
@@ -54,28 +54,50 @@ class Wire(Protocol):
     def ask_count(self, request: Request) -> Ask | None:
         """None where the provider does not count."""
 
-    def decoder(self) -> Decoder: ...
+    def parse(self, body: bytes, scrub: Scrub) -> dict[str, Any]:
+        """A whole answer's JSON, or the error that it is."""
+
     def decode_response(self, body: dict[str, Any], native: Native) -> ModelResponse: ...
 
 
+class StreamingWire(Wire, Protocol):
+    def decoder(self) -> Decoder: ...
+
+
 class DirectBackend:
-    def __init__(self, deployment: Deployment, wire: Wire, request_timeout: float) -> None:
+    """`wire` is the deployment's main one; `spoken` and `embeddings` are for what it can do beside chat."""
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        wire: StreamingWire,
+        request_timeout: float,
+        spoken: Mapping[Operation, StreamingWire] = MappingProxyType({}),
+        embeddings: Wire | None = None,
+    ) -> None:
         self._wire = wire
+        self._spoken = spoken
+        self._embeddings = embeddings
         self._timeout = float(deployment.timeout or request_timeout)
         self._scrub = Scrubber(_secrets(deployment.params))
         verify = deployment.params.get("ssl_verify")
         self._connections = Connections(wire.url, verify if isinstance(verify, bool | str) else True)
 
     def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]:
-        def ask() -> Awaitable[aiohttp.ClientResponse]:
-            return self._answer(self._wire.ask(request, True), "text/event-stream", attempt)
+        wire = self._spoken.get(request.operation, self._wire)
 
-        return read_stream(ask, self._wire.decoder(), self._scrub)
+        def ask() -> Awaitable[aiohttp.ClientResponse]:
+            return self._answer(wire.ask(request, True), "text/event-stream", attempt)
+
+        return read_stream(ask, wire.decoder(), self._scrub)
 
     async def complete(self, request: Request, attempt: Attempt) -> ModelResponse:
-        body, said = await self._whole(self._wire.ask(request, False), attempt)
+        wire: Wire = self._spoken.get(request.operation, self._wire)
+        if request.operation == "embeddings" and self._embeddings is not None:
+            wire = self._embeddings
+        body, said = await self._whole(wire, wire.ask(request, False), attempt)
         try:
-            return self._wire.decode_response(said, Native(self._wire.dialect, body, data=body))
+            return wire.decode_response(said, Native(wire.dialect, body, data=body))
         except ProviderFailed as failure:
             raise in_band(failure.said, self._scrub) from None
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
@@ -87,7 +109,7 @@ class DirectBackend:
             return estimate_input_tokens(request)
         try:
             async with asyncio.timeout(self._timeout):
-                body, said = await self._whole(ask, None)
+                body, said = await self._whole(self._wire, ask, None)
         except TimeoutError as error:
             raise UpstreamTimeout("The provider did not answer in time.") from error
         counted = said.get("input_tokens")
@@ -98,13 +120,13 @@ class DirectBackend:
     async def aclose(self) -> None:
         await self._connections.aclose()
 
-    async def _whole(self, ask: Ask, attempt: Attempt | None) -> tuple[bytes, dict[str, Any]]:
+    async def _whole(self, wire: Wire, ask: Ask, attempt: Attempt | None) -> tuple[bytes, dict[str, Any]]:
         response = await self._answer(ask, "application/json", attempt)
         try:
             body = await read_body(response, BODY_LIMIT, self._scrub)
         finally:
             response.close()
-        return body, parse_body(body, self._scrub)
+        return body, wire.parse(body, self._scrub)
 
     async def _answer(self, ask: Ask, wanted: str, attempt: Attempt | None) -> aiohttp.ClientResponse:
         """A good answer's head; the caller closes it."""

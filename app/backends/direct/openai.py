@@ -6,6 +6,7 @@ from app.backends.direct.backend import Ask
 from app.backends.direct.openai_address import azure_version, chat_url, key_headers
 from app.backends.direct.parameters import merged, operator_of
 from app.backends.direct.providers import Provider, provider_for, route_of
+from app.backends.direct.streaming import parse_body
 from app.dialects.openai_chat.request_encoding import encode_request
 from app.dialects.openai_chat.response_decoding import ResponseDecoder, decode_response
 from app.messages import Dialect, ModelResponse, Native, Request
@@ -18,6 +19,7 @@ _AZURE_KNOWS_STREAM_OPTIONS = "2024-09-01"
 
 class OpenAIWire:
     dialect: Dialect = "openai_chat"
+    parse = staticmethod(parse_body)
 
     def __init__(self, deployment: Deployment) -> None:
         route = route_of(deployment.model, deployment.params)
@@ -58,14 +60,16 @@ class OpenAIWire:
         body.pop("stream", None)
         if stream:
             body["stream"] = True
-            if self._asks_for_usage():
+            if asks_for_usage(self._provider, self._version):
                 body["stream_options"] = {**options, "include_usage": True}
         return _in_its_words(body, self._provider)
 
-    def _asks_for_usage(self) -> bool:
-        if self._version is not None and self._version[:4].isdecimal():
-            return self._version[:10] >= _AZURE_KNOWS_STREAM_OPTIONS
-        return self._provider.takes_stream_options
+
+def asks_for_usage(provider: Provider, version: str | None) -> bool:
+    """Whether it understands the wish for usage in a stream; `version` is Azure's."""
+    if version is not None and version[:4].isdecimal():
+        return version[:10] >= _AZURE_KNOWS_STREAM_OPTIONS
+    return provider.takes_stream_options
 
 
 def _in_its_words(body: dict[str, Any], provider: Provider) -> dict[str, Any]:

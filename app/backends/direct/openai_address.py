@@ -1,6 +1,7 @@
 """Where OpenAI's two APIs are at a provider, and how it knows the gateway; Azure's way included. Pure."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import SplitResult, urlencode, urlsplit, urlunsplit
 
@@ -37,6 +38,15 @@ def responses_url(route: Route, version: str | None) -> str:
     elif not path.endswith(_RESPONSES):
         path = path.removesuffix(_CHAT) + _RESPONSES
     return urlunsplit((parts.scheme, parts.netloc, path, query, ""))
+
+
+def url_beside_chat(route: Route, version: str | None, resource: str) -> str:
+    """Of what is found where chat completions are. A base may name it, as providers show it."""
+    parts = _split(route)
+    path = parts.path.rstrip("/")
+    base = parts._replace(path=path if path.endswith(_CHAT) else path.removesuffix(resource))
+    chat = urlsplit(chat_url(replace(route, base=urlunsplit(base)), version))
+    return urlunsplit(chat._replace(path=chat.path.removesuffix(_CHAT) + resource))
 
 
 def key_headers(route: Route, params: Mapping[str, Any]) -> dict[str, str]:

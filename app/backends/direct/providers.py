@@ -104,7 +104,7 @@ def provider_for(route: Route) -> Provider:
 def route_of(model: str, params: Mapping[str, Any], info: Mapping[str, Any] = _NOTHING) -> Route | None:
     """None for what only LiteLLM can reach. `info` is the entry's `model_info`."""
     base = params.get("api_base") or params.get("base_url") or None
-    if info.get("mode") not in (None, "chat", "responses") or not isinstance(base, str | None):
+    if info.get("mode") not in (None, "chat", "embedding", "responses") or not isinstance(base, str | None):
         return None
     if any(params.get(name) is not None for name in _LITELLM_ONLY):
         return None

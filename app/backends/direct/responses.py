@@ -10,6 +10,7 @@ from app.backends.direct.openai import FORWARDED
 from app.backends.direct.openai_address import azure_version, key_headers, responses_url
 from app.backends.direct.parameters import Operator, merged, operator_of, replace_defaults, with_defaults
 from app.backends.direct.providers import route_of
+from app.backends.direct.streaming import parse_body
 from app.backends.stored import StoredCall
 from app.dialects.openai_responses.request_encoding import encode_request
 from app.dialects.openai_responses.response_decoding import ResponseDecoder, decode_response
@@ -30,6 +31,7 @@ def _in_its_words(operator: Operator) -> Operator:
 
 class ResponsesWire:
     dialect: Dialect = "openai_responses"
+    parse = staticmethod(parse_body)
 
     def __init__(self, deployment: Deployment) -> None:
         params = deployment.params

@@ -5,13 +5,23 @@ upstream connection is closed within a second of the stream's end, whoever ended
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Coroutine, Iterator
 from types import ModuleType
 from typing import Any
 
 from app.backends.litellm import loading
 from app.backends.litellm.lifetimes import Lifetimes
 from app.backends.litellm.parameters import Provider, arguments, provider_of
+from app.backends.litellm.passing import (
+    as_chat,
+    embedding_arguments,
+    from_embedding,
+    from_text_completion,
+    in_one_chunk,
+    takes_texts,
+    text_arguments,
+    text_client,
+)
 from app.backends.litellm.repair import Repair, without_server_calls
 from app.backends.litellm.tap import Heard, tap
 from app.errors import UpstreamFailed, UpstreamTruncated
@@ -31,12 +41,16 @@ class LiteLLMBackend:
         self._scrub = Scrubber(_secrets(deployment.params))
         self._provider: Provider | None = None
         self._lifetimes = Lifetimes()
+        self._text_client: Any = None
 
     async def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]:
         litellm = await _loaded()
         # It imports LiteLLM itself, so it comes after that is ready.
         from app.backends.litellm.conversion import from_litellm, with_usage
 
+        if self._asks_for_text(litellm, request):
+            yield (in_one_chunk(await self._text(litellm, request, attempt)),)
+            return
         wrapper = await self._call(litellm, request, attempt.trace_headers, stream=True)
         heard, started = tap(wrapper), False
         repair = Repair(heard)
@@ -58,6 +72,10 @@ class LiteLLMBackend:
         litellm = await _loaded()
         from app.backends.litellm.conversion import from_litellm
 
+        if request.operation == "embeddings":
+            return await self._vectors(litellm, request, attempt)
+        if self._asks_for_text(litellm, request):
+            return await self._text(litellm, request, attempt)
         answer = await self._call(litellm, request, attempt.trace_headers, stream=False)
         return without_server_calls(from_litellm(answer))
 
@@ -71,14 +89,35 @@ class LiteLLMBackend:
 
     async def aclose(self) -> None:
         await self._lifetimes.aclose()
+        if self._text_client is not None:
+            await self._text_client.close()
         await loading.close_clients()
 
+    def _asks_for_text(self, litellm: ModuleType, request: Request) -> bool:
+        return request.operation == "text_completion" and takes_texts(
+            litellm, self._its_provider(litellm), self._deployment.model
+        )
+
+    async def _text(self, litellm: ModuleType, request: Request, attempt: Attempt) -> ModelResponse:
+        said = text_arguments(request, self._deployment, **self._common(litellm, attempt.trace_headers))
+        if self._text_client is None:
+            self._text_client = text_client(litellm, self._deployment, self._timeout)
+        return from_text_completion(await self._answer(litellm.atext_completion(client=self._text_client, **said)))
+
+    async def _vectors(self, litellm: ModuleType, request: Request, attempt: Attempt) -> ModelResponse:
+        said = embedding_arguments(request, self._deployment, **self._common(litellm, attempt.trace_headers))
+        return from_embedding(await self._answer(litellm.aembedding(**said)))
+
     async def _call(self, litellm: ModuleType, request: Request, trace_headers: dict[str, str], *, stream: bool) -> Any:
+        return await self._answer(
+            litellm.acompletion(**self._arguments(litellm, request, trace_headers, stream=stream))
+        )
+
+    async def _answer(self, asking: Coroutine[Any, Any, Any]) -> Any:
         from app.backends.litellm.errors import translate
 
-        said = self._arguments(litellm, request, trace_headers, stream=stream)
         try:
-            return await self._lifetimes.call(litellm.acompletion(**said))
+            return await self._lifetimes.call(asking)
         except Exception as error:
             raise translate(error, self._scrub) from error
 
@@ -93,17 +132,22 @@ class LiteLLMBackend:
     def _arguments(
         self, litellm: ModuleType, request: Request, trace_headers: dict[str, str], *, stream: bool
     ) -> dict[str, Any]:
+        if request.operation == "text_completion":
+            request = as_chat(request)
+        return arguments(request, self._deployment, stream=stream, **self._common(litellm, trace_headers))
+
+    def _common(self, litellm: ModuleType, trace_headers: dict[str, str]) -> dict[str, Any]:
+        return {
+            "provider": self._its_provider(litellm),
+            "timeout": self._timeout,
+            "reserved": loading.reserved_names(),
+            "trace_headers": trace_headers,
+        }
+
+    def _its_provider(self, litellm: ModuleType) -> Provider:
         if self._provider is None:
             self._provider = self._find_provider(litellm)
-        return arguments(
-            request,
-            self._deployment,
-            self._provider,
-            stream=stream,
-            timeout=self._timeout,
-            reserved=loading.reserved_names(),
-            trace_headers=trace_headers,
-        )
+        return self._provider
 
     def _find_provider(self, litellm: ModuleType) -> Provider:
         model, params = self._deployment.model, self._deployment.params

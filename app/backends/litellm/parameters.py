@@ -99,7 +99,7 @@ def arguments(
 ) -> dict[str, Any]:
     """`reserved`: every name that LiteLLM gives a meaning to."""
     body = _body(request, provider)
-    operator = {name: value for name, value in deployment.params.items() if name not in _OURS}
+    operator = operator_arguments(deployment)
     client = {name: value for name, value in body.items() if name in CLIENT_ARGUMENTS}
     client |= _beyond_openai(request, provider)
     fixed: dict[str, Any] = {
@@ -115,11 +115,35 @@ def arguments(
     if stream:
         fixed["stream_options"] = _stream_options(request)
     merged = _without_other_limit(operator, client) | client | fixed
-    if extra := _extra_body(body, request, provider, reserved) | (operator.get("extra_body") or {}):
-        merged["extra_body"] = extra
+    beyond = request.dialect == "openai_chat" and provider.openai_compatible
+    extra = extra_body(body, CLIENT_ARGUMENTS, reserved) if beyond else {}
+    return merged | beside(request, operator, provider, extra, trace_headers)
+
+
+def operator_arguments(deployment: Deployment) -> dict[str, Any]:
+    return {name: value for name, value in deployment.params.items() if name not in _OURS}
+
+
+def extra_body(body: Mapping[str, Any], arguments: Set[str], reserved: Set[str]) -> dict[str, Any]:
+    """What is no argument and means nothing to LiteLLM itself."""
+    named = arguments | _NEVER_IN_BODY | (reserved - _KNOWN_TO_LITELLM_BUT_HARMLESS)
+    return {name: value for name, value in body.items() if name not in named and not name.startswith(("litellm", "_"))}
+
+
+def beside(
+    request: Request,
+    operator: Mapping[str, Any],
+    provider: Provider,
+    extra: dict[str, Any],
+    trace_headers: Mapping[str, str],
+) -> dict[str, Any]:
+    """What goes to the provider beside LiteLLM's arguments; the operator's word counts before the client's."""
+    found: dict[str, Any] = {}
+    if extra := extra | (operator.get("extra_body") or {}):
+        found["extra_body"] = extra
     if headers := _headers(request, provider) | (operator.get("extra_headers") or {}) | dict(trace_headers):
-        merged["extra_headers"] = headers
-    return merged
+        found["extra_headers"] = headers
+    return found
 
 
 def _body(request: Request, provider: Provider) -> dict[str, Any]:
@@ -172,13 +196,6 @@ def _without_other_limit(operator: dict[str, Any], client: dict[str, Any]) -> di
     if limits.isdisjoint(client):
         return operator
     return {name: value for name, value in operator.items() if name not in limits}
-
-
-def _extra_body(body: dict[str, Any], request: Request, provider: Provider, reserved: Set[str]) -> dict[str, Any]:
-    if request.dialect != "openai_chat" or not provider.openai_compatible:
-        return {}
-    named = CLIENT_ARGUMENTS | _NEVER_IN_BODY | (reserved - _KNOWN_TO_LITELLM_BUT_HARMLESS)
-    return {name: value for name, value in body.items() if name not in named and not name.startswith(("litellm", "_"))}
 
 
 def _headers(request: Request, provider: Provider) -> dict[str, str]:

@@ -6,10 +6,11 @@ Each request counts; whether a fault meets it is decided by that count and by th
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from typing import NoReturn, assert_never
 
 from app.backends.simulated.answer import answer, chunks, count_request_tokens, whole
+from app.backends.simulated.passing import text_answers, text_chunks, vectors, whole_texts
 from app.backends.simulated.scenario import Fault, Scenario
 from app.dialects.crossing import refuse_losses_of_responses
 from app.errors import UpstreamFailed, UpstreamRejected, UpstreamTimeout, UpstreamTruncated, UpstreamUnreachable
@@ -43,7 +44,7 @@ class SimulatedBackend:
         await self._pause(self._scenario.first_delay)
         _refuse(fault)
         sent = 0
-        for chunk in chunks(answer(self._scenario, request, turn), self._like()):
+        for chunk in self._chunks(request, turn):
             if fault and sent == fault.after_chunks:
                 await self._break(fault, sent)
             if sent:
@@ -56,12 +57,12 @@ class SimulatedBackend:
 
     async def complete(self, request: Request, attempt: Attempt) -> ModelResponse:
         fault, turn = self._begin(request)
-        said = answer(self._scenario, request, turn)
-        await self._pause(self._scenario.first_delay + self._scenario.delay * len(said.pieces))
+        response, pieces = self._whole(request, turn)
+        await self._pause(self._scenario.first_delay + self._scenario.delay * pieces)
         _refuse(fault)
         if fault:
             await self._break(fault, fault.after_chunks)
-        return whole(said, self._like())
+        return response
 
     async def count_tokens(self, request: Request) -> int:
         return count_request_tokens(request)
@@ -77,10 +78,26 @@ class SimulatedBackend:
         hit = fault is not None and fault.meets(self._requests, self._rng.random())
         return (fault if hit else None), self._requests - 1
 
-    def _like(self) -> ModelResponse:
-        return ModelResponse(
-            id=f"chatcmpl-simulated-{self._rng.getrandbits(48):012x}", created=int(self._now()), model=self._model
-        )
+    def _chunks(self, request: Request, turn: int) -> Iterator[ModelResponse]:
+        if request.operation == "text_completion":
+            return text_chunks(text_answers(self._scenario, request, turn), self._like("cmpl"))
+        return chunks(answer(self._scenario, request, turn), self._like())
+
+    def _whole(self, request: Request, turn: int) -> tuple[ModelResponse, int]:
+        """With the number of pieces that it would come in."""
+        match request.operation:
+            case "chat":
+                said = answer(self._scenario, request, turn)
+                return whole(said, self._like()), len(said.pieces)
+            case "text_completion":
+                answers = text_answers(self._scenario, request, turn)
+                return whole_texts(answers, self._like("cmpl")), sum(len(said.pieces) for said in answers)
+            case "embeddings":
+                return vectors(request, self._like()), 0
+
+    def _like(self, kind: str = "chatcmpl") -> ModelResponse:
+        id = f"{kind}-simulated-{self._rng.getrandbits(48):012x}"
+        return ModelResponse(id=id, created=int(self._now()), model=self._model)
 
     async def _pause(self, seconds: float) -> None:
         if seconds > 0:

@@ -19,7 +19,7 @@ def asked(**fields: Any) -> Request:
 
 def body_for(request: Request | None = None, stream: bool = True, **params: Any) -> dict[str, Any]:
     body = ResponsesWire(deployment(OPENAI, **params)).ask(request or asked(), stream).body
-    assert body is not None
+    assert isinstance(body, dict)
     return body
 
 
@@ -51,7 +51,8 @@ def test_azure_has_it_at_the_resource_and_names_the_deployment_in_the_body(
 ) -> None:
     wire = ResponsesWire(deployment("azure/d1", api_base=base, api_version=version))
     ask = wire.ask(asked(), True)
-    assert (ask.url, ask.headers["api-key"], (ask.body or {})["model"]) == (url, KEY, "d1")
+    assert isinstance(ask.body, dict)
+    assert (ask.url, ask.headers["api-key"], ask.body["model"]) == (url, KEY, "d1")
 
 
 @pytest.mark.parametrize(

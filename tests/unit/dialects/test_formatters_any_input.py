@@ -28,6 +28,8 @@ def _check(dialect: Dialect, body: bytes) -> OpenAIStream | AnthropicStream | Re
             return check_anthropic(body)
         case "openai_responses":
             return check_responses(body)
+        case _:
+            raise AssertionError(dialect)
 
 
 @BOUNDED
