@@ -31,7 +31,8 @@ WHERE: tuple[Where, ...] = get_args(Where)
 GATEWAY_SHARE: tuple[Where, ...] = ("policy", "queue", "format")
 """The parts that the gateway itself answers for: its overhead."""
 
-APIS = ("openai_chat", "anthropic_messages", "openai_responses")
+APIS = ("openai_chat", "anthropic_messages", "openai_responses", "openai_completions", "openai_embeddings")
+OPERATIONS = ("chat", "text_completion", "embeddings", "stored_response")
 QUEUES = ("policy_out", "sse")
 OTHER = "other"
 """What a label says when the value is not one that was configured."""

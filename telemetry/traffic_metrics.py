@@ -14,6 +14,7 @@ from telemetry.names import (
     APIS,
     ATTEMPT_REASONS,
     DISCONNECT_PHASES,
+    OPERATIONS,
     OTHER,
     OUTCOMES,
     OVERHEAD_PHASES,
@@ -37,7 +38,7 @@ class Labels:
         self.models = tuple(dict.fromkeys(model for model, _ in configured))
         self.model = Bounded(self.models)
         self.provider = Bounded(provider for _, provider in configured)
-        self.operation = Bounded(("chat",), room=16)
+        self.operation = Bounded(OPERATIONS, room=16)
         self.error_type = Bounded(("", *OUTCOMES), room=64)
         self.api = Bounded(APIS)
 

@@ -1,12 +1,15 @@
-"""The work of an exchange that asks a model for an answer, streamed or whole."""
+"""The work of an exchange that asks a model for an answer: one that is spoken, streamed or whole, or vectors."""
 
 from functools import partial
 from time import time
 from typing import Any
 
+from msgspec.structs import replace
+
+from app.dialects import STREAMING
 from app.errors import UnknownModel
 from app.gateway.exchange import Exchange
-from app.messages import Request
+from app.messages import Request, operation_of
 from app.policies.context import PolicyContext
 from telemetry.names import OTHER
 
@@ -17,7 +20,7 @@ async def complete(exchange: Exchange, body: dict[str, Any]) -> None:
     asked, known = body.get("model"), gateway.router.knows(str(body.get("model")))
     # Before the body is decoded: a request that is refused has a model and a stream, too.
     obs.describe(
-        operation="chat",
+        operation=operation_of(exchange.dialect.name),
         model=str(asked) if known else OTHER,
         stream=body.get("stream") is True,
         policies=gateway.policy_names,
@@ -25,9 +28,11 @@ async def complete(exchange: Exchange, body: dict[str, Any]) -> None:
     request = exchange.dialect.decode_request(body, exchange.headers)
     if not known:
         raise UnknownModel(f"The model `{request.model[:200]}` does not exist here.", param="model")
+    if request.operation != "chat":
+        request = replace(request, raw=exchange.body)
     policy_ctx = PolicyContext(obs.transaction_id, request)
     policy_ctx.request = request = await gateway.orchestrator.process_request(request, policy_ctx, obs)
-    obs.recorder.request_sent(partial(_same, request))
+    obs.recorder.request_sent(partial(replace, request, native=None, raw=None))
     if request.stream:
         await _stream(exchange, request, policy_ctx)
     else:
@@ -35,7 +40,7 @@ async def complete(exchange: Exchange, body: dict[str, Any]) -> None:
 
 
 async def _stream(exchange: Exchange, request: Request, policy_ctx: PolicyContext) -> None:
-    formatter = exchange.dialect.formatter(request, exchange.obs.transaction_id, int(time()))
+    formatter = STREAMING[request.dialect].formatter(request, exchange.obs.transaction_id, int(time()))
     exchange.stream_with(formatter)
     await exchange.gateway.orchestrator.process_streaming_response(
         exchange.gateway.router.stream(request, exchange.obs),
@@ -52,7 +57,9 @@ async def _whole(exchange: Exchange, request: Request, policy_ctx: PolicyContext
     with obs.ledger.charge("upstream"):
         response = await exchange.gateway.router.complete(request, obs)
     obs.recorder.chunk_in(response)
-    response = await exchange.gateway.orchestrator.process_full_response(response, policy_ctx, obs)
+    if request.operation != "embeddings":
+        # In vectors there is nothing that a policy could read.
+        response = await exchange.gateway.orchestrator.process_full_response(response, policy_ctx, obs)
     obs.recorder.chunk_out(response)
     if response.native is not None and response.native.dialect == exchange.dialect.name:
         await exchange.reply.json_bytes(200, response.native.raw)

@@ -13,7 +13,7 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from app.backends.router import Router
-from app.dialects import ClientDialect
+from app.dialects import RequestDialect
 from app.dialects.body import parse_body
 from app.dialects.formatter import Formatter
 from app.errors import ClientDisconnected, Draining, GatewayError, InternalError, cause_of
@@ -45,7 +45,7 @@ class Exchange:
     def __init__(
         self,
         gateway: Gateway,
-        dialect: ClientDialect,
+        dialect: RequestDialect,
         scope: Scope,
         headers: dict[str, str],
         receive: Receive,
@@ -55,6 +55,8 @@ class Exchange:
         self.gateway = gateway
         self.dialect = dialect
         self.headers = headers
+        self.body = b""
+        """As it came, once it has."""
         self.obs = open_transaction(gateway.telemetry, dialect.name, scope, headers, route)
         self._connection = connection_of(scope, receive)
         self.reply = Reply(send, self._connection, self.obs)
@@ -124,9 +126,9 @@ class Exchange:
     async def _receive_and_work(self, work: "Work") -> None:
         server = self.gateway.settings.server
         with self.obs.ledger.charge("client"):
-            raw = await read_body(self._receive, self.headers, server.body_limit, server.body_timeout)
+            self.body = await read_body(self._receive, self.headers, server.body_limit, server.body_timeout)
         self._connection.when_lost(self._client_left)
-        await work(self, parse_body(raw, server.json_depth_limit) if self._has_body else {})
+        await work(self, parse_body(self.body, server.json_depth_limit) if self._has_body else {})
 
     def _client_left(self) -> None:
         if self.reply.complete:

@@ -6,7 +6,7 @@ from time import time
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
 
-from app.dialects import DIALECTS, ClientDialect
+from app.dialects import DIALECTS, RequestDialect, openai_completions, openai_embeddings
 from app.gateway.completion import complete
 from app.gateway.count_tokens import count_tokens
 from app.gateway.exchange import Gateway, Work
@@ -15,13 +15,15 @@ from app.gateway.models import models_router
 
 @dataclass(frozen=True)
 class ModelRoute:
-    dialect: ClientDialect
+    dialect: RequestDialect
     work: Work
 
 
 MODEL_ROUTES = {
     "/v1/chat/completions": ModelRoute(DIALECTS["openai_chat"], complete),
     "/v1/responses": ModelRoute(DIALECTS["openai_responses"], complete),
+    "/v1/completions": ModelRoute(openai_completions, complete),
+    "/v1/embeddings": ModelRoute(openai_embeddings, complete),
     "/v1/messages": ModelRoute(DIALECTS["anthropic_messages"], complete),
     "/v1/messages/count_tokens": ModelRoute(DIALECTS["anthropic_messages"], count_tokens),
 }

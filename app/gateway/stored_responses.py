@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlencode
 from starlette.types import Scope
 
 from app.backends.stored import STORED, StoredCall, Tail, is_response_id
+from app.dialects import DIALECTS
 from app.errors import MethodNotAllowed, UnknownResponse
 from app.gateway.exchange import Exchange, Work
 from app.messages import Request
@@ -86,7 +87,7 @@ async def _forward(exchange: Exchange, call: StoredCall) -> None:
 async def _stream(exchange: Exchange, call: StoredCall, model: str) -> None:
     obs = exchange.obs
     request = Request(dialect="openai_responses", model=model, messages=(), stream=True)
-    formatter = exchange.dialect.formatter(request, obs.transaction_id, int(time()))
+    formatter = DIALECTS["openai_responses"].formatter(request, obs.transaction_id, int(time()))
     exchange.stream_with(formatter)
     await exchange.gateway.orchestrator.passing_by(obs).process_streaming_response(
         exchange.gateway.router.stored_stream(call, obs),

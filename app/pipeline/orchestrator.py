@@ -7,6 +7,7 @@ from typing import Literal, TypeVar
 from msgspec.structs import replace
 
 from app.dialects.formatter import Formatter
+from app.dialects.inputs import unreadable
 from app.errors import GatewayError, PolicyError, PolicyFailed, PolicyTimeout, cause_of
 from app.limits import Limit
 from app.messages import Batch, ModelResponse, Request, text_size
@@ -50,10 +51,14 @@ class PolicyOrchestrator:
 
     async def process_request(self, request: Request, policy_ctx: PolicyContext, obs: ObservabilityContext) -> Request:
         """The request as the policies leave it; the same object if none of them changed it."""
+        given = request
         for loaded in self._policies:
             if "on_request" in loaded.hooks:
                 request = await self._guarded(loaded, "on_request", request, policy_ctx, obs)
-        return request
+                if hidden := unreadable(request):
+                    obs.policy_skipped(loaded.name, "content", hidden)
+        # The client's own bytes hold only for the very request that they came with.
+        return request if request is given or request.raw is None else replace(request, raw=None)
 
     def passing_by(self, obs: ObservabilityContext) -> "PolicyOrchestrator":
         """For a response that goes to its client as it is kept: without policies, those that look at responses being

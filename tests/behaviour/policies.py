@@ -64,6 +64,21 @@ class InHook(Policy):
         await self.act(ctx)
 
 
+class Sees(Policy):
+    """Notes the texts of the last request."""
+
+    texts: ClassVar[list[str]] = []
+
+    async def on_request(self, request: Request, ctx: PolicyContext) -> Request:
+        self.texts.clear()
+        request.map_text(self._note)
+        return request
+
+    def _note(self, text: str) -> str:
+        self.texts.append(text)
+        return text
+
+
 class Raises(InHook):
     async def act(self, ctx: PolicyContext | StreamContext) -> None:
         raise ValueError("canary-of-the-policy")

@@ -49,6 +49,8 @@ def test_the_routes_are_the_known_ones(gateway: RunningGateway) -> None:
         MESSAGES,
         RESPONSES,
         *(path for _, path in STORED),
+        "/v1/completions",
+        "/v1/embeddings",
         "/v1/messages/count_tokens",
         "/v1/models",
         "/v1/models/{name:path}",

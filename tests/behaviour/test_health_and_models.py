@@ -46,7 +46,7 @@ def test_a_page_that_cannot_be_is_refused(gateway: RunningGateway, query: str) -
 
 
 def test_an_unknown_route_is_not_found_in_the_askers_dialect(gateway: RunningGateway) -> None:
-    assert set(post(gateway, "/v1/completions", {}).json()) == {"error"}
+    assert set(post(gateway, "/v1/moderations", {}).json()) == {"error"}
     reply = post(gateway, "/v1/complete", {}, ANTHROPIC)
     assert (reply.status, reply.json()["type"]) == (404, "error")
     assert post(gateway, "/v1/messages/batches", {}).json()["type"] == "error"

@@ -2,7 +2,7 @@
 
 A request goes `openai`, `responses`, `anthropic` or `openai_passing` (what is asked; the last for embeddings and legacy
 completions) -> `http` (pooled connections) -> `sse` (bytes to events) -> `streaming` (events to chunks, each with the
-provider's own bytes). `openai_apis` knows which of OpenAI's two APIs a provider has. What goes wrong is named in `errors`.
+provider's own bytes). `openai_apis` knows which of OpenAI's two APIs a provider has, `errors` what goes wrong.
 """
 
 from app.backends.direct.anthropic import AnthropicWire
