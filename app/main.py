@@ -53,7 +53,7 @@ def make_gateway(settings: Settings, policies: Sequence[LoadedPolicy], telemetry
     orchestrator = PolicyOrchestrator(policies, executor, ClientFormatter(), queue_breakers, pipeline)
 
     def backend_of(deployment: Deployment) -> Backend:
-        return make_backend(deployment, settings.router.request_timeout)
+        return make_backend(deployment, settings.router.request_timeout, pipeline.event_limit)
 
     router = Router(
         settings.deployments,

@@ -39,6 +39,8 @@ class PipelineSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Bytes of text that one call of a hook may emit."""
     upstream_idle_timeout: Seconds = Seconds(120)
     """The wait for each next chunk of an open stream."""
+    event_limit: ByteSize = ByteSize(4 * 1024**2)
+    """Bytes in one event of a provider that is asked directly; a longer one ends its stream as an error."""
     keepalive_interval: Seconds = Seconds(15)
     """After so long without a byte the client gets an SSE comment; 0 for never."""
     on_disconnect: Literal["cancel", "finish"] = "cancel"

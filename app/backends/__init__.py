@@ -11,18 +11,20 @@ from app.backends.direct import make_direct, validate_direct
 from app.backends.litellm.loading import load as load_litellm
 from app.backends.router import Backend, Router
 from app.backends.simulated import make_simulated, scenario_of
-from app.settings import Deployment
+from app.settings import Deployment, PipelineSettings
 
 __all__ = ["Backend", "Router", "make_backend", "prepare", "validate"]
 
 
-def make_backend(deployment: Deployment, request_timeout: float = 600.0) -> Backend:
-    """`request_timeout` is for a deployment without a timeout of its own."""
+def make_backend(
+    deployment: Deployment, request_timeout: float = 600.0, event_limit: int = PipelineSettings().event_limit
+) -> Backend:
+    """`request_timeout` is for a deployment without a timeout of its own; `event_limit`, in bytes, for direct ones."""
     match deployment.backend:
         case "simulated":
             return make_simulated(deployment)
         case "openai" | "anthropic":
-            return make_direct(deployment, request_timeout)
+            return make_direct(deployment, request_timeout, event_limit)
         case "litellm":
             from app.backends.litellm.backend import LiteLLMBackend
 

@@ -71,7 +71,7 @@ FINISH = {
 
 
 def read(pieces: Sequence[bytes], api: str) -> tuple[list[ModelResponse], BackendError | None]:
-    events = Events(DECODERS[DIALECTS[api]](), str)
+    events = Events(DECODERS[DIALECTS[api]](), str, 1 << 22)
     chunks: list[ModelResponse] = []
     try:
         for piece in pieces:

@@ -16,21 +16,22 @@ from app.settings import Deployment
 __all__ = ["DirectBackend", "OpenAIBackend", "ResponsesBackend", "make_direct", "validate_direct"]
 
 
-def make_direct(deployment: Deployment, request_timeout: float) -> DirectBackend | OpenAIBackend:
+def make_direct(deployment: Deployment, request_timeout: float, event_limit: int) -> DirectBackend | OpenAIBackend:
     if deployment.backend == "anthropic":
-        return DirectBackend(deployment, AnthropicWire(deployment), request_timeout)
+        return DirectBackend(deployment, AnthropicWire(deployment), request_timeout, event_limit)
     if deployment.responses == "only":
-        return ResponsesBackend(deployment, request_timeout)
+        return ResponsesBackend(deployment, request_timeout, event_limit)
     chat = DirectBackend(
         deployment,
         OpenAIWire(deployment),
         request_timeout,
+        event_limit,
         {"text_completion": CompletionsWire(deployment)},
         EmbeddingsWire(deployment),
     )
     if deployment.responses == "none":
         return chat
-    return OpenAIBackend(chat, ResponsesBackend(deployment, request_timeout), deployment.responses)
+    return OpenAIBackend(chat, ResponsesBackend(deployment, request_timeout, event_limit), deployment.responses)
 
 
 def validate_direct(deployment: Deployment) -> None:

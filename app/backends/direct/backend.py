@@ -5,16 +5,16 @@ closed as soon as nobody reads any more, and goes back to the pool only after a 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import aiohttp
 import msgspec
 
 from app.backends.direct.errors import Scrub, in_band, lost, no_answer, refusal
-from app.backends.direct.http import Connections
+from app.backends.direct.http import Answer, Connections
 from app.backends.direct.streaming import (
     BODY_LIMIT,
     Decoder,
@@ -24,11 +24,13 @@ from app.backends.direct.streaming import (
 )
 from app.dialects.errors import ProviderFailed
 from app.dialects.estimate import estimate_input_tokens
-from app.errors import UpstreamTimeout
+from app.errors import BackendError, UpstreamTimeout
 from app.messages import Batch, Dialect, ModelResponse, Native, Operation, Request
 from app.settings import Deployment
 from telemetry.context import Attempt
 from telemetry.redact import Scrubber
+
+T = TypeVar("T")
 
 _SECRET_NAMES = ("key", "secret", "token", "password", "credential", "authorization")
 _REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id")
@@ -72,12 +74,14 @@ class DirectBackend:
         deployment: Deployment,
         wire: StreamingWire,
         request_timeout: float,
+        event_limit: int,
         spoken: Mapping[Operation, StreamingWire] = MappingProxyType({}),
         embeddings: Wire | None = None,
     ) -> None:
         self._wire = wire
         self._spoken = spoken
         self._embeddings = embeddings
+        self._event_limit = event_limit
         self._timeout = float(deployment.timeout or request_timeout)
         self._scrub = Scrubber(_secrets(deployment.params))
         verify = deployment.params.get("ssl_verify")
@@ -86,22 +90,20 @@ class DirectBackend:
     def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]:
         wire = self._spoken.get(request.operation, self._wire)
 
-        def ask() -> Awaitable[aiohttp.ClientResponse]:
+        def ask() -> Awaitable[Answer]:
             return self._answer(wire.ask(request, True), "text/event-stream", attempt)
 
-        return read_stream(ask, wire.decoder(), self._scrub)
+        return read_stream(ask, wire.decoder(), self._scrub, self._event_limit)
 
     async def complete(self, request: Request, attempt: Attempt) -> ModelResponse:
         wire: Wire = self._spoken.get(request.operation, self._wire)
         if request.operation == "embeddings" and self._embeddings is not None:
             wire = self._embeddings
-        body, said = await self._whole(wire, wire.ask(request, False), attempt)
-        try:
-            return wire.decode_response(said, Native(wire.dialect, body, data=body))
-        except ProviderFailed as failure:
-            raise in_band(failure.said, self._scrub) from None
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-            raise no_answer("an answer of an unknown form", body, self._scrub) from error
+
+        def decode(body: bytes) -> ModelResponse:
+            return wire.decode_response(wire.parse(body, self._scrub), Native(wire.dialect, body, data=body))
+
+        return await self._whole(wire.ask(request, False), attempt, decode)
 
     async def count_tokens(self, request: Request) -> int:
         ask = self._wire.ask_count(request)
@@ -109,26 +111,36 @@ class DirectBackend:
             return estimate_input_tokens(request)
         try:
             async with asyncio.timeout(self._timeout):
-                body, said = await self._whole(self._wire, ask, None)
+                return await self._whole(ask, None, self._count)
         except TimeoutError as error:
             raise UpstreamTimeout("The provider did not answer in time.") from error
-        counted = said.get("input_tokens")
-        if not isinstance(counted, int):
-            raise no_answer("no count of tokens", body, self._scrub)
-        return counted
 
     async def aclose(self) -> None:
         await self._connections.aclose()
 
-    async def _whole(self, wire: Wire, ask: Ask, attempt: Attempt | None) -> tuple[bytes, dict[str, Any]]:
+    def _count(self, body: bytes) -> int:
+        counted = self._wire.parse(body, self._scrub)["input_tokens"]
+        if not isinstance(counted, int):
+            raise TypeError
+        return counted
+
+    async def _whole(self, ask: Ask, attempt: Attempt | None, decode: Callable[[bytes], T]) -> T:
         response = await self._answer(ask, "application/json", attempt)
         try:
             body = await read_body(response, BODY_LIMIT, self._scrub)
+            try:
+                return decode(body)
+            except ProviderFailed as failure:
+                raise in_band(failure.said, self._scrub) from None
+            except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+                raise no_answer("an answer of an unknown form", body, self._scrub) from error
+        except BackendError:
+            response.give_up()
+            raise
         finally:
             response.close()
-        return body, wire.parse(body, self._scrub)
 
-    async def _answer(self, ask: Ask, wanted: str, attempt: Attempt | None) -> aiohttp.ClientResponse:
+    async def _answer(self, ask: Ask, wanted: str, attempt: Attempt | None) -> Answer:
         """A good answer's head; the caller closes it."""
         headers = ask.headers if attempt is None else {**ask.headers, **attempt.trace_headers}
         try:
@@ -145,16 +157,18 @@ class DirectBackend:
             raise
         return response
 
-    async def _check(self, response: aiohttp.ClientResponse, wanted: str) -> None:
+    async def _check(self, response: Answer, wanted: str) -> None:
         if not 200 <= response.status < 300:
             raise refusal(response.status, await first_bytes(response), response.headers, self._scrub)
         encoding = response.headers.get("content-encoding", "identity").lower()
         if encoding != "identity":
+            response.give_up()
             raise no_answer(f"a body in the encoding {encoding[:50]!r}, which was not asked for", b"", self._scrub)
         found = response.headers.get("content-type", wanted).partition(";")[0].strip().lower()
         if found == wanted or (wanted == "application/json" and found.endswith("+json")):
             return
         body = await first_bytes(response)
+        response.give_up()
         what = f"{found[:100] or 'no type'} instead of {wanted}"
         raise no_answer(what if body.strip() else f"an empty body, {what}", body, self._scrub)
 

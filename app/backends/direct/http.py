@@ -14,6 +14,8 @@ from weakref import WeakKeyDictionary
 
 import aiohttp
 from aiohttp.abc import AbstractCookieJar
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
 from yarl import URL
 
 CONNECT_LIMIT = 10.0
@@ -29,6 +31,22 @@ _BASE_HEADERS = {
     "content-type": "application/json",
     "user-agent": "flowspan",
 }
+
+
+class Answer(aiohttp.ClientResponse):
+    """Remembers its connection, which goes back to the pool with the last byte."""
+
+    _kept: ResponseHandler | None = None
+
+    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
+        self._kept = connection.protocol
+        return await super().start(connection)
+
+    def give_up(self) -> None:
+        """Whoever sent this is not to be asked again on the same connection."""
+        self.close()
+        if self._kept is not None:
+            self._kept.close()
 
 
 @dataclass
@@ -48,13 +66,13 @@ class Connections:
         self._ssl = _ssl(verify)
         self._shared: _Shared | None = None
 
-    async def request(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+    async def request(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """The answer's head. Its body is still to be read, and the answer to be closed, which ends the connection if
         anything is left unread."""
         session = self._session()
         # A large body is written in pieces, so that other streams go on meanwhile.
         data = io.BytesIO(body) if len(body) > _LARGE_BODY else body
-        return await session.request(
+        answer = await session.request(
             method,
             url,
             data=data or None,
@@ -62,6 +80,8 @@ class Connections:
             allow_redirects=False,
             ssl=self._ssl,
         )
+        assert isinstance(answer, Answer)
+        return answer
 
     async def aclose(self) -> None:
         shared, self._shared = self._shared, None
@@ -92,6 +112,7 @@ def _new_session() -> aiohttp.ClientSession:
         timeout=_TIMEOUT,
         cookie_jar=cookies,
         auto_decompress=False,
+        response_class=Answer,
         trust_env=False,
         max_line_size=_HEADER_LIMIT,
         max_field_size=_HEADER_LIMIT,

@@ -6,13 +6,14 @@ request is put as a chat completion, and so are all later ones. No attempt has f
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 
 import msgspec
 
 from app.backends.direct.backend import DirectBackend
 from app.backends.direct.errors import no_answer
 from app.backends.direct.responses import ResponsesWire
-from app.backends.direct.streaming import BODY_LIMIT, read_body, read_stream
+from app.backends.direct.streaming import BODY_LIMIT, read_stream
 from app.backends.stored import StoredCall
 from app.errors import UpstreamFailed, UpstreamTruncated
 from app.messages import Batch, ModelResponse, Request
@@ -23,17 +24,15 @@ from telemetry.context import Attempt
 class ResponsesBackend(DirectBackend):
     """It keeps responses, too."""
 
-    def __init__(self, deployment: Deployment, request_timeout: float) -> None:
+    def __init__(self, deployment: Deployment, request_timeout: float, event_limit: int) -> None:
         self._responses = ResponsesWire(deployment)
-        super().__init__(deployment, self._responses, request_timeout)
+        super().__init__(deployment, self._responses, request_timeout, event_limit)
 
     async def stored(self, call: StoredCall, attempt: Attempt) -> bytes:
-        response = await self._answer(self._responses.ask_stored(call), "application/json", attempt)
-        try:
-            body = await read_body(response, BODY_LIMIT, self._scrub)
-        finally:
-            response.close()
-        if call.method == "DELETE" and not body.strip():
+        return await self._whole(self._responses.ask_stored(call), attempt, partial(self._kept, call.method))
+
+    def _kept(self, method: str, body: bytes) -> bytes:
+        if method == "DELETE" and not body.strip():
             return body
         if not body.strip():
             raise UpstreamTruncated("The provider's answer was empty.", detail="empty body")
@@ -44,7 +43,10 @@ class ResponsesBackend(DirectBackend):
     def stored_stream(self, call: StoredCall, attempt: Attempt) -> AsyncGenerator[Batch, None]:
         ask = self._responses.ask_stored(call)
         return read_stream(
-            lambda: self._answer(ask, "text/event-stream", attempt), self._responses.decoder(), self._scrub
+            lambda: self._answer(ask, "text/event-stream", attempt),
+            self._responses.decoder(),
+            self._scrub,
+            self._event_limit,
         )
 
 

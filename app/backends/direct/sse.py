@@ -10,7 +10,6 @@ import re
 
 Item = tuple[bytes, bytes, bytes]
 
-EVENT_LIMIT = 4 * 1024**2
 _BOM = b"\xef\xbb\xbf"
 # Atomic: the LF of a CRLF must not pass for a line's end of its own.
 _BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
@@ -21,7 +20,7 @@ _LONGEST_BLANK_LINE = 4
 class EventReader:
     """`feed` each piece, then `finish` once. After an event above `limit` it reads no more, and `too_large` is set."""
 
-    def __init__(self, limit: int = EVENT_LIMIT) -> None:
+    def __init__(self, limit: int) -> None:
         self.too_large = False
         self._limit = limit
         self._pending = bytearray()

@@ -13,7 +13,8 @@ import aiohttp
 import msgspec
 
 from app.backends.direct.errors import Scrub, in_band, is_error, lost, no_answer, shown
-from app.backends.direct.sse import EVENT_LIMIT, EventReader, Item
+from app.backends.direct.http import Answer
+from app.backends.direct.sse import EventReader, Item
 from app.dialects.errors import ProviderFailed
 from app.errors import BackendError, UpstreamFailed, UpstreamTruncated
 from app.messages import Batch, Dialect, ModelResponse, Native
@@ -52,7 +53,7 @@ class Decoder(Protocol):
 
 
 async def read_stream(
-    ask: Callable[[], Awaitable[aiohttp.ClientResponse]], decoder: Decoder, scrub: Scrub, event_limit: int = EVENT_LIMIT
+    ask: Callable[[], Awaitable[Answer]], decoder: Decoder, scrub: Scrub, event_limit: int
 ) -> AsyncGenerator[Batch, None]:
     """`ask` brings the answer's head; whoever ends this generator ends the connection. `event_limit` is in bytes."""
     events = Events(decoder, scrub, event_limit)
@@ -74,6 +75,9 @@ async def read_stream(
             yield chunks
         events.check()
         events.check_end()
+    except BackendError:
+        response.give_up()
+        raise
     finally:
         # Nothing is left of it after a whole answer; of any other, the connection ends here and at once.
         response.close()
@@ -98,7 +102,7 @@ class Events:
     """The items of one stream, numbered and decoded. What is wrong with one is raised by `check`, after those before it
     have been handed on."""
 
-    def __init__(self, decoder: Decoder, scrub: Scrub, event_limit: int = EVENT_LIMIT) -> None:
+    def __init__(self, decoder: Decoder, scrub: Scrub, event_limit: int) -> None:
         self.reader = EventReader(event_limit)
         self.count = 0
         self.head = b""

@@ -20,7 +20,7 @@ DECODERS: dict[Dialect, Callable[[], Decoder]] = {
 
 def decoded(dialect: Dialect, body: bytes) -> tuple[list[ModelResponse], GatewayError | None]:
     """With what the backend raises, where the body is not whole or says an error."""
-    events = Events(DECODERS[dialect](), scrub=lambda text: text)
+    events = Events(DECODERS[dialect](), scrub=lambda text: text, event_limit=1 << 22)
     chunks: list[ModelResponse] = []
     try:
         # Even those before an error: a list made at once would be lost with it.

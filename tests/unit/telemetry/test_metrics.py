@@ -66,7 +66,7 @@ def test_children_of_fixed_sets_stand_at_zero_from_the_start() -> None:
 
 def test_thousands_of_models_do_not_make_thousands_of_children_at_the_start() -> None:
     metrics = Metrics(models=[(f"model-{number}", "openai") for number in range(2000)])
-    assert len(exposed(metrics.registry)["flowspan_requests_total"]) == len(APIS) * 2 * len(OUTCOMES)
+    assert len(exposed(metrics.registry)["flowspan_requests_total"]) == len([*APIS, "other"]) * 2 * len(OUTCOMES)
     metrics.server.outcomes("openai_chat", "model-7", True)
     labels = {"api": "openai_chat", "model": "model-7", "stream": "true"}
     for outcome in OUTCOMES:
