@@ -63,8 +63,14 @@ class UnknownRoute(ClientError):
 
 
 class MethodNotAllowed(ClientError):
+    """`allowed` names the methods that are."""
+
     status = 405
     error_type = "method_not_allowed"
+
+    def __init__(self, message: str, *, allowed: str) -> None:
+        super().__init__(message)
+        self.allowed = allowed
 
 
 class RequestTooLarge(ClientError):

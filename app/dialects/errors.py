@@ -1,11 +1,11 @@
-"""What both dialects' error replies share: the reply itself, and the headers that tell an SDK whether to try again."""
+"""What all dialects' error replies share: the reply itself, and the headers that tell a client what to do now."""
 
 import math
 from typing import Any
 
 from msgspec import Struct
 
-from app.errors import GatewayError
+from app.errors import GatewayError, MethodNotAllowed
 
 _SDKS_RETRY = frozenset({408, 409, 429})
 
@@ -26,9 +26,9 @@ class RenderedError(Struct, frozen=True):
     headers: dict[str, str]
 
 
-def retry_headers(error: GatewayError, status: int) -> dict[str, str]:
+def advice(error: GatewayError, status: int) -> dict[str, str]:
     """SDKs try again by status alone; an error that another attempt cannot cure says so."""
-    headers = {}
+    headers = {"allow": error.allowed} if isinstance(error, MethodNotAllowed) else {}
     if error.retry_after is not None and math.isfinite(error.retry_after):
         headers["retry-after"] = str(max(0, math.ceil(error.retry_after)))
     if not error.retryable and (status in _SDKS_RETRY or status >= 500):

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from app.errors import AuthenticationFailed, ClientError, MethodNotAllowed
 from app.gateway.auth import KeyRing
 from app.gateway.exchange import Exchange, Gateway
-from app.gateway.rendering import dialect_of, render
+from app.gateway.rendering import render
 from app.gateway.routes import HEALTH_PATHS, MODEL_ROUTES
 from app.gateway.stored_responses import StoredRoute, stored_route
 from app.gateway.transactions import header_map
@@ -42,16 +42,17 @@ class Door:
     async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
         route = MODEL_ROUTES[scope["path"]]
         headers = header_map(scope)
+        exchange = Exchange(self.gateway, route.dialect, scope, headers, receive, send)
         try:
             self._ring.check(headers)
         except AuthenticationFailed as error:
-            await Exchange(self.gateway, dialect_of(scope), scope, headers, receive, send).refuse(error)
+            await exchange.refuse(error)
             return
-        exchange = Exchange(self.gateway, route.dialect, scope, headers, receive, send)
         if scope["method"] == "POST":
             await exchange.run(route.work)
         else:
-            await exchange.refuse(MethodNotAllowed(f"Not allowed here: {scope['method']} {scope['path']}."))
+            wrong = f"Not allowed here: {scope['method']} {scope['path']}."
+            await exchange.refuse(MethodNotAllowed(wrong, allowed="POST"))
 
     async def _stored(self, stored: StoredRoute, scope: Scope, receive: Receive, send: Send) -> None:
         headers = header_map(scope)

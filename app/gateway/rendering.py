@@ -43,6 +43,7 @@ def _as_client_error(request: Request, error: HTTPException) -> ClientError:
         case 404:
             return UnknownRoute(f"Unknown request URL: {request.method} {request.url.path}.")
         case 405:
-            return MethodNotAllowed(f"Not allowed here: {request.method} {request.url.path}.")
+            allowed = (error.headers or {}).get("Allow", "")
+            return MethodNotAllowed(f"Not allowed here: {request.method} {request.url.path}.", allowed=allowed)
         case _:
             return InvalidRequest(str(error.detail))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.behaviour.clients import CHAT, MESSAGES, post, request
+from tests.behaviour.clients import CHAT, COUNT, MESSAGES, post, request
 from tests.behaviour.gateway import RunningGateway, configuration, simulated, until
 
 NAMES = ("echo", "lorem", "lorem-30")
@@ -52,12 +52,22 @@ def test_an_unknown_route_is_not_found_in_the_askers_dialect(gateway: RunningGat
     assert post(gateway, "/v1/messages/batches", {}).json()["type"] == "error"
 
 
-@pytest.mark.parametrize("path", [CHAT, MESSAGES])
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
-def test_another_method_is_not_allowed(gateway: RunningGateway, path: str, method: str) -> None:
+@pytest.mark.parametrize("path", [CHAT, MESSAGES, COUNT, "/v1/completions", "/v1/embeddings"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"])
+def test_another_method_is_not_allowed_counted_and_has_a_span(gateway: RunningGateway, path: str, method: str) -> None:
     reply = request(gateway, method, path, b"{}")
-    assert reply.status == 405
-    assert reply.json()["error"]["message"]
+    assert (reply.status, reply.headers["allow"]) == (405, "POST")
+    if method != "HEAD":
+        assert ("type" in reply.json()) == path.startswith(MESSAGES)
+        assert reply.json()["error"]["message"]
+    ended = gateway.transaction(reply.request_id)
+    assert (ended.outcome, ended["error.type"]) == ("client_error", "method_not_allowed")
+    assert ended.span.name == f"{method} {path}"
+
+
+def test_another_method_elsewhere_is_not_allowed_either(gateway: RunningGateway) -> None:
+    reply = post(gateway, "/v1/models", {})
+    assert (reply.status, reply.headers["allow"]) == (405, "GET")
 
 
 def test_other_routes_have_a_span_too_and_health_has_none(gateway: RunningGateway) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.dialects.errors import RenderedError, retry_headers
+from app.dialects.errors import RenderedError, advice
 from app.errors import GatewayError
 
 _TYPES = {
@@ -22,7 +22,7 @@ _TYPES = {
 def render_error(error: GatewayError, request_id: str) -> RenderedError:
     status = _status(error)
     body = {**error_event(error), "request_id": request_id}
-    return RenderedError(status, body, {"request-id": request_id, **retry_headers(error, status)})
+    return RenderedError(status, body, {"request-id": request_id, **advice(error, status)})
 
 
 def error_event(error: GatewayError) -> dict[str, Any]:

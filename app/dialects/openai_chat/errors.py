@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.dialects.errors import RenderedError, retry_headers
+from app.dialects.errors import RenderedError, advice
 from app.errors import GatewayError
 
 _TYPES = {
@@ -25,7 +25,7 @@ _CODES_BY_STATUS = {429: "rate_limit_exceeded"}
 
 def render_error(error: GatewayError, request_id: str) -> RenderedError:
     status = _status(error)
-    headers = {"x-request-id": request_id, **retry_headers(error, status)}
+    headers = {"x-request-id": request_id, **advice(error, status)}
     return RenderedError(status, error_body(error), headers)
 
 
