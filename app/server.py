@@ -7,16 +7,15 @@ then ends with an error event.
 import asyncio
 import gc
 import logging
+import resource
 import socket
-from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.configuration import check_bind
-from app.gateway.connection import CONNECTION
+from app.connection import connections_with, end_late_heads
 from app.gateway.door import Door
 from app.main import create_app
 from app.settings import Settings
@@ -28,53 +27,12 @@ _AFTER_DRAIN = 10
 _KEEP_ALIVE = 75
 """Seconds that an idle connection stays open: longer than the pools of the usual clients keep theirs, so that it is
 the client who closes, and no request meets a closing connection."""
-
-
-class Connection(HttpToolsProtocol):
-    """uvicorn's, as the exchanges see it (`gateway.connection.ClientConnection`)."""
-
-    _lost: Callable[[], None] | None = None
-
-    @property
-    def is_writable(self) -> bool:
-        return not self.flow.write_paused
-
-    def write(self, data: bytes) -> None:
-        """As uvicorn frames a body without a length; its own way there, by a coroutine and a dict for each piece, takes
-        as long as the system call."""
-        if not self.cycle.disconnected:
-            self.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
-
-    def when_lost(self, call: Callable[[], None]) -> None:
-        self._lost = call
-        # One whose reading is paused would not notice that its client has gone.
-        self.flow.resume_reading()
-        if self.transport.is_closing():
-            self.loop.call_soon(self._tell_lost)
-
-    def forget(self) -> None:
-        self._lost = None
-
-    def cut(self) -> None:
-        """Closing it properly would wait for a client that reads nothing."""
-        self.transport.abort()
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.scope["extensions"] = {CONNECTION: {"connection": self}}
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        self._tell_lost()
-
-    def _tell_lost(self) -> None:
-        lost, self._lost = self._lost, None
-        if lost is not None:
-            lost()
+_TICKS = 10
+"""From one look at the connections to the next: a second."""
 
 
 class GatewayServer(uvicorn.Server):
-    """uvicorn, with the gateway's own drain in front of its shutdown."""
+    """uvicorn, with the gateway's own connections, and its drain in front of the shutdown."""
 
     def __init__(self, settings: Settings, app: Door) -> None:
         server = settings.server
@@ -84,7 +42,7 @@ class GatewayServer(uvicorn.Server):
                 host=server.host,
                 port=server.port,
                 loop="uvloop",
-                http=Connection,
+                http=connections_with(server.header_limit),
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -95,6 +53,7 @@ class GatewayServer(uvicorn.Server):
         )
         self._gateway = app.gateway
         self._drain_timeout = server.drain_timeout
+        self._header_timeout = server.header_timeout
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -107,6 +66,14 @@ class GatewayServer(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             _log.info("listening on http://%s:%d", self.config.host, self.port)
+
+    async def on_tick(self, counter: int) -> bool:
+        """uvicorn's, ten times a second."""
+        if counter % _TICKS == 0:
+            since = asyncio.get_running_loop().time() - self._header_timeout
+            if ended := end_late_heads(self.server_state.connections, since):
+                _log.warning("%d connections closed: no head of a request within %g s", ended, self._header_timeout)
+        return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A signal handler: it may run between any two instructions, so the drain begins in the loop's next turn."""
@@ -126,6 +93,7 @@ def _spare_the_collector() -> None:
 def serve(settings: Settings) -> int:
     """Serve until told to stop; gives the process's exit status. Raises UnsafeBind."""
     warning = check_bind(settings)
+    _take_all_descriptors()
     app = create_app(settings)
     gateway = app.gateway
     if warning:
@@ -145,3 +113,9 @@ def serve(settings: Settings) -> int:
     finally:
         metrics.close()
     return 0 if server.started else 1
+
+
+def _take_all_descriptors() -> None:
+    """A stream has two, its client's and its provider's, and the usual limit is 1024; what is allowed is more."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -145,6 +145,10 @@ class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     port: Port = 8080
     metrics_port: Port = 9464
     """Prometheus; 0 takes a free one."""
+    header_timeout: Seconds = Seconds(30)
+    """For a request's head, from the first byte on; on a new connection, from its opening on."""
+    header_limit: ByteSize = ByteSize(64 * 1024)
+    """Of one request's head; a piece of it may come beyond."""
     body_limit: ByteSize = ByteSize(32 * 1024**2)
     """Of one request."""
     body_timeout: Seconds = Seconds(30)

@@ -22,6 +22,10 @@ class ClientConnection(Protocol):
     def write(self, data: bytes) -> None:
         """The next piece of a stream that has begun, if `is_writable`."""
 
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait for the client to read, beside those that the system holds."""
+
     def when_lost(self, call: Callable[[], None]) -> None:
         """To be called once, when the client goes before its answer is complete."""
 
@@ -41,9 +45,10 @@ def connection_of(scope: Scope, receive: Receive) -> ClientConnection:
 
 
 class _AsgiConnection:
-    """No comments keep a silent stream alive here: nobody says when one would go through."""
+    """No comments keep a silent stream alive here: nobody says when one would go through, nor what was read."""
 
     is_writable = False
+    unsent = 0
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive

@@ -59,7 +59,7 @@ class Exchange:
         """As it came, once it has."""
         self.obs = open_transaction(gateway.telemetry, dialect.name, scope, headers, route)
         self._connection = connection_of(scope, receive)
-        self.reply = Reply(send, self._connection, self.obs)
+        self.reply = Reply(send, self._connection, self.obs, gateway.settings.pipeline.put_timeout)
         self._receive = receive
         self._has_body = True
         self._formatter: Formatter | None = None
@@ -148,6 +148,8 @@ class Exchange:
             await self.reply.error(self.dialect.render_error(error, self.obs.transaction_id))
         elif self._formatter is not None:
             await self.reply.last_word(self._formatter.fail(error))
+        else:
+            await self.reply.cut()
 
     def _finish(self, error: GatewayError | None) -> None:
         if error is None:

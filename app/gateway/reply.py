@@ -10,7 +10,7 @@ import msgspec
 from starlette.types import Message, Send
 
 from app.dialects.errors import RenderedError
-from app.errors import ClientDisconnected
+from app.errors import ClientDisconnected, QueueOverflow
 from app.gateway.connection import ClientConnection
 from app.limits import Limit
 from telemetry.context import ObservabilityContext
@@ -22,15 +22,22 @@ _EVENT_STREAM = (
     (b"x-accel-buffering", b"no"),
 )
 _JSON = ((b"content-type", b"application/json"),)
+_LEAST_PATIENCE = 1.0
+"""Seconds: no client reads a large answer in no time."""
+_BUFFERED = 64 * 1024
+"""Bytes that may be left to the server without looking at whether the client reads them."""
 _LAST_WORD_TIMEOUT = 5.0
 """Seconds for the last event of a failed stream; then the connection is cut, which no SDK takes for success."""
 
 
 class Reply:
-    def __init__(self, send: Send, connection: ClientConnection, obs: ObservabilityContext) -> None:
+    """`patience` is in seconds: for so long a client may read nothing of what it was sent."""
+
+    def __init__(self, send: Send, connection: ClientConnection, obs: ObservabilityContext, patience: float) -> None:
         self._send = send
         self._connection = connection
         self._obs = obs
+        self._patience = max(patience, _LEAST_PATIENCE)
         self._ids = tuple((name, obs.transaction_id.encode()) for name in (b"x-request-id", b"request-id"))
         self.status = 0
         """0 until the response has started."""
@@ -46,10 +53,12 @@ class Reply:
         return self.status != 0
 
     async def send(self, data: bytes) -> None:
-        """Send events of a stream; nothing to a client that has gone, where the stream is to be finished anyway."""
+        """Send events of a stream; nothing to a client that has gone, where the stream is to be finished anyway. Raises
+        QueueOverflow, with nothing of `data` sent, when the client reads nothing of what was sent before."""
         if self.client_is_gone:
             return
         await self._start(200, _EVENT_STREAM)
+        await self._drained()
         await self._body(data, more=True)
 
     def send_now(self, data: bytes) -> bool:
@@ -77,8 +86,7 @@ class Reply:
         if self.client_is_gone:
             raise ClientDisconnected("The client left before the end of its stream.")
         await self._start(200, _EVENT_STREAM)
-        self.complete = True
-        await self._body(b"", more=False)
+        await self._finish(b"")
 
     async def last_word(self, data: bytes) -> None:
         """The error event of a stream that failed. Cut off where the client does not read even that."""
@@ -88,10 +96,14 @@ class Reply:
                 self.complete = True
                 await self._body(b"", more=False)
         except TimeoutError:
-            self._obs.log("warning", "connection cut: the client does not read")
-            self._connection.cut()
-            # The server learns of it in its own turn, and would complain of a reply that was left open.
-            await asyncio.sleep(0)
+            await self.cut()
+
+    async def cut(self) -> None:
+        """End a reply that nobody reads: no client takes that for its clean end."""
+        self._obs.log("warning", "connection cut: the client does not read")
+        self._connection.cut()
+        # The server learns of it in its own turn, and would complain of a reply that was left open.
+        await asyncio.sleep(0)
 
     async def json(self, status: int, body: object, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
         await self.json_bytes(status, msgspec.json.encode(body), headers)
@@ -101,8 +113,7 @@ class Reply:
         if self.client_is_gone:
             raise ClientDisconnected("The client left before its answer.")
         await self._start(status, (*_JSON, (b"content-length", str(len(data)).encode()), *headers))
-        self.complete = True
-        await self._body(data, more=False)
+        await self._finish(data)
 
     async def error(self, rendered: RenderedError) -> None:
         # Its id is among those that every reply bears: a header that comes twice is read as one value, "id, id".
@@ -122,6 +133,30 @@ class Reply:
         """The head of a stream, to a connection that takes it at once."""
         if not self.started:
             _immediately(self._send(self._head(200, _EVENT_STREAM)))
+
+    async def _finish(self, data: bytes) -> None:
+        """The last of the body. The reply is complete only when the client has read it, up to what buffers hold; raises
+        QueueOverflow when it reads nothing."""
+        if len(data) > _BUFFERED:
+            await self._body(data, more=True)
+            data = b""
+        await self._drained()
+        self.complete = True
+        await self._body(data, more=False)
+
+    async def _drained(self) -> None:
+        """Returns at once where the client reads as it should."""
+        while (left := self._connection.unsent) > _BUFFERED:
+            try:
+                with Limit(self._patience):
+                    # The server takes even nothing only when its buffer has room again.
+                    await self._body(b"", more=True)
+            except TimeoutError:
+                if self._connection.unsent >= left:
+                    raise QueueOverflow(
+                        f"The client did not read its answer within {self._patience:g} s.",
+                        detail=f"{left} bytes were not read for {self._patience:g} s",
+                    ) from None
 
     async def _body(self, data: bytes, more: bool, counts: bool = True) -> None:
         self._busy = True

@@ -101,7 +101,7 @@ class PolicyOrchestrator:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._executor.process(backend_stream, policy_out, policy_ctx, obs))
                 tasks.create_task(self._client_formatter.process(policy_out, sse, formatter, obs))
-                tasks.create_task(Sender(client).process(sse))
+                tasks.create_task(Sender(client, sse).process())
         except ExceptionGroup as group:
             raise cause_of(group) from group
         finally:

@@ -93,6 +93,11 @@ class StageQueue(Generic[T]):
         self._fault: Exception | None = None
         self._corked = False
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the writer has said all."""
+        return self._ended
+
     def offer(self, *items: T) -> bool:
         """Put at once if there is room for all of them; whether there was."""
         size = self._size_of(items[0]) if len(items) == 1 else sum(map(self._size_of, items))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from app.errors import QueueOverflow
 from app.pipeline.queues import StageQueue
 
 
@@ -13,17 +14,19 @@ class Client(Protocol):
         """Send if that needs no waiting; whether it was done."""
 
     async def send(self, data: bytes) -> None:
-        """Wait until the client has read enough of what came before, then send."""
+        """Wait until the client has read enough of what came before, then send. Raises QueueOverflow, with nothing of
+        `data` sent, when it reads nothing at all."""
 
 
 class Sender:
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, input_queue: StageQueue[bytes]) -> None:
         self._client = client
+        self._input = input_queue
         self._left = b""
 
-    async def process(self, input_queue: StageQueue[bytes]) -> None:
+    async def process(self) -> None:
         """Until the queue was closed and emptied. Raises the error that it was failed with."""
-        await input_queue.drain_into(self)
+        await self._input.drain_into(self)
 
     def take(self, items: Sequence[bytes]) -> bool:
         data = items[0] if len(items) == 1 else b"".join(items)
@@ -33,5 +36,11 @@ class Sender:
         return False
 
     async def settle(self) -> None:
-        await self._client.send(self._left)
-        self._left = b""
+        """A client may pause while its model goes on, as long as there is room; once all is said it has to read."""
+        while self._left:
+            try:
+                await self._client.send(self._left)
+                self._left = b""
+            except QueueOverflow:
+                if self._input.has_ended:
+                    raise

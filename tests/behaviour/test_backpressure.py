@@ -16,7 +16,7 @@ EVENTS = 120
 PIECE = "0123456789" * 10_000
 """12 MB in all: more than the sockets and queues of 256 KiB hold."""
 SMALL_QUEUES = "  pipeline: {queue_items: 20, queue_bytes: 256KiB, put_timeout: %s}"
-BIG = "big: {model: simulated/echo, texts: ['%s'], chunk_size: 10000}" % ("x" * 10_000_000)
+BIG = "big: {model: simulated/lorem, texts: ['%s'], chunk_size: 10000}" % ("x" * 10_000_000)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def _standstill(gateway: RunningGateway) -> int:
 def impatient() -> Iterator[RunningGateway]:
     limits = (SMALL_QUEUES % "700ms") + "\n  breakers: {queue: {threshold: 3, window: 60s, cooldown: 2s}}"
     small = "small: {model: simulated/echo, texts: [all is well]}"
-    with RunningGateway(configuration([BIG.replace("simulated/echo", "simulated/lorem"), small], limits)) as running:
+    with RunningGateway(configuration([BIG, small], limits)) as running:
         yield running
 
 
@@ -150,6 +150,51 @@ def test_a_client_that_never_reads_has_its_connection_cut(impatient: RunningGate
         client.post(CHAT, ask("big", stream=True))
         until(lambda: impatient.server.server_state.connections, "the connection is open")
         until(lambda: not impatient.server.server_state.connections, "the connection is cut", 15)
+
+
+@pytest.fixture(scope="module")
+def quick() -> Iterator[RunningGateway]:
+    """Its queues hold all that is said, so that only what the client reads at the end can be missing."""
+    large = "  pipeline: {put_timeout: 500ms, queue_bytes: 64MiB, keepalive_interval: 0}"
+    with RunningGateway(configuration([BIG], large)) as running:
+        yield running
+
+
+@pytest.mark.parametrize(("path", "stream"), [(CHAT, False), (MESSAGES, False), (CHAT, True)])
+def test_an_answer_that_nobody_reads_to_its_end_is_an_overflow(quick: RunningGateway, path: str, stream: bool) -> None:
+    """Whole, or a stream whose model has said all: it must not pass for one that arrived, nor stay for ever."""
+    seen = quick.settled()
+    with RawClient(quick, receive_buffer=4096) as client:
+        client.post(path, ask("big", path, stream=stream))
+        ended = quick.next_transaction(seen)
+        assert (ended.outcome, ended["error.type"]) == ("overflow", "queue_overflow")
+        assert ended["flowspan.time.client_s"] > 0.9
+        until(lambda: not quick.server.server_state.connections, "the connection is cut", 15)
+        assert b"[DONE]" not in client.read_all()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_client_that_reads_slowly_to_the_end_is_waited_for(quick: RunningGateway, stream: bool) -> None:
+    """For longer than the patience with one that reads nothing."""
+    seen = quick.settled()
+    with RawClient(quick) as client:
+        client.post(CHAT, ask("big", stream=stream))
+        read = bytearray()
+        while len(read) < 6_000_000:
+            read += client.socket.recv(1 << 18)
+            time.sleep(0.05)
+        read += client.read_all()
+    assert quick.next_transaction(seen).outcome == "ok"
+    assert read.count(b"x") >= 9_900_000
+
+
+def test_a_client_that_leaves_a_whole_answer_unread_has_left(quick: RunningGateway) -> None:
+    seen = quick.settled()
+    with RawClient(quick, receive_buffer=4096) as client:
+        client.post(CHAT, ask("big"))
+        client.socket.recv(1)
+        client.reset()
+    assert quick.next_transaction(seen).outcome == "client_disconnect"
 
 
 def _served(gateway: RunningGateway) -> bytes:
