@@ -41,7 +41,6 @@ class BlockWriter:
         self.chars = 0
         """Of everything written, for an estimate where nobody counts tokens."""
         self._index = -1
-        self.has_text = False
         self.has_own_text = False
         """A text block that is none of the provider's."""
         self._open: str | None = None
@@ -179,7 +178,6 @@ class BlockWriter:
         self._index = index
         self._open = kind
         if kind == "text":
-            self.has_text = True
             self._text_head = _delta_head(index, "text_delta", "text")
         elif kind == "thinking":
             self._unsigned = False

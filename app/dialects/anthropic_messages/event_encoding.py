@@ -1,10 +1,10 @@
 """Chunks to the SSE events of an Anthropic message, where they cannot go out as they came. Pure; one for each stream.
 
 Whatever comes in, this goes out: `message_start`; blocks one after the other; `message_delta`; `message_stop`. Only the
-first choice is sent. Thinking that comes after text is dropped, as it may not stand there. Calls that come interleaved
-are put in a row: while the open call's arguments are not whole, everything else waits, until `finish()` if need be;
-what is added to a call after its block has stopped is dropped. Beside a block of the provider's own that is open, what
-does not belong into it waits for its stop.
+first choice is sent. Thinking keeps its place between texts; only a signature that comes after its block has stopped is
+dropped. Calls that come interleaved are put in a row: while the open call's arguments are not whole, everything else
+waits, until `finish()` if need be; what is added to a call after its block has stopped is dropped. Beside a block of
+the provider's own that is open, what does not belong into it waits for its stop.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ from app.dialects.anthropic_messages.response_encoding import encode_usage
 from app.dialects.estimate import estimate_input_tokens
 from app.dialects.thinking import thinking_pieces
 from app.dialects.tool_calls import CallOrder, CallPiece
-from app.messages import Choice, Message, ModelResponse, Native, Request, ThinkingBlock, Usage, is_substantial
+from app.messages import Choice, Message, ModelResponse, Native, Request, Usage, is_substantial
 
 _NOTHING = Message()
 
@@ -35,7 +35,6 @@ class EventEncoder:
         self._natives = NativeBlocks(self._blocks, self._calls)
         self._held = HeldBlocks()
         self._end = MessageEnd()
-        self._has_text = False
         self._started = False
         self._is_detached = False
         self._first: ModelResponse | None = None
@@ -166,17 +165,12 @@ class EventEncoder:
 
     def _accept_text(self, text: str) -> bytes:
         if not self._held.blocks and self._natives.block is None and not self._blocks.is_amid_call():
-            self._has_text = True
             return self._blocks.write_text(text)
         return self._accept(TextPiece(text))
 
     def _accept(self, piece: Piece) -> bytes:
         if self._natives.takes(piece):
             return self._natives.begin() + self._blocks.write(piece)
-        if isinstance(piece, ThinkingBlock) and (self._has_text or self._blocks.has_text):
-            return b""
-        if isinstance(piece, TextPiece):
-            self._has_text = True
         if isinstance(piece, CallPiece):
             if self._blocks.is_open_call(piece.position):
                 return self._blocks.write_call(piece)

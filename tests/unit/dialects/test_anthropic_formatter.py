@@ -68,16 +68,44 @@ def test_a_signature_without_text_is_a_block_of_thinking_that_is_not_shown() -> 
     assert checked.blocks[0] == {"type": "thinking", "thinking": "", "signature": "sig"}
 
 
-def test_thinking_and_signatures_that_come_too_late_are_dropped() -> None:
+def test_thinking_between_texts_keeps_its_place_and_its_signature() -> None:
+    checked = _stream(
+        chunk(content="a"),
+        chunk(reasoning_content="b"),
+        chunk(thinking_blocks=(ThinkingBlock(signature="of b"),)),
+        chunk(content="c"),
+        chunk(reasoning_content="d"),
+        chunk(tool_calls=(call("{}", 0, "x", "read"),)),
+        chunk(thinking_blocks=(ThinkingBlock(type="redacted_thinking", data="e"),)),
+        chunk("tool_calls", content="f"),
+    )
+    assert [
+        (block["type"], block.get("text") or block.get("thinking") or block.get("data") or block.get("name"))
+        for block in checked.blocks
+    ] == [
+        ("text", "a"),
+        ("thinking", "b"),
+        ("text", "c"),
+        ("thinking", "d"),
+        ("tool_use", "read"),
+        ("redacted_thinking", "e"),
+        ("text", "f"),
+    ]
+    assert [block["signature"] for block in checked.blocks if block["type"] == "thinking"] == ["of b", ""]
+
+
+def test_a_signature_that_comes_after_its_block_is_dropped() -> None:
     checked = _stream(
         chunk(reasoning_content="a"),
         chunk(content="b"),
         chunk(thinking_blocks=(ThinkingBlock(signature="late"),)),
         chunk(reasoning_content="c"),
+        chunk(thinking_blocks=(ThinkingBlock(signature="of c"),)),
     )
     assert checked.blocks == [
         {"type": "thinking", "thinking": "a", "signature": ""},
         {"type": "text", "text": "b"},
+        {"type": "thinking", "thinking": "c", "signature": "of c"},
     ]
 
 
