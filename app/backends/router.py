@@ -8,7 +8,7 @@ first use of a deployment, so that thousands of them cost nothing until asked.
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -19,6 +19,7 @@ from app.backends.attempts import Backend, Trial, completed, streamed, within
 from app.backends.breakers import UpstreamBreakers
 from app.backends.deployments import Exhausted, Failure, Refuse, Try, able, by_model, next_move
 from app.backends.stored import STORED, Keeper, StoredCall, StoredResponses
+from app.dialects.tool_names import shortened, with_own_names
 from app.errors import BackendError, BreakerOpen, InvalidRequest, UnknownModel, UnknownResponse
 from app.messages import Batch, ModelResponse, Request
 from app.pipeline.breaker import BreakerState, Denied
@@ -94,13 +95,14 @@ class Router:
             batches = streamed(trial, backend.stream(request, trial.attempt), limit)
             return _Begun(await anext(batches), batches)
 
+        own = shortened(request)
         begun, deployment = await self._first_answer(request, obs, begin)
         if request.dialect == "openai_responses":
             self._responses.learn(begun.first, deployment)
         async with aclosing(begun.rest) as rest:
-            yield begun.first
+            yield _in_own_names(begun.first, own)
             async for batch in rest:
-                yield batch
+                yield _in_own_names(batch, own)
 
     async def complete(self, request: Request, obs: ObservabilityContext) -> ModelResponse:
         def whole(trial: Trial, backend: Backend, limit: float) -> Awaitable[ModelResponse]:
@@ -109,7 +111,7 @@ class Router:
         answer, deployment = await self._first_answer(request, obs, whole)
         if request.dialect == "openai_responses":
             self._responses.learn((answer,), deployment)
-        return answer
+        return with_own_names(answer, shortened(request))
 
     def maker(self, call: StoredCall) -> Deployment:
         """The deployment that is to be asked about a response; raises `UnknownResponse`."""
@@ -276,3 +278,8 @@ def _server(base: object) -> tuple[str | None, int | None]:
         return url.hostname, url.port
     except ValueError:
         return None, None
+
+
+def _in_own_names(batch: Batch, own: Mapping[str, str]) -> Batch:
+    """With the client's own names of its tools, where any were shortened on their way."""
+    return [with_own_names(chunk, own) for chunk in batch] if own else batch

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
+from app.dialects import DIALECTS
 from app.errors import AuthenticationFailed, ClientError, MethodNotAllowed
 from app.gateway.auth import KeyRing
 from app.gateway.exchange import Exchange, Gateway
@@ -56,7 +57,7 @@ class Door:
 
     async def _stored(self, stored: StoredRoute, scope: Scope, receive: Receive, send: Send) -> None:
         headers = header_map(scope)
-        exchange = Exchange(self.gateway, dialect_of(scope), scope, headers, receive, send, stored.path)
+        exchange = Exchange(self.gateway, DIALECTS["openai_responses"], scope, headers, receive, send, stored.path)
         try:
             self._ring.check(headers)
             work = stored.work(headers)

@@ -41,8 +41,9 @@ class StoredRoute:
     def work(self, headers: dict[str, str]) -> Work:
         """Raises `MethodNotAllowed`, and `UnknownResponse` for what can be no id."""
         call = self.call
-        if call.method not in _METHODS[call.tail]:
-            raise MethodNotAllowed(f"Not allowed here: {call.method} {self.path}.")
+        if call.method not in (allowed := _METHODS[call.tail]):
+            wrong = f"Not allowed here: {call.method} {self.path}."
+            raise MethodNotAllowed(wrong, allowed=", ".join(allowed))
         if not is_response_id(call.response_id):
             raise UnknownResponse("No response has an id like this.", param="response_id")
         call = replace(call, headers={name: headers[name] for name in _HEADERS if name in headers})

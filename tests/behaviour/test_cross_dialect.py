@@ -16,6 +16,7 @@ from tests.behaviour.scripted import (
     BACKENDS,
     PROVIDER_KEY,
     WORDS,
+    call_events,
     call_reply,
     call_stream,
     gateway_before,
@@ -25,7 +26,16 @@ from tests.behaviour.scripted import (
     with_tool,
 )
 from tests.unit.dialects.legality import check_anthropic, check_openai
-from tests.upstream import anthropic_ending, anthropic_events, anthropic_start, stream_of
+from tests.upstream import (
+    Body,
+    Received,
+    Script,
+    anthropic_ending,
+    anthropic_events,
+    anthropic_start,
+    json_reply,
+    stream_of,
+)
 
 PAIRS = [(path, model) for path in (CHAT, MESSAGES) for model in ("oai", "ant")]
 pairs = pytest.mark.parametrize(("path", "model"), PAIRS)
@@ -139,6 +149,38 @@ def test_anthropics_sdk_gets_calls(ant: anthropic.Anthropic, provider: Provider,
     [call] = answer.content
     assert (call.type, call.id, call.name, call.input) == ("tool_use", "call_1", "get_weather", json.loads(ARGUMENTS))
     assert answer.stop_reason == "tool_use"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_tools_name_that_openai_refuses_comes_back_as_it_was(
+    gateway: RunningGateway, provider: Provider, ant: anthropic.Anthropic, stream: bool
+) -> None:
+    name = "mcp__files.of-a-server__" + "read_a_file_" * 6
+
+    def script(number: int, request: Received) -> Script:
+        [tool] = request.json()["tools"]
+        short = tool["function"]["name"].encode()
+        assert len(short) <= 64
+        if stream:
+            return stream_of([event.replace(b"get_weather", short) for event in call_events("oai")])
+        [_, body] = call_reply("oai")
+        assert isinstance(body, Body)
+        return json_reply(json.loads(body.data.replace(b"get_weather", short)))
+
+    provider.play(script)
+    asked: Any = {
+        "model": "oai",
+        "max_tokens": 100,
+        "messages": [{"role": "user", "content": "hello"}],
+        "tools": [{"name": name, "input_schema": {"type": "object"}}],
+    }
+    if stream:
+        with ant.messages.stream(**asked) as events:
+            answer: Any = events.get_final_message()
+    else:
+        answer = ant.messages.create(**asked)
+    [called] = answer.content
+    assert (called.type, called.name, called.input) == ("tool_use", name, json.loads(ARGUMENTS))
 
 
 @pairs

@@ -2,7 +2,8 @@
 
 From Anthropic: `top_k`, cache marks, citations, thinking blocks, a thinking that is switched off and the `is_error` of
 a tool result have no counterpart and are dropped; so is reasoning from a Responses client. `crossing.py` has the tables
-of the rest. The name of the token limit is the client's own, else the one that every current OpenAI model takes.
+of the rest. Names of tools that OpenAI refuses are shortened. The name of the token limit is the client's own, else the
+one that every current OpenAI model takes.
 """
 
 from typing import Any
@@ -12,6 +13,7 @@ from app.dialects.custom_tools import for_chat
 from app.dialects.effort import effort
 from app.dialects.namespaces import flattened
 from app.dialects.openai_chat.message_encoding import encode_messages
+from app.dialects.tool_names import with_short_names
 from app.messages import Request, ToolChoice, ToolDefinition
 
 
@@ -19,7 +21,7 @@ def encode_request(request: Request) -> dict[str, Any]:
     same = request.dialect == "openai_chat"
     if not same:
         _refuse_losses(request)
-        request = flattened(request)
+        request = with_short_names(flattened(request))
     extra = request.extra if same else {}
     body: dict[str, Any] = {"model": request.model, "messages": encode_messages(request), **extra}
     body |= _options(request)

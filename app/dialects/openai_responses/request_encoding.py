@@ -11,6 +11,7 @@ from app.dialects.crossing import ANTHROPIC_BODY, OPENAI_BODY, OPENAI_MESSAGE, n
 from app.dialects.effort import effort
 from app.dialects.openai_responses.input_encoding import encode_input, instructions
 from app.dialects.openai_responses.tools import encode_choice, encode_tool
+from app.dialects.tool_names import with_short_names
 from app.messages import Request
 
 ENCRYPTED = "reasoning.encrypted_content"
@@ -25,6 +26,7 @@ _SHARED = frozenset(
 def encode_request(request: Request) -> dict[str, Any]:
     same = request.dialect == "openai_responses"
     extra = request.extra if same else _crossed(request)
+    request = with_short_names(request) if request.dialect == "anthropic_messages" else request
     body: dict[str, Any] = {"model": request.model, **extra}
     native = request.native_messages("openai_responses")
     given = encode_input(request) if native is None else native.get("input")
