@@ -15,6 +15,7 @@ from app.dialects.anthropic_messages.message_end import MessageEnd
 from app.dialects.anthropic_messages.native_blocks import Event, NativeBlocks
 from app.dialects.anthropic_messages.response_encoding import encode_usage
 from app.dialects.estimate import estimate_input_tokens
+from app.dialects.ids import message_id
 from app.dialects.thinking import thinking_pieces
 from app.dialects.tool_calls import CallOrder, CallPiece
 from app.messages import Choice, Message, ModelResponse, Native, Request, Usage, is_substantial
@@ -197,7 +198,7 @@ class EventEncoder:
             tokens = self._input_tokens or estimate_input_tokens(self._request)
             usage = Usage(prompt_tokens=tokens, completion_tokens=1)
         message: dict[str, Any] = {
-            "id": chunk.id or first.id or f"msg_{self._transaction_id}",
+            "id": message_id(chunk.id or first.id) or f"msg_{self._transaction_id}",
             "type": "message",
             "role": "assistant",
             "model": chunk.model or first.model or self._request.model,

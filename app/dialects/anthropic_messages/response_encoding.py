@@ -6,6 +6,7 @@ annotations have no counterpart (a citation needs the provider's own index) and 
 
 from typing import Any
 
+from app.dialects.ids import message_id
 from app.dialects.stop_reasons import to_anthropic
 from app.dialects.thinking import whole_thinking
 from app.dialects.tool_calls import as_object, whole_calls
@@ -22,7 +23,7 @@ def encode_response(response: ModelResponse, request: Request) -> dict[str, Any]
     calls = whole_calls(said.tool_calls, "toolu")
     reason = to_anthropic(choice.finish_reason, choice.stop_sequence, bool(calls))
     return {
-        "id": response.id,
+        "id": message_id(response.id),
         "type": "message",
         "role": "assistant",
         "model": response.model or request.model,

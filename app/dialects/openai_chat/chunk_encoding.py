@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from app.dialects.ids import completion_id
 from app.dialects.openai_chat.choice_state import ChoiceState, Event, encode_delta, is_text
 from app.dialects.openai_chat.native_events import matches, renumbered_choice, renumbered_delta, says_something
 from app.dialects.openai_chat.response_encoding import encode_usage, response_extra
@@ -86,7 +87,7 @@ class ChunkEncoder:
     def begin(self, chunk: ModelResponse) -> None:
         """Fixes what is the same on every chunk."""
         self._fixed = {
-            "id": chunk.id or f"chatcmpl-{self._transaction_id}",
+            "id": completion_id(chunk.id) or f"chatcmpl-{self._transaction_id}",
             "object": "chat.completion.chunk",
             "created": chunk.created or self._created,
             "model": chunk.model or self._request.model,

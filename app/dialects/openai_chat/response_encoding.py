@@ -8,6 +8,7 @@ add up two deltas.
 from collections.abc import Mapping
 from typing import Any
 
+from app.dialects.ids import completion_id
 from app.dialects.stop_reasons import to_openai
 from app.dialects.thinking import whole_thinking
 from app.dialects.tool_calls import whole_calls
@@ -23,7 +24,7 @@ _MESSAGE = frozenset(
 
 def encode_response(response: ModelResponse, request: Request) -> dict[str, Any]:
     body: dict[str, Any] = {
-        "id": response.id,
+        "id": completion_id(response.id),
         "object": "chat.completion",
         "created": response.created,
         "model": response.model or request.model,

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from app.dialects.ids import text_completion_id
 from app.dialects.openai_chat.response_encoding import encode_usage
 from app.dialects.openai_completions.response_encoding import reason, text_of
 from app.messages import Choice, ModelResponse, Request, Usage
@@ -62,7 +63,7 @@ class TextEncoder:
         self._usage = chunk.usage or self._usage
         if not self._fixed:
             self._fixed = {
-                "id": chunk.id or f"cmpl-{self._transaction_id}",
+                "id": text_completion_id(chunk.id) or f"cmpl-{self._transaction_id}",
                 "object": "text_completion",
                 "created": chunk.created or self._created,
                 "model": chunk.model or self._request.model,

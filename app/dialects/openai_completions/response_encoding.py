@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from app.dialects.ids import text_completion_id
 from app.dialects.openai_chat.response_encoding import encode_usage, response_extra
 from app.dialects.stop_reasons import to_openai
 from app.messages import Choice, Message, ModelResponse, Request
@@ -12,7 +13,7 @@ _NOTHING = Message()
 
 def encode_response(response: ModelResponse, request: Request) -> dict[str, Any]:
     body: dict[str, Any] = {
-        "id": response.id,
+        "id": text_completion_id(response.id),
         "object": "text_completion",
         "created": response.created,
         "model": response.model or request.model,

@@ -8,6 +8,7 @@ provider counted.
 from msgspec.structs import replace
 
 from app.dialects.encrypted import for_openais_client
+from app.dialects.ids import response_id
 from app.dialects.namespaces import own_names
 from app.dialects.openai_responses.errors import error_event, failed_event
 from app.dialects.openai_responses.followed import Followed, Run
@@ -144,7 +145,7 @@ class EventEncoder:
         self._writer.names = own_names(self._request)
         self._response = frame(
             self._request,
-            chunk.id or f"resp_{self._transaction_id.removeprefix('txn_')}",
+            response_id(chunk.id) or f"resp_{self._transaction_id.removeprefix('txn_')}",
             chunk.created or self._created,
             chunk.model or self._request.model,
         )

@@ -10,6 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from app.dialects.encrypted import for_openais_client
+from app.dialects.ids import response_id
 from app.dialects.namespaces import own_names
 from app.dialects.openai_responses.input_encoding import instructions
 from app.dialects.openai_responses.items import ARGUMENTS, call_of, incomplete_reason, is_for_client, own_annotation
@@ -31,7 +32,7 @@ def encode_response(response: ModelResponse, request: Request) -> dict[str, Any]
     body = response.extra.get("openai_responses")
     if isinstance(body, dict):
         return _patched(body, response, choice)
-    id = response.id or "resp_0"
+    id = response_id(response.id) or "resp_0"
     ended = ending(choice.finish_reason)
     names = own_names(request)
     output = _output(choice.message or choice.delta or Message(), id, ended["status"])

@@ -34,7 +34,7 @@ def test_text_is_one_block_between_start_and_stop() -> None:
     checked = check_anthropic(body)
     assert (checked.text(), checked.stop_reason) == ("Hello", "end_turn")
     assert checked.message is not None
-    assert (checked.message["id"], checked.message["model"]) == ("resp-1", "real-model")
+    assert (checked.message["id"], checked.message["model"]) == ("msg_1", "real-model")
 
 
 def test_thinking_is_signed_before_its_block_stops() -> None:

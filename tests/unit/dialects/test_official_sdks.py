@@ -121,7 +121,7 @@ def _check_openai(final: openai.types.chat.ChatCompletion) -> None:
 
 
 def _check_anthropic(final: anthropic.types.Message) -> None:
-    assert (final.id, final.model, final.stop_reason) == ("resp-1", "real-model", "tool_use")
+    assert (final.id, final.model, final.stop_reason) == ("msg_1", "real-model", "tool_use")
     said = [block.model_dump(exclude_none=True) for block in final.content]
     assert [{name: one[name] for name in one if name != "parsed_output"} for one in said] == [
         {"type": "thinking", "thinking": "Two files.", "signature": "sig"},

@@ -79,7 +79,7 @@ def test_a_whole_response_for_openai() -> None:
 def test_a_whole_response_for_anthropic() -> None:
     body = anthropic_messages.encode_response(_FULL, request("anthropic_messages", stream=False))
     assert body == {
-        "id": "r1",
+        "id": "msg_r1",
         "type": "message",
         "role": "assistant",
         "model": "real",
