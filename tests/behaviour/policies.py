@@ -79,6 +79,16 @@ class Sees(Policy):
         return text
 
 
+class CountsTasks(Policy):
+    """How many there were on the gateway's loop at the last request."""
+
+    tasks: ClassVar[int] = 0
+
+    async def on_request(self, request: Request, ctx: PolicyContext) -> Request:
+        CountsTasks.tasks = len(asyncio.all_tasks())
+        return request
+
+
 class Raises(InHook):
     async def act(self, ctx: PolicyContext | StreamContext) -> None:
         raise ValueError("canary-of-the-policy")

@@ -9,7 +9,7 @@ from tests.behaviour.clients import CHAT, MESSAGES, ask, post
 from tests.behaviour.gateway import RunningGateway, configuration, until
 from tests.behaviour.provider import Provider
 from tests.behaviour.scripted import WORDS, gateway_before, said, text_stream
-from tests.upstream import End, Received, Script, Step, openai_error, openai_events, stream_of
+from tests.upstream import End, Head, Received, Script, Step, openai_error, openai_events, stream_of
 
 WAYS = [(path, stream) for path in (CHAT, MESSAGES) for stream in (True, False)]
 FRAGILE = """
@@ -117,11 +117,19 @@ def fails_first(times: int, failure: Script) -> Any:
     return script
 
 
+FAILURES: dict[str, Script] = {
+    "status": openai_error(503),
+    "error in the stream": stream_of([b'data: {"error": {"message": "overheated", "type": "server_error"}}\n\n']),
+    "cut off": [Head(), End()],
+}
+
+
 @pytest.mark.parametrize("path", [CHAT, MESSAGES])
+@pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES.keys())
 def test_a_failure_before_the_first_byte_is_tried_again(
-    retrying: RunningGateway, provider: Provider, path: str
+    retrying: RunningGateway, provider: Provider, path: str, failure: Script
 ) -> None:
-    provider.play(fails_first(1, openai_error(503)))
+    provider.play(fails_first(1, failure))
     reply = post(retrying, path, ask("oai", path, stream=True))
     assert said(path, reply.body) == ("".join(WORDS), [], None)
     ended = retrying.transaction(reply.request_id)

@@ -1,0 +1,81 @@
+"""Many at once and many in a row: nobody is kept out, nothing stays behind."""
+
+import os
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.behaviour.clients import CHAT, MESSAGES, RawClient, ask, post
+from tests.behaviour.gateway import RunningGateway, configuration, simulated, until
+from tests.behaviour.policies import CountsTasks
+from tests.behaviour.provider import Provider
+from tests.behaviour.scripted import gateway_before, text_reply, text_stream
+from tests.upstream import Fin, Received, Script
+
+HELD = 500
+
+
+def test_hundreds_of_held_streams_keep_nobody_out() -> None:
+    """Each waits for a model that says no more; others are served at once, and all of them can still be ended."""
+    drain = "  server: {drain_timeout: 100ms}"
+    with RunningGateway(configuration(simulated("stall-2", "echo"), drain)) as gateway:
+        held = [RawClient(gateway) for _ in range(HELD)]
+        for client in held:
+            client.post(CHAT, ask("stall-2", stream=True))
+        until(lambda: gateway.in_flight() == HELD, "all are held")
+        for stream in (True, False):
+            since = time.monotonic()
+            assert post(gateway, MESSAGES, ask("echo", MESSAGES, stream=stream)).status == 200
+            assert time.monotonic() - since < 1
+        for client in held[: HELD // 2]:
+            client.reset()
+        until(lambda: gateway.outcomes().get("client_disconnect") == HELD // 2, "half of them have left")
+        gateway.server.handle_exit(15, None)
+        gateway.join()
+        assert gateway.outcomes() == {"client_disconnect": HELD // 2, "drained": HELD // 2, "ok": 2}
+        for client in held[HELD // 2 :]:
+            client.socket.close()
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[Provider]:
+    with Provider() as running:
+        yield running
+
+
+def test_hundreds_of_requests_in_a_row_leave_nothing_behind(provider: Provider) -> None:
+    """Good, bad, cut and left ones: after them there are as many tasks and descriptors as before."""
+
+    def script(number: int, request: Received) -> Script:
+        steps = list(text_stream("oai") if request.json().get("stream") else text_reply("oai"))
+        return [*steps[:4], Fin()] if number % 5 == 0 else steps
+
+    gateway = """
+  policies: ['tests.behaviour.policies:CountsTasks']
+  breakers: {upstream: {threshold: 100000, min_requests: 100000}}"""
+    with gateway_before(provider, gateway, backend="direct") as running:
+        provider.play(script)
+        _requests(running, 20)
+        tasks, descriptors = _held(running)
+        _requests(running, 100)
+        until(lambda: _held(running) <= (tasks, descriptors), "tasks and descriptors are given back")
+        assert sum(running.outcomes().values()) == len(running.transactions())
+
+
+def _requests(gateway: RunningGateway, rounds: int) -> None:
+    for number in range(rounds):
+        path = (CHAT, MESSAGES)[number % 2]
+        post(gateway, path, ask("oai", path, stream=number % 3 > 0))
+        post(gateway, path, b"not json")
+        with RawClient(gateway) as client:
+            client.post(path, ask("oai", path, stream=True))
+            client.read_until(b"HTTP/1.1")
+            client.reset()
+
+
+def _held(gateway: RunningGateway) -> tuple[int, int]:
+    """Tasks of the gateway while it serves nobody else, and descriptors of the process."""
+    gateway.settled()
+    assert post(gateway, CHAT, ask("oai", text="count")).status in (200, 502)
+    return CountsTasks.tasks, len(os.listdir("/proc/self/fd"))
