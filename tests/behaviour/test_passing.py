@@ -55,13 +55,15 @@ def provider() -> Iterator[Provider]:
 
 @pytest.fixture(scope="module", params=BACKENDS)
 def gateway(provider: Provider, request: pytest.FixtureRequest) -> Iterator[RunningGateway]:
-    with gateway_before(provider, "  breakers: {upstream: {threshold: 1000}}", backend=request.param) as running:
+    with gateway_before(
+        provider, "  breakers: {upstream: {threshold: 1000, min_requests: 1000}}", backend=request.param
+    ) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def direct(provider: Provider) -> Iterator[RunningGateway]:
-    limits = "  pipeline: {upstream_idle_timeout: 300ms}\n  breakers: {upstream: {threshold: 1000}}"
+    limits = "  pipeline: {upstream_idle_timeout: 300ms}\n  breakers: {upstream: {threshold: 1000, min_requests: 1000}}"
     with gateway_before(provider, limits, "litellm_settings: {num_retries: 1}", backend="direct") as running:
         yield running
 

@@ -38,6 +38,7 @@ class Said:
 
 class Recording:
     def __init__(self, row: dict[str, Any]) -> None:
+        self.row = row
         self.name: str = row["file"]
         self.dialect = _DIALECTS[row["api"]]
 
