@@ -131,13 +131,18 @@ class Exchange:
         await work(self, parse_body(self.body, server.json_depth_limit) if self._has_body else {})
 
     def _client_left(self) -> None:
-        if self.reply.complete:
+        if self.reply.complete or self._all_is_sent():
             return
         if self.gateway.settings.pipeline.on_disconnect == "cancel":
             self.stop(ClientDisconnected("The client left."))
             return
         self.reply.client_is_gone = True
         self.obs.emit_boundary(Event.CLIENT_DISCONNECTED, {})
+
+    def _all_is_sent(self) -> bool:
+        """Clients leave with the last event in hand, before the end of HTTP's framing. A formatter that has ended its
+        stream keeps nothing alive any more."""
+        return self._formatter is not None and not self._formatter.keepalive() and not self.reply.is_sending
 
     async def _answer(self, error: GatewayError) -> None:
         if isinstance(error, InternalError):

@@ -52,6 +52,11 @@ class Reply:
     def started(self) -> bool:
         return self.status != 0
 
+    @property
+    def is_sending(self) -> bool:
+        """Whether something waits for the client to read what came before."""
+        return self._busy
+
     async def send(self, data: bytes) -> None:
         """Send events of a stream; nothing to a client that has gone, where the stream is to be finished anyway. Raises
         QueueOverflow, with nothing of `data` sent, when the client reads nothing of what was sent before."""

@@ -9,7 +9,7 @@ from tests.behaviour.gateway import RunningGateway, until
 from tests.behaviour.policies import Hangs
 from tests.behaviour.provider import Provider
 from tests.behaviour.scripted import BACKENDS, gateway_before, text_reply, text_stream
-from tests.upstream import Body, End, Head, Sleep, Stall, openai_error, openai_events
+from tests.upstream import Body, End, Head, Sleep, Stall, Step, openai_error, openai_events
 
 PAIRS = [(path, model) for path in (CHAT, MESSAGES) for model in ("oai", "ant")]
 pairs = pytest.mark.parametrize(("path", "model"), PAIRS)
@@ -198,4 +198,21 @@ def test_a_client_that_leaves_after_its_answer_did_not_leave(gateway: RunningGat
         client.post(CHAT, ask("oai", stream=True))
         client.read_until(b"0\r\n\r\n")
         client.reset()
+    assert gateway.next_transaction(seen).outcome == "ok"
+
+
+@pairs
+@pytest.mark.parametrize("ending", [End(), Stall()], ids=["ends", "stalls"])
+def test_a_client_that_leaves_with_the_last_event_in_hand_did_not_leave(
+    gateway: RunningGateway, provider: Provider, path: str, model: str, ending: Step
+) -> None:
+    """As the SDKs do: they read no further than `[DONE]`. A provider that holds its connection then is left as well."""
+    provider.play(text_stream(model, ending))
+    seen = gateway.settled()
+    with RawClient(gateway) as client:
+        client.post(path, ask(model, path, stream=True))
+        client.read_until(b"data: [DONE]" if path == CHAT else b"event: message_stop")
+        client.reset()
+    if ending == Stall():
+        provider.left_within(1)
     assert gateway.next_transaction(seen).outcome == "ok"

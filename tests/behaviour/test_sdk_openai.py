@@ -242,6 +242,17 @@ def test_a_stream_that_breaks_before_its_first_chunk_has_an_error_status(client:
     assert caught.value.status_code == 502
 
 
+def test_no_stream_that_was_read_to_its_end_counts_as_left(client: openai.OpenAI, gateway: RunningGateway) -> None:
+    """The SDK closes the connection on `[DONE]`, often before the end of HTTP's framing has come."""
+    gateway.settled()
+    before = gateway.outcomes()
+    for _ in range(100):
+        with client.chat.completions.create(model="echo", messages=HELLO, stream=True) as stream:
+            assert text_of(stream) == "one two three four"
+    gateway.settled()
+    assert gateway.outcomes() == {**before, "ok": before.get("ok", 0) + 100}
+
+
 def test_the_request_id_names_the_transaction(gateway: RunningGateway, client: openai.OpenAI) -> None:
     answer = client.chat.completions.create(model="echo", messages=HELLO)
     assert answer._request_id is not None
