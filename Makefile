@@ -16,9 +16,10 @@ demo: $(VENV)/runtime.done
 test: $(VENV)/dev.done
 	@$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered $(ARGS)
 
-# What dashboards, rules, collector and compose are on real programs: Prometheus and Alertmanager (apt-get install
-# prometheus prometheus-alertmanager), a collector and the compose specification's own reader (built here, with Go).
-# Where one is missing its tests are skipped; on CI they fail.
+# On real programs: dashboards, rules, collector and compose on Prometheus and Alertmanager (apt-get install prometheus
+# prometheus-alertmanager), a collector and the compose specification's own reader (built here, with Go); where one is
+# missing its tests are skipped, and on CI they fail. And the gateway before llama.cpp with a tiny model and behind Claude
+# Code, both fetched at the first run; where they cannot be had their tests are skipped.
 test-real: $(VENV)/dev.done
 	@if command -v go >/dev/null; then $(MAKE) --no-print-directory $(TOOLS); else echo "No Go: no collector is built."; fi
 	@$(BIN)/pytest --no-cov tests/real $(ARGS)
@@ -48,6 +49,8 @@ lock:
 		--no-annotate pyproject.toml --group build -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--no-annotate pyproject.toml --group build --group dev -c requirements.lock -o requirements-dev.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--no-annotate --group real -c requirements-dev.lock -o requirements-real.lock
 
 .tools/otelcol: tests/real/otelcol.yaml
 	@echo "Building the collector (some minutes, once) ..."
