@@ -132,32 +132,39 @@ class RunningGateway:
     def spans(self) -> tuple[ReadableSpan, ...]:
         return self._spans.get_finished_spans()
 
-    def transactions(self) -> list[Transaction]:
+    def transactions(self, seen: int = 0) -> list[Transaction]:
+        """Those that ended after `seen` others."""
         spans = self.spans()
-        return [_transaction(span, spans) for span in spans if _is_transaction(span)]
+        traces = _by_trace(spans)
+        own = [span for span in spans if _is_transaction(span)]
+        return [_transaction(span, traces[span.context.trace_id]) for span in own[seen:]]
 
     def transaction(self, request_id: str) -> Transaction:
         """The one that a reply's `x-request-id` names, once it has ended."""
 
         def found() -> Transaction | None:
-            return next((one for one in self.transactions() if one["flowspan.transaction_id"] == request_id), None)
+            spans = self.spans()
+            for span in reversed(spans):
+                if (span.attributes or {}).get("flowspan.transaction_id") == request_id:
+                    return _transaction(span, _by_trace(spans)[span.context.trace_id])
+            return None
 
         ended: Transaction = until(found, f"the end of {request_id}")
         return ended
 
     def next_transaction(self, seen: int) -> Transaction:
         """The one that ended after `seen` others."""
-        ended: list[Transaction] = until(lambda: self.transactions()[seen:], "one more transaction")
+        ended: list[Transaction] = until(lambda: self.transactions(seen), "one more transaction")
         return ended[0]
 
     def settled(self) -> int:
         """How many transactions there were, once all have ended: a client has its answer a moment earlier."""
 
-        def all_told() -> bool:
-            return self.in_flight() == 0 and len(self.transactions()) == sum(self.outcomes().values())
+        def told() -> int:
+            return sum(map(_is_transaction, self.spans()))
 
-        until(all_told, "all transactions have ended")
-        return len(self.transactions())
+        until(lambda: self.in_flight() == 0 and told() == sum(self.outcomes().values()), "all transactions have ended")
+        return told()
 
     def sample(self, name: str, **labels: str) -> float:
         """A metric's value now, summed over the labels that are not given."""
@@ -260,6 +267,13 @@ class _LoggingState:
 
 def _is_transaction(span: ReadableSpan) -> bool:
     return "flowspan.transaction_id" in (span.attributes or {})
+
+
+def _by_trace(spans: Iterable[ReadableSpan]) -> dict[int, list[ReadableSpan]]:
+    traces: dict[int, list[ReadableSpan]] = {}
+    for span in spans:
+        traces.setdefault(span.context.trace_id, []).append(span)
+    return traces
 
 
 def _transaction(span: ReadableSpan, spans: Sequence[ReadableSpan]) -> Transaction:
