@@ -90,6 +90,8 @@ def test_an_untouched_stream_is_byte_for_byte_the_providers(recording: Recording
 def test_usage_that_nobody_asked_for_is_all_that_is_kept_back(recording: Recording) -> None:
     body = _body(recording, recording.chunks, include_usage=False)
     assert body == (recording.body if recording.dialect == "anthropic_messages" else recording.without_usage)
+    if body == recording.body:
+        return
     ours, theirs = final_message(recording.dialect, body), final_message(recording.dialect, recording.body)
     # Some providers name their fingerprint in that event only.
     beside = {"usage": None, "system_fingerprint": None}
