@@ -77,6 +77,9 @@ ATTRIBUTES: dict[str, Meaning] = {
     ),
     Attribute.RESPONSE_MODEL: Meaning("string", ATTEMPT, "The model that says it answered."),
     Attribute.FINISH_REASONS: Meaning("string[]", ATTEMPT, "Why each choice ended."),
+    Attribute.INVALID_CALLS: Meaning(
+        "int", ATTEMPT, "Calls of tools whose arguments are no JSON object; they are passed on as the model wrote them."
+    ),
     Attribute.TIME_TO_FIRST_CHUNK: Meaning("double", ATTEMPT, "From the start of the attempt to the first chunk.", "s"),
     Attribute.INPUT_TOKENS: Meaning("int", ATTEMPT, "Tokens of the prompt.", "tokens"),
     Attribute.OUTPUT_TOKENS: Meaning("int", ATTEMPT, "Tokens of the answer.", "tokens"),

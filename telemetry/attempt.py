@@ -92,6 +92,12 @@ class Attempt:
             self._span.set({Attribute.FINISH_REASONS: tuple(reason[:64] for reason in finish_reasons[:16])})
 
     @guarded
+    def invalid_calls(self, count: int) -> None:
+        """Calls of tools whose arguments are no JSON object, as the model wrote them."""
+        if count:
+            self._span.set({Attribute.INVALID_CALLS: count})
+
+    @guarded
     def request_id(self, id: str) -> None:
         """The provider's own name of this request, for a question to it."""
         self._span.set_text(Attribute.UPSTREAM_REQUEST_ID, id)

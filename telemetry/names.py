@@ -121,6 +121,7 @@ class Attribute:
     UPSTREAM_REQUEST_ID = "flowspan.upstream.request_id"
     RESPONSE_MODEL = "gen_ai.response.model"
     FINISH_REASONS = "gen_ai.response.finish_reasons"
+    INVALID_CALLS = "flowspan.invalid_tool_calls"
     TIME_TO_FIRST_CHUNK = "gen_ai.response.time_to_first_chunk"
     INPUT_TOKENS = "gen_ai.usage.input_tokens"
     OUTPUT_TOKENS = "gen_ai.usage.output_tokens"

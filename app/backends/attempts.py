@@ -9,6 +9,7 @@ from contextlib import aclosing
 from types import TracebackType
 from typing import Protocol, TypeVar
 
+from app.backends.call_arguments import CallArguments
 from app.errors import GatewayError, UpstreamFailed, UpstreamTimeout, UpstreamTruncated
 from app.limits import Limit
 from app.messages import Batch, ModelResponse, Request
@@ -41,6 +42,7 @@ class Trial:
         self._settle = settle
         self._last: ModelResponse | None = None
         self._finish_reasons: dict[int, str] = {}
+        self._calls: CallArguments | None = None
 
     def __enter__(self) -> "Trial":
         return self
@@ -52,6 +54,8 @@ class Trial:
         self._describe()
         if error is not None:
             self._fail(error)
+        elif self._calls is not None:
+            self.attempt.invalid_calls(self._calls.invalid())
         self.attempt.end()
 
     def saw(self, *responses: ModelResponse) -> None:
@@ -65,6 +69,10 @@ class Trial:
             for choice in response.choices:
                 if choice.finish_reason:
                     self._finish_reasons[choice.index] = choice.finish_reason
+                said = choice.delta or choice.message
+                if said is not None and said.tool_calls:
+                    self._calls = self._calls or CallArguments()
+                    self._calls.add(choice.index, said.tool_calls)
         if usage is not None:
             self.attempt.usage(usage)
 

@@ -81,9 +81,9 @@ def call_stream(model: str, *ending: Step, pieces: int = 4) -> Script:
     return stream_of(call_events(model, pieces), *ending)
 
 
-def call_events(model: str, pieces: int = 4) -> list[bytes]:
-    step = -(-len(ARGUMENTS) // pieces)
-    parts = [ARGUMENTS[start : start + step] for start in range(0, len(ARGUMENTS), step)]
+def call_events(model: str, pieces: int = 4, arguments: str = ARGUMENTS) -> list[bytes]:
+    step = -(-len(arguments) // pieces)
+    parts = [arguments[start : start + step] for start in range(0, len(arguments), step)]
     return _openai_call_events(parts) if model == "oai" else _anthropic_call_events(parts)
 
 
