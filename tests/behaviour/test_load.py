@@ -5,13 +5,15 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from aiohttp import ClientTimeout
 
+from app.backends.direct import http
 from tests.behaviour.clients import CHAT, MESSAGES, RawClient, ask, post
 from tests.behaviour.gateway import RunningGateway, configuration, simulated, until
 from tests.behaviour.policies import CountsTasks
 from tests.behaviour.provider import Provider
 from tests.behaviour.scripted import gateway_before, text_reply, text_stream
-from tests.upstream import Fin, Received, Script
+from tests.upstream import Fin, Received, Script, Stall
 
 HELD = 500
 
@@ -79,3 +81,26 @@ def _held(gateway: RunningGateway) -> tuple[int, int]:
     gateway.settled()
     assert post(gateway, CHAT, ask("oai", text="count")).status in (200, 502)
     return CountsTasks.tasks, len(os.listdir("/proc/self/fd"))
+
+
+def test_streams_beyond_the_pool_of_connections_wait_a_bounded_time(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "_CONNECTIONS", 2)
+    monkeypatch.setattr(http, "_TIMEOUT", ClientTimeout(connect=0.3))
+    provider.play([*list(text_stream("oai"))[:4], Stall()])
+    with (
+        gateway_before(provider, backend="direct") as gateway,
+        RawClient(gateway) as first,
+        RawClient(gateway) as other,
+    ):
+        for client in (first, other):
+            client.post(CHAT, ask("oai", stream=True))
+            client.read_until(b"Hel")
+        since = time.monotonic()
+        reply = post(gateway, MESSAGES, ask("oai", MESSAGES))
+        assert (reply.status, gateway.transaction(reply.request_id).outcome) == (504, "timeout")
+        assert 0.2 < time.monotonic() - since < 2
+        provider.play(text_reply("oai"))
+        first.reset()
+        assert post(gateway, CHAT, ask("oai")).status == 200
