@@ -248,7 +248,7 @@ def begin_of_last_word(recording: Recording) -> int:
 def test_a_recording_says_the_same_in_small_pieces_and_with_other_line_ends(recording: Recording) -> None:
     body = recording.body
     whole, error = read([body], recording.api)
-    size = max(7, len(body) // 3000)
+    size = max(7, len(body) // 1000)
     for other, step in ((body, size), (body.replace(b"\n", b"\r\n"), size - 2)):
         chunks, other_error = read([other[at : at + step] for at in range(0, len(other), step)], recording.api)
         assert type(other_error) is type(error)
