@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from tests.behaviour.clients import CHAT, COUNT, MESSAGES, Reply, ask, post
-from tests.behaviour.gateway import RunningGateway, Transaction
+from tests.behaviour import responses
+from tests.behaviour.clients import CHAT, COUNT, MESSAGES, RESPONSES, Reply, ask, post, request
+from tests.behaviour.gateway import RunningGateway, Transaction, configuration
 from tests.behaviour.provider import Provider
-from tests.behaviour.scripted import BACKENDS, gateway_before, said, text_reply, text_stream
+from tests.behaviour.scripted import BACKENDS, models, said, text_reply, text_stream
 from tests.behaviour.test_passing import COMPLETE, EMBED, answer, text_of
 from tests.behaviour.test_passing import ask as ask_passing
 from tests.unit.backends.passing import text_events
@@ -45,7 +46,8 @@ STREAMED: dict[str, list[Step]] = {
     "an event that is too long": [Head(), Body(b"data: welcome %b" % SECRET.encode() + b"x" * LIMIT + b"\n\n"), End()],
     "no line ever": [Head(), *[Body(b"welcome to nginx" * 1024)] * 5, Stall()],
 }
-ROUTES = [(CHAT, "oai"), (CHAT, "ant"), (MESSAGES, "oai"), (MESSAGES, "ant"), (COMPLETE, "oai"), (EMBED, "oai")]
+SPOKEN = [(CHAT, "oai"), (CHAT, "ant"), (MESSAGES, "oai"), (MESSAGES, "ant"), (COMPLETE, "oai")]
+SPOKEN_DIRECTLY = [*SPOKEN, (RESPONSES, "res"), (RESPONSES, "ant"), (MESSAGES, "res")]
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +56,10 @@ def provider() -> Iterator[Provider]:
         yield running
 
 
-def gateway_by(provider: Provider, backend: str) -> Any:
+def gateway_by(provider: Provider, backend: str) -> RunningGateway:
+    """`res` is a model of the Responses API."""
     limits = "  pipeline: {event_limit: 64KiB}\n  breakers: {upstream: {threshold: 10000, min_requests: 10000}}"
-    return gateway_before(provider, limits, backend=backend)
+    return RunningGateway(configuration([*models(provider, backend), responses.models(provider)[0]], limits))
 
 
 @pytest.fixture(scope="module")
@@ -73,11 +76,13 @@ def gateway(provider: Provider, request: pytest.FixtureRequest) -> Iterator[Runn
 
 def body_for(path: str, model: str, stream: bool) -> dict[str, Any]:
     fields: dict[str, Any] = {"stream": True} if stream else {}
-    return ask(model, path, **fields) if path in (CHAT, MESSAGES) else ask_passing(model, path, **fields)
+    return ask_passing(model, path, **fields) if path in (COMPLETE, EMBED) else ask(model, path, **fields)
 
 
 def good_script(path: str, model: str, stream: bool) -> Script:
-    if path in (CHAT, MESSAGES):
+    if model == "res":
+        return responses.events(responses.text()) if stream else responses.reply(responses.whole_text())
+    if path not in (COMPLETE, EMBED):
         return text_stream(model) if stream else text_reply(model)
     return streamed(text_events("well")) if stream else answer(path)
 
@@ -105,7 +110,7 @@ def is_not_reused(gateway: RunningGateway, provider: Provider, path: str, model:
     assert provider.connections == opened + 1
 
 
-@pytest.mark.parametrize(("path", "model"), ROUTES)
+@pytest.mark.parametrize(("path", "model"), [*SPOKEN_DIRECTLY, (EMBED, "oai")])
 @pytest.mark.parametrize("case", WHOLE)
 def test_a_whole_answer_that_is_none(
     direct: RunningGateway, provider: Provider, path: str, model: str, case: str
@@ -117,7 +122,7 @@ def test_a_whole_answer_that_is_none(
     is_not_reused(direct, provider, path, model, stream=False)
 
 
-@pytest.mark.parametrize(("path", "model"), ROUTES[:-1])
+@pytest.mark.parametrize(("path", "model"), SPOKEN_DIRECTLY)
 @pytest.mark.parametrize("case", STREAMED)
 def test_a_stream_that_is_none(direct: RunningGateway, provider: Provider, path: str, model: str, case: str) -> None:
     provider.play(STREAMED[case])
@@ -127,7 +132,7 @@ def test_a_stream_that_is_none(direct: RunningGateway, provider: Provider, path:
     is_not_reused(direct, provider, path, model, stream=True)
 
 
-@pytest.mark.parametrize(("path", "model"), ROUTES[:-1])
+@pytest.mark.parametrize(("path", "model"), SPOKEN_DIRECTLY)
 @pytest.mark.parametrize(
     "rubbish",
     [
@@ -142,7 +147,8 @@ def test_rubbish_in_a_good_stream_ends_it_with_an_error(
     direct: RunningGateway, provider: Provider, path: str, model: str, rubbish: bytes
 ) -> None:
     good = list(good_script(path, model, stream=True))
-    provider.play([*good[:4], Sleep(0.02), Body(rubbish), Sleep(0.02), *good[4:]])
+    begun = 7 if model == "res" else 4
+    provider.play([*good[:begun], Sleep(0.02), Body(rubbish), Sleep(0.02), *good[begun:]])
     reply = post(direct, path, body_for(path, model, stream=True))
     assert reply.status == 200
     error = text_of(reply)[1] if path == COMPLETE else said(path, reply.body)[2]
@@ -151,7 +157,7 @@ def test_rubbish_in_a_good_stream_ends_it_with_an_error(
     provider.left_within(1)
 
 
-@pytest.mark.parametrize(("path", "model"), ROUTES[:-1])
+@pytest.mark.parametrize(("path", "model"), SPOKEN_DIRECTLY)
 def test_a_page_in_the_place_of_the_rest_is_no_end(
     direct: RunningGateway, provider: Provider, path: str, model: str
 ) -> None:
@@ -161,6 +167,7 @@ def test_a_page_in_the_place_of_the_rest_is_no_end(
     assert b'"error"' in reply.body
     assert b"[DONE]" not in reply.body
     assert b"message_stop" not in reply.body
+    assert b"response.completed" not in reply.body
     assert direct.transaction(reply.request_id).outcome == "upstream_error"
 
 
@@ -173,8 +180,31 @@ def test_a_count_of_tokens_that_is_none(direct: RunningGateway, provider: Provid
     provider.left_within(1)
 
 
+@pytest.mark.parametrize("case", WHOLE)
+def test_a_stored_response_that_is_none(direct: RunningGateway, provider: Provider, case: str) -> None:
+    """What is an object goes to the client as it is: it is not looked into."""
+    provider.play(WHOLE[case])
+    reply = request(direct, "GET", f"{RESPONSES}/resp_1")
+    ended = direct.transaction(reply.request_id)
+    if case == "another form":
+        assert (reply.status, ended.outcome) == (200, "ok")
+        return
+    assert (reply.status, ended.outcome) == (502, "upstream_error")
+    assert SECRET not in str(ended["flowspan.detail"]) + reply.body.decode()
+    provider.left_within(1)
+
+
+@pytest.mark.parametrize("case", STREAMED)
+def test_a_stream_of_a_stored_response_that_is_none(direct: RunningGateway, provider: Provider, case: str) -> None:
+    provider.play(STREAMED[case])
+    reply = request(direct, "GET", f"{RESPONSES}/resp_1?stream=true")
+    assert reply.status == 502
+    assert direct.transaction(reply.request_id).outcome == "upstream_error"
+    provider.left_within(1)
+
+
 @pytest.mark.parametrize(
-    ("path", "model", "stream"), [(*route, stream) for route in ROUTES for stream in (True, False)]
+    ("path", "model", "stream"), [(*route, stream) for route in (*SPOKEN, (EMBED, "oai")) for stream in (True, False)]
 )
 @pytest.mark.parametrize("case", ["HTML", "HTML said to be JSON", "not JSON", "empty"])
 def test_on_either_road_it_is_the_providers_fault(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.behaviour.clients import CHAT, MESSAGES, RawClient, ask, post
+from tests.behaviour.clients import CHAT, MESSAGES, RESPONSES, RawClient, ask, post
 from tests.behaviour.gateway import RunningGateway, until
 from tests.behaviour.policies import Hangs
 from tests.behaviour.provider import Provider
@@ -12,6 +12,7 @@ from tests.behaviour.scripted import BACKENDS, gateway_before, text_reply, text_
 from tests.upstream import Body, End, Head, Sleep, Stall, Step, openai_error, openai_events
 
 PAIRS = [(path, model) for path in (CHAT, MESSAGES) for model in ("oai", "ant")]
+_LAST = {CHAT: b"data: [DONE]", MESSAGES: b"event: message_stop", RESPONSES: b"event: response.completed"}
 pairs = pytest.mark.parametrize(("path", "model"), PAIRS)
 
 
@@ -201,7 +202,7 @@ def test_a_client_that_leaves_after_its_answer_did_not_leave(gateway: RunningGat
     assert gateway.next_transaction(seen).outcome == "ok"
 
 
-@pairs
+@pytest.mark.parametrize(("path", "model"), [*PAIRS, (RESPONSES, "ant")])
 @pytest.mark.parametrize("ending", [End(), Stall()], ids=["ends", "stalls"])
 def test_a_client_that_leaves_with_the_last_event_in_hand_did_not_leave(
     gateway: RunningGateway, provider: Provider, path: str, model: str, ending: Step
@@ -211,7 +212,7 @@ def test_a_client_that_leaves_with_the_last_event_in_hand_did_not_leave(
     seen = gateway.settled()
     with RawClient(gateway) as client:
         client.post(path, ask(model, path, stream=True))
-        client.read_until(b"data: [DONE]" if path == CHAT else b"event: message_stop")
+        client.read_until(_LAST[path])
         client.reset()
     if ending == Stall():
         provider.left_within(1)

@@ -9,16 +9,17 @@ import anthropic
 import openai
 import pytest
 
-from tests.behaviour.clients import CHAT, MESSAGES, ask, post
-from tests.behaviour.gateway import RunningGateway
+from tests.behaviour import responses
+from tests.behaviour.clients import CHAT, MESSAGES, RESPONSES, ask, post
+from tests.behaviour.gateway import RunningGateway, configuration
 from tests.behaviour.provider import Provider
-from tests.behaviour.scripted import gateway_before
+from tests.behaviour.scripted import models
 from tests.streams.recordings import REGULAR, Recording, needs_recordings, said
 from tests.upstream import Body, End, Head
 
 pytestmark = needs_recordings
-_PATHS = {"openai_chat": CHAT, "anthropic_messages": MESSAGES}
-_MODELS = {"openai_chat": "oai", "anthropic_messages": "ant"}
+_PATHS = {"openai_chat": CHAT, "anthropic_messages": MESSAGES, "openai_responses": RESPONSES}
+_MODELS = {"openai_chat": "oai", "anthropic_messages": "ant", "openai_responses": "res"}
 _KINDS: dict[str, Callable[[dict[str, Any]], bool]] = {
     "text": lambda row: not row["tool_calls"] and not row["thinking"],
     "calls": lambda row: row["several_tool_calls"],
@@ -51,9 +52,9 @@ def provider() -> Iterator[Provider]:
 
 @pytest.fixture(scope="module")
 def gateway(provider: Provider) -> Iterator[RunningGateway]:
-    with gateway_before(
-        provider, "  breakers: {upstream: {threshold: 100000, min_requests: 100000}}", backend="direct"
-    ) as running:
+    limits = "  breakers: {upstream: {threshold: 100000, min_requests: 100000}}"
+    entries = [*models(provider, "direct"), responses.models(provider)[0]]
+    with RunningGateway(configuration(entries, limits)) as running:
         yield running
 
 
@@ -114,17 +115,19 @@ _SHORT = [one for one in RECORDED if 600 < one.values[0].row["bytes"] < 2500][::
 
 
 @pytest.mark.parametrize("recording", _SHORT)
-def test_cut_behind_any_event_it_is_an_error_to_clients_of_both_dialects(
+def test_cut_behind_any_event_it_is_an_error_to_clients_of_every_dialect(
     gateway: RunningGateway, provider: Provider, recording: Recording
 ) -> None:
     body, model = recording.body, _MODELS[recording.dialect]
-    last_word = body.find(b"event: message_stop") if model == "ant" else body.rfind(b"data: [DONE]")
+    last_word = body.rfind({"ant": b"event: message_stop", "oai": b"data: [DONE]"}.get(model, b"event: response.c"))
     places = [match.end() for match in re.finditer(rb"\n\n", body) if match.end() <= last_word]
     for place in [0, *places]:
-        for path in (CHAT, MESSAGES):
+        for path in (CHAT, MESSAGES, RESPONSES):
             _play(provider, body[:place])
             reply = post(gateway, path, ask(model, path, stream=True))
-            assert json.loads(reply.body.rpartition(b"data: ")[2])["error"]["message"], (place, path)
+            last = json.loads(reply.body.rpartition(b"data: ")[2])
+            assert last.get("response", last)["error"]["message"], (place, path)
             assert b"[DONE]" not in reply.body
             assert b"event: message_stop" not in reply.body
+            assert b"response.completed" not in reply.body
             assert gateway.transaction(reply.request_id).outcome == "upstream_error"
