@@ -210,6 +210,15 @@ def test_a_model_of_anthropics_refuses_and_is_named(direct: RunningGateway, prov
     assert not provider.requests
 
 
+@paths
+def test_a_model_of_the_responses_api_alone_refuses_too(path: str) -> None:
+    entry = "pro: {model: openai/responses/gpt-pro, api_key: sk-none-0123456789}"
+    with RunningGateway(configuration([entry])) as gateway:
+        reply = post(gateway, path, ask("pro", path))
+        assert reply.status == 400
+        assert "`pro` is served by the Responses API alone (pro)" in reply.json()["error"]["message"]
+
+
 MIXED = """
 model_list:
   - {model_name: both, litellm_params: {model: anthropic/claude-x, api_key: sk-none-0123456789, order: 1}}
