@@ -78,6 +78,24 @@ def test_openais_sdk_hears_the_model(oai: openai.OpenAI, expected: str, model: s
 
 @models
 @streams
+def test_openais_sdk_hears_the_model_by_the_responses_api(
+    oai: openai.OpenAI, expected: str, model: str, stream: bool
+) -> None:
+    text: str = WORDS[0]["content"]
+    asked: Any = {"model": model, "input": text, "max_output_tokens": TOKENS, "temperature": 0}
+    if stream:
+        events = list(oai.responses.create(**asked, stream=True))
+        assert "".join(event.delta for event in events if event.type == "response.output_text.delta") == expected
+        last: Any = events[-1]
+        response = last.response
+    else:
+        response = oai.responses.create(**asked)
+    assert response.output_text == expected
+    assert response.usage.output_tokens == TOKENS
+
+
+@models
+@streams
 def test_anthropics_sdk_hears_the_model(ant: anthropic.Anthropic, expected: str, model: str, stream: bool) -> None:
     asked: Any = {"model": model, "messages": WORDS, "max_tokens": TOKENS, "extra_body": {"temperature": 0}}
     if stream:
