@@ -8,13 +8,14 @@ TOOLS := .tools/otelcol .tools/compose-config
 # then refuses it for want of a hash. `pip check` tells if the lock were not complete.
 LOCKED := $(PIP) install --no-deps --require-hashes -r
 
-.PHONY: demo test test-real dashboards pictures lint types audit lock clean
+.PHONY: demo test test-real bench bench-quick growth dashboards pictures lint types audit lock clean
 
 demo: $(VENV)/runtime.done
 	@$(BIN)/flowspan demo
 
+# Three at once on two cores: many tests wait. With ARGS=--cov it tells what is covered, at twice the time.
 test: $(VENV)/dev.done
-	@$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered $(ARGS)
+	@$(BIN)/pytest -n 3 --dist loadfile $(ARGS)
 
 # On real programs: dashboards, rules, collector and compose on Prometheus and Alertmanager (apt-get install prometheus
 # prometheus-alertmanager), a collector and the compose specification's own reader (built here, with Go); where one is
@@ -23,6 +24,19 @@ test: $(VENV)/dev.done
 test-real: $(VENV)/dev.done
 	@if command -v go >/dev/null; then $(MAKE) --no-print-directory $(TOOLS); else echo "No Go: no collector is built."; fi
 	@$(BIN)/pytest --no-cov tests/real $(ARGS)
+
+# What the gateway costs beside a bare passthrough, and beside the peers whose packages are installed; see
+# docs/performance.md. On a machine with two cores that has nothing else to do: some ten minutes.
+bench: $(VENV)/dev.done
+	@$(BIN)/python -m bench $(ARGS)
+
+# The same in a minute, as ratios that fail above their limit.
+bench-quick: $(VENV)/dev.done
+	@$(BIN)/python -m bench --quick
+
+# How cost grows with streams, models and keys, as a table and a picture.
+growth: $(VENV)/dev.done
+	@$(BIN)/python -m bench.growth --picture docs/img/growth.png
 
 # After a change of telemetry/names.py, the generator or the rules.
 dashboards: $(VENV)/dev.done

@@ -1,4 +1,4 @@
-"""Rounds in, a table out: medians and spread, and the ratio to the floor of the same run."""
+"""Rounds in, a table out: medians and spread, and the ratio to the floor of the same rounds."""
 
 from collections.abc import Iterable, Sequence
 from statistics import median
@@ -37,9 +37,10 @@ def cost(results: Results, name: str, cell: str) -> float | None:
 
 
 def ratio(results: Results, name: str, cell: str) -> float | None:
-    """Of the medians; rounds are interleaved, so both saw the same machine."""
-    own, floor = cost(results, name, cell), cost(results, FLOOR, cell)
-    return own / floor if own is not None and floor else None
+    """The median of the rounds' ratios: what is measured in one round saw the same machine."""
+    rounds = zip(results.get(name, {}).get(cell, []), results.get(FLOOR, {}).get(cell, []), strict=False)
+    ratios = [own.cost / floor.cost for own, floor in rounds if floor.cost]
+    return median(ratios) if ratios else None
 
 
 def _figure(results: Results, name: str, cell: Cell) -> str:

@@ -163,7 +163,7 @@ class Reply:
                         detail=f"{left} bytes were not read for {self._patience:g} s",
                     ) from None
 
-    async def _body(self, data: bytes, more: bool, counts: bool = True) -> None:
+    async def _body(self, data: bytes, more: bool) -> None:
         self._busy = True
         self._obs.ledger.enter("client")
         try:
@@ -172,7 +172,7 @@ class Reply:
             self._obs.ledger.leave("client")
             self._busy = False
             self.idle_since = self._now()
-        if counts and data:
+        if data:
             self._obs.recorder.sent_bytes(len(data))
 
 
