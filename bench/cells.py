@@ -32,8 +32,17 @@ class Cell:
     stream: bool = False
     chunks: int = 0
     prompt: str = "hi"
-    is_paced: bool = False
-    """Each chunk tells when it was sent."""
+    pause: float = 0
+    """Seconds between the chunks of a paced stream, each of which tells when it was sent."""
+
+    @property
+    def is_paced(self) -> bool:
+        return self.pause > 0
+
+    @property
+    def seconds(self) -> float:
+        """How long a paced stream takes."""
+        return self.pause * self.chunks
 
 
 CELLS = (
@@ -42,8 +51,8 @@ CELLS = (
     Cell("100 kB prompt, 8 at once", "us/request", "bench-20", 400, 8, prompt=_PROMPT),
     Cell("burst of 200 chunks, 1 at once", "us/chunk", "bench-200", 200, 1, True, 200),
     Cell("burst of 200 chunks, 32 at once", "us/chunk", "bench-200", 600, 32, True, 200),
-    Cell("50 chunks at 20 ms, 100 at once", "us/chunk", "bench-50-20", 500, 100, True, 50, is_paced=True),
-    Cell("50 chunks at 20 ms, 500 at once", "us/chunk", "bench-50-20", 1500, 500, True, 50, is_paced=True),
+    Cell("50 chunks at 20 ms, 100 at once", "us/chunk", "bench-50-20", 500, 100, True, 50, pause=0.02),
+    Cell("50 chunks at 20 ms, 500 at once", "us/chunk", "bench-50-20", 1500, 500, True, 50, pause=0.02),
     Cell("500 held streams", "KB/stream", "bench-hold", 500, 500, True),
 )
 
@@ -54,9 +63,9 @@ async def measure(cell: Cell, row: Row, server: Server, share: float = 1.0) -> F
         return Figures(await _memory(server, what, cell.count))
     count = max(cell.at_once, round(cell.count * share))
     # Connections, caches and code are warm before the clock starts.
-    await drive(server.port, what, max(2, min(cell.at_once, count // 4)), cell.at_once)
+    await drive(server.port, what, max(2, min(cell.at_once, count // 4)), cell.at_once, spread=cell.seconds)
     before = server.cpu_seconds()
-    seen = await drive(server.port, what, count, cell.at_once, stamped=cell.is_paced)
+    seen = await drive(server.port, what, count, cell.at_once, stamped=cell.is_paced, spread=cell.seconds)
     used = server.cpu_seconds() - before
     delays = sorted(seen.delays)
     return Figures(

@@ -43,13 +43,14 @@ def ask(path: str, body: bytes, ending: bytes, chunks: int = 0) -> Ask:
     return Ask(head.encode() + body, ending, chunks)
 
 
-async def drive(port: int, what: Ask, count: int, at_once: int, *, stamped: bool = False) -> Seen:
-    """`count` requests, `at_once` of them at any time, on connections that are kept."""
+async def drive(port: int, what: Ask, count: int, at_once: int, *, stamped: bool = False, spread: float = 0) -> Seen:
+    """`count` requests, `at_once` of them at any time, on connections that are kept. The clients begin within `spread`
+    seconds: paced streams that began all at once would begin, go on and end all at once, which strangers do not."""
     seen = Seen()
     left = iter(range(count))
     async with asyncio.TaskGroup() as clients:
-        for _ in range(min(at_once, count)):
-            clients.create_task(_client(port, what, left, seen, stamped))
+        for number in range(min(at_once, count)):
+            clients.create_task(_client(port, what, left, seen, stamped, spread * number / at_once))
     return seen
 
 
@@ -62,8 +63,9 @@ async def hold(port: int, what: Ask, count: int) -> list[asyncio.BaseTransport]:
     return [connection.transport for connection in connections]
 
 
-async def _client(port: int, what: Ask, left: Iterator[int], seen: Seen, stamped: bool) -> None:
+async def _client(port: int, what: Ask, left: Iterator[int], seen: Seen, stamped: bool, begin_after: float) -> None:
     connection: _Connection | None = None
+    await asyncio.sleep(begin_after)
     for _ in left:
         if connection is None or connection.is_closed:
             connection = await _connect(port)
