@@ -1,7 +1,6 @@
 """A breaker per deployment, made at the first attempt on it.
 
-Whoever's request changes a breaker's state has the change told to its telemetry: the listener of a breaker knows no
-request, so changes are noted while it is asked and handed on right after, without an await in between.
+Whoever's request changes a breaker's state has the change told to its telemetry (`Transitions`).
 """
 
 import time
@@ -9,7 +8,8 @@ from collections.abc import Callable, Iterable
 
 from app.backends.deployments import counts_against
 from app.errors import BackendError
-from app.pipeline.breaker import BreakerState, CircuitBreaker, ConsecutiveOrRate, Denied, Permit, Transition
+from app.pipeline.breaker import BreakerState, CircuitBreaker, ConsecutiveOrRate, Denied, Permit
+from app.pipeline.transitions import Transitions
 from app.settings import Deployment, UpstreamBreakerSettings
 from telemetry.context import ObservabilityContext
 
@@ -19,7 +19,7 @@ class UpstreamBreakers:
         self._settings = settings
         self._clock = clock
         self._breakers: dict[str, CircuitBreaker] = {}
-        self._changes: list[Transition] = []
+        self._transitions = Transitions()
 
     @property
     def states(self) -> dict[str, BreakerState]:
@@ -37,7 +37,7 @@ class UpstreamBreakers:
 
     def allow(self, deployment: Deployment, obs: ObservabilityContext) -> Permit | Denied:
         answer = self._of(deployment).allow(self._clock())
-        self._tell(obs)
+        self._transitions.tell(obs)
         return answer
 
     def settle(
@@ -51,7 +51,7 @@ class UpstreamBreakers:
             breaker.failed(permit, now)
         else:
             breaker.release(permit)
-        self._tell(obs)
+        self._transitions.tell(obs)
 
     def retry_after(self, deployments: Iterable[Deployment]) -> float:
         """Seconds until the first of them may be tried again."""
@@ -65,13 +65,6 @@ class UpstreamBreakers:
         if (breaker := self._breakers.get(deployment.id)) is None:
             said = self._settings
             trip = ConsecutiveOrRate(said.threshold, said.failure_rate, said.min_requests, said.window)
-            breaker = CircuitBreaker(deployment.id, trip, said.cooldown, self._changes.append)
+            breaker = CircuitBreaker(deployment.id, trip, said.cooldown, self._transitions.note)
             self._breakers[deployment.id] = breaker
         return breaker
-
-    def _tell(self, obs: ObservabilityContext) -> None:
-        if not self._changes:
-            return
-        changes, self._changes[:] = list(self._changes), []
-        for change in changes:
-            obs.breaker_transition(change.breaker, change.from_state.value, change.to_state.value, change.reason)
