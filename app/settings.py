@@ -1,6 +1,6 @@
 """What an operator can set: one frozen tree, nested by stage, built once at start and handed down.
 
-Every limit says its unit and what it counts for. `configuration.py` reads it from YAML and the environment.
+Every limit says its unit and what it counts for. `app/configuration` reads it from YAML and the environment.
 """
 
 from typing import Annotated, Any, Literal

@@ -37,7 +37,7 @@ QUEUES = ("policy_out", "sse")
 OTHER = "other"
 """What a label says when the value is not one that was configured."""
 
-HOOKS = (
+Hook = Literal[
     "on_request",
     "on_response",
     "on_chunk",
@@ -49,7 +49,9 @@ HOOKS = (
     "on_tool_call_complete",
     "on_finish_reason",
     "on_stream_complete",
-)
+]
+HOOKS: tuple[Hook, ...] = get_args(Hook)
+"""Of a policy, in the order in which a transaction meets them; a test compares them with `app.policies.base.Policy`."""
 
 Stage = Literal["policy_executor", "client_formatter"]
 Kind = Literal["content", "tool_call", "thinking"]

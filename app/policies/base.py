@@ -1,29 +1,17 @@
 """`Policy`: the hooks by which a policy sees and changes what goes through the gateway.
 
 A policy object is made once, at start, and serves all transactions at the same time: what belongs to one transaction
-lies in its context (`ctx.state`), never on `self`. Options are the keyword arguments of the constructor, checked at
-start against their annotations.
+lies in its context (`PolicyContext.state`), never on `self`. Options are the keyword arguments of the constructor,
+checked at start against their annotations.
 """
 
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar
 
 from app.messages import ModelResponse, Request, ToolCall
 from app.policies.context import PolicyContext, StreamContext
+from telemetry.names import HOOKS, Hook
 
-Hook = Literal[
-    "on_request",
-    "on_response",
-    "on_chunk",
-    "on_content_delta",
-    "on_content_complete",
-    "on_thinking_delta",
-    "on_thinking_complete",
-    "on_tool_call_delta",
-    "on_tool_call_complete",
-    "on_finish_reason",
-    "on_stream_complete",
-]
-HOOKS: tuple[Hook, ...] = get_args(Hook)
+__all__ = ["HOOKS", "Hook", "OptionError", "Policy", "overridden"]
 
 
 class OptionError(ValueError):
