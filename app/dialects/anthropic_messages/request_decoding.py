@@ -9,10 +9,10 @@ from typing import Any
 
 from app.dialects.anthropic_messages import wire
 from app.dialects.anthropic_messages.block_decoding import decode_content
+from app.dialects.headers import ANTHROPIC, kept
 from app.dialects.validation import check, missing_field, without
 from app.messages import InputMessage, NativeRequest, Reasoning, Request, ToolChoice, ToolDefinition
 
-_FORWARDED_HEADERS = frozenset({"anthropic-version", "anthropic-beta", "x-claude-code-session-id"})
 _DECODED = frozenset(wire.Body.__annotations__)
 _TOOL = frozenset(["name", "description", "input_schema", "strict"])
 _CHOICE = frozenset(["type", "name", "disable_parallel_tool_use"])
@@ -42,7 +42,7 @@ def decode_request(body: dict[str, Any], headers: Mapping[str, str]) -> Request:
         response_format=_response_format(said),
         user=(said.get("metadata") or {}).get("user_id"),
         extra=_extra(body, said, choice_extra),
-        headers={name.lower(): value for name, value in headers.items() if name.lower() in _FORWARDED_HEADERS},
+        headers=kept(headers, ANTHROPIC),
         native=NativeRequest(body, messages, tools),
     )
 

@@ -7,13 +7,13 @@ legacy `function` role as `tool`.
 from collections.abc import Mapping
 from typing import Any
 
+from app.dialects.headers import OPENAI, kept
 from app.dialects.openai_chat import wire
 from app.dialects.openai_chat.message_decoding import decode_message
 from app.dialects.validation import check, missing_field, without
 from app.errors import InvalidRequest
 from app.messages import NativeRequest, Reasoning, Request, ToolChoice, ToolDefinition
 
-_FORWARDED_HEADERS = frozenset({"openai-beta", "x-client-request-id"})
 _MAX_TOKENS = ("max_completion_tokens", "max_tokens")
 _DECODED = frozenset(wire.Body.__annotations__) - {"stream_options", *_MAX_TOKENS}
 _TOOL = frozenset(["type", "function"])
@@ -46,7 +46,7 @@ def decode_request(body: dict[str, Any], headers: Mapping[str, str]) -> Request:
         response_format=said.get("response_format"),
         user=said.get("user"),
         extra=_extra(body, choice_extra),
-        headers={name.lower(): value for name, value in headers.items() if name.lower() in _FORWARDED_HEADERS},
+        headers=kept(headers, OPENAI),
         native=NativeRequest(body, messages, tools),
     )
 

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Required, TypedDict
 
 from msgspec import Meta
 
+from app.dialects.headers import OPENAI, kept
 from app.dialects.inputs import decode_inputs, encode_inputs
 from app.dialects.validation import check, without
 from app.messages import InputMessage, Request, TextPart
 
-_FORWARDED_HEADERS = frozenset({"openai-beta", "x-client-request-id"})
 _SUFFIX = {"field": "suffix"}
 
 
@@ -56,7 +56,7 @@ def decode_request(body: dict[str, Any], headers: Mapping[str, str]) -> Request:
         stop=(stop,) if isinstance(stop, str) else tuple(stop or ()),
         user=said.get("user"),
         extra=_extra(body),
-        headers={name.lower(): value for name, value in headers.items() if name.lower() in _FORWARDED_HEADERS},
+        headers=kept(headers, OPENAI),
     )
 
 

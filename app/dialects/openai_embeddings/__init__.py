@@ -11,6 +11,7 @@ from typing import Annotated, Any, Required, TypedDict
 
 from msgspec import Meta
 
+from app.dialects.headers import OPENAI, kept
 from app.dialects.inputs import decode_inputs, encode_inputs
 from app.dialects.openai_chat.errors import render_error
 from app.dialects.openai_chat.usage_decoding import decode_usage
@@ -20,7 +21,6 @@ from app.messages import Dialect, ModelResponse, Native, Request
 __all__ = ["decode_request", "decode_response", "encode_request", "encode_response", "name", "render_error"]
 
 name: Dialect = "openai_embeddings"
-_FORWARDED_HEADERS = frozenset({"openai-beta", "x-client-request-id"})
 
 
 class Body(TypedDict, total=False):
@@ -47,7 +47,7 @@ def decode_request(body: dict[str, Any], headers: Mapping[str, str]) -> Request:
         messages=decode_inputs(said["input"], "input", name),
         user=said.get("user"),
         extra={key: value for key, value in body.items() if key not in _DECODED and value is not None},
-        headers={key.lower(): value for key, value in headers.items() if key.lower() in _FORWARDED_HEADERS},
+        headers=kept(headers, OPENAI),
     )
 
 

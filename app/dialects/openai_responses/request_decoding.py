@@ -6,6 +6,7 @@ Normalised on the way: null and `stream: false` as absent. Instructions become t
 from collections.abc import Mapping
 from typing import Any
 
+from app.dialects.headers import OPENAI, kept
 from app.dialects.openai_responses import wire
 from app.dialects.openai_responses.input_decoding import decode_item
 from app.dialects.openai_responses.tools import decode_choice, decode_tool
@@ -21,7 +22,6 @@ from app.messages import (
     ThinkingPart,
 )
 
-_FORWARDED_HEADERS = frozenset({"openai-beta", "x-client-request-id"})
 _DECODED = frozenset(wire.Body.__annotations__)
 _INSTEAD_OF_INPUT = frozenset({"previous_response_id", "conversation", "prompt"})
 
@@ -48,7 +48,7 @@ def decode_request(body: dict[str, Any], headers: Mapping[str, str]) -> Request:
         response_format=_response_format(said),
         user=said.get("user"),
         extra=_extra(body, said, choice_extra),
-        headers={name.lower(): value for name, value in headers.items() if name.lower() in _FORWARDED_HEADERS},
+        headers=kept(headers, OPENAI),
         native=NativeRequest(body, () if any(map(_is_anothers_thinking, messages)) else messages, tools),
     )
 
