@@ -1,22 +1,19 @@
 """Namespaces of tools, which only the Responses API has: for any other API each tool in one stands for itself. Pure.
 
-Its name is then made of both names, always the same one, so that calls in a conversation fit the tools beside them;
-`own_names` leads the calls of an answer back.
+Its name is then made of both names; `own_names` leads the calls of an answer back.
 """
 
 from collections.abc import Iterator, Mapping
-from hashlib import sha256
 from typing import Any, Required, TypedDict
 
 from msgspec.structs import replace
 
 from app.dialects.crossing import no_counterpart
+from app.dialects.cut_names import LONGEST, cut
 from app.dialects.validation import check
 from app.messages import InputMessage, Part, Request, ToolCallPart, ToolDefinition
 
 _KIND = "namespace"
-_LONGEST = 64
-_DIGEST = 8
 
 
 class _Tool(TypedDict, total=False):
@@ -49,9 +46,7 @@ def own_names(request: Request) -> Mapping[str, dict[str, str]]:
 
 def flat_name(namespace: str, name: str) -> str:
     whole = f"{namespace}__{name}"
-    if len(whole) <= _LONGEST:
-        return whole
-    return f"{whole[: _LONGEST - _DIGEST - 1]}_{sha256(whole.encode()).hexdigest()[:_DIGEST]}"
+    return whole if len(whole) <= LONGEST else cut(whole, whole)
 
 
 def _flat(tool: ToolDefinition, path: str) -> Iterator[ToolDefinition]:

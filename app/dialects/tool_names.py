@@ -1,15 +1,14 @@
 """Names of tools that OpenAI would refuse: shortened on their way there, and given back in its answers. Pure.
 
-Anthropic takes 128 characters, and some clients build names of servers and paths; OpenAI takes 64, of fewer kinds. The
-same name is always shortened alike, so calls in a conversation fit the tools beside them.
+Anthropic takes 128 characters, and some clients build names of servers and paths; OpenAI takes 64, of fewer kinds.
 """
 
 import re
 from collections.abc import Mapping
-from hashlib import sha256
 
 from msgspec.structs import replace
 
+from app.dialects.cut_names import LONGEST, cut
 from app.dialects.namespaces import own_names
 from app.messages import (
     Choice,
@@ -23,16 +22,12 @@ from app.messages import (
     ToolDefinition,
 )
 
-_LEGAL = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_LEGAL = re.compile(rf"[a-zA-Z0-9_-]{{1,{LONGEST}}}")
 _ILLEGAL = re.compile(r"[^a-zA-Z0-9_-]")
-_KEPT = 55
 
 
 def to_openai(name: str) -> str:
-    if _LEGAL.fullmatch(name):
-        return name
-    digest = sha256(name.encode()).hexdigest()[:8]
-    return f"{_ILLEGAL.sub('_', name)[:_KEPT]}_{digest}"
+    return name if _LEGAL.fullmatch(name) else cut(_ILLEGAL.sub("_", name), name)
 
 
 def with_short_names(request: Request) -> Request:
