@@ -16,15 +16,13 @@ from app.messages import ModelResponse, Native, Request
 
 
 class AnthropicClientFormatter:
-    """`transaction_id` stands in where the provider gave no id; `input_tokens`, or else an estimate made when it is
-    needed, where the provider has not counted when the stream begins. The last event has the real numbers."""
+    """`transaction_id` stands in where the provider gave no id. The API has no time of creation."""
 
-    def __init__(self, request: Request, transaction_id: str, created: int, input_tokens: int | None = None) -> None:
-        self._encoder = EventEncoder(request, transaction_id, input_tokens)
+    def __init__(self, request: Request, transaction_id: str, created: int) -> None:
+        self._encoder = EventEncoder(request, transaction_id)
         self._next = 0
         self._expected = 0
         self._held: list[tuple[ModelResponse, Native]] = []
-        self._is_ending = False
         self._is_stopped = False
         self._raw = b""
 
@@ -83,7 +81,6 @@ class AnthropicClientFormatter:
             self._held.append((chunk, native))
             return b""
         if kind in ("message_delta", "message_stop"):
-            self._is_ending = True
             self._is_stopped = kind == "message_stop"
             self._held.append((chunk, native))
             return b""

@@ -24,13 +24,12 @@ _NOTHING = Message()
 
 
 class EventEncoder:
-    """`transaction_id` stands in where the provider gave no id; `input_tokens`, or else an estimate made when it is
-    needed, where the provider has not counted when the stream begins. The last event has the real numbers."""
+    """`transaction_id` stands in where the provider gave no id; an estimate, made when it is needed, where it has not
+    counted the input when the stream begins. The last event has the real numbers."""
 
-    def __init__(self, request: Request, transaction_id: str, input_tokens: int | None) -> None:
+    def __init__(self, request: Request, transaction_id: str) -> None:
         self._request = request
         self._transaction_id = transaction_id
-        self._input_tokens = input_tokens
         self._blocks = BlockWriter()
         self._calls = CallOrder(f"toolu_{transaction_id}")
         self._natives = NativeBlocks(self._blocks, self._calls)
@@ -195,7 +194,7 @@ class EventEncoder:
         first = self._first or chunk
         usage = chunk.usage
         if usage is None or not usage.prompt_tokens:
-            tokens = self._input_tokens or estimate_input_tokens(self._request)
+            tokens = estimate_input_tokens(self._request)
             usage = Usage(prompt_tokens=tokens, completion_tokens=1)
         message: dict[str, Any] = {
             "id": message_id(chunk.id or first.id) or f"msg_{self._transaction_id}",

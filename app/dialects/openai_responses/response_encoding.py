@@ -104,8 +104,8 @@ def message_item(id: str, content: Sequence[_Item], status: str = "completed") -
     return {"id": id, "type": "message", "status": status, "role": "assistant", "content": list(content)}
 
 
-def text_part(text: str, annotations: Sequence[_Item] = (), logprobs: Sequence[Any] = ()) -> _Item:
-    return {"type": "output_text", "text": text, "annotations": list(annotations), "logprobs": list(logprobs)}
+def text_part(text: str, annotations: Sequence[_Item] = ()) -> _Item:
+    return {"type": "output_text", "text": text, "annotations": list(annotations), "logprobs": []}
 
 
 def refusal_part(text: str) -> _Item:
