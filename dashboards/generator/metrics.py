@@ -25,9 +25,9 @@ def increase(spec: MetricSpec, *by: str, where: str = "", part: str = "") -> str
     return f"sum{_by(by)} (increase({selected(spec, where, part)}[$__rate_interval]))"
 
 
-def in_range(spec: MetricSpec, *by: str, where: str = "", part: str = "") -> str:
+def in_range(spec: MetricSpec, *by: str, where: str = "") -> str:
     """In all of the time that the dashboard shows."""
-    return f"sum{_by(by)} (increase({selected(spec, where, part)}[$__range]))"
+    return f"sum{_by(by)} (increase({selected(spec, where)}[$__range]))"
 
 
 def total(spec: MetricSpec, *by: str, where: str = "") -> str:

@@ -190,13 +190,12 @@ def bars(
     *,
     width: int = 6,
     top: float | None = None,
-    steps: Steps = ((None, BLUE),),
     links: Links = (),
     colours: dict[str, str] | None = None,
 ) -> bargauge.Panel:
     """The last value of each series, beside the others."""
     panel = bargauge.Panel().title(title).description(description).unit(unit).span(width).height(8).min(0)
-    panel.datasource(PROMETHEUS).data_links(list(links)).thresholds(_thresholds(steps))
+    panel.datasource(PROMETHEUS).data_links(list(links)).thresholds(_thresholds([(None, BLUE)]))
     panel.orientation(VizOrientation.HORIZONTAL).display_mode(BarGaugeDisplayMode.BASIC)
     panel.reduce_options(common_builders.ReduceDataOptions().calcs(["lastNotNull"]))
     if top is not None:
@@ -206,15 +205,15 @@ def bars(
     return panel.with_target(_range(query, 0))
 
 
-def trace_table(title: str, description: str, query: str, *, width: int = 12, limit: int = 20) -> table.Panel:
+def trace_table(title: str, description: str, query: str) -> table.Panel:
     """The newest traces of a TraceQL search; a click opens one."""
-    panel = table.Panel().title(title).description(description).unit("ms").span(width).height(9).datasource(TEMPO)
-    search = TempoQuery().datasource(TEMPO).ref_id("A").query_type("traceql").query(query).limit(limit)
+    panel = table.Panel().title(title).description(description).unit("ms").span(12).height(9).datasource(TEMPO)
+    search = TempoQuery().datasource(TEMPO).ref_id("A").query_type("traceql").query(query).limit(20)
     return panel.with_target(search.table_type(SearchTableType.TRACES))
 
 
-def log_lines(title: str, description: str, query: str, *, width: int = 12) -> logs.Panel:
-    panel = logs.Panel().title(title).description(description).unit("none").span(width).height(9).datasource(LOKI)
+def log_lines(title: str, description: str, query: str) -> logs.Panel:
+    panel = logs.Panel().title(title).description(description).unit("none").span(12).height(9).datasource(LOKI)
     panel.show_time(True).wrap_log_message(True).enable_log_details(True).sort_order(LogsSortOrder.DESCENDING)
     return panel.with_target(LokiQuery().datasource(LOKI).expr(query).ref_id("A").query_type("range").max_lines(100))
 

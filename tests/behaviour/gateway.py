@@ -112,10 +112,6 @@ class RunningGateway:
         self._thread.join(timeout)
         assert not self._thread.is_alive(), "the gateway does not end"
 
-    @property
-    def is_running(self) -> bool:
-        return self._thread.is_alive()
-
     def cpu_seconds(self) -> float:
         """What the thread of its event loop has used so far."""
         assert self._thread.ident is not None
