@@ -360,13 +360,18 @@ def test_the_choice_that_ends_first_is_the_one_told_first() -> None:
 
 @pytest.mark.parametrize("model", [OPENAI, ANTHROPIC, VLLM])
 def test_a_call_cancelled_at_any_moment_leaves_nothing_open(model: str) -> None:
+    async def wait(upstream: ScriptedUpstream, turns: int | None) -> None:
+        if turns is None:
+            await upstream.asked()
+        for _ in range(turns or 0):
+            await asyncio.sleep(0.001)
+
     async def main() -> None:
         async with ScriptedUpstream([Stall()]) as upstream:
             asked = backend(upstream, model)
-            for turns in (0, 1, 2, 5, 20):
+            for turns in (0, 1, 2, 5, 20, None):
                 calling = asyncio.ensure_future(anext(asked.stream(ask(), FakeAttempt())))
-                for _ in range(turns):
-                    await asyncio.sleep(0.001)
+                await wait(upstream, turns)
                 calling.cancel()
                 await asyncio.wait([calling])
             await asked.aclose()

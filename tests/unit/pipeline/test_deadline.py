@@ -25,9 +25,11 @@ def test_a_wait_beyond_its_limit_is_cut_off() -> None:
     run(main())
 
 
-def test_the_limit_in_force_counts_and_not_the_shortest() -> None:
+def test_a_limit_that_was_left_cuts_off_nothing_that_follows() -> None:
     async def main() -> None:
         deadline = Deadline()
+        with deadline.limit(0.02):
+            pass
         with deadline.limit(5):
             await asyncio.sleep(0.05)
 
