@@ -1,20 +1,17 @@
 """Chunks in, block events out: `BlockAssembler.feed(chunk) -> list[BlockEvent]`, pure.
 
-A chunk may carry several things for several choices. It comes out as one delta event per thing, in the order in which
-a model says them (thinking, content, tool calls, finish), each with its `part`: the piece of the chunk that holds just
-this thing, the chunk itself if it holds nothing else. Around the deltas stand the completions of blocks. However a
-stream is cut into chunks, the completed blocks are the same.
+A chunk may carry several things for several choices. It comes out as one delta event per thing, each with its `part`
+(`pipeline.parts`). Around the deltas stand the completions of blocks. However a stream is cut into chunks, the
+completed blocks are the same.
 
 A text or thinking block ends when its choice turns to something else; a tool call ends with its choice, because
 providers interleave parallel calls. A provider that says itself where a block ends is believed.
 """
 
-from collections.abc import Iterator
-
 from msgspec import Struct
-from msgspec.structs import replace
 
-from app.messages import Choice, Ended, Function, Message, ModelResponse, ToolCall, part_of
+from app.messages import Ended, Function, Message, ModelResponse, ToolCall
+from app.pipeline.parts import split
 
 
 class ContentDelta(Struct, frozen=True):
@@ -225,48 +222,3 @@ class BlockAssembler:
 def _says_block(part: ModelResponse) -> bool:
     delta = part.choices[0].delta if part.choices else None
     return delta is not None and bool(delta.content or delta.reasoning_content or delta.tool_calls)
-
-
-def split(chunk: ModelResponse) -> list[ModelResponse]:
-    """The parts of a chunk, one thing each; `[chunk]` itself where there is only one."""
-    parts = [piece for choice in chunk.choices for piece in _pieces(choice)]
-    if len(parts) <= 1 and (chunk.usage is None or not parts or _is_empty(parts[0])):
-        return [chunk]
-    split_parts = [part_of(chunk, (piece,)) for piece in parts]
-    if chunk.usage is not None:
-        split_parts.append(part_of(chunk, (), chunk.usage))
-    return split_parts
-
-
-def _is_empty(piece: Choice) -> bool:
-    return piece.finish_reason is None and piece.delta in (None, Message())
-
-
-def _pieces(choice: Choice) -> Iterator[Choice]:
-    """A choice taken apart; its role and log probabilities go with the first piece."""
-    pieces = list(_delta_pieces(choice.delta)) if choice.delta is not None else []
-    if choice.finish_reason is None and len(pieces) <= 1:
-        yield choice
-        return
-    logprobs = choice.logprobs
-    for delta in pieces:
-        yield Choice(index=choice.index, delta=delta, logprobs=logprobs)
-        logprobs = None
-    if choice.finish_reason is not None:
-        yield replace(choice, delta=Message(), logprobs=logprobs) if pieces else choice
-
-
-def _delta_pieces(delta: Message) -> Iterator[Message]:
-    role = delta.role
-    if delta.reasoning_content or delta.thinking_blocks:
-        yield Message(role=role, reasoning_content=delta.reasoning_content, thinking_blocks=delta.thinking_blocks)
-        role = None
-    if delta.content:
-        yield Message(role=role, content=delta.content)
-        role = None
-    for call in delta.tool_calls:
-        yield Message(role=role, tool_calls=(call,))
-        role = None
-    rest = replace(delta, role=role, content=None, reasoning_content=None, thinking_blocks=(), tool_calls=())
-    if rest != Message():
-        yield rest

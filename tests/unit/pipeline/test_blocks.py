@@ -18,8 +18,8 @@ from app.pipeline.blocks import (
     ThinkingDelta,
     ToolCallComplete,
     ToolCallDelta,
-    split,
 )
+from app.pipeline.parts import split
 
 
 def chunk(delta: Message | None = None, choice: int = 0, finish: str | None = None) -> ModelResponse:
