@@ -1,8 +1,9 @@
 """Providers asked directly: OpenAI's chat completions and Responses API, whoever serves them, and Anthropic's messages.
 
 A request goes `openai`, `responses`, `anthropic` or `openai_passing` (what is asked; the last for embeddings and legacy
-completions) -> `http` (pooled connections) -> `sse` (bytes to events) -> `streaming` (events to chunks, each with the
-provider's own bytes). `openai_apis` knows which of OpenAI's two APIs a provider has, `errors` what goes wrong.
+completions) -> `backend` and `http` (pooled connections) -> `streaming` (an answer as it comes), which works with `sse`
+(bytes to events) and `events` (events to chunks, each with the provider's own bytes), or `bodies` (a whole answer).
+`openai_apis` knows which of OpenAI's two APIs a provider has, `errors` what goes wrong.
 """
 
 from app.backends.direct.anthropic import AnthropicWire

@@ -4,9 +4,9 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from app.backends.direct.backend import Ask
+from app.backends.direct.bodies import parse_body
 from app.backends.direct.parameters import merged, operator_of, with_defaults
 from app.backends.direct.providers import route_of
-from app.backends.direct.streaming import parse_body
 from app.dialects.anthropic_messages.request_encoding import encode_request
 from app.dialects.anthropic_messages.response_decoding import ResponseDecoder, decode_response
 from app.messages import Dialect, ModelResponse, Native, Request

@@ -13,15 +13,11 @@ from typing import Any, Protocol, TypeVar
 import aiohttp
 import msgspec
 
+from app.backends.direct.bodies import BODY_LIMIT, first_bytes, read_body
 from app.backends.direct.errors import Scrub, in_band, lost, no_answer, refusal
+from app.backends.direct.events import Decoder
 from app.backends.direct.http import Answer, Connections
-from app.backends.direct.streaming import (
-    BODY_LIMIT,
-    Decoder,
-    first_bytes,
-    read_body,
-    read_stream,
-)
+from app.backends.direct.streaming import read_stream
 from app.dialects.errors import ProviderFailed
 from app.dialects.estimate import estimate_input_tokens
 from app.errors import BackendError, UpstreamTimeout

@@ -3,10 +3,10 @@
 from typing import Any
 
 from app.backends.direct.backend import Ask
+from app.backends.direct.bodies import parse_body
 from app.backends.direct.openai_address import azure_version, chat_url, key_headers
 from app.backends.direct.parameters import merged, operator_of
 from app.backends.direct.providers import Provider, provider_for, route_of
-from app.backends.direct.streaming import parse_body
 from app.dialects.openai_chat.request_encoding import encode_request
 from app.dialects.openai_chat.response_decoding import ResponseDecoder, decode_response
 from app.messages import Dialect, ModelResponse, Native, Request

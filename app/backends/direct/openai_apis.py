@@ -8,12 +8,12 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import partial
 
-import msgspec
-
 from app.backends.direct.backend import DirectBackend
+from app.backends.direct.bodies import BODY_LIMIT
 from app.backends.direct.errors import no_answer
+from app.backends.direct.json_reading import NOT_JSON, decode_json
 from app.backends.direct.responses import ResponsesWire
-from app.backends.direct.streaming import BODY_LIMIT, read_stream
+from app.backends.direct.streaming import read_stream
 from app.backends.stored import StoredCall
 from app.errors import UpstreamFailed, UpstreamTruncated
 from app.messages import Batch, ModelResponse, Request
@@ -107,6 +107,6 @@ class OpenAIBackend:
 
 def _is_object(body: bytes) -> bool:
     try:
-        return isinstance(msgspec.json.decode(body), dict)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return isinstance(decode_json(body), dict)
+    except NOT_JSON:
         return False

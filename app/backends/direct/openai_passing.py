@@ -9,12 +9,13 @@ from typing import Any
 import msgspec
 
 from app.backends.direct.backend import Ask
+from app.backends.direct.bodies import parse_body
 from app.backends.direct.errors import Scrub, is_error, no_answer
+from app.backends.direct.json_reading import NOT_JSON, decode_json
 from app.backends.direct.openai import FORWARDED, asks_for_usage
 from app.backends.direct.openai_address import azure_version, key_headers, url_beside_chat
 from app.backends.direct.parameters import merged, operator_of
 from app.backends.direct.providers import Provider, provider_for, route_of
-from app.backends.direct.streaming import parse_body
 from app.dialects import openai_completions, openai_embeddings
 from app.dialects.openai_completions.response_decoding import ResponseDecoder, decode_response
 from app.dialects.own_bytes import with_values
@@ -22,7 +23,6 @@ from app.messages import Dialect, ModelResponse, Native, Request
 from app.settings import Deployment
 
 _decode_shallow = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_decode = msgspec.json.Decoder().decode
 
 
 class _PassingWire:
@@ -89,9 +89,9 @@ class EmbeddingsWire(_PassingWire):
     def parse(self, body: bytes, scrub: Scrub) -> dict[str, Any]:
         try:
             said = _decode_shallow(body)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        except NOT_JSON:
             return parse_body(body, scrub)
-        parsed = {name: _decode(value) for name, value in said.items() if name != "data"}
+        parsed = {name: decode_json(value) for name, value in said.items() if name != "data"}
         if is_error(parsed):
             raise no_answer("an error", body, scrub)
         return parsed | ({"data": said["data"]} if bytes(said.get("data", b""))[:1] == b"[" else {})

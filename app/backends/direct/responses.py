@@ -6,11 +6,11 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from msgspec.structs import replace
 
 from app.backends.direct.backend import Ask
+from app.backends.direct.bodies import parse_body
 from app.backends.direct.openai import FORWARDED
 from app.backends.direct.openai_address import azure_version, key_headers, responses_url
 from app.backends.direct.parameters import Operator, merged, operator_of, replace_defaults, with_defaults
 from app.backends.direct.providers import route_of
-from app.backends.direct.streaming import parse_body
 from app.backends.stored import StoredCall
 from app.dialects.openai_responses.request_encoding import encode_request
 from app.dialects.openai_responses.response_decoding import ResponseDecoder, decode_response
