@@ -14,7 +14,8 @@ import uvloop
 
 from bench.cells import CELLS, Cell, measure
 from bench.report import Results, latencies, ratio, table
-from bench.servers import BY_NAME, Row, Server, Servers, missing
+from bench.rows import BY_NAME, Row, missing
+from bench.servers import Server, Servers
 
 QUICK_ROWS = ("floor", "flowspan")
 LIMITS = {

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from statistics import median
 
 from bench.load import Ask, ask, drive, hold
-from bench.servers import ANTHROPIC, Row, Server
+from bench.rows import ANTHROPIC, Row
+from bench.servers import Server
 
 OPENAI_END, ANTHROPIC_END = b"data: [DONE]\n\n", b'data: {"type":"message_stop"}\n\n'
 _PROMPT = "The quick brown fox jumps over the lazy dog. " * 2300

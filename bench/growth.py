@@ -13,7 +13,9 @@ import click
 import uvloop
 
 from bench.cells import CELLS, Cell, measure
-from bench.servers import BY_NAME, MODELS, Server, Servers
+from bench.configurations import MODELS
+from bench.rows import BY_NAME
+from bench.servers import Server, Servers
 
 ROW = BY_NAME["flowspan"]
 LENGTHS = (100, 1_000, 10_000, 100_000, 1_000_000)

@@ -1,0 +1,70 @@
+"""How each row's gateway is configured: the same models for all, and the command that starts it."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.rows import Row
+
+MODELS = ("bench-20", "bench-50-20", "bench-200", "bench-hold")
+
+
+def command(row: Row, port: int, upstream: int, file: Path, models: Sequence[str], keys: int) -> list[str]:
+    """What starts the row's gateway on `port` before the provider on port `upstream`; its configuration is written to
+    `file`, with another suffix where its gateway wants one."""
+    url = f"http://127.0.0.1:{upstream}"
+    match row.kind:
+        case "floor":
+            return [sys.executable, "-m", "bench.floor", str(port), url]
+        case "reencode":
+            return [sys.executable, "-m", "bench.floor", str(port), url, "--reencode"]
+        case "flowspan":
+            file.write_text(_configuration(row, url, models, keys))
+            return ["flowspan", "serve", "--config", str(file), "--port", str(port), "--metrics-port", "0"]
+        case "litellm":
+            file.write_text(_model_list(url, models, with_litellm=False))
+            return ["litellm", "--config", str(file), "--port", str(port), "--num_workers", "1", "--telemetry", "False"]
+        case "tensorzero":
+            file.with_suffix(".toml").write_text(_tensorzero_configuration(url, models))
+            files = [str(file.with_suffix(suffix)) for suffix in (".toml", ".port")]
+            return [sys.executable, "-m", "bench.tensorzero", *files]
+        case other:
+            raise ValueError(other)
+
+
+def _configuration(row: Row, url: str, models: Sequence[str], keys: int) -> str:
+    with_litellm = row.prefix == "litellm-"
+    keyed = ", ".join(f"key-of-a-caller-{number:06}" for number in range(keys))
+    said = "\n".join(f"  {line}" for line in (row.settings, f"keys: [bench, {keyed}]" if keys else "") if line)
+    return _model_list(url, models, with_litellm) + (f"gateway:\n{said}\n" if said else "")
+
+
+def _model_list(url: str, models: Sequence[str], with_litellm: bool) -> str:
+    lines = ["model_list:"]
+    for model in models:
+        lines += [
+            f"  - model_name: {model}",
+            f'    litellm_params: {{model: openai/{model}, api_base: "{url}/v1", api_key: none}}',
+        ]
+    for model in MODELS:
+        lines += [
+            f"  - model_name: claude-{model}",
+            f'    litellm_params: {{model: anthropic/{model}, api_base: "{url}", api_key: none}}',
+        ]
+        if with_litellm:
+            lines += [
+                f"  - model_name: litellm-{model}",
+                f'    litellm_params: {{model: openai/{model}, api_base: "{url}/v1", api_key: none}}',
+                "    backend: litellm",
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def _tensorzero_configuration(url: str, models: Sequence[str]) -> str:
+    parts = ["[gateway]\nobservability.enabled = false\n"]
+    parts += [
+        f'[models."{model}"]\nrouting = ["mock"]\n[models."{model}".providers.mock]\ntype = "openai"\n'
+        f'model_name = "{model}"\napi_base = "{url}/v1/"\napi_key_location = "none"\n'
+        for model in models
+    ]
+    return "\n".join(parts)

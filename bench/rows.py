@@ -1,0 +1,61 @@
+"""What is measured side by side: the rows of the table."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+
+CHAT, ANTHROPIC, TENSORZERO = "/v1/chat/completions", "/v1/messages", "/openai/v1/chat/completions"
+
+
+@dataclass(frozen=True)
+class Row:
+    """`kind` says what is started; `settings` is the `gateway` section of our configuration, `environment` is added.
+    Requests ask `path` (by which the dialect is known) for `model` and a suffix."""
+
+    name: str
+    kind: str
+    note: str
+    path: str = CHAT
+    prefix: str = ""
+    settings: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+TRACED = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:{upstream}"}
+SAMPLED = {**TRACED, "OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.1"}
+OFF = {"OTEL_SDK_DISABLED": "true"}
+LITELLM = {
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",
+}
+"""No network for its start, and no key, as for all others."""
+QUIET = "telemetry: {log_level: warning}"
+
+ROWS = (
+    Row("direct", "none", "no gateway at all"),
+    Row("floor", "floor", "bare FastAPI + uvicorn + aiohttp byte passthrough"),
+    Row("re-encoding floor", "reencode", "the same, each event parsed and encoded again"),
+    Row(
+        "flowspan", "flowspan", "its defaults: every trace to an OTLP receiver, metrics, access log", environment=TRACED
+    ),
+    Row("flowspan, Anthropic", "flowspan", "Anthropic client and provider", ANTHROPIC, "claude-", environment=TRACED),
+    Row("flowspan, cross dialect", "flowspan", "OpenAI client, Anthropic model", CHAT, "claude-", environment=TRACED),
+    Row("flowspan, redact", "flowspan", "all four patterns", settings="policies: [redact]", environment=TRACED),
+    Row("flowspan, 10 % sampled", "flowspan", "parentbased_traceidratio 0.1", environment=SAMPLED),
+    Row("flowspan, telemetry off", "flowspan", "no traces, no access log", settings=QUIET, environment=OFF),
+    Row("flowspan, by LiteLLM", "flowspan", "backend: litellm", CHAT, "litellm-", environment=TRACED),
+    Row("LiteLLM proxy", "litellm", "one worker, its defaults, no callbacks", environment=LITELLM),
+    Row(
+        "TensorZero", "tensorzero", "observability off, as it needs a database", TENSORZERO, "tensorzero::model_name::"
+    ),
+)
+BY_NAME = {row.name: row for row in ROWS}
+
+
+def missing(row: Row) -> str | None:
+    """Why a row cannot be run here."""
+    needed = {"litellm": "litellm-proxy-extras", "tensorzero": "tensorzero"}.get(row.kind)
+    try:
+        return None if needed is None else (version(needed) and None)
+    except PackageNotFoundError:
+        return f"the package {needed} is not installed"
