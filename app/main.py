@@ -20,6 +20,7 @@ from app.pipeline.admission import PipelineBreakers
 from app.pipeline.client_formatter import ClientFormatter
 from app.pipeline.executor import PolicyExecutor
 from app.pipeline.orchestrator import PolicyOrchestrator
+from app.pipeline.queues import ByteBudget
 from app.policies.loading import LoadedPolicy, load_policies
 from app.settings import Deployment, PipelineSettings, Settings
 from telemetry.context import Telemetry, TelemetryOptions
@@ -50,7 +51,8 @@ def make_gateway(settings: Settings, policies: Sequence[LoadedPolicy], telemetry
     telemetry.register_deployments([deployment.id for deployment in settings.deployments])
     pipeline = _with_request_timeout(settings)
     executor = PolicyExecutor(policies, pipeline)
-    orchestrator = PolicyOrchestrator(policies, executor, ClientFormatter(), queue_breakers, pipeline)
+    budget = ByteBudget(pipeline.total_queue_bytes)
+    orchestrator = PolicyOrchestrator(policies, executor, ClientFormatter(), queue_breakers, budget, pipeline)
 
     def backend_of(deployment: Deployment) -> Backend:
         return make_backend(deployment, settings.router.request_timeout, pipeline.event_limit)

@@ -40,14 +40,15 @@ class PolicyOrchestrator:
         executor: PolicyExecutor,
         client_formatter: ClientFormatter,
         breakers: PipelineBreakers,
+        budget: ByteBudget,
         settings: PipelineSettings,
     ) -> None:
         self._policies = policies
         self._executor = executor
         self._client_formatter = client_formatter
         self._breakers = breakers
+        self._budget = budget
         self._settings = settings
-        self._budget = ByteBudget(settings.total_queue_bytes)
 
     async def process_request(self, request: Request, policy_ctx: PolicyContext, obs: ObservabilityContext) -> Request:
         """The request as the policies leave it; the same object if none of them changed it."""
@@ -67,9 +68,7 @@ class PolicyOrchestrator:
             if "on_response" in loaded.hooks or loaded.streaming_hooks:
                 obs.policy_skipped(loaded.name, "content", 1)
         executor = PolicyExecutor((), self._settings)
-        bare = PolicyOrchestrator((), executor, self._client_formatter, self._breakers, self._settings)
-        bare._budget = self._budget
-        return bare
+        return PolicyOrchestrator((), executor, self._client_formatter, self._breakers, self._budget, self._settings)
 
     async def process_full_response(
         self, response: ModelResponse, policy_ctx: PolicyContext, obs: ObservabilityContext

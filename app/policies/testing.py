@@ -119,8 +119,8 @@ def _observed(it: LoadedPolicy) -> Iterator[ObservabilityContext]:
 
 def _orchestrator(it: LoadedPolicy) -> PolicyOrchestrator:
     settings = PipelineSettings()
-    breakers = PipelineBreakers(QueueBreakerSettings())
-    return PolicyOrchestrator([it], PolicyExecutor([it], settings), ClientFormatter(), breakers, settings)
+    breakers, budget = PipelineBreakers(QueueBreakerSettings()), ByteBudget(settings.total_queue_bytes)
+    return PolicyOrchestrator([it], PolicyExecutor([it], settings), ClientFormatter(), breakers, budget, settings)
 
 
 async def _sending(chunks: Iterable[ModelResponse]) -> AsyncGenerator[Batch, None]:

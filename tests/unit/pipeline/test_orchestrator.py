@@ -22,6 +22,7 @@ from app.pipeline.admission import PipelineBreakers
 from app.pipeline.client_formatter import ClientFormatter
 from app.pipeline.executor import PolicyExecutor
 from app.pipeline.orchestrator import PolicyOrchestrator
+from app.pipeline.queues import ByteBudget
 from app.policies.base import Policy
 from app.policies.context import PolicyContext, StreamContext
 from app.policies.loading import LoadedPolicy
@@ -88,6 +89,7 @@ def an_orchestrator(
         PolicyExecutor(policies, chosen),
         ClientFormatter(),
         breakers or PipelineBreakers(QueueBreakerSettings()),
+        ByteBudget(chosen.total_queue_bytes),
         chosen,
     )
 
