@@ -30,6 +30,11 @@ def without(values: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name not in known}
 
 
+def rest(values: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
+    """The same, with null as absent."""
+    return {name: value for name, value in values.items() if name not in known and value is not None}
+
+
 def _as_invalid_request(reason: str, at: str) -> InvalidRequest:
     located = _LOCATED.match(reason)
     what, path = (located["what"], located["path"]) if located else (reason, None)

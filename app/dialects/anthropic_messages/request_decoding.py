@@ -10,7 +10,7 @@ from typing import Any
 from app.dialects.anthropic_messages import wire
 from app.dialects.anthropic_messages.block_decoding import decode_content
 from app.dialects.headers import ANTHROPIC, kept
-from app.dialects.validation import check, missing_field, without
+from app.dialects.validation import check, missing_field, rest, without
 from app.messages import InputMessage, NativeRequest, Reasoning, Request, ToolChoice, ToolDefinition
 
 _DECODED = frozenset(wire.Body.__annotations__)
@@ -48,7 +48,7 @@ def decode_request(body: dict[str, Any], headers: Mapping[str, str]) -> Request:
 
 
 def _extra(body: dict[str, Any], said: wire.Body, choice_extra: dict[str, Any]) -> dict[str, Any]:
-    extra = {name: value for name, value in body.items() if name not in _DECODED and value is not None}
+    extra = rest(body, _DECODED)
     if choice_extra:
         extra["tool_choice"] = choice_extra
     if metadata := without(said.get("metadata") or {}, frozenset(["user_id"])):
@@ -130,5 +130,5 @@ def _tool(tool: wire.Tool, path: str) -> ToolDefinition:
         description=tool.get("description"),
         parameters=tool["input_schema"],
         strict=tool.get("strict"),
-        extra={name: value for name, value in tool.items() if name not in _TOOL and value is not None},
+        extra=rest(tool, _TOOL),
     )

@@ -14,6 +14,7 @@ from app.dialects.anthropic_messages.block_reading import OpenBlock, annotations
 from app.dialects.anthropic_messages.delta_events import DeltaEvent, TextDelta, ThinkingDelta
 from app.dialects.anthropic_messages.usage_decoding import decode_usage
 from app.dialects.quick_decoding import QuickDecoder
+from app.dialects.validation import rest
 from app.messages import Choice, Dialect, Function, Message, ModelResponse, Native, ThinkingBlock, ToolCall
 
 _DELTA_EVENT = b"event: content_block_delta"
@@ -100,7 +101,7 @@ class ResponseDecoder:
             model=self._model,
             choices=(Choice(delta=delta),),
             usage=decode_usage(self._usage) if self._usage else None,
-            extra=_rest(message),
+            extra=rest(message, _MESSAGE),
             native=native,
         )
 
@@ -114,7 +115,7 @@ class ResponseDecoder:
             model=self._model,
             choices=(finish,) if reason else (),
             usage=decode_usage(self._usage) if self._usage else None,
-            extra={name: event[name] for name in ("context_management",) if event.get(name)} | _rest(delta),
+            extra={name: event[name] for name in ("context_management",) if event.get(name)} | rest(delta, _MESSAGE),
             native=native,
         )
 
@@ -193,7 +194,7 @@ def decode_response(body: dict[str, Any], native: Native | None = None) -> Model
         model=body.get("model") or "",
         choices=(choice,),
         usage=decode_usage(usage) if usage else None,
-        extra=_rest(body),
+        extra=rest(body, _MESSAGE),
         native=native,
     )
 
@@ -246,7 +247,3 @@ def _json(value: Any) -> str:
 
 def _present(said: dict[str, Any] | None) -> dict[str, Any]:
     return {name: value for name, value in (said or {}).items() if value is not None}
-
-
-def _rest(said: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in said.items() if name not in _MESSAGE and value is not None}

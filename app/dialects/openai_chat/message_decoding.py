@@ -7,7 +7,7 @@ part; the content of a message stands before its tool calls, thinking before bot
 from typing import Any
 
 from app.dialects.openai_chat import wire
-from app.dialects.validation import check, missing_field, without
+from app.dialects.validation import check, missing_field, rest, without
 from app.errors import InvalidRequest
 from app.messages import (
     DocumentPart,
@@ -44,26 +44,22 @@ def decode_message(message: wire.Message, path: str) -> InputMessage:
             call_id = message.get("tool_call_id")
             if call_id is None:
                 raise missing_field(f"{path}.tool_call_id")
-            return InputMessage("tool", (ToolResultPart(call_id, content),), _extra(message, _TOOL_RESULT))
+            return InputMessage("tool", (ToolResultPart(call_id, content),), rest(message, _TOOL_RESULT))
         case "function":
             # Before tools had ids, a function's name stood for its call.
             name = message.get("name") or ""
-            extra = _extra(message, frozenset(["content", "name"]))
+            extra = rest(message, frozenset(["content", "name"]))
             return InputMessage("tool", (ToolResultPart(name, content),), extra)
         case "assistant":
             return _decode_assistant(message, content, path)
         case role:
             if message.get("content") is None:
                 raise missing_field(f"{path}.content")
-            return InputMessage(role, content, _extra(message, _PLAIN))
-
-
-def _extra(message: wire.Message, known: frozenset[str]) -> dict[str, Any]:
-    return {name: value for name, value in message.items() if name not in known and value is not None}
+            return InputMessage(role, content, rest(message, _PLAIN))
 
 
 def _decode_assistant(message: wire.Message, content: tuple[Part, ...], path: str) -> InputMessage:
-    extra = _extra(message, _ASSISTANT)
+    extra = rest(message, _ASSISTANT)
     parts = [*_thinking(message, extra, path), *content]
     refusal = message.get("refusal")
     if refusal is not None:
@@ -102,8 +98,7 @@ def _tool_call(call: wire.ToolCall, path: str) -> ToolCallPart:
         custom = call.get("custom")
         if custom is None:
             raise missing_field(f"{path}.custom")
-        rest = without(call, frozenset(["id", "custom"]))
-        return ToolCallPart(call["id"], custom["name"], custom["input"], rest)
+        return ToolCallPart(call["id"], custom["name"], custom["input"], without(call, frozenset(["id", "custom"])))
     function = call.get("function")
     if kind != "function" or function is None:
         raise missing_field(f"{path}.function")

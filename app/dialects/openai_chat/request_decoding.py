@@ -10,7 +10,7 @@ from typing import Any
 from app.dialects.headers import OPENAI, kept
 from app.dialects.openai_chat import wire
 from app.dialects.openai_chat.message_decoding import decode_message
-from app.dialects.validation import check, missing_field, without
+from app.dialects.validation import check, missing_field, rest, without
 from app.errors import InvalidRequest
 from app.messages import NativeRequest, Reasoning, Request, ToolChoice, ToolDefinition
 
@@ -53,7 +53,7 @@ def decode_request(body: dict[str, Any], headers: Mapping[str, str]) -> Request:
 
 def _extra(body: dict[str, Any], choice_extra: dict[str, Any]) -> dict[str, Any]:
     """Unknown fields, and the names under which `max_tokens` came: some models refuse the one, some the other."""
-    extra = {name: value for name, value in body.items() if name not in _DECODED and value is not None}
+    extra = rest(body, _DECODED)
     if choice_extra:
         extra["tool_choice"] = choice_extra
     if options := extra.pop("stream_options", None):

@@ -13,6 +13,7 @@ from app.dialects.openai_chat.reasoning_decoding import content_parts, reasoning
 from app.dialects.openai_chat.text_events import TextEvent
 from app.dialects.openai_chat.usage_decoding import decode_usage
 from app.dialects.quick_decoding import QuickDecoder
+from app.dialects.validation import rest
 from app.messages import Choice, Dialect, Function, Message, ModelResponse, Native, ToolCall, Usage
 
 _PADDING = frozenset(["obfuscation", "p"])
@@ -79,7 +80,7 @@ class ResponseDecoder:
             usage=usage,
             system_fingerprint=get("system_fingerprint") or None,
             service_tier=get("service_tier") or None,
-            extra={} if event.keys() <= _RESPONSE else _rest(event, _RESPONSE),
+            extra={} if event.keys() <= _RESPONSE else rest(event, _RESPONSE),
             native=native,
         )
 
@@ -169,7 +170,7 @@ def decode_response(body: dict[str, Any], native: Native | None = None) -> Model
         usage=_usage(body),
         system_fingerprint=body.get("system_fingerprint") or None,
         service_tier=body.get("service_tier") or None,
-        extra=_rest(body, _RESPONSE),
+        extra=rest(body, _RESPONSE),
         native=native,
     )
 
@@ -201,7 +202,7 @@ def _message(said: dict[str, Any], content: Any, calls: tuple[ToolCall, ...], wi
         thinking_blocks=thinking_blocks(said),
         tool_calls=calls,
         annotations=tuple(annotations) if annotations else (),
-        extra={} if is_plain else _rest(said, _MESSAGE),
+        extra={} if is_plain else rest(said, _MESSAGE),
     )
 
 
@@ -235,7 +236,3 @@ def _usage(event: dict[str, Any]) -> Usage | None:
         groq = event.get("x_groq")
         said = groq.get("usage") if groq else None
     return decode_usage(said) if said else None
-
-
-def _rest(said: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
-    return {name: value for name, value in said.items() if name not in known and value is not None}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from app.dialects.validation import rest
 from app.messages import Usage
 
 _KNOWN = frozenset(["prompt_tokens", "completion_tokens", "total_tokens"])
@@ -19,7 +20,7 @@ def decode_usage(said: Mapping[str, Any]) -> Usage:
         ),
         cache_creation_input_tokens=_count(prompt.get("cache_write_tokens") or prompt.get("cache_creation_tokens")),
         reasoning_tokens=_count(completion.get("reasoning_tokens") or said.get("reasoning_tokens")),
-        extra={name: value for name, value in said.items() if name not in _KNOWN and value is not None},
+        extra=rest(said, _KNOWN),
     )
 
 

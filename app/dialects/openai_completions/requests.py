@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from app.dialects.headers import OPENAI, kept
 from app.dialects.inputs import decode_inputs, encode_inputs
-from app.dialects.validation import check, without
+from app.dialects.validation import check, rest, without
 from app.messages import InputMessage, Request, TextPart
 
 _SUFFIX = {"field": "suffix"}
@@ -92,7 +92,7 @@ def _messages(said: Body) -> tuple[InputMessage, ...]:
 
 
 def _extra(body: dict[str, Any]) -> dict[str, Any]:
-    extra = {name: value for name, value in body.items() if name not in _DECODED and value is not None}
+    extra = rest(body, _DECODED)
     if (options := extra.pop("stream_options", None)) and (others := without(options, frozenset(["include_usage"]))):
         extra["stream_options"] = others
     return extra

@@ -6,6 +6,7 @@ What a choice holds beside its text stands in its message's `extra`, and is left
 from typing import Any
 
 from app.dialects.openai_chat.usage_decoding import decode_usage
+from app.dialects.validation import rest
 from app.messages import Choice, Dialect, Message, ModelResponse, Native, Usage
 
 _RESPONSE = frozenset(["id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier"])
@@ -63,7 +64,7 @@ def decode_response(body: dict[str, Any], native: Native | None = None) -> Model
         usage=_usage(body),
         system_fingerprint=body.get("system_fingerprint"),
         service_tier=body.get("service_tier"),
-        extra={name: value for name, value in body.items() if name not in _RESPONSE and value is not None},
+        extra=rest(body, _RESPONSE),
         native=native,
     )
 
@@ -79,7 +80,7 @@ def _delta(said: dict[str, Any]) -> Choice:
 
 
 def _whole(said: dict[str, Any]) -> Choice:
-    extra = {name: value for name, value in said.items() if name not in _CHOICE and value is not None}
+    extra = rest(said, _CHOICE)
     return Choice(
         index=said.get("index") or 0,
         message=Message(role="assistant", content=said["text"], extra=extra),

@@ -15,7 +15,7 @@ from app.dialects.headers import OPENAI, kept
 from app.dialects.inputs import decode_inputs, encode_inputs
 from app.dialects.openai_chat.errors import render_error
 from app.dialects.openai_chat.usage_decoding import decode_usage
-from app.dialects.validation import check, missing_field
+from app.dialects.validation import check, missing_field, rest
 from app.messages import Dialect, ModelResponse, Native, Request
 
 __all__ = ["decode_request", "decode_response", "encode_request", "encode_response", "name", "render_error"]
@@ -46,7 +46,7 @@ def decode_request(body: dict[str, Any], headers: Mapping[str, str]) -> Request:
         model=said["model"],
         messages=decode_inputs(said["input"], "input", name),
         user=said.get("user"),
-        extra={key: value for key, value in body.items() if key not in _DECODED and value is not None},
+        extra=rest(body, _DECODED),
         headers=kept(headers, OPENAI),
     )
 

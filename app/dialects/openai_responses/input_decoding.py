@@ -5,13 +5,12 @@ shell or editor said is a tool's result: a policy on requests reads it.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 from app.dialects.encrypted import from_openais_client
 from app.dialects.openai_chat.message_decoding import split_data_url
 from app.dialects.openai_responses import wire
 from app.dialects.openai_responses.reasoning import thoughts
-from app.dialects.validation import check, without
+from app.dialects.validation import check, rest, without
 from app.messages import (
     DocumentPart,
     ImagePart,
@@ -144,7 +143,7 @@ def _image(part: wire.Part, path: str) -> Part:
     if url is None:
         return OpaquePart("openai_responses", dict(part))
     media_type, data = split_data_url(url)
-    extra = _present(part, _IMAGE)
+    extra = rest(part, _IMAGE)
     if media_type is None:
         return ImagePart(url=url, extra=extra)
     return ImagePart(data=data, media_type=media_type, extra=extra)
@@ -160,9 +159,5 @@ def _file(part: wire.Part, path: str) -> DocumentPart:
         media_type=media_type,
         file_id=file.get("file_id"),
         title=file.get("filename"),
-        extra=_present(part, _FILE),
+        extra=rest(part, _FILE),
     )
-
-
-def _present(part: wire.Part, known: frozenset[str]) -> dict[str, Any]:
-    return {name: value for name, value in part.items() if name not in known and value is not None}

@@ -11,7 +11,7 @@ from app.dialects.openai_responses import wire
 from app.dialects.openai_responses.input_decoding import decode_item
 from app.dialects.openai_responses.tools import decode_choice, decode_tool
 from app.dialects.places import INSTRUCTIONS, TEXT
-from app.dialects.validation import check, missing_field, without
+from app.dialects.validation import check, missing_field, rest, without
 from app.messages import (
     InputMessage,
     NativeRequest,
@@ -77,7 +77,7 @@ def _input(said: wire.Body) -> list[InputMessage]:
 
 
 def _extra(body: dict[str, Any], said: wire.Body, choice_extra: dict[str, Any]) -> dict[str, Any]:
-    extra = {name: value for name, value in body.items() if name not in _DECODED and value is not None}
+    extra = rest(body, _DECODED)
     if choice_extra:
         extra["tool_choice"] = choice_extra
     text = without(said.get("text") or {}, frozenset(["format"]))
@@ -93,8 +93,7 @@ def _reasoning(said: wire.Body) -> Reasoning | None:
     if options is None:
         return None
     effort = options.get("effort")
-    rest = {name: value for name, value in options.items() if name != "effort" and value is not None}
-    return Reasoning(enabled=effort != "none", effort=effort, extra=rest)
+    return Reasoning(enabled=effort != "none", effort=effort, extra=rest(options, frozenset(["effort"])))
 
 
 def _format(said: wire.Body) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from app.dialects.validation import rest
 from app.messages import Usage
 
 _COUNTS = frozenset(["input_tokens", "output_tokens", "total_tokens", "input_tokens_details", "output_tokens_details"])
@@ -17,7 +18,7 @@ def decode_usage(said: Mapping[str, Any]) -> Usage:
         cache_read_input_tokens=_count(input_details.get("cached_tokens")),
         cache_creation_input_tokens=_count(input_details.get("cache_write_tokens")),
         reasoning_tokens=_count(output_details.get("reasoning_tokens")),
-        extra={name: value for name, value in said.items() if name not in _COUNTS and value is not None},
+        extra=rest(said, _COUNTS),
     )
 
 
