@@ -2,8 +2,8 @@
 
 Traces are exported where OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT or OTEL_TRACES_EXPORTER=otlp
 asks for it; without an exporter nothing is recorded that nobody would see. Log lines go there too where
-OTEL_LOGS_EXPORTER=otlp asks for them. Nothing global is set but logging, and that
-only where a stream for it is given, and prometheus-client's `_created` series, which are left out.
+OTEL_LOGS_EXPORTER=otlp asks for them. Nothing global is set but logging, and that only where a stream for it is given,
+and prometheus-client's `_created` series, which are left out.
 """
 
 import logging

@@ -116,7 +116,9 @@ class _ModelReader:
         if not isinstance(info, dict):
             return {}
         if info.get("mode") not in (None, "chat", "completion", "embedding", "responses"):
-            self._report.warning((*path, "model_info", "mode"), "only chat, completion and embedding are served here")
+            self._report.warning(
+                (*path, "model_info", "mode"), "only chat, completion, embedding and responses are served here"
+            )
         endpoints = info.get("supported_endpoints")
         if endpoints is not None and not (
             isinstance(endpoints, list) and all(isinstance(one, str) for one in endpoints)

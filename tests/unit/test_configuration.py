@@ -300,7 +300,7 @@ router_settings: {routing_strategy: latency-based-routing, allowed_fails: 3}
         "use the gateway's own traces and metrics, or gateway.policies",
         f"f.yaml:6: litellm_settings.cache: {nothing}",
         f"f.yaml:2: model_list[0].rpm: {nothing}",
-        "f.yaml:3: model_list[0].model_info.mode: only chat, completion and embedding are served here",
+        "f.yaml:3: model_list[0].model_info.mode: only chat, completion, embedding and responses are served here",
         f"f.yaml:2: model_list[0].litellm_params.tpm: {nothing}",
         f"f.yaml:2: model_list[0].litellm_params.output_cost_per_second: {nothing}",
     ]
