@@ -13,23 +13,14 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from app.errors import (
-    BackendError,
-    UpstreamFailed,
-    UpstreamRejected,
-    UpstreamTimeout,
-    UpstreamTruncated,
-    UpstreamUnreachable,
-)
+from app.backends.refusals import MESSAGE_LIMIT, OUR_KEY, about_our_key, refused
+from app.errors import BackendError, UpstreamFailed, UpstreamTimeout, UpstreamTruncated, UpstreamUnreachable
 from telemetry.redact import bounded
 
 Scrub = Callable[[str], str]
 
 _SHOWN = 500
 _READ_FOR_KEYS = 4096
-_MESSAGE_LIMIT = 2000
-_CLIENT_FAULTS = frozenset({400, 404, 413, 422})
-_OUR_KEY = frozenset({401, 402, 403})
 _STATUS_OF = {
     "api_error": 500,
     "authentication_error": 401,
@@ -62,16 +53,12 @@ def refusal(
 ) -> BackendError:
     """The provider's answer with a status that is not 2xx."""
     detail = f"status {status}: {shown(body, scrub)}"
-    if status in _OUR_KEY:
-        return _about_our_key(status, detail)
     if 300 <= status < 400:
         return UpstreamFailed("The provider answered with a redirect, which is not followed.", detail=detail)
     said = _object(body)
-    message = _worded(said, scrub) or f"The provider answered with status {status}."
-    kind = UpstreamRejected if status in _CLIENT_FAULTS else UpstreamFailed
-    error = kind(
-        message,
-        upstream_status=status,
+    error = refused(
+        status,
+        _worded(said, scrub),
         detail=detail,
         param=_text(_inner(said).get("param")),
         retry_after=retry_after(headers, now),
@@ -92,8 +79,8 @@ def in_band(said: dict[str, Any], scrub: Scrub) -> UpstreamFailed:
     """An error where an answer should be, with status 200: the provider took the request and failed at it."""
     status = _status_of(_inner(said))
     detail = shown(msgspec.json.encode(said), scrub)
-    if status in _OUR_KEY:
-        return _about_our_key(status, detail)
+    if status in OUR_KEY:
+        return about_our_key(status, detail)
     message = _worded(said, scrub) or "The provider reported an error."
     return UpstreamFailed(message, upstream_status=status, detail=detail)
 
@@ -143,11 +130,6 @@ def retry_after(headers: Mapping[str, str], now: Callable[[], float] = time.time
     return None
 
 
-def _about_our_key(status: int | None, detail: str) -> UpstreamFailed:
-    message = f"The provider refused the gateway's credentials or account (status {status})."
-    return UpstreamFailed(message, upstream_status=status, detail=detail)
-
-
 def _object(body: bytes) -> dict[str, Any]:
     try:
         said = msgspec.json.decode(body)
@@ -172,7 +154,7 @@ def _worded(said: Mapping[str, Any], scrub: Scrub) -> str:
         return ""
     marks = [mark for name in ("type", "code") if isinstance(mark := inner.get(name), str) and mark]
     new = [mark for mark in dict.fromkeys(marks) if mark != "error" and mark not in message]
-    return bounded(scrub(message + (f" ({', '.join(new)})" if new else "")), _MESSAGE_LIMIT)
+    return bounded(scrub(message + (f" ({', '.join(new)})" if new else "")), MESSAGE_LIMIT)
 
 
 def _message(place: Any) -> str:

@@ -13,19 +13,16 @@ import aiohttp
 import httpx
 import openai
 
+from app.backends.refusals import CLIENT_FAULTS, MESSAGE_LIMIT, OUR_KEY, refused
 from app.errors import (
     BackendError,
     GatewayError,
     UpstreamFailed,
-    UpstreamRejected,
     UpstreamTimeout,
     UpstreamTruncated,
     UpstreamUnreachable,
 )
 
-_CLIENT_FAULTS = frozenset({400, 404, 413, 422})
-_OUR_KEY = frozenset({401, 402, 403})
-_MESSAGE_LIMIT = 2000
 _OVERLOADED = 529
 
 
@@ -36,7 +33,8 @@ def translate(error: BaseException, scrub: Callable[[str], str], started: bool =
     chain = list(_chain(error))
     detail = scrub(" <- ".join(f"{type(link).__name__}: {str(link)[:300]}" for link in chain[:3]))
     if answer := _http_answer(chain):
-        return _from_status(answer.status_code, _said(answer), scrub, detail, _retry_after(answer.headers))
+        words = scrub(_readable(_said(answer)))[:MESSAGE_LIMIT]
+        return refused(answer.status_code, words, detail=detail, retry_after=_retry_after(answer.headers))
     if _any(chain, httpx.TimeoutException, openai.APITimeoutError, TimeoutError):
         return UpstreamTimeout("The provider did not answer in time.", detail=detail)
     if _any(chain, httpx.TransportError, OSError):
@@ -75,17 +73,6 @@ def _said(answer: httpx.Response) -> str:
         return ""
 
 
-def _from_status(
-    status: int, body: str, scrub: Callable[[str], str], detail: str, retry_after: float | None
-) -> BackendError:
-    if status in _OUR_KEY:
-        message = f"The provider refused the gateway's credentials or account (status {status})."
-        return UpstreamFailed(message, upstream_status=status, detail=detail)
-    kind = UpstreamRejected if status in _CLIENT_FAULTS else UpstreamFailed
-    message = scrub(_readable(body))[:_MESSAGE_LIMIT] or f"The provider answered with status {status}."
-    return kind(message, upstream_status=status, detail=detail, retry_after=retry_after)
-
-
 def _readable(body: str) -> str:
     """The message in the usual places of an error body; a body of another kind (a proxy's HTML) says nothing useful."""
     try:
@@ -105,13 +92,12 @@ def _lost(started: bool, detail: str) -> BackendError:
 
 def _without_answer(chain: list[BaseException], scrub: Callable[[str], str], detail: str) -> BackendError:
     """An error in the stream, or one that LiteLLM found before it asked anybody."""
-    words = scrub(_own_words(chain[-1]))[:_MESSAGE_LIMIT]
+    words = scrub(_own_words(chain[-1]))[:MESSAGE_LIMIT]
     if _is_overloaded(chain[-1]):
         return UpstreamFailed(words or "The provider is overloaded.", upstream_status=_OVERLOADED, detail=detail)
     status = getattr(chain[0], "status_code", None)
-    if isinstance(status, int) and status in _CLIENT_FAULTS | _OUR_KEY:
-        said = json.dumps({"message": words})
-        return _from_status(status, said, scrub, detail, None)
+    if isinstance(status, int) and status in CLIENT_FAULTS | OUR_KEY:
+        return refused(status, words, detail=detail)
     return UpstreamFailed(words or "The provider reported an error.", detail=detail)
 
 

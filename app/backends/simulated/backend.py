@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from typing import NoReturn, assert_never
 
+from app.backends.refusals import CLIENT_FAULTS
 from app.backends.simulated.answer import answer, chunks, count_request_tokens, whole
 from app.backends.simulated.passing import text_answers, text_chunks, vectors, whole_texts
 from app.backends.simulated.scenario import Fault, Scenario
@@ -19,7 +20,6 @@ from telemetry.context import Attempt
 
 _STALL = 86_400.0
 """Longer than any limit that ends a stream, and short enough for every event loop's timers."""
-_REJECTED = frozenset({400, 404, 413, 422})
 
 
 class SimulatedBackend:
@@ -126,7 +126,7 @@ def _refuse(fault: Fault | None) -> None:
 
 
 def _refusal(fault: Fault) -> UpstreamFailed:
-    kind = UpstreamRejected if fault.status in _REJECTED else UpstreamFailed
+    kind = UpstreamRejected if fault.status in CLIENT_FAULTS else UpstreamFailed
     return kind(
         f"The provider answered {fault.status}: simulated.", upstream_status=fault.status, retry_after=fault.retry_after
     )
