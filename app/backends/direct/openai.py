@@ -1,18 +1,19 @@
 """How a provider of OpenAI's chat completions is asked: headers and body. Pure."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from app.backends.direct.backend import Ask
 from app.backends.direct.bodies import parse_body
 from app.backends.direct.openai_address import azure_version, chat_url, key_headers
-from app.backends.direct.parameters import merged, operator_of
-from app.backends.direct.providers import Provider, provider_for, route_of
+from app.backends.direct.parameters import Operator, merged, operator_of
+from app.backends.direct.providers import Provider, Route, provider_for, route_of
 from app.dialects.openai_chat.request_encoding import encode_request
 from app.dialects.openai_chat.response_decoding import ResponseDecoder, decode_response
 from app.messages import Dialect, ModelResponse, Native, Request
 from app.settings import Deployment
 
-FORWARDED = frozenset({"openai-beta", "openai-organization", "openai-project"})
+_FORWARDED = frozenset({"openai-beta", "openai-organization", "openai-project"})
 """Headers that a client of OpenAI's may send to the provider."""
 _AZURE_KNOWS_STREAM_OPTIONS = "2024-09-01"
 
@@ -22,11 +23,7 @@ class OpenAIWire:
     parse = staticmethod(parse_body)
 
     def __init__(self, deployment: Deployment) -> None:
-        route = route_of(deployment.model, deployment.params)
-        if route is None or route.backend != "openai" or not route.model:
-            raise ValueError(
-                f"{deployment.model!r} names no model, or has no api_base; expected something like openai/gpt-5"
-            )
+        route = openai_route(deployment)
         params = deployment.params
         self._model = route.model
         self._provider = provider_for(route)
@@ -36,11 +33,9 @@ class OpenAIWire:
         self._headers = key_headers(route, params)
 
     def ask(self, request: Request, stream: bool) -> Ask:
-        body = self._body(request, stream)
-        client = {name: value for name, value in request.headers.items() if name in FORWARDED}
-        forwarded = client if request.dialect == self.dialect else {}
-        accept = {"accept": "text/event-stream" if stream else "application/json"}
-        return Ask(self.url, {**forwarded, **accept, **self._headers, **self._operator.headers}, body)
+        client = request.headers if request.dialect == self.dialect else {}
+        headers = all_headers(client, stream, self._headers, self._operator)
+        return Ask(self.url, headers, self._body(request, stream))
 
     def ask_count(self, request: Request) -> Ask | None:
         return None
@@ -63,6 +58,23 @@ class OpenAIWire:
             if asks_for_usage(self._provider, self._version):
                 body["stream_options"] = {**options, "include_usage": True}
         return _in_its_words(body, self._provider)
+
+
+def openai_route(deployment: Deployment) -> Route:
+    """Raises ValueError, with a text for the operator, where it leads to no model of an OpenAI-compatible provider."""
+    route = route_of(deployment.model, deployment.params)
+    if route is None or route.backend != "openai" or not route.model:
+        raise ValueError(
+            f"{deployment.model!r} names no model, or has no api_base; expected something like openai/gpt-5"
+        )
+    return route
+
+
+def all_headers(client: Mapping[str, str], stream: bool, key: Mapping[str, str], operator: Operator) -> dict[str, str]:
+    """What a client may say, and over it what the gateway and its operator do."""
+    forwarded = {name: value for name, value in client.items() if name in _FORWARDED}
+    accept = {"accept": "text/event-stream" if stream else "application/json"}
+    return {**forwarded, **accept, **key, **operator.headers}
 
 
 def asks_for_usage(provider: Provider, version: str | None) -> bool:

@@ -12,7 +12,7 @@ from app.backends.direct.backend import Ask
 from app.backends.direct.bodies import parse_body
 from app.backends.direct.errors import Scrub, is_error, no_answer
 from app.backends.direct.json_reading import NOT_JSON, decode_json
-from app.backends.direct.openai import FORWARDED, asks_for_usage
+from app.backends.direct.openai import all_headers, asks_for_usage
 from app.backends.direct.openai_address import azure_version, key_headers, url_beside_chat
 from app.backends.direct.parameters import merged, operator_of
 from app.backends.direct.providers import Provider, provider_for, route_of
@@ -43,9 +43,7 @@ class _PassingWire:
         self._encode = encode
 
     def ask(self, request: Request, stream: bool) -> Ask:
-        forwarded = {name: value for name, value in request.headers.items() if name in FORWARDED}
-        accept = {"accept": "text/event-stream" if stream else "application/json"}
-        headers = {**forwarded, **accept, **self._headers, **self._operator.headers}
+        headers = all_headers(request.headers, stream, self._headers, self._operator)
         return Ask(self.url, headers, self._body(request, stream))
 
     def ask_count(self, request: Request) -> Ask | None:

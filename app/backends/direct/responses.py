@@ -7,10 +7,9 @@ from msgspec.structs import replace
 
 from app.backends.direct.backend import Ask
 from app.backends.direct.bodies import parse_body
-from app.backends.direct.openai import FORWARDED
+from app.backends.direct.openai import all_headers, openai_route
 from app.backends.direct.openai_address import azure_version, key_headers, responses_url
 from app.backends.direct.parameters import Operator, merged, operator_of, replace_defaults, with_defaults
-from app.backends.direct.providers import route_of
 from app.backends.stored import StoredCall
 from app.dialects.openai_responses.request_encoding import encode_request
 from app.dialects.openai_responses.response_decoding import ResponseDecoder, decode_response
@@ -35,11 +34,7 @@ class ResponsesWire:
 
     def __init__(self, deployment: Deployment) -> None:
         params = deployment.params
-        route = route_of(deployment.model, params)
-        if route is None or route.backend != "openai" or not route.model:
-            raise ValueError(
-                f"{deployment.model!r} names no model, or has no api_base; expected something like openai/gpt-5"
-            )
+        route = openai_route(deployment)
         self._model = route.model
         self._operator = _in_its_words(operator_of(params))
         self.url = responses_url(route, azure_version(route, params))
@@ -66,9 +61,7 @@ class ResponsesWire:
         return decode_response(body, native)
 
     def _all_headers(self, client: dict[str, str], stream: bool) -> dict[str, str]:
-        forwarded = {name: value for name, value in client.items() if name in FORWARDED}
-        accept = {"accept": "text/event-stream" if stream else "application/json"}
-        return {**forwarded, **accept, **self._headers, **self._operator.headers}
+        return all_headers(client, stream, self._headers, self._operator)
 
     def _body(self, request: Request, stream: bool) -> dict[str, Any]:
         filled, operator = with_defaults(request, self._operator)
