@@ -13,8 +13,8 @@ from app.dialects.openai_chat.response_decoding import ResponseDecoder, decode_r
 from app.messages import Dialect, ModelResponse, Native, Request
 from app.settings import Deployment
 
-_FORWARDED = frozenset({"openai-beta", "openai-organization", "openai-project"})
-"""Headers that a client of OpenAI's may send to the provider."""
+_FORWARDED = frozenset({"openai-beta"})
+"""Headers that a client of OpenAI's may send to the provider. Not whose account is asked: that goes with the key."""
 _AZURE_KNOWS_STREAM_OPTIONS = "2024-09-01"
 
 
