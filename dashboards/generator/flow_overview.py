@@ -23,7 +23,7 @@ from dashboards.generator.panels import (
     trace_table,
 )
 from dashboards.generator.pipeline_picture import pipeline_picture
-from dashboards.slo import BAD
+from dashboards.slo import BAD, BUDGET, BURNS_FAST, OBJECTIVE
 from telemetry import names
 
 UID = "flowspan-flow-overview"
@@ -86,11 +86,11 @@ def _stats() -> list[PanelBuilder]:
         number("Requests", "Transactions that ended, a second.", "reqps", _one(rate(names.REQUESTS)), links=_TO_ALL),
         number(
             "Failed",
-            "The share of requests that broke the objective (99.5 % in 30 days): clients that left, mistaken requests "
-            "and what policies blocked are not failures of the gateway.",
+            f"The share of requests that broke the objective ({OBJECTIVE * 100:g} % in 30 days): clients that left, "
+            "mistaken requests and what policies blocked are not failures of the gateway.",
             "percentunit",
             _one(_ERROR_RATIO),
-            steps=((None, GREEN), (0.005, ORANGE), (0.072, RED)),
+            steps=((None, GREEN), (BUDGET, ORANGE), (round(BURNS_FAST * BUDGET, 6), RED)),
             links=_TO_FAILED,
         ),
         number("Open now", "Transactions that are open now.", "short", _one(total(names.IN_FLIGHT)), links=_TO_ALL),

@@ -9,7 +9,7 @@ import yaml
 from dashboards.__main__ import ROOT
 from dashboards.operator import prometheus_rule
 from dashboards.queries import ALERTS, panels_of, read_dashboards, read_rules
-from dashboards.slo import BAD, OBJECTIVE
+from dashboards.slo import BAD, BUDGET, BURNS_FAST
 
 RULES = [rule for rule in read_rules() if "alert" in rule]
 RUNBOOKS = ROOT / "docs" / "runbooks"
@@ -60,7 +60,8 @@ def test_the_rules_mean_the_same_failures_as_the_dashboards() -> None:
         for said in re.findall(r'outcome=~"(.*?)"', rule["expr"]):
             assert said == BAD, rule.get("record") or rule["alert"]
     burns = [rule for rule in RULES if rule["alert"].startswith("AvailabilityBurn")]
-    assert all(f"* {round(1 - OBJECTIVE, 6)}" in rule["expr"] for rule in burns)
+    assert all(f"* {BUDGET}" in rule["expr"] for rule in burns)
+    assert f"{BURNS_FAST} * {BUDGET}" in next(rule["expr"] for rule in burns if rule["alert"].endswith("Fast"))
 
 
 def test_every_alert_has_a_test_of_its_rule() -> None:
