@@ -1,0 +1,84 @@
+"""How the process itself is, and its telemetry: the last rows of the flow overview."""
+
+from dashboards.generator.links import logs
+from dashboards.generator.metrics import mean, rate, total
+from dashboards.generator.panels import FILL, PanelBuilder, Query, series
+from telemetry import names
+
+
+def process() -> list[PanelBuilder]:
+    cpu, memory, opened, limit = (
+        _process_metric(name)
+        for name in (
+            "process_cpu_seconds_total",
+            "process_resident_memory_bytes",
+            "process_open_fds",
+            "process_max_fds",
+        )
+    )
+    lines = [logs("Logs of warnings and errors", 'severity_text=~"WARNING|ERROR|CRITICAL"')]
+    return [
+        series("CPU", "Cores in use.", "short", [Query(rate(cpu, "instance"), "{{instance}}")], width=6, links=lines),
+        series(
+            "Memory",
+            "Resident memory of the process.",
+            "bytes",
+            [Query(total(memory, "instance"), "{{instance}}")],
+            width=6,
+            links=lines,
+        ),
+        series(
+            "File descriptors",
+            "Open ones over how many there may be; an open stream takes about two.",
+            "percentunit",
+            [Query(f"{total(opened, 'instance')} / {total(limit, 'instance')}", "{{instance}}")],
+            width=6,
+            links=lines,
+        ),
+        series(
+            "Lateness of the event loop",
+            "How late a timer runs, on average: everything else waits so long, too. Code that blocks shows here.",
+            "s",
+            [Query(mean(names.LOOP_LAG, "instance"), "{{instance}}")],
+            width=6,
+            links=lines,
+        ),
+    ]
+
+
+def telemetry_itself() -> list[PanelBuilder]:
+    waiting = f"{total(names.TELEMETRY_QUEUE, 'signal')} / {total(names.TELEMETRY_CAPACITY, 'signal')} >= 0"
+    lost = rate(names.TELEMETRY_DROPPED, "signal", "reason", where='signal!="content"') + " > 0"
+    lines = [logs("Logs of the exports", 'scope_name="telemetry.export"')]
+    return [
+        series(
+            "Waiting to be sent",
+            "How full the queues of spans, log records and lines are. When one is full, the next items are lost.",
+            "percentunit",
+            [Query(waiting, "{{signal}}")],
+            width=8,
+            top=1,
+            steps=FILL,
+            links=lines,
+        ),
+        series(
+            "Batches sent",
+            "Batches of spans, log records and lines, a second, by whether they arrived.",
+            "cps",
+            [Query(rate(names.TELEMETRY_EXPORTS, "signal", "result"), "{{signal}} {{result}}")],
+            width=8,
+            links=lines,
+        ),
+        series(
+            "Lost",
+            "Spans, log records, lines and events that were dropped, a second. Content that was cut is not in it.",
+            "cps",
+            [Query(lost, "{{signal}} {{reason}}")],
+            width=8,
+            links=lines,
+        ),
+    ]
+
+
+def _process_metric(name: str) -> names.MetricSpec:
+    return next(spec for spec in names.PROCESS if spec.name == name)
