@@ -16,7 +16,7 @@ from telemetry.names import OTHER
 
 async def complete(exchange: Exchange, body: dict[str, Any]) -> None:
     gateway, obs = exchange.gateway, exchange.obs
-    obs.recorder.request_received(partial(_same, body))
+    obs.recorder.request_received(lambda: body)
     asked, known = body.get("model"), gateway.router.knows(str(body.get("model")))
     # Before the body is decoded: a request that is refused has a model and a stream, too.
     obs.describe(
@@ -65,7 +65,3 @@ async def _whole(exchange: Exchange, request: Request, policy_ctx: PolicyContext
         await exchange.reply.json_bytes(200, response.native.raw)
     else:
         await exchange.reply.json(200, exchange.dialect.encode_response(response, request))
-
-
-def _same(content: object) -> object:
-    return content
