@@ -20,12 +20,6 @@ BIG = "big: {model: simulated/lorem, texts: ['%s'], chunk_size: 10000}" % ("x" *
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[Provider]:
-    with Provider() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def patient(provider: Provider) -> Iterator[RunningGateway]:
     with RunningGateway(configuration(models(provider), SMALL_QUEUES % "30s")) as running:
         yield running

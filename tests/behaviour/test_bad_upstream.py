@@ -50,12 +50,6 @@ SPOKEN = [(CHAT, "oai"), (CHAT, "ant"), (MESSAGES, "oai"), (MESSAGES, "ant"), (C
 SPOKEN_DIRECTLY = [*SPOKEN, (RESPONSES, "res"), (RESPONSES, "ant"), (MESSAGES, "res")]
 
 
-@pytest.fixture(scope="module")
-def provider() -> Iterator[Provider]:
-    with Provider() as running:
-        yield running
-
-
 def gateway_by(provider: Provider, backend: str) -> RunningGateway:
     """`res` is a model of the Responses API."""
     limits = "  pipeline: {event_limit: 64KiB}\n  breakers: {upstream: {threshold: 10000, min_requests: 10000}}"

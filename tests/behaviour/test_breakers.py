@@ -98,12 +98,6 @@ def test_a_callers_own_fault_is_no_reason_to_ask_others(gateway: RunningGateway)
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[Provider]:
-    with Provider() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def retrying(provider: Provider) -> Iterator[RunningGateway]:
     limits = "  breakers: {upstream: {threshold: 1000, min_requests: 1000}}"
     with gateway_before(provider, limits, "litellm_settings: {num_retries: 2}") as running:

@@ -41,12 +41,6 @@ PAIRS = [(path, model) for path in (CHAT, MESSAGES) for model in ("oai", "ant")]
 pairs = pytest.mark.parametrize(("path", "model"), PAIRS)
 
 
-@pytest.fixture(scope="module")
-def provider() -> Iterator[Provider]:
-    with Provider() as running:
-        yield running
-
-
 @pytest.fixture(scope="module", params=BACKENDS)
 def gateway(provider: Provider, request: pytest.FixtureRequest) -> Iterator[RunningGateway]:
     with gateway_before(provider, backend=request.param) as running:

@@ -24,12 +24,6 @@ LEAVING: dict[str, Callable[[RawClient], None]] = {"FIN": fin, "RST": RawClient.
 leaving = pytest.mark.parametrize("leave", LEAVING.values(), ids=LEAVING.keys())
 
 
-@pytest.fixture(scope="module")
-def provider() -> Iterator[Provider]:
-    with Provider() as running:
-        yield running
-
-
 @pytest.fixture(scope="module", params=BACKENDS)
 def gateway(provider: Provider, request: pytest.FixtureRequest) -> Iterator[RunningGateway]:
     with gateway_before(provider, backend=request.param) as running:

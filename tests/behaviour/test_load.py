@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections.abc import Iterator
 
 import pytest
 from aiohttp import ClientTimeout
@@ -38,12 +37,6 @@ def test_hundreds_of_held_streams_keep_nobody_out() -> None:
         assert gateway.outcomes() == {"client_disconnect": HELD // 2, "drained": HELD // 2, "ok": 2}
         for client in held[HELD // 2 :]:
             client.socket.close()
-
-
-@pytest.fixture(scope="module")
-def provider() -> Iterator[Provider]:
-    with Provider() as running:
-        yield running
 
 
 def test_hundreds_of_requests_in_a_row_leave_nothing_behind(provider: Provider) -> None:

@@ -7,12 +7,13 @@ from typing import Any
 import openai
 import pytest
 
+from tests.behaviour.canary import Canary
 from tests.behaviour.clients import RawClient, Reply, post
 from tests.behaviour.gateway import RunningGateway, configuration, simulated, until
 from tests.behaviour.policies import Sees
 from tests.behaviour.provider import Provider
 from tests.behaviour.scripted import BACKENDS, PROVIDER_KEY, gateway_before
-from tests.behaviour.test_security import Canary, orders
+from tests.behaviour.test_security import orders
 from tests.unit.backends.passing import COMPLETED, EMBEDDED, text_events
 from tests.upstream import Body, End, Fin, Head, Received, Rst, Script, Sleep, Stall, Step, json_reply, openai_error
 from tests.upstream import stream_of as streamed
@@ -38,19 +39,6 @@ def text_of(reply: Reply) -> tuple[str, Any]:
     error = next((event["error"] for event in events if "error" in event), None)
     assert (lines[-1] == b"[DONE]") == (error is None)
     return "".join(choice["text"] for event in events for choice in event.get("choices", ())), error
-
-
-@pytest.fixture(scope="module")
-def canary() -> Iterator[Canary]:
-    listener = Canary()
-    yield listener
-    listener.close()
-
-
-@pytest.fixture(scope="module")
-def provider() -> Iterator[Provider]:
-    with Provider() as running:
-        yield running
 
 
 @pytest.fixture(scope="module", params=BACKENDS)

@@ -185,12 +185,6 @@ def test_policies_chain_in_their_order(gateway_with: GatewayWith, path: str, str
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[Provider]:
-    with Provider() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def redacting(provider: Provider) -> Iterator[RunningGateway]:
     with gateway_before(provider, "  policies: [{use: redact, config: {patterns: [email]}}]") as running:
         yield running

@@ -40,12 +40,6 @@ KNOWN: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[Provider]:
-    with Provider() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def gateway(provider: Provider) -> Iterator[RunningGateway]:
     limits = "  breakers: {upstream: {threshold: 1000, min_requests: 1000}}"
     with gateway_before(provider, limits) as running:

@@ -20,12 +20,6 @@ POLICY = "  policies: [{use: redact, config: {patterns: [email]}}]"
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[Provider]:
-    with Provider() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def other() -> Iterator[Provider]:
     with Provider() as running:
         yield running

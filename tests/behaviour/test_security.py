@@ -1,12 +1,11 @@
 """A client never chooses destination or credential, and no key ever leaves."""
 
-import socket
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from tests.behaviour.canary import Canary
 from tests.behaviour.clients import CHAT, MESSAGES, ask, post, request
 from tests.behaviour.gateway import RunningGateway, configuration, until
 from tests.behaviour.provider import Provider
@@ -17,44 +16,6 @@ CALLER_KEY = "sk-caller-canary-0123456789abcdef"
 PAIRS = [(path, model) for path in (CHAT, MESSAGES) for model in ("oai", "ant")]
 pairs = pytest.mark.parametrize(("path", "model"), PAIRS)
 AUTH = {"authorization": f"Bearer {CALLER_KEY}"}
-
-
-class Canary:
-    """A listener that nobody may ever reach."""
-
-    def __init__(self) -> None:
-        self.visits = 0
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._socket.getsockname()[1]
-        self._thread = threading.Thread(target=self._listen, daemon=True)
-        self._thread.start()
-
-    def _listen(self) -> None:
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            connection.close()
-            self.visits += 1
-
-    def close(self) -> None:
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-        self._thread.join(5)
-
-
-@pytest.fixture(scope="module")
-def canary() -> Iterator[Canary]:
-    listener = Canary()
-    yield listener
-    listener.close()
-
-
-@pytest.fixture(scope="module")
-def provider() -> Iterator[Provider]:
-    with Provider() as running:
-        yield running
 
 
 @pytest.fixture(scope="module", params=BACKENDS)

@@ -18,12 +18,6 @@ LIMITS = """
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[Provider]:
-    with Provider() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def direct(provider: Provider) -> Iterator[RunningGateway]:
     rest = "litellm_settings: {num_retries: 0, request_timeout: 600ms}"
     with gateway_before(provider, LIMITS, rest, backend="direct") as running:

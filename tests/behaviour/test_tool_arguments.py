@@ -18,12 +18,6 @@ pairs = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture(scope="module")
-def provider() -> Iterator[Provider]:
-    with Provider() as running:
-        yield running
-
-
 @pytest.fixture(scope="module", params=BACKENDS)
 def gateway(provider: Provider, request: pytest.FixtureRequest) -> Iterator[RunningGateway]:
     with gateway_before(provider, backend=request.param) as running:

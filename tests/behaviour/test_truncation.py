@@ -40,12 +40,6 @@ ENDINGS: dict[str, Step] = {"clean end": End(), "FIN": Fin(), "RST": Rst()}
 endings = pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS.keys())
 
 
-@pytest.fixture(scope="module")
-def provider() -> Iterator[Provider]:
-    with Provider() as running:
-        yield running
-
-
 @pytest.fixture(scope="module", params=BACKENDS)
 def gateway(provider: Provider, request: pytest.FixtureRequest) -> Iterator[RunningGateway]:
     limits = "  pipeline: {upstream_idle_timeout: 300ms}\n  breakers: {upstream: {threshold: 1000, min_requests: 1000}}"
