@@ -20,6 +20,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from app.conversion import did_you_mean
+
 FaultKind = Literal["status", "stall", "cut", "error_event", "disconnect"]
 
 
@@ -122,7 +124,11 @@ def _read_word(text: str, fields: dict[str, Any], fault: dict[str, Any]) -> None
         target = fault if _NUMBERS[word] in Fault.__struct_fields__ else fields
         target[_NUMBERS[word]] = _scaled(word, _number(text, number))
     else:
-        raise ValueError(f"unknown word {text!r} in a simulated model's name; see app.backends.simulated.scenario")
+        known = sorted({*_ANSWERS, *_PLAIN, *_FAULTS, *_NUMBERS})
+        raise ValueError(
+            f"unknown word {text!r} in a simulated model's name{did_you_mean(word, known)}; the words are "
+            f"{', '.join(known)}"
+        )
 
 
 _ANSWERS = {"lorem", "tools", "thinking"}

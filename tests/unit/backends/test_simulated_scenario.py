@@ -43,7 +43,7 @@ def test_params_say_the_same_and_win() -> None:
 @pytest.mark.parametrize(
     ("name", "params", "named"),
     [
-        ("ech", {}, "'ech'"),
+        ("ech", {}, "'ech' .*did you mean echo.*error-event, every"),
         ("echo+", {}, "''"),
         ("", {}, "''"),
         ("echo-3", {}, "echo takes no number"),
