@@ -91,7 +91,7 @@ def _spare_the_collector() -> None:
 
 
 def serve(settings: Settings) -> int:
-    """Serve until told to stop; gives the process's exit status. Raises UnsafeBind."""
+    """Serve until told to stop; gives the process's exit status, 2 where it could not begin. Raises UnsafeBind."""
     warning = check_bind(settings)
     _take_all_descriptors()
     app = create_app(settings)
@@ -103,16 +103,17 @@ def serve(settings: Settings) -> int:
     except OSError as error:
         _log.error("cannot listen on metrics port %d: %s", settings.server.metrics_port, error.strerror)
         gateway.telemetry.close()
-        return 1
+        return 2
     _log.info("metrics on http://%s:%d/metrics", settings.server.host, metrics.port)
     server = GatewayServer(settings, app)
     _spare_the_collector()
     try:
-        with suppress(KeyboardInterrupt):
+        # uvicorn leaves by SystemExit where it cannot listen, which it has told then.
+        with suppress(KeyboardInterrupt, SystemExit):
             server.run()
     finally:
         metrics.close()
-    return 0 if server.started else 1
+    return 0 if server.started else 2
 
 
 def _take_all_descriptors() -> None:
