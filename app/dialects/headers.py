@@ -1,10 +1,11 @@
-"""Which of a client's headers go with its request; all others end at the gateway. What a provider is sent of them is
-its backend's to choose, with the operator's own on top.
+"""Which of a client's headers go with its request to a provider of its dialect; all others end at the gateway. What the
+operator says, goes over them: a client may name an organization only where the operator names none, and then it is the
+provider that holds it to the operator's key.
 """
 
 from collections.abc import Mapping
 
-OPENAI = frozenset({"openai-beta", "x-client-request-id"})
+OPENAI = frozenset({"openai-beta", "openai-organization", "openai-project", "x-client-request-id"})
 ANTHROPIC = frozenset({"anthropic-version", "anthropic-beta", "x-claude-code-session-id"})
 
 

@@ -9,13 +9,13 @@ from app.backends.direct.parameters import merged, operator_of, with_defaults
 from app.backends.direct.providers import route_of
 from app.dialects.anthropic_messages.request_encoding import encode_request
 from app.dialects.anthropic_messages.response_decoding import ResponseDecoder, decode_response
+from app.dialects.headers import ANTHROPIC, kept
 from app.messages import Dialect, ModelResponse, Native, Request
 from app.settings import Deployment
 
 _PATH = "/v1/messages"
 _VERSION = "2023-06-01"
 _BETA = "anthropic-beta"
-_FORWARDED = frozenset({"anthropic-version", _BETA})
 _COUNTED = frozenset(
     {"model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "mcp_servers"}
 )
@@ -60,8 +60,7 @@ class AnthropicWire:
         return {**body, "stream": True} if stream else body
 
     def _all_headers(self, request: Request, stream: bool) -> dict[str, str]:
-        client = {name: value for name, value in request.headers.items() if name in _FORWARDED}
-        forwarded = client if request.dialect == self.dialect else {}
+        forwarded = kept(request.headers, ANTHROPIC) if request.dialect == self.dialect else {}
         headers = {
             "anthropic-version": _VERSION,
             **forwarded,

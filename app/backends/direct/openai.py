@@ -8,13 +8,12 @@ from app.backends.direct.bodies import parse_body
 from app.backends.direct.openai_address import azure_version, chat_url, key_headers
 from app.backends.direct.parameters import Operator, merged, operator_of
 from app.backends.direct.providers import Provider, Route, provider_for, route_of
+from app.dialects.headers import OPENAI, kept
 from app.dialects.openai_chat.request_encoding import encode_request
 from app.dialects.openai_chat.response_decoding import ResponseDecoder, decode_response
 from app.messages import Dialect, ModelResponse, Native, Request
 from app.settings import Deployment
 
-_FORWARDED = frozenset({"openai-beta"})
-"""Headers that a client of OpenAI's may send to the provider. Not whose account is asked: that goes with the key."""
 _AZURE_KNOWS_STREAM_OPTIONS = "2024-09-01"
 
 
@@ -72,9 +71,8 @@ def openai_route(deployment: Deployment) -> Route:
 
 def all_headers(client: Mapping[str, str], stream: bool, key: Mapping[str, str], operator: Operator) -> dict[str, str]:
     """What a client may say, and over it what the gateway and its operator do."""
-    forwarded = {name: value for name, value in client.items() if name in _FORWARDED}
     accept = {"accept": "text/event-stream" if stream else "application/json"}
-    return {**forwarded, **accept, **key, **operator.headers}
+    return {**kept(client, OPENAI), **accept, **key, **operator.headers}
 
 
 def asks_for_usage(provider: Provider, version: str | None) -> bool:
