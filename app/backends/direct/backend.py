@@ -29,6 +29,8 @@ from telemetry.redact import Scrubber
 T = TypeVar("T")
 
 _SECRET_NAMES = ("key", "secret", "token", "password", "credential", "authorization")
+_DECODED = ("identity", "gzip", "deflate")
+"""The encodings that the HTTP client undoes by itself."""
 _REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id")
 
 
@@ -157,7 +159,7 @@ class DirectBackend:
         if not 200 <= response.status < 300:
             raise refusal(response.status, await first_bytes(response), response.headers, self._scrub)
         encoding = response.headers.get("content-encoding", "identity").lower()
-        if encoding != "identity":
+        if encoding not in _DECODED:
             response.give_up()
             raise no_answer(f"a body in the encoding {encoding[:50]!r}, which was not asked for", b"", self._scrub)
         found = response.headers.get("content-type", wanted).partition(";")[0].strip().lower()

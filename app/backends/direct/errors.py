@@ -93,6 +93,8 @@ def lost(error: BaseException, scrub: Scrub, begun: bool = False) -> BackendErro
             return UpstreamTimeout("The provider could not be reached in time.", detail=detail)
         case aiohttp.InvalidURL():
             return UpstreamFailed("The gateway's address of this model is not valid.", detail=detail)
+        case aiohttp.ClientResponseError() if "content-encoding" in error.message:
+            return UpstreamFailed("The provider's answer has an encoding that was not asked for.", detail=detail)
         case aiohttp.ClientResponseError():
             return UpstreamFailed("The provider's answer is not HTTP.", detail=detail)
         case _ if begun:

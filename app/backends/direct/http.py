@@ -1,7 +1,8 @@
 """Pooled connections to providers: a session per event loop and origin, shared by all deployments there.
 
-Bodies are asked for without compression, so that what is counted is what was sent. Redirects are not followed, proxies
-of the environment not used, cookies not kept: where a request goes is the operator's word alone.
+Bodies are asked for without compression, so that what is counted is what was sent. One that comes compressed all the
+same is unpacked piece by piece, so the limits of what is read hold for what it unpacks to. Redirects are not followed,
+proxies of the environment not used, cookies not kept: where a request goes is the operator's word alone.
 """
 
 import asyncio
@@ -111,7 +112,7 @@ def _new_session() -> aiohttp.ClientSession:
         connector=connector,
         timeout=_TIMEOUT,
         cookie_jar=cookies,
-        auto_decompress=False,
+        auto_decompress=True,
         response_class=Answer,
         trust_env=False,
         max_line_size=_HEADER_LIMIT,

@@ -1,5 +1,7 @@
 import asyncio
+import gzip
 import time
+import zlib
 from contextlib import aclosing
 
 import pytest
@@ -237,12 +239,39 @@ def test_a_giant_event_ends_the_stream_and_its_connection() -> None:
     run(main())
 
 
-def test_a_body_in_an_encoding_that_was_not_asked_for_is_not_unpacked() -> None:
+def test_a_stream_that_comes_compressed_unasked_is_unpacked_as_it_comes() -> None:
     async def main() -> None:
-        script: list[Step] = [Head(headers={"content-encoding": "gzip"}), Body(b"\x1f\x8b"), End()]
+        packer = zlib.compressobj(wbits=31)
+        pieces = [packer.compress(event) + packer.flush(zlib.Z_SYNC_FLUSH) for event in EVENTS]
+        script: list[Step] = [Head(headers={"content-encoding": "gzip"}), *map(Body, [*pieces, packer.flush()]), End()]
         async with ScriptedUpstream(script) as upstream, backend_at(upstream) as backend:
-            assert "gzip" in (await failure(backend)).message
+            chunks, error = await read(backend)
+            assert error is None
+            assert body_of(chunks) == b"".join(EVENTS)
             assert upstream.requests[0].headers["accept-encoding"] == "identity"
+
+    run(main())
+
+
+def test_a_stream_that_unpacks_to_a_giant_is_not_unpacked_to_its_end() -> None:
+    async def main() -> None:
+        packed = gzip.compress(b"data: " + bytes(64 * 2**20))
+        script: list[Step] = [Head(headers={"content-encoding": "gzip"}), Body(packed), Stall()]
+        async with ScriptedUpstream(script) as upstream, backend_at(upstream) as backend:
+            assert "4194304 bytes" in (await failure(backend)).message
+            await asyncio.wait_for(upstream.requests[0].closed.wait(), 1)
+
+    run(main())
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd", "compress", "gzip, gzip"])
+def test_an_encoding_that_was_not_asked_for_and_is_not_understood_is_named(encoding: str) -> None:
+    async def main() -> None:
+        script: list[Step] = [Head(headers={"content-encoding": encoding}), Body(b"\x1f\x8b"), End()]
+        async with ScriptedUpstream(script) as upstream, backend_at(upstream) as backend:
+            error = await failure(backend)
+            assert "not asked for" in error.message
+            assert encoding in str(error.detail)
 
     run(main())
 
