@@ -11,7 +11,7 @@ import msgspec
 
 from app.backends.direct.errors import Scrub, in_band, is_error, no_answer, shown
 from app.backends.direct.json_reading import NOT_JSON, decode_json, decode_leniently, is_json
-from app.backends.direct.sse import EventReader, Item
+from app.backends.direct.sse import EventReader, Item, is_comment
 from app.dialects.errors import ProviderFailed
 from app.errors import BackendError, UpstreamFailed, UpstreamTruncated
 from app.messages import Dialect, ModelResponse, Native
@@ -137,9 +137,15 @@ class Events:
         raw, _, data = item
         if not self.count and not data and not raw.lstrip().startswith(b":"):
             raise self._bad("something that is not an event stream", raw)
-        if not self._decoder.ended and not (data.startswith(_DONE) if data else self.count) and not is_json(data):
+        if not self._decoder.ended and not self._is_whole(raw, data):
             raise UpstreamTruncated("The provider's stream stopped amid an event.", detail=shown(raw, self._scrub))
         return self.chunk(item)
+
+    def _is_whole(self, raw: bytes, data: bytes) -> bool:
+        # An SDK takes a field without data for an event, and dies of its JSON before it reads our error.
+        if not data:
+            return bool(self.count) and is_comment(raw)
+        return data.startswith(_DONE) or is_json(data)
 
     def check_end(self) -> None:
         if self._decoder.ended or self._decoder.may_end():

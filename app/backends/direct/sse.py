@@ -108,6 +108,11 @@ class EventReader:
         return _parse_lines(block)
 
 
+def is_comment(block: bytes) -> bool:
+    """No line of it is a field."""
+    return all(line[:1] in (b"", b":") for line in _LINE_END.split(block))
+
+
 def _take_plain(buffer: bytes, start: int, items: list[Item]) -> int:
     """The hot path: events of one `data` line, with or without one of `event` before it, up to the first that is more.
     Where that begins is returned."""

@@ -152,6 +152,33 @@ def test_comments_before_the_first_event_commit_to_nothing_and_later_ones_show_l
     run(main())
 
 
+@pytest.mark.parametrize("odd", [b"retry: 3000\n\n", b"event: ping\n\n", b"id: 7\n\n", b"data:\n\n"])
+def test_a_block_without_data_is_nothing_to_policies_and_goes_on_to_clients(odd: bytes) -> None:
+    async def main() -> None:
+        body = [b"\xef\xbb\xbf: hi\n\n", odd, EVENTS[0], odd, *EVENTS[1:-1], odd, EVENTS[-1]]
+        async with ScriptedUpstream(stream_of(body)) as upstream, backend_at(upstream) as backend:
+            chunks, error = await read(backend)
+            assert error is None
+            assert body_of(chunks) == b"".join(body)
+
+    run(main())
+
+
+@BOTH
+@pytest.mark.parametrize("piece", [b"event: content_block_delta\n", b"event: content_blo", b"id: 7", b"data:", b"data"])
+def test_an_event_that_stops_before_its_data_is_not_handed_on(model: str, events: list[bytes], piece: bytes) -> None:
+    async def main() -> None:
+        async with (
+            ScriptedUpstream(stream_of([*events[:3], piece])) as upstream,
+            backend_at(upstream, model) as backend,
+        ):
+            chunks, error = await read(backend)
+            assert isinstance(error, UpstreamTruncated)
+            assert body_of(chunks) == b"".join(events[:3])
+
+    run(main())
+
+
 @pytest.mark.parametrize(
     ("event", "status"),
     [
