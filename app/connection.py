@@ -7,12 +7,15 @@ between two requests is uvicorn's.
 """
 
 import asyncio
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.gateway.connection import CONNECTION
+
+_UPGRADE = re.compile(rb"(?<=\r\n)upgrade:[^\r\n]*\r\n", re.IGNORECASE)
 
 
 class Connection(HttpToolsProtocol):
@@ -66,6 +69,8 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         was_waiting = self._head_since is not None
+        if b"pgrade:" in data and (was_waiting or not self._is_answering()):
+            data = without_upgrade(data)
         super().data_received(data)
         if was_waiting and self._head_since is not None:
             self._head_size += len(data)
@@ -110,6 +115,14 @@ class Connection(HttpToolsProtocol):
             return
         self.transport.write(b"HTTP/1.1 %b\r\nconnection: close\r\ncontent-length: 0\r\n\r\n" % status)
         self.transport.close()
+
+
+def without_upgrade(data: bytes) -> bytes:
+    """A server may ignore the wish for another protocol, and this one has no other. The parser would not: after such a
+    head it takes the body for words of that protocol, and the request for one without a body. Java's HTTP client asks
+    every server for HTTP/2 in this way."""
+    head, end, rest = data.partition(b"\r\n\r\n")
+    return _UPGRADE.sub(b"", head + end[:2]) + end[2:] + rest
 
 
 def connections_with(head_limit: int) -> type[Connection]:

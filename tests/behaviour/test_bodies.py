@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.behaviour.clients import CHAT, COUNT, MESSAGES, RawClient, Reply, ask, dechunked, post
+from tests.behaviour.clients import CHAT, COUNT, MESSAGES, RawClient, Reply, ask, dechunked, post, request
 from tests.behaviour.gateway import RunningGateway, configuration, simulated, until
 
 PATHS = (CHAT, MESSAGES, COUNT)
@@ -197,6 +197,18 @@ def test_several_requests_on_one_connection_keep_apart(gateway: RunningGateway) 
     body, complete = dechunked(second)
     assert complete
     assert b"second" in body
+
+
+def test_who_would_rather_speak_another_protocol_is_served_in_this_one(gateway: RunningGateway) -> None:
+    """As Java's HTTP client asks, on a connection's first request and on a later one."""
+    data = json.dumps(ask("echo", text="upgrade: h2c")).encode()
+    wish = {"Upgrade": "h2c", "HTTP2-Settings": "AAMAAABkAAQAAP__", "content-length": str(len(data))}
+    with RawClient(gateway) as client:
+        for last in ("Upgrade, HTTP2-Settings", "Upgrade, close"):
+            client.head(CHAT, **wish, connection=last)
+            client.send(data)
+            client.read_until(b"upgrade: h2c")
+    assert request(gateway, "GET", CHAT, headers={"upgrade": "websocket", "connection": "upgrade"}).status == 405
 
 
 def test_all_of_them_were_counted_and_are_over(gateway: RunningGateway) -> None:
