@@ -4,10 +4,18 @@ from starlette.types import Scope
 
 from telemetry.context import ObservabilityContext, Telemetry
 
+_LISTS = frozenset({"anthropic-beta", "baggage", "openai-beta", "tracestate"})
+"""Headers whose value may be spread over several lines."""
+
 
 def header_map(scope: Scope) -> dict[str, str]:
-    """Lower-case names; of a header that comes twice the last one counts."""
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    """Lower-case names; of a header that comes twice the last one counts, but for those that are lists."""
+    lines = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+    headers = dict(lines)
+    if len(headers) < len(lines):
+        for name in _LISTS & headers.keys():
+            headers[name] = ",".join(value for other, value in lines if other == name)
+    return headers
 
 
 def open_transaction(
