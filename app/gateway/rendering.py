@@ -21,7 +21,9 @@ def dialect_of(scope: Scope) -> ClientDialect:
 
 def render(scope: Scope, error: GatewayError) -> JSONResponse:
     rendered = dialect_of(scope).render_error(error, request_id="")
-    return JSONResponse(rendered.body, rendered.status, rendered.headers)
+    # There is no transaction here whose id could stand in one of them.
+    headers = {name: value for name, value in rendered.headers.items() if value}
+    return JSONResponse(rendered.body, rendered.status, headers)
 
 
 def add_error_handlers(app: FastAPI) -> None:

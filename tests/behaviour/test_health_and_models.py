@@ -50,6 +50,7 @@ def test_an_unknown_route_is_not_found_in_the_askers_dialect(gateway: RunningGat
     reply = post(gateway, "/v1/complete", {}, ANTHROPIC)
     assert (reply.status, reply.json()["type"]) == (404, "error")
     assert post(gateway, "/v1/messages/batches", {}).json()["type"] == "error"
+    assert "" not in reply.headers.values()
 
 
 @pytest.mark.parametrize("path", [CHAT, MESSAGES, COUNT, "/v1/completions", "/v1/embeddings"])
