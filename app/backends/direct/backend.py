@@ -20,6 +20,7 @@ from app.backends.direct.http import Answer, Connections
 from app.backends.direct.streaming import read_stream
 from app.dialects.errors import ProviderFailed
 from app.dialects.estimate import estimate_input_tokens
+from app.dialects.well_formed import checked
 from app.errors import BackendError, UpstreamTimeout
 from app.messages import Batch, Dialect, ModelResponse, Native, Operation, Request
 from app.settings import Deployment
@@ -99,7 +100,7 @@ class DirectBackend:
             wire = self._embeddings
 
         def decode(body: bytes) -> ModelResponse:
-            return wire.decode_response(wire.parse(body, self._scrub), Native(wire.dialect, body, data=body))
+            return checked(wire.decode_response(wire.parse(body, self._scrub), Native(wire.dialect, body, data=body)))
 
         return await self._whole(wire.ask(request, False), attempt, decode)
 

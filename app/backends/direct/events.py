@@ -13,6 +13,7 @@ from app.backends.direct.errors import Scrub, in_band, is_error, no_answer, show
 from app.backends.direct.json_reading import NOT_JSON, decode_json, decode_leniently, is_json
 from app.backends.direct.sse import EventReader, Item, is_comment
 from app.dialects.errors import ProviderFailed
+from app.dialects.well_formed import checked
 from app.errors import BackendError, UpstreamFailed, UpstreamTruncated
 from app.messages import Dialect, ModelResponse, Native
 
@@ -103,6 +104,7 @@ class Events:
         decoder = self._decoder
         if not data or data.startswith(_DONE):
             if data:
+                self._check_begun(number)
                 decoder.done()
             return decoder.bare(Native(self._dialect, raw, number))
         if decoder.ended:
@@ -113,13 +115,19 @@ class Events:
         ):
             raise in_band(event, self._scrub)
         kind = event.get("type")
-        native = Native(self._dialect, raw, number, data, kind if isinstance(kind, str) else "")
+        kind = "" if kind is None else kind
         try:
-            return decoder.chunk(event, native)
+            if not isinstance(kind, str):
+                raise TypeError("a type that is no text")
+            return checked(decoder.chunk(event, Native(self._dialect, raw, number, data, kind)))
         except ProviderFailed as failure:
             raise in_band(failure.said, self._scrub) from None
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise self._bad("an event of an unknown form", data) from error
+
+    def _check_begun(self, number: int) -> None:
+        if not number:
+            raise UpstreamTruncated("The provider's stream was empty.", detail="no event before [DONE]")
 
     def _object(self, data: bytes) -> tuple[dict[str, Any], bytes]:
         """Also the data itself, as anybody can decode it."""

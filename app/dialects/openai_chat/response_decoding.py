@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from app.dialects.errors import ProviderFailed
 from app.dialects.openai_chat.reasoning_decoding import content_parts, reasoning_of, thinking_blocks
 from app.dialects.openai_chat.text_events import TextEvent
 from app.dialects.openai_chat.usage_decoding import decode_usage
@@ -65,7 +66,7 @@ class ResponseDecoder:
 
     def chunk(self, event: dict[str, Any], native: Native | None = None) -> ModelResponse:
         get = event.get
-        self._id = get("id") or self._id
+        self._id = str(get("id") or self._id)
         self._created = get("created") or self._created
         self._model = get("model") or self._model
         choices: list[dict[str, Any]] = get("choices") or []
@@ -97,7 +98,7 @@ class ResponseDecoder:
 
     def _choice(self, said: dict[str, Any]) -> Choice:
         index = said.get("index") or 0
-        reason = said.get("finish_reason") or None
+        reason = _reason(said)
         self._begun.add(index)
         if reason is not None:
             self._finished.add(index)
@@ -163,7 +164,7 @@ def decode_response(body: dict[str, Any], native: Native | None = None) -> Model
     if not choices:
         raise ValueError("no choices")
     return ModelResponse(
-        id=body.get("id") or "",
+        id=str(body.get("id") or ""),
         created=int(body.get("created") or 0),
         model=body.get("model") or "",
         choices=tuple(map(_whole_choice, choices)),
@@ -181,9 +182,17 @@ def _whole_choice(said: dict[str, Any]) -> Choice:
     return Choice(
         index=said.get("index") or 0,
         message=_message(message, message.get("content"), calls, with_extra=True),
-        finish_reason=said.get("finish_reason") or None,
+        finish_reason=_reason(said),
         logprobs=said.get("logprobs"),
     )
+
+
+def _reason(choice: dict[str, Any]) -> str | None:
+    """Raises ProviderFailed for OpenRouter's `error`: what was said so far is no answer."""
+    reason: str | None = choice.get("finish_reason") or None
+    if reason == "error":
+        raise ProviderFailed({"message": "The provider failed amid its answer."})
+    return reason
 
 
 def _message(said: dict[str, Any], content: Any, calls: tuple[ToolCall, ...], with_extra: bool = False) -> Message:

@@ -86,6 +86,21 @@ def test_what_is_no_answer_is_named_and_shown(data: bytes, content_type: str) ->
     assert caught.value.outcome == "upstream_error"
 
 
+@pytest.mark.parametrize(
+    ("model", "body"),
+    [
+        (OPENAI, {**openai_completion({"content": "Hello"}), "model": 5}),
+        (OPENAI, openai_completion({"content": "Hello"}, finish="error")),
+        (OPENAI, openai_completion({"tool_calls": [{"id": 5, "function": {"name": "f", "arguments": "{}"}}]})),
+        (ANTHROPIC, {**MESSAGE, "id": 5}),
+        (ANTHROPIC, {**MESSAGE, "usage": {"input_tokens": 3, "output_tokens": "2"}}),
+    ],
+)
+def test_a_malformed_answer_is_the_providers_fault(model: str, body: dict[str, Any]) -> None:
+    with pytest.raises(UpstreamFailed):
+        complete(json_reply(body), model)
+
+
 @pytest.mark.parametrize("ending", [[Body(b'{"id": "x"'), Fin()], [End()], [Body(b"  \n"), End()]])
 def test_an_answer_that_is_cut_off_or_empty_is_truncated(ending: list[Step]) -> None:
     with pytest.raises(UpstreamTruncated):

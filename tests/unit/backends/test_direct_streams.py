@@ -1,8 +1,10 @@
 import asyncio
 import gzip
+import json
 import time
 import zlib
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 
@@ -238,6 +240,80 @@ def test_what_is_no_stream_is_named_shown_and_not_read_on(data: bytes, content_t
             assert isinstance(error, UpstreamFailed)
             assert "Bad gateway" in str(error.detail)
             assert error.outcome == "upstream_error"
+
+    run(main())
+
+
+def _openai(**fields: Any) -> bytes:
+    return b"data: " + json.dumps({"id": "x", "choices": [{"index": 0, "delta": {"content": "a"}}], **fields}).encode()
+
+
+def _call(**fields: Any) -> list[Any]:
+    return [{"index": 0, "delta": {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f"}, **fields}]}}]
+
+
+def _anthropic(kind: str, **fields: Any) -> bytes:
+    return f"event: {kind}\ndata: {json.dumps({'type': kind, 'index': 0, **fields})}".encode()
+
+
+@pytest.mark.parametrize(
+    ("model", "event"),
+    [
+        (OPENAI, _openai(model=5)),
+        (OPENAI, _openai(type=[])),
+        (OPENAI, _openai(choices=[{"index": "0", "delta": {"content": "a"}}])),
+        (OPENAI, _openai(choices=[{"index": 0, "delta": {}, "finish_reason": ["stop"]}])),
+        (OPENAI, _openai(choices=[{"index": 0, "delta": {"refusal": 5}}])),
+        (OPENAI, _openai(choices=_call(index="0"))),
+        (OPENAI, _openai(choices=_call(id=5))),
+        (OPENAI, _openai(choices=_call(function={"name": ["f"]}))),
+        (ANTHROPIC, _anthropic("content_block_delta", delta={"type": "thinking_delta", "thinking": 5})),
+        (ANTHROPIC, _anthropic("content_block_delta", delta={"type": "signature_delta", "signature": 5})),
+        (ANTHROPIC, _anthropic("message_delta", delta={}, usage={"output_tokens": "5"})),
+    ],
+)
+def test_a_field_of_a_wrong_type_is_the_providers_fault(model: str, event: bytes) -> None:
+    async def main() -> None:
+        begun = EVENTS[:2] if model == OPENAI else MESSAGE[:2]
+        script = stream_of([*begun, event + b"\n\n"])
+        async with ScriptedUpstream(script) as upstream, backend_at(upstream, model) as backend:
+            error = await failure(backend)
+            assert isinstance(error, UpstreamFailed)
+            assert "unknown form" in error.message
+
+    run(main())
+
+
+def test_an_id_that_is_a_number_is_a_text_from_then_on() -> None:
+    async def main() -> None:
+        script = stream_of([_openai(id=5) + b"\n\n", b"data: [DONE]\n\n"])
+        async with ScriptedUpstream(script) as upstream, backend_at(upstream) as backend:
+            chunks, error = await read(backend)
+            assert (error, {chunk.id for chunk in chunks}) == (None, {"5"})
+
+    run(main())
+
+
+def test_an_answer_that_finishes_with_an_error_is_none() -> None:
+    async def main() -> None:
+        async with (
+            ScriptedUpstream(stream_of(openai_events({"content": "Hel"}, finish="error"))) as upstream,
+            backend_at(upstream) as backend,
+        ):
+            chunks, error = await read(backend)
+            assert said(chunks) == "Hel"
+            assert isinstance(error, UpstreamFailed)
+
+    run(main())
+
+
+def test_a_stream_of_a_last_word_alone_is_empty() -> None:
+    async def main() -> None:
+        script = stream_of([b": wait\n\n", b"data: [DONE]\n\n"])
+        async with ScriptedUpstream(script) as upstream, backend_at(upstream) as backend:
+            chunks, error = await read(backend)
+            assert not chunks
+            assert isinstance(error, UpstreamTruncated)
 
     run(main())
 
