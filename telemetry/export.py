@@ -62,6 +62,11 @@ class Batcher(Generic[T]):
     def lose(self, reason: DropReason, count: int = 1) -> None:
         self._metrics.dropped(self._signal, reason, count)
 
+    @property
+    def is_stuck(self) -> bool:
+        """Closed, while a batch was under way that its receiver does not take."""
+        return self._abandoned
+
     def wake(self) -> None:
         """Send what waits without waiting for more."""
         self._awake.set()

@@ -96,7 +96,7 @@ def _to_the_second(seconds: int) -> str:
 
 class LogWriter(logging.Handler):
     """Warnings and worse are written at once, the rest a few times a second. After `close` each line is written where
-    it is logged: what a process says last has nobody to wait for."""
+    it is logged: what a process says last has nobody to wait for. Where nobody reads the stream, it is lost."""
 
     def __init__(self, stream: TextIO, metrics: ExportMetrics) -> None:
         super().__init__()
@@ -109,10 +109,13 @@ class LogWriter(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             line = self.format(record)
-            if self._closed:
+            if not self._closed:
+                self._lines.offer(line)
+            elif self._lines.is_stuck:
+                # To write would be to wait for ever, and to end never.
+                self._lines.lose("shutdown")
+            else:
                 self._write((line,))
-                return
-            self._lines.offer(line)
         except Exception:
             self._lines.lose("defect")
             return

@@ -1,6 +1,7 @@
 import io
 import json
 import logging
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -139,6 +140,34 @@ def test_what_is_said_after_the_close_is_written_at_once(console: Console) -> No
     console.writer.close()
     logging.getLogger("app").info("last words")
     assert "last words" in console.stream.getvalue()
+
+
+class FullPipe(io.StringIO):
+    """Nobody reads it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_read = threading.Event()
+
+    def write(self, text: str) -> int:
+        self.is_read.wait()
+        return len(text)
+
+
+def test_a_pipe_that_nobody_reads_does_not_hold_up_the_end() -> None:
+    metrics, pipe = Metrics(), FullPipe()
+    writer = LogWriter(pipe, metrics.exports)
+    writer.setFormatter(JsonFormatter(scrub))
+    line = logging.LogRecord("app", logging.WARNING, __file__, 1, "x", (), None)
+    writer.handle(line)
+    writer.close()
+    last_words = threading.Thread(target=writer.handle, args=(line,), daemon=True)
+    last_words.start()
+    last_words.join(5)
+    assert not last_words.is_alive()
+    labels = {"signal": "console", "reason": "shutdown"}
+    assert metrics.registry.get_sample_value("flowspan_telemetry_items_dropped_total", labels) == 2
+    pipe.is_read.set()
 
 
 class BrokenStream(io.StringIO):
