@@ -7,7 +7,8 @@ completions) -> `backend` and `http` (pooled connections) -> `streaming` (an ans
 """
 
 from app.backends.direct.anthropic import AnthropicWire
-from app.backends.direct.backend import DirectBackend
+from app.backends.direct.backend import DirectBackend, ssl_verify
+from app.backends.direct.http import ssl_of
 from app.backends.direct.openai import OpenAIWire
 from app.backends.direct.openai_apis import OpenAIBackend, ResponsesBackend
 from app.backends.direct.openai_passing import CompletionsWire, EmbeddingsWire
@@ -37,6 +38,7 @@ def make_direct(deployment: Deployment, request_timeout: float, event_limit: int
 
 def validate_direct(deployment: Deployment) -> None:
     """Raise ValueError, with a text for the operator, where the deployment could never serve."""
+    ssl_of(ssl_verify(deployment))
     if deployment.backend == "anthropic":
         AnthropicWire(deployment)
     elif deployment.responses == "only":

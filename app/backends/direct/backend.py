@@ -83,8 +83,7 @@ class DirectBackend:
         self._event_limit = event_limit
         self._timeout = float(deployment.timeout or request_timeout)
         self._scrub = Scrubber(_secrets(deployment.params))
-        verify = deployment.params.get("ssl_verify")
-        self._connections = Connections(wire.url, verify if isinstance(verify, bool | str) else True)
+        self._connections = Connections(wire.url, ssl_verify(deployment))
 
     def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]:
         wire = self._spoken.get(request.operation, self._wire)
@@ -176,6 +175,11 @@ def _tell_request_id(attempt: Attempt, headers: Mapping[str, str]) -> None:
     said = next((value for name in _REQUEST_IDS if (value := headers.get(name))), None)
     if said:
         attempt.request_id(said)
+
+
+def ssl_verify(deployment: Deployment) -> bool | str:
+    said = deployment.params.get("ssl_verify")
+    return said if isinstance(said, bool | str) else True
 
 
 def _secrets(params: Mapping[str, Any]) -> Iterator[str]:

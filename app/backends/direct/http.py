@@ -11,6 +11,7 @@ import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from weakref import WeakKeyDictionary
 
 import aiohttp
@@ -64,7 +65,7 @@ class Connections:
 
     def __init__(self, url: str, verify: bool | str = True) -> None:
         self._origin = str(URL(url).origin())
-        self._ssl = _ssl(verify)
+        self._ssl = ssl_of(verify)
         self._shared: _Shared | None = None
 
     async def request(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
@@ -130,8 +131,13 @@ def _socket(address: aiohttp.AddrInfoType) -> socket.socket:
     return made
 
 
-def _ssl(verify: bool | str) -> ssl.SSLContext | bool:
-    """LiteLLM's `ssl_verify`: False for no check at all, or the path of a bundle of certificates."""
-    if isinstance(verify, str):
+@lru_cache
+def ssl_of(verify: bool | str) -> ssl.SSLContext | bool:
+    """LiteLLM's `ssl_verify`: False for no check at all, or the path of a bundle of certificates. Raises ValueError,
+    with a text for the operator, where there is no such bundle."""
+    if not isinstance(verify, str):
+        return verify
+    try:
         return ssl.create_default_context(cafile=verify)
-    return verify
+    except OSError as error:
+        raise ValueError(f"ssl_verify {verify!r} is no bundle of certificates: {error.strerror or error}") from None
