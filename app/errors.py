@@ -134,7 +134,8 @@ class BackendError(GatewayError):
 
 
 class UpstreamFailed(BackendError):
-    """The provider answered with an error, by status or in its stream; `upstream_status` is its HTTP status, if any."""
+    """The provider answered with an error, by status or in its stream; `upstream_status` is its HTTP status, if any,
+    `code` its own word for what is wrong: clients decide by it what to do (shorten the conversation, give up)."""
 
     def __init__(
         self,
@@ -144,9 +145,11 @@ class UpstreamFailed(BackendError):
         detail: str | None = None,
         param: str | None = None,
         retry_after: float | None = None,
+        code: str | None = None,
     ) -> None:
         super().__init__(message, detail=detail, param=param, retry_after=retry_after)
         self.upstream_status = upstream_status
+        self.code = code
         self.no_route = False
         """The provider has nothing at the address that was asked."""
         if upstream_status in _PASSED_ON:

@@ -5,6 +5,7 @@ passed on at all. The first bytes of a body go to `detail`, for spans and logs.
 """
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
@@ -25,7 +26,9 @@ _STATUS_OF = {
     "api_error": 500,
     "authentication_error": 401,
     "billing_error": 402,
+    "context_length_exceeded": 400,
     "insufficient_quota": 429,
+    "invalid_prompt": 400,
     "invalid_request_error": 400,
     "not_found_error": 404,
     "overloaded_error": 529,
@@ -39,6 +42,7 @@ _STATUS_OF = {
     "tokens": 429,
 }
 """What the words of errors within a stream are as statuses."""
+_CODE = re.compile(r"[A-Za-z][\w.-]{0,63}", re.ASCII)
 _NOT_A_ROUTE = ("model", "previous response")
 
 
@@ -62,6 +66,7 @@ def refusal(
         detail=detail,
         param=_text(_inner(said).get("param")),
         retry_after=retry_after(headers, now),
+        code=_code(said),
     )
     error.no_route = _lacks_route(status, said)
     return error
@@ -82,7 +87,7 @@ def in_band(said: dict[str, Any], scrub: Scrub) -> UpstreamFailed:
     if status in OUR_KEY:
         return about_our_key(status, detail)
     message = _worded(said, scrub) or "The provider reported an error."
-    return UpstreamFailed(message, upstream_status=status, detail=detail)
+    return UpstreamFailed(message, upstream_status=status, detail=detail, code=_code(said))
 
 
 def lost(error: BaseException, scrub: Scrub, begun: bool = False) -> BackendError:
@@ -168,6 +173,12 @@ def _message(place: Any) -> str:
     if isinstance(place, list) and place:
         return msgspec.json.encode(place).decode()
     return ""
+
+
+def _code(said: Mapping[str, Any]) -> str | None:
+    """A word; numbers are statuses, which are known better."""
+    code = _inner(said).get("code")
+    return code if isinstance(code, str) and _CODE.fullmatch(code) else None
 
 
 def _text(value: Any) -> str | None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from app.dialects.errors import RenderedError, advice
-from app.errors import GatewayError
+from app.errors import GatewayError, UpstreamFailed
 
 _TYPES = {
     401: "authentication_error",
@@ -31,9 +31,13 @@ def render_error(error: GatewayError, request_id: str) -> RenderedError:
 
 def error_body(error: GatewayError) -> dict[str, Any]:
     status = _status(error)
-    code = _CODES_BY_STATUS.get(status) or _CODES.get(error.error_type, error.error_type)
+    code = provider_code(error) or _CODES_BY_STATUS.get(status) or _CODES.get(error.error_type, error.error_type)
     kind = _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
     return {"error": {"message": error.message, "type": kind, "param": error.param, "code": code}}
+
+
+def provider_code(error: GatewayError) -> str | None:
+    return error.code if isinstance(error, UpstreamFailed) else None
 
 
 def _status(error: GatewayError) -> int:

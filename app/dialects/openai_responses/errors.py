@@ -6,7 +6,7 @@ which is what makes the official SDK raise. `response.failed` after it is for cl
 
 from typing import Any
 
-from app.dialects.openai_chat.errors import error_body, render_error
+from app.dialects.openai_chat.errors import error_body, provider_code, render_error
 from app.errors import GatewayError
 
 __all__ = ["error_event", "failed_event", "render_error"]
@@ -21,6 +21,6 @@ def error_event(error: GatewayError) -> dict[str, Any]:
 def failed_event(error: GatewayError, response: dict[str, Any]) -> dict[str, Any]:
     """`response` is what had become of it."""
     code = error_body(error)["error"]["code"]
-    known = code if code == "rate_limit_exceeded" else "server_error"
+    known = provider_code(error) or (code if code == "rate_limit_exceeded" else "server_error")
     failure = {"code": known, "message": error.message}
     return {"type": "response.failed", "response": {**response, "status": "failed", "error": failure}}

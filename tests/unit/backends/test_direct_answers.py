@@ -1,5 +1,6 @@
 """Whole answers, refusals and counts."""
 
+import json
 from typing import Any
 
 import pytest
@@ -113,6 +114,29 @@ def test_the_callers_fault_is_told_with_the_providers_words(status: int) -> None
     assert isinstance(error, UpstreamRejected)
     assert error.status == status
     assert error.message == "no such thing (scripted_error)"
+
+
+@pytest.mark.parametrize(
+    ("code", "kept"),
+    [
+        ("context_length_exceeded", "context_length_exceeded"),
+        ("400", None),
+        (400, None),
+        ("a b", None),
+        ("x" * 99, None),
+    ],
+)
+def test_the_providers_own_word_for_what_is_wrong_is_kept_where_it_is_one(code: Any, kept: str | None) -> None:
+    error = refused(json_reply({"error": {"message": "m", "code": code}}, 400))
+    assert isinstance(error, UpstreamRejected)
+    assert error.code == kept
+
+
+def test_a_conversation_that_is_too_long_is_not_tried_elsewhere() -> None:
+    failed = {"type": "error", "error": {"message": "m", "code": "context_length_exceeded"}}
+    error = refused(stream_of([b"data: " + json.dumps(failed).encode() + b"\n\n"]))
+    assert isinstance(error, UpstreamFailed)
+    assert (error.status, error.code, error.retryable) == (400, "context_length_exceeded", False)
 
 
 @pytest.mark.parametrize("status", [401, 402, 403])

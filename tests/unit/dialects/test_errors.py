@@ -39,6 +39,8 @@ from app.errors import (
         (UpstreamFailed("m", upstream_status=529), 503, "server_error", "upstream_error"),
         (UpstreamFailed("m", upstream_status=401), 502, "server_error", "upstream_error"),
         (UpstreamRejected("m", upstream_status=422), 422, "invalid_request_error", "upstream_rejected"),
+        (UpstreamRejected("m", upstream_status=400, code="too_long"), 400, "invalid_request_error", "too_long"),
+        (UpstreamFailed("m", upstream_status=429, code="no_quota"), 429, "rate_limit_error", "no_quota"),
         (UpstreamTimeout("m"), 504, "timeout_error", "upstream_timeout"),
         (UpstreamTruncated("m"), 502, "server_error", "upstream_truncated"),
         (BreakerOpen("m"), 503, "server_error", "breaker_open"),
