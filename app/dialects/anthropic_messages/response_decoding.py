@@ -13,6 +13,7 @@ import msgspec
 from app.dialects.anthropic_messages.block_reading import OpenBlock, annotations, is_server_call, is_server_result
 from app.dialects.anthropic_messages.delta_events import DeltaEvent, TextDelta, ThinkingDelta
 from app.dialects.anthropic_messages.usage_decoding import decode_usage
+from app.dialects.errors import ProviderFailed
 from app.dialects.quick_decoding import QuickDecoder
 from app.dialects.validation import rest
 from app.messages import Choice, Dialect, Function, Message, ModelResponse, Native, ThinkingBlock, ToolCall
@@ -45,6 +46,7 @@ class ResponseDecoder:
         self._calls = 0
         self._server_tools = 0
         self._chars = 0
+        self._has_reason = False
 
     def quick(self, raw: bytes, sequence: int, data: bytes) -> ModelResponse | None:
         said = self._deltas.decode(data) if raw.startswith(_DELTA_EVENT) and not self.ended else None
@@ -72,6 +74,7 @@ class ResponseDecoder:
             case "message_delta":
                 return self._message_delta(event, native)
             case "message_stop":
+                self._check_reason()
                 self.ended = True
                 said = None
             case _:
@@ -109,6 +112,7 @@ class ResponseDecoder:
         delta = event.get("delta") or {}
         self._usage |= _present(event.get("usage"))
         reason = delta.get("stop_reason")
+        self._has_reason = self._has_reason or bool(reason)
         finish = Choice(delta=Message(), finish_reason=_reason(reason), stop_sequence=delta.get("stop_sequence"))
         return ModelResponse(
             id=self._id,
@@ -118,6 +122,11 @@ class ResponseDecoder:
             extra={name: event[name] for name in ("context_management",) if event.get(name)} | rest(delta, _MESSAGE),
             native=native,
         )
+
+    def _check_reason(self) -> None:
+        """Why it stopped is part of every message: where that is missing, something was lost on the way."""
+        if not self._has_reason:
+            raise ProviderFailed({"message": "The provider's answer ended without a stop reason."})
 
     def _delta(self, index: int, delta: dict[str, Any]) -> Message | None:
         match delta.get("type"):

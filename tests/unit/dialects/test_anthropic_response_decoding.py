@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from app.dialects.anthropic_messages.response_decoding import ResponseDecoder, decode_response
+from app.dialects.errors import ProviderFailed
 from app.messages import Function, Message, ModelResponse, ThinkingBlock, ToolCall
 
 START = {"type": "message_start", "message": {"id": "m1", "model": "c-1", "usage": {"input_tokens": 7}}}
@@ -151,8 +152,18 @@ def test_only_message_stop_ends_a_message() -> None:
     decoder.done()
     assert not decoder.ended
     assert not decoder.may_end()
+    decoder.chunk({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 1}})
     decoder.chunk({"type": "message_stop"})
     assert decoder.ended
+
+
+def test_a_message_without_its_stop_reason_does_not_end_well() -> None:
+    decoder = ResponseDecoder()
+    decoder.chunk(START)
+    decoder.chunk({"type": "message_delta", "delta": {"stop_reason": None}, "usage": {"output_tokens": 1}})
+    with pytest.raises(ProviderFailed):
+        decoder.chunk({"type": "message_stop"})
+    assert not decoder.ended
 
 
 def test_a_whole_answer_is_decoded() -> None:
