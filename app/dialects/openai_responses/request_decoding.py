@@ -90,7 +90,7 @@ def _extra(body: dict[str, Any], said: wire.Body, choice_extra: dict[str, Any]) 
 
 def _reasoning(said: wire.Body) -> Reasoning | None:
     options = said.get("reasoning")
-    if options is None:
+    if options is None or all(value is None for value in options.values()):
         return None
     effort = options.get("effort")
     return Reasoning(enabled=effort != "none", effort=effort, extra=rest(options, frozenset(["effort"])))

@@ -36,6 +36,11 @@ def test_options_are_read() -> None:
     assert request.response_format == {"type": "text"}
 
 
+@pytest.mark.parametrize("options", [{}, {"effort": None, "summary": None}])
+def test_options_for_thinking_that_say_nothing_do_not_ask_for_it(options: dict[str, Any]) -> None:
+    assert decode_request(_body(reasoning=options), {}).reasoning is None
+
+
 def test_what_nobody_changed_goes_on_as_the_client_wrote_it() -> None:
     items = [{"role": "user", "content": [{"type": "input_text", "text": "hi", "unknown": None}]}]
     tools: list[dict[str, Any]] = [{"type": "function", "name": "read", "parameters": {}, "unknown": None}]
