@@ -155,13 +155,19 @@ def _inner(said: Mapping[str, Any]) -> Mapping[str, Any]:
 def _worded(said: Mapping[str, Any], scrub: Scrub) -> str:
     """The message, from the usual places of an error body, with the provider's type and code behind it."""
     inner = _inner(said)
-    places = (inner.get("message"), said.get("error"), said.get("message"), said.get("detail"))
+    names = ("error", "message", "detail", "Message")
+    places = (inner.get("message"), *map(said.get, names), _first(said.get("errors")).get("message"))
     message = next((text for place in places if (text := _message(place))), "")
     if not message:
         return ""
     marks = [mark for name in ("type", "code") if isinstance(mark := inner.get(name), str) and mark]
     new = [mark for mark in dict.fromkeys(marks) if mark != "error" and mark not in message]
     return bounded(scrub(message + (f" ({', '.join(new)})" if new else "")), MESSAGE_LIMIT)
+
+
+def _first(several: Any) -> Mapping[str, Any]:
+    """Cloudflare and others before a provider have a list of errors."""
+    return several[0] if isinstance(several, list) and several and isinstance(several[0], dict) else {}
 
 
 def _message(place: Any) -> str:

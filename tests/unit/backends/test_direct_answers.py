@@ -189,6 +189,8 @@ def test_a_wait_is_read_in_every_form(headers: dict[str, str], seconds: float | 
         {"object": "error", "message": {"detail": [{"msg": "no"}]}},
         [{"error": {"message": "no"}}],
         {"error": {"message": "no", "code": 5}},
+        {"success": False, "errors": [{"code": 1, "message": "no"}]},
+        {"Message": "no"},
     ],
 )
 def test_a_message_is_found_in_the_usual_places(body: Any) -> None:
