@@ -78,6 +78,7 @@ class EventEncoder:
             return out
         if kind.endswith(".done") and self._natives.knows(own):
             # The end of something that had come in no pieces.
+            out += self._natives.open_part(own) if is_substantial(chunk) else b""
             out += b"".join([self._choice(_in_pieces(choice)) for choice in chunk.choices])
             return out + (self._natives.take(own, chunk) or b"")
         taken = self._natives.take(own, chunk)

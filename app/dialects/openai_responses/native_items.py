@@ -47,6 +47,15 @@ class NativeItems:
         item = self._items.get(own.get("output_index"))
         return item is not None and item.is_open
 
+    def open_part(self, own: Event) -> bytes:
+        """For a text that comes with its end only, where the beginning of its part is missing."""
+        stem = str(own.get("type")).removesuffix(".done")
+        kind = next((kind for kind, events in TEXTS.items() if events.stem == stem), None)
+        item = self._items.get(own.get("output_index"))
+        if kind is None or item is None or self._part(own, TEXTS[kind].place) is not None:
+            return b""
+        return self._writer.add_part(item, kind, own_index=own.get(TEXTS[kind].place))[1]
+
     def take(self, own: Event, chunk: ModelResponse) -> bytes | None:
         """None if it has no place in what the client was sent."""
         take = self._take.get(str(own.get("type")))

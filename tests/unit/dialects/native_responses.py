@@ -13,6 +13,26 @@ from tests.unit.dialects.native_streams import ARGUMENTS, TEXTS, Event, NativeSt
 _KINDS = ["message", "message", "reasoning", "function_call", "custom_tool_call", "web_search_call", "x_new"]
 
 
+def text_at_its_end() -> NativeStream:
+    """One message, whose text comes only when it is done."""
+    place = {"output_index": 0, "item_id": "message_0", "content_index": 0}
+    begun = {"id": "message_0", "type": "message", "status": "in_progress", "role": "assistant", "content": []}
+    item = {**begun, "status": "completed", "content": [_text_part("a")]}
+    response = {"id": "resp_1", "object": "response", "created_at": 5, "model": "gpt", "output": []}
+    return NativeStream(
+        "openai_responses",
+        [
+            {"type": "response.created", "response": response},
+            {"type": "response.output_item.added", "output_index": 0, "item": begun},
+            {"type": "response.content_part.added", **place, "part": _text_part("")},
+            {"type": "response.output_text.done", **place, "text": "a", "logprobs": []},
+            {"type": "response.content_part.done", **place, "part": _text_part("a")},
+            {"type": "response.output_item.done", "output_index": 0, "item": item},
+            {"type": "response.completed", "response": {**response, "status": "completed", "output": [item]}},
+        ],
+    )
+
+
 @st.composite
 def responses_streams(draw: st.DrawFn) -> NativeStream:
     kinds = draw(st.lists(st.sampled_from(_KINDS), max_size=4))

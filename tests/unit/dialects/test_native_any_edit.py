@@ -4,14 +4,14 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from app.dialects.tool_calls import parsed_object
 from app.messages import Choice, Function, Message, ModelResponse, part_of
 from tests.unit.dialects.legality import OpenAIChoice, check_anthropic, check_openai, events
-from tests.unit.dialects.native_responses import responses_streams
+from tests.unit.dialects.native_responses import responses_streams, text_at_its_end
 from tests.unit.dialects.native_streams import (
     EDITS,
     Edit,
@@ -103,6 +103,7 @@ def test_all_that_is_left_of_a_responses_stream_arrives(stream: NativeStream, ed
 
 
 @given(streams, EDITS.map(lambda edits: [edit for edit in edits if edit.kind in _IN_ORDER]))
+@example(text_at_its_end(), [Edit("drop", 2)])
 @BOUNDED
 def test_untouched_events_keep_what_nobody_knows(stream: NativeStream, edits: list[Edit]) -> None:
     chunks = edited(stream.chunks, edits)
