@@ -1,7 +1,8 @@
 """The common form to a messages body, whichever dialect it came in.
 
 From OpenAI: `max_tokens` is required here and gets a default; `effort` becomes a budget where thinking is allowed at
-all; what cannot be said is dropped or refused by the tables in `crossing.py`. More than one answer (`n`) is refused.
+all; `thinking` and `top_k` may be said in Anthropic's own words; what cannot be said is dropped or refused by the
+tables in `crossing.py`. More than one answer (`n`) is refused.
 """
 
 from typing import Any
@@ -29,7 +30,7 @@ def encode_request(request: Request) -> dict[str, Any]:
         request = flattened(request)
     if request.n is not None and request.n > 1:
         raise no_counterpart("n", "more than one answer")
-    extra = request.extra if same else {}
+    extra = request.extra if same else _own_words(request.extra)
     system, messages = encode_messages(request)
     thinking = _thinking(request, same)
     body: dict[str, Any] = {"model": request.model, "max_tokens": _max_tokens(request, thinking), "messages": messages}
@@ -48,6 +49,11 @@ def encode_request(request: Request) -> dict[str, Any]:
     if output := _output_config(request, same):
         body["output_config"] = output
     return body
+
+
+def _own_words(extra: dict[str, Any]) -> dict[str, Any]:
+    """What clients of other dialects that know the model say in Anthropic's words, as LiteLLM has them do."""
+    return {name: extra[name] for name in ("thinking", "top_k") if name in extra}
 
 
 def _options(request: Request) -> dict[str, Any]:
@@ -79,6 +85,8 @@ def _max_tokens(request: Request, thinking: dict[str, Any] | None) -> int:
 
 
 def _thinking(request: Request, same: bool) -> dict[str, Any] | None:
+    if isinstance(own := _own_words(request.extra).get("thinking"), dict):
+        return own
     reasoning = request.reasoning
     if reasoning is None:
         return None

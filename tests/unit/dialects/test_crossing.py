@@ -219,6 +219,13 @@ def test_an_effort_becomes_a_budget_where_there_may_be_one(fields: dict[str, Any
     assert _to_anthropic(**fields).get("thinking", {}).get("budget_tokens") == budget
 
 
+def test_thinking_may_be_asked_of_anthropic_in_its_own_words() -> None:
+    own = {"type": "enabled", "budget_tokens": 3000}
+    body = _to_anthropic(thinking=own, top_k=5, reasoning_effort="low", temperature=1)
+    assert (body["thinking"], body["top_k"]) == (own, 5)
+    assert body["max_tokens"] == DEFAULT_MAX_TOKENS + 3000
+
+
 def test_no_thinking_is_asked_for_after_a_call_whose_thinking_is_lost() -> None:
     call = {"role": "assistant", "content": None, "tool_calls": [_call("1")]}
     result = {"role": "tool", "tool_call_id": "1", "content": "x"}
