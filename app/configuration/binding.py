@@ -1,7 +1,6 @@
 """Who may reach the gateway, and with what: an address that others can reach needs keys."""
 
-import ipaddress
-
+from app.gateway.auth import is_loopback
 from app.settings import Settings
 
 
@@ -20,14 +19,3 @@ def check_bind(settings: Settings) -> str | None:
             "gateway.keys or FLOWSPAN_KEY, or bind to 127.0.0.1"
         )
     return "no key is set: whoever can log in to this machine can use the models"
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return (mapped or address).is_loopback

@@ -5,9 +5,11 @@ first bytes, whatever their number, and compared in constant time. What a caller
 is the beginning of a SHA-256, which nobody can choose.
 """
 
+import ipaddress
 from collections.abc import Sequence
 from hashlib import sha256
 from hmac import compare_digest
+from urllib.parse import urlsplit
 
 from app.errors import AuthenticationFailed
 
@@ -15,13 +17,16 @@ _NOBODYS = bytes(32)
 
 
 class KeyRing:
-    """The keys that callers may present; an empty ring lets everybody in (loopback only, checked at start)."""
+    """The keys that callers may present; an empty ring lets in everybody (loopback only, checked at start) but pages of
+    other sites: a browser lets any of them post to this machine, at the cost of whoever pays the models."""
 
     def __init__(self, keys: Sequence[str]) -> None:
         self._digests = {_place(digest): digest for digest in map(_digest, keys)}
 
     def check(self, headers: dict[str, str]) -> None:
         if not self._digests:
+            if not _is_ours(headers.get("origin")):
+                raise AuthenticationFailed("Without keys this gateway answers no web pages but this machine's own.")
             return
         presented = presented_key(headers)
         if presented is None:
@@ -38,6 +43,28 @@ def presented_key(headers: dict[str, str]) -> str | None:
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()
     return headers.get("x-api-key") or None
+
+
+def _is_ours(origin: str | None) -> bool:
+    """Whether no browser says that a page of another machine is behind it; `null` stands for a page that hides."""
+    if origin is None:
+        return True
+    try:
+        host = urlsplit(origin).hostname or ""
+    except ValueError:
+        return False
+    return is_loopback(host)
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
 
 
 def _place(digest: bytes) -> bytes:

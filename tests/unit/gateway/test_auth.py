@@ -22,6 +22,17 @@ def test_a_known_key_is_let_in(headers: dict[str, str]) -> None:
     RING.check(headers)
 
 
+def test_without_keys_pages_of_other_sites_are_kept_out() -> None:
+    ring = KeyRing([])
+    for origin in ("http://localhost:3000", "http://127.0.0.1", "http://[::1]:8080"):
+        ring.check({"origin": origin})
+    ring.check({})
+    for origin in ("https://evil.example", "null", "http://localhost.evil.example", "http://[::1", ""):
+        with pytest.raises(AuthenticationFailed):
+            ring.check({"origin": origin})
+    RING.check({"origin": "https://evil.example", "x-api-key": "first-key"})
+
+
 @pytest.mark.parametrize(
     "headers",
     [
