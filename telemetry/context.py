@@ -83,6 +83,7 @@ class Telemetry:
         timeline = Timeline(services.wall_ns(), ledger.opened_at, services.clock)
         route = route or path
         user_agent = headers.get("user-agent")
+        limit = min(_USER_AGENT_LIMIT, services.tracer.text_limit)
         attributes: dict[str, Value | None] = {
             Attribute.HTTP_METHOD: method,
             Attribute.URL_PATH: path,
@@ -92,7 +93,7 @@ class Telemetry:
             Attribute.SERVER_PORT: server_port,
             Attribute.CLIENT_ADDRESS: client_address,
             Attribute.PROTOCOL_VERSION: http_version,
-            Attribute.USER_AGENT: clean(services.scrub, user_agent, _USER_AGENT_LIMIT) if user_agent else None,
+            Attribute.USER_AGENT: clean(services.scrub, user_agent, limit) if user_agent else None,
         }
         span = services.tracer.start_root(f"{method} {route}", timeline.started_ns, attributes, headers)
         return ObservabilityContext(services, api, span, ledger, timeline)

@@ -66,7 +66,8 @@ def setup(
     scrub = Scrubber(secrets)
     writer = install(options.log_level, metrics.exports, scrub, log_stream) if log_stream is not None else None
     defects = Defects(lambda: metrics.exports.dropped("internal", "defect"))
-    provider = _tracer_provider()
+    limits = _limits()
+    provider = _tracer_provider(limits)
     exports = Exports() if span_exporter is not None else _exports(options, metrics, provider.resource)
     log_export = _log_export(exports, provider.resource, scrub, metrics) if writer is not None else None
     processor = _processor(span_exporter, exports)
@@ -75,7 +76,7 @@ def setup(
     services = Services(
         options=options,
         metrics=metrics,
-        tracer=_tracer(provider, _sink(processor, exports), scrub, defects),
+        tracer=_tracer(provider, limits, _sink(processor, exports), scrub, defects),
         boundary=BoundaryEvents(
             options.boundary_events,
             metrics,
@@ -122,11 +123,15 @@ def _log_export(exports: Exports, resource: Resource, scrub: Scrubber, metrics: 
     return handler
 
 
-def _tracer_provider() -> TracerProvider:
-    limits = SpanLimits(
+def _limits() -> SpanLimits:
+    """Ours, where the standard variables say nothing else."""
+    return SpanLimits(
         max_events=None if "OTEL_SPAN_EVENT_COUNT_LIMIT" in os.environ else EVENT_LIMIT,
         max_attribute_length=None if "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT" in os.environ else TEXT_LIMIT,
     )
+
+
+def _tracer_provider(limits: SpanLimits) -> TracerProvider:
     # Without the instrumentations' consent to the stable names, other routes would speak of HTTP in the old ones.
     os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http,gen_ai_latest_experimental")
     return TracerProvider(resource=_resource(), span_limits=limits, shutdown_on_exit=False)
@@ -151,7 +156,9 @@ def _sink(processor: SpanProcessor | None, exports: Exports) -> Sink | None:
     return None if processor is None else lambda span: processor.on_end(as_readable(span))
 
 
-def _tracer(provider: TracerProvider, sink: Sink | None, scrub: Scrubber, defects: Defects) -> Tracer:
+def _tracer(
+    provider: TracerProvider, limits: SpanLimits, sink: Sink | None, scrub: Scrubber, defects: Defects
+) -> Tracer:
     disabled = sdk_disabled()
     return Tracer(
         sink=None if disabled else sink,
@@ -160,6 +167,8 @@ def _tracer(provider: TracerProvider, sink: Sink | None, scrub: Scrubber, defect
         scrub=scrub,
         defects=defects,
         ids=provider.id_generator,
+        text_limit=limits.max_span_attribute_length or TEXT_LIMIT,
+        event_limit=limits.max_events or EVENT_LIMIT,
     )
 
 

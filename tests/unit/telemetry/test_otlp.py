@@ -69,6 +69,25 @@ def test_the_service_is_named_by_the_standard_variables(otel: pytest.MonkeyPatch
     assert receiver.resources[0]["deployment.environment.name"] == "test"
 
 
+def test_spans_keep_to_the_limits_of_the_standard_variables(otel: pytest.MonkeyPatch) -> None:
+    otel.setenv("OTEL_SPAN_EVENT_COUNT_LIMIT", "1")
+    otel.setenv("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "20")
+    with OtlpReceiver() as receiver:
+        otel.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint)
+        telemetry = setup()
+        obs = telemetry.open("openai_chat", "POST", "/v1/chat/completions", {"user-agent": "test" * 20})
+        obs.recorder.request_received()
+        obs.finish("upstream_error", status=502, detail="no " * 50)
+        (root,) = receiver.spans(at_least=1)
+        telemetry.close()
+    assert [event.name for event in root.events] == ["request.received"]
+    assert root.dropped_events_count == 1
+    said = attributes(root.attributes)
+    assert len(str(said["user_agent.original"])) <= 20
+    assert len(root.status.message) <= 20
+    assert dropped(telemetry, "events", "limit") == 1
+
+
 @pytest.mark.parametrize("mode", ["log", "both"])
 def test_boundary_events_arrive_as_log_records(otel: pytest.MonkeyPatch, mode: str) -> None:
     with OtlpReceiver() as receiver:
