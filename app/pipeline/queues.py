@@ -73,14 +73,12 @@ class StageQueue(Generic[T]):
         put_timeout: float,
         budget: ByteBudget,
         ledger: TimeLedger,
-        clock: Callable[[], float] = perf_counter,
     ) -> None:
         self.stats = stats
         self._size_of = size_of
         self._put_timeout = put_timeout
         self._budget = budget
         self._ledger = ledger
-        self._clock = clock
         self._waiting: deque[tuple[Sequence[T], int, float]] = deque()
         """What came together, its bytes, and when."""
         self._ended = False
@@ -103,7 +101,7 @@ class StageQueue(Generic[T]):
         size = self._size_of(items[0]) if len(items) == 1 else sum(map(self._size_of, items))
         idle = self._idle
         if idle is not None and not (self._waiting or self._corked):
-            self.stats.passed(len(items), size, self._clock())
+            self.stats.passed(len(items), size, perf_counter())
             self._run(idle, items)
             return True
         if not self._has_room(len(items), size):
@@ -188,7 +186,7 @@ class StageQueue(Generic[T]):
         if self._discarding:
             self.stats.discarded += len(items)
             return
-        now = self._clock()
+        now = perf_counter()
         self._waiting.append((items, size, now))
         self._budget.take(size)
         self._ledger.queued(len(items))
@@ -208,7 +206,7 @@ class StageQueue(Generic[T]):
     def _take_all(self) -> list[T]:
         if not self._waiting:
             return []
-        now = self._clock()
+        now = perf_counter()
         taken: list[T] = []
         size = 0
         for items, item_size, since in self._waiting:
@@ -236,16 +234,16 @@ class StageQueue(Generic[T]):
             await stage.settle()
 
     async def _wait_for_items(self) -> None:
-        since = self._clock()
+        since = perf_counter()
         self._reader = asyncio.get_running_loop().create_future()
         try:
             await self._reader
         finally:
             self._reader = None
-            self.stats.get_wait_s += self._clock() - since
+            self.stats.get_wait_s += perf_counter() - since
 
     async def _wait_for_room(self, size: int) -> None:
-        since = self._clock()
+        since = perf_counter()
         self._budget.wake_when_freed(self._wake_writer)
         try:
             async with asyncio.timeout(self._put_timeout):
@@ -264,7 +262,7 @@ class StageQueue(Generic[T]):
         finally:
             self._budget.forget(self._wake_writer)
             self._writer = None
-            self.stats.put_blocked_s += self._clock() - since
+            self.stats.put_blocked_s += perf_counter() - since
 
     def _wake_writer(self) -> None:
         _wake(self._writer)
