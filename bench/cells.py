@@ -46,21 +46,25 @@ class Cell:
         return self.pause * self.chunks
 
 
+HELD = Cell("500 held streams", "KB/stream", "bench-hold", 500, 500, True)
+"""First and once: memory that an earlier load has left free would be used again, and not be counted."""
+SMALL = Cell("small JSON, 32 at once", "us/request", "bench-20", 4000, 32)
+PACED = Cell("50 chunks at 20 ms, 100 at once", "us/chunk", "bench-50-20", 500, 100, True, 50, pause=0.02)
 CELLS = (
+    HELD,
     Cell("small JSON, 1 at once", "us/request", "bench-20", 1000, 1),
-    Cell("small JSON, 32 at once", "us/request", "bench-20", 4000, 32),
+    SMALL,
     Cell("100 kB prompt, 8 at once", "us/request", "bench-20", 400, 8, prompt=_PROMPT),
     Cell("burst of 200 chunks, 1 at once", "us/chunk", "bench-200", 200, 1, True, 200),
     Cell("burst of 200 chunks, 32 at once", "us/chunk", "bench-200", 600, 32, True, 200),
-    Cell("50 chunks at 20 ms, 100 at once", "us/chunk", "bench-50-20", 500, 100, True, 50, pause=0.02),
+    PACED,
     Cell("50 chunks at 20 ms, 500 at once", "us/chunk", "bench-50-20", 1500, 500, True, 50, pause=0.02),
-    Cell("500 held streams", "KB/stream", "bench-hold", 500, 500, True),
 )
 
 
 async def measure(cell: Cell, row: Row, server: Server, share: float = 1.0) -> Figures:
     what = _ask(cell, row)
-    if cell.unit == "KB/stream":
+    if cell is HELD:
         return Figures(await _memory(server, what, cell.count))
     count = max(cell.at_once, round(cell.count * share))
     # Connections, caches and code are warm before the clock starts.

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import uvloop
 
-from bench.cells import CELLS, Cell, measure
+from bench.cells import PACED, SMALL, Cell, measure
 from bench.configurations import MODELS
 from bench.rows import BY_NAME
 from bench.servers import Server, Servers
@@ -22,8 +22,6 @@ LENGTHS = (100, 1_000, 10_000, 100_000, 1_000_000)
 OPEN = (1, 10, 100, 300, 1000)
 MODEL_COUNTS = (4, 20, 200, 2000)
 KEY_COUNTS = (1, 10, 100, 1000)
-_REQUESTS = CELLS[1]
-_PACED = CELLS[5]
 _ROUNDS = 3
 
 
@@ -57,7 +55,7 @@ def _lengths() -> Curve:
 def _open_streams() -> Curve:
     with Servers([ROW]) as servers:
         server = servers.running[ROW.name]
-        points = [_point(replace(_PACED, count=max(5, count * 2), at_once=count), count, server) for count in OPEN]
+        points = [_point(replace(PACED, count=max(5, count * 2), at_once=count), count, server) for count in OPEN]
     return Curve("streams open at once, 20 ms a chunk", "us/chunk", points)
 
 
@@ -65,7 +63,7 @@ def _configured(title: str, counts: Sequence[int], servers_with: Callable[[int],
     points = []
     for count in counts:
         with servers_with(count) as servers:
-            points.append(_point(replace(_REQUESTS, count=2000), count, servers.running[ROW.name]))
+            points.append(_point(replace(SMALL, count=2000), count, servers.running[ROW.name]))
     return Curve(title, "us/request", points)
 
 
