@@ -213,6 +213,6 @@ def test_who_would_rather_speak_another_protocol_is_served_in_this_one(gateway: 
 
 def test_all_of_them_were_counted_and_are_over(gateway: RunningGateway) -> None:
     until(lambda: gateway.in_flight() == 0, "all requests have ended")
-    assert sum(gateway.outcomes().values()) == len(gateway.transactions())
+    until(lambda: sum(gateway.outcomes().values()) == len(gateway.transactions()), "each is counted and traced")
     assert set(gateway.outcomes()) == {"ok", "client_error", "timeout"}
     assert not [line for line in gateway.logs() if line["level"] == "error"]
