@@ -19,7 +19,7 @@ from bench.servers import Server, Servers
 
 QUICK_ROWS = ("floor", "flowspan")
 LIMITS = {
-    "small JSON, 32 at once": 3.0,
+    "small JSON, 32 at once": 3.1,
     "burst of 200 chunks, 32 at once": 5.6,
     "50 chunks at 20 ms, 100 at once": 2.5,
 }
