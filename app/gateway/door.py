@@ -15,7 +15,7 @@ from app.errors import AuthenticationFailed, ClientError, MethodNotAllowed
 from app.gateway.auth import KeyRing
 from app.gateway.exchange import Exchange, Gateway
 from app.gateway.rendering import render
-from app.gateway.routes import HEALTH_PATHS, MODEL_ROUTES
+from app.gateway.routes import HEALTH_PATHS, MODEL_ROUTES, UNVERSIONED, VERSION
 from app.gateway.stored_responses import StoredRoute, stored_route
 from app.gateway.transactions import header_map
 
@@ -31,7 +31,10 @@ class Door:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.others(scope, receive, send)
-        elif scope["path"] in MODEL_ROUTES:
+            return
+        if scope["path"].startswith(UNVERSIONED):
+            scope = {**scope, "path": VERSION + scope["path"]}
+        if scope["path"] in MODEL_ROUTES:
             await self._exchange(scope, receive, send)
         elif scope["path"] in HEALTH_PATHS:
             await self.others(scope, receive, send)

@@ -28,6 +28,9 @@ MODEL_ROUTES = {
     "/v1/messages/count_tokens": ModelRoute(DIALECTS["anthropic_messages"], count_tokens),
 }
 """By path; each is asked by POST."""
+VERSION = "/v1"
+UNVERSIONED = ("/chat/completions", "/completions", "/embeddings", "/models", "/responses")
+"""OpenAI's routes as its SDKs ask for them where the base URL has no version; LiteLLM's proxy answers there, too."""
 HEALTH_PATHS = frozenset({"/", "/livez", "/readyz"})
 """The routes that need no key."""
 

@@ -55,6 +55,21 @@ def test_a_whole_answer_is_parsed(client: openai.OpenAI) -> None:
     assert answer.usage.total_tokens == answer.usage.prompt_tokens + 4
 
 
+def test_a_base_url_needs_no_version(gateway: RunningGateway) -> None:
+    with openai.OpenAI(base_url=gateway.url, api_key=KEY, max_retries=0) as sdk:
+        with sdk.chat.completions.create(model="echo", messages=HELLO, stream=True) as stream:
+            assert text_of(stream) == "one two three four"
+        assert sdk.responses.create(model="echo", input="one two").output_text == "one two"
+        assert sdk.completions.create(model="echo", prompt="one two").choices[0].text == "one two"
+        assert len(sdk.embeddings.create(model="echo", input="one two").data) == 1
+        assert "echo" in [model.id for model in sdk.models.list()]
+    with openai.OpenAI(base_url=gateway.url, api_key="wrong", max_retries=0) as sdk:
+        with pytest.raises(openai.AuthenticationError):
+            sdk.models.list()
+        with pytest.raises(openai.AuthenticationError):
+            sdk.chat.completions.create(model="echo", messages=HELLO)
+
+
 def test_a_streamed_answer_adds_up_to_the_whole_one(client: openai.OpenAI) -> None:
     whole = client.chat.completions.create(model="lorem-30", messages=HELLO)
     with client.chat.completions.create(model="lorem-30", messages=HELLO, stream=True) as stream:
