@@ -129,7 +129,8 @@ def _written_form(kind: type, data: Any) -> Any:
         return parse_seconds(data)
     if kind is ByteSize:
         return parse_size(data)
-    raise NotImplementedError(f"no option can be of type {kind.__name__}")
+    # As msgspec would say it of a value: what is wrong here is the policy's own code, and the place names it.
+    raise ValueError(f"no option can be of type {kind.__name__}: take text or numbers, and make it of them")
 
 
 _AT = re.compile(r" - at `\$(.*)`$", re.DOTALL)

@@ -10,6 +10,7 @@ from app.policies.loading import BUILTIN, PolicyNotLoadable, load_policies, load
 from app.settings import PolicySpec, Seconds
 
 MODULE = """
+from pathlib import Path
 from typing import Literal
 from app.policies.base import OptionError, Policy
 from app.settings import ByteSize, Seconds
@@ -40,6 +41,9 @@ class Vague(Policy):
 
 class Unreadable(Policy):
     def __init__(self, *, option: "Nowhere") -> None: ...
+
+class Demanding(Policy):
+    def __init__(self, *, where: Path = Path("x")) -> None: ...
 
 class Other: ...
 """
@@ -122,6 +126,12 @@ def test_all_bad_options_are_named_at_once() -> None:
 
 def test_a_constructor_that_fails_is_said_of_config() -> None:
     assert faults("my_policies:Broken") == [(("config",), "Broken: no database")]
+
+
+def test_an_option_of_a_type_that_no_file_can_hold_is_named() -> None:
+    ((path, message),) = faults("my_policies:Demanding", {"where": "/tmp"})
+    assert path == ("config", "where")
+    assert "no option can be of type Path" in message
 
 
 def test_a_policy_without_options_takes_none() -> None:
