@@ -7,7 +7,8 @@ break a policy or a formatter far from where it came in: a fault of the gateway'
 from app.messages import Choice, Message, ModelResponse, ThinkingBlock, ToolCall, Usage
 
 _TEXT = frozenset({str, type(None)})
-_NUMBER = frozenset({int, bool})
+_NUMBER = frozenset({int, float, bool})
+"""Some count in floating point; that breaks nothing."""
 
 
 def checked(said: ModelResponse) -> ModelResponse:

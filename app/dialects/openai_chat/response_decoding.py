@@ -67,7 +67,7 @@ class ResponseDecoder:
     def chunk(self, event: dict[str, Any], native: Native | None = None) -> ModelResponse:
         get = event.get
         self._id = str(get("id") or self._id)
-        self._created = get("created") or self._created
+        self._created = int(get("created") or self._created)
         self._model = get("model") or self._model
         choices: list[dict[str, Any]] = get("choices") or []
         usage = _usage(event) if "x_groq" in event or get("usage") else None

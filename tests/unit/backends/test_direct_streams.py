@@ -284,6 +284,20 @@ def test_a_field_of_a_wrong_type_is_the_providers_fault(model: str, event: bytes
     run(main())
 
 
+def test_numbers_in_floating_point_are_numbers() -> None:
+    async def main() -> None:
+        usage = {"prompt_tokens": 3.0, "completion_tokens": 4.0, "total_tokens": 7.0}
+        script = stream_of([_openai(created=1.7e9, usage=usage) + b"\n\n", b"data: [DONE]\n\n"])
+        async with ScriptedUpstream(script) as upstream, backend_at(upstream) as backend:
+            chunks, error = await read(backend)
+            assert error is None
+            assert chunks[0].created == 1_700_000_000
+            assert chunks[0].usage is not None
+            assert chunks[0].usage.completion_tokens == 4
+
+    run(main())
+
+
 def test_an_id_that_is_a_number_is_a_text_from_then_on() -> None:
     async def main() -> None:
         script = stream_of([_openai(id=5) + b"\n\n", b"data: [DONE]\n\n"])
