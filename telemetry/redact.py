@@ -107,7 +107,7 @@ def _blot(match: re.Match[str]) -> str:
 
 def bounded(text: str, limit: int) -> str:
     """At most `limit` characters, the last one an ellipsis where something was cut off."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    return text if len(text) <= limit else (text[: limit - 1] + "…")[:limit]
 
 
 def clean(scrubber: Scrubber, text: str, limit: int) -> str:

@@ -167,8 +167,8 @@ def _tracer(
         scrub=scrub,
         defects=defects,
         ids=provider.id_generator,
-        text_limit=limits.max_span_attribute_length or TEXT_LIMIT,
-        event_limit=limits.max_events or EVENT_LIMIT,
+        text_limit=TEXT_LIMIT if limits.max_span_attribute_length is None else limits.max_span_attribute_length,
+        event_limit=EVENT_LIMIT if limits.max_events is None else limits.max_events,
     )
 
 

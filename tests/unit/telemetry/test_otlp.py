@@ -69,9 +69,10 @@ def test_the_service_is_named_by_the_standard_variables(otel: pytest.MonkeyPatch
     assert receiver.resources[0]["deployment.environment.name"] == "test"
 
 
-def test_spans_keep_to_the_limits_of_the_standard_variables(otel: pytest.MonkeyPatch) -> None:
-    otel.setenv("OTEL_SPAN_EVENT_COUNT_LIMIT", "1")
-    otel.setenv("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "20")
+@pytest.mark.parametrize(("events", "length"), [(1, 20), (0, 0)])
+def test_spans_keep_to_the_limits_of_the_standard_variables(otel: pytest.MonkeyPatch, events: int, length: int) -> None:
+    otel.setenv("OTEL_SPAN_EVENT_COUNT_LIMIT", str(events))
+    otel.setenv("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", str(length))
     with OtlpReceiver() as receiver:
         otel.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint)
         telemetry = setup()
@@ -80,12 +81,12 @@ def test_spans_keep_to_the_limits_of_the_standard_variables(otel: pytest.MonkeyP
         obs.finish("upstream_error", status=502, detail="no " * 50)
         (root,) = receiver.spans(at_least=1)
         telemetry.close()
-    assert [event.name for event in root.events] == ["request.received"]
-    assert root.dropped_events_count == 1
+    assert [event.name for event in root.events] == ["request.received"][:events]
+    assert root.dropped_events_count == 2 - events
     said = attributes(root.attributes)
-    assert len(str(said["user_agent.original"])) <= 20
-    assert len(root.status.message) <= 20
-    assert dropped(telemetry, "events", "limit") == 1
+    assert len(str(said["user_agent.original"])) <= length
+    assert len(root.status.message) <= length
+    assert dropped(telemetry, "events", "limit") == 2 - events
 
 
 @pytest.mark.parametrize("mode", ["log", "both"])
