@@ -122,4 +122,4 @@ async def within(seconds: float, answer: Awaitable[_Answer]) -> _Answer:
     except TimeoutError as error:
         if not limit.expired:
             raise
-        raise UpstreamTimeout(f"The provider did not answer within {seconds:.3g} seconds.") from error
+        raise UpstreamTimeout(f"The provider did not answer within {round(seconds, 3):g} seconds.") from error

@@ -26,7 +26,9 @@ class KeyRing:
     def check(self, headers: dict[str, str]) -> None:
         if not self._digests:
             if not _is_ours(headers.get("origin")):
-                raise AuthenticationFailed("Without keys this gateway answers no web pages but this machine's own.")
+                raise AuthenticationFailed(
+                    "Without keys the gateway answers no web pages but this machine's own; set a key to let others in."
+                )
             return
         presented = presented_key(headers)
         if presented is None:
