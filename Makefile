@@ -8,7 +8,7 @@ TOOLS := .tools/otelcol .tools/compose-config
 # then refuses it for want of a hash. `pip check` tells if the lock were not complete.
 LOCKED := $(PIP) install --no-deps --require-hashes -r
 
-.PHONY: demo test test-real bench bench-quick growth dashboards pictures lint types audit lock clean
+.PHONY: demo test test-real soak fuzz bench bench-quick growth dashboards pictures lint types audit lock clean
 
 demo: $(VENV)/runtime.done
 	@$(BIN)/flowspan demo
@@ -19,11 +19,21 @@ test: $(VENV)/dev.done
 
 # On real programs: dashboards, rules, collector and compose on Prometheus and Alertmanager (apt-get install prometheus
 # prometheus-alertmanager), a collector and the compose specification's own reader (built here, with Go); where one is
-# missing its tests are skipped, and on CI they fail. And the gateway before llama.cpp with a tiny model and behind Claude
-# Code, both fetched at the first run; where they cannot be had their tests are skipped.
+# missing its tests are skipped, and on CI they fail. So they are for the proxies that attackers and victims share: nginx,
+# haproxy (apt-get install) and Envoy. And the gateway before llama.cpp with a tiny model and behind coding agents, all
+# fetched at the first run, as Envoy is; where they cannot be had their tests are skipped.
 test-real: $(VENV)/dev.done
 	@if command -v go >/dev/null; then $(MAKE) --no-print-directory $(TOOLS); else echo "No Go: no collector is built."; fi
 	@$(BIN)/pytest --no-cov tests/real $(ARGS)
+
+# Half an hour of mixed traffic with faults: everything accounted for, memory, tasks and descriptors flat; see
+# tests/lab/README.md. ARGS="--minutes 5" for less.
+soak: $(VENV)/dev.done
+	@$(BIN)/python -m tests.lab.soak --picture docs/img/soak.png $(ARGS)
+
+# Changed inputs for readers, decoders and encoders, for five minutes; ARGS="--minutes 60 --targets request".
+fuzz: $(VENV)/dev.done
+	@$(BIN)/python -m tests.lab.fuzz $(ARGS)
 
 # What the gateway costs beside a bare passthrough, and beside the peers whose packages are installed; see
 # docs/performance.md. On a machine with two cores that has nothing else to do: some ten minutes.
@@ -38,7 +48,7 @@ bench-quick: $(VENV)/dev.done
 growth: $(VENV)/dev.done
 	@$(BIN)/python -m bench.growth --picture docs/img/growth.png
 
-# After a change of telemetry/names.py, the generator or the rules.
+# After a change of telemetry/names, the generator or the rules.
 dashboards: $(VENV)/dev.done
 	@$(BIN)/python -W ignore::DeprecationWarning -m dashboards
 

@@ -4,24 +4,30 @@ The way of a request, with the modules that carry it:
 
     client
       | HTTP
-    gateway.door            the key is checked before anything is read
-    gateway.routes          path -> dialect and work; of a response that a provider keeps: gateway.stored_responses
+    edge                    accepted sockets -> requests, one at a time; what strangers send is bounded here
+    gateway.application     the route is found, and the key is checked before anything is read
     gateway.exchange        owns span, tasks, upstream and reply; one outcome, whatever happens
-      | body                gateway.body, dialects.body
+      | body                gateway.body, bodies.request_body: received, checked and decoded within a budget
+    gateway.handlers        what is done for a request on this route
     dialects.*              decode_request: the client's body -> messages.Request
     pipeline.orchestrator   process_request: every policy's on_request
-    backends.router         deployment, retries, fallbacks, breakers
-    backends.*              direct, litellm, simulated: -> AsyncIterator[messages.ModelResponse]
-      |
-    pipeline.executor       stage 1: pipeline.hooks over pipeline.blocks, one link per policy
-    pipeline.queues         policy_out: StageQueue[ModelResponse]
+    pipeline.admission      whether a stream may enter, before a provider is asked
+    backends.router         deployment, retries and their budget, fallbacks, breakers per deployment and caller
+    backends.*              direct, litellm, simulated: -> opened_stream.OpenedStream, or the error
+      |                     only now the pipeline is built
+    pipeline.executor       stage 1: pipeline.policies.link over pipeline.policies.blocks, one link per policy
+    pipeline.queues         policy_out: StageQueue[messages.Received]
     pipeline.client_formatter   stage 2: dialects.* formatter, chunks -> SSE bytes
     pipeline.queues         sse: StageQueue[bytes]
     gateway.reply           one send per batch
       |
     client
 
-A response that is not streamed takes the same hooks without the queues (pipeline.whole). `main.create_app` makes all
-long-lived objects. Imports go one way: main -> gateway -> pipeline, backends, dialects, policies -> messages, errors,
+A response that is not streamed takes the same hooks without the queues (pipeline.policies.whole). Which fields of
+requests and answers hold text is in `app.text_fields`. `serving` runs the process: listening, signals, its end.
+`lookups` finds the addresses of names, `loop_stalls` knows when the event loop stood still. `main.create_app` makes all
+long-lived objects.
+
+Imports go one way: serving -> edge, main -> gateway -> pipeline, backends, dialects, policies -> messages, errors,
 settings; everything may import telemetry, which imports nothing of this.
 """

@@ -1,17 +1,21 @@
-"""The command line: `flowspan serve | demo | check`. Each command imports what it needs: asking for help is quick.
+"""The command line: `flowspan serve | demo | check`. Each command imports what it needs, so that `--help` is quick.
 
-Exit codes: 0 all well; 1 what was checked has problems; 2 the command could not be carried out.
+Exit status: 0 success, for `serve` after SIGTERM or SIGINT, too; 1 the checked configuration has problems; 2 the
+command could not be carried out.
 """
 
+import os
+import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import NoReturn
 
 import click
 
-_NO_CONFIG = """flowspan serve needs a configuration: flowspan serve --config FILE
+_NO_CONFIG = """flowspan serve needs a configuration: flowspan serve FILE
 
   examples/flowspan.yaml    simulated models: no key, no network
   examples/providers.yaml   OpenAI and Anthropic
@@ -29,19 +33,55 @@ def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
 @click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version.")
 def main() -> None:
     """An LLM gateway that accounts for every moment of every stream."""
-    # Policies of one's own lie where one works; last in line, so that nothing there can pass for a library.
-    sys.path.append(str(Path.cwd()))
+    sys.path[:] = _without_working_directory(sys.path)
+
+
+def _without_working_directory(path: Iterable[str]) -> list[str]:
+    """The module search path without the working directory, which `python -m` and `python -c` put first: any file there
+    could pass for a library. It is kept where PYTHONPATH names it, or where the gateway itself is installed there."""
+    try:
+        here = os.getcwd()
+    except FileNotFoundError:
+        # The directory was removed, so that nothing can be imported from it.
+        return list(path)
+    named = {os.path.abspath(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry}
+    if here in named or here == str(Path(__file__).parents[1]):
+        return list(path)
+    return [entry for entry in path if os.path.abspath(entry) != here]
+
+
+def _takes_configuration(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command have its file as an argument or as an option."""
+    option = click.option("--config", "option", metavar="FILE", help="The configuration, in LiteLLM's format.")
+    return click.argument("argument", metavar="[FILE]", required=False)(option(command))
+
+
+def _one_file(argument: str | None, option: str | None, without: str) -> str:
+    """The file that a command line names. Ends the command where it names two, or none."""
+    if argument is not None and option is not None and argument != option:
+        _stop(f"two configurations are named: {argument} and --config {option}")
+    file = argument if option is None else option
+    return _stop(without) if file is None else file
 
 
 @main.command()
-@click.option("--config", "file", metavar="FILE", help="The configuration, in LiteLLM's format.")
+@_takes_configuration
 @click.option("--host", help="The address to serve on, instead of the configured one.")
 @click.option("--port", type=click.IntRange(0, 65535), help="The port, instead of the configured one.")
+@click.option("--metrics-host", help="The address for Prometheus, instead of the configured one.")
 @click.option("--metrics-port", type=click.IntRange(0, 65535), help="The port for Prometheus; 0 takes a free one.")
-def serve(file: str | None, host: str | None, port: int | None, metrics_port: int | None) -> None:
+def serve(
+    argument: str | None,
+    option: str | None,
+    host: str | None,
+    port: int | None,
+    metrics_host: str | None,
+    metrics_port: int | None,
+) -> None:
     """Serve the models of a configuration."""
-    if file is None:
-        _stop(_NO_CONFIG)
+    # From the beginning: a reload may be asked for while the start is still under way.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    file = _one_file(argument, option, _NO_CONFIG)
     from msgspec.structs import replace
 
     from app.configuration import ConfigurationRefused, UnsafeBind, check_bind, export, grouped, load
@@ -49,21 +89,21 @@ def serve(file: str | None, host: str | None, port: int | None, metrics_port: in
     try:
         configuration = load(file)
     except ConfigurationRefused as refused:
-        _stop("\n".join(str(problem) for problem in refused.problems))
+        _stop("\n".join(str(problem) for problem in grouped(refused.problems)))
     except (OSError, UnicodeDecodeError) as error:
         _stop(_unreadable(file, error))
     for warning in grouped(configuration.warnings):
         click.echo(f"warning: {warning}", err=True)
     settings = configuration.settings
-    given = {"host": host, "port": port, "metrics_port": metrics_port}
+    given = {"host": host, "port": port, "metrics_host": metrics_host, "metrics_port": metrics_port}
     server = replace(settings.server, **{name: value for name, value in given.items() if value is not None})
     settings = replace(settings, server=server)
     try:
         check_bind(settings)
     except UnsafeBind as error:
-        _stop(f"--host: {error}")
+        _stop(f"--{error.option.replace('_', '-')}: {error}")
     export(configuration.environment)
-    from app.server import serve as run
+    from app.serving.process import serve as run
 
     sys.exit(run(settings))
 
@@ -78,23 +118,28 @@ def demo(once: bool) -> None:
 
 
 @main.command()
-@click.argument("file")
-def check(file: str) -> None:
+@_takes_configuration
+@click.option("--no-env", is_flag=True, help="Take variables and secret files that are missing for a warning.")
+def check(argument: str | None, option: str | None, no_env: bool) -> None:
     """Say what a configuration sets up, or all that is wrong with it."""
-    from app.configuration import ConfigurationRefused, check_bind, grouped, load
+    file = _one_file(argument, option, "flowspan check needs a configuration: flowspan check FILE")
+    from app.configuration import ConfigurationRefused, UnsafeBind, check_bind, grouped, load
     from app.configuration.summary import summary
 
     try:
-        configuration = load(file)
+        configuration = load(file, needs_environment=not no_env)
     except ConfigurationRefused as refused:
-        _list("problem", refused.problems, "red")
+        _list("problem", grouped(refused.problems), "red")
         _list("warning", grouped(refused.warnings), "yellow")
         click.echo(f"{file} is refused.")
         sys.exit(1)
     except (OSError, UnicodeDecodeError) as error:
         _stop(_unreadable(file, error))
-    unguarded = check_bind(configuration.settings)
-    _list("warning", [*grouped(configuration.warnings), *([unguarded] if unguarded else [])], "yellow")
+    warnings: list[object] = list(grouped(configuration.warnings))
+    # An address without keys is among the warnings already: they may be in the environment that is not here.
+    with suppress(UnsafeBind):
+        warnings += check_bind(configuration.settings)
+    _list("warning", warnings, "yellow")
     click.echo(summary(configuration.settings))
     click.secho(f"{file} is good.", fg="green")
 

@@ -1,4 +1,4 @@
-"""Plain data, as YAML gives it, to typed values; every fault is found, each with its path, and none shows a value.
+"""Converts plain data, as YAML gives it, to typed values. All faults are found, each with its path; none shows a value.
 
 Durations (`Seconds`) and sizes (`ByteSize`) are read from their written forms.
 """
@@ -33,16 +33,16 @@ _WORDS = {
 
 
 class Fault(NamedTuple):
-    """What is wrong with the value at `path`."""
+    """A message about the value at `path`."""
 
     path: Path
     message: str
 
 
 def convert_struct(kind: type[T], data: object, path: Path = ()) -> tuple[T | None, list[Fault]]:
-    """A `kind` made of `data`, and all that is wrong with it. Nothing at all counts as an empty mapping.
+    """A `kind` made of `data`, and all faults. `data` that is None counts as an empty mapping.
 
-    What is wrong is left at its default; where that cannot be, there is no value.
+    A field with a fault keeps its default; if it has none, no `kind` is made.
     """
     if data is None:
         data = {}
@@ -70,7 +70,8 @@ def convert_struct(kind: type[T], data: object, path: Path = ()) -> tuple[T | No
 
 
 def convert_value(kind: Any, data: object, path: Path = ()) -> tuple[Any, list[Fault]]:
-    """A value of any type that msgspec knows, or of the two of our own. Numbers may be text: the environment's are."""
+    """A value of any type that msgspec supports, or `Seconds` or `ByteSize`, and its faults. Numbers may be given as
+    text, as in environment variables."""
     try:
         return msgspec.convert(data, kind, strict=False, dec_hook=_written_form), []
     except ValidationError as error:
@@ -82,6 +83,7 @@ def convert_value(kind: Any, data: object, path: Path = ()) -> tuple[Any, list[F
 
 
 def kind_of(data: object) -> str:
+    """What an operator would call the type of `data`, for use in a message."""
     match data:
         case bool():
             return "true or false"
@@ -98,11 +100,13 @@ def kind_of(data: object) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The end of a message that suggests the word of `known` which is closest to `word`; empty if none is close."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.7)
     return f"; did you mean {close[0]}?" if close else ""
 
 
 def parse_seconds(data: object) -> Seconds:
+    """A duration from a number or its written form; raises ValueError."""
     if isinstance(data, int | float) and not isinstance(data, bool) and 0 <= data < float("inf"):
         return Seconds(data)
     if isinstance(data, str) and (written := _DURATION.fullmatch(data.strip())):
@@ -111,6 +115,7 @@ def parse_seconds(data: object) -> Seconds:
 
 
 def parse_size(data: object) -> ByteSize:
+    """A size from a number or its written form; raises ValueError."""
     if isinstance(data, int) and not isinstance(data, bool) and data > 0:
         return ByteSize(data)
     if isinstance(data, str) and (written := _SIZE.fullmatch(data.strip())) and int(written[1]):
@@ -129,7 +134,7 @@ def _written_form(kind: type, data: Any) -> Any:
         return parse_seconds(data)
     if kind is ByteSize:
         return parse_size(data)
-    # As msgspec would say it of a value: what is wrong here is the policy's own code, and the place names it.
+    # In the form of msgspec's messages about a value. The fault is in the policy's code, which the path leads to.
     raise ValueError(f"no option can be of type {kind.__name__}: take text or numbers, and make it of them")
 
 
@@ -138,7 +143,7 @@ _STEP = re.compile(r"\[(\d+)\]|\.(\w+)")
 
 
 def _explain(error: ValidationError) -> tuple[Path, str]:
-    """msgspec's message in our words, and the path that it ends with."""
+    """The path that msgspec's message ends with, and the message in an operator's words."""
     text = str(error)
     where: Path = ()
     if at := _AT.search(text):

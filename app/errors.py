@@ -5,13 +5,32 @@ Each error knows the HTTP `status` it becomes before the first byte, a bounded `
 `message` is written for the caller; `detail` goes to spans and logs only. The dialects render errors, nobody else.
 """
 
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
 
-from telemetry.names import Outcome
+from app.upstream_statuses import Fault, meaning_of
+from telemetry.exceptions import summary_of
+from telemetry.names import LocalFailureKind, Outcome
+from telemetry.redact import bounded
+
+_PARAM_LIMIT = 200
+_MESSAGE_LIMIT = 1000
+
+_NAMED_MODELS = 8
+"""Names of models in one message."""
+
+
+def legible(text: str, limit: int = _PARAM_LIMIT) -> str:
+    """What a caller sent, to be shown in a message: at most `limit` characters, with no control characters and no lone
+    surrogates among them."""
+    text = bounded(text, limit)
+    if text.isprintable():
+        return text
+    return bounded("".join(one if one.isprintable() else repr(one)[1:-1] for one in text), limit)
 
 
 class GatewayError(Exception):
-    """The base; only its leaves are raised. `retry_after` is in seconds."""
+    """The base of all errors here; only its leaves are raised. `retry_after` is in seconds."""
 
     status: int = 500
     error_type: ClassVar[str] = "internal_error"
@@ -24,46 +43,83 @@ class GatewayError(Exception):
         super().__init__(message)
         self.message = message
         self.detail = detail
-        self.param = param
+        self.param = None if param is None else legible(param)
         self.retry_after = retry_after
 
 
 class ClientError(GatewayError):
-    """The caller sent something that cannot be served."""
+    """The caller sent something that cannot be served. `message` may repeat some of it, within bounds."""
 
     status = 400
     error_type = "invalid_request"
     outcome: Outcome = "client_error"
 
+    def __init__(self, message: str, *, detail: str | None = None, param: str | None = None) -> None:
+        super().__init__(legible(message, _MESSAGE_LIMIT), detail=detail, param=param)
+
 
 class InvalidRequest(ClientError):
-    """Not JSON, too deep, a wrong type, a field that cannot be translated; `param` names the field."""
+    """The body is no JSON, too deep, has a wrong type or a field that cannot be translated; `param` names the field."""
 
 
 class AuthenticationFailed(ClientError):
+    """The request has no key, or one that is not known."""
+
     status = 401
     error_type = "authentication"
 
 
+class PermissionDenied(ClientError):
+    """The request comes from a place that may not ask, whatever key it has."""
+
+    status = 403
+    error_type = "permission"
+
+
 class UnknownModel(ClientError):
+    """No deployment serves the model that was asked for."""
+
     status = 404
     error_type = "unknown_model"
 
+    def __init__(
+        self, model: str, similar: Sequence[str] = (), known: Sequence[str] = (), wildcards: Sequence[str] = ()
+    ) -> None:
+        """`similar` are names that may have been meant, `known` all that there are, `wildcards` the patterns of
+        further ones."""
+        sentences = [f"The model `{legible(model)}` does not exist here."]
+        if similar:
+            sentences.append(f"Did you mean {_quoted(similar)}?")
+        elif known and len(known) <= _NAMED_MODELS:
+            sentences.append(f"There are {_quoted(known, 'and')}." if len(known) > 1 else f"There is {_quoted(known)}.")
+        if wildcards:
+            sentences.append(f"Names like {_quoted(wildcards[:_NAMED_MODELS])} are served, too.")
+        if len(known) > len(similar):
+            sentences.append("GET /v1/models lists all.")
+        super().__init__(" ".join(sentences), detail=f"asked for {legible(model)!r}", param="model")
+
+
+def _quoted(names: Sequence[str], conjunction: str = "or") -> str:
+    *others, last = (f"`{legible(name, 80)}`" for name in names)
+    return f"{', '.join(others)} {conjunction} {last}" if others else last
+
 
 class UnknownResponse(ClientError):
-    """Nobody here is known to have made it."""
+    """No deployment is known to have made the response."""
 
     status = 404
     error_type = "unknown_response"
 
 
 class UnknownRoute(ClientError):
+    """The gateway serves nothing under this path."""
+
     status = 404
     error_type = "unknown_route"
 
 
 class MethodNotAllowed(ClientError):
-    """`allowed` names the methods that are."""
+    """The path is not served by this method; `allowed` lists those by which it is."""
 
     status = 405
     error_type = "method_not_allowed"
@@ -74,8 +130,24 @@ class MethodNotAllowed(ClientError):
 
 
 class RequestTooLarge(ClientError):
+    """The body has more bytes than the gateway accepts."""
+
     status = 413
     error_type = "request_too_large"
+
+
+class UnsupportedEncoding(ClientError):
+    """The body is compressed in a way that the gateway cannot read; `accepted` lists those that it can."""
+
+    status = 415
+    error_type = "unsupported_encoding"
+
+    def __init__(self, encoding: str, *, accepted: str) -> None:
+        super().__init__(
+            f"This content-encoding is not read here: send one of {accepted}, or the body as it is.",
+            detail=f"content-encoding {legible(encoding, 80)!r}",
+        )
+        self.accepted = accepted
 
 
 class RequestTimeout(ClientError):
@@ -87,7 +159,7 @@ class RequestTimeout(ClientError):
 
 
 class ClientDisconnected(ClientError):
-    """The caller went away; nobody reads what this renders to (499 is nginx's number for it)."""
+    """The caller went away, so that nobody reads this error; 499 is nginx's status for it."""
 
     status = 499
     error_type = "client_disconnect"
@@ -95,7 +167,7 @@ class ClientDisconnected(ClientError):
 
 
 class PolicyError(GatewayError):
-    """A policy said no, or failed."""
+    """A policy blocked the transaction, or failed."""
 
 
 class PolicyBlocked(PolicyError):
@@ -119,6 +191,8 @@ class PolicyFlooded(PolicyError):
 
 
 class PolicyTimeout(PolicyError):
+    """A hook took longer than it may."""
+
     status = 504
     error_type = "policy_timeout"
     outcome: Outcome = "timeout"
@@ -131,11 +205,28 @@ class BackendError(GatewayError):
     error_type = "upstream_error"
     outcome: Outcome = "upstream_error"
     retryable = True
+    counts_against_deployment = True
+    """Whether it says that the deployment is unwell: the deployment's breaker counts it as a failure."""
+
+
+class ErrorBody(NamedTuple):
+    """An error as the provider itself sent it, with keys blotted out: clients that know its form get it as it is."""
+
+    payload: Mapping[str, Any]
+    data: bytes
+    """The payload as JSON: the provider's bytes, where nothing had to be blotted out."""
+    event: bytes = b""
+    """The bytes of the event that carried it in a stream, framing included; empty where `data` is not as it came."""
+    status: int | None = None
+    """The HTTP status that it came with, unless that is to be kept from clients."""
 
 
 class UpstreamFailed(BackendError):
     """The provider answered with an error, by status or in its stream; `upstream_status` is its HTTP status, if any,
     `code` its own word for what is wrong: clients decide by it what to do (shorten the conversation, give up)."""
+
+    passes_on: frozenset[Fault] = frozenset({"caller", "credentials", "provider"})
+    """For whose faults it takes over the provider's status, where its meaning is the same to callers."""
 
     def __init__(
         self,
@@ -150,21 +241,75 @@ class UpstreamFailed(BackendError):
         super().__init__(message, detail=detail, param=param, retry_after=retry_after)
         self.upstream_status = upstream_status
         self.code = code
+        self.body: ErrorBody | None = None
+        """Nothing where it is not for clients: an error about the gateway's own key, a page of a proxy."""
+        self.limit_headers: Mapping[str, str] = {}
+        """What the provider says of its rate limits, under lower-case names."""
         self.no_route = False
         """The provider has nothing at the address that was asked."""
-        if upstream_status in _PASSED_ON:
+        meaning = meaning_of(upstream_status)
+        if upstream_status is not None and meaning.passed_on and meaning.fault in self.passes_on:
             self.status = upstream_status
-        self.retryable = upstream_status is None or upstream_status in _TRANSIENT or upstream_status >= 500
+        self.retryable = meaning.retried and "provider" in self.passes_on
+        self.counts_against_deployment = self.counts_against_deployment and meaning.counted
 
 
 class UpstreamRejected(UpstreamFailed):
-    """The provider found fault with what the caller sent (400, 404, 413, 422): no other attempt would do better."""
+    """The provider found fault with what the caller sent: no other attempt would do better."""
 
+    status = 400
     error_type = "upstream_rejected"
     outcome: Outcome = "client_error"
+    counts_against_deployment = False
+    # By another status clients would try it again, or take their own key for wrong.
+    passes_on = frozenset({"caller"})
+
+
+class ContextOverflow(UpstreamRejected):
+    """The conversation is longer than the model takes. Each dialect has its own words for it, by which agents know that
+    they have to shorten it."""
+
+    error_type = "context_overflow"
+
+
+class ContentRefused(UpstreamRejected):
+    """The provider will not serve this input: a content filter, moderation."""
+
+    error_type = "content_refused"
+
+
+class ModelMissing(UpstreamFailed):
+    """The provider has no such model for this deployment. Another one may have it."""
+
+    status = 404
+    error_type = "model_not_found"
+    outcome: Outcome = "client_error"
+    counts_against_deployment = False
+    passes_on = frozenset()
+
+
+class AccountRejected(UpstreamFailed):
+    """The provider refused the organization or project that the request's own headers name. Another deployment, whose
+    provider knows no such headers, may still answer."""
+
+    status = 400
+    error_type = "upstream_rejected"
+    outcome: Outcome = "client_error"
+    counts_against_deployment = False
+
+
+class CredentialRejected(UpstreamRejected):
+    """The provider refused the credential that the caller sent along for it. That says nothing of the deployment."""
+
+    def __init__(self, message: str, *, upstream_status: int, detail: str | None = None) -> None:
+        super().__init__(message, upstream_status=upstream_status, detail=detail)
+        self.status = upstream_status
+        self.retryable = False
 
 
 class UpstreamTimeout(BackendError):
+    """The provider did not answer, or did not go on, in time."""
+
     status = 504
     error_type = "upstream_timeout"
     outcome: Outcome = "timeout"
@@ -182,9 +327,18 @@ class UpstreamUnreachable(BackendError):
     error_type = "upstream_unreachable"
 
 
-_TRANSIENT = frozenset({408, 409, 425, 429})
-_PASSED_ON = frozenset({400, 404, 408, 409, 413, 422, 429, 500, 503, 504, 529})
-"""Statuses that mean the same to our caller as to us. 401, 402 and 403 do not: they speak of the gateway's key."""
+class LocalFailure(BackendError):
+    """The gateway's own machine was in the way, not the provider: no descriptor, no memory, no answer from the name
+    server, no network, or an event loop too late to see an answer in time. No provider is blamed for it."""
+
+    status = 503
+    error_type = "local_failure"
+    outcome: Outcome = "internal_error"
+    counts_against_deployment = False
+
+    def __init__(self, kind: LocalFailureKind, *, detail: str | None = None) -> None:
+        super().__init__("The gateway is short of resources; try again later.", detail=detail, retry_after=1.0)
+        self.kind = kind
 
 
 class GatewayFault(GatewayError):
@@ -200,7 +354,18 @@ class QueueOverflow(GatewayFault):
     retryable = True
 
 
+class Overloaded(GatewayFault):
+    """The gateway holds as many bytes of requests, or of work, as it may."""
+
+    status = 503
+    error_type = "overloaded"
+    outcome: Outcome = "overloaded"
+    retryable = True
+
+
 class BreakerOpen(GatewayFault):
+    """A breaker is open, and nothing else could serve the request."""
+
     status = 503
     error_type = "breaker_open"
     outcome: Outcome = "breaker_open"
@@ -224,12 +389,12 @@ class InternalError(GatewayFault):
 
 
 def cause_of(failure: Exception) -> GatewayError:
-    """The one error behind what a task group raised; one that is not ours is a defect of the gateway."""
+    """The one error behind what a task group raised; any that is no GatewayError is a defect of the gateway."""
     if isinstance(failure, GatewayError):
         return failure
     if isinstance(failure, ExceptionGroup):
         causes = [cause_of(error) for error in failure.exceptions]
         return next((cause for cause in causes if isinstance(cause, InternalError)), causes[0])
-    error = InternalError(detail=repr(failure))
+    error = InternalError(detail=summary_of(failure))
     error.__cause__ = failure
     return error

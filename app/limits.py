@@ -3,6 +3,9 @@
 `with Limit(30): await ...` raises TimeoutError when the block takes longer. asyncio's own timeout makes and cancels a
 timer of the event loop each time, which takes 8 us under uvloop; here one timer per loop looks after all limits, and
 entering one stores a float.
+
+Limits nest, as a hook that emits runs the next policy's hook: of an outermost limit and its `inner` ones, that of the
+innermost block is in force. The one around it is paused meanwhile, and starts anew afterwards.
 """
 
 import asyncio
@@ -11,27 +14,61 @@ from math import inf
 from time import monotonic
 from types import TracebackType
 
+EXPIRED = "a limit expired"
+"""The message of the cancellation by which a limit ends its block: no other cancellation carries it."""
+
 
 class Limit:
-    """A bounded block of code; 0 seconds mean no bound. After it, `expired` tells whether it was cut off, `overrun`
-    whether blocking code in it left the timer no turn to do so."""
+    """A bounded block of code; 0 seconds mean no bound. After the block, `expired` tells whether it was cut off, and
+    `overrun` whether blocking code in it left the timer no turn to do so."""
 
-    __slots__ = ("_cancelling", "_seconds", "_task", "_watch", "due", "expired", "overrun")
+    __slots__ = (
+        "_cancelling",
+        "_inner",
+        "_outer",
+        "_outer_runs",
+        "_outermost",
+        "_seconds",
+        "_task",
+        "_watch",
+        "due",
+        "expired",
+        "overrun",
+    )
 
-    def __init__(self, seconds: float) -> None:
-        self._watch = _watch()
+    def __init__(self, seconds: float, outermost: "Limit | None" = None) -> None:
+        self._watch: _Watch = _watch() if outermost is None else outermost._watch
         self._seconds = seconds or inf
         self._task: asyncio.Task[object] | None = None
         self._cancelling = 0
+        self._outermost = outermost
+        self._outer: Limit | None = None
+        self._outer_runs = False
+        self._inner: Limit | None = None
         self.due = inf
         self.expired = False
         self.overrun = False
+
+    def inner(self, seconds: float) -> "Limit":
+        """A limit for a block inside this one; to be asked of the outermost limit, however deep the block lies."""
+        return Limit(seconds, self)
+
+    @property
+    def in_force(self) -> "Limit":
+        """The limit of the innermost block, or this one; to be asked of the outermost limit."""
+        return self._inner or self
 
     def __enter__(self) -> "Limit":
         self._task = task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a limit needs a task that it can cut off")
         self._cancelling = task.cancelling()
+        outermost = self._outermost
+        if outermost is not None:
+            self._outer = outer = outermost._inner or outermost
+            self._outer_runs = outer.due < inf
+            outer.due = inf
+            outermost._inner = self
         self._watch.limits.add(self)
         self.restart()
         return self
@@ -41,10 +78,19 @@ class Limit:
     ) -> None:
         self._watch.limits.discard(self)
         self.overrun = monotonic() >= self.due
-        # As asyncio.timeout does: a cancellation from elsewhere stays one.
-        cut_off = self.expired and self._task is not None and self._task.uncancel() <= self._cancelling
-        if cut_off and isinstance(error, asyncio.CancelledError):
+        outer, outermost = self._outer, self._outermost
+        if outer is not None and outermost is not None:
+            outermost._inner = None if outer is outermost else outer
+            if self._outer_runs:
+                outer.restart()
+        task = self._task
+        if task is None:
+            return
+        # As asyncio.timeout does: a cancellation from elsewhere stays one, even if the block swallowed it.
+        if self.expired and task.uncancel() <= self._cancelling and isinstance(error, asyncio.CancelledError):
             raise TimeoutError from error
+        if error is None and task.cancelling() > self._cancelling:
+            raise asyncio.CancelledError
 
     def restart(self, seconds: float | None = None) -> None:
         """Begin anew, with another limit from now on if one is given."""
@@ -55,18 +101,19 @@ class Limit:
             self._watch.wake_at(due)
 
     def pause(self) -> None:
-        """Until `restart`."""
+        """Put the limit out of force until `restart`."""
         self.due = inf
 
     def expire(self) -> None:
+        """Cut off the block, once. Called by the loop's timer."""
         self.due = inf
         if self._task is not None and not self.expired:
             self.expired = True
-            self._task.cancel()
+            self._task.cancel(EXPIRED)
 
 
 class _Watch:
-    """The limits that are in force on one event loop."""
+    """The limits of one event loop, and the one timer that looks after them."""
 
     def __init__(self) -> None:
         self.limits: set[Limit] = set()
@@ -91,7 +138,7 @@ class _Watch:
 
 
 class _Here(threading.local):
-    """The loop that runs in this thread, and its watch."""
+    """The event loop that runs in this thread, and its watch, which ends with the thread or with the next loop."""
 
     loop: asyncio.AbstractEventLoop | None = None
     watch = _Watch()

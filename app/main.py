@@ -1,116 +1,196 @@
-"""From settings to a running gateway: the one place where long-lived objects are made, and closed in reverse."""
+"""Makes the gateway from its settings: the only place that creates long-lived objects, and closes them in reverse."""
 
 import asyncio
+import re
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from typing import Any, TextIO
 
 from fastapi import FastAPI
 from msgspec.structs import replace
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+from opentelemetry.sdk.trace.export import SpanExporter
 
+from app.addresses import base_of, passwords
 from app.backends import Backend, Router, make_backend, prepare
-from app.backends.breakers import UpstreamBreakers
-from app.gateway.door import Door
-from app.gateway.exchange import Gateway
-from app.gateway.in_flight import InFlight
-from app.gateway.rendering import add_error_handlers
-from app.gateway.routes import HEALTH_PATHS, add_routes
-from app.pipeline.admission import PipelineBreakers
-from app.pipeline.client_formatter import ClientFormatter
-from app.pipeline.executor import PolicyExecutor
-from app.pipeline.orchestrator import PolicyOrchestrator
-from app.pipeline.queues import ByteBudget
-from app.policies.loading import LoadedPolicy, load_policies
+from app.backends.attempts import AttemptControl
+from app.bodies import Bodies
+from app.gateway import (
+    HEALTH_PATHS,
+    Gateway,
+    GatewayApp,
+    InFlight,
+    add_error_handlers,
+    add_health_routes,
+    add_model_routes,
+)
+from app.lookups import Lookups
+from app.loop_stalls import LoopStalls
+from app.pipeline import AdmissionControl, ByteBudget, ClientFormatter, PolicyExecutor, PolicyOrchestrator
+from app.policies import LoadedPolicy, load_policies
 from app.settings import Deployment, PipelineSettings, Settings
-from telemetry.context import Telemetry, TelemetryOptions
-from telemetry.setup import setup
+from telemetry import Telemetry, TelemetryOptions, setup
+from telemetry.traces.http import restrict_http_attributes
+
+_SECRET_NAME = re.compile(r"(key|token|secret|password|credentials|authorization)$")
 
 
-def create_app(settings: Settings, telemetry: Telemetry | None = None) -> Door:
-    """The gateway as an ASGI application. Telemetry that is handed in is closed with it, too."""
+def create_app(settings: Settings, telemetry: Telemetry | None = None) -> GatewayApp:
+    """The gateway as an ASGI application; `telemetry`, if given, is closed with it."""
     policies = load_policies(settings.policies)
     telemetry = telemetry or make_telemetry(settings, policies)
-    gateway = make_gateway(settings, policies, telemetry)
-    app = FastAPI(title="Flowspan", openapi_url=None, lifespan=lambda _: _lifespan(gateway))
-    add_routes(app, gateway)
+    stalls = LoopStalls()
+    gateway = make_gateway(settings, policies, telemetry, stalls)
+    app = FastAPI(
+        title="Flowspan",
+        openapi_url=None,
+        redirect_slashes=False,
+        lifespan=lambda _: _lifespan(gateway, stalls),
+    )
+    add_model_routes(app, gateway)
+    add_health_routes(app, gateway)
     add_error_handlers(app)
     FastAPIInstrumentor.instrument_app(
         app,
         tracer_provider=telemetry.tracer_provider,
-        excluded_urls=_without_instrumentation(),
+        excluded_urls=_excluded_urls(),
         exclude_spans=["receive", "send"],
+        server_request_hook=restrict_http_attributes,
     )
-    return Door(gateway, settings.keys, app)
+    return GatewayApp(gateway, app)
 
 
-def make_gateway(settings: Settings, policies: Sequence[LoadedPolicy], telemetry: Telemetry) -> Gateway:
-    queue_breakers = PipelineBreakers(settings.breakers.queue)
-    for name in queue_breakers.names:
-        telemetry.register_breaker(name)
+def make_gateway(
+    settings: Settings, policies: Sequence[LoadedPolicy], telemetry: Telemetry, stalls: LoopStalls
+) -> Gateway:
+    """All services of the process; the application that serves requests with them is made by `create_app`."""
+    bodies = Bodies(settings.server.total_body_bytes)
+    telemetry.watch_bodies(lambda: bodies.used, settings.server.total_body_bytes)
     telemetry.register_deployments([deployment.id for deployment in settings.deployments])
-    pipeline = _with_request_timeout(settings)
-    executor = PolicyExecutor(policies, pipeline)
-    budget = ByteBudget(pipeline.total_queue_bytes)
-    orchestrator = PolicyOrchestrator(policies, executor, ClientFormatter(), queue_breakers, budget, pipeline)
-
-    def backend_of(deployment: Deployment) -> Backend:
-        return make_backend(deployment, settings.router.request_timeout, pipeline.event_limit)
-
-    router = Router(
-        settings.deployments,
-        settings.router,
-        breakers=UpstreamBreakers(settings.breakers.upstream),
-        make_backend=backend_of,
+    orchestrator, unfiltered = _orchestrators(settings, policies, telemetry)
+    return Gateway(
+        settings=settings,
+        router=_router(settings, bodies, stalls),
+        orchestrator=orchestrator,
+        unfiltered=unfiltered,
+        telemetry=telemetry,
+        in_flight=InFlight(),
+        policy_names=tuple(loaded.name for loaded in policies),
+        response_policy_names=tuple(loaded.name for loaded in policies if loaded.looks_at_responses),
+        bodies=bodies,
     )
-    return Gateway(settings, router, orchestrator, telemetry, InFlight(), tuple(loaded.name for loaded in policies))
+
+
+def _orchestrators(
+    settings: Settings, policies: Sequence[LoadedPolicy], telemetry: Telemetry
+) -> tuple[PolicyOrchestrator, PolicyOrchestrator]:
+    """One with all policies and one without any; breakers and queue budget are the same for both."""
+    admission = AdmissionControl(settings.breakers.queue, by_caller=len(settings.keys) > 1)
+    for name in admission.breakers.names:
+        telemetry.register_breaker(name)
+    pipeline = _with_request_timeout(settings)
+    budget = ByteBudget(pipeline.total_queue_bytes)
+
+    def orchestrator(policies: Sequence[LoadedPolicy]) -> PolicyOrchestrator:
+        executor = PolicyExecutor(policies, pipeline)
+        return PolicyOrchestrator(policies, executor, ClientFormatter(), admission, budget, pipeline)
+
+    return orchestrator(policies), orchestrator(())
 
 
 def _with_request_timeout(settings: Settings) -> PipelineSettings:
-    """`request_timeout` bounds the wait for each next chunk of a stream too, where it is the shorter limit."""
+    """The pipeline's settings with an idle timeout no longer than `request_timeout`, which also bounds the wait for
+    each next chunk of a stream."""
     pipeline, limit = settings.pipeline, settings.router.request_timeout
     if not pipeline.upstream_idle_timeout or limit < pipeline.upstream_idle_timeout:
         return replace(pipeline, upstream_idle_timeout=limit)
     return pipeline
 
 
-def make_telemetry(settings: Settings, policies: Sequence[LoadedPolicy]) -> Telemetry:
-    said = settings.telemetry
+def _router(settings: Settings, bodies: Bodies, stalls: LoopStalls) -> Router:
+    lookups = Lookups(settings.dns)
+
+    def backend_of(deployment: Deployment) -> Backend:
+        return make_backend(
+            deployment,
+            request_timeout=settings.router.request_timeout,
+            event_limit=settings.pipeline.event_limit,
+            relays_limits=settings.server.relay_rate_limit_headers,
+            lookups=lookups,
+            bodies=bodies,
+        )
+
+    # Without keys, or with one, there is but one caller.
+    several_callers = len(settings.keys) > 1
+    return Router(
+        settings.deployments,
+        settings.router,
+        control=AttemptControl(settings.breakers.upstream, by_caller=several_callers, stalls=stalls),
+        make_backend=backend_of,
+        shared_responses=settings.router.share_stored_responses or not several_callers,
+    )
+
+
+def make_telemetry(
+    settings: Settings,
+    policies: Sequence[LoadedPolicy],
+    *,
+    log_stream: TextIO | None = None,
+    span_exporter: SpanExporter | None = None,
+) -> Telemetry:
+    """Telemetry for these settings. Log lines go to `log_stream`, by default to stderr; a given `span_exporter` gets
+    each span as it ends, and takes the place of the exporter that the environment asks for."""
+    options = settings.telemetry
     return setup(
         TelemetryOptions(
-            boundary_events=said.boundary_events,
-            capture_content=said.capture_content,
-            propagate_traceparent=said.propagate_traceparent,
-            otlp_encoder=said.otlp_encoder,
-            log_level=said.log_level,
+            boundary_events=options.boundary_events,
+            capture_content=options.capture_content,
+            propagate_traceparent=options.propagate_traceparent,
+            log_level=options.log_level,
         ),
         models=[(deployment.model_name, deployment.provider) for deployment in settings.deployments],
         policies=[loaded.name for loaded in policies],
         secrets=secrets_of(settings),
-        log_stream=sys.stderr,
+        log_stream=log_stream or sys.stderr,
+        span_exporter=span_exporter,
     )
 
 
 def secrets_of(settings: Settings) -> list[str]:
-    """Every configured key, so that none of them leaves by a log line or a span."""
-    keys = [deployment.params.get("api_key") for deployment in settings.deployments]
-    return [*settings.keys, *{key for key in keys if isinstance(key, str)}]
+    """Every configured key and password, so that logs and spans can be scrubbed of them."""
+    keys = [value for deployment in settings.deployments for value in _secrets_among(deployment.params)]
+    bases = [base_of(one.params) for one in settings.deployments]
+    in_addresses = [password for base in bases for password in passwords(base)]
+    found = (*settings.keys, settings.server.metrics_token, *keys, *in_addresses)
+    return list(dict.fromkeys(key for key in found if isinstance(key, str)))
+
+
+def _secrets_among(params: Mapping[str, Any]) -> Iterator[object]:
+    """The values whose names say that they are secret, also inside mappings: `extra_headers: {authorization: ...}`."""
+    for name, value in params.items():
+        if isinstance(value, Mapping):
+            yield from _secrets_among(value)
+        elif _SECRET_NAME.search(name.lower()):
+            yield value
 
 
 @asynccontextmanager
-async def _lifespan(gateway: Gateway) -> AsyncIterator[None]:
-    sampler = asyncio.create_task(gateway.telemetry.run())
+async def _lifespan(gateway: Gateway, stalls: LoopStalls) -> AsyncIterator[None]:
+    watches = [asyncio.create_task(gateway.telemetry.run()), asyncio.create_task(stalls.run())]
     try:
         await prepare(gateway.settings.deployments)
         yield
     finally:
-        sampler.cancel()
-        with suppress(asyncio.CancelledError):
-            await sampler
+        for watch in watches:
+            watch.cancel()
+            with suppress(asyncio.CancelledError):
+                await watch
+        gateway.bodies.close()
         await gateway.router.aclose()
         await gateway.telemetry.aclose()
 
 
-def _without_instrumentation() -> str:
-    """The health routes are asked every few seconds."""
+def _excluded_urls() -> str:
+    """A pattern of the URLs of the health routes, which are asked every few seconds."""
     return ",".join(f"^[a-z]+://[^/]+{path}$" for path in sorted(HEALTH_PATHS))

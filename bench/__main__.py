@@ -24,11 +24,11 @@ LIMITS = {
     "burst of 200 chunks, 32 at once": 5.6,
     "50 chunks at 20 ms, 100 at once": 2.5,
 }
-"""Times the floor, of the row `flowspan`: what was measured last on a busy machine, and a third."""
+"""Limits of the row `flowspan`, in multiples of the floor: what was measured last on a busy machine, and a third."""
 QUICK_ROUNDS = 7
 _NOT_MEASURED = {("direct", HELD.name)}
 _SLOW = frozenset({"flowspan, by LiteLLM", "LiteLLM proxy"})
-"""These get a tenth of the load, and a third of the paced one: they cost ten times as much."""
+"""Rows that get a tenth of the load, and a third of the paced one, as they cost ten times as much."""
 
 
 @click.command()
@@ -76,7 +76,7 @@ def _rows(names: Sequence[str]) -> list[Row]:
 async def _measure(
     rows: Sequence[Row], cells: Sequence[Cell], running: dict[str, Server], rounds: int, share: float
 ) -> Results:
-    """Rounds over all rows, cell by cell, in alternating order: what the machine does meanwhile meets all alike."""
+    """Measure all rows in rounds, cell by cell, in alternating order, so that other work of the machine meets all."""
     results: Results = {row.name: {} for row in rows}
     for cell in cells:
         for turn in range(1 if cell is HELD else rounds):
@@ -110,7 +110,7 @@ def _starts(running: dict[str, Server]) -> str:
 
 def _heading() -> str:
     names = ("flowspan", "fastapi", "uvicorn", "uvloop", "aiohttp", "litellm", "tensorzero")
-    versions = ", ".join(f"{name} {said}" for name in names if (said := _version(name)))
+    versions = ", ".join(f"{name} {version}" for name in names if (version := _version(name)))
     now = datetime.now(UTC).strftime("%Y-%m-%d")
     return f"{now}, Python {platform.python_version()}, {_processor()}; {versions}\n"
 

@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from statistics import median
 
-from bench.load import Ask, ask, drive, hold
+from bench.load import RequestKind, ask, drive, hold
 from bench.rows import ANTHROPIC, Row
 from bench.servers import Server
 
@@ -15,7 +15,7 @@ _PROMPT = "The quick brown fox jumps over the lazy dog. " * 2300
 
 @dataclass(frozen=True)
 class Figures:
-    """`cost` in the cell's unit; delays in seconds, of the answer's first byte and of each chunk on its way."""
+    """One measurement: `cost` in the cell's unit; delays in seconds, of the first byte and of each chunk."""
 
     cost: float
     first_byte: float | None = None
@@ -34,7 +34,7 @@ class Cell:
     chunks: int = 0
     prompt: str = "hi"
     pause: float = 0
-    """Seconds between the chunks of a paced stream, each of which tells when it was sent."""
+    """Seconds between the chunks of a paced stream, each of which holds the time of its sending."""
 
     @property
     def is_paced(self) -> bool:
@@ -42,12 +42,12 @@ class Cell:
 
     @property
     def seconds(self) -> float:
-        """How long a paced stream takes."""
+        """Seconds that a paced stream takes."""
         return self.pause * self.chunks
 
 
 HELD = Cell("500 held streams", "KB/stream", "bench-hold", 500, 500, True)
-"""First and once: memory that an earlier load has left free would be used again, and not be counted."""
+"""The cell that measures memory, first and once: memory that an earlier load left free would not be counted."""
 SMALL = Cell("small JSON, 32 at once", "us/request", "bench-20", 4000, 32)
 PACED = Cell("50 chunks at 20 ms, 100 at once", "us/chunk", "bench-50-20", 500, 100, True, 50, pause=0.02)
 CELLS = (
@@ -81,7 +81,7 @@ async def measure(cell: Cell, row: Row, server: Server, share: float = 1.0) -> F
     )
 
 
-def _ask(cell: Cell, row: Row) -> Ask:
+def _ask(cell: Cell, row: Row) -> RequestKind:
     body = {
         "model": row.prefix + cell.model,
         "messages": [{"role": "user", "content": cell.prompt}],
@@ -92,7 +92,7 @@ def _ask(cell: Cell, row: Row) -> Ask:
     return ask(row.path, json.dumps(body).encode(), ending, cell.chunks)
 
 
-async def _memory(server: Server, what: Ask, count: int) -> float:
+async def _memory(server: Server, what: RequestKind, count: int) -> float:
     for connection in await hold(server.port, what, 20):
         connection.close()
     await asyncio.sleep(1)

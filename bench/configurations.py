@@ -10,8 +10,10 @@ MODELS = ("bench-20", "bench-50-20", "bench-200", "bench-hold")
 
 
 def command(row: Row, port: int, upstream: int, file: Path, models: Sequence[str], keys: int) -> list[str]:
-    """What starts the row's gateway on `port` before the provider on port `upstream`; its configuration is written to
-    `file`, with another suffix where its gateway wants one."""
+    """The command that starts the row's gateway on `port` before the provider on port `upstream`.
+
+    Its configuration is written to `file`, with another suffix where its gateway wants one.
+    """
     url = f"http://127.0.0.1:{upstream}"
     match row.kind:
         case "floor":
@@ -35,8 +37,8 @@ def command(row: Row, port: int, upstream: int, file: Path, models: Sequence[str
 def _configuration(row: Row, url: str, models: Sequence[str], keys: int) -> str:
     with_litellm = row.prefix == "litellm-"
     keyed = ", ".join(f"key-of-a-caller-{number:06}" for number in range(keys))
-    said = "\n".join(f"  {line}" for line in (row.settings, f"keys: [bench, {keyed}]" if keys else "") if line)
-    return _model_list(url, models, with_litellm) + (f"gateway:\n{said}\n" if said else "")
+    settings = "\n".join(f"  {line}" for line in (row.settings, f"keys: [bench, {keyed}]" if keys else "") if line)
+    return _model_list(url, models, with_litellm) + (f"gateway:\n{settings}\n" if settings else "")
 
 
 def _model_list(url: str, models: Sequence[str], with_litellm: bool) -> str:

@@ -27,7 +27,7 @@ _ROUNDS = 3
 
 @dataclass(frozen=True)
 class Curve:
-    """`points` are (how much of it, cost in `unit`, resident MB of the gateway afterwards)."""
+    """A series of measurements: `points` are (size, cost in `unit`, resident MB of the gateway afterwards)."""
 
     title: str
     unit: str

@@ -1,4 +1,4 @@
-"""Clients made of raw sockets: cheap, so as not to be the limit, and strict: each answer has to be whole."""
+"""Clients made of raw sockets: cheap, so as not to be the limit, and strict: each response has to be complete."""
 
 import asyncio
 import re
@@ -10,15 +10,15 @@ from typing import cast
 _STAMP = re.compile(rb"t=(\d{6,})")
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
 _LATEST = 120.0
-"""Seconds for one answer."""
+"""Seconds that one response may take."""
 
 
 class Incomplete(Exception):
-    """An answer that is not what was asked for."""
+    """A response was incomplete or not the expected one."""
 
 
 @dataclass(frozen=True)
-class Ask:
+class RequestKind:
     """One kind of request: `ending` is how its body has to end, `chunks` how many stamped ones are in it."""
 
     request: bytes
@@ -28,22 +28,24 @@ class Ask:
 
 @dataclass
 class Seen:
-    """Seconds: from request to first byte, and from a chunk's sending by the mock to its coming here."""
+    """Delays in seconds: from request to first byte, and from a chunk's sending by the mock to its arrival here."""
 
     first_bytes: list[float] = field(default_factory=list)
     delays: list[float] = field(default_factory=list)
 
 
-def ask(path: str, body: bytes, ending: bytes, chunks: int = 0) -> Ask:
+def ask(path: str, body: bytes, ending: bytes, chunks: int = 0) -> RequestKind:
     head = (
         f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\naccept: */*\r\n"
         f"anthropic-version: 2023-06-01\r\nauthorization: Bearer bench\r\nuser-agent: bench\r\n"
         f"content-length: {len(body)}\r\n\r\n"
     )
-    return Ask(head.encode() + body, ending, chunks)
+    return RequestKind(head.encode() + body, ending, chunks)
 
 
-async def drive(port: int, what: Ask, count: int, at_once: int, *, stamped: bool = False, spread: float = 0) -> Seen:
+async def drive(
+    port: int, what: RequestKind, count: int, at_once: int, *, stamped: bool = False, spread: float = 0
+) -> Seen:
     """`count` requests, `at_once` of them at any time, on connections that are kept. The clients begin within `spread`
     seconds: paced streams that began all at once would begin, go on and end all at once, which strangers do not."""
     seen = Seen()
@@ -54,8 +56,8 @@ async def drive(port: int, what: Ask, count: int, at_once: int, *, stamped: bool
     return seen
 
 
-async def hold(port: int, what: Ask, count: int) -> list[asyncio.BaseTransport]:
-    """So many streams, each open with its first chunk read; the caller closes them."""
+async def hold(port: int, what: RequestKind, count: int) -> list[asyncio.BaseTransport]:
+    """Open `count` streams and read the first chunk of each; the caller closes them."""
     connections = [await _connect(port) for _ in range(count)]
     for connection in connections:
         connection.send(what, Seen(), stamped=False, until=b"t=")
@@ -63,7 +65,9 @@ async def hold(port: int, what: Ask, count: int) -> list[asyncio.BaseTransport]:
     return [connection.transport for connection in connections]
 
 
-async def _client(port: int, what: Ask, left: Iterator[int], seen: Seen, stamped: bool, begin_after: float) -> None:
+async def _client(
+    port: int, what: RequestKind, left: Iterator[int], seen: Seen, stamped: bool, begin_after: float
+) -> None:
     connection: _Connection | None = None
     await asyncio.sleep(begin_after)
     for _ in left:
@@ -95,8 +99,8 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
 
-    def send(self, what: Ask, seen: Seen, stamped: bool, until: bytes = b"") -> None:
-        """`done` when the answer is whole, or has `until` in it."""
+    def send(self, what: RequestKind, seen: Seen, stamped: bool, until: bytes = b"") -> None:
+        """A connection that reads one response. `done` is set when it is complete, or has `until` in it."""
         self.done = asyncio.get_running_loop().create_future()
         self._what, self._seen, self._stamped, self._until = what, seen, stamped, until
         self._data.clear()

@@ -1,4 +1,4 @@
-"""What a process and its children use, as Linux tells it."""
+"""What a process and its children use, from Linux's counters."""
 
 import os
 import time
@@ -8,7 +8,7 @@ _CPUCLOCK_SCHED = 2
 
 
 def tree(pid: int) -> list[int]:
-    """The process, and all that it started."""
+    """The ids of a process and of all that it started."""
     found = [pid]
     for parent in found:
         try:
@@ -20,7 +20,7 @@ def tree(pid: int) -> list[int]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Of one process, its ended threads included, by the kernel's clock for it (clock_getcpuclockid)."""
+    """CPU seconds of a process, ended threads included, by the kernel's clock for it (clock_getcpuclockid)."""
     return time.clock_gettime((~pid << 3) | _CPUCLOCK_SCHED)
 
 

@@ -6,12 +6,12 @@ from statistics import median
 from bench.cells import CELLS, Cell, Figures
 
 Results = dict[str, dict[str, list[Figures]]]
-"""By row, then by cell, each round's figures."""
+"""Each round's measurements, by row and by cell."""
 FLOOR = "floor"
 
 
 def table(results: Results, cells: Sequence[Cell] = CELLS) -> str:
-    """Markdown: a row for each gateway, a column for each cell."""
+    """The table as Markdown: a row for each gateway, a column for each cell."""
     heads = ["", *(f"{cell.name}, {cell.unit}" for cell in cells)]
     lines = [_line(heads), _line("---" for _ in heads)]
     for name, by_cell in results.items():
@@ -20,7 +20,7 @@ def table(results: Results, cells: Sequence[Cell] = CELLS) -> str:
 
 
 def latencies(results: Results, cells: Sequence[Cell] = CELLS) -> str:
-    """Milliseconds: the first byte, and what is added to each chunk, against the row without a gateway."""
+    """The table of delays in milliseconds, of the first byte and of each chunk, beyond the row without a gateway."""
     paced = [cell for cell in cells if cell.is_paced]
     heads = ["", *(f"{cell.name}: {what}, ms" for cell in paced for what in ("first byte", "chunk p50", "chunk p99"))]
     lines = [_line(heads), _line("---" for _ in heads)]
@@ -39,19 +39,19 @@ def cost(results: Results, name: str, cell: str) -> float | None:
 def ratio(results: Results, name: str, cell: str) -> float | None:
     """The median of the rounds' ratios: what is measured in one round saw the same machine."""
     rounds = zip(results.get(name, {}).get(cell, []), results.get(FLOOR, {}).get(cell, []), strict=False)
-    ratios = [own.cost / floor.cost for own, floor in rounds if floor.cost]
+    ratios = [figure.cost / floor.cost for figure, floor in rounds if floor.cost]
     return median(ratios) if ratios else None
 
 
 def _figure(results: Results, name: str, cell: Cell) -> str:
-    own = cost(results, name, cell.name)
-    if own is None:
+    figure = cost(results, name, cell.name)
+    if figure is None:
         return "-"
     rounds = [one.cost for one in results[name][cell.name]]
-    spread = (max(rounds) - min(rounds)) / own / 2 if own else 0.0
+    spread = (max(rounds) - min(rounds)) / figure / 2 if figure else 0.0
     times = ratio(results, name, cell.name)
     beside = f" ({times:.2f} x)" if times is not None and name != FLOOR else ""
-    return f"{own:.3g}{beside} ± {spread:.0%}"
+    return f"{figure:.3g}{beside} ± {spread:.0%}"
 
 
 def _delays(rounds: Sequence[Figures]) -> list[str]:
@@ -63,7 +63,7 @@ def _delays(rounds: Sequence[Figures]) -> list[str]:
         [one.chunk_p99 for one in rounds],
     ]
     return [
-        f"{median(said) * 1000:.2f}" if (said := [v for v in column if v is not None]) else "" for column in columns
+        f"{median(values) * 1000:.2f}" if (values := [v for v in column if v is not None]) else "" for column in columns
     ]
 
 

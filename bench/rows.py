@@ -9,8 +9,8 @@ CHAT, ANTHROPIC, TENSORZERO = "/v1/chat/completions", "/v1/messages", "/openai/v
 
 @dataclass(frozen=True)
 class Row:
-    """`kind` says what is started; `settings` is the `gateway` section of our configuration, `environment` is added.
-    Requests ask `path` (by which the dialect is known) for `model` and a suffix."""
+    """One row. `kind` says what is started; `settings` is the `gateway` section of our configuration; `environment` is
+    added. Requests ask `path` (by which the dialect is known) for `model` and a suffix."""
 
     name: str
     kind: str
@@ -28,7 +28,7 @@ LITELLM = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
     "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",
 }
-"""No network for its start, and no key, as for all others."""
+"""Settings that let it start without network and key, as all others do."""
 QUIET = "telemetry: {log_level: warning}"
 
 ROWS = (

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from bench.rows import Row
 
 GATEWAY_CORE, LOAD_CORE = 0, 1
 _START_LIMIT = 90.0
-"""Seconds."""
+"""Seconds that a gateway may take to start."""
 
 
 @dataclass
@@ -70,7 +71,7 @@ class Servers:
         file = folder / f"{port}.yaml"
         starting = command(row, port, self.upstream, file, self._models, self._keys)
         began = time.monotonic()
-        environment = {name: said.format(upstream=self.upstream) for name, said in row.environment.items()}
+        environment = {name: value.format(upstream=self.upstream) for name, value in row.environment.items()}
         pid = self._start(starting, GATEWAY_CORE, environment)
         if row.kind == "tensorzero":
             port = _announced(file.with_suffix(".port"))
@@ -123,7 +124,7 @@ def _wait_until_ready(port: int, pid: int) -> None:
 
 
 async def _answers(port: int) -> bool:
-    """Any answer to a probe will do: a gateway that listens before it is ready says so by its status."""
+    """Whether the gateway is ready: any status but 503, which one that listens before it is ready answers with."""
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
     except OSError:
@@ -139,7 +140,8 @@ async def _answers(port: int) -> bool:
 
 
 def _end(child: "subprocess.Popen[bytes]") -> None:
-    child.terminate()
+    # Not SIGTERM: a gateway would serve on for a while.
+    child.send_signal(signal.SIGINT)
     try:
         child.wait(10)
     except subprocess.TimeoutExpired:

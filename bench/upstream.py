@@ -69,7 +69,7 @@ class Dialect:
         self._bursts: dict[int, bytes] = {}
 
     def burst(self, chunks: int) -> bytes:
-        """A stream that comes all at once."""
+        """A stream that is sent all at once."""
         if chunks not in self._bursts:
             body = self.start + b"".join(self.chunk % number for number in range(chunks)) + self.end
             self._bursts[chunks] = _HEAD % (b"text/event-stream", len(body)) + body
@@ -127,7 +127,7 @@ class Upstream(asyncio.Protocol):
             self._pace(dialect, int(chunks), int(pause) / 1000, self._loop.time())
 
     def _pace(self, dialect: Dialect, left: int, pause: float, due: float) -> None:
-        """Each chunk at its own time, however late the one before was."""
+        """Send each chunk at its own time, however late the one before was."""
         if self._transport is None:
             return
         if left:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from dashboards.promql import Known, family, known_series, problems, selectors
 from dashboards.queries import Query
-from telemetry.names import METRICS, PROCESS, MetricSpec
+from telemetry.names.metrics import METRICS, PROCESS, MetricSpec
 
 
 def families(queries: Sequence[Query]) -> dict[Query, set[str]]:
@@ -16,7 +16,7 @@ def families(queries: Sequence[Query]) -> dict[Query, set[str]]:
 
 
 def broken(queries: Sequence[Query], specs: Iterable[MetricSpec] = (*METRICS, *PROCESS)) -> list[str]:
-    """A line for each place that names a metric or a label which is not there, and for what rests on such a place."""
+    """One line for each query that names a metric or label which does not exist, or rests on such a query."""
     known = known_series(specs) | {query.where: frozenset[str]() for query in queries if query.kind == "record"}
     wrong = {
         query: found for query in queries if query.source == "prometheus" and (found := problems(query.text, known))

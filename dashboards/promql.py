@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from promql_parser import AggregateExpr, BinaryExpr, Expr, VectorSelector, parse, walk
 
-from telemetry.names import METRICS, PROCESS, MetricSpec
+from telemetry.names.metrics import METRICS, PROCESS, MetricSpec
 
 Known = Mapping[str, frozenset[str]]
-"""Names of series with the labels they may have."""
+"""The labels that each series may have, by its name."""
 
 _SCRAPED = frozenset({"instance", "job"})
-"""What Prometheus itself adds to all that it scrapes."""
+"""Labels that Prometheus adds to all that it scrapes."""
 _GRAFANA = {"$__rate_interval": "1m", "$__range": "1h", "$__interval": "1m"}
 
 
@@ -23,7 +23,7 @@ class Selector:
 
 
 def known_series(specs: Iterable[MetricSpec] = (*METRICS, *PROCESS)) -> dict[str, frozenset[str]]:
-    """As they are in Prometheus: a histogram is three."""
+    """The series in Prometheus, where a histogram is three."""
     known = {"up": _SCRAPED, "ALERTS": _SCRAPED | {"alertname", "alertstate"}}
     for spec in specs:
         labels = _SCRAPED | set(spec.labels)
@@ -35,7 +35,7 @@ def known_series(specs: Iterable[MetricSpec] = (*METRICS, *PROCESS)) -> dict[str
 
 
 def family(series: str) -> str:
-    """The metric that a series belongs to: of a histogram's parts the histogram."""
+    """The metric that a series belongs to, as `x` for `x_bucket`."""
     histograms = {spec.name for spec in METRICS if spec.kind == "histogram"}
     without = re.sub(r"_(bucket|sum|count)$", "", series)
     return without if without in histograms else series
@@ -46,7 +46,7 @@ def selectors(query: str) -> list[Selector]:
 
 
 def problems(query: str, known: Known) -> list[str]:
-    """Every metric and label of the query that is not there."""
+    """One line for each metric and label of the query that does not exist."""
     try:
         tree = _parsed(query)
     except ValueError as error:

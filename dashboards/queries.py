@@ -21,7 +21,7 @@ Kind = Literal["panel", "annotation", "variable", "link", "alert", "record"]
 
 @dataclass(frozen=True)
 class Query:
-    """`where` names the dashboard and the panel, or the rule."""
+    """One query. `where` names the dashboard and the panel, or the rule."""
 
     kind: Kind
     where: str
@@ -32,12 +32,12 @@ class Query:
 
 
 def read_dashboards() -> dict[str, dict[str, Any]]:
-    """By the name of their file."""
+    """The committed dashboards, by the name of their file."""
     return {path.name: json.loads(path.read_text()) for path in sorted(GRAFANA.glob("*.json"))}
 
 
 def read_rules() -> list[dict[str, Any]]:
-    """Of all files, in order."""
+    """The queries of all files, in order."""
     groups = [group for path in RULE_FILES for group in yaml.safe_load(path.read_text())["groups"]]
     return [rule for group in groups for rule in group["rules"]]
 
@@ -57,13 +57,13 @@ def queries_of(dashboard: dict[str, Any]) -> list[Query]:
 
 
 def _values(variable: dict[str, Any]) -> str:
-    """`label_values(metric, label)` is Grafana's; this asks Prometheus for the same."""
+    """A query of Prometheus for what Grafana's `label_values(metric, label)` returns."""
     asked = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["definition"])
     return f"count by ({asked[2]}) ({asked[1]})" if asked else variable["definition"]
 
 
 def panels_of(dashboard: dict[str, Any]) -> list[dict[str, Any]]:
-    """Without the rows, which only head them."""
+    """The panels of a dashboard, without the rows that head them."""
     return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
 
 
@@ -101,5 +101,5 @@ def _of_rule(rule: dict[str, Any]) -> Query:
 
 
 def users(queries: Sequence[Query], kind: Kind) -> list[str]:
-    """The places of one kind, each once."""
+    """Where queries of one kind stand, each place once."""
     return list(dict.fromkeys(query.where for query in queries if query.kind == kind))

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 
 from dashboards.checks import families
-from dashboards.glossary import ATTRIBUTES, EVENTS, SPANS
 from dashboards.queries import Kind, Query, users
-from telemetry.names import METRICS, PROCESS, MetricSpec
+from telemetry.names.metrics import METRICS, PROCESS, MetricSpec
+from telemetry.names.spans import ATTRIBUTES, EVENTS, SPANS
 
 _UNITS = {"seconds": "s", "bytes": "bytes", "usd": "USD", "items": "items", "ratio": "0..1", "usage": "tokens"}
 _USERS: tuple[tuple[str, Kind], ...] = (
@@ -16,7 +16,7 @@ _USERS: tuple[tuple[str, Kind], ...] = (
 )
 _INTRODUCTION = """# Telemetry reference
 
-What the gateway emits, and who lives on it. Written by `python -m dashboards` from `telemetry/names.py`, the dashboards
+What the gateway emits, and who lives on it. Written by `python -m dashboards` from `telemetry/names`, the dashboards
 and the rules; a test holds it to them. Labels are bounded: models, providers and policies are configured ones or
 `other`, everything else is of a fixed set. Ids and keys are never labels. Prometheus adds `instance` and `job`.
 
@@ -43,7 +43,7 @@ The boundaries of a transaction, as events of its span, as log records (`boundar
 
 
 def document(queries: Sequence[Query]) -> str:
-    """Markdown."""
+    """The whole page, as Markdown."""
     by_metric = _by_metric(queries)
     parts = [_INTRODUCTION]
     parts += [_metric(spec, by_metric.get(spec.name, [])) for spec in (*METRICS, *PROCESS)]
@@ -55,7 +55,7 @@ def document(queries: Sequence[Query]) -> str:
 
 
 def unit_of(spec: MetricSpec) -> str:
-    """As the name tells it; empty for what is counted in ones."""
+    """The unit in a metric's name; empty for what is counted in ones."""
     words = spec.name.removesuffix("_total").split("_")
     return next((unit for word, unit in _UNITS.items() if word in words), "")
 
@@ -75,7 +75,7 @@ def _metric(spec: MetricSpec, used: Sequence[Query]) -> str:
     lines.append(f"- {spec.kind}{unit}; labels: {labels}")
     if spec.buckets:
         lines.append(f"- buckets: {' '.join(f'{bound:g}' for bound in spec.buckets)}")
-    lines += [f"- {title}: {'; '.join(places)}" for title, kind in _USERS if (places := users(used, kind))]
+    lines += [f"- {title}: {'; '.join(found)}" for title, kind in _USERS if (found := users(used, kind))]
     return "\n".join(lines) + "\n"
 
 

@@ -1,0 +1,46 @@
+"""What the gateway tells of itself: metrics, spans and log lines. `app` says what happened; this decides what is told.
+
+process ............ `setup` builds a process's telemetry, which opens transactions
+transaction/ ....... one transaction: its trace, attempts, policies, queues, breakers, and its one end
+recording/ ......... what it measures while it runs; integers and times, no output
+live/ .............. the open transactions: sampled once a second, and a snapshot
+traces/ metrics/ logs/ ... where it goes
+export, otlp ....... batches to a collector
+names .............. the only home of what users see: metrics, attributes, events, labels
+redact, key_shapes, exceptions, hosts, guard ... what may be told, and to whom
+"""
+
+from telemetry.live.streams import QueueView, Snapshot, StreamView
+from telemetry.metrics.exposition import MetricsServer
+from telemetry.metrics.registry import ConnectionMetrics
+from telemetry.process import Telemetry, setup
+from telemetry.recording.ledger import TimeLedger
+from telemetry.recording.queue_stats import QueueStats
+from telemetry.redact import Scrubber
+from telemetry.traces.http import HttpRequest
+from telemetry.transaction.attempts import Attempt, AttemptTarget, AttemptTelemetry
+from telemetry.transaction.breakers import BreakerTelemetry
+from telemetry.transaction.context import ObservabilityContext
+from telemetry.transaction.policies import PolicyTelemetry
+from telemetry.transaction.services import TelemetryOptions
+
+__all__ = [
+    "Attempt",
+    "AttemptTarget",
+    "AttemptTelemetry",
+    "BreakerTelemetry",
+    "ConnectionMetrics",
+    "HttpRequest",
+    "MetricsServer",
+    "ObservabilityContext",
+    "PolicyTelemetry",
+    "QueueStats",
+    "QueueView",
+    "Scrubber",
+    "Snapshot",
+    "StreamView",
+    "Telemetry",
+    "TelemetryOptions",
+    "TimeLedger",
+    "setup",
+]

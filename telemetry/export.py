@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-from telemetry.metrics import ExportMetrics
+from telemetry.metrics.registry import ExportMetrics
 from telemetry.names import DropReason, Signal
 
 _log = logging.getLogger(__name__)
@@ -19,7 +19,8 @@ T = TypeVar("T")
 
 
 class Batcher(Generic[T]):
-    """`send` takes a batch and says whether it arrived; what it raises counts as a failure."""
+    """A bounded queue with a thread that empties it. `send` takes a batch and returns whether it arrived; what it
+    raises counts as a failure."""
 
     def __init__(
         self,
@@ -64,18 +65,18 @@ class Batcher(Generic[T]):
 
     @property
     def is_stuck(self) -> bool:
-        """Closed, while a batch was under way that its receiver does not take."""
+        """Whether it was closed while its receiver did not take a batch."""
         return self._abandoned
 
     def wake(self) -> None:
-        """Send what waits without waiting for more."""
+        """Send what is queued without waiting for a full batch or the next turn."""
         self._awake.set()
 
     def waiting(self) -> int:
         return len(self._queue)
 
     def close(self, timeout: float) -> None:
-        """Send what is left, `timeout` seconds at most. Further calls change nothing."""
+        """Send what is left, for `timeout` seconds at most. Further calls change nothing."""
         if self._closing:
             return
         self._closing = True

@@ -12,17 +12,18 @@ _log = logging.getLogger(__name__)
 
 
 class Defects:
-    """`count` is called for each; the log has the first of each place only, so that a hot path cannot flood it."""
+    """Counts failures of telemetry itself by calling `count`, and logs the first of each kind: a hot path cannot flood
+    the log."""
 
     def __init__(self, count: Callable[[], None]) -> None:
         self._count = count
         self._seen: set[str] = set()
 
-    def note(self, place: str, error: Exception | None = None) -> None:
+    def note(self, what: str, error: Exception | None = None) -> None:
         self._count()
-        if place not in self._seen:
-            self._seen.add(place)
-            _log.error("telemetry failed: %s", place, exc_info=error)
+        if what not in self._seen:
+            self._seen.add(what)
+            _log.error("telemetry failed: %s", what, exc_info=error)
 
 
 class _HasDefects(Protocol):
@@ -35,7 +36,7 @@ P = ParamSpec("P")
 
 
 def guarded(method: Callable[Concatenate[Self, P], None]) -> Callable[Concatenate[Self, P], None]:
-    """For methods that only tell telemetry something: the caller goes on as if nothing had happened."""
+    """Decorate a method that only records: what it raises is noted in `self.defects`, and the caller goes on."""
 
     @wraps(method)
     def call(self: Self, /, *args: P.args, **kwargs: P.kwargs) -> None:

@@ -6,34 +6,29 @@ it is decided whether there is one, and how much may wait for it (OTEL_BSP_*, OT
 
 import logging
 import os
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any, Literal
+from typing import Literal
 
 from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk.resources import Resource
 
 from telemetry.export import Batcher
-from telemetry.metrics import ExportMetrics
+from telemetry.metrics.registry import ExportMetrics
 from telemetry.names import Signal
-from telemetry.otlp_encoding import EndedSpan, encode
-from telemetry.sdk_spans import as_readable
+from telemetry.traces.otlp_encoding import EncodedSpan, EndedSpan, encode
 
-Encoder = Literal["lean", "sdk"]
-"""Who encodes spans: we, or the SDK's exporter, which takes ten times as long."""
 _log = logging.getLogger(__name__)
 
 
 class SpanExport:
-    """Spans wait in the form that `encode` gives them."""
+    """Encodes spans as they end, and batches what it encoded."""
 
-    def __init__(self, encode: Callable[[EndedSpan], Any], batcher: Batcher[Any]) -> None:
+    def __init__(self, batcher: Batcher[EncodedSpan]) -> None:
         self.batcher = batcher
-        self._encode = encode
 
     def offer(self, span: EndedSpan) -> None:
-        self.batcher.offer(self._encode(span))
+        self.batcher.offer(encode(span))
 
 
 @dataclass(frozen=True)
@@ -50,7 +45,7 @@ class Exports:
         return waiting
 
     def close(self, timeout: float) -> None:
-        """Both have the same time: a collector that takes neither costs it once."""
+        """Send what is left of both, within one `timeout` in seconds."""
         deadline = monotonic() + timeout
         if self.logs is not None:
             self.logs.wake()
@@ -65,17 +60,15 @@ def sdk_disabled() -> bool:
 
 
 def logs_asked_for() -> bool:
-    """Whether the process's log lines go to the collector too; an endpoint alone asks for none of them."""
+    """Whether the process's log lines go to the collector too, which takes OTEL_LOGS_EXPORTER=otlp."""
     return os.environ.get("OTEL_LOGS_EXPORTER", "").strip().lower() == "otlp"
 
 
-def exports_from_environment(
-    metrics: ExportMetrics, resource: Resource, *, with_logs: bool, encoder: Encoder = "lean"
-) -> Exports:
+def exports_from_environment(metrics: ExportMetrics, resource: Resource, *, with_logs: bool) -> Exports:
     if sdk_disabled():
         return Exports()
     return Exports(
-        _spans(metrics, resource, encoder) if _wanted("TRACES") else None,
+        _spans(metrics, resource) if _wanted("TRACES") else None,
         _logs(metrics) if with_logs and _wanted("LOGS") else None,
     )
 
@@ -100,26 +93,20 @@ def _check_protocol(signal: str) -> None:
         _log.warning("OTLP by %s is not supported: %s go out as http/protobuf", protocol, signal.lower())
 
 
-def _spans(metrics: ExportMetrics, resource: Resource, encoder: Encoder) -> SpanExport:
-    from telemetry.span_exporters import LeanSpanExporter, SdkSpanExporter
+def _spans(metrics: ExportMetrics, resource: Resource) -> SpanExport:
+    from telemetry.traces.exporter import EncodedSpanExporter
 
-    if encoder == "lean":
-        lean = LeanSpanExporter()
-        return SpanExport(encode, _batcher(lambda spans: lean.send(spans, resource), lean.shutdown, metrics))
-    sdk = SdkSpanExporter()
-    return SpanExport(as_readable, _batcher(sdk.send, sdk.shutdown, metrics))
-
-
-def _batcher(send: Callable[[Sequence[Any]], bool], abort: Callable[[], None], metrics: ExportMetrics) -> Batcher[Any]:
-    return Batcher(
-        send,
+    exporter = EncodedSpanExporter()
+    batcher: Batcher[EncodedSpan] = Batcher(
+        lambda batch: exporter.send(batch, resource),
         "traces",
         metrics,
         queue_size=_number("OTEL_BSP_MAX_QUEUE_SIZE", 2048),
         batch_size=_number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512),
         delay=_number("OTEL_BSP_SCHEDULE_DELAY", 5000) / 1000,
-        abort=abort,
+        abort=exporter.shutdown,
     )
+    return SpanExport(batcher)
 
 
 def _logs(metrics: ExportMetrics) -> Batcher[ReadableLogRecord]:

@@ -9,9 +9,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from telemetry import key_shapes
+
 MARK = "[redacted]"
+TEXT_LIMIT = 8192
+"""Characters of a text in a span or a log line, unless the operator says otherwise."""
 _SHORTEST_SECRET = 6
-"""A configured secret shorter than this is not looked for: it would blot out ordinary words."""
+"""A configured secret shorter than this is not looked for: it would remove ordinary words."""
 _LONGEST_SECRET = 4096
 _WORTH_KNOWING = 128
 _KNOWN_AT_MOST = 4096
@@ -20,7 +24,7 @@ _KNOWN_AT_MOST = 4096
 
 @dataclass(frozen=True)
 class _Rule:
-    """One of `hints`, in lower case, is in every text that `pattern` matches: they are much cheaper to look for."""
+    """A pattern of keys. Texts that it matches have one of `hints`, in lower case, which are cheaper to look for."""
 
     hints: tuple[str, ...]
     pattern: re.Pattern[str]
@@ -32,40 +36,36 @@ def _rule(hints: str, pattern: str) -> _Rule:
 
 _NAMES = "|".join(
     (
-        r"authorization",
-        r"(?:api|access|master|private|subscription)[-_]?key(?:[-_]?id)?",
-        r"(?:api|access|auth|refresh|id|session|security)[-_]?token",
-        r"secret(?:[-_]\w{1,20})?",
-        r"passw(?:or)?d",
-        r"credentials?",
-        r"(?<=[?&])(?:key|token|sig|signature|code)",
+        *(name.replace(" ", "[-_]?") for name in key_shapes.NAMES),
+        r"secret[-_]\w{1,20}",
+        rf"(?<![A-Za-z0-9_])(?:{'|'.join(key_shapes.WHOLE_NAMES)})",
+        rf"(?<=[?&])(?:{'|'.join(key_shapes.QUERY_NAMES)})",
     )
 )
-_QUOTE = r"\\{0,3}[\"']?"
-_ASSIGNED = rf"(?:{_NAMES}){_QUOTE}\s{{0,4}}[:=]\s{{0,4}}+{_QUOTE}(?:(?:bearer|basic)\s{{1,4}}+)?+"
+_ASSIGNED = rf"(?:{_NAMES}){key_shapes.QUOTE}\s{{0,4}}[:=]\s{{0,4}}+{key_shapes.QUOTE}(?:(?:bearer|basic)\s{{1,4}}+)?+"
 _RULES = (
-    _rule("private", r"(?s)-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)"),
-    _rule("://", r"(?<=://)[^\s/:@]{1,256}:[^\s/@]{1,256}(?=@)"),
-    _rule("eyj", r"eyJ[\w-]{8,400}\.[\w-]{8,}(?:\.[\w-]*)?"),
-    _rule("sk- sk_ pk- pk_ rk- rk_", r"(?<![A-Za-z])(?:sk|pk|rk)[-_][\w-]{8,}"),
-    _rule("akia asia abia acca", r"(?<![A-Za-z])(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{12,}"),
-    _rule("aiza ya29.", r"(?:AIza|ya29\.)[\w.-]{10,}"),
-    _rule("xox glpat- github_pat_", r"(?:xox[a-z]-|glpat-|github_pat_)[\w-]{8,}"),
-    _rule("ghp_ gho_ ghu_ ghs_ ghr_", r"gh[pousr]_\w{16,}"),
-    _rule(
-        "gsk xai hf_ hf- r8_ r8- pplx nvapi csk tgp fw_ fw- lsv2",
-        r"(?<![A-Za-z])(?:gsk|xai|hf|r8|pplx|nvapi|csk|tgp|fw|lsv2)[-_][\w-]{12,}",
-    ),
+    _rule("private", rf"(?s){key_shapes.PEM_BEGIN}.*?(?:{key_shapes.PEM_END}|\Z)"),
+    _rule("://", r"(?<=://)[^\s/:@]{0,256}:[^\s/@]{1,256}(?=@)"),
+    _rule("eyj", rf"{key_shapes.JWT_BOUNDARY}eyJ[\w-]{{8,}}+\.{key_shapes.JWT_REST}++\.?"),
     _rule("basic", r"(?<![A-Za-z])[Bb]asic\s{1,4}(?=[A-Za-z0-9+/]{0,200}[A-Z0-9=])[A-Za-z0-9+/]{8,}={0,2}"),
-    _rule(
-        "key token secret passw credential authori bearer sig= signature= code=",
-        rf"(?P<before>(?i:{_ASSIGNED}|(?<![a-z])bearer\s{{1,4}}))(?!\[redacted\])[^\s\"',;&}}\]\\]{{4,}}",
-    ),
 )
+_NAMED = re.compile(rf"(?P<before>(?i:{_ASSIGNED}|(?<![a-z])bearer\s{{1,4}}))(?!\[redacted\])[^\s\"',;&}}\]\\]{{4,}}")
+_LEAST = 8
+"""Characters after a key's prefix that are enough to know it: a log may have truncated it."""
+_PREFIXED = {
+    stem: [
+        (
+            shape,
+            re.compile(f"{shape.before}{re.escape(shape.prefix)}([{shape.alphabet}]{{{min(shape.least, _LEAST)},}}+)"),
+        )
+        for shape in shapes
+    ]
+    for stem, shapes in key_shapes.SHAPES_OF.items()
+}
 
 
 class Scrubber:
-    """`secrets` are blotted out wherever they stand, whatever they look like."""
+    """Removes keys from texts. `secrets` are removed whatever they look like."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         known = sorted({secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}, key=len, reverse=True)
@@ -88,28 +88,54 @@ class Scrubber:
     def _scrub(self, text: str) -> str:
         if self._known is not None:
             text = self._known.sub(MARK, text)
+        text = _without_prefixed(text)
         low = text.lower()
         for rule in _RULES:
             for hint in rule.hints:
                 if hint in low:
-                    text = rule.pattern.sub(_blot, text)
+                    text = rule.pattern.sub(MARK, text)
                     break
+        if "secret" in low or key_shapes.CONTEXT.search(text):
+            text = _NAMED.sub(_masked, text)
         return text
 
 
 scrub = Scrubber()
-"""By shape alone."""
+"""Removes keys by their shape alone."""
 
 
-def _blot(match: re.Match[str]) -> str:
-    return (match.groupdict().get("before") or "") + MARK
+def _without_prefixed(text: str) -> str:
+    """A text without the keys that begin with a prefix of their issuer's."""
+    kept: list[str] = []
+    done = 0
+    stem = key_shapes.next_stem(text, 0)
+    while stem is not None:
+        start, end = stem
+        if start >= done and (key := _prefixed_key(text, start, end)):
+            kept += (text[done:start], MARK)
+            done = end = key.end()
+        stem = key_shapes.next_stem(text, end)
+    return "".join((*kept, text[done:])) if done else text
+
+
+def _prefixed_key(text: str, start: int, end: int) -> re.Match[str] | None:
+    for shape, pattern in _PREFIXED[text[start:end]]:
+        if text.startswith(shape.prefix, start):
+            key = pattern.match(text, start)
+            is_name = key and shape.name_like and ("-" in key[1] or "_" in key[1]) and key_shapes.is_words(key[1])
+            return None if is_name else key
+    return None
+
+
+def _masked(match: re.Match[str]) -> str:
+    return f"{match['before']}{MARK}"
 
 
 def bounded(text: str, limit: int) -> str:
-    """At most `limit` characters, the last one an ellipsis where something was cut off."""
+    """A text of at most `limit` characters, the last one an ellipsis where something was cut off."""
     return text if len(text) <= limit else (text[: limit - 1] + "…")[:limit]
 
 
 def clean(scrubber: Scrubber, text: str, limit: int) -> str:
-    """Scrubbed and bounded. Looks a little past the limit, so that no key is cut to a shape that is not known."""
+    """A text scrubbed and bounded. It is scrubbed beyond the limit, so that no key is cut to an unknown shape."""
     return bounded(scrubber(bounded(text, limit + _LONGEST_SECRET)), limit)

@@ -95,8 +95,7 @@ class ScriptedUpstream:
     ) -> None:
         assert self._server is not None
         self._server.close()
-        for connection in list(self._connections):
-            connection.drop()
+        self.drop_all()
         await self._server.wait_closed()
 
     @property
@@ -107,6 +106,11 @@ class ScriptedUpstream:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    def drop_all(self) -> None:
+        """Abort every connection that is open; it goes on listening."""
+        for connection in list(self._connections):
+            connection.drop()
 
     async def asked(self) -> Received:
         """The first request, as soon as it is here."""
@@ -187,8 +191,11 @@ class _Connection(asyncio.Protocol):
         self._playing = asyncio.get_running_loop().create_task(self._play(list(script)))
 
     async def _play(self, script: Sequence[Step]) -> None:
+        assert self._transport is not None
         for step in script:
             await self._writable.wait()
+            if self._transport.is_closing():
+                return
             await self._do(step)
 
     async def _do(self, step: Step) -> None:

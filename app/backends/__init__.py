@@ -1,4 +1,4 @@
-"""The way to the providers: `router` finds a deployment for a request and tries, a backend asks it.
+"""The way to the providers: `router` finds a deployment for a request, and a backend asks it.
 
 `simulated` needs no network; `direct` speaks OpenAI's and Anthropic's dialects with whoever serves them; `litellm`
 reaches every other provider that LiteLLM knows, and imports it only where a model needs it.
@@ -7,28 +7,42 @@ reaches every other provider that LiteLLM knows, and imports it only where a mod
 import asyncio
 from collections.abc import Iterable
 
-from app.backends.direct import make_direct, validate_direct
+from app.addresses import base_of, without_credentials
+from app.backends.direct import SharedResources, make_direct, validate_direct
 from app.backends.litellm.loading import load as load_litellm
 from app.backends.router import Backend, Router
 from app.backends.simulated import make_simulated, scenario_of
-from app.settings import Deployment, PipelineSettings
+from app.bodies import Bodies
+from app.lookups import Lookups
+from app.settings import Deployment, DnsSettings, PipelineSettings, ServerSettings
 
 __all__ = ["Backend", "Router", "make_backend", "prepare", "validate"]
 
 
 def make_backend(
-    deployment: Deployment, request_timeout: float = 600.0, event_limit: int = PipelineSettings().event_limit
+    deployment: Deployment,
+    *,
+    request_timeout: float = 600.0,
+    event_limit: int = PipelineSettings().event_limit,
+    lookups: Lookups | None = None,
+    bodies: Bodies | None = None,
+    relays_limits: bool = False,
 ) -> Backend:
-    """`request_timeout` is for a deployment without a timeout of its own; `event_limit`, in bytes, for direct ones."""
+    """Make the backend of a deployment. `request_timeout`, in seconds, is for one without a timeout of its own.
+    Deployments that are asked directly share `lookups` and `bodies`; an event of more than `event_limit` bytes fails
+    its stream, and `relays_limits` keeps what their headers say of rate limits beside their answers."""
     match deployment.backend:
         case "simulated":
             return make_simulated(deployment)
-        case "openai" | "anthropic":
-            return make_direct(deployment, request_timeout, event_limit)
         case "litellm":
             from app.backends.litellm.backend import LiteLLMBackend
 
             return LiteLLMBackend(deployment, request_timeout)
+        case _:
+            lookups = lookups or Lookups(DnsSettings())
+            bodies = bodies or Bodies(ServerSettings().total_body_bytes)
+            shared = SharedResources(request_timeout, event_limit, lookups, bodies, relays_limits)
+            return make_direct(deployment, shared)
 
 
 async def prepare(deployments: Iterable[Deployment]) -> None:
@@ -45,8 +59,11 @@ def validate(deployment: Deployment) -> None:
     model = deployment.model
     if not model or model.endswith("/"):
         raise ValueError(f"{model!r} names no model; expected something like openai/gpt-5")
+    params = deployment.params
     for name in ("model", "messages", "stream", "stream_options"):
-        if name in deployment.params:
+        if name in params:
             raise ValueError(f"{name} belongs to each request and cannot be set for a deployment")
     if deployment.backend != "litellm":
         validate_direct(deployment)
+    elif without_credentials(str(base_of(params) or ""))[1]:
+        raise ValueError("api_base has a user and password, which LiteLLM cannot send; set an authorization header")

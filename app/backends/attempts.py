@@ -1,78 +1,191 @@
 """One attempt on one deployment: its permit, its span, and the limit on its first byte.
 
-However it ends (well, by an error, or because nobody listens any more), breaker and telemetry hear of it exactly once.
+However it ends (well, by an error, or because nobody listens any more), breaker and telemetry are told exactly once. A
+timeout during which the event loop stood still is a `LocalFailure`: the gateway was late, not the provider.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from types import TracebackType
 from typing import Protocol, TypeVar
 
-from app.backends.call_arguments import CallArguments
-from app.errors import GatewayError, UpstreamFailed, UpstreamTimeout, UpstreamTruncated
-from app.limits import Limit
-from app.messages import Batch, ModelResponse, Request
-from telemetry.context import Attempt
+from app.breakers.breaker import Denied
+from app.breakers.deployments import AttemptPermit, DeploymentBreakers
+from app.breakers.reporting import report
+from app.dialects.tool_calls import are_none, parsed_object
+from app.errors import GatewayError, LocalFailure, UpstreamFailed, UpstreamTimeout, UpstreamTruncated
+from app.limits import EXPIRED, Limit
+from app.loop_stalls import LoopStalls
+from app.messages import Batch, ModelResponse, Received, Request, ToolCall
+from app.opened_stream import OpenedStream
+from app.settings import Deployment, UpstreamBreakerSettings
+from telemetry import Attempt, ObservabilityContext
+from telemetry.names import RejectionReason
 
-_Answer = TypeVar("_Answer")
+_T = TypeVar("_T")
+_STALLED_SHARE = 0.1
+"""The share of an attempt's time from which on its timeout is the event loop's fault."""
+_ARGUMENTS_LIMIT = 1 << 20
+"""Characters of one response's calls; of one that has more nothing is counted."""
 
 
 class Backend(Protocol):
     """How one deployment is asked. Errors are leaves of `BackendError`; a stream that ends without its terminal event
     raises `UpstreamTruncated`. Made once per deployment, used by many requests at a time."""
 
-    def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]: ...
+    def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]:
+        """Ask for a stream; closing the generator closes the connection to the provider."""
 
-    async def complete(self, request: Request, attempt: Attempt) -> ModelResponse: ...
+    async def complete(self, request: Request, attempt: Attempt) -> Received:
+        """Ask for a response that is not streamed."""
 
-    async def count_tokens(self, request: Request) -> int: ...
+    async def count_tokens(self, request: Request) -> int:
+        """How many tokens the request has, by the provider or by an estimate."""
 
-    async def aclose(self) -> None: ...
+    async def aclose(self) -> None:
+        """Close all connections."""
 
 
-class Trial:
-    """Enter it and tell it what came; leaving it without an error is success, by cancellation neither that nor failure.
+class AttemptControl:
+    """Whether a deployment may be asked: its breakers, the clock they go by, and what of it the event loop missed.
 
-    `settle` is told the error that ended it, or None.
+    `by_caller`: each caller, known by its key, has breakers of its own, too.
     """
 
-    def __init__(self, attempt: Attempt, settle: Callable[[BaseException | None], None]) -> None:
+    def __init__(
+        self,
+        settings: UpstreamBreakerSettings,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        by_caller: bool = False,
+        stalls: LoopStalls | None = None,
+    ) -> None:
+        self.breakers = DeploymentBreakers(settings, by_caller)
+        self._clock = clock
+        self._stalls = stalls or LoopStalls(clock)
+
+    def refusal(self, deployment: Deployment, caller: str = "") -> RejectionReason | None:
+        """Why a caller would be turned away, if it would. Asking takes no permit."""
+        return self.breakers.refusal(deployment.id, self._clock(), caller)
+
+    def retry_after(self, deployments: Iterable[Deployment], caller: str = "") -> float:
+        """Seconds until the first of them may be tried again."""
+        return self.breakers.retry_after((one.id for one in deployments), self._clock(), caller)
+
+    def admit(
+        self, deployment: Deployment, obs: ObservabilityContext, caller: str = "", stream: bool = False
+    ) -> AttemptPermit | Denied:
+        """Take a permit for one attempt; `record` gives it back."""
+        permit, changes = self.breakers.allow(deployment.id, self._clock(), caller, stream)
+        report(changes, obs)
+        return permit
+
+    def answered(self, permit: AttemptPermit) -> None:
+        """The attempt's response has begun."""
+        self.breakers.answered(permit, self._clock())
+
+    def record(
+        self, permit: AttemptPermit, error: BaseException | None, obs: ObservabilityContext
+    ) -> BaseException | None:
+        """Tell breakers and telemetry how the attempt ended. Returns the error that it is to end with, which is another
+        one where the gateway itself was late."""
+        now = self._clock()
+        stalled = error is not None and self._stalls.seconds_since(permit.begun) > _STALLED_SHARE * (now - permit.begun)
+        if isinstance(error, UpstreamTimeout) and stalled:
+            error = LocalFailure("loop_lag", detail=f"the event loop stood still; {error.message}")
+        changes = self.breakers.record(permit, error, now, stalled)
+        if isinstance(error, LocalFailure):
+            obs.attempts.local_failure(error.kind, error.detail)
+        report(changes, obs)
+        return error
+
+
+class ToolCallChecks:
+    """The arguments of the calls in one response, to count at its end how many are no JSON object.
+
+    They are passed on all the same: what a model wrote is the client's to judge.
+    """
+
+    def __init__(self) -> None:
+        self._pieces: dict[tuple[int, int], list[str]] = {}
+        self._ids: dict[tuple[int, int], str] = {}
+        self._ended: list[list[str]] = []
+        self._size = 0
+
+    def add(self, choice: int, calls: Sequence[ToolCall]) -> None:
+        """Add the calls of a chunk, or of a whole response."""
+        for call in calls:
+            position = choice, call.index
+            if call.id and self._ids.setdefault(position, call.id) != call.id:
+                # Some providers number all of their calls 0.
+                self._ids[position] = call.id
+                self._ended.append(self._pieces.pop(position, []))
+            if call.type == "function" and self._size <= _ARGUMENTS_LIMIT:
+                self._pieces.setdefault(position, []).append(call.function.arguments)
+                self._size += len(call.function.arguments)
+
+    def invalid(self) -> int:
+        """How many calls have arguments that are no object; none at all are an object without fields."""
+        if self._size > _ARGUMENTS_LIMIT:
+            return 0
+        texts = map("".join, [*self._ended, *self._pieces.values()])
+        return sum(not are_none(text) and parsed_object(text) is None for text in texts)
+
+
+class GuardedAttempt:
+    """A `with` block around one attempt. Call `received` with what comes; leaving the block without an error is
+    success. The control may put another error in the place of the one that ended it."""
+
+    def __init__(
+        self, attempt: Attempt, permit: AttemptPermit, control: AttemptControl, obs: ObservabilityContext
+    ) -> None:
         self.attempt = attempt
-        self._settle = settle
+        self._permit = permit
+        self._control = control
+        self._obs = obs
         self._last: ModelResponse | None = None
         self._finish_reasons: dict[int, str] = {}
-        self._calls: CallArguments | None = None
+        self._calls: ToolCallChecks | None = None
 
-    def __enter__(self) -> "Trial":
+    def __enter__(self) -> "GuardedAttempt":
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._settle(error)
+        cause = error
+        if isinstance(error, asyncio.CancelledError) and error.args == (EXPIRED,):
+            # Nobody gave it up: the wait for its next chunk came to its limit.
+            cause = UpstreamTimeout("The provider fell silent.", detail="upstream idle")
+        cause = self._control.record(self._permit, cause, self._obs)
         self._describe()
-        if error is not None:
-            self._fail(error)
+        if cause is not None:
+            self._fail(cause)
         elif self._calls is not None:
             self.attempt.invalid_calls(self._calls.invalid())
         self.attempt.end()
+        if cause is not None and cause is not error:
+            raise cause from error
 
-    def saw(self, *responses: ModelResponse) -> None:
+    def received(self, *received: Received) -> None:
         """Chunks, or the whole response."""
         if self._last is None:
+            self._control.answered(self._permit)
             self.attempt.first_chunk()
-        self._last = responses[-1]
+        self._last = received[-1].chunk
         usage = None
-        for response in responses:
+        for one in received:
+            response = one.chunk
             usage = response.usage or usage
             for choice in response.choices:
                 if choice.finish_reason:
                     self._finish_reasons[choice.index] = choice.finish_reason
-                said = choice.delta or choice.message
-                if said is not None and said.tool_calls:
-                    self._calls = self._calls or CallArguments()
-                    self._calls.add(choice.index, said.tool_calls)
+                message = choice.delta or choice.message
+                if message is not None and message.tool_calls:
+                    self._calls = self._calls or ToolCallChecks()
+                    self._calls.add(choice.index, message.tool_calls)
         if usage is not None:
             self.attempt.usage(usage)
 
@@ -92,29 +205,38 @@ class Trial:
                 self.attempt.fail("internal_error", type(error).__name__)
 
 
-async def streamed(trial: Trial, stream: AsyncGenerator[Batch, None], limit: float) -> AsyncGenerator[Batch, None]:
-    """`limit` is for the first chunk; the pipeline watches over the next ones."""
-    with trial:
+async def opened(guard: GuardedAttempt, stream: AsyncGenerator[Batch, None], limit: float) -> OpenedStream:
+    """Wait `limit` seconds for the first chunks of a deployment's stream, which must not be empty; the pipeline watches
+    over the next ones. The attempt ends with the stream."""
+    batches = _guarded(guard, stream, limit)
+    return OpenedStream(await anext(batches), batches)
+
+
+async def _guarded(
+    guard: GuardedAttempt, stream: AsyncGenerator[Batch, None], limit: float
+) -> AsyncGenerator[Batch, None]:
+    with guard:
         async with aclosing(stream) as batches:
-            first = await within(limit, anext(batches, None))
-            if first is None:
+            batch = await within(limit, anext(batches, None))
+            if batch is None:
                 raise UpstreamTruncated("The provider's stream was empty.")
-            trial.saw(*first)
-            yield first
+            guard.received(*batch)
+            yield batch
             async for batch in batches:
-                trial.saw(*batch)
+                guard.received(*batch)
                 yield batch
 
 
-async def completed(trial: Trial, backend: Backend, request: Request, limit: float) -> ModelResponse:
-    """`limit` is for the whole of it."""
-    with trial:
-        response = await within(limit, backend.complete(request, trial.attempt))
-        trial.saw(response)
+async def completed(guard: GuardedAttempt, backend: Backend, request: Request, limit: float) -> Received:
+    """A deployment's whole response, within `limit` seconds."""
+    with guard:
+        response = await within(limit, backend.complete(request, guard.attempt))
+        guard.received(response)
         return response
 
 
-async def within(seconds: float, answer: Awaitable[_Answer]) -> _Answer:
+async def within(seconds: float, answer: Awaitable[_T]) -> _T:
+    """Wait for a provider; raises UpstreamTimeout after `seconds`."""
     limit = Limit(seconds)
     try:
         with limit:

@@ -1,15 +1,19 @@
-"""Which deployment is tried next: pure. Given what was tried and how it failed, out comes a move.
+"""Which deployment is tried next, and how many retries there may be: pure, given what was tried and how it failed.
 
 Order: deployments not yet tried, the lowest `order` first, weighted among equals; then those that failed in a way that
-may pass, after a wait. One that said no to what the caller sent ends it: no other would say yes.
+may pass, after a wait. A deployment that rejected what the caller sent ends the search: no other would accept it. One
+that has said when to come back is asked last until then.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from math import inf
 
-from app.errors import BackendError, UpstreamRejected
+from app.errors import BackendError, ModelMissing, UpstreamRejected
 from app.messages import Operation
-from app.settings import Deployment, RouterSettings
+from app.providers import serves
+from app.settings import Deployment, RetryBudgetSettings, RouterSettings
 
 _FIRST_BACKOFF = 0.25
 _LONGEST_BACKOFF = 8.0
@@ -25,9 +29,13 @@ class Failure:
 
 @dataclass(frozen=True)
 class Try:
+    """Ask this deployment."""
+
     deployment: Deployment
     wait: float = 0.0
-    """Seconds to wait before."""
+    """Seconds to wait before it is asked."""
+    again: bool = False
+    """Whether this request has asked it before."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,7 @@ class Exhausted:
 
 @dataclass(frozen=True)
 class Refuse:
-    """The caller's own fault: nobody else is asked."""
+    """The failure is the caller's own fault: nobody else is asked."""
 
     error: BackendError
 
@@ -51,45 +59,78 @@ def next_move(
     is_open: Callable[[Deployment], bool],
     settings: RouterSettings,
     draw: Callable[[], float],
+    spent: int = 0,
+    resting: Container[str] = (),
 ) -> Move:
-    """`draw` gives numbers in 0..1, for weights and jitter; `is_open` says whether a breaker keeps a deployment out."""
+    """What to do next for a request. `draw` gives numbers in 0..1, for weights and jitter; `is_open` tells whether a
+    breaker keeps a deployment out, and is asked once for each: the result may be another one a moment later. The first
+    attempt is no retry, and `spent` retries were made on other models. Deployments whose ids are in `resting` have
+    asked others to wait, and come after those that have not."""
     if failures and isinstance(failures[-1].error, UpstreamRejected):
         return Refuse(failures[-1].error)
-    if len(failures) > settings.num_retries:
+    # A deployment that lacks the model has done nothing: to ask the next one is no retry.
+    counted = sum(not isinstance(failure.error, ModelMissing) for failure in failures)
+    if counted and counted > settings.num_retries - spent:
         return Exhausted()
-    tried = [failure.deployment.id for failure in failures]
-    if fresh := [one for one in pool if one.id not in tried and not is_open(one)]:
-        return Try(_choose(fresh, draw()))
-    again = {
-        one.id: wait for one in pool if not is_open(one) and (wait := _wait_for(one, failures, settings)) is not None
-    }
+    candidates = [one for one in pool if not is_open(one)]
+    tried = {failure.deployment.id: failure.error for failure in failures}
+    if fresh := [one for one in candidates if one.id not in tried]:
+        return Try(_choose([one for one in fresh if one.id not in resting] or fresh, draw()))
+    waits = {one.id: tried[one.id].retry_after or 0.0 for one in candidates if tried[one.id].retryable}
+    again = [one for one in candidates if waits.get(one.id, inf) <= settings.max_retry_after]
     if not again:
         return Exhausted()
-    chosen = _choose([one for one in pool if one.id in again], draw())
-    return Try(chosen, max(again[chosen.id], _backoff(len(failures), draw())))
+    chosen = _choose(again, draw())
+    return Try(chosen, max(waits[chosen.id], _backoff(len(failures), draw())), again=True)
 
 
-def counts_against(error: BackendError) -> bool:
-    """Whether an error says that the deployment is unwell. A caller's fault does not, nor does a full quota: that one
-    answers promptly and says when to come back."""
-    if isinstance(error, UpstreamRejected):
-        return False
-    return getattr(error, "upstream_status", None) not in (409, 429)
+class RetryBudget:
+    """How many retries one model may have under way: a share of the requests that wait for its response, and always a
+    few.
+
+    When a provider fails for everybody, retries of everybody would multiply its load just then. Only asking a
+    deployment again counts: another deployment that has not been asked yet is not burdened by the failure of the first.
+    """
+
+    def __init__(self, settings: RetryBudgetSettings) -> None:
+        self._settings = settings
+        self._waiting = 0
+        self._retries = 0
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """A request waits for its response."""
+        self._waiting += 1
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+
+    def allows(self) -> bool:
+        """Whether one more retry may begin."""
+        settings = self._settings
+        return self._retries < max(settings.min_concurrent, int(settings.share * self._waiting))
+
+    @contextmanager
+    def retry(self) -> Iterator[None]:
+        """A retry is under way, from its wait up to its response."""
+        self._retries += 1
+        try:
+            yield
+        finally:
+            self._retries -= 1
 
 
 def able(pool: Sequence[Deployment], operation: Operation) -> Sequence[Deployment]:
-    """Those that could do it at all: Anthropic has no embeddings and no completions, nor has a model that is served by
-    the Responses API alone."""
-    match operation:
-        case "chat":
-            return pool
-        case "text_completion":
-            return [one for one in pool if one.backend != "anthropic" and one.responses != "only"]
-        case "embeddings":
-            return [one for one in pool if one.provider != "anthropic" and one.responses != "only"]
+    """The deployments that can do the operation: neither those of a provider that has no such thing, nor those that are
+    served by the Responses API alone."""
+    if operation == "chat":
+        return pool
+    return [one for one in pool if one.responses != "only" and serves(one.backend, one.provider, operation)]
 
 
 def by_model(deployments: Sequence[Deployment]) -> Mapping[str, tuple[Deployment, ...]]:
+    """The pool of each model name, in the order of the configuration."""
     pools: dict[str, list[Deployment]] = {}
     for deployment in deployments:
         pools.setdefault(deployment.model_name, []).append(deployment)
@@ -97,7 +138,7 @@ def by_model(deployments: Sequence[Deployment]) -> Mapping[str, tuple[Deployment
 
 
 def _choose(candidates: Sequence[Deployment], draw: float) -> Deployment:
-    """Weighted, among those of the lowest order."""
+    """One of the lowest order, by weight; `draw` is in 0..1."""
     if len(candidates) == 1:
         return candidates[0]
     lowest = min(one.order for one in candidates)
@@ -110,14 +151,8 @@ def _choose(candidates: Sequence[Deployment], draw: float) -> Deployment:
     return equals[-1]
 
 
-def _wait_for(deployment: Deployment, failures: Sequence[Failure], settings: RouterSettings) -> float | None:
-    """The provider's `retry-after`, 0 without one; None if it is not to be tried again."""
-    last = next(failure.error for failure in reversed(failures) if failure.deployment.id == deployment.id)
-    wait = last.retry_after or 0.0
-    return wait if last.retryable and wait <= settings.max_retry_after else None
-
-
 def _backoff(failures: int, draw: float) -> float:
-    """Doubling, with the upper half left to chance, so that callers who failed together do not come back together."""
+    """Seconds to wait after so many failures: doubling, with the upper half left to chance, so that callers who failed
+    together do not come back together."""
     longest = min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2.0 ** (failures - 1))
     return longest * (0.5 + draw / 2)

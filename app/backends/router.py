@@ -1,222 +1,303 @@
-"""A request finds a deployment that answers it: in goes the common form, out come the chunks of the first that does.
+"""Finds the deployment that answers a request: the first that gives a response, of those that may be asked.
 
-Retries are bounded, obey `retry-after`, and end with the first chunk handed on: what a caller has seen is never begun
-again. When all deployments of a model failed, its fallbacks are asked in turn. Backends and breakers are made at the
-first use of a deployment, so that thousands of them cost nothing until asked.
+Retries are bounded, by number for each request and by a budget for each model, obey `retry-after`, and end with the
+first chunk: a response that has begun is never begun again. When all deployments of a model failed, its fallbacks are
+asked in turn, each at least once, with what retries the request has left.
 """
 
 import asyncio
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from typing import TypeVar, assert_never
 from urllib.parse import urlsplit
 
-from app.backends.attempts import Backend, Trial, completed, streamed, within
-from app.backends.breakers import UpstreamBreakers
-from app.backends.deployments import Exhausted, Failure, Refuse, Try, able, by_model, next_move
-from app.backends.stored import STORED, Keeper, StoredCall, StoredResponses
-from app.dialects.tool_names import shortened, with_own_names
-from app.errors import BackendError, BreakerOpen, InvalidRequest, UnknownModel, UnknownResponse
-from app.messages import Batch, ModelResponse, Request
-from app.pipeline.breaker import BreakerState, Denied
+from app.backends.attempts import AttemptControl, Backend, GuardedAttempt, completed, opened, within
+from app.backends.choice import of_model
+from app.backends.client_credentials import addressed, permitted
+from app.backends.deployment_backends import DeploymentBackends
+from app.backends.deployments import Failure, Move, Refuse, RetryBudget, Try, able, by_model, next_move
+from app.backends.model_names import ModelNames, is_wildcard
+from app.backends.stored_responses import STORED, StoredCall, StoredResponseBackend, StoredResponses
+from app.breakers.breaker import Denied
+from app.dialects import dialect_of
+from app.dialects.translation.tool_names import with_client_names
+from app.errors import (
+    AuthenticationFailed,
+    BackendError,
+    BreakerOpen,
+    ContentRefused,
+    ContextOverflow,
+    InvalidRequest,
+    LocalFailure,
+    ModelMissing,
+    UnknownModel,
+    UnknownResponse,
+    UpstreamRejected,
+)
+from app.messages import Batch, Received, Request
+from app.opened_stream import OpenedStream
 from app.settings import Deployment, RouterSettings
-from telemetry.context import Attempt, ObservabilityContext
+from telemetry import Attempt, AttemptTarget, ObservabilityContext
 
 __all__ = ["Backend", "Router"]
 
-_Answer = TypeVar("_Answer")
-_Ask = Callable[[Trial, Backend, float], Awaitable[_Answer]]
-
+_SUGGESTED = 3
+"""Similar names in the error for an unknown one."""
 _SHORTEST = 0.001
-"""Seconds for an attempt when the request's time is up."""
-
-
-@dataclass(frozen=True)
-class _Begun:
-    """A stream whose first chunk is here: no other deployment will be tried."""
-
-    first: Batch
-    rest: AsyncGenerator[Batch, None]
+"""Seconds that an attempt has when the request's time is up."""
+_LONGEST_REST = 60.0
+"""Seconds for which a deployment is asked after all others at most, whatever its provider said."""
 
 
 @dataclass
 class _Search:
-    """What one request has been through so far, over all models it was tried on."""
+    """What one request has been through so far, over all models that were asked. `begun` is the clock's time."""
 
     obs: ObservabilityContext
     begun: float
     model: str
     stream: bool
     operation: str = "chat"
+    caller: str = ""
+    retries: int = 0
     error: BackendError | None = None
     attempt: Attempt | None = None
     turned_away: set[str] = field(default_factory=set)
+    """Deployments whose breaker kept this request out, each counted once."""
+    passed_over: set[str] = field(default_factory=set)
+    """Deployments whose breaker opened between the choice and the attempt."""
 
 
 class Router:
+    """One per process. Deployments are known by the name of their model, several of which may share one."""
+
     def __init__(
         self,
         deployments: Sequence[Deployment],
         settings: RouterSettings,
         *,
-        breakers: UpstreamBreakers,
+        control: AttemptControl,
         make_backend: Callable[[Deployment], Backend],
+        shared_responses: bool = True,
         clock: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._pools = by_model(deployments)
+        self._names = ModelNames(self._pools, settings.aliases)
         self._settings = settings
-        self._breakers = breakers
-        self._make_backend = make_backend
+        self._control = control
+        self._backends = DeploymentBackends(make_backend)
         self._clock = clock
         self._rng = rng or random.Random()
         self._sleep = sleep
-        self._backends: dict[str, Backend] = {}
-        self._responses = StoredResponses(deployments)
-        for name, targets in settings.fallbacks.items():
-            if unknown := [target for target in targets if target not in self._pools]:
+        self._budgets: dict[str, RetryBudget] = {}
+        self._responses = StoredResponses(deployments, shared=shared_responses)
+        self._resting: dict[str, float] = {}
+        """Deployments that have said when to come back, with the clock's time until which they are asked last."""
+        self._missing: set[str] = set()
+        """Deployments whose provider was found not to have their model."""
+        kinds = (settings.fallbacks, settings.context_window_fallbacks, settings.content_policy_fallbacks)
+        for name, targets in (item for fallbacks in kinds for item in fallbacks.items()):
+            if unknown := [target for target in targets if self._names.find(target) is None]:
                 raise ValueError(f"fallbacks of {name}: no deployment serves {', '.join(unknown)}")
 
     def model_names(self) -> tuple[str, ...]:
-        return tuple(self._pools)
+        """The names by which clients may ask for a model, in the order of the configuration, aliases last."""
+        return self._names.listed()
 
-    def knows(self, model: str) -> bool:
-        return model in self._pools
+    def configured_name(self, asked: str) -> str | None:
+        """The name in the configuration of the model that a client asks for: itself, or what its alias or a wildcard
+        leads to. None if no deployment serves it."""
+        found = self._names.find(asked)
+        return None if found is None else found.name
 
-    async def stream(self, request: Request, obs: ObservabilityContext) -> AsyncGenerator[Batch, None]:
-        """Close it (`aclosing`) when done: that is what closes the upstream."""
+    def unknown_model(self, asked: str) -> UnknownModel:
+        """The error for a model that no deployment serves, with names of some that are."""
+        return UnknownModel(asked, self._names.similar(asked, _SUGGESTED), self._names.listed(), self._names.wildcards)
 
-        async def begin(trial: Trial, backend: Backend, limit: float) -> _Begun:
-            batches = streamed(trial, backend.stream(request, trial.attempt), limit)
-            return _Begun(await anext(batches), batches)
+    async def open(self, asked: Request | StoredCall, obs: ObservabilityContext) -> OpenedStream:
+        """Ask for a stream and wait for its first chunks, after which no other deployment is tried. Close `rest` when
+        done: that is what closes the connection to the provider."""
+        if isinstance(asked, StoredCall):
+            guarded, backend, limit = self._ask_origin(asked, obs)
+            return await opened(guarded, backend.stored_stream(asked, guarded.attempt), limit)
+        names = dialect_of(asked).tool_names(asked)
+        stream = await self._answer(asked, self._search(asked, obs, stream=True))
+        if not names:
+            return stream
+        renamed = _in_client_names(stream, names)
+        return OpenedStream(await anext(renamed), renamed)
 
-        own = shortened(request)
-        begun, deployment = await self._first_answer(request, obs, begin)
-        if request.dialect == "openai_responses":
-            self._responses.learn(begun.first, deployment)
-        async with aclosing(begun.rest) as rest:
-            yield _in_own_names(begun.first, own)
-            async for batch in rest:
-                yield _in_own_names(batch, own)
+    async def complete(self, request: Request, obs: ObservabilityContext) -> Received:
+        """Ask for a response that is not streamed, and wait for it."""
+        (response,) = (await self._answer(request, self._search(request, obs, stream=False))).first
+        return response.holding(with_client_names(response.chunk, dialect_of(request).tool_names(request)))
 
-    async def complete(self, request: Request, obs: ObservabilityContext) -> ModelResponse:
-        def whole(trial: Trial, backend: Backend, limit: float) -> Awaitable[ModelResponse]:
-            return completed(trial, backend, request, limit)
-
-        answer, deployment = await self._first_answer(request, obs, whole)
-        if request.dialect == "openai_responses":
-            self._responses.learn((answer,), deployment)
-        return with_own_names(answer, shortened(request))
-
-    def maker(self, call: StoredCall) -> Deployment:
+    def origin(self, call: StoredCall) -> Deployment:
         """The deployment that is to be asked about a response; raises `UnknownResponse`."""
-        if (deployment := self._responses.maker(call.response_id)) is None:
+        if (deployment := self._responses.origin(call.response_id, call.caller)) is None:
             raise UnknownResponse(f"Response with id {call.response_id!r} not found.", param="response_id")
         return deployment
 
     async def stored(self, call: StoredCall, obs: ObservabilityContext) -> bytes:
-        """What its maker says of a response."""
-        trial, keeper, limit = self._ask_maker(call, obs)
-        with trial:
-            body = await within(limit, keeper.stored(call, trial.attempt))
-            trial.attempt.first_chunk()
+        """The body with which the provider that made a response answers a call about it, byte for byte."""
+        guarded, backend, limit = self._ask_origin(call, obs)
+        with guarded:
+            body = await within(limit, backend.stored(call, guarded.attempt))
+            guarded.attempt.first_chunk()
         if call.method == "DELETE":
             self._responses.forget(call.response_id)
         return body
 
-    async def stored_stream(self, call: StoredCall, obs: ObservabilityContext) -> AsyncGenerator[Batch, None]:
-        """Close it (`aclosing`) when done: that is what closes the upstream."""
-        trial, keeper, limit = self._ask_maker(call, obs)
-        async with aclosing(streamed(trial, keeper.stored_stream(call, trial.attempt), limit)) as batches:
-            async for batch in batches:
-                yield batch
-
-    def _ask_maker(self, call: StoredCall, obs: ObservabilityContext) -> tuple[Trial, Keeper, float]:
-        """Once: nobody else could answer."""
-        deployment = self.maker(call)
-        keeper = self._backend(deployment)
-        if not isinstance(keeper, Keeper):
+    def _ask_origin(
+        self, call: StoredCall, obs: ObservabilityContext
+    ) -> tuple[GuardedAttempt, StoredResponseBackend, float]:
+        """The attempt at the deployment that made the response: one attempt, as nobody else could answer."""
+        deployment = self.origin(call)
+        if deployment.credentials == "client" and call.credential is None:
+            raise AuthenticationFailed(
+                "This response is kept for your own account: send the credential it was made with."
+            )
+        backend = self._backends.of(deployment)
+        if not isinstance(backend, StoredResponseBackend):
             raise UnknownResponse(f"Response with id {call.response_id!r} not found.", param="response_id")
-        search = _Search(obs, self._clock(), deployment.model_name, call.stream, STORED)
-        if self._keeps_out(search, deployment) or (trial := self._trial(deployment, search)) is None:
-            raise self._all_failing((deployment,))
-        return trial, keeper, self._limit(deployment, search)
+        search = _Search(obs, self._clock(), deployment.model_name, call.stream, STORED, call.caller)
+        if self._keeps_out(search, deployment) or (guarded := self._guarded(deployment, search)) is None:
+            raise self._all_failing((deployment,), call.caller)
+        return guarded, backend, self._limit(deployment, search)
 
     async def count_tokens(self, request: Request) -> int:
+        """The number of input tokens, as the model's first deployment counts them."""
         pool = self._pool(request.model)
-        return await self._backend(min(pool, key=lambda one: one.order)).count_tokens(request)
+        [pool] = permitted([pool], request, addressed(pool))
+        return await self._backends.of(min(pool, key=lambda one: one.order)).count_tokens(request)
 
     async def aclose(self) -> None:
-        for backend in self._backends.values():
-            await backend.aclose()
+        """Close every backend that was made."""
+        await self._backends.aclose()
 
-    async def _first_answer(
-        self, request: Request, obs: ObservabilityContext, ask: _Ask[_Answer]
-    ) -> tuple[_Answer, Deployment]:
-        search = _Search(obs, self._clock(), request.model, request.stream, request.operation)
-        pools = self._pools_for(request)
-        for pool in pools:
-            answer = await self._ask_pool(pool, search, ask)
-            if answer is not None:
-                return answer
-        raise search.error or self._all_failing(one for pool in pools for one in pool)
+    async def _answer(self, request: Request, search: _Search) -> OpenedStream:
+        """The response of the first deployment that gives one. A whole response is a stream of one chunk, which has
+        ended. Raises the last deployment's error, or BreakerOpen where none could be asked."""
+        asked: list[Sequence[Deployment]] = []
+        waiting = [pool for pool in self._pools_for(request) if pool]
+        while waiting:
+            asked.append(waiting.pop(0))
+            try:
+                if (answer := await self._ask_pool(asked[-1], request, search)) is not None:
+                    return answer
+            except UpstreamRejected as error:
+                waiting = [pool for pool in self._fallbacks_after(error, request) if pool not in asked]
+        raise search.error or self._all_failing((one for pool in asked for one in pool), request.caller)
 
-    def _all_failing(self, deployments: Iterable[Deployment]) -> BreakerOpen:
+    def _fallbacks_after(self, error: UpstreamRejected, request: Request) -> list[Sequence[Deployment]]:
+        """The models that the operator named for a request that is refused for this reason: for another they would
+        refuse it, too."""
+        match error:
+            case ContextOverflow():
+                names = self._fallbacks(request.model, self._settings.context_window_fallbacks)
+            case ContentRefused():
+                names = self._fallbacks(request.model, self._settings.content_policy_fallbacks)
+            case _:
+                names = ()
+        pools = [self._responses.suited(able(self._pool(name), request.operation), request) for name in names]
+        return [pool for pool in pools if pool]
+
+    def _search(self, request: Request, obs: ObservabilityContext, *, stream: bool) -> _Search:
+        model = self.configured_name(request.model) or request.model
+        return _Search(obs, self._clock(), model, stream, request.operation, request.caller)
+
+    def _all_failing(self, deployments: Iterable[Deployment], caller: str) -> BreakerOpen:
         message = "Every deployment of this model is failing; try again later."
-        return BreakerOpen(message, retry_after=self._breakers.retry_after(deployments))
+        return BreakerOpen(message, retry_after=self._control.retry_after(deployments, caller))
 
     def _pools_for(self, request: Request) -> list[Sequence[Deployment]]:
         """The deployments of its model and of each fallback that can do what it asks for, in turn."""
-        own = self._pool(request.model)
-        fallbacks = (self._pools[name] for name in self._settings.fallbacks.get(request.model, ()))
-        pools = [pool for candidates in (own, *fallbacks) if (pool := able(candidates, request.operation))]
+        primary = self._pool(request.model)
+        fallbacks = (self._pool(name) for name in self._fallbacks(request.model, self._settings.fallbacks))
+        pools = [pool for candidates in (primary, *fallbacks) if (pool := able(candidates, request.operation))]
         if not pools:
-            raise InvalidRequest(_unable(request, own), param="model")
+            raise InvalidRequest(_unable(request, primary), param="model")
+        pools = permitted(pools, request, addressed(primary))
         suited = [self._responses.suited(pool, request) for pool in pools]
         if not any(suited):
-            message = "Nobody who serves this model is known to have made the previous response."
-            raise UnknownResponse(message, param="previous_response_id")
+            param = "previous_response_id" if "previous_response_id" in request.extra else "conversation"
+            raise UnknownResponse(f"Nobody who serves this model is known to have made the {param}.", param=param)
         return suited
 
-    async def _ask_pool(
-        self, pool: Sequence[Deployment], search: _Search, ask: _Ask[_Answer]
-    ) -> tuple[_Answer, Deployment] | None:
+    async def _ask_pool(self, pool: Sequence[Deployment], request: Request, search: _Search) -> OpenedStream | None:
+        """Try the deployments of one model until one answers. None where no further attempt makes sense."""
+        model = pool[0].model_name
+        budget = self._budgets.setdefault(model, RetryBudget(self._settings.retry_budget))
         failures: list[Failure] = []
-        while True:
-            match next_move(pool, failures, partial(self._keeps_out, search), self._settings, self._rng.random):
-                case Refuse(error):
-                    raise error
-                case Exhausted():
+        spent = search.retries
+        with budget.request():
+            while isinstance(move := self._next_move(pool, failures, spent, search), Try):
+                if failures and self._left(search) <= move.wait:
                     return None
-                case Try(deployment, wait):
-                    if failures and self._left(search) <= wait:
-                        return None
-                    if wait:
-                        await self._sleep(wait)
-                    try:
-                        # None if the breaker has opened while a wait went on.
-                        if (trial := self._trial(deployment, search)) is not None:
-                            answer = await ask(trial, self._backend(deployment), self._limit(deployment, search))
-                            return answer, deployment
-                    except BackendError as error:
-                        search.error = error
-                        failures.append(Failure(deployment, error))
-                case other:
-                    assert_never(other)
+                if move.again and not budget.allows():
+                    search.obs.attempts.retry_denied(model)
+                    return None
+                try:
+                    with budget.retry() if move.again else nullcontext():
+                        if (answer := await self._tried(move, request, search)) is not None:
+                            self._responses.learn(request, answer.first, move.deployment)
+                            return answer
+                except BackendError as error:
+                    self._note(error, move.deployment, search)
+                    search.retries += bool(failures)
+                    failures.append(Failure(move.deployment, error))
+        if isinstance(move, Refuse):
+            raise move.error
+        return None
 
-    def _trial(self, deployment: Deployment, search: _Search) -> Trial | None:
+    def _note(self, error: BackendError, deployment: Deployment, search: _Search) -> None:
+        """Keep the error that the client is to read. Of a model that one deployment lacks it reads only where nothing
+        else was wrong; the operator reads of it once."""
+        if error.retry_after and error.retryable and not isinstance(error, LocalFailure):
+            self._resting[deployment.id] = self._clock() + min(error.retry_after, _LONGEST_REST)
+        if not isinstance(error, ModelMissing):
+            search.error = error
+            return
+        search.error = search.error or error
+        # What stands for a wildcard is the client's choice.
+        if deployment.id not in self._missing and not is_wildcard(deployment.model_name):
+            self._missing.add(deployment.id)
+            search.obs.log("warning", "a deployment's provider does not have its model", deployment=deployment.id)
+
+    def _next_move(self, pool: Sequence[Deployment], failures: Sequence[Failure], spent: int, search: _Search) -> Move:
+        is_out = partial(self._keeps_out, search)
+        now = self._clock()
+        resting = [one.id for one in pool if self._resting and self._resting.get(one.id, now) > now]
+        return next_move(pool, failures, is_out, self._settings, self._rng.random, spent, resting)
+
+    async def _tried(self, move: Try, request: Request, search: _Search) -> OpenedStream | None:
+        """The response of one attempt; None if the deployment's breaker has opened since it was chosen. Such a
+        deployment is not chosen again."""
+        if move.wait:
+            await self._sleep(move.wait)
+        guarded = self._guarded(move.deployment, search)
+        if guarded is None:
+            search.passed_over.add(move.deployment.id)
+            return None
+        backend, limit = self._backends.of(move.deployment), self._limit(move.deployment, search)
+        if search.stream:
+            return await opened(guarded, backend.stream(request, guarded.attempt), limit)
+        return OpenedStream((await completed(guarded, backend, request, limit),), _nothing_more())
+
+    def _guarded(self, deployment: Deployment, search: _Search) -> GuardedAttempt | None:
+        """Begin an attempt; None if the deployment's breaker does not permit it."""
         obs = search.obs
-        permit = self._breakers.allow(deployment, obs)
+        permit = self._control.admit(deployment, obs, search.caller, search.stream)
         if isinstance(permit, Denied):
             return None
         obs.describe(provider=deployment.provider)
         address, port = _server(deployment.params.get("api_base") or deployment.params.get("base_url"))
-        search.attempt = obs.attempt(
+        target = AttemptTarget(
             deployment=deployment.id,
             provider=deployment.provider,
             model=_name(deployment),
@@ -224,55 +305,58 @@ class Router:
             stream=search.stream,
             server_address=address,
             server_port=port,
-            retry_of=search.attempt,
-            fallback=deployment.model_name != search.model,
             cost=deployment.cost,
         )
-        return Trial(search.attempt, lambda error: self._breakers.settle(deployment, permit, error, obs))
+        fallback = deployment.model_name != search.model
+        search.attempt = obs.attempts.start(target, retry_of=search.attempt, fallback=fallback)
+        return GuardedAttempt(search.attempt, permit, self._control, obs)
 
     def _keeps_out(self, search: _Search, deployment: Deployment) -> bool:
-        if not self._breakers.keeps_out(deployment):
-            return False
+        """Whether a breaker keeps the request away from the deployment."""
+        if (reason := self._control.refusal(deployment, search.caller)) is None:
+            return deployment.id in search.passed_over
         if deployment.id not in search.turned_away:
             search.turned_away.add(deployment.id)
-            is_open = self._breakers.state(deployment) is BreakerState.OPEN
-            search.obs.breaker_rejected(deployment.id, "open" if is_open else "probing")
+            search.obs.breakers.rejected(deployment.id, reason)
         return True
 
     def _left(self, search: _Search) -> float:
+        """Seconds until the request's time is up."""
         return self._settings.request_timeout - (self._clock() - search.begun)
 
     def _limit(self, deployment: Deployment, search: _Search) -> float:
-        """A deployment's own timeout is for each attempt; without one they share what the request may take."""
+        """Seconds that an attempt may take: the deployment's timeout, or else what is left of the request's time."""
         return deployment.timeout if deployment.timeout is not None else max(self._left(search), _SHORTEST)
 
-    def _pool(self, name: str) -> Sequence[Deployment]:
-        if (pool := self._pools.get(name)) is None:
-            raise UnknownModel(f"The model {name[:200]!r} does not exist.", param="model")
-        return pool
+    def _fallbacks(self, asked: str, fallbacks: Mapping[str, Sequence[str]]) -> Sequence[str]:
+        """The fallbacks of the very name that was asked for, else of the configured name behind it."""
+        return fallbacks.get(asked) or fallbacks.get(self.configured_name(asked) or "", ())
 
-    def _backend(self, deployment: Deployment) -> Backend:
-        if (backend := self._backends.get(deployment.id)) is None:
-            backend = self._backends[deployment.id] = self._make_backend(deployment)
-        return backend
+    def _pool(self, asked: str) -> Sequence[Deployment]:
+        if (found := self._names.find(asked)) is None:
+            raise self.unknown_model(asked)
+        pool = self._pools[found.name]
+        return [of_model(one, found.segments) for one in pool] if found.segments else pool
 
 
 def _unable(request: Request, pool: Sequence[Deployment]) -> str:
-    who = " and ".join({"the Responses API alone" if one.responses == "only" else "Anthropic": None for one in pool})
+    apis = ("the Responses API alone" if one.responses == "only" else one.provider.capitalize() for one in pool)
+    who = " and ".join(dict.fromkeys(apis))
     deployments = ", ".join(one.id for one in pool)
     wanted = request.operation.replace("_", " ")
     return f"The model `{request.model}` is served by {who} ({deployments}), which has no {wanted}."
 
 
 def _name(deployment: Deployment) -> str:
-    """What the provider is asked for."""
+    """The name by which the provider knows the model."""
     name = deployment.model.partition("/")[2] or deployment.model
     return name if deployment.responses == "none" else name.removeprefix("responses/")
 
 
 @lru_cache(4096)
 def _server(base: object) -> tuple[str | None, int | None]:
-    """Where the operator's base URL points; a provider's own address is LiteLLM's to know."""
+    """Host and port of the base URL that the operator gave; None where there is none: the backend knows the provider's
+    address."""
     try:
         url = urlsplit(str(base or ""))
         return url.hostname, url.port
@@ -280,6 +364,15 @@ def _server(base: object) -> tuple[str | None, int | None]:
         return None, None
 
 
-def _in_own_names(batch: Batch, own: Mapping[str, str]) -> Batch:
-    """With the client's own names of its tools, where any were shortened on their way."""
-    return [with_own_names(chunk, own) for chunk in batch] if own else batch
+async def _in_client_names(stream: OpenedStream, names: Mapping[str, str]) -> AsyncGenerator[Batch, None]:
+    """The whole stream, with the client's names of its tools in place of those that were shortened for the provider."""
+    async with aclosing(stream.rest) as rest:
+        yield [received.holding(with_client_names(received.chunk, names)) for received in stream.first]
+        async for batch in rest:
+            yield [received.holding(with_client_names(received.chunk, names)) for received in batch]
+
+
+async def _nothing_more() -> AsyncGenerator[Batch, None]:
+    batches: Sequence[Batch] = ()
+    for batch in batches:
+        yield batch

@@ -1,7 +1,7 @@
 """Configuration: a YAML file, in LiteLLM's format with a section `gateway`, to `Settings`.
 
-The one place that reads the environment. All that is wrong is found in one go, each with file, line and key; keys that
-LiteLLM knows and Flowspan does not support are warned of, unknown ones refuse the start.
+The one place that reads the environment. All that is wrong is found in one go, each with file, line and key. Keys of
+LiteLLM's that change nothing here, or there, are warned of; those that guard something refuse the start (`guards`).
 """
 
 from app.configuration.binding import UnsafeBind, check_bind

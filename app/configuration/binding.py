@@ -1,21 +1,50 @@
-"""Who may reach the gateway, and with what: an address that others can reach needs keys."""
+"""Which addresses may be bound: one that other machines can reach needs keys that nobody guesses."""
 
-from app.gateway.auth import is_loopback
-from app.settings import Settings
+from collections.abc import Iterator
+
+from app.settings import ServerSettings, Settings
+from telemetry.hosts import is_loopback
+
+SHORTEST_KEY = 16
+"""Characters. Whoever reaches the port can try keys for as long as they like."""
+_NO_KEY = "no key is set: set general_settings.master_key, gateway.keys or FLOWSPAN_KEY, or bind to 127.0.0.1"
 
 
 class UnsafeBind(Exception):
-    """The start is refused."""
+    """The start is refused. `option` is the option of `gateway.server` that makes it unsafe."""
+
+    def __init__(self, option: str, host: str, reason: str) -> None:
+        super().__init__(f"{host or 'every address'} can be reached by others and {reason}")
+        self.option = option
 
 
-def check_bind(settings: Settings) -> str | None:
-    """A warning, or None if all is well; raises `UnsafeBind` for anything but loopback without keys."""
-    if settings.keys:
-        return None
-    host = settings.server.host
-    if not is_loopback(host):
-        raise UnsafeBind(
-            f"{host or 'every address'} can be reached by others and no key is set: set general_settings.master_key, "
-            "gateway.keys or FLOWSPAN_KEY, or bind to 127.0.0.1"
-        )
-    return "no key is set: whoever can log in to this machine can use the models"
+def check_bind(settings: Settings) -> list[str]:
+    """Warnings about keys. Raises `UnsafeBind` for an address that others can reach without keys, or with weak ones."""
+    server = settings.server
+    weak, weak_token = list(_weak_keys(settings.keys)), list(_weak_token(server))
+    if not settings.keys and not is_loopback(server.host):
+        raise UnsafeBind("host", server.host, _NO_KEY)
+    for option, host, faults in (("host", server.host, weak), ("metrics_host", server.metrics_host, weak_token)):
+        if faults and not is_loopback(host):
+            raise UnsafeBind(option, host, faults[0])
+    no_key = [] if settings.keys else ["no key is set: whoever can log in to this machine can use the models"]
+    return no_key + weak + weak_token
+
+
+def _weak_keys(keys: tuple[str, ...]) -> Iterator[str]:
+    for number, key in enumerate(keys, 1):
+        if (fault := _fault(key)) is not None:
+            yield f"{'the key' if len(keys) == 1 else f'key {number} of {len(keys)}'} {fault}"
+
+
+def _weak_token(server: ServerSettings) -> Iterator[str]:
+    if server.metrics_token is not None and (fault := _fault(server.metrics_token)) is not None:
+        yield f"metrics_token {fault}"
+
+
+def _fault(key: str) -> str | None:
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        return "has characters beside ASCII letters, digits and punctuation: no header carries them for certain"
+    if len(key) < SHORTEST_KEY:
+        return f"is shorter than {SHORTEST_KEY} characters"
+    return None

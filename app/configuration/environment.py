@@ -1,28 +1,44 @@
-"""The environment as the configuration sees it: `os.environ/NAME` references, and the section `environment_variables`.
+"""Values that stand elsewhere: `os.environ/NAME`, `file:///path`, and the section `environment_variables`.
 
-A reference is resolved where the value is used, so a variable that only an unsupported key names need not exist.
+A reference is resolved where the value is used, so what only an unsupported key names need not exist. Where a variable
+NAME is not set and NAME_FILE is, the value is in that file, as Docker and Kubernetes hand out secrets.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from app.configuration.problems import Report
+from app.configuration.secret_files import NotReadable, read_secret
 from app.conversion import Path
 
 REFERENCE = "os.environ/"
+FILE_REFERENCE = "file:///"
+_SHELL_REFERENCE = re.compile(r"\$\{\w+(?:[:?+-].*)?\}|\$[A-Z_][A-Z0-9_]*")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Environment:
-    """`declared` is what the section `environment_variables` adds; it wins over what the process was started with."""
+    """The variables of the process, and those `declared` in the section `environment_variables`, which win as they do
+    with LiteLLM. `needed` is whether what is missing is a problem; else it is a warning, and nothing that follows from
+    it is reported."""
 
-    def __init__(self, process: Mapping[str, str], report: Report) -> None:
+    def __init__(self, process: Mapping[str, str], report: Report, *, needed: bool = True) -> None:
         self._process = process
         self._report = report
+        self.needed = needed
         self.declared: dict[str, str] = {}
 
-    def get(self, name: str) -> str | None:
-        return self.declared.get(name) or self._process.get(name) or None
+    def get(self, name: str, path: Path = ()) -> str | None:
+        """A variable's value; None where it is not set or empty. A file that cannot be read is reported at `path`."""
+        value = self.declared.get(name) or self._process.get(name) or None
+        if value is None and (file := self._process.get(f"{name}_FILE")):
+            return self._secret(_path_of(file), path, f"{name}_FILE: ")
+        if value is not None and value.startswith(FILE_REFERENCE):
+            return self._secret(_path_of(value), path, f"{name}: ")
+        return value
 
     def declare(self, section: object) -> None:
         path = ("environment_variables",)
@@ -32,6 +48,9 @@ class Environment:
             self._report.problem(path, "expected a mapping of names to values")
             return
         for name, value in section.items():
+            if not _NAME.fullmatch(name):
+                self._report.problem((*path, name), "no name of a variable")
+                continue
             value = self.resolve(value, (*path, name))
             if isinstance(value, dict | list):
                 self._report.problem((*path, name), "expected text")
@@ -39,14 +58,15 @@ class Environment:
                 self.declared[name] = str(value).lower() if isinstance(value, bool) else str(value)
 
     def resolve(self, value: Any, path: Path) -> Any:
-        """`value` with every reference in it replaced; one that is not set is a problem, and becomes None."""
+        """Replace every reference in `value`. What is not there is reported, and None stands for it."""
         match value:
             case str() if value.startswith(REFERENCE):
-                name = value.removeprefix(REFERENCE)
-                found = self.get(name)
-                if found is None:
-                    self._report.problem(path, f"the environment variable {name} is not set")
-                return found
+                return self._variable(value.removeprefix(REFERENCE), path)
+            case str() if value.startswith(FILE_REFERENCE):
+                return self._secret(_path_of(value), path)
+            case str() if is_shell_reference(value):
+                self._report.warning(path, "taken as it stands: a variable is written os.environ/NAME")
+                return value
             case dict():
                 return {key: self.resolve(inner, (*path, key)) for key, inner in value.items()}
             case list():
@@ -54,7 +74,36 @@ class Environment:
             case _:
                 return value
 
+    def _variable(self, name: str, path: Path) -> str | None:
+        before = self._report.count
+        found = self.get(name, path)
+        if found is None and self._report.count == before:
+            self._missing(path, f"the environment variable {name} is not set")
+        return found
+
+    def _secret(self, file: str, path: Path, before: str = "") -> str | None:
+        try:
+            return read_secret(file)
+        except NotReadable as error:
+            self._missing(path, f"{before}{error}")
+            return None
+
+    def _missing(self, path: Path, message: str) -> None:
+        if self.needed:
+            self._report.problem(path, message)
+        else:
+            self._report.unresolved(path, message)
+
+
+def is_shell_reference(value: str) -> bool:
+    """Whether a value is written `${NAME}` or `$NAME`, which a shell replaces and nobody here."""
+    return value.startswith("$") and _SHELL_REFERENCE.fullmatch(value) is not None
+
+
+def _path_of(file: str) -> str:
+    return unquote(file.removeprefix("file://")) if file.startswith(FILE_REFERENCE) else file
+
 
 def export(declared: Mapping[str, str]) -> None:
-    """Set the declared variables for the process: LiteLLM's providers read some settings from nowhere else."""
+    """Set the declared variables for the process: some of LiteLLM's providers read their settings from there alone."""
     os.environ.update(declared)

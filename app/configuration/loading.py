@@ -1,51 +1,81 @@
-"""A file in, `Configuration` out: settings, warnings, variables to set; or `ConfigurationRefused` with all problems."""
+"""A file in, `Configuration` out: settings, warnings and variables; or `ConfigurationRefused` with all problems."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
+from msgspec.structs import replace
+
+from app.backends.model_names import ModelNames, is_wildcard
 from app.configuration.binding import UnsafeBind, check_bind
+from app.configuration.client_credentials import check_pools
+from app.configuration.credentials import Credentials
 from app.configuration.document import Document, NotYaml
-from app.configuration.environment import Environment
-from app.configuration.litellm_names import TOP, unsupported
+from app.configuration.environment import Environment, is_shell_reference
+from app.configuration.includes import read_included
+from app.configuration.litellm_keys import LiteLLMKeys
+from app.configuration.litellm_names import TOP
 from app.configuration.models import read_models
+from app.configuration.origins import check_origins
 from app.configuration.problems import ConfigurationRefused, Problem, Report
 from app.configuration.sections import Sections, read_sections
+from app.configuration.wildcards import EVERYTHING
 from app.conversion import Path, convert_struct, did_you_mean
-from app.policies.loading import PolicyNotLoadable, load_policy
-from app.settings import Deployment, PolicySpec, RouterSettings, Settings
+from app.policies import PolicyNotLoadable, load_policy, located
+from app.settings import Alias, ByteSize, Deployment, PolicySpec, RouterSettings, ServerSettings, Settings
+from telemetry.hosts import host_name, is_loopback
 
-_TOP = ("model_list", "general_settings", "litellm_settings", "router_settings", "environment_variables", "gateway")
+_TOP = (
+    "model_list",
+    "general_settings",
+    "litellm_settings",
+    "router_settings",
+    "environment_variables",
+    "credential_list",
+    "include",
+    "gateway",
+)
 _KEY_VARIABLE = "FLOWSPAN_KEY"
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """`environment` is what the file wants set for the process; `export` sets it."""
+    """A good configuration. `environment` are the variables that the file declares; `export` sets them."""
 
     settings: Settings
     warnings: tuple[Problem, ...]
     environment: Mapping[str, str]
 
 
-def load(file: str | FilePath, environ: Mapping[str, str] | None = None) -> Configuration:
-    """Raises OSError or UnicodeDecodeError for a file that cannot be read at all."""
-    return parse(FilePath(file).read_text("utf-8-sig"), str(file), environ)
+def load(
+    file: str | FilePath, environ: Mapping[str, str] | None = None, *, needs_environment: bool = True
+) -> Configuration:
+    """Read a configuration file. Raises OSError or UnicodeDecodeError if it cannot be read at all. Where the variables
+    and files that it refers to are not needed, those that are missing are warnings."""
+    text = FilePath(file).read_text("utf-8-sig")
+    return parse(text, str(file), environ, needs_environment=needs_environment)
 
 
-def parse(text: str, file: str = "config", environ: Mapping[str, str] | None = None) -> Configuration:
-    """Of `text`; `environ` is the process's own environment unless given."""
+def parse(
+    text: str,
+    file: str = "config",
+    environ: Mapping[str, str] | None = None,
+    *,
+    needs_environment: bool = True,
+) -> Configuration:
+    """Read a configuration's text. Messages name `file`, beside which included files are looked for; `environ` is the
+    process's environment unless given."""
     try:
-        document = Document(text)
+        document = Document(text, file)
     except NotYaml as error:
         raise ConfigurationRefused([Problem(file, error.line, "", error.message)]) from None
     report = Report(file, document)
-    environment = Environment(os.environ if environ is None else environ, report)
+    environment = Environment(os.environ if environ is None else environ, report, needed=needs_environment)
     settings = _read(document, report, environment)
     if report.problems:
-        in_order = sorted(report.problems, key=lambda problem: problem.line)
+        in_order = sorted(report.problems, key=lambda problem: (problem.file != file, problem.file, problem.line))
         raise ConfigurationRefused(in_order, report.warnings)
     return Configuration(settings, tuple(report.warnings), environment.declared)
 
@@ -55,32 +85,81 @@ def _read(document: Document, report: Report, environment: Environment) -> Setti
     if not isinstance(root, dict):
         report.problem((), "expected a mapping with model_list")
         return Settings()
-    for path, line in document.duplicates:
-        report.problem(path, "stands here a second time", line)
-    for key in root:
+    read_included(document, report)
+    _report_duplicates(document, report)
+    keys = LiteLLMKeys(report, _ignored(root))
+    for key, value in root.items():
         if key in TOP:
-            report.warning((key,), unsupported(key))
-        elif key not in _TOP:
-            report.problem((key,), f"unknown section{did_you_mean(key, (*_TOP, *TOP))}")
+            keys.unsupported((key,), value)
+        elif key not in _TOP and not key.startswith(("x-", ".")):
+            keys.unknown((key,), value, (*_TOP, *TOP), "section")
     environment.declare(root.get("environment_variables"))
-    sections = read_sections(root, report, environment)
+    sections = read_sections(root, report, environment, keys)
     gateway = sections.gateway
     defaults = {} if sections.litellm.drop_params is None else {"drop_params": sections.litellm.drop_params}
-    deployments = read_models(root.get("model_list"), defaults, report, environment)
+    credentials = Credentials(root.get("credential_list"), report, environment, keys)
+    deployments = read_models(root.get("model_list"), defaults, report, environment, keys, credentials)
     settings = Settings(
         deployments=tuple(deployments),
         keys=_keys(sections, environment),
-        server=gateway.server,
+        server=_server(sections, root),
         pipeline=gateway.pipeline,
         breakers=gateway.breakers,
-        policies=_policies(gateway.policies, report),
+        policies=_policies(gateway.policies, (FilePath(report.file).parent, FilePath(".")), report),
         router=_router(sections, _model_names(root, deployments), report),
+        dns=gateway.dns,
         telemetry=gateway.telemetry,
     )
+    keys.unused()
+    check_pools(deployments, report)
+    _check_allowed_hosts(settings.server.allowed_hosts, report)
+    check_origins(settings.server.cors_origins, report, has_keys=bool(settings.keys))
+    _check_secrecy(root, settings, report)
+    _check_written_keys(root, report)
     # Keys that cannot be read are no reason to complain of missing ones.
-    if not any(map(report.has_problem, (("general_settings", "master_key"), ("gateway", "keys")))):
-        _check_host(settings, report)
+    if not any(map(report.lacks, (("general_settings", "master_key"), ("gateway", "keys")))):
+        _check_host(settings, report, needs_keys=environment.needed)
     return settings
+
+
+def _report_duplicates(document: Document, report: Report) -> None:
+    """The last of two equal keys counts, as for LiteLLM; in the gateway's own section there must be one."""
+    for path, file, line in document.duplicates:
+        fatal = path[0] == "gateway"
+        message = "stands here a second time" + ("" if fatal else "; only the last one counts")
+        report.at(path, file, line, message, fatal=fatal)
+
+
+def _ignored(root: Mapping[str, Any]) -> list[object]:
+    """`gateway.ignore`, before it is known whether the section is sound."""
+    gateway = root.get("gateway")
+    entries = gateway.get("ignore") if isinstance(gateway, dict) else None
+    return entries if isinstance(entries, list) else []
+
+
+def _server(sections: Sections, root: Mapping[str, Any]) -> ServerSettings:
+    """The server's settings, with LiteLLM's limit of a body where the gateway's own is not set."""
+    server, megabytes = sections.gateway.server, sections.general.max_request_size_mb
+    gateway = root.get("gateway")
+    server_section = gateway.get("server") if isinstance(gateway, dict) else None
+    if megabytes is None or (isinstance(server_section, dict) and server_section.get("body_limit") is not None):
+        return server
+    return replace(server, body_limit=ByteSize(megabytes * 1024**2))
+
+
+def _check_secrecy(root: Mapping[str, Any], settings: Settings, report: Report) -> None:
+    """Report what LiteLLM's settings promise of secrecy and the gateway's own settings break."""
+    litellm = root.get("litellm_settings")
+    if not isinstance(litellm, dict):
+        return
+    if litellm.get("turn_off_message_logging") and settings.telemetry.capture_content != "none":
+        message = "records the content that litellm_settings.turn_off_message_logging keeps out of records"
+        report.problem(("gateway", "telemetry", "capture_content"), message)
+    server = settings.server
+    open_metrics = server.metrics_token is None and not is_loopback(server.metrics_host)
+    if litellm.get("require_auth_for_metrics_endpoint") and open_metrics:
+        message = "the metrics port asks for nothing: set gateway.server.metrics_token"
+        report.problem(("litellm_settings", "require_auth_for_metrics_endpoint"), message)
 
 
 def _keys(sections: Sections, environment: Environment) -> tuple[str, ...]:
@@ -90,8 +169,8 @@ def _keys(sections: Sections, environment: Environment) -> tuple[str, ...]:
     return found or ((from_environment,) if from_environment else ())
 
 
-def _policies(entries: Iterable[Any], report: Report) -> tuple[PolicySpec, ...]:
-    """Each policy is made once here, to find out now what is wrong with it."""
+def _policies(entries: Iterable[Any], directories: Sequence[FilePath], report: Report) -> tuple[PolicySpec, ...]:
+    """Check each policy by making it once. Its module may be in one of `directories`."""
     specs = []
     for index, entry in enumerate(entries):
         path = ("gateway", "policies", index)
@@ -99,9 +178,10 @@ def _policies(entries: Iterable[Any], report: Report) -> tuple[PolicySpec, ...]:
         report.faults(faults)
         if spec is None:
             continue
+        spec = located(spec, directories[0])
         specs.append(spec)
         try:
-            load_policy(spec)
+            load_policy(spec, directories)
         except PolicyNotLoadable as error:
             for fault in error.faults:
                 report.problem(path + fault.path, fault.message)
@@ -109,36 +189,68 @@ def _policies(entries: Iterable[Any], report: Report) -> tuple[PolicySpec, ...]:
 
 
 def _model_names(root: dict[str, Any], deployments: Iterable[Deployment]) -> tuple[str, ...]:
-    """Those of faulty entries too: what falls back to them has no fault of its own."""
+    """The names of all models, those of faulty entries too: a fallback to one of these is no fault of its own."""
     names = dict.fromkeys(deployment.model_name for deployment in deployments)
     entries = root.get("model_list")
     for entry in entries if isinstance(entries, list) else []:
-        if isinstance(entry, dict) and isinstance(name := entry.get("model_name"), str):
+        if isinstance(entry, dict) and isinstance(name := entry.get("model_name"), str) and name != EVERYTHING:
             names[name] = None
     return tuple(names)
 
 
 def _router(sections: Sections, names: tuple[str, ...], report: Report) -> RouterSettings:
     litellm, router = sections.litellm, sections.router
-    section = "router_settings" if router.fallbacks else "litellm_settings"
-    fallbacks = _fallbacks(router.fallbacks or litellm.fallbacks, (section, "fallbacks"), names, report)
+    aliases = _aliases(router.model_group_alias, names, report)
+    known = ModelNames(names, aliases)
+    fallbacks, too_long, refused = (
+        _fallbacks(
+            getattr(router, key) or getattr(litellm, key),
+            ("router_settings" if getattr(router, key) else "litellm_settings", key),
+            known,
+            names,
+            report,
+        )
+        for key in ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
+    )
     section = "router_settings" if router.default_fallbacks else "litellm_settings"
     default = tuple(router.default_fallbacks or litellm.default_fallbacks)
-    _check_known(default, (section, "default_fallbacks"), names, report)
+    _check_known(default, (section, "default_fallbacks"), known, report)
     defaults = RouterSettings()
     retries = litellm.num_retries if router.num_retries is None else router.num_retries
     return RouterSettings(
         request_timeout=router.timeout or litellm.request_timeout or defaults.request_timeout,
         num_retries=defaults.num_retries if retries is None else retries,
         fallbacks=_with_default(fallbacks, default, names) if default else fallbacks,
+        aliases=aliases,
+        context_window_fallbacks=too_long,
+        content_policy_fallbacks=refused,
         max_retry_after=sections.gateway.router.max_retry_after,
+        retry_budget=sections.gateway.router.retry_budget,
+        share_stored_responses=sections.gateway.router.share_stored_responses,
     )
 
 
+def _aliases(entries: Mapping[str, str | Alias], names: tuple[str, ...], report: Report) -> dict[str, Alias]:
+    aliases = {name: Alias(entry) if isinstance(entry, str) else entry for name, entry in entries.items()}
+    known = ModelNames(names)
+    for name, alias in aliases.items():
+        path = ("router_settings", "model_group_alias", name)
+        if is_wildcard(name):
+            report.problem(path, "an alias has no wildcard; give an entry of model_list the wildcard as its name")
+        elif name in names:
+            report.warning(path, "counts before the entry of model_list with this name, which nobody gets to")
+        _check_known([alias.model], path, known, report, is_list=False)
+    return aliases
+
+
 def _fallbacks(
-    entries: Iterable[dict[str, list[str]]], path: Path, names: tuple[str, ...], report: Report
+    entries: Iterable[dict[str, list[str]]],
+    path: Path,
+    known: ModelNames,
+    names: tuple[str, ...],
+    report: Report,
 ) -> dict[str, tuple[str, ...]]:
-    """LiteLLM's list of one-key mappings as one mapping; `"*"` in it stands for every model without an entry."""
+    """LiteLLM's list of one-key mappings as one mapping. Its key `"*"` stands for every model without an entry."""
     found: dict[str, tuple[str, ...]] = {}
     for index, entry in enumerate(entries):
         for name, others in entry.items():
@@ -146,18 +258,18 @@ def _fallbacks(
             if name in found:
                 report.problem(at, "has fallbacks already")
             if name != "*" and name not in names:
-                report.problem(at, f"no model {name} in model_list{did_you_mean(name, names)}")
-            _check_known(others, at, names, report)
+                _check_known([name], at, known, report, is_list=False)
+            _check_known(others, at, known, report)
             found[name] = tuple(others)
     every = found.pop("*", ())
     return _with_default(found, every, names) if every else found
 
 
-def _check_known(wanted: Iterable[str], path: Path, names: tuple[str, ...], report: Report) -> None:
-    known = frozenset(names)
+def _check_known(wanted: Iterable[str], path: Path, known: ModelNames, report: Report, *, is_list: bool = True) -> None:
     for index, name in enumerate(wanted):
-        if name not in known:
-            report.problem((*path, index), f"no model {name} in model_list{did_you_mean(name, names)}")
+        if known.find(name) is None:
+            where = (*path, index) if is_list else path
+            report.problem(where, f"no model {name} in model_list{did_you_mean(name, known.listed())}")
 
 
 def _with_default(
@@ -167,8 +279,28 @@ def _with_default(
     return fallbacks | {name: rest for name, rest in others.items() if rest}
 
 
-def _check_host(settings: Settings, report: Report) -> None:
+def _check_host(settings: Settings, report: Report, *, needs_keys: bool) -> None:
     try:
         check_bind(settings)
     except UnsafeBind as error:
-        report.problem(("gateway", "server", "host"), str(error))
+        report_it = report.problem if needs_keys or settings.keys else report.warning
+        report_it(("gateway", "server", error.option), str(error))
+
+
+def _check_written_keys(root: Mapping[str, Any], report: Report) -> None:
+    """Report keys of callers that are a shell's reference: whoever reads the file's example could guess them."""
+    general, gateway = root.get("general_settings"), root.get("gateway")
+    master = general.get("master_key") if isinstance(general, dict) else None
+    keys = gateway.get("keys") if isinstance(gateway, dict) else None
+    written: list[tuple[Path, object]] = [(("general_settings", "master_key"), master)]
+    written += [(("gateway", "keys", index), key) for index, key in enumerate(keys if isinstance(keys, list) else [])]
+    for path, key in written:
+        if isinstance(key, str) and is_shell_reference(key):
+            report.problem(path, "would be the key as it stands: a variable is written os.environ/NAME")
+
+
+def _check_allowed_hosts(names: Iterable[str], report: Report) -> None:
+    for index, name in enumerate(names):
+        if name.lower() not in (host_name(name), host_name(f"[{name}]")):
+            message = "expected the name or address of a host, without scheme and port"
+            report.problem(("gateway", "server", "allowed_hosts", index), message)

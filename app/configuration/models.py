@@ -1,54 +1,87 @@
 """`model_list`: LiteLLM's entries in, deployments out.
 
-Environment references are resolved, prices and routing taken out of the parameters; what is left is the provider's.
+Environment references are resolved, and prices and routing taken out of the parameters; what is left goes to the
+provider. Whether it is asked directly, and by which of OpenAI's APIs, is decided here, once for each deployment.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from itertools import count
-from typing import Any, Literal
+from typing import Any
 
-from msgspec.structs import replace
+from msgspec.structs import fields, replace
 
+from app.backends import validate
+from app.backends.choice import choose_backend
+from app.backends.model_names import is_wildcard
+from app.configuration.client_credentials import check_handed_on, credentials_of
+from app.configuration.credentials import PARAMETER, Credentials
+from app.configuration.document import plain
+from app.configuration.entries import Entry, Routing
 from app.configuration.environment import Environment
-from app.configuration.litellm_names import ENTRY, PARAMS, PROVIDER_PARAMS, unsupported
+from app.configuration.litellm_keys import LiteLLMKeys
+from app.configuration.litellm_names import ENTRY, PARAMS, PROVIDER_PARAMS
+from app.configuration.litellm_providers import is_known, provider_of, unknown, without_prefix
 from app.configuration.problems import Report
-from app.configuration.providers import provider_of
+from app.configuration.wildcards import check_wildcards, each_provider
 from app.conversion import Path, convert_value, did_you_mean
-from app.settings import Cost, Deployment, ResponsesApi, Seconds
+from app.providers import BackendName, ResponsesApi, find, row_of
+from app.settings import Cost, Deployment
 
-Backend = Literal["openai", "anthropic", "litellm", "simulated"]
-
-_ENTRY = ("model_name", "litellm_params", "model_info", "backend")
+_ENTRY = Entry.__struct_fields__
 _COSTS = {
     "input_cost_per_token": "input",
     "output_cost_per_token": "output",
     "cache_read_input_token_cost": "cache_read",
     "cache_creation_input_token_cost": "cache_creation",
 }
-_ROUTING: dict[str, Any] = {"weight": float, "order": int, "timeout": Seconds}
-_NEED_A_KEY = frozenset({"openai", "anthropic"})
-_AZURE_VARIABLES = {"api_base": "AZURE_API_BASE", "api_version": "AZURE_API_VERSION"}
+_ROUTING = {field.name: field.type for field in fields(Routing)}
+_SIMULATED = "simulated/"
+_NUMBERS = frozenset(
+    {"temperature", "top_p", "top_k", "n", "seed", "max_tokens", "max_completion_tokens", "top_logprobs"}
+    | {"frequency_penalty", "presence_penalty"}
+)
 
 
 def read_models(
-    section: object, defaults: dict[str, Any], report: Report, environment: Environment
+    section: object,
+    defaults: dict[str, Any],
+    report: Report,
+    environment: Environment,
+    keys: LiteLLMKeys,
+    credentials: Credentials,
 ) -> list[Deployment]:
-    """`defaults` are parameters for every deployment that does not set them itself."""
-    if not isinstance(section, list) or not section:
-        report.problem(("model_list",), "expected a list of at least one model")
+    """Read all entries. `defaults` are parameters of every deployment that does not set them itself."""
+    if not isinstance(section, list):
+        report.problem(("model_list",), "expected a list of models; `model_list: []` starts without any")
         return []
-    reader = _ModelReader(defaults, report, environment)
-    found = [reader.read(entry, ("model_list", index)) for index, entry in enumerate(section)]
+    if not section:
+        report.warning(("model_list",), "no models: every request for one will be answered with 404")
+    reader = _ModelReader(defaults, report, environment, keys, credentials)
+    entries = [
+        (("model_list", index), one)
+        for index, entry in enumerate(section)
+        for one in each_provider(entry, ("model_list", index), section, report, environment)
+    ]
+    found = [reader.read(entry, path) for path, entry in entries]
     return _with_ids([deployment for deployment in found if deployment is not None], reader.paths, report)
 
 
 class _ModelReader:
-    def __init__(self, defaults: dict[str, Any], report: Report, environment: Environment) -> None:
+    def __init__(
+        self,
+        defaults: dict[str, Any],
+        report: Report,
+        environment: Environment,
+        keys: LiteLLMKeys,
+        credentials: Credentials,
+    ) -> None:
         self._defaults = defaults
         self._report = report
         self._environment = environment
+        self._keys = keys
+        self._credentials = credentials
         self.paths: list[Path] = []
 
     def read(self, entry: object, path: Path) -> Deployment | None:
@@ -62,6 +95,7 @@ class _ModelReader:
             self._report.problem(params_path, "missing, or not a mapping")
             return None
         name = self._text(entry, "model_name", path)
+        params = self._with_credential(params, params_path)
         model = self._text(params, "model", params_path)
         if name is None or model is None:
             return None
@@ -73,11 +107,11 @@ class _ModelReader:
     ) -> Deployment:
         params_path = (*path, "litellm_params")
         info = self._info(entry, path)
-        simulated = model.startswith("simulated/")
-        if "*" in name:
-            self._report.warning((*path, "model_name"), "a wildcard is LiteLLM's, not supported here: taken literally")
-        kept = self._provider_params(model, params, params_path, simulated)
-        backend, responses = _backend(model, kept, entry, info)
+        simulated = model.startswith(_SIMULATED)
+        check_wildcards(name, model, path, self._report)
+        credentials, params = credentials_of(entry, params, path, self._report)
+        kept = self._provider_params(model, params, params_path, simulated or credentials == "client")
+        backend, responses = _backend_and_api(model, kept, entry, info)
         self._check_apis(kept, info, responses, path)
         deployment = Deployment(
             id=str(info.get("id") or ""),
@@ -87,18 +121,21 @@ class _ModelReader:
             backend=backend,
             responses=responses,
             params=kept,
+            credentials=credentials,
+            info=info if is_wildcard(name) else {},
             cost=self._cost(params, info, path),
             **self._routing(params, params_path),
         )
         self._check_servable(deployment, params_path)
+        check_handed_on(deployment, path, self._report)
         return deployment
 
     def _check_entry_keys(self, entry: dict[str, Any], path: Path) -> None:
-        for key in entry:
+        for key, value in entry.items():
             if key in ENTRY:
-                self._report.warning((*path, key), unsupported(key))
+                self._keys.unsupported((*path, key), value)
             elif key not in _ENTRY:
-                self._report.problem((*path, key), f"unknown key{did_you_mean(key, _ENTRY)}")
+                self._keys.unknown((*path, key), value, (*_ENTRY, *ENTRY))
         if entry.get("backend") not in (None, "litellm"):
             self._report.problem((*path, "backend"), "expected litellm, or nothing: the model's prefix decides")
 
@@ -127,7 +164,7 @@ class _ModelReader:
         return info
 
     def _check_apis(self, params: dict[str, Any], info: dict[str, Any], responses: ResponsesApi, path: Path) -> None:
-        """What the entry says of its APIs excludes itself, or can change nothing."""
+        """Report what an entry says of its APIs that contradicts itself, or changes nothing."""
         if responses == "only" and params.get("use_chat_completions_api"):
             message = "the model is said to have no chat completions"
             self._report.problem((*path, "litellm_params", "use_chat_completions_api"), message)
@@ -136,38 +173,50 @@ class _ModelReader:
             self._report.warning((*path, "model_info", "mode"), message)
 
     def _provider(self, model: str, params: dict[str, Any], path: Path) -> str:
-        custom = params.get("custom_llm_provider")
-        provider = provider_of(model, custom if isinstance(custom, str) else None)
-        if provider is None:
-            self._report.warning(
-                (*path, "model"), "no provider prefix such as openai/ ; LiteLLM may not know the model"
-            )
-        return provider or "unknown"
+        """The provider's name in telemetry. One that nobody knows is reported."""
+        found = find(model, params)
+        if found is None:
+            if (known := provider_of(model)) is not None:
+                return row_of(known).name
+            if "*" not in model:
+                self._report.problem((*path, "model"), without_prefix(model))
+            return "unknown"
+        prefix = found.provider.prefix
+        if not is_known(prefix) and provider_of(model) is None:
+            at = "custom_llm_provider" if params.get("custom_llm_provider") else "model"
+            self._report.problem((*path, at), unknown(prefix))
+        return found.provider.name
+
+    def _with_credential(self, params: dict[str, Any], path: Path) -> dict[str, Any]:
+        if PARAMETER not in params:
+            return params
+        set_here = {key: value for key, value in params.items() if key != PARAMETER}
+        name = params[PARAMETER]
+        return set_here if name is None else {**self._credentials.values(name, (*path, PARAMETER)), **set_here}
 
     def _provider_params(self, model: str, params: dict[str, Any], path: Path, simulated: bool) -> dict[str, Any]:
         kept: dict[str, Any] = {} if simulated else dict(self._defaults)
         for key, value in params.items():
             if key in PARAMS or (key not in _COSTS and "_cost" in key):
-                self._report.warning((*path, key), unsupported(key))
+                self._keys.unsupported((*path, key), value)
             elif key not in _COSTS and key not in _ROUTING and key != "model":
-                kept[key] = value
+                kept[key] = _number(key, value)
                 if not simulated and (hint := _slip(key)):
                     self._report.warning((*path, key), f"handed to the provider as it is{hint}")
         return kept if simulated else self._with_environment(model, kept, path)
 
     def _with_environment(self, model: str, kept: dict[str, Any], path: Path) -> dict[str, Any]:
-        from app.backends.direct.providers import key_variable
-
         # A key from the environment goes to the provider's own address only.
         if kept.keys() & {"api_key", "api_base", "base_url"}:
             return kept
-        if model.startswith("azure/"):
-            found = {name: self._environment.get(variable) for name, variable in _AZURE_VARIABLES.items()}
-            kept = {**{name: value for name, value in found.items() if value}, **kept}
-        variable = key_variable(model, kept)
-        if variable and (key := self._environment.get(variable)):
+        named = row_of(model.partition("/")[0])
+        given = {name: self._environment.get(variable, path) for name, variable in named.variables.items()}
+        kept = {**{name: value for name, value in given.items() if value}, **kept}
+        found = find(model, kept)
+        variable = found.provider.key_variable if found else None
+        if variable and (key := self._environment.get(variable, path)):
             return {**kept, "api_key": key}
-        if variable and model.partition("/")[0] in _NEED_A_KEY:
+        if variable and named.needs_key:
             self._report.warning(path, f"no api_key, and {variable} is not set")
         return kept
 
@@ -199,26 +248,30 @@ class _ModelReader:
         return Cost(**found) if found else None
 
     def _check_servable(self, deployment: Deployment, path: Path) -> None:
-        # Here, and not above: the backends are much to import for a file that does not get as far as a model.
-        from app.backends import validate
-
+        if self._report.lacks(path) or (is_wildcard(deployment.model) and deployment.backend == "simulated"):
+            return
         try:
             validate(deployment)
         except ValueError as error:
             self._report.problem((*path, "model"), str(error))
 
 
-def _backend(
-    model: str, params: dict[str, Any], entry: dict[str, Any], info: dict[str, Any]
-) -> tuple[Backend, ResponsesApi]:
-    from app.backends.direct.providers import route_of
-
+def _backend_and_api(
+    model: str, params: Mapping[str, Any], entry: Mapping[str, Any], info: Mapping[str, Any]
+) -> tuple[BackendName, ResponsesApi]:
     if entry.get("backend") == "litellm":
         return "litellm", "none"
-    if model.startswith("simulated/"):
+    if model.startswith(_SIMULATED):
         return "simulated", "none"
-    route = route_of(model, params, info)
-    return ("litellm", "none") if route is None else (route.backend, route.responses)
+    return choose_backend(model, params, info)
+
+
+def _number(key: str, value: Any) -> Any:
+    """The number that a text of one of the usual numeric parameters stands for: variables hold texts alone."""
+    if key not in _NUMBERS or not isinstance(value, str):
+        return value
+    number = plain(value.strip())
+    return number if isinstance(number, int | float) and not isinstance(number, bool) else value
 
 
 @lru_cache(maxsize=1024)
@@ -227,7 +280,7 @@ def _slip(key: str) -> str:
 
 
 def _with_ids(deployments: list[Deployment], paths: list[Path], report: Report) -> list[Deployment]:
-    """Ids as configured; else the model's name, numbered where it has several deployments."""
+    """Give each deployment without an id its model's name, numbered where the model has several deployments."""
     taken: set[str] = set()
     for deployment, path in zip(deployments, paths, strict=True):
         if deployment.id and deployment.id in taken:

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration: problems refuse the start, warnings do not. Neither ever shows a value."""
+"""What is wrong with a configuration: problems prevent the start, warnings do not. Neither ever shows a value."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ class Problem:
 
 
 class ConfigurationRefused(Exception):
-    """At least one problem; `warnings` came along."""
+    """The configuration has at least one problem; `warnings` were found beside it."""
 
     def __init__(self, problems: Iterable[Problem], warnings: Iterable[Problem] = ()) -> None:
         self.problems = tuple(problems)
@@ -30,7 +30,7 @@ class ConfigurationRefused(Exception):
 
 @dataclass
 class Report:
-    """Collects what is found while a document is read."""
+    """The problems and warnings found while a document is read."""
 
     file: str
     document: Document
@@ -38,29 +38,50 @@ class Report:
     warnings: list[Problem] = field(default_factory=list)
 
     _refused: set[Path] = field(default_factory=set)
+    _unresolved: set[Path] = field(default_factory=set)
 
-    def problem(self, path: Path, message: str, line: int | None = None) -> None:
-        """The first problem of a path counts: what follows from it would only be noise."""
-        if path not in self._refused:
+    @property
+    def count(self) -> int:
+        """How much was reported so far."""
+        return len(self.problems) + len(self.warnings)
+
+    def problem(self, path: Path, message: str) -> None:
+        """Report a problem, unless there is one at this path already, or no value: others only follow from that."""
+        if path not in self._refused and path not in self._unresolved:
             self._refused.add(path)
-            self.problems.append(self._at(path, message, line))
+            self.problems.append(self._at(path, message))
 
     def warning(self, path: Path, message: str) -> None:
-        self.warnings.append(self._at(path, message, None))
+        self.warnings.append(self._at(path, message))
 
-    def has_problem(self, path: Path) -> bool:
-        return path in self._refused
+    def unresolved(self, path: Path, message: str) -> None:
+        """Warn of a value that is not there yet, and will be where the gateway is to run."""
+        self._unresolved.add(path)
+        self.warning(path, message)
+
+    def lacks(self, path: Path) -> bool:
+        """Whether the value at `path`, or one inside it, could not be had: by a problem or for want of it."""
+        return any(found[: len(path)] == path for found in self._refused | self._unresolved)
 
     def faults(self, faults: Iterable[Fault]) -> None:
         for fault in faults:
             self.problem(fault.path, fault.message)
 
-    def _at(self, path: Path, message: str, line: int | None) -> Problem:
-        return Problem(self.file, line or self.document.line(path), dotted(path), message)
+    def at(self, path: Path, file: str, line: int, message: str, *, fatal: bool) -> None:
+        """Report of a place that is not the one of the value at `path`."""
+        if not fatal:
+            self.warnings.append(Problem(file, line, dotted(path), message))
+        elif path not in self._refused:
+            self._refused.add(path)
+            self.problems.append(Problem(file, line, dotted(path), message))
+
+    def _at(self, path: Path, message: str) -> Problem:
+        file, line = self.document.location(path)
+        return Problem(file or self.file, line, dotted(path), message)
 
 
 def dotted(path: Path) -> str:
-    """`("model_list", 0, "model_name")` as `model_list[0].model_name`."""
+    """A path as people write it: `("model_list", 0, "model_name")` is `model_list[0].model_name`."""
     text = ""
     for step in path:
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
@@ -68,7 +89,7 @@ def dotted(path: Path) -> str:
 
 
 def grouped(problems: Iterable[Problem]) -> list[Problem]:
-    """One for each last key and message, so that thousands of models do not make thousands of lines."""
+    """One problem for each last key and message, so that thousands of models do not make thousands of lines."""
     groups: dict[tuple[str, str], list[Problem]] = {}
     for problem in problems:
         groups.setdefault((problem.key.rpartition(".")[2], problem.message), []).append(problem)

@@ -6,12 +6,16 @@ from typing import Annotated, Any, TypeVar
 from msgspec import Meta, Struct, field
 
 from app.configuration.environment import Environment
-from app.configuration.litellm_names import GENERAL, LITELLM, ROUTER, unsupported
+from app.configuration.litellm_keys import LiteLLMKeys
+from app.configuration.litellm_names import GENERAL, LITELLM, ROUTER
 from app.configuration.problems import Report
-from app.conversion import Path, convert_struct, did_you_mean
+from app.conversion import Path, convert_struct
 from app.settings import (
+    Alias,
     BreakerSettings,
+    DnsSettings,
     PipelineSettings,
+    RetryBudgetSettings,
     RouterSettings,
     Seconds,
     ServerSettings,
@@ -19,47 +23,111 @@ from app.settings import (
 )
 
 S = TypeVar("S", bound=Struct)
-_MAY_BE_ZERO = frozenset({"cooldown", "drain_timeout", "keepalive_interval", "max_retry_after", "put_timeout"})
+_MAY_BE_ZERO = frozenset(
+    {
+        "cooldown",
+        "drain_timeout",
+        "keepalive_interval",
+        "lame_duck",
+        "max_retry_after",
+        "max_stale",
+        "put_timeout",
+        "ttl",
+    }
+)
+_RETIRED_TELEMETRY = frozenset({"otlp_encoder"})
+_RETIRED = "of an earlier version; it changes nothing"
 Retries = Annotated[int, Meta(ge=0)]
 Fallbacks = list[dict[str, list[str]]]
 
 
 class GeneralSettings(Struct, frozen=True):
+    """LiteLLM's `general_settings`."""
+
     master_key: str | None = None
+    """The key that callers present, as `Authorization: Bearer` or `x-api-key`."""
+    max_request_size_mb: Annotated[float, Meta(gt=0)] | None = None
+    """Megabytes of one request's body, where `gateway.server.body_limit` is not set."""
 
 
 class LiteLLMSettings(Struct, frozen=True):
+    """LiteLLM's `litellm_settings`."""
+
     request_timeout: Seconds | None = None
+    """The wait for the first chunk of a stream and for each next one; the whole time of a request without a stream.
+    600 seconds unless it is set."""
     num_retries: Retries | None = None
+    """Attempts after the first, on the deployments of a model and of its fallbacks; 2 unless it is set."""
     fallbacks: Fallbacks = []
+    """`{model: [others]}`: the models that are asked in turn when all deployments of one failed. The model `"*"` stands
+    for every one without an entry."""
+    context_window_fallbacks: Fallbacks = []
+    """`{model: [others]}` for conversations too long for a model; without an entry the caller gets the error."""
+    content_policy_fallbacks: Fallbacks = []
+    """`{model: [others]}` for inputs that a model's content filter refuses."""
     default_fallbacks: list[str] = []
+    """The fallbacks of every model without its own."""
     drop_params: bool | None = None
+    """Whether fields that a provider does not take are left out instead of refused; for every deployment that does not
+    set it itself."""
 
 
 class LiteLLMRouterSettings(Struct, frozen=True):
-    """What stands here wins over `litellm_settings`."""
+    """LiteLLM's `router_settings`; they win over `litellm_settings`."""
 
     timeout: Seconds | None = None
+    """As `litellm_settings.request_timeout`."""
     num_retries: Retries | None = None
+    """As in `litellm_settings`."""
     fallbacks: Fallbacks = []
+    """As in `litellm_settings`."""
+    context_window_fallbacks: Fallbacks = []
+    """As in `litellm_settings`."""
+    content_policy_fallbacks: Fallbacks = []
+    """As in `litellm_settings`."""
     default_fallbacks: list[str] = []
+    """As in `litellm_settings`."""
     routing_strategy: str | None = None
+    """`simple-shuffle` is what is done: deployments of the lowest order, by weight. Others are a warning."""
+    model_group_alias: dict[str, str | Alias] = {}
+    """Other names of models: `{alias: model}`, or `{alias: {model: ..., hidden: true}}` for one that is not listed."""
 
 
 class GatewayRouterSettings(Struct, frozen=True):
+    """How the router retries and what it shares."""
+
     max_retry_after: Seconds = RouterSettings().max_retry_after
+    """A provider's longer `retry-after` is not waited for but passed on to the caller."""
+    retry_budget: RetryBudgetSettings = field(default_factory=RetryBudgetSettings)
+    """How many retries may be under way."""
+    share_stored_responses: bool = RouterSettings().share_stored_responses
+    """Whether callers with different keys may retrieve, continue and delete each other's stored responses, and those
+    that this process does not know (from before a restart, or of another instance). With one key, or none, they may."""
 
 
 class GatewaySettings(Struct, frozen=True):
-    """`policies` are read one by one elsewhere: each has options of its own."""
+    """The section `gateway`. Its `policies` are checked one by one by `loading`: each has its own options."""
 
     keys: list[str] = []
+    """Keys that callers may present, beside `general_settings.master_key`. Without any, the variable FLOWSPAN_KEY is
+    the key."""
+    ignore: list[str] = []
+    """Guards of LiteLLM's in this file to start without: `guardrails`, `model_list.litellm_params.rpm`. Each stays a
+    warning."""
     policies: list[Any] = []
+    """What looks at requests and answers, in order: names, or `use` with options."""
     server: ServerSettings = field(default_factory=ServerSettings)
+    """Addresses, and limits of requests."""
     pipeline: PipelineSettings = field(default_factory=PipelineSettings)
+    """Limits of streams."""
     breakers: BreakerSettings = field(default_factory=BreakerSettings)
+    """When requests are turned away for a while."""
     router: GatewayRouterSettings = field(default_factory=GatewayRouterSettings)
+    """Retries."""
+    dns: DnsSettings = field(default_factory=DnsSettings)
+    """Look-ups of providers' names."""
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
+    """What is recorded."""
 
 
 class Sections(Struct, frozen=True):
@@ -69,8 +137,8 @@ class Sections(Struct, frozen=True):
     gateway: GatewaySettings
 
 
-def read_sections(root: dict[str, Any], report: Report, environment: Environment) -> Sections:
-    reader = SectionReader(root, report, environment)
+def read_sections(root: dict[str, Any], report: Report, environment: Environment, keys: LiteLLMKeys) -> Sections:
+    reader = SectionReader(root, report, environment, keys)
     router = reader.litellm("router_settings", LiteLLMRouterSettings, ROUTER)
     if router.routing_strategy not in (None, "simple-shuffle"):
         message = "not supported here: deployments are chosen by order and weight (simple-shuffle)"
@@ -84,13 +152,14 @@ def read_sections(root: dict[str, Any], report: Report, environment: Environment
 
 
 class SectionReader:
-    def __init__(self, root: dict[str, Any], report: Report, environment: Environment) -> None:
+    def __init__(self, root: dict[str, Any], report: Report, environment: Environment, keys: LiteLLMKeys) -> None:
         self._root = root
+        self._keys = keys
         self._report = report
         self._environment = environment
 
     def litellm(self, section: str, kind: type[S], known: Collection[str]) -> S:
-        """The keys of `kind`, taken one by one: a fault in one does not hide another."""
+        """Convert one of LiteLLM's sections. Keys that are unknown, or not supported, are reported."""
         data = self._root.get(section)
         if data is None:
             return kind()
@@ -98,16 +167,25 @@ class SectionReader:
             self._report.problem((section,), "expected a mapping")
             return kind()
         supported = kind.__struct_fields__
-        for key in data:
+        for key, value in data.items():
             if key in known:
-                self._report.warning((section, key), unsupported(key))
+                self._keys.unsupported((section, key), value)
             elif key not in supported:
-                message = f"unknown key{did_you_mean(key, (*supported, *known))}"
-                self._report.problem((section, key), message)
+                self._keys.unknown((section, key), value, (*supported, *known))
         return self._convert((section,), kind, {key: data[key] for key in supported if data.get(key) is not None})
 
     def gateway(self) -> GatewaySettings:
-        return self._convert(("gateway",), GatewaySettings, self._root.get("gateway"))
+        return self._convert(("gateway",), GatewaySettings, self._without_retired(self._root.get("gateway")))
+
+    def _without_retired(self, gateway: object) -> object:
+        """The section without options of earlier versions that change nothing any more; each is a warning."""
+        telemetry = gateway.get("telemetry") if isinstance(gateway, dict) else None
+        if not isinstance(gateway, dict) or not isinstance(telemetry, dict):
+            return gateway
+        for key in _RETIRED_TELEMETRY & telemetry.keys():
+            self._report.warning(("gateway", "telemetry", key), _RETIRED)
+        kept = {key: value for key, value in telemetry.items() if key not in _RETIRED_TELEMETRY}
+        return {**gateway, "telemetry": kept}
 
     def _convert(self, path: Path, kind: type[S], data: object) -> S:
         value, faults = convert_struct(kind, self._environment.resolve(data, path), path)

@@ -1,10 +1,10 @@
-"""What a good configuration sets up, for people. Says how many keys there are, and never a key."""
+"""What a good configuration sets up, as text for people: how many keys there are, but never a key."""
 
 from collections.abc import Iterator
 
 from app.settings import Deployment, Settings
 
-_MODELS_SHOWN = 20
+_MOST_MODELS = 20
 
 
 def summary(settings: Settings) -> str:
@@ -16,14 +16,14 @@ def _models(settings: Settings) -> Iterator[str]:
     for deployment in settings.deployments:
         by_name.setdefault(deployment.model_name, []).append(deployment)
     yield f"{_count(len(by_name), 'model')}, {_count(len(settings.deployments), 'deployment')}"
-    for name, deployments in list(by_name.items())[:_MODELS_SHOWN]:
+    for name, deployments in list(by_name.items())[:_MOST_MODELS]:
         fallbacks = settings.router.fallbacks.get(name)
         yield f"  {name}" + (f" (falls back to {', '.join(fallbacks)})" if fallbacks else "")
         for deployment in sorted(deployments, key=lambda each: each.order):
             only = ", by the Responses API only" if deployment.responses == "only" else ""
             yield f"    {deployment.model} by {deployment.backend}{only}{_rank(deployment, deployments)}"
-    if len(by_name) > _MODELS_SHOWN:
-        yield f"  and {len(by_name) - _MODELS_SHOWN:,} more"
+    if len(by_name) > _MOST_MODELS:
+        yield f"  and {len(by_name) - _MOST_MODELS:,} more"
 
 
 def _rank(deployment: Deployment, deployments: list[Deployment]) -> str:
@@ -39,7 +39,8 @@ def _policies(settings: Settings) -> Iterator[str]:
 def _limits(settings: Settings) -> Iterator[str]:
     server, pipeline, router = settings.server, settings.pipeline, settings.router
     yield "limits"
-    yield f"  {server.host}:{server.port}, metrics on {server.metrics_port}, {_count(len(settings.keys), 'key')}"
+    metrics = f"metrics on {server.metrics_host}:{server.metrics_port}{' with a token' if server.metrics_token else ''}"
+    yield f"  {server.host}:{server.port}, {metrics}, {_count(len(settings.keys), 'key')}"
     yield f"  request timeout {router.request_timeout:g} s, {_count(router.num_retries, 'retry', 'retries')}"
     yield (
         f"  queues of {pipeline.queue_items:,} items and {_size(pipeline.queue_bytes)}, "
@@ -47,7 +48,8 @@ def _limits(settings: Settings) -> Iterator[str]:
     )
     yield (
         f"  put {pipeline.put_timeout:g} s, policy {pipeline.policy_timeout:g} s, "
-        f"upstream idle {pipeline.upstream_idle_timeout:g} s, drain {server.drain_timeout:g} s"
+        f"upstream idle {pipeline.upstream_idle_timeout:g} s, "
+        f"lame duck {server.lame_duck:g} s, drain {server.drain_timeout:g} s"
     )
 
 

@@ -1,10 +1,9 @@
 """`flowspan demo`: the real gateway with simulated models and real traffic, watched live or run once and judged.
 
-cast, calls         the models with their faults; what clients ask
-running             the gateway in a thread, its telemetry caught by `collected` (spans) and `log_tail` (moments)
-client, heard       HTTP clients, and what they make of what they get
-incident            the bounded run -> evidence; `promises` judges it, `report` and `waterfall` print it
-traffic             clients for ever; `live` shows them on `screen`, or a line a second where there is no terminal
+gateway/   the gateway in a thread; its scenario of models and faults; its spans (`traces`) and log lines caught
+clients/   what they ask (`calls`) over HTTP (`client`), what they make of answers (`transcript`), for ever (`traffic`)
+view/      what a terminal shows: live, or one transaction as a waterfall
+checks/    an acceptance test that is shipped: a bounded run (`incident`), its evidence, what is promised, a report
 """
 
 import asyncio
@@ -14,10 +13,10 @@ from time import monotonic
 
 from rich.console import Console
 
-from app.demo.incident import run_incident
-from app.demo.live import run_live
-from app.demo.promises import exit_status, judge
-from app.demo.report import print_report
+from app.demo.checks.incident import run_incident
+from app.demo.checks.report import print_report
+from app.demo.checks.verdicts import exit_status, judge
+from app.demo.view.live import run_live
 
 __all__ = ["run_demo"]
 

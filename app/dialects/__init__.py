@@ -1,58 +1,36 @@
-"""The dialects that clients speak, each a package of pure functions behind one face.
+"""The dialects that clients speak: a package for each, and beside them what they share.
 
 A package holds: wire (what the API defines), request decoding and encoding, response encoding, the client formatter (a
-response as SSE), errors, models. What they share lies beside them. How much of it a dialect has is its protocol:
-`ClientDialect` is a whole API, the others are single routes of OpenAI's.
+response as SSE), errors, models; its `dialect` module brings them together as one object. This is the only list of
+these objects; the order counts where the dialect of a request on no model route is guessed (`RequestDialect.is_asked`).
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
-
-from app.dialects import anthropic_messages, openai_chat, openai_completions, openai_responses
+from app.dialects import anthropic_messages, openai_chat, openai_completions, openai_embeddings, openai_responses
+from app.dialects.dialect import (
+    DIALECTS,
+    ClientDialect,
+    RequestDialect,
+    StreamingDialect,
+    client_dialects,
+    dialect_of,
+    register,
+    streaming_dialects,
+)
 from app.dialects.errors import RenderedError
-from app.dialects.formatter import Formatter
-from app.errors import GatewayError
-from app.messages import Dialect, ModelResponse, Request
+from app.dialects.passthrough import StreamFormatter
 
 __all__ = [
     "DIALECTS",
-    "STREAMING",
     "ClientDialect",
-    "Formatter",
     "RenderedError",
     "RequestDialect",
+    "StreamFormatter",
     "StreamingDialect",
+    "client_dialects",
+    "dialect_of",
+    "register",
+    "streaming_dialects",
 ]
 
-
-class RequestDialect(Protocol):
-    """What every model route needs of its dialect."""
-
-    name: Dialect
-
-    def decode_request(self, body: dict[str, Any], headers: Mapping[str, str]) -> Request: ...
-
-    def encode_response(self, response: ModelResponse, request: Request) -> dict[str, Any]: ...
-
-    def render_error(self, error: GatewayError, request_id: str) -> RenderedError: ...
-
-
-class StreamingDialect(RequestDialect, Protocol):
-    def formatter(self, request: Request, transaction_id: str, created: int) -> Formatter: ...
-
-
-class ClientDialect(StreamingDialect, Protocol):
-    def encode_request(self, request: Request) -> dict[str, Any]:
-        """The body for a provider that speaks this dialect; what cannot be said in it raises `InvalidRequest`."""
-
-    def render_models(self, names: Sequence[str], created: int, query: Mapping[str, str]) -> dict[str, Any]: ...
-
-    def render_model(self, name: str, created: int) -> dict[str, Any]: ...
-
-
-DIALECTS: dict[Dialect, ClientDialect] = {
-    "openai_chat": openai_chat,
-    "anthropic_messages": anthropic_messages,
-    "openai_responses": openai_responses,
-}
-STREAMING: dict[Dialect, StreamingDialect] = {**DIALECTS, "openai_completions": openai_completions}
+for _package in (openai_chat, anthropic_messages, openai_responses, openai_completions, openai_embeddings):
+    register(_package.DIALECT)

@@ -11,7 +11,7 @@ MESSAGE_TOKENS = 4
 
 
 def estimate_input_tokens(request: Request) -> int:
-    """A guess within a factor of two for English and code; at least 1, as a zero breaks clients' accounting."""
+    """Estimate within a factor of two for English and code; at least 1, as a zero breaks clients' accounting."""
     parts = sum(_part(part) for message in request.messages for part in message.parts)
     tools = sum(_chars(tool.description or "") + _schema(tool.raw or tool.parameters) for tool in request.tools)
     return max(1, parts + tools + MESSAGE_TOKENS * len(request.messages))

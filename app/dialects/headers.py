@@ -1,14 +1,29 @@
-"""Which of a client's headers go with its request to a provider of its dialect; all others end at the gateway. What the
-operator says, goes over them: a client may name an organization only where the operator names none, and then it is the
-provider that holds it to the operator's key.
+"""The headers of a client that go with its request to a provider of its dialect; all others end at the gateway.
+
+What the operator configured overrules them: a client may name an organization only where the operator names none, and
+then it is the provider that holds it to the operator's key.
 """
 
 from collections.abc import Mapping
 
-OPENAI = frozenset({"openai-beta", "openai-organization", "openai-project", "x-client-request-id"})
-ANTHROPIC = frozenset({"anthropic-version", "anthropic-beta", "x-claude-code-session-id"})
+_HOP_BY_HOP = "connection"
+"""Names, beside connection options, headers that are for the next hop alone (RFC 9110, section 7.6.1)."""
 
 
 def kept(headers: Mapping[str, str], names: frozenset[str]) -> dict[str, str]:
-    """Those of `names`, which are lower-case, however the client wrote them."""
+    """The headers named in `names`, under lower-case names."""
     return {name.lower(): value for name, value in headers.items() if name.lower() in names}
+
+
+def with_prefix(headers: Mapping[str, str], prefix: str) -> dict[str, str]:
+    """All headers whose name begins with `prefix`, under lower-case names, but for those that the client's `connection`
+    header says are for this hop alone."""
+    return {
+        name.lower(): value
+        for name, value in headers.items()
+        if name.lower().startswith(prefix) and name.lower() not in _for_this_hop(headers)
+    }
+
+
+def _for_this_hop(headers: Mapping[str, str]) -> frozenset[str]:
+    return frozenset(name.strip().lower() for name in headers.get(_HOP_BY_HOP, "").split(","))

@@ -16,7 +16,7 @@ _TOKENS = "tokens"
 
 
 def decode_inputs(given: object, field: str, dialect: Dialect) -> tuple[InputMessage, ...]:
-    """A text, token ids, or a list of either; `field` names it in errors."""
+    """Decode a text, token ids, or a list of either; `field` names it in errors."""
     if isinstance(given, str) or _is_tokens(given):
         return (_message(given, field, dialect),)
     if not isinstance(given, list) or not given:
@@ -30,7 +30,7 @@ def encode_inputs(messages: Iterable[InputMessage]) -> Any:
 
 
 def unreadable(request: Request) -> int:
-    """How many inputs no policy can read. In a chat, what is opaque stands beside what is said, and does not count."""
+    """The number of inputs that no policy can read. In a chat, opaque parts stand beside texts, and do not count."""
     if request.operation == "chat":
         return 0
     return sum(isinstance(part, OpaquePart) for message in request.messages for part in message.parts)

@@ -8,13 +8,13 @@ from msgspec.structs import replace
 from app.messages import Message, ThinkingBlock
 
 
-def thinking_pieces(said: Message, streamed: bool) -> list[ThinkingBlock]:
-    """What `said` adds, in order: text, and signatures that end the text before them; redacted blocks stand alone.
+def thinking_pieces(message: Message, streamed: bool) -> list[ThinkingBlock]:
+    """The blocks that `message` adds: text, and signatures that end the text before them; redacted blocks stand alone.
 
-    `streamed` says that text was already sent for the block that is open: a block that comes with the signature then
+    `streamed`: text was already sent for the block that is open: a block that comes with the signature then
     repeats it.
     """
-    text, blocks = said.reasoning_content or "", said.thinking_blocks
+    text, blocks = message.reasoning_content or "", message.thinking_blocks
     if not blocks:
         return [ThinkingBlock(thinking=text)] if text else []
     if _is_exact(blocks, text) or not (text or streamed):
@@ -23,11 +23,11 @@ def thinking_pieces(said: Message, streamed: bool) -> list[ThinkingBlock]:
     return [ThinkingBlock(thinking=text), *marks] if text else marks
 
 
-def whole_thinking(said: Message) -> list[ThinkingBlock]:
+def whole_thinking(message: Message) -> list[ThinkingBlock]:
     """The blocks of a whole message, each complete."""
     whole: list[ThinkingBlock] = []
     text = ""
-    for piece in thinking_pieces(said, streamed=False):
+    for piece in thinking_pieces(message, streamed=False):
         text += piece.thinking
         if piece.signature is not None:
             whole.append(ThinkingBlock(thinking=text, signature=piece.signature))

@@ -5,24 +5,36 @@ from typing import Any
 
 import msgspec
 
+from app.dialects.translation.call_ids import CallIds
 from app.messages import ToolCall
 
 RAW_ARGUMENTS = "raw_arguments"
 """Where an object is required (Anthropic's `input`), arguments that are none stand under this key, verbatim."""
 
+NO_ARGUMENTS = "{}"
 _decode = msgspec.json.Decoder().decode
 
 
+def are_none(arguments: str) -> bool:
+    """Whether a call has no arguments: the text is empty, or JSON's null."""
+    return arguments.strip() in ("", "null")
+
+
+def as_text(arguments: str) -> str:
+    """Arguments of a function as a client parses them: `{}` where there are none."""
+    return NO_ARGUMENTS if are_none(arguments) else arguments
+
+
 def as_object(arguments: str) -> dict[str, Any]:
-    """The arguments as an object; an empty text is a call without arguments."""
-    if not arguments.strip():
+    """Arguments as an object; of a call without arguments an empty one."""
+    if are_none(arguments):
         return {}
     value = parsed_object(arguments)
     return {RAW_ARGUMENTS: arguments} if value is None else value
 
 
 def parsed_object(arguments: str) -> dict[str, Any] | None:
-    """None for arguments that are not, or not yet, a JSON object."""
+    """Decode arguments; None if they are not, or not yet, a JSON object."""
     try:
         value = _decode(arguments)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
@@ -32,7 +44,7 @@ def parsed_object(arguments: str) -> dict[str, Any] | None:
 
 @dataclass(slots=True)
 class CallPiece:
-    """What a delta adds to the call at `position`; `call` comes with a call's first piece only."""
+    """A piece of the arguments of the call at `position`; `call` comes with a call's first piece only."""
 
     position: int
     arguments: str
@@ -52,15 +64,23 @@ class CallOrder:
     A known index with another id is another call: some providers number all of their calls 0.
     """
 
-    def __init__(self, id_prefix: str) -> None:
-        self._id_prefix = id_prefix
+    def __init__(self, ids: CallIds) -> None:
+        self._ids = ids
         self._open: dict[int, tuple[int, str | None]] = {}
         self._pending: dict[int, _Pending] = {}
+        self._empty: set[int] = set()
         self.begun = 0
 
-    def place(self, call: ToolCall) -> CallPiece | None:
+    @property
+    def without_arguments(self) -> list[int]:
+        """The positions of functions that were called, and of which no argument has come."""
+        return sorted(self._empty)
+
+    def add(self, call: ToolCall) -> CallPiece | None:
         known = self._open.get(call.index)
         if known is not None and (not call.id or known[1] is None or call.id == known[1]):
+            if call.function.arguments:
+                self._empty.discard(known[0])
             return CallPiece(known[0], call.function.arguments)
         waiting = self._pending.pop(call.index, _Pending(None, ""))
         waiting = _Pending(waiting.id or call.id, waiting.arguments + call.function.arguments)
@@ -70,20 +90,36 @@ class CallOrder:
         return self._begin(call, waiting)
 
     def adopt(self, call: ToolCall) -> None:
-        """The call went out under its own index: what is added to it goes there, and new ones come after it."""
+        """Note a call that went out under its own index: what is added to it goes there, and new ones come after it."""
         if call.index >= 0 and (call.id or call.index not in self._open):
             self._open[call.index] = (call.index, call.id)
             self.begun = max(self.begun, call.index + 1)
+            self._note(call.index, call, call.function.arguments)
+        elif call.function.arguments:
+            self._empty.discard(call.index)
+
+    def _note(self, position: int, call: ToolCall, arguments: str) -> None:
+        if not arguments and call.type != "custom":
+            self._empty.add(position)
 
     def _begin(self, call: ToolCall, waiting: _Pending) -> CallPiece:
         position = self.begun
         self.begun += 1
         self._open[call.index] = (position, waiting.id)
-        named = msgspec.structs.replace(call, id=waiting.id or f"{self._id_prefix}_{position}")
+        named = msgspec.structs.replace(call, id=waiting.id)
+        named = msgspec.structs.replace(named, id=self._ids.give(named, position))
+        self._note(position, call, waiting.arguments)
         return CallPiece(position, waiting.arguments, named)
 
 
 def whole_calls(calls: tuple[ToolCall, ...], id_prefix: str) -> list[ToolCall]:
     """The calls of a whole message, numbered from 0; one without a name cannot be made, and is left out."""
     named = [call for call in calls if call.function.name]
-    return [msgspec.structs.replace(call, index=at, id=call.id or f"{id_prefix}_{at}") for at, call in enumerate(named)]
+    return [_whole(call, at, id_prefix) for at, call in enumerate(named)]
+
+
+def _whole(call: ToolCall, position: int, id_prefix: str) -> ToolCall:
+    function = call.function
+    if call.type != "custom" and are_none(function.arguments):
+        function = msgspec.structs.replace(function, arguments=NO_ARGUMENTS)
+    return msgspec.structs.replace(call, index=position, id=call.id or f"{id_prefix}_{position}", function=function)

@@ -8,30 +8,30 @@ import msgspec
 
 from app.errors import InvalidRequest
 
-Wire = TypeVar("Wire")
+_Fields = TypeVar("_Fields")
 
 _LOCATED = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"^Object missing required field `(?P<field>.*)`$")
 
 
-def check(value: Mapping[str, Any], wire: type[Wire], at: str = "") -> Wire:
-    """`value` itself, unknown fields and all, seen as the TypedDict `wire`; `at` is its place in the body."""
+def check(value: Mapping[str, Any], fields: type[_Fields], at: str = "") -> _Fields:
+    """`value` itself, unknown fields and all, as the TypedDict `fields`; `at` is its path in the body."""
     try:
-        msgspec.convert(value, wire)
+        msgspec.convert(value, fields)
     except msgspec.ValidationError as error:
         raise _as_invalid_request(str(error), at) from None
-    return cast(Wire, value)
+    return cast(_Fields, value)
 
 
 def without(values: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
-    """What is left of `values` when the known fields are taken out: usually nothing."""
+    """The fields of `values` that are not known: usually none."""
     if values.keys() <= known:
         return {}
     return {name: value for name, value in values.items() if name not in known}
 
 
 def rest(values: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
-    """The same, with null as absent."""
+    """The fields of `values` that are not known and not null."""
     return {name: value for name, value in values.items() if name not in known and value is not None}
 
 

@@ -1,0 +1,31 @@
+"""HTTP in and out: which request is served how, and the lifetime of each.
+
+application ....... the ASGI application: finds the route and checks the key, before anything else
+authentication .... who may call, by the head of a request
+routes ............ path -> methods, dialect and handler, of the model routes
+framework_routes .. what FastAPI serves: health and models
+exchange .......... one request and its reply: owns span, task and upstream, and ends them, with one outcome
+body .............. read, parsed and decoded within limits
+handlers .......... what is done for a request, by operation: complete, count_tokens, stored_response
+call .............. what a handler gets
+reply ............. the response, as JSON or as a stream: what may still be sent of it
+client_connection . what the gateway needs of the server beside ASGI
+in_flight ......... the open exchanges, and their end at a shutdown
+
+`GatewayApp(gateway, others)(scope, receive, send)` serves a request under any ASGI server, and without one.
+"""
+
+from app.gateway.application import GatewayApp
+from app.gateway.call import Gateway
+from app.gateway.framework_routes import HEALTH_PATHS, add_error_handlers, add_health_routes, add_model_routes
+from app.gateway.in_flight import InFlight
+
+__all__ = [
+    "HEALTH_PATHS",
+    "Gateway",
+    "GatewayApp",
+    "InFlight",
+    "add_error_handlers",
+    "add_health_routes",
+    "add_model_routes",
+]

@@ -1,42 +1,144 @@
-"""A request's body from ASGI messages: bounded in size while it is read, bounded in the wait for each piece."""
+"""The body of a request: read, parsed and decoded within the limits that hold for it.
 
+It is bounded while it is read and decompressed: in size, in the wait for each piece, in all its time, and in what all
+bodies of the process may hold together. Each form of it (bytes, JSON, the common form) is counted while in memory.
+"""
+
+from collections.abc import Mapping
+from time import monotonic
+from typing import Any
+
+from msgspec.structs import replace
 from starlette.types import Message, Receive
 
+from app.bodies import SMALL, Bodies, Held
+from app.bodies.decompression import Decompression, codings_of
+from app.bodies.json_decoding import structure
+from app.bodies.request_body import check_counts, parse_body
+from app.dialects import RequestDialect
 from app.errors import ClientDisconnected, InvalidRequest, RequestTimeout, RequestTooLarge
 from app.limits import Limit
+from app.messages import ClientCredential, Request
+from app.settings import ServerSettings
+
+_LEAST_RATE = 16 * 1024
+"""Bytes per second that a body has to arrive with, after the first wait."""
+_SHORTEST_WAIT = 0.001
+"""Seconds; for a `Limit`, none at all is no bound."""
+_FILES = 1024**2
+"""Bytes from which on a body is taken to hold a file in base64, whose text is held twice: by itself and in its data
+URL."""
+_VALUE = 64
+"""Bytes of memory that a value of a decoded body takes, beside its text."""
 
 
-async def read_body(receive: Receive, headers: dict[str, str], limit: int, patience: float) -> bytes:
-    """Raises RequestTooLarge as soon as more than `limit` bytes are announced or have come. `patience` in seconds."""
-    if headers.get("content-encoding", "identity") != "identity":
-        raise InvalidRequest("The request's content-encoding is not supported: send the body as it is.")
-    if _announced(headers) > limit:
+class RequestBody:
+    """One request's body. What it holds is counted in `held`, which is given back with the exchange."""
+
+    def __init__(
+        self, dialect: RequestDialect, headers: Mapping[str, str], bodies: Bodies, held: Held, limits: ServerSettings
+    ) -> None:
+        self._dialect = dialect
+        self._headers = headers
+        self._bodies = bodies
+        self._held = held
+        self._limits = limits
+        self._raw = b""
+        """The received bytes; empty before, and again when only the decoded form is needed."""
+
+    async def read(self, receive: Receive) -> None:
+        """Read all of it, and decompress it. Raises as `read_pieces` and `decompressed` do."""
+        limits = self._limits
+        codings = codings_of(self._headers)
+        pieces = await read_pieces(receive, self._headers, limits.body_limit, limits.body_timeout, self._held)
+        self._raw = await self._bodies.work(self._held.size, b"".join, pieces)
+        if codings and self._raw:
+            self._raw = await decompressed(self._raw, codings, limits.body_limit, self._bodies, self._held)
+
+    async def parsed(self) -> dict[str, Any]:
+        """Its JSON, within the limits of what a request may have; raises InvalidRequest and Overloaded."""
+        size = len(self._raw)
+        values = min(await self._bodies.work(size, structure, self._raw), self._limits.json_values_limit)
+        self._held.grow(max(size if size < _FILES else 2 * size, values * _VALUE))
+        return await self._bodies.work(size, _parsed, self._raw, self._dialect, self._limits)
+
+    async def decoded(
+        self, body: dict[str, Any], caller: str, query: str, credential: ClientCredential | None
+    ) -> Request:
+        """The request in the common form; `body` is the JSON that `parsed` returned, or made of it. `caller`,
+        `query` and `credential` are those of the exchange."""
+        size = len(self._raw)
+        request = await self._bodies.work(size, self._dialect.decode_request, body, self._headers)
+        request = replace(request, caller=caller, query=query, credential=credential, size=size)
+        if request.operation != "chat":
+            return request.with_raw(self._raw)
+        self._held.resize(self._held.size - size)
+        self._raw = b""
+        return request
+
+    def drop(self) -> None:
+        """Free the bytes."""
+        self._raw = b""
+
+
+async def read_pieces(
+    receive: Receive, headers: Mapping[str, str], limit: int, piece_timeout: float, held: Held
+) -> list[bytes]:
+    """The pieces of a body, as they come. `piece_timeout` is in seconds. Raises RequestTooLarge as soon as
+    more than `limit` bytes are announced or have come, Overloaded as soon as `held` cannot take them."""
+    announced = _announced(headers)
+    if announced > limit:
         raise _too_large(limit)
+    held.check(announced)
+    begun = monotonic()
     pieces: list[bytes] = []
     size = 0
     more = True
     while more:
-        message = await _next(receive, patience)
+        left = begun + piece_timeout + size / _LEAST_RATE - monotonic()
+        message = await _next(receive, min(piece_timeout, max(left, _SHORTEST_WAIT)))
         if message["type"] == "http.disconnect":
             raise ClientDisconnected("The client left before its request was complete.")
         piece: bytes = message.get("body", b"")
         size += len(piece)
         if size > limit:
             raise _too_large(limit)
+        held.grow(len(piece))
         pieces.append(piece)
         more = message.get("more_body", False)
-    return b"".join(pieces)
+        if size > SMALL:
+            await held.pace(len(piece))
+    return pieces
 
 
-async def _next(receive: Receive, patience: float) -> Message:
+async def decompressed(raw: bytes, codings: tuple[str, ...], limit: int, bodies: Bodies, held: Held) -> bytes:
+    """What `raw` stands for, of at most `limit` bytes; `held` counts it in place of `raw`. A small body is decompressed
+    at once, a large one step by step beside the event loop. Raises RequestTooLarge and Overloaded as soon as there is
+    too much, InvalidRequest for what is not in these codings."""
+    decompression = Decompression(raw, codings, limit)
+    pieces: list[bytes] = []
+    size = 0
+    with bodies.hold() as held_by_decoders:
+        while (piece := await bodies.work(len(raw) + size, decompression.step)) is not None:
+            size += len(piece)
+            held.grow(len(piece))
+            pieces.append(piece)
+            if len(raw) + size > SMALL:
+                # It outlives this step. Until then it was made and used in one turn of the event loop.
+                held_by_decoders.resize(decompression.holds)
+    held.resize(held.size - len(raw))
+    return await bodies.work(held.size, b"".join, pieces)
+
+
+async def _next(receive: Receive, seconds: float) -> Message:
     try:
-        with Limit(patience):
+        with Limit(seconds):
             return await receive()
     except TimeoutError:
-        raise RequestTimeout(f"No more of the request arrived within {patience:g} s.") from None
+        raise RequestTimeout("The request did not arrive in time.") from None
 
 
-def _announced(headers: dict[str, str]) -> int:
+def _announced(headers: Mapping[str, str]) -> int:
     """`content-length`; 0 where there is none."""
     length = headers.get("content-length", "0")
     if not length.isascii() or not length.isdigit():
@@ -46,3 +148,9 @@ def _announced(headers: dict[str, str]) -> int:
 
 def _too_large(limit: int) -> RequestTooLarge:
     return RequestTooLarge(f"The request is larger than {limit} bytes.")
+
+
+def _parsed(raw: bytes, dialect: RequestDialect, limits: ServerSettings) -> dict[str, Any]:
+    body = parse_body(raw, limits.json_depth_limit, limits.json_values_limit)
+    check_counts(body, len(raw), dialect.lists, limits)
+    return body

@@ -6,110 +6,94 @@ outcome.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from types import TracebackType
 
 from starlette.types import Receive, Scope, Send
 
-from app.backends.router import Router
-from app.dialects import RequestDialect
-from app.dialects.body import parse_body
-from app.dialects.formatter import Formatter
-from app.errors import ClientDisconnected, Draining, GatewayError, InternalError, cause_of
-from app.gateway.body import read_body
-from app.gateway.connection import connection_of
-from app.gateway.in_flight import InFlight
-from app.gateway.keepalive import Keepalive
+from app.bodies import Held
+from app.errors import ClientDisconnected, Draining, GatewayError, InternalError, UpstreamFailed, cause_of
+from app.gateway.authentication import header_map
+from app.gateway.body import RequestBody
+from app.gateway.call import Call, Gateway
+from app.gateway.client_connection import ClientConnection, connection_of
 from app.gateway.reply import Reply
-from app.gateway.transactions import open_transaction
-from app.pipeline.orchestrator import PolicyOrchestrator
-from app.settings import Settings
-from telemetry.context import Telemetry
-from telemetry.names import Event
-
-
-@dataclass(frozen=True)
-class Gateway:
-    """What lives as long as the process and every exchange needs."""
-
-    settings: Settings
-    router: Router
-    orchestrator: PolicyOrchestrator
-    telemetry: Telemetry
-    in_flight: InFlight
-    policy_names: tuple[str, ...]
+from app.gateway.routes import Route
+from app.messages import ClientCredential
+from telemetry import HttpRequest, ObservabilityContext, Telemetry
+from telemetry.names.spans import Event
 
 
 class Exchange:
+    """One request and its reply. Begin it with `opened`, which ends it, too."""
+
     def __init__(
         self,
         gateway: Gateway,
-        dialect: RequestDialect,
+        route: Route,
         scope: Scope,
         headers: dict[str, str],
         receive: Receive,
-        send: Send,
-        route: str | None = None,
+        *,
+        connection: ClientConnection,
+        reply: Reply,
+        obs: ObservabilityContext,
     ) -> None:
-        self.gateway = gateway
-        self.dialect = dialect
         self.headers = headers
-        self.body = b""
-        """As it came, once it has."""
-        self.obs = open_transaction(gateway.telemetry, dialect.name, scope, headers, route)
-        self._connection = connection_of(scope, receive)
-        self.reply = Reply(send, self._connection, self.obs, gateway.settings.pipeline.put_timeout)
+        """Under lower-case names."""
+        self._gateway = gateway
+        self._route = route
+        self._scope = scope
         self._receive = receive
-        self._has_body = True
-        self._formatter: Formatter | None = None
-        self._keepalive: Keepalive | None = None
+        self._connection = connection
+        self._reply = reply
+        self._obs = obs
         self._task: asyncio.Task[None] | None = None
-        """At work, and to be cancelled where the exchange is to end."""
+        """The task that serves the request, as long as `stop` may cancel it."""
         self._stopped_by: GatewayError | None = None
 
-    async def run(self, work: "Work", has_body: bool = True) -> None:
-        """Receive the request and let `work` answer it. Without `has_body` what it brings is not looked at."""
-        self._has_body = has_body
+    @classmethod
+    def opened(cls, gateway: Gateway, route: Route, scope: Scope, receive: Receive, send: Send) -> "Exchange":
+        """Open a transaction. As an `async with` block, which it has to be, the exchange answers with the error that
+        the block raises, if any, and ends the transaction."""
+        headers, connection = header_map(scope), connection_of(scope, receive)
+        obs = _open_transaction(gateway.telemetry, route, scope, headers)
+        reply = Reply(send, connection, route.dialect, obs, gateway.settings.pipeline)
+        return cls(gateway, route, scope, headers, receive, connection=connection, reply=reply, obs=obs)
+
+    # No generator: to throw an error into one costs as much as the rest of a request that is refused by its key.
+    async def __aenter__(self) -> "Exchange":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        """Whether the client was told of the error; a cancellation goes on."""
         error: GatewayError | None = None
-        try:
-            await self._work_until_stopped(work)
-        except Exception as failure:
-            error = cause_of(failure)
-            await self._answer(error)
-        except asyncio.CancelledError:
-            # Only the server cancels an exchange from outside, when a shutdown has run out of patience.
-            error = Draining("The server was stopped.")
-            raise
-        finally:
-            self._finish(error)
+        with self._obs:
+            try:
+                if isinstance(raised, Exception):
+                    error = cause_of(raised)
+                    if self._gateway.settings.server.relay_rate_limit_headers and isinstance(error, UpstreamFailed):
+                        self._reply.relay(error.limit_headers)
+                    await _answer(error, self._reply, self._obs)
+                elif isinstance(raised, asyncio.CancelledError):
+                    # Only the server cancels an exchange from outside, at the end of a shutdown's time.
+                    error = Draining("The server was stopped.")
+            finally:
+                _finish(error, self._reply, self._obs)
+        return isinstance(raised, Exception)
 
-    async def refuse(self, error: GatewayError) -> None:
-        """Answer with an error and read nothing."""
-        try:
-            await self._answer(error)
-        finally:
-            self._finish(error)
-
-    def stop(self, error: GatewayError) -> None:
-        """End the exchange from outside; one that is coming to its own end already is left to it."""
-        if self._task is not None and self._stopped_by is None:
-            self._stopped_by = error
-            self._task.cancel()
-
-    def stream_with(self, formatter: Formatter) -> None:
-        """The reply is a stream from now on: comments keep it alive, and only its formatter may end it."""
-        self._formatter = formatter
-        interval = self.gateway.settings.pipeline.keepalive_interval
-        if interval:
-            self._keepalive = Keepalive(self.reply, formatter.keepalive, interval)
-
-    async def _work_until_stopped(self, work: "Work") -> None:
-        """What `stop` was given is raised here, and nowhere else."""
+    async def serve(
+        self, caller: str, path_parameters: Mapping[str, str], credential: ClientCredential | None = None
+    ) -> None:
+        """Receive the request and let the route's handler answer it. Raises the error that ended it early: the
+        handler's, or the one that was given to `stop`."""
         self._task = task = asyncio.current_task()
-        self.gateway.in_flight.opened(self)
+        self._gateway.in_flight.opened(self)
+        held = self._gateway.bodies.hold()
         try:
-            await self._receive_and_work(work)
+            await self._receive_and_handle(caller, path_parameters, credential, held)
         except asyncio.CancelledError:
             if self._stopped_by is None:
                 raise
@@ -118,50 +102,76 @@ class Exchange:
             raise self._stopped_by from None
         finally:
             self._task = None
-            self.gateway.in_flight.ended(self)
+            self._gateway.in_flight.ended(self)
             self._connection.forget()
-            if self._keepalive is not None:
-                self._keepalive.close()
+            self._reply.close()
+            held.release()
 
-    async def _receive_and_work(self, work: "Work") -> None:
-        server = self.gateway.settings.server
-        with self.obs.ledger.charge("client"):
-            self.body = await read_body(self._receive, self.headers, server.body_limit, server.body_timeout)
+    def stop(self, error: GatewayError) -> None:
+        """End the exchange from outside with `error`. Without effect on one that has been stopped before, or is no
+        longer served."""
+        if self._task is not None and self._stopped_by is None:
+            self._stopped_by = error
+            self._task.cancel()
+
+    async def _receive_and_handle(
+        self, caller: str, path_parameters: Mapping[str, str], credential: ClientCredential | None, held: Held
+    ) -> None:
+        gateway, dialect = self._gateway, self._route.dialect
+        body = RequestBody(dialect, self.headers, gateway.bodies, held, gateway.settings.server)
+        with self._obs.ledger.charge("client"):
+            await body.read(self._receive)
         self._connection.when_lost(self._client_left)
-        await work(self, parse_body(self.body, server.json_depth_limit) if self._has_body else {})
+        call = Call(
+            method=self._scope["method"],
+            headers=self.headers,
+            path_parameters=path_parameters,
+            query=self._scope.get("query_string", b"").decode("latin-1"),
+            caller=caller,
+            credential=credential,
+            dialect=dialect,
+            body=body,
+            held=held,
+            obs=self._obs,
+            reply=self._reply,
+        )
+        await self._route.handler(gateway, call)
 
     def _client_left(self) -> None:
-        if self.reply.complete or self._all_is_sent():
+        if self._reply.is_delivered:
             return
-        if self.gateway.settings.pipeline.on_disconnect == "cancel":
+        if self._gateway.settings.pipeline.on_disconnect == "cancel":
             self.stop(ClientDisconnected("The client left."))
             return
-        self.reply.client_is_gone = True
-        self.obs.emit_boundary(Event.CLIENT_DISCONNECTED, {})
-
-    def _all_is_sent(self) -> bool:
-        """Clients leave with the last event in hand, before the end of HTTP's framing. A formatter that has ended its
-        stream keeps nothing alive any more."""
-        return self._formatter is not None and not self._formatter.keepalive() and not self.reply.is_sending
-
-    async def _answer(self, error: GatewayError) -> None:
-        if isinstance(error, InternalError):
-            self.obs.log("error", "the gateway failed", detail=error.detail, error=error)
-        if isinstance(error, ClientDisconnected) or self.reply.complete or self.reply.client_is_gone:
-            return
-        if not self.reply.started:
-            await self.reply.error(self.dialect.render_error(error, self.obs.transaction_id))
-        elif self._formatter is not None:
-            await self.reply.last_word(self._formatter.fail(error))
-        else:
-            await self.reply.cut()
-
-    def _finish(self, error: GatewayError | None) -> None:
-        if error is None:
-            self.obs.finish("ok", status=self.reply.status)
-        else:
-            status = self.reply.status or error.status
-            self.obs.finish(error.outcome, status=status, error_type=error.error_type, detail=error.detail)
+        self._reply.client_left()
+        self._obs.emit_boundary(Event.CLIENT_DISCONNECTED, {})
 
 
-Work = Callable[[Exchange, dict[str, Any]], Awaitable[None]]
+def _open_transaction(
+    telemetry: Telemetry, route: Route, scope: Scope, headers: Mapping[str, str]
+) -> ObservabilityContext:
+    request = HttpRequest(
+        scope["method"],
+        route.path,
+        headers,
+        scheme=scope["scheme"],
+        http_version=scope["http_version"],
+        server=scope.get("server") or (None, None),
+        client_address=(scope.get("client") or (None, None))[0],
+    )
+    return telemetry.open(route.dialect.name, request)
+
+
+async def _answer(error: GatewayError, reply: Reply, obs: ObservabilityContext) -> None:
+    if isinstance(error, InternalError):
+        obs.log("error", "the gateway failed", detail=error.detail, error=error)
+    if not isinstance(error, ClientDisconnected):
+        await reply.fail(error)
+
+
+def _finish(error: GatewayError | None, reply: Reply, obs: ObservabilityContext) -> None:
+    if error is None:
+        obs.finish("ok", status=reply.status)
+    else:
+        status = reply.status or error.status
+        obs.finish(error.outcome, status=status, error_type=error.error_type, detail=error.detail)

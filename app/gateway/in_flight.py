@@ -1,4 +1,5 @@
-"""The exchanges that are open now, and how they come to an end when the gateway shuts down."""
+"""The open exchanges, and how they end when the gateway shuts down: first it is unready (`leave`), so that clients are
+sent elsewhere; later the exchanges that are still open get a limit (`drain`)."""
 
 import asyncio
 from typing import Protocol
@@ -7,14 +8,18 @@ from app.errors import Draining, GatewayError
 
 
 class Stoppable(Protocol):
+    """An exchange, to those who may end it."""
+
     def stop(self, error: GatewayError) -> None: ...
 
 
 class InFlight:
-    """`drain` makes the gateway unready at once; what is still open `limit` seconds later ends with `Draining`."""
+    """The open exchanges of the process."""
 
     def __init__(self) -> None:
-        self.draining = False
+        self.leaving = False
+        """Whether the gateway is unready because it will shut down. It still serves every request."""
+        self._draining = False
         self._open: set[Stoppable] = set()
 
     def __len__(self) -> int:
@@ -26,9 +31,15 @@ class InFlight:
     def ended(self, exchange: Stoppable) -> None:
         self._open.discard(exchange)
 
+    def leave(self) -> None:
+        """Make the gateway unready."""
+        self.leaving = True
+
     def drain(self, limit: float) -> None:
-        if not self.draining:
-            self.draining = True
+        """End the exchanges that are still open in `limit` seconds with `Draining`. Only the first call counts."""
+        self.leave()
+        if not self._draining:
+            self._draining = True
             asyncio.get_running_loop().call_later(limit, self._stop_all)
 
     def _stop_all(self) -> None:

@@ -1,50 +1,63 @@
-"""Which path does what. An exchange serves the model routes, as it owns receive and send; the rest is FastAPI's."""
+"""The table of model routes: how each path is served. All other routes are FastAPI's (`framework_routes`)."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from time import time
+from functools import partial
 
-from fastapi import FastAPI, Response
-from fastapi.responses import JSONResponse
+from app.dialects import DIALECTS, RequestDialect
+from app.errors import MethodNotAllowed, legible
+from app.gateway.call import Handler
+from app.gateway.handlers import complete, count_tokens, stored_response
 
-from app.dialects import DIALECTS, RequestDialect, openai_completions, openai_embeddings
-from app.gateway.completion import complete
-from app.gateway.count_tokens import count_tokens
-from app.gateway.exchange import Gateway, Work
-from app.gateway.models import models_router
+VERSION = "/v1"
+UNVERSIONED = ("/chat/completions", "/completions", "/embeddings", "/models", "/responses")
+"""OpenAI's paths as its SDKs send them if the base URL has no version; LiteLLM's proxy serves them, too."""
 
 
 @dataclass(frozen=True)
-class ModelRoute:
+class Route:
+    """A path with the dialect that is spoken there, and the handler that serves it. A parameter of the path, in braces,
+    stands for any text without a slash."""
+
+    path: str
+    methods: tuple[str, ...]
     dialect: RequestDialect
-    work: Work
+    handler: Handler
+
+    def check_method(self, method: str) -> None:
+        """Raises MethodNotAllowed."""
+        if method not in self.methods:
+            wrong = f"Not allowed here: {legible(method)} {self.path}."
+            raise MethodNotAllowed(wrong, allowed=", ".join(self.methods))
 
 
-MODEL_ROUTES = {
-    "/v1/chat/completions": ModelRoute(DIALECTS["openai_chat"], complete),
-    "/v1/responses": ModelRoute(DIALECTS["openai_responses"], complete),
-    "/v1/completions": ModelRoute(openai_completions, complete),
-    "/v1/embeddings": ModelRoute(openai_embeddings, complete),
-    "/v1/messages": ModelRoute(DIALECTS["anthropic_messages"], complete),
-    "/v1/messages/count_tokens": ModelRoute(DIALECTS["anthropic_messages"], count_tokens),
-}
-"""By path; each is asked by POST."""
-VERSION = "/v1"
-UNVERSIONED = ("/chat/completions", "/completions", "/embeddings", "/models", "/responses")
-"""OpenAI's routes as its SDKs ask for them where the base URL has no version; LiteLLM's proxy answers there, too."""
-HEALTH_PATHS = frozenset({"/", "/livez", "/readyz"})
-"""The routes that need no key."""
+_CHAT, _RESPONSES = DIALECTS["openai_chat"], DIALECTS["openai_responses"]
+_MESSAGES = DIALECTS["anthropic_messages"]
+_POST = ("POST",)
+_STORED = "/v1/responses/{response_id}"
+ROUTES = (
+    Route("/v1/chat/completions", _POST, _CHAT, complete),
+    Route("/v1/responses", _POST, _RESPONSES, complete),
+    Route(_STORED, ("GET", "DELETE"), _RESPONSES, partial(stored_response, tail="")),
+    Route(f"{_STORED}/cancel", _POST, _RESPONSES, partial(stored_response, tail="/cancel")),
+    Route(f"{_STORED}/input_items", ("GET",), _RESPONSES, partial(stored_response, tail="/input_items")),
+    Route("/v1/completions", _POST, DIALECTS["openai_completions"], complete),
+    Route("/v1/embeddings", _POST, DIALECTS["openai_embeddings"], complete),
+    Route("/v1/messages", _POST, _MESSAGES, complete),
+    Route("/v1/messages/count_tokens", _POST, _MESSAGES, count_tokens),
+)
+_BY_PATH = {route.path: route for route in ROUTES}
+_WITH_PARAMETERS = [
+    (re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", route.path)), route) for route in ROUTES if "{" in route.path
+]
 
 
-def add_routes(app: FastAPI, gateway: Gateway) -> None:
-    app.include_router(models_router(gateway.router.model_names(), int(time())))
-
-    @app.head("/")
-    @app.get("/livez")
-    async def alive() -> Response:
-        return Response()
-
-    @app.get("/readyz")
-    async def ready() -> JSONResponse:
-        if gateway.in_flight.draining:
-            return JSONResponse({"status": "draining"}, 503)
-        return JSONResponse({"status": "ready"})
+def find_route(path: str) -> tuple[Route, Mapping[str, str]] | None:
+    """The route of a path, with the values of its parameters; None if it is no model route."""
+    if (route := _BY_PATH.get(path)) is not None:
+        return route, {}
+    for pattern, route in _WITH_PARAMETERS:
+        if (found := pattern.fullmatch(path)) is not None:
+            return route, found.groupdict()
+    return None

@@ -1,87 +1,77 @@
-"""Whether a new stream may enter the pipeline: one breaker per queue name, for the process.
+"""Whether a new stream may enter the pipeline: asks the queues' breakers (`app.breakers.queues`), and tells them how it
+ended.
 
-An overflow ends its own stream and counts against its queue; past the threshold new streams are turned away until
-a probe has passed: its stream ended without an overflow, or has gone on for a cooldown without one.
+A stream that is let in as a probe has passed when it ends without an overflow, or has gone on for a cooldown without
+one.
 """
 
 import asyncio
 from collections.abc import Callable, Collection
 from time import monotonic
 
+from app.breakers.queues import QueueBreakers, StreamDenied, StreamPermit
+from app.breakers.reporting import report
 from app.errors import BreakerOpen
-from app.pipeline.breaker import BreakerState, CircuitBreaker, Denied, FailureWindow, Permit
-from app.pipeline.transitions import Transitions
 from app.settings import QueueBreakerSettings
-from telemetry.context import ObservabilityContext
-from telemetry.names import QUEUES
+from telemetry import ObservabilityContext
 
 
-class PipelineBreakers:
-    def __init__(self, settings: QueueBreakerSettings, clock: Callable[[], float] = monotonic) -> None:
-        self._settings = settings
+class AdmissionControl:
+    """Lets streams in or turns them away. `by_caller`: each caller, known by its key, has breakers of its own, too."""
+
+    def __init__(
+        self, settings: QueueBreakerSettings, clock: Callable[[], float] = monotonic, by_caller: bool = False
+    ) -> None:
+        self.breakers = QueueBreakers(settings, by_caller)
+        self._cooldown = settings.cooldown
         self._clock = clock
-        self._transitions = Transitions()
-        self._breakers = {name: self._breaker(name) for name in QUEUES}
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(breaker.name for breaker in self._breakers.values())
+    def admit(self, obs: ObservabilityContext, caller: str = "") -> "Admission":
+        """Let one stream in. Raises BreakerOpen, with every permit given back, where a breaker turns it away."""
+        answer, changes = self.breakers.allow(self._clock(), caller)
+        report(changes, obs)
+        if isinstance(answer, StreamDenied):
+            raise _denied(answer, obs)
+        return Admission(self, answer, obs, self._cooldown)
 
-    def admit(self, obs: ObservabilityContext) -> "Admission":
-        """Raises BreakerOpen, with what was already granted given back."""
-        permits: dict[str, Permit] = {}
-        for name, breaker in self._breakers.items():
-            answer = breaker.allow(self._clock())
-            self._transitions.tell(obs)
-            if isinstance(answer, Denied):
-                for granted, permit in permits.items():
-                    self._breakers[granted].release(permit)
-                raise self._denied(breaker, answer, obs)
-            permits[name] = answer
-        return Admission(self, permits, self._settings.cooldown, obs)
+    def record(self, permit: StreamPermit, overflowed: Collection[str], obs: ObservabilityContext) -> None:
+        """Tell the breakers, and telemetry of what that changed."""
+        report(self.breakers.record(permit, self._clock(), overflowed), obs)
 
-    def settle(self, name: str, permit: Permit, overflowed: bool, obs: ObservabilityContext) -> None:
-        if overflowed:
-            self._breakers[name].failed(permit, self._clock())
-        else:
-            self._breakers[name].succeeded(permit, self._clock())
-        self._transitions.tell(obs)
 
-    def _breaker(self, queue: str) -> CircuitBreaker:
-        settings = self._settings
-        trip = FailureWindow(settings.threshold, settings.window)
-        return CircuitBreaker(f"queue:{queue}", trip, settings.cooldown, self._transitions.note)
-
-    def _denied(self, breaker: CircuitBreaker, answer: Denied, obs: ObservabilityContext) -> BreakerOpen:
-        obs.breaker_rejected(breaker.name, "open" if breaker.state is BreakerState.OPEN else "probing")
-        return BreakerOpen(
-            "The gateway's streams are not being read fast enough; try again later.",
-            detail=f"breaker {breaker.name} is {breaker.state.value}",
-            retry_after=answer.retry_after,
-        )
+def _denied(answer: StreamDenied, obs: ObservabilityContext) -> BreakerOpen:
+    obs.breakers.rejected(answer.breaker, answer.reason)
+    whose = "Your" if answer.reason == "caller" else "The gateway's"
+    return BreakerOpen(
+        f"{whose} streams are not being read fast enough; try again later.",
+        detail=f"breaker {answer.breaker}: {answer.reason}",
+        retry_after=answer.retry_after,
+    )
 
 
 class Admission:
-    """One stream's leave to run; `close` it once, with the queues that overflowed."""
+    """One stream's leave to run, as a `with` block; the names of queues that overflowed go into `overflowed`."""
 
     def __init__(
-        self, breakers: PipelineBreakers, permits: dict[str, Permit], cooldown: float, obs: ObservabilityContext
+        self, control: AdmissionControl, permit: StreamPermit, obs: ObservabilityContext, cooldown: float
     ) -> None:
-        self._breakers = breakers
-        self._permits = permits
+        self.overflowed: list[str] = []
+        self._control = control
+        self._permit = permit
         self._obs = obs
         self._timer: asyncio.TimerHandle | None = None
-        if any(permit.probe for permit in permits.values()):
+        if permit.probe:
             self._timer = asyncio.get_running_loop().call_later(cooldown, self._pass)
 
-    def close(self, overflowed: Collection[str]) -> None:
+    def __enter__(self) -> "Admission":
+        return self
+
+    def __exit__(self, *_: object) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        for name, permit in self._permits.items():
-            self._breakers.settle(name, permit, name in overflowed, self._obs)
+        self._control.record(self._permit, self.overflowed, self._obs)
 
     def _pass(self) -> None:
-        """The probe went well for long enough; what becomes of its stream now counts as of any other."""
-        for name, permit in self._permits.items():
-            self._breakers.settle(name, permit, False, self._obs)
-        self._permits = dict.fromkeys(self._permits, Permit(probe=False))
+        """The probe went well for long enough; how its stream ends now counts as any other's end does."""
+        self._control.record(self._permit, (), self._obs)
+        self._permit = self._permit.without_probes()

@@ -4,28 +4,41 @@ The formatter itself is pure and lives with its dialect. All chunks that wait ar
 item. A stream that failed leaves here without its closing events: whoever sends the bytes renders the error.
 """
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
-from app.dialects.formatter import Formatter
+from app.dialects.passthrough import StreamFormatter
 from app.errors import GatewayError, QueueOverflow
-from app.messages import ModelResponse
+from app.messages import Received
 from app.pipeline.queues import StageQueue
-from telemetry.context import ObservabilityContext
+from telemetry import ObservabilityContext
 
 
 class ClientFormatter:
     """Runs a formatter between the two queues."""
 
-    async def process(
+    def process(
         self,
-        input_queue: StageQueue[ModelResponse],
+        input_queue: StageQueue[Received],
         output_queue: StageQueue[bytes],
-        formatter: Formatter,
+        formatter: StreamFormatter,
+        obs: ObservabilityContext,
+    ) -> Coroutine[Any, Any, None]:
+        """Lend the stage to the input queue at once, for what comes before the coroutine has a turn. It formats
+        until the input is closed and emptied, and ends the output as the input ended. It raises QueueOverflow itself:
+        the sender is stuck then, and would not read the queue to learn of it."""
+        stage = _Formatting(output_queue, formatter, obs)
+        input_queue.lend(stage)
+        return self._process(stage, input_queue, output_queue, obs)
+
+    async def _process(
+        self,
+        stage: "_Formatting",
+        input_queue: StageQueue[Received],
+        output_queue: StageQueue[bytes],
         obs: ObservabilityContext,
     ) -> None:
-        """Raises QueueOverflow: the sender is stuck then, and would not look at the queue to learn of it."""
         with obs.stage("client_formatter"):
-            stage = _Formatting(output_queue, formatter, obs)
             try:
                 await input_queue.drain_into(stage)
             except QueueOverflow:
@@ -42,7 +55,7 @@ class _Formatting:
 
     __slots__ = ("_chunk_out", "_finish", "_format", "_ledger", "_left", "_output")
 
-    def __init__(self, output: StageQueue[bytes], formatter: Formatter, obs: ObservabilityContext) -> None:
+    def __init__(self, output: StageQueue[bytes], formatter: StreamFormatter, obs: ObservabilityContext) -> None:
         self._output = output
         self._format = formatter.format
         self._finish = formatter.finish
@@ -50,8 +63,8 @@ class _Formatting:
         self._chunk_out = obs.recorder.chunk_out
         self._left = b""
 
-    def take(self, items: Sequence[ModelResponse]) -> bool:
-        self._chunk_out(*items)
+    def take(self, items: Sequence[Received]) -> bool:
+        self._chunk_out(*[item.chunk for item in items])
         # When nothing else is active, the time is this stage's anyway.
         by_itself = len(items) == 1 and not self._ledger.active
         data = self._format(items[0]) if by_itself else self._formatted(items)
@@ -60,7 +73,7 @@ class _Formatting:
         self._left = data
         return False
 
-    async def settle(self) -> None:
+    async def flush(self) -> None:
         await self._output.put(self._left)
         self._left = b""
 
@@ -68,7 +81,7 @@ class _Formatting:
         if data := self._finish():
             await self._output.put(data)
 
-    def _formatted(self, chunks: Sequence[ModelResponse]) -> bytes:
+    def _formatted(self, chunks: Sequence[Received]) -> bytes:
         self._ledger.enter("format")
         try:
             return b"".join(map(self._format, chunks))

@@ -1,30 +1,36 @@
-"""The first stage: the backend's stream in, through every policy, into the policy_out queue.
+"""The first stage: what the provider sends goes through every policy into the policy_out queue.
 
-Waiting for the upstream and waiting in a hook have separate limits and separate outcomes. However the stream ends, the
-queue is told: closed after the upstream's terminal event and the policies' last words, else failed with the error.
+Waiting for the provider and waiting in a hook have separate limits and separate outcomes. However the stream ends, so
+does the queue: closed after the provider's last event and the policies' last chunks, else failed with the error.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import suppress
 
 from app.errors import GatewayError, InternalError, UpstreamTimeout
 from app.limits import Limit
-from app.messages import Batch, ModelResponse
-from app.pipeline.closing import close_stream
-from app.pipeline.deadline import Deadline
-from app.pipeline.hook_context import Emit
-from app.pipeline.hooks import PolicyLink
+from app.messages import Batch, ModelResponse, Received, as_chunk
+from app.opened_stream import OpenedStream
+from app.pipeline.policies.hook_context import Downstream
+from app.pipeline.policies.link import PolicyLink
+from app.pipeline.policies.whole import after_hooks
 from app.pipeline.queues import StageQueue
-from app.policies.context import PolicyContext
-from app.policies.loading import LoadedPolicy
+from app.policies import LoadedPolicy, PolicyContext
 from app.settings import PipelineSettings
-from telemetry.context import ObservabilityContext
+from telemetry import ObservabilityContext
+from telemetry.exceptions import summary_of
 
 Put = Callable[..., Awaitable[None]]
-"""Called with the chunks that are to go on."""
+"""Takes the chunks that are to go on, any number of them."""
+_CLOSE_TIMEOUT = 1.0
+"""Seconds to wait until a provider's stream is closed."""
+_closing: set[asyncio.Task[None]] = set()
+"""Streams that are being closed: the event loop itself keeps only weak references to tasks."""
 
 
 class PolicyExecutor:
-    """Runs the chain of policies. A policy without streaming hooks is no part of it and costs nothing."""
+    """Runs the chain of policies. A policy without streaming hooks is no link of it and costs nothing."""
 
     def __init__(self, policies: Sequence[LoadedPolicy], settings: PipelineSettings) -> None:
         self._policies = tuple(policy for policy in policies if policy.streaming_hooks)
@@ -32,15 +38,15 @@ class PolicyExecutor:
 
     async def process(
         self,
-        input_stream: AsyncGenerator[Batch, None],
-        output_queue: StageQueue[ModelResponse],
+        opened: OpenedStream,
+        output_queue: StageQueue[Received],
         policy_ctx: PolicyContext,
         obs: ObservabilityContext,
     ) -> None:
-        deadline = Deadline()
+        """Feed a stream to its end through the policies, then close it. What ended it is in the queue, not raised."""
         with obs.stage("policy_executor") as stage:
             try:
-                await self._run(input_stream, output_queue, deadline, policy_ctx, obs)
+                await self._run(opened, output_queue, policy_ctx, obs)
                 output_queue.close()
             except GatewayError as error:
                 stage.failed(error)
@@ -48,48 +54,56 @@ class PolicyExecutor:
             except Exception as error:
                 stage.failed(error)
                 obs.log("error", "the policy executor failed", error=error)
-                output_queue.fail(InternalError(detail=repr(error)))
+                output_queue.fail(InternalError(detail=summary_of(error)))
             finally:
-                await close_stream(input_stream)
+                await _close(opened.rest)
 
     async def run_whole(
-        self, loaded: LoadedPolicy, chunk: ModelResponse, policy_ctx: PolicyContext, obs: ObservabilityContext
-    ) -> list[ModelResponse]:
-        """A whole response, given as one chunk, through the streaming hooks of one policy; what they emitted."""
+        self, loaded: LoadedPolicy, received: Received, policy_ctx: PolicyContext, obs: ObservabilityContext
+    ) -> Received:
+        """Feed a whole response, as one chunk, to the streaming hooks of one policy.
+
+        Returns `received` itself if the policy changed nothing; else the new response, its body edited to match.
+        """
+        native = received.native
+        is_clients_dialect = native is not None and native.dialect == policy_ctx.request.dialect
+        given = received if is_clients_dialect else Received(received.chunk)
+        whole = Received(as_chunk(given.chunk), given.native)
         emitted: list[ModelResponse] = []
 
-        async def collect(piece: ModelResponse) -> None:
-            emitted.append(piece)
+        async def collect(piece: Received) -> None:
+            emitted.append(piece.chunk)
 
-        deadline = Deadline()
-        link = PolicyLink(loaded, policy_ctx, collect, deadline, self._settings, obs)
+        link = PolicyLink(loaded, policy_ctx, collect, Limit(0), self._settings, obs)
         try:
-            await link.feed(chunk)
+            read = await link.look_at(whole)
+            for one in read:
+                await link.feed(Received(one.chunk), True)
             await link.finish()
         finally:
             link.close()
-        return emitted
+        answer = after_hooks(given, whole, read, emitted, loaded)
+        return received if answer is given else answer
 
     async def _run(
         self,
-        stream: AsyncIterator[Batch],
-        queue: StageQueue[ModelResponse],
-        deadline: Deadline,
+        opened: OpenedStream,
+        queue: StageQueue[Received],
         policy_ctx: PolicyContext,
         obs: ObservabilityContext,
     ) -> None:
-        put = _putting(queue, deadline, obs)
-        links = self._chain(put, deadline, policy_ctx, obs)
-        feed = _feeding(links[0], queue) if links else put
         # Entered once for the stream; per chunk it is only started and paused.
-        patience = deadline.limit(0)
+        idle_limit = Limit(0)
+        put = _putting(queue, idle_limit, obs)
+        links = self._chain(put, idle_limit, policy_ctx, obs)
+        feed = _feeding(links[0], queue) if links else put
         try:
-            with patience:
-                await self._pump(stream, feed, patience, obs)
+            with idle_limit:
+                await self._pump(opened, feed, idle_limit, obs)
                 for link in links:
                     await link.finish()
         except TimeoutError as error:
-            if not patience.expired:
+            if not idle_limit.expired:
                 raise
             seconds = self._settings.upstream_idle_timeout
             raise UpstreamTimeout(f"The model sent nothing for {seconds:g} s.", detail="upstream idle") from error
@@ -97,54 +111,58 @@ class PolicyExecutor:
             for link in links:
                 link.close()
 
-    async def _pump(self, stream: AsyncIterator[Batch], feed: Put, patience: Limit, obs: ObservabilityContext) -> None:
-        """Only the wait for a chunk is the upstream's time. That for the first one is not bounded here: the router has
-        its own, longer patience, as it may have to try several deployments."""
-        ledger, chunk_in, idle_timeout = obs.ledger, obs.recorder.chunk_in, self._settings.upstream_idle_timeout
-        ledger.enter("upstream")
+    async def _pump(self, opened: OpenedStream, feed: Put, idle_limit: Limit, obs: ObservabilityContext) -> None:
+        """Feed each batch on. Only the wait for the next one is the upstream's time, and bounded by the idle limit."""
+        enter, leave, chunk_in = obs.ledger.enter, obs.ledger.leave, obs.recorder.chunk_in
+        idle_timeout = self._settings.upstream_idle_timeout
+        batch = opened.take_first()
+        chunk_in(*batch)
+        await feed(*batch)
+        enter("upstream")
+        idle_limit.restart(idle_timeout)
         try:
-            async for batch in stream:
-                patience.pause()
-                chunk_in(*batch)
+            async for batch in opened.rest:
+                idle_limit.pause()
+                leave("upstream", chunk_in(*batch))
                 await feed(*batch)
-                ledger.enter("upstream")
-                patience.restart(idle_timeout)
+                enter("upstream")
+                idle_limit.restart(idle_timeout)
         finally:
-            patience.pause()
-            ledger.leave("upstream")
+            idle_limit.pause()
+            leave("upstream")
 
     def _chain(
-        self, sink: Emit, deadline: Deadline, policy_ctx: PolicyContext, obs: ObservabilityContext
+        self, sink: Downstream, limit: Limit, policy_ctx: PolicyContext, obs: ObservabilityContext
     ) -> list[PolicyLink]:
-        """The links in the order of the configuration, each emitting to the next, the last one to the sink."""
+        """One link for each policy in the order of the configuration, each emitting to the next, the last to `sink`."""
         links: list[PolicyLink] = []
         downstream = sink
         for policy in reversed(self._policies):
-            links.append(PolicyLink(policy, policy_ctx, downstream, deadline, self._settings, obs))
+            links.append(PolicyLink(policy, policy_ctx, downstream, limit, self._settings, obs))
             downstream = links[-1].feed
         return links[::-1]
 
 
-def _putting(queue: StageQueue[ModelResponse], deadline: Deadline, obs: ObservabilityContext) -> Put:
-    """Put into the queue; the time that this waits for the client is no policy's time."""
+def _putting(queue: StageQueue[Received], limit: Limit, obs: ObservabilityContext) -> Put:
+    """A function that puts chunks into the queue. What it waits there for the client is no policy's time."""
 
-    async def put(*chunks: ModelResponse) -> None:
+    async def put(*chunks: Received) -> None:
         if queue.offer(*chunks):
             return
-        deadline.pause()
+        limit.in_force.pause()
         try:
             with obs.ledger.lifted("policy"):
                 await queue.put(*chunks)
         finally:
-            deadline.keepalive()
+            limit.in_force.restart()
 
     return put
 
 
-def _feeding(link: PolicyLink, queue: StageQueue[ModelResponse]) -> Put:
-    """Through the policies one by one; what comes out in one turn goes on together."""
+def _feeding(link: PolicyLink, queue: StageQueue[Received]) -> Put:
+    """A function that feeds chunks to the policies one by one. What they emit in one call of it goes on together."""
 
-    async def feed(*chunks: ModelResponse) -> None:
+    async def feed(*chunks: Received) -> None:
         if len(chunks) == 1:
             await link.feed(chunks[0])
             return
@@ -156,3 +174,17 @@ def _feeding(link: PolicyLink, queue: StageQueue[ModelResponse]) -> Put:
             queue.uncork()
 
     return feed
+
+
+async def _close(stream: AsyncGenerator[Batch, None]) -> None:
+    """Close a provider's stream, in a task that outlives a cancellation of this one. A stream that is not closed within
+    the timeout is left to that task."""
+    closing = asyncio.create_task(_aclose(stream))
+    _closing.add(closing)
+    closing.add_done_callback(_closing.discard)
+    await asyncio.wait({closing}, timeout=_CLOSE_TIMEOUT)
+
+
+async def _aclose(stream: AsyncGenerator[Batch, None]) -> None:
+    with suppress(Exception):
+        await stream.aclose()

@@ -1,31 +1,34 @@
-"""The policies' way through a transaction: request, then either a whole response or a stream through the two stages."""
+"""A transaction's way through the policies: its request, then a whole response, or a stream through both stages."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
-from typing import Literal, TypeVar
+from contextlib import asynccontextmanager
+from typing import Any, Literal, TypeVar
 
 from msgspec.structs import replace
 
-from app.dialects.formatter import Formatter
 from app.dialects.inputs import unreadable
-from app.errors import GatewayError, PolicyError, PolicyFailed, PolicyTimeout, cause_of
+from app.dialects.passthrough import StreamFormatter
+from app.errors import UpstreamFailed, cause_of
 from app.limits import Limit
-from app.messages import Batch, ModelResponse, Request, text_size
-from app.pipeline.admission import PipelineBreakers
+from app.messages import ModelResponse, Received, Request, received_size
+from app.opened_stream import OpenedStream
+from app.pipeline.admission import Admission, AdmissionControl
 from app.pipeline.client_formatter import ClientFormatter
 from app.pipeline.executor import PolicyExecutor
+from app.pipeline.policies.hook_call import HookCall
+from app.pipeline.policies.other_texts import blocked
+from app.pipeline.policies.whole import edited
 from app.pipeline.queues import ByteBudget, StageQueue
 from app.pipeline.sender import Client, Sender
-from app.pipeline.whole import as_chunk, from_chunks
-from app.policies.context import PolicyContext
-from app.policies.loading import LoadedPolicy
+from app.policies import Hook, LoadedPolicy, PolicyContext
 from app.settings import PipelineSettings
-from telemetry.context import ObservabilityContext
+from app.text_fields import TextMap
+from telemetry import ObservabilityContext
 
 T = TypeVar("T")
 QueueName = Literal["policy_out", "sse"]
 
-_FAILED = "A policy of the gateway failed."
 _OVERFLOW_ORDER = 0.1
 """Seconds. The policy_out queue is full only when the sse queue behind it is, which has then waited longer: it is the
 one to overflow, and to be counted, not both in one turn of the event loop."""
@@ -39,124 +42,121 @@ class PolicyOrchestrator:
         policies: Sequence[LoadedPolicy],
         executor: PolicyExecutor,
         client_formatter: ClientFormatter,
-        breakers: PipelineBreakers,
+        admission: AdmissionControl,
         budget: ByteBudget,
         settings: PipelineSettings,
     ) -> None:
         self._policies = policies
         self._executor = executor
         self._client_formatter = client_formatter
-        self._breakers = breakers
+        self._admission = admission
         self._budget = budget
         self._settings = settings
 
     async def process_request(self, request: Request, policy_ctx: PolicyContext, obs: ObservabilityContext) -> Request:
-        """The request as the policies leave it; the same object if none of them changed it."""
+        """Call every policy's `on_request`, and give back the request as they leave it: the same object if none of them
+        changed it. It is the context's request from then on."""
         given = request
         for loaded in self._policies:
             if "on_request" in loaded.hooks:
-                request = await self._guarded(loaded, "on_request", request, policy_ctx, obs)
-                if hidden := unreadable(request):
-                    obs.policy_skipped(loaded.name, "content", hidden)
-        # The client's own bytes hold only for the very request that they came with.
-        return request if request is given or request.raw is None else replace(request, raw=None)
+                request = await self._call(loaded, "on_request", obs).whole("on_request", request, policy_ctx)
+                request = self._opaque_data(loaded, request, obs)
+        # Whose it is, no policy changes.
+        policy_ctx.request = request if request is given else replace(request, caller=given.caller)
+        return policy_ctx.request
 
-    def passing_by(self, obs: ObservabilityContext) -> "PolicyOrchestrator":
-        """For a response that goes to its client as it is kept: without policies, those that look at responses being
-        counted as skipped; all else is the same."""
-        for loaded in self._policies:
-            if "on_response" in loaded.hooks or loaded.streaming_hooks:
-                obs.policy_skipped(loaded.name, "content", 1)
-        executor = PolicyExecutor((), self._settings)
-        return PolicyOrchestrator((), executor, self._client_formatter, self._breakers, self._budget, self._settings)
+    def _opaque_data(self, loaded: LoadedPolicy, request: Request, obs: ObservabilityContext) -> Request:
+        """Count data that the policy cannot read as skipped, leave it out, or refuse the request, as it demands."""
+        wanted = loaded.policy.opaque
+        if wanted is None:
+            if hidden := unreadable(request):
+                obs.policy(loaded.name).skipped("content", hidden)
+            return request
+        texts = TextMap(str, drop_opaque=wanted == "drop")
+        request = request.mapped(texts)
+        if texts.opaque and wanted == "refuse":
+            raise blocked(texts.opaque)
+        for kind, count in texts.opaque.items() if wanted == "pass" else ():
+            obs.policy(loaded.name).skipped(kind, count)
+        if texts.opaque and wanted == "drop":
+            obs.policy(loaded.name).decided("on_request", "dropped")
+        return request
 
     async def process_full_response(
-        self, response: ModelResponse, policy_ctx: PolicyContext, obs: ObservabilityContext
-    ) -> ModelResponse:
-        """`on_response` where a policy has it, else its block hooks over the whole response as one chunk."""
+        self, received: Received, policy_ctx: PolicyContext, obs: ObservabilityContext
+    ) -> Received:
+        """Call each policy's `on_response`, or else its streaming hooks with the whole response as one chunk."""
         for loaded in self._policies:
             if "on_response" in loaded.hooks:
-                answer = await self._guarded(loaded, "on_response", response, policy_ctx, obs)
-                # The provider's own bytes hold only for the very response that it sent.
-                response = answer if answer is response else replace(answer, native=None)
+                call = self._call(loaded, "on_response", obs)
+                answer = await call.whole("on_response", received.chunk, policy_ctx)
+                received = edited(received, answer, all_read=False)
             elif loaded.streaming_hooks:
-                emitted = await self._executor.run_whole(loaded, as_chunk(response), policy_ctx, obs)
-                response = from_chunks(emitted, response)
-        return response
+                received = await self._executor.run_whole(loaded, received, policy_ctx, obs)
+        return received
+
+    @asynccontextmanager
+    async def reading_errors(self, policy_ctx: PolicyContext, obs: ObservabilityContext) -> AsyncGenerator[None, None]:
+        """A block whose provider's error, if one is raised, is shown to the policies before the client reads it."""
+        try:
+            yield
+        except UpstreamFailed as error:
+            body: dict[str, Any] = {"message": error.message, "param": error.param, "code": error.code}
+            if error.body is not None:
+                body["body"] = error.body.payload
+            for loaded in self._policies:
+                if "on_other_text" in loaded.hooks:
+                    read = Received(ModelResponse(extra=body))
+                    body = (await self._executor.run_whole(loaded, read, policy_ctx, obs)).chunk.extra
+            error.message = str(body["message"])
+            error.param, error.code = (
+                text if isinstance(text := body[name], str) else None for name in ("param", "code")
+            )
+            if error.body is not None and body["body"] != error.body.payload:
+                error.body = None
+            raise
+
+    def admit(self, caller: str, obs: ObservabilityContext) -> Admission:
+        """Let one stream in; to be asked before a provider is. Raises BreakerOpen where a queue's breaker is open."""
+        return self._admission.admit(obs, caller)
 
     async def process_streaming_response(
         self,
-        backend_stream: AsyncGenerator[Batch, None],
-        formatter: Formatter,
+        opened: OpenedStream,
+        formatter: StreamFormatter,
         client: Client,
+        admission: Admission,
         policy_ctx: PolicyContext,
         obs: ObservabilityContext,
     ) -> None:
-        """Both stages and the sender, until the last byte is sent. Raises the error that ended the stream, if any."""
-        policy_out = self._queue("policy_out", text_size, self._settings.put_timeout + _OVERFLOW_ORDER, obs)
+        """Run both stages and the sender until the last byte is sent. Raises the error that ended the stream."""
+        policy_out = self._queue("policy_out", received_size, self._settings.put_timeout + _OVERFLOW_ORDER, obs)
         sse: StageQueue[bytes] = self._queue("sse", len, self._settings.put_timeout, obs)
-        admission = self._breakers.admit(obs)
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._executor.process(backend_stream, policy_out, policy_ctx, obs))
                 tasks.create_task(self._client_formatter.process(policy_out, sse, formatter, obs))
                 tasks.create_task(Sender(client, sse).process())
+                await self._executor.process(opened, policy_out, policy_ctx, obs)
         except ExceptionGroup as group:
             raise cause_of(group) from group
         finally:
             for queue in (policy_out, sse):
                 queue.discard()
-                obs.queue_closed(queue.stats)
-            admission.close([stats.name for stats in (policy_out.stats, sse.stats) if stats.overflows])
+                obs.queues.close(queue.stats)
+                if queue.stats.overflows:
+                    admission.overflowed.append(queue.stats.name)
+
+    def _call(self, loaded: LoadedPolicy, hook: Hook, obs: ObservabilityContext) -> HookCall:
+        return HookCall(loaded, (hook,), Limit(0), self._settings.policy_timeout, obs)
 
     def _queue(
         self, name: QueueName, size_of: Callable[[T], int], put_timeout: float, obs: ObservabilityContext
     ) -> StageQueue[T]:
         settings = self._settings
         return StageQueue(
-            obs.queue(name, settings.queue_items, settings.queue_bytes),
+            obs.queues.open(name, settings.queue_items, settings.queue_bytes),
             size_of=size_of,
             put_timeout=put_timeout,
             budget=self._budget,
             ledger=obs.ledger,
         )
-
-    async def _guarded(
-        self, loaded: LoadedPolicy, hook: str, value: T, policy_ctx: PolicyContext, obs: ObservabilityContext
-    ) -> T:
-        """One call of a hook that looks at a whole; `value` itself when it failed and its policy steps aside."""
-        result = await self._called(loaded, hook, value, policy_ctx, obs)
-        if not isinstance(result, PolicyError):
-            return result
-        if loaded.on_error == "fail_closed":
-            raise result
-        obs.policy_decision(loaded.name, hook, "failed_open")
-        obs.policy_skipped(loaded.name, "content", 1)
-        return value
-
-    async def _called(
-        self, loaded: LoadedPolicy, hook: str, value: T, policy_ctx: PolicyContext, obs: ObservabilityContext
-    ) -> T | PolicyError:
-        """What the hook made of `value`, or in which way it failed."""
-        where = f"{loaded.name}.{hook}"
-        result: object = None
-        limit = Limit(self._settings.policy_timeout)
-        try:
-            with obs.hook(loaded.name, hook), limit:
-                result = await getattr(loaded.policy, hook)(value, policy_ctx)
-        except GatewayError:
-            raise
-        except Exception as error:
-            if not limit.expired:
-                obs.policy_failed(loaded.name, hook)
-                failure = PolicyFailed(_FAILED, detail=f"{where}: {error!r}")
-                failure.__cause__ = error
-                return failure
-        # Blocking code leaves the timer no turn, and a hook may swallow its own cancellation.
-        if limit.expired or limit.overrun:
-            obs.policy_timeout(loaded.name, hook)
-            return PolicyTimeout("A policy of the gateway took too long.", detail=where)
-        if isinstance(result, type(value)):
-            return result
-        obs.policy_failed(loaded.name, hook)
-        return PolicyFailed(_FAILED, detail=f"{where} returned {type(result).__name__}")

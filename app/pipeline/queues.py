@@ -1,13 +1,30 @@
 """Items in, batches out: the bounded queue between two stages of one stream.
 
-Order is kept and nothing is lost silently: what a reader never took is counted as discarded. `put` returns at once
-while there is room; else it waits, `put_timeout` seconds at most, and then raises `QueueOverflow`. The writer ends the
-queue with `close()` (all is said) or `fail(error)`; the reader gets all items before it sees which. One writer, one
-reader.
+Order is kept and nothing is lost silently: what a reader never took is counted as discarded. One writer, one reader.
+The writer ends the queue with `close()` (that was all) or `fail(error)`; the reader gets all items before it learns
+which.
 
-A reader that only works and never waits need not be woken: `drain_into(stage)` lends its stage to the queue while it
-is idle, and whoever puts runs `stage.take` in its own turn. That saves the switch from task to task (7-10 us a chunk);
-what goes through is counted all the same.
+Theory of operation. A stage that only works and never waits need not be woken for each item: while its task has
+nothing to do it lends the stage to the queue, and whoever puts runs `stage.take` in its own turn. That saves the switch
+from task to task, 7 to 10 us a chunk; what goes through is counted all the same. So a queue is, for its reader:
+
+    idle        the reader's task sleeps, its stage is lent (`_idle`): an offer runs it at once and stores nothing
+    corked      as idle, but more items are coming in this turn (`cork`): they are stored, and `uncork` runs the stage
+                once for all of them
+    behind      the stage could not finish (`take` gave False): it was taken back, and the reader's task awaits
+                `stage.flush()`; offers are stored
+    broken      the stage raised: it was taken back with its error (`_fault`), which the reader's task raises
+    working     the reader's task runs between two waits; offers are stored
+
+and independently of that, for its writer:
+
+    open        `offer` stores what has room, in items, in bytes and in the process's budget; an empty queue has room
+                for any one item. `put` waits for room, `put_timeout` seconds at most, then raises QueueOverflow
+    ended       by `close` or `fail`; what is stored is still read
+    discarding  the reader is gone (`discard`): what is stored and what may still come is counted and dropped, and a
+                writer that waits goes on
+
+Only the reader's task leaves `behind` and `broken`; only the writer ends the queue; only the reader's side discards.
 """
 
 import asyncio
@@ -17,8 +34,7 @@ from time import perf_counter
 from typing import Generic, Protocol, TypeVar
 
 from app.errors import GatewayError, QueueOverflow
-from telemetry.ledger import TimeLedger
-from telemetry.queue_stats import QueueStats
+from telemetry import QueueStats, TimeLedger
 
 T = TypeVar("T")
 Item = TypeVar("Item", contravariant=True)
@@ -28,15 +44,15 @@ class Stage(Protocol[Item]):
     """What a queue hands its items to."""
 
     def take(self, items: Sequence[Item]) -> bool:
-        """Work on them, without waiting. False if something is left that has to wait before it can go on."""
+        """Work on the items, without waiting. False if something is left that has to wait before it can go on."""
 
-    async def settle(self) -> None:
-        """Wait until what was left has gone on."""
+    async def flush(self) -> None:
+        """Wait until what `take` left has gone on."""
 
 
 class ByteBudget:
-    """The bytes that all queues of a process may hold together. An empty queue may always take one item: no stream can
-    be starved for good by the others."""
+    """The bytes that all queues of a process may hold together. An empty queue may take one item beyond it, so that no
+    stream is starved for good by the others."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -44,6 +60,7 @@ class ByteBudget:
         self.used = 0
 
     def has_room(self, size: int) -> bool:
+        """Whether `size` bytes more are within the limit."""
         return self.used + size <= self._limit
 
     def take(self, size: int) -> None:
@@ -89,15 +106,23 @@ class StageQueue(Generic[T]):
         self._idle: Stage[T] | None = None
         """The stage of a reader that waits; taken away when the stage fell behind or failed (`_fault`)."""
         self._fault: Exception | None = None
+        self._is_lent = False
+        """The stage was lent before its reader's task had a turn."""
         self._corked = False
 
     @property
     def has_ended(self) -> bool:
-        """Whether the writer has said all."""
+        """Whether the writer has closed or failed the queue."""
         return self._ended
 
+    def lend(self, stage: Stage[T]) -> None:
+        """Lend the stage of a reader whose task is still to have its first turn: it is idle from the start, so what is
+        put meanwhile goes through it. The reader then calls `drain_into` with the same stage."""
+        self._idle = stage
+        self._is_lent = True
+
     def offer(self, *items: T) -> bool:
-        """Put at once if there is room for all of them; whether there was."""
+        """Put without waiting. False, with nothing put, if there is not room for all the items."""
         size = self._size_of(items[0]) if len(items) == 1 else sum(map(self._size_of, items))
         idle = self._idle
         if idle is not None and not (self._waiting or self._corked):
@@ -110,7 +135,7 @@ class StageQueue(Generic[T]):
         return True
 
     async def put(self, *items: T) -> None:
-        """Raises QueueOverflow when there is no room within the put timeout."""
+        """Put the items, and wait for room where there is none. Raises QueueOverflow after the put timeout."""
         if self.offer(*items):
             return
         for item in items:
@@ -120,16 +145,17 @@ class StageQueue(Generic[T]):
             self._accept((item,), size)
 
     def cork(self) -> None:
-        """More is coming in this turn: an idle stage is not run for each item, but once, by `uncork`."""
+        """Say that more items come in this turn: an idle stage is run once for all of them, by `uncork`."""
         self._corked = True
 
     def uncork(self) -> None:
+        """Run an idle stage on what was put since `cork`."""
         self._corked = False
         if self._idle is not None and self._waiting:
             self._run(self._idle, self._take_all())
 
     async def get_batch(self) -> list[T]:
-        """All items that are there, at least one; an empty list once the queue was closed and emptied.
+        """Wait for items and take all that are there; an empty list once the queue was closed and emptied.
 
         Raises the error it was failed with, after the last item.
         """
@@ -144,30 +170,32 @@ class StageQueue(Generic[T]):
 
         Raises what the stage raised, or the error that the queue was failed with, after the last item.
         """
+        if self._is_lent:
+            await self._take_back(stage)
         while True:
             if not self._waiting and not self._ended:
                 await self._wait_with(stage)
             elif self._waiting:
                 if not stage.take(self._take_all()):
-                    await stage.settle()
+                    await stage.flush()
             elif self._error is not None:
                 raise self._error
             else:
                 return
 
     def close(self) -> None:
-        """The writer has said all; further calls change nothing."""
+        """End the queue well. Further calls change nothing."""
         self._ended = True
         _wake(self._reader)
 
     def fail(self, error: GatewayError) -> None:
-        """The writer cannot go on. Ignored after `close()`: a clean end stays one."""
+        """End the queue with the error that the reader is to get. Ignored after `close()`: a clean end stays one."""
         if not self._ended:
             self._error = error
         self.close()
 
     def discard(self) -> None:
-        """The reader is gone: count and drop what it left, and what may still come."""
+        """Count and drop what the reader, which is gone, left behind, and what may still come."""
         self._discarding = True
         self.stats.discarded += len(self._take_all())
         _wake(self._writer)
@@ -194,7 +222,7 @@ class StageQueue(Generic[T]):
         _wake(self._reader)
 
     def _run(self, stage: Stage[T], items: Sequence[T]) -> None:
-        """The idle reader's work, in the writer's turn. What it cannot finish, or raises, is its own task's affair."""
+        """Do the idle reader's work in the writer's turn. What it leaves or raises is for the reader's own task."""
         try:
             if stage.take(items):
                 return
@@ -221,17 +249,22 @@ class StageQueue(Generic[T]):
         return taken
 
     async def _wait_with(self, stage: Stage[T]) -> None:
-        """Until there is something for the reader's own task to do; the stage is lent to the writer meanwhile."""
+        """Wait until there is something for the reader's own task to do, with the stage lent to the writer."""
         self._idle = stage
         try:
             await self._wait_for_items()
-            fell_behind = self._idle is None
-        finally:
+        except BaseException:
             self._idle = None
+            raise
+        await self._take_back(stage)
+
+    async def _take_back(self, stage: Stage[T]) -> None:
+        """End the lending of the stage, and do what it left or raised meanwhile."""
+        fell_behind, self._idle, self._is_lent = self._idle is None, None, False
         if self._fault is not None:
             raise self._fault
         if fell_behind:
-            await stage.settle()
+            await stage.flush()
 
     async def _wait_for_items(self) -> None:
         since = perf_counter()

@@ -11,7 +11,7 @@ class Client(Protocol):
     """Who reads the stream."""
 
     def send_now(self, data: bytes) -> bool:
-        """Send if that needs no waiting; whether it was done."""
+        """Send without waiting. False, with nothing sent, if the connection is not writable."""
 
     async def send(self, data: bytes) -> None:
         """Wait until the client has read enough of what came before, then send. Raises QueueOverflow, with nothing of
@@ -23,9 +23,10 @@ class Sender:
         self._client = client
         self._input = input_queue
         self._left = b""
+        input_queue.lend(self)
 
     async def process(self) -> None:
-        """Until the queue was closed and emptied. Raises the error that it was failed with."""
+        """Send until the queue was closed and emptied. Raises the error that the queue was failed with."""
         await self._input.drain_into(self)
 
     def take(self, items: Sequence[bytes]) -> bool:
@@ -35,8 +36,9 @@ class Sender:
         self._left = data
         return False
 
-    async def settle(self) -> None:
-        """A client may pause while its model goes on, as long as there is room; once all is said it has to read."""
+    async def flush(self) -> None:
+        """Send what is left. A client may stop reading for as long as the stream goes on and the queue has room; after
+        the end of the stream QueueOverflow is raised."""
         while self._left:
             try:
                 await self._client.send(self._left)

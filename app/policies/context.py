@@ -1,4 +1,4 @@
-"""What a policy gets to hold: the transaction it works for, and, in a stream, its only way to the client."""
+"""What hooks get: the transaction, and in a stream the only way to the client."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ class PolicyContext:
     _states: dict[int, object] = field(default_factory=dict, init=False, repr=False)
 
     def state(self, owner: object, make: Callable[[], T]) -> T:
-        """What `owner` keeps for this transaction: made at the first call, the same object from then on."""
+        """The object that `owner` keeps for this transaction: `make` is called once, at the first call."""
         if id(owner) not in self._states:
             self._states[id(owner)] = make()
         return cast(T, self._states[id(owner)])
@@ -33,27 +33,30 @@ class StreamContext(Protocol):
 
     policy: PolicyContext
     chunk: ModelResponse
-    """The chunk at hand, or the last one. It holds no more than what the hook was called for."""
+    """The current chunk, or the last one. It holds no more than what the hook was called for."""
     choice: int
     """The answer (`n` > 1) that the hook was called for; what is emitted by kind goes to it."""
 
     async def emit(self, chunk: ModelResponse) -> None:
         """Send a chunk on: from `on_chunk` to this policy's own block hooks, from any other hook to the next policy."""
 
-    async def emit_text(self, text: str) -> None: ...
+    async def emit_text(self, text: str) -> None:
+        """Send text."""
 
-    async def emit_thinking(self, thinking: str, signature: str | None = None) -> None: ...
+    async def emit_thinking(self, thinking: str, signature: str | None = None) -> None:
+        """Send thinking, and the signature of its block if it has one."""
 
     async def emit_tool_call(self, call: ToolCall) -> None:
-        """A call of the model's: whole, or the piece that `on_tool_call_delta` was given, with its index."""
+        """Send a tool call of the model: whole, or the piece that `on_tool_call_delta` got, with its index."""
 
     async def emit_new_tool_call(self, name: str, arguments: str, id: str) -> None:
-        """A call of the policy's own, beside those of the model."""
+        """Send a tool call that the policy makes, besides those of the model."""
 
-    async def emit_finish(self, reason: str) -> None: ...
+    async def emit_finish(self, reason: str) -> None:
+        """Send the finish reason of the current choice."""
 
     def keepalive(self) -> None:
-        """The hook is alive and will take longer: its time limit starts anew."""
+        """Start the hook's time limit anew, as it will take longer."""
 
     def decide(self, decision: str) -> None:
-        """Note what the policy decided, in a word or two: counted, and an event of the transaction."""
+        """Report what the policy decided, in a word or two: it is counted, and an event of the transaction's span."""

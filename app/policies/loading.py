@@ -1,12 +1,26 @@
-"""From what an operator wrote (`use`, `config`) to a policy that runs; faults are found at start, option by option."""
+"""From what an operator wrote (`use`, `config`) to a policy that runs; faults are found at start, option by option.
 
+`use` names a policy that is built in (`redact`), a class in a module (`package.module:Class`) or one in a file
+(`./guards/shell.py:NoShell`). A file is loaded under a name made of its folder's path, so it can neither pass for a
+library nor be taken for a file of the same name elsewhere; its folder is its package, for relative imports.
+"""
+
+import hashlib
 import importlib
+import importlib.util
 import inspect
-from collections.abc import Callable, Iterable
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal, get_type_hints
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from app.conversion import Fault, convert_struct, did_you_mean
 from app.policies.base import HOOKS, Hook, OptionError, Policy, overridden
@@ -22,7 +36,7 @@ OnError = Literal["fail_closed", "fail_open"]
 
 
 class PolicyNotLoadable(Exception):
-    """`faults` say what is wrong, with paths inside the policy's entry: `("use",)`, `("config", "patterns", 0)`."""
+    """`faults` is all that is wrong, with paths inside the policy's entry: `("use",)`, `("config", "patterns", 0)`."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = tuple(faults)
@@ -30,7 +44,7 @@ class PolicyNotLoadable(Exception):
 
 
 class LoadedPolicy(Struct, frozen=True):
-    """A policy with what the pipeline needs to know of it, found once."""
+    """A policy, with its name and the hooks that the pipeline calls."""
 
     policy: Policy
     name: str
@@ -41,40 +55,168 @@ class LoadedPolicy(Struct, frozen=True):
     def streaming_hooks(self) -> frozenset[Hook]:
         return self.hooks - {"on_request", "on_response"}
 
+    @property
+    def looks_at_responses(self) -> bool:
+        return "on_response" in self.hooks or bool(self.streaming_hooks)
+
+
+def located(spec: PolicySpec, directory: Path) -> PolicySpec:
+    """A spec whose `use`, if it names a file, has the absolute path; a relative one is taken from `directory`."""
+    target, colon, class_name = spec.use.rpartition(":")
+    if not _is_file(target):
+        return spec
+    return replace(spec, use=os.path.abspath(directory / target) + colon + class_name)
+
 
 def load_policies(specs: Iterable[PolicySpec]) -> tuple[LoadedPolicy, ...]:
+    """Make the policies of a chain, in order. Raises PolicyNotLoadable."""
     return tuple(load_policy(spec) for spec in specs)
 
 
-def load_policy(spec: PolicySpec) -> LoadedPolicy:
-    return loaded(_build(_find_class(spec.use), spec.config), spec.on_error)
+def load_policy(spec: PolicySpec, directories: Sequence[Path] = ()) -> LoadedPolicy:
+    """Make the policy that `spec` describes. A module that Python does not find by itself is taken from one of
+    `directories`, and nothing else of them. Raises PolicyNotLoadable."""
+    return loaded(_build(_find_class(spec.use, directories), spec.config), spec.on_error)
 
 
 def loaded(policy: Policy, on_error: OnError = "fail_closed") -> LoadedPolicy:
-    """A policy that is already made."""
+    """Wrap a policy object that was made by hand. Raises PolicyNotLoadable for a method that is no hook."""
     kind = type(policy)
     _check_hooks(kind)
     return LoadedPolicy(policy, kind.name or kind.__name__, overridden(policy), on_error)
 
 
-def _find_class(use: str) -> type[Policy]:
-    if use not in BUILTIN and ":" not in use:
-        known = ", ".join(BUILTIN)
-        raise _not_usable(
-            f"unknown policy{did_you_mean(use, BUILTIN)}; built in are {known}, others are written package.module:Class"
-        )
-    module_name, _, class_name = BUILTIN.get(use, use).partition(":")
-    # An operator's module may fail in any way while it is imported; all of them mean the same here.
-    try:
-        module = importlib.import_module(module_name)
-    except Exception as error:
-        raise _not_usable(f"cannot import {module_name}: {type(error).__name__}: {error}") from error
+def _find_class(use: str, directories: Sequence[Path]) -> type[Policy]:
+    target, colon, class_name = BUILTIN.get(use, use).rpartition(":")
+    if not colon:
+        raise _not_usable(_without_class(use))
+    module = _load_file(Path(target)) if _is_file(target) else _import_named(target, directories)
     kind = getattr(module, class_name, None)
     if kind is None:
-        raise _not_usable(f"{module_name} has no {class_name}{did_you_mean(class_name, vars(module))}")
+        raise _not_usable(f"{target} has no {class_name}{did_you_mean(class_name, vars(module))}")
     if not (isinstance(kind, type) and issubclass(kind, Policy)):
-        raise _not_usable(f"{class_name} is not a class derived from app.policies.base.Policy")
+        raise _not_usable(f"{class_name} is not a class derived from flowspan.Policy")
     return kind
+
+
+def _without_class(use: str) -> str:
+    if _is_file(use):
+        return f"the class is missing: write {use}:Class"
+    known = ", ".join(BUILTIN)
+    return (
+        f"unknown policy{did_you_mean(use, BUILTIN)}; built in are {known}, others are written package.module:Class or "
+        "./file.py:Class"
+    )
+
+
+def _is_file(target: str) -> bool:
+    return target.endswith(".py") or "/" in target
+
+
+def _load_file(path: Path) -> ModuleType:
+    path = Path(os.path.abspath(path))
+    if not path.is_file():
+        beside = [each.name for each in path.parent.glob("*.py")]
+        raise _not_usable(f"there is no file {path}{did_you_mean(path.name, beside)}")
+    if path.suffix != ".py":
+        raise _not_usable(f"{path} is no Python file: its name does not end in .py")
+    try:
+        return _execute_file(path)
+    # An operator's module may fail in any way while it is imported; all of them mean the same here.
+    except Exception as error:
+        raise _not_usable(f"cannot import {path}: {_cause(error, path)}{_hint_of_file(error, path)}") from error
+
+
+def _execute_file(path: Path) -> ModuleType:
+    package = _folder_package(path.parent)
+    name = f"{package}.{path.stem if path.stem.isidentifier() else _digest(path)}"
+    if name not in sys.modules:
+        _execute(importlib.util.spec_from_file_location(name, path))
+    return sys.modules[name]
+
+
+def _folder_package(folder: Path) -> str:
+    """The name under which a folder with policies is a package; its `__init__.py`, if it has one, is run once."""
+    name = f"flowspan_policies_{_digest(folder)}"
+    if name not in sys.modules:
+        init = folder / "__init__.py"
+        if init.is_file():
+            spec = importlib.util.spec_from_file_location(name, init, submodule_search_locations=[str(folder)])
+        else:
+            spec = ModuleSpec(name, None, is_package=True)
+            spec.submodule_search_locations = [str(folder)]
+        _execute(spec)
+    return name
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
+
+
+def _cause(error: Exception, path: Path) -> str:
+    """The error of a failed import in words, with the line of the file that was imported."""
+    if isinstance(error, SyntaxError):
+        elsewhere = "" if error.filename in (None, str(path)) else f" of {error.filename}"
+        return f"line {error.lineno}{elsewhere}: {error.msg}" if error.lineno else error.msg
+    frames = traceback.extract_tb(error.__traceback__)
+    line = next((f"line {frame.lineno}: " for frame in reversed(frames) if frame.filename == str(path)), "")
+    return f"{line}{type(error).__name__}: {error}"
+
+
+def _hint_of_file(error: Exception, path: Path) -> str:
+    name = _missing(error)
+    if not name or _found_in([path.parent], name) is None:
+        return ""
+    return f"; there is a {name} beside it: write `from . import {name}`"
+
+
+def _import_named(name: str, directories: Sequence[Path]) -> ModuleType:
+    try:
+        return _import(name, directories)
+    except Exception as error:
+        message = f"cannot import {name}: {type(error).__name__}: {error}{_hint(error, directories)}"
+        raise _not_usable(message) from error
+
+
+def _import(name: str, directories: Sequence[Path]) -> ModuleType:
+    """Only the module or package that `name` begins with is looked for in `directories`: were they on Python's own
+    path, any file there could pass for a library that somebody imports."""
+    top = name.partition(".")[0]
+    if top not in sys.modules and importlib.util.find_spec(top) is None:
+        _execute(_found_in(directories, top))
+    return importlib.import_module(name)
+
+
+def _found_in(directories: Sequence[Path], name: str) -> ModuleSpec | None:
+    return PathFinder.find_spec(name, [str(directory.absolute()) for directory in directories])
+
+
+def _execute(spec: ModuleSpec | None) -> None:
+    if spec is None:
+        return
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    try:
+        if spec.loader is not None:
+            spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[spec.name]
+        raise
+
+
+def _hint(error: Exception, directories: Sequence[Path]) -> str:
+    """Advice for a module that imports its neighbour by name; empty if that is not what failed."""
+    name = _missing(error)
+    if not name or _found_in(directories, name) is None:
+        return ""
+    return (
+        f"; there is a {name} beside it, but only modules that the configuration names are taken from there: make one "
+        "package of both, or name the directory in PYTHONPATH"
+    )
+
+
+def _missing(error: Exception) -> str:
+    """The package that was not found; empty if the error is another one."""
+    return (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
 
 
 def _check_hooks(kind: type[Policy]) -> None:

@@ -17,7 +17,7 @@ from dashboards.generator.panels import (
     states,
     trace_table,
 )
-from telemetry import names
+from telemetry.names import metrics as names
 
 UID = "flowspan-breakers"
 
@@ -54,6 +54,7 @@ def build() -> Json:
         [
             Row("Breakers", _breakers()),
             Row("What they cost", _cost()),
+            Row("What was spared", _spared()),
             Row("Providers", _providers()),
             Row("What happened last", _last()),
         ],
@@ -176,6 +177,37 @@ def _cost() -> list[PanelBuilder]:
     ]
 
 
+def _spared() -> list[PanelBuilder]:
+    return [
+        series(
+            "Callers shut out alone",
+            "Callers whose own requests failed, by the breaker behind theirs. Nobody else noticed.",
+            "short",
+            [Query(increase(names.BREAKER_CALLER_TRIPS, "breaker", "reason"), "{{breaker}} {{reason}}")],
+            width=8,
+            bars=True,
+            links=_TO_BREAKER,
+        ),
+        series(
+            "Retries denied",
+            "Retries that a model's budget did not allow, a second: the error went to the caller at once.",
+            "reqps",
+            [Query(rate(names.RETRIES_DENIED, "model"), "{{model}}")],
+            width=8,
+            links=_TO_CLIENT_SPANS,
+        ),
+        series(
+            "The gateway's own failures",
+            "Attempts that failed for want of connections, descriptors, memory, names, network or time on this machine "
+            "itself, a second. They count against no provider.",
+            "reqps",
+            [Query(rate(names.LOCAL_FAILURES, "kind"), "{{kind}}")],
+            width=8,
+            links=_TO_CLIENT_SPANS,
+        ),
+    ]
+
+
 def _providers() -> list[PanelBuilder]:
     errors = rate(names.CLIENT_DURATION, "provider", "model", "error_type", where=_ERROR, part="_count")
     return [
@@ -208,11 +240,11 @@ def _pair(title: str, what: str, spec: names.MetricSpec) -> list[PanelBuilder]:
 
 
 def _last() -> list[PanelBuilder]:
-    said = "select(span.flowspan.deployment, span.error.type, span.flowspan.detail)"
+    columns = "select(span.flowspan.deployment, span.error.type, span.flowspan.detail)"
     failed = traceql("kind = client", 'span.error.type =~ "upstream_.+"')
     return [
         log_lines(
             "Trip log", "Every change of a breaker's state, with its reason and its trace.", logql('breaker!=""')
         ),
-        trace_table("Attempts that failed", "The newest attempts that came to nothing.", f"{failed} | {said}"),
+        trace_table("Attempts that failed", "The newest attempts that came to nothing.", f"{failed} | {columns}"),
     ]

@@ -25,7 +25,7 @@ from dashboards.generator.panels import (
 from dashboards.generator.pipeline_picture import pipeline_picture
 from dashboards.generator.process import process, telemetry_itself
 from dashboards.slo import BAD, BUDGET, BURNS_FAST, OBJECTIVE
-from telemetry import names
+from telemetry.names import metrics as names
 
 UID = "flowspan-flow-overview"
 
@@ -57,6 +57,7 @@ _OUTCOMES = {
     "upstream_error": RED,
     "timeout": "#FF7383",
     "overflow": ORANGE,
+    "overloaded": "#C15C17",
     "breaker_open": "#FADE2A",
     "drained": BLUE,
     "internal_error": "#C4162A",
@@ -281,10 +282,10 @@ def _pair(title: str, what: str, spec: names.MetricSpec, where: str = "") -> lis
 
 def _failures() -> list[PanelBuilder]:
     found = traceql("kind = server", "status = error", 'span.flowspan.outcome != "client_disconnect"')
-    said = "select(span.flowspan.outcome, span.gen_ai.request.model, span.flowspan.detail)"
+    columns = "select(span.flowspan.outcome, span.gen_ai.request.model, span.flowspan.detail)"
     return [
         trace_table(
-            "Traces that failed", "The newest transactions that failed; a click opens one.", f"{found} | {said}"
+            "Traces that failed", "The newest transactions that failed; a click opens one.", f"{found} | {columns}"
         ),
         log_lines("Logs of failures", "The access lines of the same.", logql(_FAILED)),
     ]

@@ -19,7 +19,7 @@ from grafana_foundation_sdk.models.dashboard import (
 
 from dashboards.generator.metrics import increase, selected
 from dashboards.generator.panels import BLUE, PROMETHEUS, RED, PanelBuilder
-from telemetry import names
+from telemetry.names import metrics as names
 
 TAG = "flowspan"
 Json = dict[str, Any]
@@ -39,7 +39,7 @@ def dashboard(
     rows: Sequence[Row],
     variables: Sequence[builders.QueryVariable] = (),
 ) -> Json:
-    """The stats come first, then the rows, in the order of the pipeline."""
+    """Build a dashboard: the stats come first, then the rows, in the order of the pipeline."""
     made = builders.Dashboard(title).uid(uid).description(description).tags([TAG]).editable().refresh("10s")
     made.time("now-30m", "now").timezone("browser").tooltip(DashboardCursorSync.CROSSHAIR)
     made.variables([*_datasources(), _instances(), *variables]).annotations([_trips(), _policies_loaded()])
@@ -58,12 +58,12 @@ def dashboard(
 
 
 def _in_sight(made: Json) -> Json:
-    """The SDK puts every link and annotation into a menu, out of sight; on top of the dashboard they are found."""
+    """Show links and annotations on top of the dashboard; the SDK puts them into a menu."""
     return {key: value for key, value in made.items() if (key, value) != ("placement", "inControlsMenu")}
 
 
 def choice(name: str, label: str, spec: names.MetricSpec, of: str, part: str = "") -> builders.QueryVariable:
-    """Any number of the values that a label of a metric has."""
+    """A variable that selects any number of a label's values."""
     query = f"label_values({spec.name}{part}, {of})"
     made = builders.QueryVariable(name).label(label).datasource(PROMETHEUS).query({"query": query, "refId": name})
     made.definition(query).refresh(VariableRefresh.ON_TIME_RANGE_CHANGED).sort(VariableSort.ALPHABETICAL_ASC)
@@ -87,7 +87,7 @@ def _others() -> builders.DashboardLink:
 
 
 def _trips() -> builders.AnnotationQuery:
-    """Those of a breaker that was closed: probes that fail would fill the graph with lines."""
+    """Mark where a closed breaker opened. A probe that fails is no mark: they would fill the graph with lines."""
     where = 'reason!="probe_failed"'
     expr = f"{increase(names.BREAKER_TRIPS, 'breaker', 'reason', where=where)} > 0"
     made = _annotation("Breaker trips", RED, expr)
@@ -95,7 +95,7 @@ def _trips() -> builders.AnnotationQuery:
 
 
 def _policies_loaded() -> builders.AnnotationQuery:
-    """A time as a value: the annotation stands there, whenever it was scraped."""
+    """An annotation at the time that is the metric's value, whenever it was scraped."""
     made = _annotation("Policy reloads", BLUE, f"{selected(names.POLICY_LOADED)} * 1000")
     made.use_value_for_time(True)
     return made.title_format("{{policy}} loaded").text_format("{{instance}}").tag_keys("policy")

@@ -16,7 +16,7 @@ ALL_SPANS = 'resource.service.name = "flowspan"'
 
 
 def label(name: str) -> str:
-    """What the clicked series says for a label."""
+    """The value of a label in the clicked series."""
     return f"${{__field.labels.{name}}}"
 
 

@@ -4,7 +4,7 @@ from dashboards.generator.frame import Json, Row, choice, dashboard
 from dashboards.generator.links import label, logs, traces
 from dashboards.generator.metrics import buckets, in_range, mean, quantile, rate
 from dashboards.generator.panels import PanelBuilder, Query, bars, heat, latency, number, series
-from telemetry import names
+from telemetry.names import metrics as names
 
 UID = "flowspan-llm-usage"
 

@@ -4,29 +4,29 @@
 are: after a restart they would be wrong.
 """
 
-from telemetry.names import MetricSpec
+from telemetry.names.metrics import MetricSpec
 
 INSTANCE = 'instance=~"$instance"'
 
 
 def selected(spec: MetricSpec, where: str = "", part: str = "") -> str:
-    """`part` is one of a histogram's own: `_bucket`, `_sum`, `_count`."""
+    """A selector of a metric. `part` is `_bucket`, `_sum` or `_count` of a histogram."""
     matchers = ",".join(text for text in (INSTANCE, where) if text)
     return f"{spec.name}{part}{{{matchers}}}"
 
 
 def rate(spec: MetricSpec, *by: str, where: str = "", part: str = "") -> str:
-    """A second."""
+    """The increase per second."""
     return f"sum{_by(by)} (rate({selected(spec, where, part)}[$__rate_interval]))"
 
 
 def increase(spec: MetricSpec, *by: str, where: str = "", part: str = "") -> str:
-    """Since the last point of the graph."""
+    """The increase since the last point of the graph."""
     return f"sum{_by(by)} (increase({selected(spec, where, part)}[$__rate_interval]))"
 
 
 def in_range(spec: MetricSpec, *by: str, where: str = "") -> str:
-    """In all of the time that the dashboard shows."""
+    """The increase in all of the time that the dashboard shows."""
     return f"sum{_by(by)} (increase({selected(spec, where)}[$__range]))"
 
 
@@ -47,7 +47,7 @@ def mean(spec: MetricSpec, *by: str, where: str = "") -> str:
 
 
 def buckets(spec: MetricSpec, where: str = "") -> str:
-    """For a heatmap."""
+    """The buckets of a histogram, for a heatmap."""
     return increase(spec, "le", where=where, part="_bucket")
 
 

@@ -48,21 +48,21 @@ LOKI = DataSourceRef(type_val="loki", uid="${loki}")
 
 GREEN, ORANGE, RED, BLUE, PURPLE, GREY = "#73BF69", "#FF9830", "#F2495C", "#5794F2", "#B877D9", "#8E8E9C"
 PARTS = {"upstream": BLUE, "policy": PURPLE, "queue": ORANGE, "format": "#FADE2A", "client": GREEN}
-"""One colour for each part of the time ledger, wherever it is shown."""
+"""The colour of each part of the time ledger, on every dashboard."""
 STATES = (("closed", GREEN), ("half-open", ORANGE), ("open", RED))
-"""A breaker's states, as 0, 1 and 2: one mapping, one set of colours."""
+"""Text and colour of a breaker's states, which are 0, 1 and 2."""
 
 PanelBuilder = Builder[Panel]
 Links = Sequence[dashboard_builders.DashboardLink]
 Steps = Sequence[tuple[float | None, str]]
 FILL: Steps = ((None, GREEN), (0.5, ORANGE), (0.8, RED))
-"""A queue worries from half full on; from 0.8 on there is an alert."""
+"""Thresholds of a queue's fill: half full is a warning, and from 0.8 on there is an alert."""
 ANY_IS_BAD: Steps = ((None, GREEN), (1e-9, RED))
 
 
 @dataclass(frozen=True)
 class Query:
-    """`legend` names the series, with labels as in `{{queue}}`."""
+    """A target of Prometheus. `legend` names the series, with labels as in `{{queue}}`."""
 
     expr: str
     legend: str
@@ -170,7 +170,7 @@ def latency(
 
 
 def states(title: str, description: str, query: Query, *, width: int = 24, links: Links = ()) -> statetimeline.Panel:
-    """The course of what is 0, 1 or 2: closed, half-open or open."""
+    """A timeline of states that are 0, 1 or 2: closed, half-open or open."""
     mapping = {
         str(value): ValueMappingResult(text=name, color=colour, index=value)
         for value, (name, colour) in enumerate(STATES)
@@ -193,7 +193,7 @@ def bars(
     links: Links = (),
     colours: dict[str, str] | None = None,
 ) -> bargauge.Panel:
-    """The last value of each series, beside the others."""
+    """A bar for the last value of each series."""
     panel = bargauge.Panel().title(title).description(description).unit(unit).span(width).height(8).min(0)
     panel.datasource(PROMETHEUS).data_links(list(links)).thresholds(_thresholds([(None, BLUE)]))
     panel.orientation(VizOrientation.HORIZONTAL).display_mode(BarGaugeDisplayMode.BASIC)

@@ -27,19 +27,19 @@ from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
 from dashboards.generator.links import traces
 from dashboards.generator.metrics import greatest, rate, total
 from dashboards.generator.panels import FILL, GREY, PARTS, PROMETHEUS
-from telemetry import names
 from telemetry.names import Where
+from telemetry.names import metrics as names
 
 _LEFT, _WIDTH, _GAP = 1.0, 13.5, 3.4
-"""Percent of the panel."""
+"""Positions and sizes, in percent of the panel."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """`name` is the name of its series; `say` stands in front of the value."""
+    """A number in a box. `name` is that of its series; `label` stands in front of the value."""
 
     name: str
-    say: str
+    label: str
     unit: str
     expr: str
 
@@ -76,14 +76,14 @@ def pipeline_picture() -> canvas.Panel:
 
 
 class _Root(canvas.CanvasOptionsRoot):
-    """The SDK's builder takes builders of elements, of which it has none that knows connections."""
+    """Options of the canvas as JSON: the SDK has no builder for elements with connections."""
 
     def __init__(self, elements: list[CanvasElementOptions]) -> None:
         super().__init__()
-        self._made = CanvasOptionsRoot(name="pipeline", elements=elements)
+        self._options = CanvasOptionsRoot(name="pipeline", elements=elements)
 
     def build(self) -> CanvasOptionsRoot:
-        return self._made
+        return self._options
 
 
 def _boxes() -> list[Box]:
@@ -168,7 +168,7 @@ def _frame(box: Box, left: float, follower: str | None) -> CanvasElementOptions:
         type_val="rectangle",
         config={"align": "center", "valign": "top", "text": {"mode": "fixed", "fixed": ""}},
         constraint=_scaled(),
-        placement=_place(left, 8, _WIDTH, 84),
+        placement=_placement(left, 8, _WIDTH, 84),
         background=BackgroundConfig(color=ColorDimensionConfig(fixed="rgba(128,128,128,0.10)")),
         border=LineConfig(
             color=ColorDimensionConfig(field=fill, fixed=box.colour), width=4 if box.queue else 2, radius=8
@@ -189,19 +189,19 @@ def _arrow(to: str) -> CanvasConnection:
 
 def _reading(reading: Reading, left: float, top: float, height: float) -> list[CanvasElementOptions]:
     value = _text(f"{reading.name} value", reading.name, "field", 20, left, top, height * 0.6)
-    if not reading.say:
+    if not reading.label:
         return [value]
-    return [value, _text(f"{reading.name} says", reading.say, "fixed", 11, left, top + height * 0.55, height * 0.3)]
+    return [value, _text(f"{reading.name} says", reading.label, "fixed", 11, left, top + height * 0.55, height * 0.3)]
 
 
 def _text(name: str, text: str, mode: str, size: int, left: float, top: float, height: float) -> CanvasElementOptions:
-    said = {"mode": mode, "fixed": text if mode == "fixed" else "", "field": text if mode == "field" else ""}
+    content = {"mode": mode, "fixed": text if mode == "fixed" else "", "field": text if mode == "field" else ""}
     return CanvasElementOptions(
         name=name,
         type_val="metric-value" if mode == "field" else "text",
-        config={"align": "center", "valign": "middle", "size": size, "text": said, "color": {"fixed": "text"}},
+        config={"align": "center", "valign": "middle", "size": size, "text": content, "color": {"fixed": "text"}},
         constraint=_scaled(),
-        placement=_place(left, top, _WIDTH, height),
+        placement=_placement(left, top, _WIDTH, height),
         background=BackgroundConfig(color=ColorDimensionConfig(fixed="transparent")),
         border=LineConfig(color=ColorDimensionConfig(fixed="transparent"), width=0),
         connections=[],
@@ -212,7 +212,7 @@ def _scaled() -> Constraint:
     return Constraint(horizontal=HorizontalConstraint.SCALE, vertical=VerticalConstraint.SCALE)
 
 
-def _place(left: float, top: float, width: float, height: float) -> Placement:
+def _placement(left: float, top: float, width: float, height: float) -> Placement:
     return Placement(
         left=round(left, 2), top=round(top, 2), right=round(100 - left - width, 2), bottom=round(100 - top - height, 2)
     )

@@ -4,7 +4,7 @@ from dashboards.generator.frame import Json, Row, dashboard
 from dashboards.generator.links import label, logs, traces
 from dashboards.generator.metrics import buckets, in_range, increase, quantile, rate
 from dashboards.generator.panels import ANY_IS_BAD, PanelBuilder, Query, latency, number, series
-from telemetry import names
+from telemetry.names import metrics as names
 
 UID = "flowspan-policies"
 

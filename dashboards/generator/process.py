@@ -1,9 +1,9 @@
 """How the process itself is, and its telemetry: the last rows of the flow overview."""
 
 from dashboards.generator.links import logs
-from dashboards.generator.metrics import mean, rate, total
+from dashboards.generator.metrics import greatest, mean, rate, total
 from dashboards.generator.panels import FILL, PanelBuilder, Query, series
-from telemetry import names
+from telemetry.names import metrics as names
 
 
 def process() -> list[PanelBuilder]:
@@ -41,6 +41,33 @@ def process() -> list[PanelBuilder]:
             "s",
             [Query(mean(names.LOOP_LAG, "instance"), "{{instance}}")],
             width=6,
+            links=lines,
+        ),
+        series(
+            "Bodies held",
+            "Bytes of requests and whole answers in memory, and how many there may be: beyond it requests are refused.",
+            "bytes",
+            [
+                Query(total(names.BODY_BYTES, "instance"), "{{instance}}"),
+                Query(greatest(names.BODY_LIMIT, "instance"), "limit of {{instance}}"),
+            ],
+            width=8,
+            links=[logs("Logs of refused requests", 'outcome=~"overloaded|breaker_open"')],
+        ),
+        series(
+            "Connections of clients",
+            "Open ones, idle ones included.",
+            "short",
+            [Query(total(names.CONNECTIONS, "instance"), "{{instance}}")],
+            width=8,
+            links=lines,
+        ),
+        series(
+            "Connections turned away",
+            "A second, by reason: too many in all, too many from one address, or no file descriptor left.",
+            "cps",
+            [Query(rate(names.CONNECTIONS_REFUSED, "reason"), "{{reason}}")],
+            width=8,
             links=lines,
         ),
     ]

@@ -4,7 +4,7 @@ from dashboards.generator.frame import Json, Row, dashboard
 from dashboards.generator.links import label, logs, traces
 from dashboards.generator.metrics import buckets, greatest, in_range, increase, mean, quantile, rate, total
 from dashboards.generator.panels import ANY_IS_BAD, FILL, PanelBuilder, Query, bars, heat, latency, number, series
-from telemetry import names
+from telemetry.names import metrics as names
 
 UID = "flowspan-queue-health"
 

@@ -7,12 +7,16 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
-
-from tests.behaviour.gateway import RunningGateway
+from typing import Any, Protocol
 
 CHAT, MESSAGES, COUNT = "/v1/chat/completions", "/v1/messages", "/v1/messages/count_tokens"
 RESPONSES = "/v1/responses"
+
+
+class Listening(Protocol):
+    """A gateway, in this process or another one."""
+
+    port: int
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ def ask(model: str, path: str = CHAT, text: str = "hello there", **fields: Any) 
 
 
 def post(
-    gateway: RunningGateway, path: str, body: object, headers: Mapping[str, str] | None = None, timeout: float = 15
+    gateway: Listening, path: str, body: object, headers: Mapping[str, str] | None = None, timeout: float = 15
 ) -> Reply:
     """`body`: bytes as they are, anything else as JSON. The whole reply; a broken one raises."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -46,7 +50,7 @@ def post(
 
 
 def request(
-    gateway: RunningGateway,
+    gateway: Listening,
     method: str,
     path: str,
     data: bytes | None = None,
@@ -66,7 +70,7 @@ def request(
 class RawClient:
     """One connection. `post` sends a whole request; reading is up to the test, or never done."""
 
-    def __init__(self, gateway: RunningGateway, receive_buffer: int | None = None) -> None:
+    def __init__(self, gateway: Listening, receive_buffer: int | None = None) -> None:
         self.socket = socket.socket()
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -87,7 +91,7 @@ class RawClient:
 
     def head(self, path: str, **headers: str) -> None:
         lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-        self.send("\r\n".join([f"POST {path} HTTP/1.1", "host: gateway", *lines, "", ""]).encode())
+        self.send("\r\n".join([f"POST {path} HTTP/1.1", "host: localhost", *lines, "", ""]).encode())
 
     def post(self, path: str, body: object) -> None:
         """The gateway is to close the connection after its answer."""

@@ -21,20 +21,17 @@ from opentelemetry.trace import SpanKind
 
 from app.configuration import parse
 from app.main import create_app, secrets_of
-from app.policies.loading import load_policies
-from app.server import GatewayServer
+from app.policies import load_policies
+from app.serving.server import GatewayServer
 from app.settings import Settings
-from telemetry.context import Telemetry
-from telemetry.exposition import MetricsServer
-from telemetry.services import TelemetryOptions
-from telemetry.setup import setup
+from telemetry import MetricsServer, Telemetry, TelemetryOptions, setup
 
-PATIENCE = 10.0
+TIMEOUT = 10.0
 _START = 45.0
 """LiteLLM may have to be imported first, on a machine that is busy."""
 
 
-def until(fulfilled: Callable[[], Any], what: str, timeout: float = PATIENCE) -> Any:
+def until(fulfilled: Callable[[], Any], what: str, timeout: float = TIMEOUT) -> Any:
     """Poll until `fulfilled` gives something true, which is returned."""
     deadline = time.monotonic() + timeout
     while True:
@@ -47,7 +44,7 @@ def until(fulfilled: Callable[[], Any], what: str, timeout: float = PATIENCE) ->
 
 @dataclass(frozen=True)
 class Transaction:
-    """What was told of one request: its SERVER span and those below it."""
+    """What was recorded of one request: its SERVER span and those below it."""
 
     span: ReadableSpan
     others: tuple[ReadableSpan, ...]
@@ -129,14 +126,14 @@ class RunningGateway:
         return self._spans.get_finished_spans()
 
     def transactions(self, seen: int = 0) -> list[Transaction]:
-        """Those that ended after `seen` others."""
+        """The transactions that ended after `seen` others."""
         spans = self.spans()
         traces = _by_trace(spans)
-        own = [span for span in spans if _is_transaction(span)]
-        return [_transaction(span, traces[span.context.trace_id]) for span in own[seen:]]
+        roots = [span for span in spans if _is_transaction(span)]
+        return [_transaction(span, traces[span.context.trace_id]) for span in roots[seen:]]
 
     def transaction(self, request_id: str) -> Transaction:
-        """The one that a reply's `x-request-id` names, once it has ended."""
+        """The transaction that a reply's `x-request-id` names, once it has ended."""
 
         def found() -> Transaction | None:
             spans = self.spans()
@@ -149,18 +146,18 @@ class RunningGateway:
         return ended
 
     def next_transaction(self, seen: int) -> Transaction:
-        """The one that ended after `seen` others."""
+        """The transaction that ended after `seen` others."""
         ended: list[Transaction] = until(lambda: self.transactions(seen), "one more transaction")
         return ended[0]
 
-    def settled(self) -> int:
+    def wait_until_idle(self) -> int:
         """How many transactions there were, once all have ended: a client has its answer a moment earlier."""
 
-        def told() -> int:
+        def ended() -> int:
             return sum(map(_is_transaction, self.spans()))
 
-        until(lambda: self.in_flight() == 0 and told() == sum(self.outcomes().values()), "all transactions have ended")
-        return told()
+        until(lambda: self.in_flight() == 0 and ended() == sum(self.outcomes().values()), "all transactions have ended")
+        return ended()
 
     def sample(self, name: str, **labels: str) -> float:
         """A metric's value now, summed over the labels that are not given."""
@@ -197,10 +194,13 @@ class RunningGateway:
         return line
 
     def _in_memory(self, settings: Settings) -> Telemetry:
-        said = settings.telemetry
+        options = settings.telemetry
         return setup(
             TelemetryOptions(
-                said.boundary_events, said.capture_content, said.propagate_traceparent, log_level=said.log_level
+                options.boundary_events,
+                options.capture_content,
+                options.propagate_traceparent,
+                log_level=options.log_level,
             ),
             models=[(one.model_name, one.provider) for one in settings.deployments],
             policies=[loaded.name for loaded in load_policies(settings.policies)],
@@ -256,6 +256,7 @@ class _LoggingState:
         self._levels = {name: logging.getLogger(name).level for name in ("", "opentelemetry.exporter", "urllib3")}
 
     def restore(self) -> None:
+        logging.captureWarnings(False)
         logging.getLogger().handlers[:] = self._handlers
         for name, level in self._levels.items():
             logging.getLogger(name).setLevel(level)

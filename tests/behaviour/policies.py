@@ -3,12 +3,12 @@
 import asyncio
 import threading
 import time
+from pathlib import Path
 from typing import ClassVar
 
 from app.errors import PolicyBlocked
 from app.messages import ModelResponse, Request, ToolCall
-from app.policies.base import HOOKS, Hook, Policy
-from app.policies.context import PolicyContext, StreamContext
+from app.policies import HOOKS, Hook, Policy, PolicyContext, StreamContext
 
 
 class InHook(Policy):
@@ -79,6 +79,25 @@ class Sees(Policy):
         return text
 
 
+class Looks(Policy):
+    """Reads everything and changes nothing: a request's texts, and each delta of an answer, which it emits again."""
+
+    async def on_request(self, request: Request, ctx: PolicyContext) -> Request:
+        return request.map_text(str)
+
+    async def on_content_delta(self, text: str, ctx: StreamContext) -> None:
+        await ctx.emit_text(text)
+
+    async def on_thinking_delta(self, thinking: str, ctx: StreamContext) -> None:
+        await ctx.emit_thinking(thinking)
+
+    async def on_tool_call_delta(self, call: ToolCall, ctx: StreamContext) -> None:
+        await ctx.emit_tool_call(call)
+
+    async def on_finish_reason(self, reason: str, ctx: StreamContext) -> None:
+        await ctx.emit_finish(reason)
+
+
 class CountsTasks(Policy):
     """How many there were on the gateway's loop at the last request."""
 
@@ -107,6 +126,21 @@ class Hangs(InHook):
     async def act(self, ctx: PolicyContext | StreamContext) -> None:
         self.entered.set()
         await asyncio.Event().wait()
+
+
+class BlocksAThread(InHook):
+    """For ever. The file `mark` is there once it does."""
+
+    def __init__(self, *, hook: Hook, mark: str) -> None:
+        super().__init__(hook=hook)
+        self._mark = Path(mark)
+
+    async def act(self, ctx: PolicyContext | StreamContext) -> None:
+        await asyncio.to_thread(self._block)
+
+    def _block(self) -> None:
+        self._mark.touch()
+        threading.Event().wait()
 
 
 class BlocksTheLoop(InHook):

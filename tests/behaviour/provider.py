@@ -30,7 +30,7 @@ class Provider:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._run(self._upstream.__aexit__(None, None, None))
-        self._run(_settled())
+        self._run(_cancel_all())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
         self._loop.close()
@@ -70,8 +70,8 @@ class Provider:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(5)
 
 
-async def _settled() -> None:
-    """Cancelled scripts come to their end before the loop does."""
+async def _cancel_all() -> None:
+    """Let cancelled scripts end before the loop does."""
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         task.cancel()

@@ -7,7 +7,7 @@ from tests.behaviour.gateway import RunningGateway, configuration
 from tests.behaviour.provider import Provider
 from tests.behaviour.scripted import ARGUMENTS, PROVIDER_KEY, WORDS
 from tests.unit.dialects.native_streams import Event, NativeStream
-from tests.unit.dialects.responses_events import call_item, called, ended, message, said, stream
+from tests.unit.dialects.openai_responses.events import call_item, called, ended, message, stream, text_events
 from tests.upstream import Script, Step, json_reply, stream_of
 
 
@@ -30,7 +30,7 @@ def gateway_before(provider: Provider, gateway: str = "", rest: str = "") -> Ite
 
 
 def text(*words: str) -> NativeStream:
-    return stream(said(*(words or WORDS)))
+    return stream(text_events(*(words or WORDS)))
 
 
 def call() -> NativeStream:

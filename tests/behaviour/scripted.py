@@ -9,7 +9,7 @@ from tests.behaviour.clients import CHAT, RESPONSES
 from tests.behaviour.gateway import RunningGateway, configuration
 from tests.behaviour.provider import Provider
 from tests.unit.dialects.legality import check_anthropic, check_openai
-from tests.unit.dialects.responses_legality import check_responses
+from tests.unit.dialects.openai_responses.legality import check_responses
 from tests.upstream import (
     Script,
     Step,
@@ -95,7 +95,7 @@ def call_reply(model: str) -> Script:
     return json_reply(_message([block], "tool_use"))
 
 
-def said(path: str, body: bytes) -> tuple[str, list[tuple[str, str]], Mapping[str, Any] | None]:
+def content_of(path: str, body: bytes) -> tuple[str, list[tuple[str, str]], Mapping[str, Any] | None]:
     """Text, calls (name, arguments) and error of a streamed body, which is checked to be legal."""
     if path == RESPONSES:
         response = check_responses(body)

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from app.cli import main
 from app.configuration import ConfigurationRefused, parse
-from app.gateway.routes import MODEL_ROUTES
+from app.gateway.routes import ROUTES
 from tests.behaviour.clients import CHAT, MESSAGES, RESPONSES, RawClient, ask, post, request
 from tests.behaviour.gateway import RunningGateway, configuration, simulated
 
@@ -22,7 +22,7 @@ STORED = {
     ("POST", f"{RESPONSES}/resp_1/cancel"),
     ("GET", f"{RESPONSES}/resp_1/input_items"),
 }
-OPEN = {("GET", "/livez"), ("GET", "/readyz"), ("HEAD", "/")}
+OPEN = {(method, path) for method in ("GET", "HEAD") for path in ("/", "/livez", "/readyz", "/api/hello")}
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def gateway() -> Iterator[RunningGateway]:
 
 def routes(gateway: RunningGateway) -> set[tuple[str, str]]:
     """Every method and path that the application answers."""
-    found = {("POST", path) for path in MODEL_ROUTES} | STORED
+    found = {(method, route.path.replace("{response_id}", "resp_1")) for route in ROUTES for method in route.methods}
     for route in gateway.app.others.routes:
         nested = getattr(getattr(route, "original_router", None), "routes", [route])
         for one in nested:
@@ -57,6 +57,7 @@ def test_the_routes_are_the_known_ones(gateway: RunningGateway) -> None:
         "/",
         "/livez",
         "/readyz",
+        "/api/hello",
     }
 
 
@@ -100,9 +101,26 @@ def test_no_spelling_of_a_path_gets_past_the_door(gateway: RunningGateway, path:
     assert request(gateway, "GET", path).status in (401, 404)
 
 
-def test_health_needs_no_key(gateway: RunningGateway) -> None:
+def test_health_needs_no_key_and_may_be_asked_by_any_name(gateway: RunningGateway) -> None:
     for method, path in OPEN:
-        assert request(gateway, method, path).status == 200
+        reply = request(gateway, method, path, headers={"host": "10.1.2.3:8080"})
+        assert reply.status == 200
+        assert method == "GET" or reply.body == b""
+
+
+@pytest.mark.parametrize("path", [CHAT, MESSAGES, RESPONSES, f"{RESPONSES}/resp_1", "/v1/models", "/v1/nothing"])
+@pytest.mark.parametrize("name", ["authorization", "x-api-key", "host"])
+def test_of_two_credentials_or_hosts_none_counts(gateway: RunningGateway, path: str, name: str) -> None:
+    """A proxy before the gateway may have looked at the other one."""
+    key = f"Bearer {KEY}" if name == "authorization" else KEY
+    with RawClient(gateway) as client:
+        client.send(f"GET {path} HTTP/1.1\r\nhost: a\r\n{name}: {key}\r\n{name}: {key}\r\n\r\n".encode())
+        raw = client.read_until(b"\r\n\r\n")
+    assert raw.startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_key_that_is_very_long_is_a_wrong_one(gateway: RunningGateway) -> None:
+    assert post(gateway, CHAT, ask("echo"), {"x-api-key": KEY * 1000}).status == 401
 
 
 @pytest.mark.parametrize(
@@ -116,7 +134,7 @@ def test_health_needs_no_key(gateway: RunningGateway) -> None:
     ],
     ids=str,
 )
-def test_either_key_in_either_header_opens(gateway: RunningGateway, headers: dict[str, str]) -> None:
+def test_each_key_is_accepted_in_each_header(gateway: RunningGateway, headers: dict[str, str]) -> None:
     assert post(gateway, CHAT, ask("echo"), headers).status == 200
     assert post(gateway, MESSAGES, ask("echo", MESSAGES), headers).status == 200
     assert post(gateway, RESPONSES, ask("echo", RESPONSES), headers).status == 200
@@ -144,7 +162,7 @@ def test_who_is_turned_away_is_counted_and_has_a_span(gateway: RunningGateway, p
 def test_a_websocket_is_not_let_in(gateway: RunningGateway) -> None:
     with RawClient(gateway) as client:
         client.send(
-            b"GET /v1/messages HTTP/1.1\r\nhost: gateway\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+            b"GET /v1/messages HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
             b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n"
         )
         assert client.socket.recv(4096).split(b" ")[1] in (b"401", b"403", b"404")

@@ -9,7 +9,7 @@ import pytest
 from tests.behaviour.clients import CHAT, MESSAGES, RawClient, ask, dechunked, post
 from tests.behaviour.gateway import RunningGateway, configuration, until
 from tests.behaviour.provider import Provider
-from tests.behaviour.scripted import models, said
+from tests.behaviour.scripted import content_of, models
 from tests.upstream import Body, End, Head, Step, openai_events
 
 EVENTS = 120
@@ -35,7 +35,7 @@ def test_a_slow_reader_stalls_the_upstream_and_gets_every_byte(
     patient: RunningGateway, provider: Provider, path: str
 ) -> None:
     provider.play(script())
-    seen = patient.settled()
+    seen = patient.wait_until_idle()
     with RawClient(patient, receive_buffer=16384) as client:
         client.post(path, ask("oai", path, stream=True))
         blocked_at = _standstill(patient)
@@ -43,17 +43,17 @@ def test_a_slow_reader_stalls_the_upstream_and_gets_every_byte(
         assert patient.in_flight() == 1
         body, complete = dechunked(client.read_until(b"0\r\n\r\n"))
     assert complete
-    assert said(path, body) == ("".join(f"{number:06d}{PIECE}" for number in range(EVENTS)), [], None)
+    assert content_of(path, body) == ("".join(f"{number:06d}{PIECE}" for number in range(EVENTS)), [], None)
     ended = patient.next_transaction(seen)
     assert ended.outcome == "ok"
     assert ended["flowspan.time.client_s"] > 0.2
     assert "queue.high_water" in ended.events
     for span in ended.others:
         if span.name.startswith("flowspan.queue"):
-            told: dict[str, Any] = dict(span.attributes or {})
-            assert told["flowspan.queue.bytes_max"] <= 256 * 1024 + 2 * len(PIECE)
-            assert told["flowspan.queue.depth_max"] <= 20
-            assert told["flowspan.queue.overflows"] == told["flowspan.queue.discarded"] == 0
+            attributes: dict[str, Any] = dict(span.attributes or {})
+            assert attributes["flowspan.queue.bytes_max"] <= 256 * 1024 + 2 * len(PIECE)
+            assert attributes["flowspan.queue.depth_max"] <= 20
+            assert attributes["flowspan.queue.overflows"] == attributes["flowspan.queue.discarded"] == 0
 
 
 def _standstill(gateway: RunningGateway) -> int:
@@ -125,7 +125,7 @@ def test_a_client_that_reads_again_is_told_of_the_overflow(impatient: RunningGat
         client.post(MESSAGES, ask("big", MESSAGES, stream=True))
         until(lambda: impatient.sample("flowspan_queue_overflows_total") > overflows, "an overflow")
         body, _ = dechunked(client.read_until(b"0\r\n\r\n"))
-    _, _, error = said(MESSAGES, body)
+    _, _, error = content_of(MESSAGES, body)
     assert error is not None
     assert error["type"] == "overloaded_error"
 
@@ -157,7 +157,7 @@ def quick() -> Iterator[RunningGateway]:
 @pytest.mark.parametrize(("path", "stream"), [(CHAT, False), (MESSAGES, False), (CHAT, True)])
 def test_an_answer_that_nobody_reads_to_its_end_is_an_overflow(quick: RunningGateway, path: str, stream: bool) -> None:
     """Whole, or a stream whose model has said all: it must not pass for one that arrived, nor stay for ever."""
-    seen = quick.settled()
+    seen = quick.wait_until_idle()
     with RawClient(quick, receive_buffer=4096) as client:
         client.post(path, ask("big", path, stream=stream))
         ended = quick.next_transaction(seen)
@@ -170,7 +170,7 @@ def test_an_answer_that_nobody_reads_to_its_end_is_an_overflow(quick: RunningGat
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_client_that_reads_slowly_to_the_end_is_waited_for(quick: RunningGateway, stream: bool) -> None:
     """For longer than the patience with one that reads nothing."""
-    seen = quick.settled()
+    seen = quick.wait_until_idle()
     with RawClient(quick) as client:
         client.post(CHAT, ask("big", stream=stream))
         read = bytearray()
@@ -183,7 +183,7 @@ def test_a_client_that_reads_slowly_to_the_end_is_waited_for(quick: RunningGatew
 
 
 def test_a_client_that_leaves_a_whole_answer_unread_has_left(quick: RunningGateway) -> None:
-    seen = quick.settled()
+    seen = quick.wait_until_idle()
     with RawClient(quick, receive_buffer=4096) as client:
         client.post(CHAT, ask("big"))
         client.socket.recv(1)

@@ -8,7 +8,7 @@ import pytest
 from tests.behaviour.clients import CHAT, MESSAGES, ask, post
 from tests.behaviour.gateway import RunningGateway, configuration, until
 from tests.behaviour.provider import Provider
-from tests.behaviour.scripted import WORDS, gateway_before, said, text_stream
+from tests.behaviour.scripted import WORDS, content_of, gateway_before, text_stream
 from tests.upstream import End, Head, Received, Script, Step, openai_error, openai_events, stream_of
 
 WAYS = [(path, stream) for path in (CHAT, MESSAGES) for stream in (True, False)]
@@ -58,8 +58,8 @@ def test_a_transition_is_an_event_and_a_log_line(gateway: RunningGateway) -> Non
     replies = [post(gateway, CHAT, ask("lonely")) for _ in range(3)]
     last = gateway.transaction(replies[-1].request_id)
     [event] = [event for event in last.span.events if event.name == "breaker.state_change"]
-    told: dict[str, Any] = dict(event.attributes or {})
-    assert (told["flowspan.breaker"], told["flowspan.to_state"]) == ("lonely", "open")
+    attributes: dict[str, Any] = dict(event.attributes or {})
+    assert (attributes["flowspan.breaker"], attributes["flowspan.to_state"]) == ("lonely", "open")
     assert gateway.log_line(logger="flowspan.breaker")["level"] == "warning"
 
 
@@ -85,7 +85,7 @@ def test_a_fallback_answers_where_a_model_fails(gateway: RunningGateway, path: s
 
 def test_nothing_is_asked_again_after_the_first_byte(gateway: RunningGateway) -> None:
     reply = post(gateway, CHAT, ask("half", stream=True))
-    text, _, error = said(CHAT, reply.body)
+    text, _, error = content_of(CHAT, reply.body)
     assert text == "lorem ipsum"
     assert error is not None
     assert len(gateway.transaction(reply.request_id).attempts) == 1
@@ -125,7 +125,7 @@ def test_a_failure_before_the_first_byte_is_tried_again(
 ) -> None:
     provider.play(fails_first(1, failure))
     reply = post(retrying, path, ask("oai", path, stream=True))
-    assert said(path, reply.body) == ("".join(WORDS), [], None)
+    assert content_of(path, reply.body) == ("".join(WORDS), [], None)
     ended = retrying.transaction(reply.request_id)
     assert len(ended.attempts) == len(provider.requests) == 2
 
@@ -153,7 +153,7 @@ def test_a_wait_that_is_too_long_is_left_to_the_caller(retrying: RunningGateway,
 def test_a_stream_that_breaks_is_not_tried_again(retrying: RunningGateway, provider: Provider) -> None:
     steps: list[Step] = stream_of(openai_events({"content": "half"}, finish=None, done=False), End())
     provider.play(steps)
-    assert said(CHAT, post(retrying, CHAT, ask("oai", stream=True)).body)[2] is not None
+    assert content_of(CHAT, post(retrying, CHAT, ask("oai", stream=True)).body)[2] is not None
     assert len(provider.requests) == 1
 
 

@@ -19,8 +19,8 @@ from tests.behaviour.scripted import (
     call_events,
     call_reply,
     call_stream,
+    content_of,
     gateway_before,
-    said,
     text_reply,
     text_stream,
     with_tool,
@@ -66,7 +66,7 @@ def test_streamed_text_arrives_as_a_legal_stream(
     provider.play(text_stream(model))
     reply = post(gateway, path, ask(model, path, stream=True))
     assert reply.status == 200
-    assert said(path, reply.body) == ("".join(WORDS), [], None)
+    assert content_of(path, reply.body) == ("".join(WORDS), [], None)
     assert gateway.transaction(reply.request_id).outcome == "ok"
 
 
@@ -76,7 +76,7 @@ def test_streamed_calls_arrive_as_a_legal_stream(
 ) -> None:
     provider.play(call_stream(model))
     reply = post(gateway, path, ask(model, path, stream=True, **with_tool(path)))
-    assert said(path, reply.body) == ("", [("get_weather", ARGUMENTS)], None)
+    assert content_of(path, reply.body) == ("", [("get_weather", ARGUMENTS)], None)
 
 
 @pytest.mark.parametrize("model", ["oai", "ant"])

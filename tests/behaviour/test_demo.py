@@ -57,11 +57,11 @@ def test_without_a_terminal_the_demo_tells_a_line_a_second_until_it_is_interrupt
     with subprocess.Popen(_COMMAND, stdout=subprocess.PIPE, text=True, env=_environment()) as running:
         assert running.stdout is not None
         first = running.stdout.readline()
-        told = [running.stdout.readline() for _ in range(2)]
+        lines = [running.stdout.readline() for _ in range(2)]
         running.send_signal(signal.SIGINT)
         rest, _ = running.communicate(timeout=20)
     assert first.startswith("gateway http://127.0.0.1:")
-    assert all("in flight" in line for line in told)
+    assert all("in flight" in line for line in lines)
     assert rest.splitlines()[-1].startswith(tuple("0123456789"))
     assert "requests ended in" in rest
     assert running.returncode == 0

@@ -36,7 +36,7 @@ def test_leaving_before_the_first_token_closes_the_upstream(
     gateway: RunningGateway, provider: Provider, path: str, model: str, leave: Callable[[RawClient], None]
 ) -> None:
     provider.play([Head(), Stall()])
-    seen = gateway.settled()
+    seen = gateway.wait_until_idle()
     with RawClient(gateway) as client:
         client.post(path, ask(model, path, stream=True))
         provider.received()
@@ -55,7 +55,7 @@ def test_leaving_just_before_the_answers_head_closes_the_upstream(
 ) -> None:
     """What is given up while it is being asked for is closed, too, though nobody ever began to read it."""
     provider.play([Sleep(0.05), Head(), Stall()])
-    seen = gateway.settled()
+    seen = gateway.wait_until_idle()
     with RawClient(gateway) as client:
         client.post(path, ask(model, path, stream=True))
         provider.received()
@@ -71,7 +71,7 @@ def test_leaving_in_the_stream_closes_the_upstream(
 ) -> None:
     steps = list(text_stream(model))
     provider.play([*steps[:4], Stall()])
-    seen = gateway.settled()
+    seen = gateway.wait_until_idle()
     with RawClient(gateway) as client:
         client.post(path, ask(model, path, stream=True))
         client.read_until(b"Hel")
@@ -86,7 +86,7 @@ def test_leaving_in_the_stream_closes_the_upstream(
 def test_usage_that_was_told_before_the_client_left_is_accounted(gateway: RunningGateway, provider: Provider) -> None:
     """Anthropic says at the start what the input costs."""
     provider.play([*list(text_stream("ant"))[:4], Stall()])
-    seen = gateway.settled()
+    seen = gateway.wait_until_idle()
     with RawClient(gateway) as client:
         client.post(MESSAGES, ask("ant", MESSAGES, stream=True))
         client.read_until(b"Hel")
@@ -101,7 +101,7 @@ def test_leaving_a_call_that_is_not_streamed_closes_the_upstream(
     gateway: RunningGateway, provider: Provider, path: str, model: str, leave: Callable[[RawClient], None]
 ) -> None:
     provider.play([Stall()])
-    seen = gateway.settled()
+    seen = gateway.wait_until_idle()
     with RawClient(gateway) as client:
         client.post(path, ask(model, path))
         provider.received()
@@ -111,7 +111,7 @@ def test_leaving_a_call_that_is_not_streamed_closes_the_upstream(
 
 
 def test_leaving_while_the_body_is_sent_is_a_disconnect(gateway: RunningGateway) -> None:
-    seen = gateway.settled()
+    seen = gateway.wait_until_idle()
     with RawClient(gateway) as client:
         client.head(CHAT, content_length="1000")
         client.send(b'{"model": ')
@@ -158,7 +158,7 @@ def test_on_disconnect_finish_lets_the_provider_finish(
 ) -> None:
     steps = list(text_stream("oai"))
     provider.play([*steps[:3], Sleep(0.3), *steps[3:]] if stream else [Sleep(0.3), *text_reply("oai")])
-    seen = finishing.settled()
+    seen = finishing.wait_until_idle()
     with RawClient(finishing) as client:
         client.post(CHAT, ask("oai", stream=stream))
         provider.received()
@@ -176,7 +176,7 @@ def test_on_disconnect_finish_survives_a_provider_that_fails_afterwards(
     finishing: RunningGateway, provider: Provider, path: str, stream: bool
 ) -> None:
     provider.play([Sleep(0.3), *openai_error(500)])
-    seen = finishing.settled()
+    seen = finishing.wait_until_idle()
     with RawClient(finishing) as client:
         client.post(path, ask("oai", path, stream=stream))
         provider.received()
@@ -188,7 +188,7 @@ def test_on_disconnect_finish_survives_a_provider_that_fails_afterwards(
 
 def test_a_client_that_leaves_after_its_answer_did_not_leave(gateway: RunningGateway, provider: Provider) -> None:
     provider.play([Head(), *(Body(event) for event in openai_events({"content": "done"})), End()])
-    seen = gateway.settled()
+    seen = gateway.wait_until_idle()
     with RawClient(gateway) as client:
         client.post(CHAT, ask("oai", stream=True))
         client.read_until(b"0\r\n\r\n")
@@ -203,7 +203,7 @@ def test_a_client_that_leaves_with_the_last_event_in_hand_did_not_leave(
 ) -> None:
     """As the SDKs do: they read no further than `[DONE]`. A provider that holds its connection then is left as well."""
     provider.play(text_stream(model, ending))
-    seen = gateway.settled()
+    seen = gateway.wait_until_idle()
     with RawClient(gateway) as client:
         client.post(path, ask(model, path, stream=True))
         client.read_until(_LAST[path])

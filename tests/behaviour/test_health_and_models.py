@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.behaviour.clients import CHAT, COUNT, MESSAGES, post, request
+from tests.behaviour.clients import CHAT, COUNT, MESSAGES, RawClient, post, request
 from tests.behaviour.gateway import RunningGateway, configuration, simulated, until
 
 NAMES = ("echo", "lorem", "lorem-30")
@@ -19,9 +19,21 @@ def gateway() -> Iterator[RunningGateway]:
 
 
 def test_a_gateway_is_alive_and_ready(gateway: RunningGateway) -> None:
-    assert request(gateway, "GET", "/livez").status == 200
     assert request(gateway, "GET", "/readyz").json() == {"status": "ready"}
-    assert request(gateway, "HEAD", "/").status == 200
+    for method in ("GET", "HEAD"):
+        assert request(gateway, method, "/").status == 200
+        assert request(gateway, method, "/livez").status == 200
+    with RawClient(gateway) as client:
+        client.send(b"HEAD /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+        head, body = client.read_all().split(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert body == b""
+
+
+@pytest.mark.parametrize("path", ["/v1/models/", "/livez/", "/readyz/"])
+def test_no_path_leads_to_another_one(gateway: RunningGateway, path: str) -> None:
+    """The address of a redirect would be made of what the caller says is the gateway's name."""
+    assert request(gateway, "GET", path).status == 404
 
 
 def test_models_come_in_the_shape_of_the_asker(gateway: RunningGateway) -> None:

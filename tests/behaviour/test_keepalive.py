@@ -9,7 +9,7 @@ import pytest
 
 from tests.behaviour.clients import CHAT, MESSAGES, RESPONSES, RawClient, ask, post
 from tests.behaviour.gateway import RunningGateway, configuration, simulated, until
-from tests.behaviour.scripted import said
+from tests.behaviour.scripted import content_of
 
 SLOW = "slow-start-0.3+lorem-3"
 BIG = "big: {model: simulated/lorem, texts: ['%s'], chunk_size: 10000}" % ("x" * 8_000_000)
@@ -30,7 +30,7 @@ def gateway() -> Iterator[RunningGateway]:
 def test_a_silent_stream_has_comments_and_stays_legal(gateway: RunningGateway, path: str, model: str) -> None:
     reply = post(gateway, path, ask(model, path, stream=True))
     assert reply.body.count(b": keepalive\n\n") >= 3
-    assert said(path, reply.body)[0].startswith("lorem ipsum dolor")
+    assert content_of(path, reply.body)[0].startswith("lorem ipsum dolor")
     ended = gateway.transaction(reply.request_id)
     assert ended.outcome == "ok"
     if model == SLOW:
@@ -59,7 +59,7 @@ def test_an_error_after_the_first_comment_is_an_error_event(gateway: RunningGate
     """The status had to be given away for the comment."""
     reply = post(gateway, path, ask("slow-start-0.3+status-503", path, stream=True))
     assert reply.status == 200
-    assert said(path, reply.body)[2] is not None
+    assert content_of(path, reply.body)[2] is not None
     assert gateway.transaction(reply.request_id).outcome == "upstream_error"
 
 

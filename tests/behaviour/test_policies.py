@@ -9,7 +9,7 @@ import pytest
 from tests.behaviour.clients import CHAT, MESSAGES, RESPONSES, Reply, ask, post
 from tests.behaviour.gateway import Gateways, RunningGateway, configuration, simulated
 from tests.behaviour.provider import Provider
-from tests.behaviour.scripted import call_stream, gateway_before, said, text_reply, text_stream, with_tool
+from tests.behaviour.scripted import call_stream, content_of, gateway_before, text_reply, text_stream, with_tool
 from tests.upstream import openai_events, stream_of
 
 GatewayWith = Callable[[str], RunningGateway]
@@ -54,7 +54,7 @@ def models_for(hook: str) -> str:
 def answered(path: str, reply: Reply, stream: bool) -> tuple[str, Any, Any]:
     """Text, calls and error of a reply of either form, a streamed one checked for legality."""
     if stream and reply.status == 200:
-        return said(path, reply.body)
+        return content_of(path, reply.body)
     body = reply.json()
     if reply.status != 200:
         return "", [], body["error"]
@@ -211,7 +211,7 @@ def test_what_is_cut_across_chunks_is_redacted_all_the_same(
     pieces = [text[start : start + size] for start in range(0, len(text), size)]
     provider.play(text_stream("oai", words=tuple(pieces)) if size < 200 else text_stream("ant", words=tuple(pieces)))
     reply = post(redacting, path, ask("oai" if size < 200 else "ant", path, stream=True))
-    assert said(path, reply.body) == ("Mail [EMAIL], or [EMAIL]: thanks", [], None)
+    assert content_of(path, reply.body) == ("Mail [EMAIL], or [EMAIL]: thanks", [], None)
     assert b"canary" not in reply.body
     assert redacting.transaction(reply.request_id).events.count("policy.decision") == 1
 
@@ -224,13 +224,13 @@ def test_arguments_of_calls_are_redacted(redacting: RunningGateway, provider: Pr
     deltas += [{"tool_calls": [{"index": 0, "function": {"arguments": part}}]} for part in parts]
     provider.play(stream_of(openai_events(*deltas, finish="tool_calls")))
     reply = post(redacting, path, ask("oai", path, stream=True, **with_tool(path)))
-    assert said(path, reply.body)[1] == [("mail", '{"to": "[EMAIL]", "n": 1}')]
+    assert content_of(path, reply.body)[1] == [("mail", '{"to": "[EMAIL]", "n": 1}')]
 
 
 def test_calls_that_nothing_matches_go_through_as_they_came(redacting: RunningGateway, provider: Provider) -> None:
     provider.play(call_stream("ant"))
     reply = post(redacting, MESSAGES, ask("ant", MESSAGES, stream=True, **with_tool(MESSAGES)))
-    assert [name for name, _ in said(MESSAGES, reply.body)[1]] == ["get_weather"]
+    assert [name for name, _ in content_of(MESSAGES, reply.body)[1]] == ["get_weather"]
 
 
 def test_a_policys_work_is_counted(gateway_with: GatewayWith) -> None:

@@ -17,16 +17,16 @@ from tests.behaviour.scripted import (
     WORDS,
     call_reply,
     call_stream,
-    said,
+    content_of,
     text_reply,
     text_stream,
     with_tool,
 )
 from tests.unit.dialects.native_streams import Event
-from tests.unit.dialects.responses_events import FRAME
-from tests.unit.dialects.responses_events import called as called_by
-from tests.unit.dialects.responses_events import said as said_by
-from tests.unit.dialects.responses_events import stream as stream_by
+from tests.unit.dialects.openai_responses.events import FRAME
+from tests.unit.dialects.openai_responses.events import called as called_by
+from tests.unit.dialects.openai_responses.events import stream as stream_by
+from tests.unit.dialects.openai_responses.events import text_events as text_by
 from tests.upstream import Body, End, Fin, Head, Rst, Script, Sleep, Stall, Step, openai_error
 
 KNOWN: dict[str, Any] = {
@@ -69,10 +69,10 @@ def test_a_stream_comes_through_byte_for_byte_and_the_request_with_all_its_field
     ended = gateway.transaction(answer.request_id)
     assert (ended.outcome, ended["flowspan.api"]) == ("ok", "openai_responses")
     [attempt] = ended.attempts
-    told = attempt.attributes or {}
-    assert (attempt.name, told["gen_ai.response.id"]) == ("chat gpt-scripted", "resp_1")
-    assert (told["gen_ai.usage.input_tokens"], told["gen_ai.usage.reasoning.output_tokens"]) == (10, 2)
-    assert told["gen_ai.response.finish_reasons"] == ("stop",)
+    attributes = attempt.attributes or {}
+    assert (attempt.name, attributes["gen_ai.response.id"]) == ("chat gpt-scripted", "resp_1")
+    assert (attributes["gen_ai.usage.input_tokens"], attributes["gen_ai.usage.reasoning.output_tokens"]) == (10, 2)
+    assert attributes["gen_ai.response.finish_reasons"] == ("stop",)
 
 
 def test_a_whole_answer_comes_through_byte_for_byte(gateway: RunningGateway, provider: Provider) -> None:
@@ -87,44 +87,45 @@ def test_requests_are_counted_by_their_api(gateway: RunningGateway, provider: Pr
     labels = {"api": "openai_responses", "model": "res", "stream": "true", "outcome": "ok"}
     before = gateway.sample("flowspan_requests_total", **labels)
     gateway.transaction(post(gateway, RESPONSES, ask("res", RESPONSES, stream=True)).request_id)
-    gateway.settled()
+    gateway.wait_until_idle()
     assert gateway.sample("flowspan_requests_total", **labels) == before + 1
 
 
 @pytest.mark.parametrize("ending", [End(), Fin(), Rst()], ids=["clean", "FIN", "RST"])
-@pytest.mark.parametrize("place", [1, 4, 6, 9])
+@pytest.mark.parametrize("position", [1, 4, 6, 9])
 def test_a_stream_without_its_terminal_event_ends_with_an_error(
-    gateway: RunningGateway, provider: Provider, sdk: openai.OpenAI, ending: Step, place: int
+    gateway: RunningGateway, provider: Provider, sdk: openai.OpenAI, ending: Step, position: int
 ) -> None:
     whole = text()
-    pieces = [chunk.native.raw for chunk in whole.chunks if chunk.native][:place]
+    pieces = [chunk.native.raw for chunk in whole.chunks if chunk.native][:position]
     provider.play([*list(events(whole))[:1], Body(b"".join(pieces)), Sleep(0.05), ending])
     answer = post(gateway, RESPONSES, ask("res", RESPONSES, stream=True))
-    assert said(RESPONSES, answer.body)[2] is not None
+    assert content_of(RESPONSES, answer.body)[2] is not None
     assert answer.body.startswith(b"".join(pieces))
     assert gateway.transaction(answer.request_id).outcome == "upstream_error"
     with pytest.raises(openai.APIError), sdk.responses.stream(model="res", input="hi") as stream:
         stream.get_final_response()
 
 
-def test_a_response_that_failed_in_its_stream_is_an_error_that_the_sdk_raises(
+def test_a_response_that_failed_in_its_stream_ends_with_the_providers_own_event(
     gateway: RunningGateway, provider: Provider, sdk: openai.OpenAI
 ) -> None:
     error = {"code": "rate_limit_exceeded", "message": "Too much."}
     failed: Event = {"type": "response.failed", "response": {**FRAME, "status": "failed", "error": error}}
     begun = [Body(chunk.native.raw) for chunk in text().chunks[:5] if chunk.native]
     provider.play([Head(), *begun, Body(b"data: " + json.dumps(failed).encode() + b"\n\n"), End()])
-    with pytest.raises(openai.APIError, match=r"Too much\.") as caught:
-        list(sdk.responses.create(model="res", input="hi", stream=True))
-    assert caught.value.code == "rate_limit_exceeded"
-    assert gateway.next_transaction(gateway.settled() - 1).outcome == "upstream_error"
+    last = list(sdk.responses.create(model="res", input="hi", stream=True))[-1]
+    assert last.type == "response.failed"
+    assert last.response.error is not None
+    assert (last.response.error.code, last.response.error.message) == ("rate_limit_exceeded", "Too much.")
+    assert gateway.next_transaction(gateway.wait_until_idle() - 1).outcome == "upstream_error"
 
 
 @pytest.mark.parametrize("model", ["res", "chat"])
 def test_leaving_in_the_stream_closes_the_upstream(gateway: RunningGateway, provider: Provider, model: str) -> None:
     script = list(events(text()) if model == "res" else text_stream("oai"))
     provider.play([*script[:6], Stall()])
-    seen = gateway.settled()
+    seen = gateway.wait_until_idle()
     with RawClient(gateway) as client:
         client.post(RESPONSES, ask(model, RESPONSES, stream=True))
         client.read_until(b"Hel")
@@ -137,7 +138,7 @@ def test_a_status_that_may_pass_is_tried_again(provider: Provider) -> None:
     provider.play(lambda number, request: openai_error(503, "busy") if number == 1 else events(text()))
     with gateway_before(provider, rest="litellm_settings: {num_retries: 1}") as gateway:
         answer = post(gateway, RESPONSES, ask("res", RESPONSES, stream=True))
-        assert said(RESPONSES, answer.body)[0] == "".join(WORDS)
+        assert content_of(RESPONSES, answer.body)[0] == "".join(WORDS)
         assert len(gateway.transaction(answer.request_id).attempts) == 2
 
 
@@ -169,7 +170,7 @@ def test_a_provider_without_the_api_is_asked_once_for_it_and_then_in_a_chat(prov
     with gateway_before(provider) as gateway:
         for _ in range(2):
             answer = post(gateway, RESPONSES, ask("any", RESPONSES, stream=True))
-            assert said(RESPONSES, answer.body) == ("".join(WORDS), [], None)
+            assert content_of(RESPONSES, answer.body) == ("".join(WORDS), [], None)
             ended = gateway.transaction(answer.request_id)
             assert (ended.outcome, len(ended.attempts)) == ("ok", 1)
     assert [request.path for request in provider.requests] == [RESPONSES, CHAT, CHAT]
@@ -177,8 +178,8 @@ def test_a_provider_without_the_api_is_asked_once_for_it_and_then_in_a_chat(prov
 
 # From and to the other dialects
 
-CROSSING = [(RESPONSES, "chat"), (RESPONSES, "ant"), (CHAT, "res"), (MESSAGES, "res")]
-crossing = pytest.mark.parametrize(("path", "model"), CROSSING)
+OTHER_DIALECTS = [(RESPONSES, "chat"), (RESPONSES, "ant"), (CHAT, "res"), (MESSAGES, "res")]
+other_dialects = pytest.mark.parametrize(("path", "model"), OTHER_DIALECTS)
 
 
 def _stream(model: str, calls: bool) -> Script:
@@ -195,7 +196,7 @@ def _whole(model: str, calls: bool) -> Script:
     return call_reply(made) if calls else text_reply(made)
 
 
-@crossing
+@other_dialects
 @pytest.mark.parametrize("calls", [False, True])
 def test_a_stream_is_translated(
     gateway: RunningGateway, provider: Provider, path: str, model: str, calls: bool
@@ -203,7 +204,7 @@ def test_a_stream_is_translated(
     provider.play(_stream(model, calls))
     answer = post(gateway, path, ask(model, path, stream=True, **with_tool(path)))
     expected = ("", [("get_weather", ARGUMENTS)], None) if calls else ("".join(WORDS), [], None)
-    assert said(path, answer.body) == expected
+    assert content_of(path, answer.body) == expected
     assert gateway.transaction(answer.request_id).outcome == "ok"
     assert provider.received().path == {"res": RESPONSES, "chat": CHAT, "ant": MESSAGES}[model]
 
@@ -246,14 +247,14 @@ def test_the_sdk_gets_calls_and_gives_back_their_results(
     assert "sunny" in sent
 
 
-@crossing
+@other_dialects
 def test_a_stream_that_is_cut_off_is_an_error_in_the_clients_dialect(
     gateway: RunningGateway, provider: Provider, path: str, model: str
 ) -> None:
     steps = list(_stream(model, False))
     provider.play([*steps[: len(steps) // 2], Sleep(0.05), Fin()])
     answer = post(gateway, path, ask(model, path, stream=True))
-    assert said(path, answer.body)[2] is not None
+    assert content_of(path, answer.body)[2] is not None
     assert gateway.transaction(answer.request_id).outcome == "upstream_error"
 
 
@@ -295,9 +296,9 @@ def test_what_is_redacted_of_a_stream_comes_back_nowhere(
 ) -> None:
     pieces = [SECRET[start : start + size] for start in range(0, len(SECRET), size)]
     arguments = json.dumps({"to": "canary@example.org", "n": 1})
-    provider.play(events(stream_by(said_by(*pieces), called_by(arguments[:9], arguments[9:], at=1))))
+    provider.play(events(stream_by(text_by(*pieces), called_by(arguments[:9], arguments[9:], at=1))))
     answer = post(redacting, RESPONSES, ask("res", RESPONSES, stream=True))
-    assert said(RESPONSES, answer.body) == (REDACTED, [("read", '{"to": "[EMAIL]", "n": 1}')], None)
+    assert content_of(RESPONSES, answer.body) == (REDACTED, [("read", '{"to": "[EMAIL]", "n": 1}')], None)
     assert b"canary" not in answer.body
     assert b'"metadata":{"team":"blue"}' in answer.body
 

@@ -11,8 +11,8 @@ from tests.behaviour.clients import RESPONSES, RawClient, ask, post, request
 from tests.behaviour.gateway import RunningGateway, configuration
 from tests.behaviour.provider import Provider
 from tests.behaviour.responses import events, models, reply, text, whole_text
-from tests.behaviour.scripted import PROVIDER_KEY, said
-from tests.unit.dialects.responses_events import FRAME
+from tests.behaviour.scripted import PROVIDER_KEY, content_of
+from tests.unit.dialects.openai_responses.events import FRAME
 from tests.upstream import Body, Fin, Head, Script, Sleep, Stall, json_reply, openai_error
 
 KEPT = f"{RESPONSES}/resp_1"
@@ -53,10 +53,10 @@ def make(gateway: RunningGateway, provider: Provider, model: str = "res", stream
 def test_the_sdks_calls_reach_the_one_who_made_the_response(
     gateway: RunningGateway, provider: Provider, other: Provider, sdk: openai.OpenAI, model: str, stream: bool
 ) -> None:
-    maker, stranger = (provider, other) if model == "res" else (other, provider)
-    make(gateway, maker, model, stream)
+    origin, stranger = (provider, other) if model == "res" else (other, provider)
+    make(gateway, origin, model, stream)
     stranger.play([])
-    maker.play(reply({**whole_text(), "background": True}))
+    origin.play(reply({**whole_text(), "background": True}))
     assert sdk.responses.retrieve("resp_1", include=["reasoning.encrypted_content"]).background is True
     assert sdk.responses.cancel("resp_1").id == "resp_1"
     items = {
@@ -64,9 +64,9 @@ def test_the_sdks_calls_reach_the_one_who_made_the_response(
         "data": [{"id": "m", "type": "message", "role": "user", "content": []}],
         "has_more": False,
     }
-    maker.play(json_reply(items))
+    origin.play(json_reply(items))
     assert [item.id for item in sdk.responses.input_items.list("resp_1", limit=3)] == ["m"]
-    maker.play(json_reply({"id": "resp_1", "object": "response", "deleted": True}))
+    origin.play(json_reply({"id": "resp_1", "object": "response", "deleted": True}))
     sdk.responses.delete("resp_1")
     with pytest.raises(openai.NotFoundError):
         sdk.responses.retrieve("resp_1")
@@ -111,16 +111,16 @@ def test_a_stream_of_a_kept_response_that_is_cut_off_is_an_error(gateway: Runnin
     make(gateway, provider)
     provider.play([*list(events(text()))[:5], Sleep(0.05), Fin()])
     answer = request(gateway, "GET", f"{KEPT}?stream=true")
-    assert said(RESPONSES, answer.body)[2] is not None
+    assert content_of(RESPONSES, answer.body)[2] is not None
     assert gateway.transaction(answer.request_id).outcome == "upstream_error"
 
 
 def test_leaving_a_stream_of_a_kept_response_closes_the_upstream(gateway: RunningGateway, provider: Provider) -> None:
     make(gateway, provider)
     provider.play([*list(events(text()))[:6], Stall()])
-    seen = gateway.settled()
+    seen = gateway.wait_until_idle()
     with RawClient(gateway) as client:
-        client.send(f"GET {KEPT}?stream=true HTTP/1.1\r\nhost: gateway\r\n\r\n".encode())
+        client.send(f"GET {KEPT}?stream=true HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
         client.read_until(b"Hel")
         client.reset()
         provider.left_within(1)
@@ -200,3 +200,45 @@ def test_after_a_restart_the_only_account_there_is_is_asked(provider: Provider) 
     with RunningGateway(configuration(models(provider)[:1])) as gateway:
         assert request(gateway, "GET", f"{RESPONSES}/resp_of_yesterday").status == 200
     assert provider.received().path == f"{RESPONSES}/resp_of_yesterday"
+
+
+@pytest.fixture(scope="module")
+def tenants(provider: Provider) -> Iterator[RunningGateway]:
+    with RunningGateway(configuration(models(provider)[:1], f"  keys: [{', '.join(KEYS)}]")) as running:
+        yield running
+
+
+KEYS = ("first-tenants-key", "second-tenants-key")
+CALLS = (("GET", ""), ("GET", "?stream=true"), ("GET", "/input_items"), ("POST", "/cancel"), ("DELETE", ""))
+
+
+def presenting(key: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {key}"}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_response_is_the_tenants_who_made_it(tenants: RunningGateway, provider: Provider, stream: bool) -> None:
+    owner, foreign = map(presenting, KEYS)
+    provider.play(events(text()) if stream else reply(whole_text()))
+    assert post(tenants, RESPONSES, ask("res", RESPONSES, stream=stream), owner).status == 200
+    provider.play(reply(whole_text()))
+    for method, rest in CALLS:
+        others = request(tenants, method, KEPT + rest, headers=foreign)
+        unknown = request(tenants, method, f"{RESPONSES}/resp_9{rest}", headers=owner)
+        assert others.status == unknown.status == 404
+        assert others.body == unknown.body.replace(b"resp_9", b"resp_1")
+        ended = tenants.transaction(others.request_id)
+        assert (ended.outcome, ended["error.type"], ended.attempts) == ("client_error", "unknown_response", [])
+    follow = ask("res", RESPONSES, previous_response_id="resp_1")
+    assert post(tenants, RESPONSES, follow, foreign).status == 404
+    assert provider.requests == []
+    assert request(tenants, "GET", KEPT, headers=owner).status == 200
+    assert post(tenants, RESPONSES, follow, owner).status == 200
+
+
+def test_tenants_may_share_what_is_kept(provider: Provider) -> None:
+    shared = f"  keys: [{', '.join(KEYS)}]\n  router: {{share_stored_responses: true}}"
+    provider.play(reply(whole_text()))
+    with RunningGateway(configuration(models(provider)[:1], shared)) as gateway:
+        for key in KEYS:
+            assert request(gateway, "GET", KEPT, headers=presenting(key)).status == 200

@@ -213,7 +213,7 @@ def test_a_provider_that_is_down_is_overloaded(client: anthropic.Anthropic) -> N
 
 @pytest.mark.parametrize("model", ["cut-3", "error-event-3", "disconnect-3"])
 def test_a_stream_that_breaks_raises(gateway: RunningGateway, client: anthropic.Anthropic, model: str) -> None:
-    seen = gateway.settled()
+    seen = gateway.wait_until_idle()
     pieces: list[str] = []
     with (
         client.messages.stream(model=model, max_tokens=1000, messages=HELLO) as stream,
@@ -233,7 +233,7 @@ def test_a_whole_answer_that_breaks_raises(client: anthropic.Anthropic, model: s
 
 def test_a_beta_request_is_served(gateway: RunningGateway, client: anthropic.Anthropic) -> None:
     """`?beta=true` and a long `anthropic-beta`: one transaction, one SERVER span."""
-    gateway.settled()
+    gateway.wait_until_idle()
     seen = len(gateway.spans())
     answer: Any = client.beta.messages.create(
         model="echo", max_tokens=10, messages=HELLO, betas=["context-1m-2025-08-07", "interleaved-thinking-2025-05-14"]

@@ -102,9 +102,9 @@ def test_streamed_tool_calls_are_accumulated_to_the_same_calls_as_whole_ones(cli
 def test_a_tool_result_is_understood(client: openai.OpenAI) -> None:
     first = client.chat.completions.create(model="tools", messages=HELLO, tools=[WEATHER])
     call = _calls(first)[0]
-    said: Any = first.choices[0].message.model_dump(exclude_none=True)
+    answer: Any = first.choices[0].message.model_dump(exclude_none=True)
     result: Any = {"role": "tool", "tool_call_id": call.id, "content": "sunny"}
-    second = client.chat.completions.create(model="tools", messages=[*HELLO, said, result], tools=[WEATHER])
+    second = client.chat.completions.create(model="tools", messages=[*HELLO, answer, result], tools=[WEATHER])
     assert second.choices[0].message.content == "The tool said: sunny"
 
 
@@ -225,18 +225,18 @@ def test_the_providers_statuses_become_the_sdks_errors(gateway: RunningGateway, 
 
 def test_the_sdk_retries_a_provider_that_is_down_for_a_moment(gateway: RunningGateway) -> None:
     """A retry of the SDK is another transaction, with an id of its own."""
-    before = gateway.settled()
+    before = gateway.wait_until_idle()
     with (
         openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=KEY, max_retries=1) as sdk,
         pytest.raises(openai.InternalServerError),
     ):
         sdk.chat.completions.create(model="status-503", messages=HELLO)
-    assert gateway.settled() == before + 2
+    assert gateway.wait_until_idle() == before + 2
 
 
 @pytest.mark.parametrize("model", ["cut-3", "error-event-3", "disconnect-3"])
 def test_a_stream_that_breaks_raises(gateway: RunningGateway, client: openai.OpenAI, model: str) -> None:
-    seen = gateway.settled()
+    seen = gateway.wait_until_idle()
     with client.chat.completions.create(model=model, messages=HELLO, stream=True) as stream:
         pieces: list[str] = []
         with pytest.raises(openai.APIError):
@@ -259,12 +259,12 @@ def test_a_stream_that_breaks_before_its_first_chunk_has_an_error_status(client:
 
 def test_no_stream_that_was_read_to_its_end_counts_as_left(client: openai.OpenAI, gateway: RunningGateway) -> None:
     """The SDK closes the connection on `[DONE]`, often before the end of HTTP's framing has come."""
-    gateway.settled()
+    gateway.wait_until_idle()
     before = gateway.outcomes()
     for _ in range(100):
         with client.chat.completions.create(model="echo", messages=HELLO, stream=True) as stream:
             assert text_of(stream) == "one two three four"
-    gateway.settled()
+    gateway.wait_until_idle()
     assert gateway.outcomes() == {**before, "ok": before.get("ok", 0) + 100}
 
 

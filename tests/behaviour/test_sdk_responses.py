@@ -138,7 +138,7 @@ def test_errors_before_the_first_byte_are_the_sdks_own(
 def test_errors_in_a_stream_are_raised_and_never_a_clean_end(
     gateway: RunningGateway, client: openai.OpenAI, model: str
 ) -> None:
-    seen = gateway.settled()
+    seen = gateway.wait_until_idle()
     events: list[Any] = []
     with pytest.raises(openai.APIError):
         events.extend(client.responses.create(model=model, input="go", stream=True))
@@ -147,13 +147,13 @@ def test_errors_in_a_stream_are_raised_and_never_a_clean_end(
 
 
 def test_the_sdk_tries_again_what_may_pass(gateway: RunningGateway) -> None:
-    seen = gateway.settled()
+    seen = gateway.wait_until_idle()
     with (
         openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=KEY, max_retries=1) as sdk,
         pytest.raises(openai.InternalServerError),
     ):
         sdk.responses.create(model="status-503", input="go")
-    assert gateway.settled() == seen + 2
+    assert gateway.wait_until_idle() == seen + 2
 
 
 @pytest.mark.parametrize("key", ["wrong", ""])

@@ -1,5 +1,6 @@
 """A client never chooses destination or credential, and no key ever leaves."""
 
+from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ from tests.behaviour.canary import Canary
 from tests.behaviour.clients import CHAT, MESSAGES, ask, post, request
 from tests.behaviour.gateway import RunningGateway, configuration, until
 from tests.behaviour.provider import Provider
-from tests.behaviour.scripted import BACKENDS, PROVIDER_KEY, models, said, text_reply, text_stream
+from tests.behaviour.scripted import BACKENDS, PROVIDER_KEY, content_of, models, text_reply, text_stream
 from tests.upstream import anthropic_error, openai_error
 
 CALLER_KEY = "sk-caller-canary-0123456789abcdef"
@@ -116,7 +117,7 @@ def test_all_orders_at_once_change_nothing(
 ) -> None:
     provider.play(text_stream(model))
     reply = post(gateway, path, {**ask(model, path, stream=True), **orders(canary)}, AUTH)
-    assert said(path, reply.body)[0] == "Hello, world"
+    assert content_of(path, reply.body)[0] == "Hello, world"
     assert canary.visits == 0
     assert len(provider.requests) == 1
 
@@ -191,6 +192,25 @@ def test_after_all_this_no_key_is_anywhere(gateway: RunningGateway, provider: Pr
     ]
     listed = request(gateway, "GET", "/v1/models", headers=AUTH).body.decode()
     metrics = str([sample for family in gateway.telemetry.registry.collect() for sample in family.samples])
-    for place in (str(spans), gateway.log.getvalue(), metrics, listed):
+    for text in (str(spans), gateway.log.getvalue(), metrics, listed):
         for key in (PROVIDER_KEY, CALLER_KEY, tried):
-            assert key not in place, key
+            assert key not in text, key
+
+
+def test_a_password_in_a_base_address_reaches_the_provider_alone(provider: Provider) -> None:
+    """Whatever becomes of the request, and wherever its provider repeats what it was told."""
+    password = "pass-canary-0123456789"
+    base = provider.url.replace("http://", f"http://user:{password}@") + "/v1"
+    basic = b64encode(f"user:{password}".encode()).decode()
+    with RunningGateway(configuration([f"oai: {{model: openai/gpt, api_base: '{base}'}}"])) as gateway:
+        provider.play(text_reply("oai"))
+        assert post(gateway, CHAT, ask("oai")).status == 200
+        assert provider.received().headers["authorization"] == f"Basic {basic}"
+        provider.play(openai_error(400, f"no such user: {password}, {basic}"))
+        refused = post(gateway, CHAT, ask("oai"))
+        assert refused.status == 400
+        gateway.transaction(refused.request_id)
+        recorded = gateway.log.getvalue() + "".join(span.to_json() for span in gateway.spans())
+        for secret in (password, basic):
+            assert secret not in recorded
+            assert secret.encode() not in refused.body

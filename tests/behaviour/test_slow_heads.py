@@ -9,7 +9,7 @@ import pytest
 from tests.behaviour.clients import CHAT, RawClient, ask, post, request
 from tests.behaviour.gateway import RunningGateway, configuration, simulated, until
 
-HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\n"
+HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n"
 HELD = 500
 
 
@@ -58,13 +58,9 @@ def _dribble(client: RawClient, stop: threading.Event) -> None:
 def test_a_head_that_never_ends_is_refused_by_its_size(gateway: RunningGateway) -> None:
     with RawClient(gateway) as client:
         client.send(HEAD)
-        try:
-            for number in range(10_000):
-                client.send(b"x-%d: %b\r\n" % (number, b"y" * 1000))
-        except OSError:
-            pass
-        else:
-            raise AssertionError("ten megabytes of headers were taken")
+        for number in range(10_000):
+            client.send(b"x-%d: %b\r\n" % (number, b"y" * 1000))
+        assert client.read_all().startswith(b"HTTP/1.1 431 ")
 
 
 def test_a_long_head_that_ends_is_served(gateway: RunningGateway) -> None:
@@ -76,8 +72,8 @@ def test_what_is_on_its_way_is_not_disturbed_by_a_head_that_comes_too_early(gate
     with RawClient(gateway) as client:
         body = b'{"model": "lorem-30+pace-100", "stream": true, "messages": [{"role": "user", "content": "hi"}]}'
         client.send(HEAD + b"content-length: %d\r\n\r\n" % len(body) + body + b"POST /v1/cha")
-        said = client.read_all()
-    first, _, rest = said.partition(b"data: [DONE]\n\n\r\n0\r\n\r\n")
+        received = client.read_all()
+    first, _, rest = received.partition(b"data: [DONE]\n\n\r\n0\r\n\r\n")
     assert first.startswith(b"HTTP/1.1 200 ")
     assert first.count(b"HTTP/1.1") == 1
     assert rest.startswith(b"HTTP/1.1 408 ")
@@ -86,7 +82,7 @@ def test_what_is_on_its_way_is_not_disturbed_by_a_head_that_comes_too_early(gate
 def test_a_connection_between_two_requests_may_be_idle(gateway: RunningGateway) -> None:
     with RawClient(gateway) as client:
         for _ in range(2):
-            client.send(b"GET /readyz HTTP/1.1\r\nhost: gateway\r\n\r\n")
+            client.send(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n")
             assert b"ready" in client.read_until(b"}")
             late = [RawClient(gateway), RawClient(gateway)]
             for other in late:

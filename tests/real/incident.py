@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.demo.calls import (
+from app.demo.clients.calls import (
     APIS,
     Api,
     Call,
@@ -29,8 +29,8 @@ from app.demo.calls import (
     unknown,
     use_tool,
 )
-from app.demo.cast import ARCHIVE, CONTACTS, PLAIN, THOUGHT, unredacted
-from app.demo.client import Clients, Observation
+from app.demo.clients.client import Clients, Observation
+from app.demo.gateway.scenario import ARCHIVE, CONTACTS, PLAIN, THOUGHT, unredacted
 from tests.real.policies import BREAK, HANG, REFUSE
 from tests.real.stack import Stack
 
@@ -164,7 +164,7 @@ LOOKS_AWAY = 4
 """Readers that read nothing for longer than the gateway waits for them, all at once."""
 
 
-async def play(stack: Stack, recovered: Callable[[], bool], patience: float = 100.0) -> Run:
+async def play(stack: Stack, recovered: Callable[[], bool], at_most: float = 100.0) -> Run:
     """Calm, trouble, and calm until `recovered` says so; a run that does not recover ends all the same."""
     run = Run(began=time.time())
     async with Clients(stack.url) as clients, _visits(EVERYDAY, clients, run):
@@ -174,13 +174,13 @@ async def play(stack: Stack, recovered: Callable[[], bool], patience: float = 10
             await asyncio.gather(_look_away(clients, run), _lose_collector(stack), asyncio.sleep(TROUBLE))
         run.calm_at = time.time()
         async with _visits(AFTERWARDS, clients, run):
-            await asyncio.to_thread(_wait_for, recovered, patience)
+            await asyncio.to_thread(_wait_for, recovered, at_most)
         run.ended = time.time()
     return run
 
 
-def _wait_for(fulfilled: Callable[[], bool], patience: float) -> None:
-    deadline = time.monotonic() + patience
+def _wait_for(fulfilled: Callable[[], bool], at_most: float) -> None:
+    deadline = time.monotonic() + at_most
     while time.monotonic() < deadline and not fulfilled():
         time.sleep(1)
 

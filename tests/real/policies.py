@@ -3,13 +3,12 @@
 import asyncio
 
 from app.messages import ModelResponse, Request, TextPart
-from app.policies.base import Policy
-from app.policies.context import PolicyContext, StreamContext
+from app.policies import Policy, PolicyContext, StreamContext
 
 HANG, REFUSE, BREAK = "[hang]", "[refuse]", "[break]"
 
 
-def said(request: Request) -> str:
+def text_of(request: Request) -> str:
     return " ".join(part.text for message in request.messages for part in message.parts if isinstance(part, TextPart))
 
 
@@ -23,7 +22,7 @@ class Reviewer(Policy):
         seen.append(text)
         if len(seen) == 12:
             ctx.decide("reviewed")
-            if HANG in said(ctx.policy.request):
+            if HANG in text_of(ctx.policy.request):
                 await asyncio.get_running_loop().create_future()
         await ctx.emit_text(text)
 
@@ -34,7 +33,7 @@ class Auditor(Policy):
     name = "auditor"
 
     async def on_request(self, request: Request, ctx: PolicyContext) -> Request:
-        words = said(request)
+        words = text_of(request)
         if REFUSE in words:
             await asyncio.get_running_loop().create_future()
         if BREAK in words:

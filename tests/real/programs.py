@@ -21,6 +21,8 @@ HOW = {
     "promtool": "apt-get install prometheus",
     "prometheus-alertmanager": "apt-get install prometheus-alertmanager",
     "amtool": "apt-get install prometheus-alertmanager",
+    "nginx": "apt-get install --no-install-recommends nginx",
+    "haproxy": "apt-get install --no-install-recommends haproxy",
     "otelcol": "make .tools/otelcol (needs Go)",
     "compose-config": "make .tools/compose-config (needs Go)",
 }
@@ -97,6 +99,6 @@ class Process:
         while not fulfilled():
             running = self._process is not None and self._process.poll() is None
             if not running or time.monotonic() > deadline:
-                said = self._log.read_text(errors="replace")[-3000:]
-                raise AssertionError(f"{self._command[0]}: {what} not within {timeout:g} s\n{said}")
+                log = self._log.read_text(errors="replace")[-3000:]
+                raise AssertionError(f"{self._command[0]}: {what} not within {timeout:g} s\n{log}")
             time.sleep(0.1)

@@ -41,7 +41,7 @@ class Prometheus:
             return False
 
     def value(self, query: str) -> float | None:
-        """Of the first series, now."""
+        """The value of the query's first series, now; None if it has none."""
         found = self._get("query", query=query)["result"]
         return float(found[0]["value"][1]) if found else None
 

@@ -81,14 +81,14 @@ def _values(name: str, span: Span) -> Sequence[Any]:
         case ("duration", "", ""):
             return [(span.end_time_unix_nano - span.start_time_unix_nano) / 1e9]
         case ("span", _, attribute):
-            return _said(attributes(span.attributes).get(attribute))
+            return _as_list(attributes(span.attributes).get(attribute))
         case ("event", _, attribute):
-            return [value for event in span.events for value in _said(attributes(event.attributes).get(attribute))]
+            return [value for event in span.events for value in _as_list(attributes(event.attributes).get(attribute))]
         case _:
             raise ValueError(f"not an attribute that dashboards use: {name}")
 
 
-def _said(value: Any) -> list[Any]:
+def _as_list(value: Any) -> list[Any]:
     if value is None:
         return []
     return value if isinstance(value, list) else [value]

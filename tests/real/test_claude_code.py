@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.behaviour.gateway import RunningGateway, configuration, simulated
-from tests.real.fetched import claude_code
+from tests.real.fetched import node_program
 from tests.real.local_model import local_model
 
 pytestmark = pytest.mark.timeout(300)
@@ -48,43 +48,43 @@ def run(gateway: RunningGateway, folder: Path, model: str, *options: str) -> tup
         "DISABLE_AUTOUPDATER": "1",
     }
     ended = subprocess.run(
-        [*claude_code(), "-p", "hello there", "--model", model, "--output-format", "json", *options],
+        [*node_program("claude"), "-p", "hello there", "--model", model, "--output-format", "json", *options],
         cwd=folder,
         env=environment,
         capture_output=True,
         timeout=120,
         check=False,
     )
-    said = ended.stdout.decode().strip()
-    assert said.startswith("{"), (said, ended.stderr.decode())
-    return json.loads(said), ended.stderr.decode()
+    output = ended.stdout.decode().strip()
+    assert output.startswith("{"), (output, ended.stderr.decode())
+    return json.loads(output), ended.stderr.decode()
 
 
-def test_it_talks_to_a_model(gateway: RunningGateway, tmp_path: Path) -> None:
+def test_claude_code_talks_to_a_model(gateway: RunningGateway, tmp_path: Path) -> None:
     result, _ = run(gateway, tmp_path, "lorem-8")
     assert (result["subtype"], result["is_error"]) == ("success", False)
     assert result["result"] == "lorem ipsum dolor sit amet consectetur adipiscing elit"
     assert result["usage"]["input_tokens"] > 0
 
 
-def test_it_runs_a_tool_and_tells_the_model_what_came_of_it(gateway: RunningGateway, tmp_path: Path) -> None:
+def test_claude_code_runs_a_tool_and_gives_the_model_its_result(gateway: RunningGateway, tmp_path: Path) -> None:
     result, _ = run(gateway, tmp_path, "tools", "--tools", "Read")
     assert result["num_turns"] == 2
     assert result["result"].startswith("The tool said:")
 
 
 @pytest.mark.parametrize("model", ["local-chat", "local-messages"])
-def test_it_hears_a_real_model_in_either_dialect(gateway: RunningGateway, tmp_path: Path, model: str) -> None:
+def test_claude_code_reads_a_real_model_in_either_dialect(gateway: RunningGateway, tmp_path: Path, model: str) -> None:
     """Gibberish, until it is stopped by the limit on its tokens."""
     result, _ = run(gateway, tmp_path, model, "--tools", "", "--system-prompt", "Be brief.")
     assert result["modelUsage"][model]["outputTokens"] > 0
-    gateway.settled()
+    gateway.wait_until_idle()
     ended = [one for one in gateway.transactions() if one["gen_ai.request.model"] == model]
     assert ended
     assert {one.outcome for one in ended} == {"ok"}
 
 
-def test_it_is_told_of_a_provider_that_is_overloaded(gateway: RunningGateway, tmp_path: Path) -> None:
+def test_claude_code_reports_a_provider_that_is_overloaded(gateway: RunningGateway, tmp_path: Path) -> None:
     result, _ = run(gateway, tmp_path, "status-529")
     assert result["is_error"] is True
     assert "529" in result["result"]

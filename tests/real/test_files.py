@@ -45,6 +45,6 @@ def test_the_collector_takes_its_configuration(kept: str) -> None:
 
 
 def test_compose_takes_the_stack() -> None:
-    told = output_of("compose-config", str(ROOT / "compose.yaml"))
+    stack = output_of("compose-config", str(ROOT / "compose.yaml"))
     for image in ("prom/prometheus:v", "prom/alertmanager:v", "grafana/grafana:", "grafana/tempo:", "grafana/loki:"):
-        assert image in told
+        assert image in stack

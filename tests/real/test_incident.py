@@ -16,7 +16,7 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from dashboards.queries import Query, panels_of, queries_of, read_dashboards
-from telemetry.names import Attribute, Event
+from telemetry.names.spans import Attribute, Event
 from tests.real.incident import EXPECTED, OF_THE_MACHINE, Run, configuration, play
 from tests.real.prometheus import Prometheus, Series
 from tests.real.searches import Line, line_of, search_lines, search_traces
@@ -87,8 +87,8 @@ def test_the_right_alerts_fire_and_nothing_else(evidence: Evidence) -> None:
     show("\nthe incident, in seconds since its begin; a second stands for a minute")
     show(f"  trouble {evidence.run.trouble_at - began:.0f} .. {evidence.run.calm_at - began:.0f}")
     for alert, spells in sorted(evidence.alerts.items(), key=lambda item: item[1]):
-        told = ", ".join(f"{start - began:.0f} .. {end - began:.0f}" for start, end in spells)
-        show(f"  {alert:22} {told}")
+        times = ", ".join(f"{start - began:.0f} .. {end - began:.0f}" for start, end in spells)
+        show(f"  {alert:22} {times}")
     fired = set(evidence.alerts)
     assert fired - OF_THE_MACHINE == EXPECTED
 
@@ -109,19 +109,19 @@ def test_alertmanager_tells_the_pager_of_what_is_critical_and_that_it_is_over(ev
         notices = [notice for notice in evidence.webhook.notices if notice.alert == alert]
         assert {notice.receiver for notice in notices} == {"pager"}, alert
         assert notices[0].status == "firing", alert
-        assert evidence.webhook.told(alert, "resolved"), alert
+        assert evidence.webhook.has(alert, "resolved"), alert
         assert notices[0].annotations["runbook_url"] == f"docs/runbooks/{alert}.md"
 
 
 def test_the_first_trip_of_a_fresh_process_reaches_a_person(evidence: Evidence) -> None:
-    told = [notice for notice in evidence.webhook.notices if notice.alert == "BreakerTripped"]
-    assert "flaky-east" in {notice.labels["breaker"] for notice in told}
-    assert {notice.receiver for notice in told} == {"chat"}
+    notices = [notice for notice in evidence.webhook.notices if notice.alert == "BreakerTripped"]
+    assert "flaky-east" in {notice.labels["breaker"] for notice in notices}
+    assert {notice.receiver for notice in notices} == {"chat"}
 
 
 def test_the_watchdog_is_heard_all_the_time(evidence: Evidence) -> None:
-    heard = [notice.at for notice in evidence.webhook.notices if notice.alert == "Watchdog"]
-    assert len(heard) > 5
+    times = [notice.at for notice in evidence.webhook.notices if notice.alert == "Watchdog"]
+    assert len(times) > 5
     assert {notice.receiver for notice in evidence.webhook.notices if notice.alert == "Watchdog"} == {
         "dead-mans-switch"
     }

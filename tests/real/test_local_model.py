@@ -41,8 +41,8 @@ def gateway(address: str) -> Iterator[RunningGateway]:
 @pytest.fixture(scope="module")
 def expected(address: str) -> str:
     with openai.OpenAI(base_url=f"{address}/v1", api_key="any", max_retries=0) as sdk:
-        said = sdk.chat.completions.create(model="tiny", messages=WORDS, max_tokens=TOKENS, temperature=0)
-    text = said.choices[0].message.content
+        completion = sdk.chat.completions.create(model="tiny", messages=WORDS, max_tokens=TOKENS, temperature=0)
+    text = completion.choices[0].message.content
     assert text
     assert len(text) > TOKENS
     return text
@@ -122,7 +122,7 @@ def test_openais_sdk_gets_a_legacy_completion(
     else:
         text = oai.completions.create(model=model, **asked).choices[0].text
     assert text == direct
-    gateway.settled()
+    gateway.wait_until_idle()
     [attempt] = gateway.transactions()[-1].attempts
     assert (attempt.attributes or {})["gen_ai.usage.output_tokens"] == 20
 
@@ -143,6 +143,6 @@ def test_tokens_are_counted_by_the_server_itself(ant: anthropic.Anthropic) -> No
 
 
 def test_every_request_was_told_as_good(gateway: RunningGateway) -> None:
-    gateway.settled()
+    gateway.wait_until_idle()
     assert set(gateway.outcomes()) == {"ok"}, [one.span.name for one in gateway.transactions() if one.outcome != "ok"]
     assert not [line for line in gateway.logs() if line["level"] == "error"]

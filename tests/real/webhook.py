@@ -25,7 +25,7 @@ class Notice:
 
 
 class Webhook:
-    """`with Webhook() as webhook:`; `webhook.url` and the receiver's name are what a receiver is to be told by."""
+    """`with Webhook() as webhook:`; `webhook.url` and a receiver's name make the address of that receiver."""
 
     def __init__(self) -> None:
         self.notices: list[Notice] = []
@@ -44,14 +44,14 @@ class Webhook:
         self._server.server_close()
         self._thread.join()
 
-    def told(self, alert: str, status: str) -> bool:
+    def has(self, alert: str, status: str) -> bool:
         return any(notice.alert == alert and notice.status == status for notice in self.notices)
 
     def wait_for(self, alert: str, status: str, timeout: float) -> None:
         deadline = time.monotonic() + timeout
-        while not self.told(alert, status):
+        while not self.has(alert, status):
             if time.monotonic() > deadline:
-                raise TimeoutError(f"nobody was told that {alert} is {status} within {timeout:g} s")
+                raise TimeoutError(f"nobody was notified that {alert} is {status} within {timeout:g} s")
             time.sleep(0.1)
 
     def take(self, receiver: str, body: dict[str, Any]) -> None:
@@ -70,6 +70,6 @@ def _handler(webhook: Webhook) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
 
         def log_message(self, format: str, *args: object) -> None:
-            """Tests read what was told, not lines."""
+            """Log nothing: tests read the notices."""
 
     return Handler

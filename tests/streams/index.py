@@ -47,6 +47,6 @@ def of(*apis: str) -> list[Recording]:
 
 
 def everything() -> list[Recording]:
-    """Those in dialects of which nothing is read here included."""
+    """All recordings, those in dialects of which nothing is read here included."""
     index = ROOT / "index.jsonl"
     return [Recording(json.loads(line)) for line in index.read_text().splitlines()] if index.exists() else []

@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 from app.messages import Dialect
-from tests.unit.dialects.responses_legality import check_responses
+from tests.unit.dialects.openai_responses.legality import check_responses
 
 
 def check(dialect: Dialect, body: bytes) -> None:

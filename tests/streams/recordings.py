@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.errors import GatewayError
-from app.messages import Dialect, ModelResponse
+from app.messages import Dialect, Received
 from tests.unit.dialects.decoding import decoded
 
 FOLDER = Path(__file__).parents[2].parent / "shared" / "streams"
@@ -25,8 +25,8 @@ needs_recordings = pytest.mark.skipif(not FOLDER.is_dir(), reason="no folder wit
 
 
 @dataclass
-class Said:
-    """Of the first choice."""
+class Summary:
+    """What the first choice of a body says."""
 
     text: str = ""
     calls: list[dict[str, str]] = field(default_factory=list)
@@ -47,11 +47,11 @@ class Recording:
         return (FOLDER / self.name).read_bytes()
 
     @cached_property
-    def _decoded(self) -> tuple[list[ModelResponse], GatewayError | None]:
+    def _decoded(self) -> tuple[list[Received], GatewayError | None]:
         return decoded(self.dialect, self.body)
 
     @property
-    def chunks(self) -> list[ModelResponse]:
+    def chunks(self) -> list[Received]:
         return self._decoded[0]
 
     @property
@@ -63,7 +63,9 @@ class Recording:
     def without_usage(self) -> bytes:
         """The body without the events that only count, which the gateway asked for on its own."""
         return b"".join(
-            chunk.native.raw for chunk in self.chunks if chunk.native and (chunk.choices or chunk.usage is None)
+            chunk.native.raw
+            for chunk in self.chunks
+            if chunk.native and (chunk.chunk.choices or chunk.chunk.usage is None)
         )
 
 
@@ -95,10 +97,10 @@ REGULAR = [recording for recording in WHOLE if recording.name not in ODD]
 FAILED = [recording for recording in RECORDINGS if recording.error is not None]
 
 
-def said(dialect: Dialect, body: bytes) -> Said:
-    told = _READERS[dialect](list(_events(body)))
-    told.usage = {name: count for name, count in told.usage.items() if count}
-    return told
+def summary_of(dialect: Dialect, body: bytes) -> Summary:
+    summary = _READERS[dialect](list(_events(body)))
+    summary.usage = {name: count for name, count in summary.usage.items() if count}
+    return summary
 
 
 def _events(body: bytes) -> Iterator[dict[str, Any]]:
@@ -108,30 +110,33 @@ def _events(body: bytes) -> Iterator[dict[str, Any]]:
             yield json.loads(data)
 
 
-def _openai(events: list[dict[str, Any]]) -> Said:
-    told = Said()
+def _openai(events: list[dict[str, Any]]) -> Summary:
+    summary = Summary()
     by_index: dict[Any, dict[str, str]] = {}
     for event in events:
-        _count(
-            told, event.get("usage") or (event.get("x_groq") or {}).get("usage"), "prompt_tokens", "completion_tokens"
-        )
+        usage = event.get("usage") or (event.get("x_groq") or {}).get("usage")
+        _count(summary, usage, "prompt_tokens", "completion_tokens")
+        if usage and usage.get("total_tokens"):
+            # xAI and Gemini count thinking beside the completion, in the total alone.
+            completion = usage["total_tokens"] - (usage.get("prompt_tokens") or 0)
+            summary.usage["completion_tokens"] = max(completion, summary.usage.get("completion_tokens", 0))
         for choice in event.get("choices") or ():
             if choice.get("index", 0) != 0:
                 continue
             delta = choice.get("delta") or choice.get("message") or {}
-            told.finish_reason = choice.get("finish_reason") or told.finish_reason
+            summary.finish_reason = choice.get("finish_reason") or summary.finish_reason
             # Some repeat a delta's content as a text.
-            told.text += _text(delta.get("content")) if delta else choice.get("text") or ""
+            summary.text += _text(delta.get("content")) if delta else choice.get("text") or ""
             for call in delta.get("tool_calls") or ():
-                _add_call(told, by_index, call)
-    return told
+                _add_call(summary, by_index, call)
+    return summary
 
 
 _ANTHROPIC_COUNTS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
 
 
-def _count(told: Said, usage: dict[str, Any] | None, *names: str) -> None:
-    told.usage |= {name: usage[name] for name in names if usage and usage.get(name) is not None}
+def _count(summary: Summary, usage: dict[str, Any] | None, *names: str) -> None:
+    summary.usage |= {name: usage[name] for name in names if usage and usage.get(name) is not None}
 
 
 def _text(content: Any) -> str:
@@ -140,64 +145,64 @@ def _text(content: Any) -> str:
     return content or ""
 
 
-def _add_call(told: Said, by_index: dict[Any, dict[str, str]], call: dict[str, Any]) -> None:
+def _add_call(summary: Summary, by_index: dict[Any, dict[str, str]], call: dict[str, Any]) -> None:
     function = call.get("function") or {}
     known = by_index.get(call.get("index"))
     if function.get("name") and (known is None or known["id"] != call.get("id")):
         known = by_index[call.get("index")] = {"id": call["id"], "name": function["name"], "arguments": ""}
-        told.calls.append(known)
+        summary.calls.append(known)
     assert known is not None
     known["arguments"] += function.get("arguments") or ""
 
 
-def _anthropic(events: list[dict[str, Any]]) -> Said:
-    told = Said()
+def _anthropic(events: list[dict[str, Any]]) -> Summary:
+    summary = Summary()
     calls: dict[int, dict[str, str]] = {}
     for event in events:
         match event["type"]:
             case "message_stop":
                 break
             case "message_start":
-                _count(told, event["message"]["usage"], *_ANTHROPIC_COUNTS)
+                _count(summary, event["message"]["usage"], *_ANTHROPIC_COUNTS)
             case "content_block_start" if event["content_block"]["type"] == "tool_use":
                 block = event["content_block"]
                 whole = json.dumps(block["input"]) if block.get("input") else ""
                 calls[event["index"]] = {"id": block["id"], "name": block["name"], "arguments": whole}
-                told.calls.append(calls[event["index"]])
+                summary.calls.append(calls[event["index"]])
             case "content_block_start":
-                told.text += event["content_block"].get("text") or ""
+                summary.text += event["content_block"].get("text") or ""
             case "content_block_delta":
                 delta = event["delta"]
-                told.text += delta.get("text") or ""
+                summary.text += delta.get("text") or ""
                 if event["index"] in calls:
                     calls[event["index"]]["arguments"] += delta.get("partial_json") or ""
             case "message_delta":
-                told.finish_reason = event["delta"].get("stop_reason") or told.finish_reason
-                told.stop_sequence = event["delta"].get("stop_sequence")
-                _count(told, event["usage"], *_ANTHROPIC_COUNTS)
-    return told
+                summary.finish_reason = event["delta"].get("stop_reason") or summary.finish_reason
+                summary.stop_sequence = event["delta"].get("stop_sequence")
+                _count(summary, event["usage"], *_ANTHROPIC_COUNTS)
+    return summary
 
 
-def _responses(events: list[dict[str, Any]]) -> Said:
-    """By the whole response at the end of the first one; a call of a tool that nobody offered is the provider's own."""
-    told = Said()
+def _responses(events: list[dict[str, Any]]) -> Summary:
+    """The summary of the whole response that ends a stream; calls of tools that nobody offered are the provider's."""
+    summary = Summary()
     ends = ("response.completed", "response.incomplete")
     response: dict[str, Any] = next((event["response"] for event in events if event["type"] in ends), {})
     offered = {tool.get("name") for tool in response.get("tools") or () if tool.get("type") == "custom"}
     for item in response.get("output") or ():
         match item["type"]:
             case "message":
-                told.text += "".join(part.get("text") or "" for part in item["content"])
+                summary.text += "".join(part.get("text") or "" for part in item["content"])
             case "function_call":
-                told.calls.append({"id": item["call_id"], "name": item["name"], "arguments": item["arguments"]})
+                summary.calls.append({"id": item["call_id"], "name": item["name"], "arguments": item["arguments"]})
             case "custom_tool_call" if item["name"] in offered:
-                told.calls.append({"id": item["call_id"], "name": item["name"], "arguments": item["input"]})
-    told.finish_reason = (response.get("incomplete_details") or {}).get("reason") or response.get("status")
-    _count(told, response.get("usage"), "input_tokens", "output_tokens")
-    return told
+                summary.calls.append({"id": item["call_id"], "name": item["name"], "arguments": item["input"]})
+    summary.finish_reason = (response.get("incomplete_details") or {}).get("reason") or response.get("status")
+    _count(summary, response.get("usage"), "input_tokens", "output_tokens")
+    return summary
 
 
-_READERS: dict[Dialect, Callable[[list[dict[str, Any]]], Said]] = {
+_READERS: dict[Dialect, Callable[[list[dict[str, Any]]], Summary]] = {
     "openai_chat": _openai,
     "openai_completions": _openai,
     "anthropic_messages": _anthropic,

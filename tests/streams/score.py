@@ -22,7 +22,7 @@ _HELD = "held"
 _BY_NAME = {recording.name: recording for recording in everything()}
 _WHY_NOT = {**{one.name: f"it ends with an error: {one.error}" for one in FAILED}, **ODD}
 """Why a recording is missing in a list that all others of its dialect are in."""
-Told = Mapping[str, str]
+Results = Mapping[str, str]
 """By a recording's name: that it held, or what became of it instead."""
 
 
@@ -31,19 +31,19 @@ class Score:
 
     def __init__(self) -> None:
         self.tests: dict[str, dict[str, str]] = defaultdict(dict)
-        self._places: dict[str, tuple[str, str]] = {}
+        self._names: dict[str, tuple[str, str]] = {}
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         for item in items:
             if isinstance(item, pytest.Function) and hasattr(item, "callspec"):
                 recording: Any = item.callspec.params.get("recording")
                 if recording is not None:
-                    self._places[item.nodeid] = f"{item.path.name} {item.originalname}", recording.name
+                    self._names[item.nodeid] = f"{item.path.name} {item.originalname}", recording.name
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.nodeid not in self._places:
+        if report.nodeid not in self._names:
             return
-        test, name = self._places[report.nodeid]
+        test, name = self._names[report.nodeid]
         if report.skipped and isinstance(report.longrepr, tuple):
             self.tests[test][name] = report.longrepr[2].removeprefix("Skipped: ")
         elif report.failed:
@@ -52,50 +52,50 @@ class Score:
             self.tests[test][name] = _HELD
 
 
-def _with_those_left_out(told: Told) -> tuple[Told, int]:
-    """`told`, with the recordings of the same dialects that are in no parameter for a known reason; and of how many
+def _with_those_left_out(results: Results) -> tuple[Results, int]:
+    """`results`, with the recordings of the same dialects that are in no parameter for a known reason; and of how many
     recordings the rest is a part, where some are in none because the test needs only a few."""
-    apis = {_BY_NAME[name].api for name in told}
-    missing = [one.name for one in _BY_NAME.values() if one.api in apis and one.name not in told]
+    apis = {_BY_NAME[name].api for name in results}
+    missing = [one.name for one in _BY_NAME.values() if one.api in apis and one.name not in results]
     if all(name in _WHY_NOT for name in missing):
-        return {**told, **{name: _WHY_NOT[name] for name in missing}}, 0
-    return told, len(told) + len(missing)
+        return {**results, **{name: _WHY_NOT[name] for name in missing}}, 0
+    return results, len(results) + len(missing)
 
 
-def _lines(tests: Mapping[str, Told]) -> Iterator[str]:
-    completed = {test: _with_those_left_out(told) for test, told in tests.items()}
+def _lines(tests: Mapping[str, Results]) -> Iterator[str]:
+    completed = {test: _with_those_left_out(results) for test, results in tests.items()}
     yield "Tests:"
-    for number, (test, (told, part_of)) in enumerate(completed.items(), 1):
-        yield f"{number:4}  {test}{f' (a part: {len(told)} of {part_of} recordings)' if part_of else ''}"
-    columns = [told for told, _ in completed.values()]
+    for number, (test, (results, part_of)) in enumerate(completed.items(), 1):
+        yield f"{number:4}  {test}{f' (a part: {len(results)} of {part_of} recordings)' if part_of else ''}"
+    columns = [results for results, _ in completed.values()]
     yield ""
     yield from _table(columns)
     yield ""
     yield from _reasons(columns)
-    unread = Counter(one.api for one in _BY_NAME.values() if not any(one.name in told for told in columns))
+    unread = Counter(one.api for one in _BY_NAME.values() if not any(one.name in results for results in columns))
     if unread:
         yield f"\nIn no test, by dialect: {', '.join(f'{api} {count}' for api, count in unread.most_common())}"
 
 
-def _table(columns: list[Told]) -> Iterator[str]:
-    providers = sorted({_provider(name) for told in columns for name in told})
+def _table(columns: list[Results]) -> Iterator[str]:
+    providers = sorted({_provider(name) for results in columns for name in results})
     yield "provider".ljust(20) + "".join(f"{number:9}" for number in range(1, len(columns) + 1))
     for provider in providers:
         yield provider.ljust(20) + "".join(
-            _cell(what for name, what in told.items() if _provider(name) == provider) for told in columns
+            _cell(what for name, what in results.items() if _provider(name) == provider) for results in columns
         )
-    yield "all".ljust(20) + "".join(_cell(told.values()) for told in columns)
+    yield "all".ljust(20) + "".join(_cell(results.values()) for results in columns)
 
 
-def _cell(told: Iterable[str]) -> str:
-    found = list(told)
+def _cell(results: Iterable[str]) -> str:
+    found = list(results)
     return (f"{found.count(_HELD)}/{len(found)}" if found else "").rjust(9)
 
 
-def _reasons(columns: list[Told]) -> Iterator[str]:
+def _reasons(columns: list[Results]) -> Iterator[str]:
     numbers: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for number, told in enumerate(columns, 1):
-        for name, what in told.items():
+    for number, results in enumerate(columns, 1):
+        for name, what in results.items():
             if what != _HELD:
                 numbers[name, what].append(str(number))
     yield "Left out or failed:" if numbers else "None was left out, and none failed."

@@ -14,7 +14,7 @@ _HEADERS = {"content-type": "text/event-stream"}
 
 
 def final_message(dialect: Dialect, body: bytes) -> dict[str, Any]:
-    """With the exception's name under `raises`, where the SDK cannot read what the provider sends."""
+    """The message that the SDK makes of a body; `raises` has the exception's name where it cannot read it."""
     try:
         return _READERS[dialect](body)
     except Exception as error:

@@ -6,13 +6,22 @@ from collections.abc import Iterable
 import pytest
 from msgspec.structs import replace
 
-from app.dialects import STREAMING
+from app.dialects import streaming_dialects
 from app.errors import UpstreamFailed
-from app.messages import Choice, ModelResponse, ToolCall
+from app.messages import Choice, ModelResponse, Received, ToolCall
 from app.policies.base import Policy
 from app.policies.context import StreamContext
 from tests.streams.legal import check
-from tests.streams.recordings import FAILED, RECORDINGS, REGULAR, WHOLE, Recording, Said, needs_recordings, said
+from tests.streams.recordings import (
+    FAILED,
+    RECORDINGS,
+    REGULAR,
+    WHOLE,
+    Recording,
+    Summary,
+    needs_recordings,
+    summary_of,
+)
 from tests.streams.sdks import final_message
 from tests.unit.dialects.samples import request
 from tests.unit.pipeline.rig import execute
@@ -60,21 +69,21 @@ class Capitals(Policy):
         await ctx.emit_text(text.upper())
 
 
-class SaysMore(Policy):
+class AddsText(Policy):
     async def on_stream_complete(self, ctx: StreamContext) -> None:
         await ctx.emit_text(_MORE)
 
 
-def _body(recording: Recording, chunks: Iterable[ModelResponse], include_usage: bool = True) -> bytes:
+def _body(recording: Recording, chunks: Iterable[Received], include_usage: bool = True) -> bytes:
     asked = request(recording.dialect, include_usage=include_usage, n=8)
-    formatter = STREAMING[recording.dialect].formatter(asked, "txn", 7)
+    formatter = streaming_dialects()[recording.dialect].formatter(asked, "txn", 7)
     return b"".join([formatter.format(chunk) for chunk in chunks]) + formatter.finish()
 
 
 def _through(policy: Policy, recording: Recording) -> bytes:
     outcome = execute([policy], recording.chunks)
     assert outcome.error is None
-    return _body(recording, outcome.chunks)
+    return _body(recording, outcome.received)
 
 
 def test_the_recordings_are_there() -> None:
@@ -105,24 +114,26 @@ def test_a_policy_that_emits_what_came_leaves_no_trace(recording: Recording) -> 
 
 @_regular
 def test_a_changed_copy_does_not_bring_the_providers_own_bytes_along(recording: Recording) -> None:
-    assert set(_told(recording, _through(Masks(), recording)).text) <= {"*"}
+    assert set(_summary(recording, _through(Masks(), recording)).text) <= {"*"}
 
 
 @_regular
 def test_only_the_text_changes_when_a_policy_changes_the_text(recording: Recording) -> None:
-    theirs = said(recording.dialect, recording.body)
-    assert _told(recording, _through(Capitals(), recording)) == dataclasses.replace(theirs, text=theirs.text.upper())
+    theirs = summary_of(recording.dialect, recording.body)
+    assert _summary(recording, _through(Capitals(), recording)) == dataclasses.replace(theirs, text=theirs.text.upper())
 
 
 @_regular
 def test_a_policys_last_words_come_before_the_end(recording: Recording) -> None:
-    theirs = said(recording.dialect, recording.body)
-    assert _told(recording, _through(SaysMore(), recording)) == dataclasses.replace(theirs, text=theirs.text + _MORE)
+    theirs = summary_of(recording.dialect, recording.body)
+    assert _summary(recording, _through(AddsText(), recording)) == dataclasses.replace(theirs, text=theirs.text + _MORE)
 
 
 @pytest.mark.parametrize("recording", FAILED, ids=lambda recording: recording.name)
 def test_a_stream_that_failed_is_the_providers_up_to_the_error(recording: Recording) -> None:
-    formatter = STREAMING[recording.dialect].formatter(request(recording.dialect, include_usage=True), "txn", 7)
+    formatter = streaming_dialects()[recording.dialect].formatter(
+        request(recording.dialect, include_usage=True), "txn", 7
+    )
     sent = b"".join([formatter.format(chunk) for chunk in recording.chunks])
     assert recording.body.startswith(sent)
     last = formatter.fail(UpstreamFailed("It failed.")).rstrip().rpartition(b"\n")[2]
@@ -130,8 +141,8 @@ def test_a_stream_that_failed_is_the_providers_up_to_the_error(recording: Record
     assert formatter.finish() == b""
 
 
-def _told(recording: Recording, body: bytes) -> Said:
+def _summary(recording: Recording, body: bytes) -> Summary:
     # What a provider sent itself, untouched, is not ours to judge (Writer sends no [DONE]).
     if body != recording.body:
         check(recording.dialect, body)
-    return said(recording.dialect, body)
+    return summary_of(recording.dialect, body)

@@ -14,7 +14,7 @@ from tests.behaviour.clients import CHAT, MESSAGES, RESPONSES, ask, post
 from tests.behaviour.gateway import RunningGateway, configuration
 from tests.behaviour.provider import Provider
 from tests.behaviour.scripted import models
-from tests.streams.recordings import REGULAR, Recording, needs_recordings, said
+from tests.streams.recordings import REGULAR, Recording, needs_recordings, summary_of
 from tests.upstream import Body, End, Head
 
 pytestmark = needs_recordings
@@ -81,7 +81,7 @@ def test_openais_sdk_reads_it(gateway: RunningGateway, provider: Provider, recor
         messages: Any = [{"role": "user", "content": "hello"}]
         chunks = sdk.chat.completions.create(model=_MODELS[recording.dialect], messages=messages, stream=True)
         deltas = [choice for chunk in chunks for choice in chunk.choices if choice.index == 0]
-    theirs = said(recording.dialect, recording.body)
+    theirs = summary_of(recording.dialect, recording.body)
     assert "".join(_text(choice.delta.content) for choice in deltas) == theirs.text
     names = [call.function.name for one in deltas for call in one.delta.tool_calls or () if call.function]
     assert [name for name in names if name] == [call["name"] for call in theirs.calls]
@@ -104,7 +104,7 @@ def test_anthropics_sdk_reads_it(gateway: RunningGateway, provider: Provider, re
         ) as stream,
     ):
         final = stream.get_final_message()
-    theirs = said(recording.dialect, recording.body)
+    theirs = summary_of(recording.dialect, recording.body)
     assert "".join(block.text for block in final.content if block.type == "text") == theirs.text
     assert [block.name for block in final.content if block.type == "tool_use"] == [
         call["name"] for call in theirs.calls
@@ -120,13 +120,13 @@ def test_cut_behind_any_event_it_is_an_error_to_clients_of_every_dialect(
 ) -> None:
     body, model = recording.body, _MODELS[recording.dialect]
     last_word = body.rfind({"ant": b"event: message_stop", "oai": b"data: [DONE]"}.get(model, b"event: response.c"))
-    places = [match.end() for match in re.finditer(rb"\n\n", body) if match.end() <= last_word]
-    for place in [0, *places]:
+    positions = [match.end() for match in re.finditer(rb"\n\n", body) if match.end() <= last_word]
+    for position in [0, *positions]:
         for path in (CHAT, MESSAGES, RESPONSES):
-            _play(provider, body[:place])
+            _play(provider, body[:position])
             reply = post(gateway, path, ask(model, path, stream=True))
             last = json.loads(reply.body.rpartition(b"data: ")[2])
-            assert last.get("response", last)["error"]["message"], (place, path)
+            assert last.get("response", last)["error"]["message"], (position, path)
             assert b"[DONE]" not in reply.body
             assert b"event: message_stop" not in reply.body
             assert b"response.completed" not in reply.body

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from app.cli import main
 from app.settings import Settings
 
+POLICY = "from app.policies import Policy\nclass Mine(Policy): ...\n"
 GOOD = "model_list: [{model_name: m, litellm_params: {model: simulated/echo}}]\n"
 
 
@@ -30,9 +31,9 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
         found.append(settings)
         return 3
 
-    module = ModuleType("app.server")
+    module = ModuleType("app.serving.process")
     vars(module)["serve"] = serve
-    monkeypatch.setitem(sys.modules, "app.server", module)
+    monkeypatch.setitem(sys.modules, "app.serving.process", module)
     return found
 
 
@@ -66,7 +67,7 @@ gateway:
     )
     result = flowspan("check", file)
     assert result.exit_code == 0
-    assert "general_settings.database_url: LiteLLM's, not supported here; it changes nothing" in result.output
+    assert "general_settings.database_url: LiteLLM's, not supported here; use gateway.keys" in result.output
     assert (
         """\
 2 models, 3 deployments
@@ -78,7 +79,7 @@ gateway:
 1 policy
   redact (fail_open)
 limits
-  127.0.0.1:8080, metrics on 9464, 1 key
+  127.0.0.1:8080, metrics on 127.0.0.1:9464, 1 key
   request timeout 600 s, 2 retries
   queues of 10,000 items and 8 MiB, 512 MiB in all; body 32 MiB
 """
@@ -126,9 +127,9 @@ def test_serve_without_a_file_explains() -> None:
 
 
 def test_serve_refuses_a_faulty_file(tmp_path: Path, served: list[Settings]) -> None:
-    file = written(tmp_path, GOOD + "typo: 1\n")
+    file = written(tmp_path, GOOD + "gatewya: 1\n")
     result = flowspan("serve", "--config", file)
-    assert (result.exit_code, result.output) == (2, f"{file}:2: typo: unknown section\n")
+    assert (result.exit_code, result.output) == (2, f"{file}:2: gatewya: unknown section; did you mean gateway?\n")
     assert served == []
 
 
@@ -138,11 +139,13 @@ def test_serve_refuses_what_cannot_be_read(served: list[Settings]) -> None:
 
 
 def test_serve_hands_on_the_settings_with_what_the_command_line_says(tmp_path: Path, served: list[Settings]) -> None:
-    file = written(tmp_path, GOOD + "gateway: {keys: [k], server: {port: 1, metrics_port: 2}}\n")
-    result = flowspan("serve", "--config", file, "--host", "0.0.0.0", "--port", "8081")
-    (settings,) = served
+    file = written(tmp_path, GOOD + "gateway: {keys: [sk-0123456789abc], server: {port: 1, metrics_port: 2}}\n")
+    public = ("--host", "0.0.0.0", "--metrics-host", "::")
+    result = flowspan("serve", "--config", file, "--port", "8081", *public)
+    (server,) = (settings.server for settings in served)
     assert result.exit_code == 3
-    assert (settings.server.host, settings.server.port, settings.server.metrics_port) == ("0.0.0.0", 8081, 2)
+    assert (server.host, server.port) == ("0.0.0.0", 8081)
+    assert (server.metrics_host, server.metrics_port) == ("::", 2)
 
 
 def test_serve_refuses_a_public_host_without_keys(tmp_path: Path, served: list[Settings]) -> None:
@@ -152,10 +155,26 @@ def test_serve_refuses_a_public_host_without_keys(tmp_path: Path, served: list[S
     assert served == []
 
 
+@pytest.mark.parametrize(
+    ("option", "weak", "message"),
+    [
+        ("--host", "keys: [sk-short]", "and the key is shorter than 16 characters"),
+        ("--metrics-host", "server: {metrics_token: short}", "and metrics_token is shorter than 16 characters"),
+    ],
+)
+def test_serve_refuses_a_public_host_with_a_weak_key(
+    tmp_path: Path, served: list[Settings], option: str, weak: str, message: str
+) -> None:
+    result = flowspan("serve", "--config", written(tmp_path, GOOD + f"gateway: {{{weak}}}\n"), option, "0.0.0.0")
+    assert result.exit_code == 2
+    assert result.output.splitlines()[-1] == f"{option}: 0.0.0.0 can be reached by others {message}"
+    assert served == []
+
+
 def test_serve_warns_and_goes_on(tmp_path: Path, served: list[Settings]) -> None:
-    result = flowspan("serve", "--config", written(tmp_path, GOOD + "guardrails: []\n"))
+    result = flowspan("serve", "--config", written(tmp_path, GOOD + "mcp_servers: [a]\n"))
     assert "warning: " in result.stderr
-    assert ":2: guardrails: LiteLLM's, not supported here" in result.stderr
+    assert ":2: mcp_servers: LiteLLM's, not supported here" in result.stderr
     assert len(served) == 1
 
 
@@ -170,9 +189,32 @@ def test_serve_sets_the_variables_of_the_file(
 
 def test_a_policy_in_the_working_directory_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "my_own_policy.py").write_text("from app.policies.base import Policy\nclass Mine(Policy): ...\n")
+    (tmp_path / "my_own_policy.py").write_text(POLICY)
     file = written(tmp_path, GOOD + "gateway: {policies: ['my_own_policy:Mine']}\n")
     assert flowspan("check", file).exit_code == 0
+
+
+def test_a_policy_beside_the_configuration_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    package = tmp_path / "my_own_policies"
+    package.mkdir()
+    (package / "shared.py").write_text("WORD = 'shared'\n")
+    (package / "loud.py").write_text(f"from .shared import WORD\n{POLICY}")
+    file = written(tmp_path, GOOD + "gateway: {policies: ['my_own_policies.loud:Mine']}\n")
+    assert flowspan("check", file).exit_code == 0
+
+
+def test_a_neighbour_that_the_configuration_does_not_name_is_not_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_neighbour.py").write_text("raise SystemExit('it was run')\n")
+    (tmp_path / "my_other_policy.py").write_text(f"import my_neighbour\n{POLICY}")
+    result = flowspan("check", written(tmp_path, GOOD + "gateway: {policies: ['my_other_policy:Mine']}\n"))
+    assert result.exit_code == 1
+    assert "No module named 'my_neighbour'; there is a my_neighbour beside it, but" in result.output
 
 
 def test_demo_is_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,3 +229,51 @@ def test_demo_is_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "app.demo", module)
     assert flowspan("demo", "--once").exit_code == 0
     assert asked == [True]
+
+
+def test_both_commands_take_their_file_as_an_argument_and_as_an_option(tmp_path: Path, served: list[Settings]) -> None:
+    file = written(tmp_path, GOOD)
+    for command, status in (("check", 0), ("serve", 3)):
+        for arguments in ([file], ["--config", file], [file, "--config", file]):
+            assert flowspan(command, *arguments).exit_code == status
+        two = flowspan(command, file, "--config", "other.yaml")
+        assert (two.exit_code, two.output) == (2, f"two configurations are named: {file} and --config other.yaml\n")
+    assert len(served) == 3
+
+
+def test_check_without_a_file_explains() -> None:
+    result = flowspan("check")
+    assert (result.exit_code, result.output) == (2, "flowspan check needs a configuration: flowspan check FILE\n")
+
+
+def test_check_without_an_environment_tells_what_has_to_be_there(tmp_path: Path) -> None:
+    file = written(
+        tmp_path,
+        "model_list: [{model_name: m, litellm_params: {model: openai/x, api_key: os.environ/NO_SUCH_KEY}}]\n"
+        "gateway: {server: {host: 0.0.0.0}}\n",
+    )
+    assert flowspan("check", file).exit_code == 1
+    result = flowspan("check", "--no-env", file)
+    assert result.exit_code == 0
+    assert f"{file}:1: model_list[0].litellm_params.api_key: the environment variable NO_SUCH_KEY is not set" in (
+        result.output
+    )
+    assert f"{file}:2: gateway.server.host: 0.0.0.0 can be reached by others and no key is set" in result.output
+    assert result.output.endswith(f"{file} is good.\n")
+
+
+def test_equal_problems_of_many_models_are_one_line(tmp_path: Path) -> None:
+    entries = "".join(
+        f"- {{model_name: m{n}, litellm_params: {{model: simulated/echo, rpm: {n + 1}}}}}\n" for n in range(9)
+    )
+    result = flowspan("check", written(tmp_path, f"model_list:\n{entries}"))
+    assert result.exit_code == 1
+    assert result.output.startswith("1 problem\n")
+    assert "(and 8 more)" in result.output
+
+
+def test_check_tells_that_a_file_has_no_models(tmp_path: Path) -> None:
+    result = flowspan("check", written(tmp_path, "model_list: []\n"))
+    assert result.exit_code == 0
+    assert "model_list: no models: every request for one will be answered with 404" in result.output
+    assert "0 models, 0 deployments" in result.output

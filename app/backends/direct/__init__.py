@@ -1,47 +1,64 @@
 """Providers asked directly: OpenAI's chat completions and Responses API, whoever serves them, and Anthropic's messages.
 
-A request goes `openai`, `responses`, `anthropic` or `openai_passing` (what is asked; the last for embeddings and legacy
-completions) -> `backend` and `http` (pooled connections) -> `streaming` (an answer as it comes), which works with `sse`
-(bytes to events) and `events` (events to chunks, each with the provider's own bytes), or `bodies` (a whole answer).
-`openai_apis` knows which of OpenAI's two APIs a provider has, `errors` what goes wrong.
+A request is encoded by the codec of the API that its provider has: `openai_chat`, `openai_responses`,
+`completions_and_embeddings` or `anthropic_messages`. What these have in common is in `codec`, `endpoint`, `openai_urls`
+and `parameters`. `backend` sends it over `connections`, which are pooled, and reads the answer with `streaming`, event
+by event (`sse`), or with `bodies`, whole. `openai_apis` knows which of OpenAI's two APIs a provider has, and `errors`
+what went wrong.
 """
 
-from app.backends.direct.anthropic import AnthropicWire
-from app.backends.direct.backend import DirectBackend, ssl_verify
-from app.backends.direct.http import ssl_of
-from app.backends.direct.openai import OpenAIWire
+from collections.abc import Callable, Mapping
+
+from app.backends.direct.anthropic_messages import anthropic_codecs
+from app.backends.direct.backend import DirectBackend, SharedResources, ssl_verify
+from app.backends.direct.codec import Codecs
+from app.backends.direct.completions_and_embeddings import CompletionsCodec, EmbeddingsCodec
+from app.backends.direct.connections import ssl_of
 from app.backends.direct.openai_apis import OpenAIBackend, ResponsesBackend
-from app.backends.direct.openai_passing import CompletionsWire, EmbeddingsWire
-from app.backends.direct.responses import ResponsesWire
+from app.backends.direct.openai_chat import OpenAIChatCodec
+from app.backends.direct.openai_responses import ResponsesCodec
+from app.providers import BackendName
 from app.settings import Deployment
 
-__all__ = ["DirectBackend", "OpenAIBackend", "ResponsesBackend", "make_direct", "validate_direct"]
+__all__ = [
+    "CODECS",
+    "DirectBackend",
+    "OpenAIBackend",
+    "ResponsesBackend",
+    "SharedResources",
+    "make_direct",
+    "validate_direct",
+]
 
 
-def make_direct(deployment: Deployment, request_timeout: float, event_limit: int) -> DirectBackend | OpenAIBackend:
-    if deployment.backend == "anthropic":
-        return DirectBackend(deployment, AnthropicWire(deployment), request_timeout, event_limit)
+def make_direct(deployment: Deployment, shared: SharedResources) -> DirectBackend | OpenAIBackend:
     if deployment.responses == "only":
-        return ResponsesBackend(deployment, request_timeout, event_limit)
-    chat = DirectBackend(
-        deployment,
-        OpenAIWire(deployment),
-        request_timeout,
-        event_limit,
-        {"text_completion": CompletionsWire(deployment)},
-        EmbeddingsWire(deployment),
-    )
+        return ResponsesBackend(deployment, shared)
+    backend = DirectBackend(deployment, CODECS[deployment.backend](deployment), shared)
     if deployment.responses == "none":
-        return chat
-    return OpenAIBackend(chat, ResponsesBackend(deployment, request_timeout, event_limit), deployment.responses)
+        return backend
+    return OpenAIBackend(backend, ResponsesBackend(deployment, shared), deployment.responses)
 
 
 def validate_direct(deployment: Deployment) -> None:
     """Raise ValueError, with a text for the operator, where the deployment could never serve."""
     ssl_of(ssl_verify(deployment))
-    if deployment.backend == "anthropic":
-        AnthropicWire(deployment)
-    elif deployment.responses == "only":
-        ResponsesWire(deployment)
+    if deployment.responses == "only":
+        ResponsesCodec(deployment)
     else:
-        OpenAIWire(deployment)
+        CODECS[deployment.backend](deployment)
+
+
+def _openai_codecs(deployment: Deployment) -> Codecs:
+    return Codecs(
+        chat=OpenAIChatCodec(deployment),
+        text_completion=CompletionsCodec(deployment),
+        embeddings=EmbeddingsCodec(deployment),
+    )
+
+
+CODECS: Mapping[BackendName, Callable[[Deployment], Codecs]] = {
+    "openai": _openai_codecs,
+    "anthropic": anthropic_codecs,
+}
+"""By how a provider is asked; those of the Responses API alone are made where it is found out who has it."""

@@ -1,188 +1,271 @@
-"""A deployment asked directly. How long to wait for its answer is the caller's to say.
+"""A deployment that is asked directly. Its caller limits how long an answer may take.
 
-Promised: the provider's bytes are behind every chunk; what it did not finish is `UpstreamTruncated`; the connection is
-closed as soon as nobody reads any more, and goes back to the pool only after a whole answer.
+Promised: each chunk comes with the provider's bytes; an answer that the provider did not finish is `UpstreamTruncated`;
+the connection is closed as soon as nobody reads any more, and goes back to the pool only after a whole answer.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, Protocol, TypeVar
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 import aiohttp
-import msgspec
 
-from app.backends.direct.bodies import BODY_LIMIT, first_bytes, read_body
-from app.backends.direct.errors import Scrub, in_band, lost, no_answer, refusal
-from app.backends.direct.events import Decoder
-from app.backends.direct.http import Answer, Connections
-from app.backends.direct.streaming import read_stream
+from app.addresses import base_of, passwords
+from app.backends.direct.bodies import BODY_LIMIT, first_bytes, is_plain_json, read_body
+from app.backends.direct.body_forms import BodyForm, UpstreamBody, opened_body
+from app.backends.direct.codec import Codecs, ProviderCodec, StreamDecoder, UpstreamRequest
+from app.backends.direct.connections import Connections, UpstreamResponse
+from app.backends.direct.errors import connection_lost, reported_error, status_error, unexpected_body
+from app.backends.direct.parameters import named_headers
+from app.backends.direct.streaming import Opened, read_joined, read_stream
+from app.backends.error_bodies import limit_headers
+from app.bodies import Bodies, Held
+from app.bodies.json_encoding import encode as encode_json
+from app.dialects.dialect import left_out_tools
 from app.dialects.errors import ProviderFailed
 from app.dialects.estimate import estimate_input_tokens
-from app.dialects.well_formed import checked
-from app.errors import BackendError, UpstreamTimeout
-from app.messages import Batch, Dialect, ModelResponse, Native, Operation, Request
+from app.dialects.finish_reasons import refuse_failed, with_native_reasons
+from app.dialects.response_checks import checked
+from app.errors import BackendError, CredentialRejected, UpstreamRejected, UpstreamTimeout, UpstreamTruncated
+from app.lookups import Lookups
+from app.messages import Batch, ClientCredential, Native, Received, Request, as_chunk
 from app.settings import Deployment
-from telemetry.context import Attempt
-from telemetry.redact import Scrubber
+from telemetry import Attempt, Scrubber
 
-T = TypeVar("T")
+Result = TypeVar("Result")
 
 _SECRET_NAMES = ("key", "secret", "token", "password", "credential", "authorization")
+_ACCOUNT_HEADERS = frozenset({"openai-organization", "openai-project"})
+"""Headers by which a client chooses the account that it is served for, unless the operator has chosen."""
 _DECODED = ("identity", "gzip", "deflate")
-"""The encodings that the HTTP client undoes by itself."""
+"""Content encodings that aiohttp decodes."""
+_NOT_ACCEPTED = "The provider did not accept the credential that came with the request."
 _REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id")
 
 
-@dataclass(frozen=True)
-class Ask:
-    """What is asked; without a body where `method` has none."""
+class SharedResources(NamedTuple):
+    """What all direct deployments have in common."""
 
-    url: str
-    headers: dict[str, str]
-    body: dict[str, Any] | msgspec.Raw | None
-    method: str = "POST"
-
-
-class Wire(Protocol):
-    """How one dialect is spoken with one deployment; pure. `parse` and `decode_response` are for whole answers."""
-
-    dialect: Dialect
-    url: str
-
-    def ask(self, request: Request, stream: bool) -> Ask: ...
-    def ask_count(self, request: Request) -> Ask | None:
-        """None where the provider does not count."""
-
-    def parse(self, body: bytes, scrub: Scrub) -> dict[str, Any]:
-        """A whole answer's JSON, or the error that it is."""
-
-    def decode_response(self, body: dict[str, Any], native: Native) -> ModelResponse: ...
-
-
-class StreamingWire(Wire, Protocol):
-    def decoder(self) -> Decoder: ...
+    request_timeout: float
+    """Seconds, for a deployment without a timeout of its own."""
+    event_limit: int
+    """Bytes in one event of a stream."""
+    lookups: Lookups
+    bodies: Bodies
+    relays_limits: bool = False
+    """Whether clients are told what providers' headers say of their rate limits."""
 
 
 class DirectBackend:
-    """`wire` is the deployment's main one; `spoken` and `embeddings` are for what it can do beside chat."""
+    """A deployment asked by the APIs that `codecs` are for."""
 
-    def __init__(
-        self,
-        deployment: Deployment,
-        wire: StreamingWire,
-        request_timeout: float,
-        event_limit: int,
-        spoken: Mapping[Operation, StreamingWire] = MappingProxyType({}),
-        embeddings: Wire | None = None,
-    ) -> None:
-        self._wire = wire
-        self._spoken = spoken
-        self._embeddings = embeddings
-        self._event_limit = event_limit
-        self._timeout = float(deployment.timeout or request_timeout)
+    def __init__(self, deployment: Deployment, codecs: Codecs, shared: SharedResources) -> None:
+        self._codecs = codecs
+        self._event_limit = shared.event_limit
+        self._bodies = shared.bodies
+        self._relays_limits = shared.relays_limits
+        self._timeout = float(deployment.timeout or shared.request_timeout)
         self._scrub = Scrubber(_secrets(deployment.params))
-        self._connections = Connections(wire.url, ssl_verify(deployment))
+        self._accounts = _ACCOUNT_HEADERS - named_headers(deployment.params)
+        self._hands_on = deployment.credentials == "client"
+        self._bearer_only = deployment.backend != "anthropic"
+        self._connections = Connections(codecs.chat.url, shared.lookups, ssl_verify(deployment))
 
     def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]:
-        wire = self._spoken.get(request.operation, self._wire)
+        codec = self._codecs.of_stream(request.operation)
+        attempt.left_out_tools(left_out_tools(request, codec.dialect))
+        encode = self._with_credential(partial(codec.encode, request, True), request.credential)
+        return self._stream(encode, request.size, codec.decoder(request), attempt, partial(self._response, codec))
 
-        def ask() -> Awaitable[Answer]:
-            return self._answer(wire.ask(request, True), "text/event-stream", attempt)
+    async def complete(self, request: Request, attempt: Attempt) -> Received:
+        codec = self._codecs.of(request.operation)
+        attempt.left_out_tools(left_out_tools(request, codec.dialect))
+        # Nothing streams vectors.
+        decoder = (
+            None if request.operation == "embeddings" else self._codecs.of_stream(request.operation).decoder(request)
+        )
+        encode = self._with_credential(partial(codec.encode, request, False), request.credential)
+        answer = await self._send(encode, request.size, "json", attempt)
+        with self._closing(answer), self._bodies.hold() as held:
+            if answer.form == "events" and decoder is not None:
+                return await self._joined(answer, decoder, held)
+            return await self._decode(answer, partial(self._response, codec), held)
 
-        return read_stream(ask, wire.decoder(), self._scrub, self._event_limit)
-
-    async def complete(self, request: Request, attempt: Attempt) -> ModelResponse:
-        wire: Wire = self._spoken.get(request.operation, self._wire)
-        if request.operation == "embeddings" and self._embeddings is not None:
-            wire = self._embeddings
-
-        def decode(body: bytes) -> ModelResponse:
-            return checked(wire.decode_response(wire.parse(body, self._scrub), Native(wire.dialect, body, data=body)))
-
-        return await self._whole(wire.ask(request, False), attempt, decode)
+    def _response(self, codec: ProviderCodec, body: bytes, limits: dict[str, str] | None) -> Received:
+        answer = codec.parse(body, self._scrub)
+        is_mended = codec.mend(answer)
+        response = refuse_failed(checked(codec.decode_response(answer)))
+        if is_mended or not is_plain_json(body):
+            body = encode_json(answer, len(body))
+        body = with_native_reasons(codec.dialect, body, response)
+        return Received(response, Native(codec.dialect, body, data=body, limit_headers=limits))
 
     async def count_tokens(self, request: Request) -> int:
-        ask = self._wire.ask_count(request)
-        if ask is None:
-            return estimate_input_tokens(request)
+        codec = self._codecs.token_count
+        if codec is None:
+            return await self._bodies.work(request.size, estimate_input_tokens, request)
+        encode = self._with_credential(partial(codec.encode_count, request), request.credential)
+        encoded = await self._bodies.work(request.size, encode)
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._whole(ask, None, self._count)
+                return await self._whole(lambda: encoded, request.size, None, self._count)
         except TimeoutError as error:
             raise UpstreamTimeout("The provider did not answer in time.") from error
 
     async def aclose(self) -> None:
         await self._connections.aclose()
 
-    def _count(self, body: bytes) -> int:
-        counted = self._wire.parse(body, self._scrub)["input_tokens"]
+    def _with_credential(
+        self, encode: Callable[[], UpstreamRequest], credential: ClientCredential | None
+    ) -> Callable[[], UpstreamRequest]:
+        """What `encode` makes, with the caller's credential where the deployment hands it on."""
+        if not self._hands_on or credential is None:
+            return encode
+
+        def encode_with_credential() -> UpstreamRequest:
+            made = encode()
+            return replace(made, headers={**made.headers, **credential.headers(bearer_only=self._bearer_only)})
+
+        return encode_with_credential
+
+    def _count(self, body: bytes, limits: dict[str, str] | None) -> int:
+        counted = self._codecs.chat.parse(body, self._scrub)["input_tokens"]
         if not isinstance(counted, int):
             raise TypeError
         return counted
 
-    async def _whole(self, ask: Ask, attempt: Attempt | None, decode: Callable[[bytes], T]) -> T:
-        response = await self._answer(ask, "application/json", attempt)
+    def _stream(
+        self,
+        encode: Callable[[], UpstreamRequest],
+        size: int,
+        decoder: StreamDecoder,
+        attempt: Attempt,
+        decode: Callable[[bytes, dict[str, str] | None], Received],
+    ) -> AsyncGenerator[Batch, None]:
+        """Send a request and read the stream; an answer that comes whole all the same is decoded by `decode`."""
+
+        async def send() -> Opened:
+            answer = await self._send(encode, size, "events", attempt)
+            return await self._opened(answer, decode) if answer.form == "json" else Opened(answer)
+
+        return read_stream(send, decoder, self._scrub, self._event_limit, self._relays_limits)
+
+    async def _opened(self, answer: UpstreamBody, decode: Callable[[bytes, dict[str, str] | None], Received]) -> Opened:
+        """An answer that came whole, as one chunk."""
+        with self._closing(answer), self._bodies.hold() as held:
+            response = (await self._decode(answer, decode, held)).chunk
+            if any(choice.finish_reason is None for choice in response.choices):
+                raise UpstreamTruncated("The provider's answer ended without a finish reason.", detail="whole answer")
+            return Opened(answer, as_chunk(response))
+
+    async def _whole(
+        self,
+        encode: Callable[[], UpstreamRequest],
+        size: int,
+        attempt: Attempt | None,
+        decode: Callable[[bytes, dict[str, str] | None], Result],
+    ) -> Result:
+        """Send a request and decode the whole answer. `size`: bytes of the client's request."""
+        answer = await self._send(encode, size, "json", attempt)
+        with self._closing(answer), self._bodies.hold() as held:
+            return await self._decode(answer, decode, held)
+
+    @contextmanager
+    def _closing(self, answer: UpstreamBody) -> Iterator[None]:
+        """A block that reads a whole answer. The connection is closed if that fails."""
         try:
-            body = await read_body(response, BODY_LIMIT, self._scrub)
-            try:
-                return decode(body)
-            except ProviderFailed as failure:
-                raise in_band(failure.said, self._scrub) from None
-            except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-                raise no_answer("an answer of an unknown form", body, self._scrub) from error
+            yield
         except BackendError:
-            response.give_up()
+            answer.response.give_up()
             raise
         finally:
-            response.close()
+            answer.response.close()
 
-    async def _answer(self, ask: Ask, wanted: str, attempt: Attempt | None) -> Answer:
-        """A good answer's head; the caller closes it."""
-        headers = ask.headers if attempt is None else {**ask.headers, **attempt.trace_headers}
+    async def _joined(self, answer: UpstreamBody, decoder: StreamDecoder, held: Held) -> Received:
         try:
-            body = b"" if ask.body is None else msgspec.json.encode(ask.body)
-            response = await self._connections.request(ask.method, ask.url, body, headers)
+            return Received(await read_joined(answer, decoder, self._scrub, self._event_limit, held))
+        except ValueError as error:
+            raise unexpected_body("a stream without an answer", answer.start, self._scrub) from error
+
+    async def _decode(
+        self, answer: UpstreamBody, decode: Callable[[bytes, dict[str, str] | None], Result], held: Held
+    ) -> Result:
+        body = await read_body(answer.response, BODY_LIMIT, self._scrub, held, answer.start)
+        held.grow(len(body))
+        limits = limit_headers(answer.response.headers) if self._relays_limits else None
+        try:
+            return await self._bodies.work(len(body), decode, body, limits)
+        except ProviderFailed as failure:
+            raise reported_error(failure.error, self._scrub) from None
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            raise unexpected_body("an answer of an unknown form", body, self._scrub) from error
+
+    async def _send(
+        self, encode: Callable[[], UpstreamRequest], size: int, wanted: BodyForm, attempt: Attempt | None
+    ) -> UpstreamBody:
+        """Return a good answer's head and first bytes; the caller has to close the response."""
+        request, body = await self._bodies.work(size, _encoded, encode, size)
+        headers = request.headers if attempt is None else {**request.headers, **attempt.trace_headers}
+        try:
+            with self._bodies.hold() as held:
+                held.resize(len(body))
+                response = await self._connections.request(request.method, request.url, body, headers)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise lost(error, self._scrub) from error
+            raise connection_lost(error, self._scrub) from error
         if attempt is not None:
-            _tell_request_id(attempt, response.headers)
+            _record_request_id(attempt, response.headers)
         try:
-            await self._check(response, wanted)
+            await self._check(response, not self._accounts.isdisjoint(request.headers))
+            return await opened_body(response, wanted, self._scrub)
         except BaseException:
             response.close()
             raise
-        return response
 
-    async def _check(self, response: Answer, wanted: str) -> None:
+    async def _check(self, response: UpstreamResponse, names_account: bool) -> None:
         if not 200 <= response.status < 300:
-            raise refusal(response.status, await first_bytes(response), response.headers, self._scrub)
+            body = await first_bytes(response)
+            error = status_error(response.status, body, response.headers, self._scrub, names_account=names_account)
+            raise _of_callers_account(error, response.status) if self._hands_on else error
         encoding = response.headers.get("content-encoding", "identity").lower()
         if encoding not in _DECODED:
             response.give_up()
-            raise no_answer(f"a body in the encoding {encoding[:50]!r}, which was not asked for", b"", self._scrub)
-        found = response.headers.get("content-type", wanted).partition(";")[0].strip().lower()
-        if found == wanted or (wanted == "application/json" and found.endswith("+json")):
-            return
-        body = await first_bytes(response)
-        response.give_up()
-        what = f"{found[:100] or 'no type'} instead of {wanted}"
-        raise no_answer(what if body.strip() else f"an empty body, {what}", body, self._scrub)
+            raise unexpected_body(
+                f"a body in the encoding {encoding[:50]!r}, which was not asked for", b"", self._scrub
+            )
 
 
-def _tell_request_id(attempt: Attempt, headers: Mapping[str, str]) -> None:
-    said = next((value for name in _REQUEST_IDS if (value := headers.get(name))), None)
-    if said:
-        attempt.request_id(said)
+def _encoded(encode: Callable[[], UpstreamRequest], size: int) -> tuple[UpstreamRequest, bytes]:
+    request = encode()
+    return request, b"" if request.body is None else encode_json(request.body, size)
+
+
+def _of_callers_account(error: BackendError, status: int) -> BackendError:
+    """The error of a request with the caller's own credential: what it may not do, must pay for or did too often is
+    between the caller and the provider, and says nothing of the deployment."""
+    if status in (401, 403) and not isinstance(error, UpstreamRejected):
+        return CredentialRejected(_NOT_ACCEPTED, upstream_status=status, detail=error.detail)
+    if status in (402, 429):
+        error.counts_against_deployment = False
+    return error
+
+
+def _record_request_id(attempt: Attempt, headers: Mapping[str, str]) -> None:
+    request_id = next((value for name in _REQUEST_IDS if (value := headers.get(name))), None)
+    if request_id:
+        attempt.request_id(request_id)
 
 
 def ssl_verify(deployment: Deployment) -> bool | str:
-    said = deployment.params.get("ssl_verify")
-    return said if isinstance(said, bool | str) else True
+    """Whether a provider's certificate is checked, or the path of the bundle that it is checked with."""
+    verify = deployment.params.get("ssl_verify")
+    return verify if isinstance(verify, bool | str) else True
 
 
 def _secrets(params: Mapping[str, Any]) -> Iterator[str]:
+    yield from passwords(base_of(params))
     for name, value in params.items():
         if isinstance(value, dict) and name in ("extra_headers", "headers", "default_headers"):
             yield from (str(header) for header in value.values())

@@ -1,35 +1,54 @@
-"""A provider's answer that comes whole: its body read, within bounds, and its JSON."""
+"""A provider's answer that comes whole: its body read, within bounds, and its JSON, which is not always JSON."""
 
 import asyncio
+import json
 from typing import Any
 
 import aiohttp
+import msgspec
 
-from app.backends.direct.errors import Scrub, is_error, lost, no_answer
-from app.backends.direct.json_reading import NOT_JSON, decode_json, decode_leniently
+from app.backends.direct.errors import connection_lost, is_error, unexpected_body
+from app.backends.direct.surrogates import without_halves
+from app.backends.error_bodies import Scrub
+from app.bodies import Held
+from app.bodies.json_decoding import TooDeep, TooManyValues, decode
 from app.errors import UpstreamTruncated
 
 BODY_LIMIT = 64 * 1024**2
-"""Bytes of an answer."""
+"""Bytes of an answer; more are an error of the provider's."""
 _FOR_AN_ERROR = 5.0
 """Seconds for the body of an error."""
 _ERROR_BODY = 64 * 1024
 _LOOKED_AT = 4096
+NOT_JSON = (msgspec.MsgspecError, UnicodeError, RecursionError)
+"""Errors that `decode_json` raises."""
+
+_DEPTH_LIMIT = 500
+_VALUES_LIMIT = 10_000_000
+_LENIENT_LIMIT = 4 * 1024**2
+"""Bytes. Python's own reader takes a tenth of a second for so many, and holds up everybody meanwhile."""
+
+decode_json = msgspec.json.Decoder().decode
 
 
-async def read_body(response: aiohttp.ClientResponse, limit: int, scrub: Scrub) -> bytes:
-    """The whole body; one above `limit` bytes is cut off one byte after it."""
-    body = bytearray()
+async def read_body(
+    response: aiohttp.ClientResponse, limit: int, scrub: Scrub, held: Held, start: bytes = b""
+) -> bytes:
+    """Read the whole body, of which `start` has been read, or the first `limit + 1` bytes of a longer one. Raises
+    `Overloaded` where `held` has no room for it."""
+    held.grow(len(start))
+    pieces = [start]
     try:
-        while len(body) <= limit and (data := await response.content.readany()):
-            body += data
+        while held.size <= limit and (data := await response.content.readany()):
+            held.grow(len(data))
+            pieces.append(data)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise lost(error, scrub, begun=True) from error
-    return bytes(body[: limit + 1])
+        raise connection_lost(error, scrub, begun=True) from error
+    return b"".join(pieces)[: limit + 1]
 
 
 async def first_bytes(response: aiohttp.ClientResponse) -> bytes:
-    """What there is, soon, of a body that is only looked at."""
+    """Read the beginning of a body that only explains an error, for a short while."""
     body = bytearray()
     try:
         async with asyncio.timeout(_FOR_AN_ERROR):
@@ -41,15 +60,53 @@ async def first_bytes(response: aiohttp.ClientResponse) -> bytes:
 
 
 def parse_body(body: bytes, scrub: Scrub) -> dict[str, Any]:
-    """An answer's JSON, or the error that it is: a `BackendError`."""
+    """Decode an answer's JSON object. Raises a `BackendError` for a body that is none, or that is an error."""
     if len(body) > BODY_LIMIT:
-        raise no_answer(f"an answer of more than {BODY_LIMIT} bytes", body[:_LOOKED_AT], scrub)
+        raise unexpected_body(f"an answer of more than {BODY_LIMIT} bytes", body[:_LOOKED_AT], scrub)
     if not body.strip():
         raise UpstreamTruncated("The provider's answer was empty.", detail="empty body")
     try:
-        said = decode_json(body)
+        answer = decode_large(body)
     except NOT_JSON:
-        said = decode_leniently(body, scrub)
-    if not isinstance(said, dict) or is_error(said):
-        raise no_answer("an answer that is not a JSON object", body, scrub)
-    return said
+        answer = decode_leniently(body, scrub)
+    if not isinstance(answer, dict) or is_error(answer):
+        raise unexpected_body("an answer that is not a JSON object", body, scrub)
+    return answer
+
+
+def is_plain_json(body: bytes) -> bool:
+    """Whether any client can read an answer that was read here: it has no halves of surrogate pairs."""
+    return (b"\\ud" not in body and b"\\uD" not in body) or is_json(body)
+
+
+def decode_large(data: bytes) -> Any:
+    """Decode a whole answer's JSON, letting other threads run in between where it takes long."""
+    try:
+        return decode(data, _DEPTH_LIMIT, _VALUES_LIMIT)
+    except (TooDeep, TooManyValues) as error:
+        raise msgspec.DecodeError("more JSON than an answer has") from error
+
+
+def is_json(data: bytes) -> bool:
+    try:
+        decode_json(data)
+    except NOT_JSON:
+        return False
+    return True
+
+
+def read_leniently(data: bytes) -> Any:
+    """Decode JSON with Python's own reader, halves of surrogate pairs as they are. Raises ValueError and RecursionError
+    for what is none."""
+    if len(data) > _LENIENT_LIMIT:
+        raise ValueError("too large to be read leniently")
+    return json.loads(data, parse_constant=lambda name: None)
+
+
+def decode_leniently(data: bytes, scrub: Scrub) -> Any:
+    """Decode JSON with Python's own reader: it accepts half of an emoji, as tokenizers cut them (U+FFFD comes out), and
+    `NaN` (None). Raises `UpstreamFailed` for what it does not accept, either."""
+    try:
+        return without_halves(read_leniently(data))
+    except (ValueError, RecursionError, msgspec.MsgspecError) as error:
+        raise unexpected_body("something that is not JSON", data, scrub) from error

@@ -1,73 +1,69 @@
-"""A provider of OpenAI's two APIs: which of them a request is asked at.
+"""A provider of OpenAI's two APIs: which of them a request goes to.
 
-One that is not known to have the Responses API is asked there first; where it answers that it has no such route, the
-request is put as a chat completion, and so are all later ones. No attempt has failed by that.
+One that is not known to have the Responses API is asked there first. Where it answers that it has no such route, the
+request is sent as a chat completion, and so are all later ones. The attempt has not failed by that.
 """
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import partial
 
-from app.backends.direct.backend import DirectBackend
-from app.backends.direct.bodies import BODY_LIMIT
-from app.backends.direct.errors import no_answer
-from app.backends.direct.json_reading import NOT_JSON, decode_json
-from app.backends.direct.responses import ResponsesWire
-from app.backends.direct.streaming import read_stream
-from app.backends.stored import StoredCall
+from app.backends.direct.backend import DirectBackend, SharedResources
+from app.backends.direct.bodies import BODY_LIMIT, NOT_JSON, decode_large
+from app.backends.direct.codec import Codecs
+from app.backends.direct.errors import unexpected_body
+from app.backends.direct.openai_responses import ResponsesCodec
+from app.backends.stored_responses import StoredCall
 from app.errors import UpstreamFailed, UpstreamTruncated
-from app.messages import Batch, ModelResponse, Request
-from app.settings import Deployment, ResponsesApi
-from telemetry.context import Attempt
+from app.messages import Batch, Received, Request
+from app.providers import ResponsesApi
+from app.settings import Deployment
+from telemetry import Attempt
 
 
 class ResponsesBackend(DirectBackend):
-    """It keeps responses, too."""
+    """A deployment of the Responses API; its provider keeps responses, too."""
 
-    def __init__(self, deployment: Deployment, request_timeout: float, event_limit: int) -> None:
-        self._responses = ResponsesWire(deployment)
-        super().__init__(deployment, self._responses, request_timeout, event_limit)
+    def __init__(self, deployment: Deployment, shared: SharedResources) -> None:
+        self._responses = ResponsesCodec(deployment)
+        super().__init__(deployment, Codecs(chat=self._responses), shared)
 
     async def stored(self, call: StoredCall, attempt: Attempt) -> bytes:
-        return await self._whole(self._responses.ask_stored(call), attempt, partial(self._kept, call.method))
+        encode = self._with_credential(partial(self._responses.encode_stored, call), call.credential)
+        return await self._whole(encode, 0, attempt, partial(self._checked_body, call.method))
 
-    def _kept(self, method: str, body: bytes) -> bytes:
+    def stored_stream(self, call: StoredCall, attempt: Attempt) -> AsyncGenerator[Batch, None]:
+        encode = self._with_credential(partial(self._responses.encode_stored, call), call.credential)
+        decode = partial(self._response, self._responses)
+        return self._stream(encode, 0, self._responses.stored_decoder(), attempt, decode)
+
+    def _checked_body(self, method: str, body: bytes, limits: dict[str, str] | None) -> bytes:
         if method == "DELETE" and not body.strip():
             return body
         if not body.strip():
             raise UpstreamTruncated("The provider's answer was empty.", detail="empty body")
         if len(body) > BODY_LIMIT or not _is_object(body):
-            raise no_answer("an answer that is not a JSON object", body[:4096], self._scrub)
+            raise unexpected_body("an answer that is not a JSON object", body[:4096], self._scrub)
         return body
-
-    def stored_stream(self, call: StoredCall, attempt: Attempt) -> AsyncGenerator[Batch, None]:
-        ask = self._responses.ask_stored(call)
-        return read_stream(
-            lambda: self._answer(ask, "text/event-stream", attempt),
-            self._responses.decoder(),
-            self._scrub,
-            self._event_limit,
-        )
 
 
 class OpenAIBackend:
-    """`api` says what is known of the Responses API; not for a provider of that one alone."""
+    """A provider of chat completions, and perhaps of the Responses API: `api` says what is known of that, at first."""
 
     def __init__(self, chat: DirectBackend, responses: ResponsesBackend, api: ResponsesApi) -> None:
         self._chat = chat
         self._responses = responses
         self._api = api
-        self.stored, self.stored_stream = responses.stored, responses.stored_stream
 
     def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]:
-        if request.dialect != "openai_responses" or self._api == "none":
+        if request.dialect != ResponsesCodec.dialect or self._api == "none":
             return self._chat.stream(request, attempt)
         if self._api == "offered":
             return self._responses.stream(request, attempt)
-        return self._find_out(request, attempt)
+        return self._stream_either(request, attempt)
 
-    async def complete(self, request: Request, attempt: Attempt) -> ModelResponse:
-        if request.dialect != "openai_responses" or self._api == "none":
+    async def complete(self, request: Request, attempt: Attempt) -> Received:
+        if request.dialect != ResponsesCodec.dialect or self._api == "none":
             return await self._chat.complete(request, attempt)
         try:
             answer = await self._responses.complete(request, attempt)
@@ -82,6 +78,12 @@ class OpenAIBackend:
         self._api = "none"
         return translated
 
+    async def stored(self, call: StoredCall, attempt: Attempt) -> bytes:
+        return await self._responses.stored(call, attempt)
+
+    def stored_stream(self, call: StoredCall, attempt: Attempt) -> AsyncGenerator[Batch, None]:
+        return self._responses.stored_stream(call, attempt)
+
     async def count_tokens(self, request: Request) -> int:
         return await self._chat.count_tokens(request)
 
@@ -89,7 +91,7 @@ class OpenAIBackend:
         await self._chat.aclose()
         await self._responses.aclose()
 
-    async def _find_out(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]:
+    async def _stream_either(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]:
         try:
             async with aclosing(self._responses.stream(request, attempt)) as batches:
                 async for batch in batches:
@@ -107,6 +109,6 @@ class OpenAIBackend:
 
 def _is_object(body: bytes) -> bool:
     try:
-        return isinstance(decode_json(body), dict)
+        return isinstance(decode_large(body), dict)
     except NOT_JSON:
         return False

@@ -1,9 +1,9 @@
-"""Bytes of a server-sent event stream in, its events out: pure, and the same however the bytes are split.
+"""Bytes of a server-sent event stream in, its events out. Pure; the events do not depend on how the bytes are split.
 
 Each item is `(raw, event name, data)`. `raw` holds every byte since the item before, so all of them joined are the
 body. Whatever comes before the first data (comments of a provider that is still thinking, a BOM) belongs to the first
-event: until then nothing has been said. Later a comment is an item of its own, without data, so that it can be seen
-that the provider lives. Lines end in LF, CRLF or CR; a last event without its blank line counts.
+event: the answer has not begun until then. Later a comment is an item of its own, without data: it shows that the
+provider is alive. Lines end in LF, CRLF or CR; a last event without its blank line counts.
 """
 
 import re
@@ -18,20 +18,22 @@ _LONGEST_BLANK_LINE = 4
 
 
 class EventReader:
-    """`feed` each piece, then `finish` once. After an event above `limit` it reads no more, and `too_large` is set."""
+    """Reads one stream: `feed` each piece, then `finish` once. After an event of more than `limit` bytes `too_large` is
+    set, and nothing more is read."""
 
     def __init__(self, limit: int) -> None:
         self.too_large = False
         self._limit = limit
         self._pending = bytearray()
         self._block_start = 0
-        """Where in `_pending` the block begins that has not ended yet; what is before waits for the first event."""
+        """Where in `_pending` the block begins that has not ended yet; bytes before it belong to the first event."""
         self._has_cr = False
         self._at_start = True
         self._begun = False
 
     def only_event(self, data: bytes) -> Item | None:
-        """The most frequent read, quickly: just one event of the plain form. None for others, which are to be fed."""
+        """The event of a read that holds exactly one, of the plain form, as most do. None for any other read, which has
+        to be given to `feed`."""
         end = len(data) - 2
         line = data.find(b"\n")
         if not self._begun or self._pending or self._has_cr or end > self._limit or not data.endswith(b"\n\n"):
@@ -47,12 +49,12 @@ class EventReader:
             self._has_cr = True
         if not self._pending:
             return self._take(data, 0, 0, False)
-        seen = max(self._block_start, len(self._pending) - _LONGEST_BLANK_LINE + 1)
+        searched = max(self._block_start, len(self._pending) - _LONGEST_BLANK_LINE + 1)
         self._pending += data
-        if self._end_of_block(self._pending, seen, False) < 0:
+        if self._end_of_block(self._pending, searched, False) < 0:
             self.too_large = self.too_large or len(self._pending) > self._limit
             return []
-        return self._take(bytes(self._pending), self._block_start, seen, False)
+        return self._take(bytes(self._pending), self._block_start, searched, False)
 
     def finish(self) -> list[Item]:
         rest = bytes(self._pending)
@@ -63,15 +65,15 @@ class EventReader:
             self._pending.clear()
         return items
 
-    def _take(self, buffer: bytes, block: int, seen: int, final: bool) -> list[Item]:
-        """Every whole event in `buffer`; the rest becomes `_pending`. Before `seen` no block ends."""
+    def _take(self, buffer: bytes, block: int, searched: int, final: bool) -> list[Item]:
+        """Take every whole event out of `buffer`; the rest becomes `_pending`. No block ends before `searched`."""
         items: list[Item] = []
         start = 0
         is_plain = not self._has_cr and len(buffer) <= self._limit
         while not self.too_large:
             if is_plain and self._begun and start == block:
                 start = block = _take_plain(buffer, start, items)
-            end = self._end_of_block(buffer, max(block, seen), final)
+            end = self._end_of_block(buffer, max(block, searched), final)
             if end < 0:
                 break
             self.too_large = end - start > self._limit
@@ -89,11 +91,11 @@ class EventReader:
         self.too_large = self.too_large or len(self._pending) > self._limit
         return items
 
-    def _end_of_block(self, buffer: bytes | bytearray, seen: int, final: bool) -> int:
+    def _end_of_block(self, buffer: bytes | bytearray, searched: int, final: bool) -> int:
         if not self._has_cr:
-            found = buffer.find(b"\n\n", seen)
+            found = buffer.find(b"\n\n", searched)
             return found + 2 if found >= 0 else -1
-        match = _BLANK_LINE.search(buffer, seen)
+        match = _BLANK_LINE.search(buffer, searched)
         if match is None:
             return -1
         # Whether a CR at the very end is half of a CRLF shows with the next byte only.
@@ -101,7 +103,7 @@ class EventReader:
         return -1 if undecided else match.end()
 
     def _parse(self, block: bytes) -> tuple[bytes, bytes | None]:
-        """The data is None where the block has no data line at all."""
+        """Name and data of a block's event. The data is None where the block has no data line at all."""
         if self._at_start:
             self._at_start = False
             block = block.removeprefix(_BOM)
@@ -109,13 +111,13 @@ class EventReader:
 
 
 def is_comment(block: bytes) -> bool:
-    """No line of it is a field."""
+    """Whether no line of the block is a field."""
     return all(line[:1] in (b"", b":") for line in _LINE_END.split(block))
 
 
 def _take_plain(buffer: bytes, start: int, items: list[Item]) -> int:
-    """The hot path: events of one `data` line, with or without one of `event` before it, up to the first that is more.
-    Where that begins is returned."""
+    """Append the plain events from `start` on (one `data` line, perhaps after one `event` line) up to the first that is
+    not plain, and return where that begins. This is the hot path."""
     find, starts = buffer.find, buffer.startswith
     while (line := find(b"\n", start)) >= 0:
         if starts(b"data: ", start) and starts(b"\n", line + 1):

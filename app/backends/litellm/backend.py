@@ -2,35 +2,92 @@
 
 Promised: what a provider did not finish is `UpstreamTruncated`, never a clean end; nothing is retried here; the
 upstream connection is closed within a second of the stream's end, whoever ended it.
+
+A call or stream may have to be ended properly while its caller is being cancelled. What remains to be done then goes on
+in tasks of its own, each bounded in time; `ConnectionLifetimes` keeps them alive, and its `aclose` waits for them.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator
+from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
+from app.addresses import base_of, passwords
 from app.backends.litellm import loading
-from app.backends.litellm.lifetimes import Lifetimes
-from app.backends.litellm.parameters import Provider, arguments, provider_of
-from app.backends.litellm.passing import (
-    as_chat,
+from app.backends.litellm.chunk_repair import ChunkFacts, ChunkRepair, listen_to, without_server_calls
+from app.backends.litellm.completions_and_embeddings import (
     embedding_arguments,
     from_embedding,
     from_text_completion,
-    in_one_chunk,
     takes_texts,
     text_arguments,
     text_client,
 )
-from app.backends.litellm.repair import Repair, without_server_calls
-from app.backends.litellm.tap import Heard, tap
+from app.backends.litellm.parameters import LiteLLMTarget, arguments, form_of, target_of
+from app.dialects.dialect import left_out_tools
+from app.dialects.errors import ProviderFailed
+from app.dialects.finish_reasons import refuse_failed
+from app.dialects.openai_completions import as_chat
 from app.errors import UpstreamFailed, UpstreamTruncated
-from app.messages import Batch, ModelResponse, Request
+from app.messages import Batch, ModelResponse, Received, Request, as_chunk, is_substantial
 from app.settings import Deployment
-from telemetry.context import Attempt
-from telemetry.redact import Scrubber
+from telemetry import Attempt, Scrubber
 
-_COMPATIBLE = frozenset({"openai", "azure", "custom_openai", "openrouter", "vercel_ai_gateway", "mistral"})
+_CLOSING_LIMIT = 1.0
+_GRACE = 0.25
+"""LiteLLM prepares a request in a thread and then awaits what comes back; cancelled in between, it would leave a
+coroutine that nobody ever awaits. A moment later there is a connection, and cancelling closes it."""
+
+
+class ConnectionLifetimes:
+    """The calls and streams of one deployment that are still to be ended."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def call(self, asking: Coroutine[Any, Any, Any]) -> Any:
+        """Await a call of LiteLLM's. If cancelled, return at once: the call is given up in the background."""
+        task = self._start(asking)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            self._start(_give_up(task))
+            raise
+
+    async def close(self, stream: Any) -> None:
+        """Close a stream, to the end even if the caller is cancelled meanwhile."""
+        await asyncio.shield(self._start(_closed(stream)))
+
+    async def aclose(self) -> None:
+        if self._tasks:
+            await asyncio.wait(set(self._tasks))
+
+    def _start(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+async def _closed(stream: Any) -> None:
+    # The stream has ended; nothing depends on how its connection does.
+    with suppress(Exception):
+        async with asyncio.timeout(_CLOSING_LIMIT):
+            await stream.aclose()
+
+
+async def _give_up(task: asyncio.Task[Any]) -> None:
+    await asyncio.wait({task}, timeout=_GRACE)
+    task.cancel()
+    await asyncio.wait({task}, timeout=_CLOSING_LIMIT)
+    # Asking for the exception marks it as seen.
+    if task.done() and not task.cancelled() and task.exception() is None and hasattr(task.result(), "aclose"):
+        # A listener can close streams that have no method for it.
+        listen_to(task.result())
+        await _closed(task.result())
+
+
 _SECRET_NAMES = ("key", "secret", "token", "password", "credential")
 
 
@@ -39,8 +96,8 @@ class LiteLLMBackend:
         self._deployment = deployment
         self._timeout = float(deployment.timeout or request_timeout)
         self._scrub = Scrubber(_secrets(deployment.params))
-        self._provider: Provider | None = None
-        self._lifetimes = Lifetimes()
+        self._target: LiteLLMTarget | None = None
+        self._lifetimes = ConnectionLifetimes()
         self._text_client: Any = None
 
     async def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]:
@@ -48,43 +105,55 @@ class LiteLLMBackend:
         # It imports LiteLLM itself, so it comes after that is ready.
         from app.backends.litellm.conversion import from_litellm, with_usage
 
-        if self._asks_for_text(litellm, request):
-            yield (in_one_chunk(await self._text(litellm, request, attempt)),)
+        if self._is_text_completion(litellm, request):
+            yield (Received(as_chunk(await self._text(litellm, request, attempt))),)
             return
-        wrapper = await self._call(litellm, request, attempt.trace_headers, stream=True)
-        heard, started = tap(wrapper), False
-        repair = Repair(heard)
+        wrapper = await self._call(litellm, request, attempt, stream=True)
+        facts, started = listen_to(wrapper), False
+        repair = ChunkRepair(facts)
         try:
             while (chunk := await self._next(wrapper, started)) is not None:
                 started = True
-                converted = with_usage(from_litellm(chunk), heard)
+                converted = with_usage(self._understood(litellm, from_litellm(chunk)), facts)
                 if _ends(converted):
-                    _check_end(wrapper, heard)
-                if repaired := tuple(repair.feed(converted)):
-                    yield repaired
-            _check_end(wrapper, heard)
-            if repaired := tuple(repair.finish()):
-                yield repaired
+                    _check_end(wrapper, facts)
+                batch, error = _sound(repair.feed(converted))
+                if batch:
+                    yield batch
+                if error is not None:
+                    raise error
+            _check_end(wrapper, facts)
+            batch, error = _sound(repair.finish())
+            if batch:
+                yield batch
+            if error is not None:
+                raise error
         finally:
             await self._lifetimes.close(wrapper)
 
-    async def complete(self, request: Request, attempt: Attempt) -> ModelResponse:
+    async def complete(self, request: Request, attempt: Attempt) -> Received:
+        return Received(await self._completed(request, attempt))
+
+    async def _completed(self, request: Request, attempt: Attempt) -> ModelResponse:
         litellm = await _loaded()
         from app.backends.litellm.conversion import from_litellm
 
         if request.operation == "embeddings":
             return await self._vectors(litellm, request, attempt)
-        if self._asks_for_text(litellm, request):
+        if self._is_text_completion(litellm, request):
             return await self._text(litellm, request, attempt)
-        answer = await self._call(litellm, request, attempt.trace_headers, stream=False)
-        return without_server_calls(from_litellm(answer))
+        answer = await self._call(litellm, request, attempt, stream=False)
+        try:
+            return refuse_failed(without_server_calls(self._understood(litellm, from_litellm(answer))))
+        except ProviderFailed as failure:
+            raise _broken_off(failure) from None
 
     async def count_tokens(self, request: Request) -> int:
         litellm = await _loaded()
-        said = self._arguments(litellm, request, {}, stream=False)
+        given = self._arguments(litellm, request, {}, stream=False)
         # Tokenizers take milliseconds for a long prompt: not on the event loop.
         return await asyncio.to_thread(
-            litellm.token_counter, model=self._deployment.model, messages=said["messages"], tools=said.get("tools")
+            litellm.token_counter, model=self._deployment.model, messages=given["messages"], tools=given.get("tools")
         )
 
     async def aclose(self) -> None:
@@ -93,25 +162,25 @@ class LiteLLMBackend:
             await self._text_client.close()
         await loading.close_clients()
 
-    def _asks_for_text(self, litellm: ModuleType, request: Request) -> bool:
+    def _is_text_completion(self, litellm: ModuleType, request: Request) -> bool:
         return request.operation == "text_completion" and takes_texts(
-            litellm, self._its_provider(litellm), self._deployment.model
+            litellm, self._its_target(litellm), self._deployment.model
         )
 
     async def _text(self, litellm: ModuleType, request: Request, attempt: Attempt) -> ModelResponse:
-        said = text_arguments(request, self._deployment, **self._common(litellm, attempt.trace_headers))
+        given = text_arguments(request, self._deployment, **self._common(litellm, attempt.trace_headers))
         if self._text_client is None:
             self._text_client = text_client(litellm, self._deployment, self._timeout)
-        return from_text_completion(await self._answer(litellm.atext_completion(client=self._text_client, **said)))
+        return from_text_completion(await self._answer(litellm.atext_completion(client=self._text_client, **given)))
 
     async def _vectors(self, litellm: ModuleType, request: Request, attempt: Attempt) -> ModelResponse:
-        said = embedding_arguments(request, self._deployment, **self._common(litellm, attempt.trace_headers))
-        return from_embedding(await self._answer(litellm.aembedding(**said)))
+        given = embedding_arguments(request, self._deployment, **self._common(litellm, attempt.trace_headers))
+        return from_embedding(await self._answer(litellm.aembedding(**given)))
 
-    async def _call(self, litellm: ModuleType, request: Request, trace_headers: dict[str, str], *, stream: bool) -> Any:
-        return await self._answer(
-            litellm.acompletion(**self._arguments(litellm, request, trace_headers, stream=stream))
-        )
+    async def _call(self, litellm: ModuleType, request: Request, attempt: Attempt, *, stream: bool) -> Any:
+        attempt.left_out_tools(left_out_tools(request, form_of(request, self._its_target(litellm))))
+        arguments = self._arguments(litellm, request, attempt.trace_headers, stream=stream)
+        return await self._answer(litellm.acompletion(**arguments))
 
     async def _answer(self, asking: Coroutine[Any, Any, Any]) -> Any:
         from app.backends.litellm.errors import translate
@@ -138,42 +207,67 @@ class LiteLLMBackend:
 
     def _common(self, litellm: ModuleType, trace_headers: dict[str, str]) -> dict[str, Any]:
         return {
-            "provider": self._its_provider(litellm),
+            "target": self._its_target(litellm),
             "timeout": self._timeout,
             "reserved": loading.reserved_names(),
             "trace_headers": trace_headers,
         }
 
-    def _its_provider(self, litellm: ModuleType) -> Provider:
-        if self._provider is None:
-            self._provider = self._find_provider(litellm)
-        return self._provider
+    def _understood(self, litellm: ModuleType, response: ModelResponse) -> ModelResponse:
+        from app.backends.litellm.conversion import unsigned
 
-    def _find_provider(self, litellm: ModuleType) -> Provider:
+        is_claude = self._its_target(litellm).claude or "claude" in self._deployment.model
+        return response if is_claude else unsigned(response)
+
+    def _its_target(self, litellm: ModuleType) -> LiteLLMTarget:
+        if self._target is None:
+            self._target = self._find_target(litellm)
+        return self._target
+
+    def _find_target(self, litellm: ModuleType) -> LiteLLMTarget:
         model, params = self._deployment.model, self._deployment.params
         try:
             _, name, _, _ = litellm.get_llm_provider(
                 model=model,
                 custom_llm_provider=params.get("custom_llm_provider"),
-                api_base=params.get("api_base") or params.get("base_url"),
+                api_base=base_of(params),
             )
         except Exception as error:
             raise UpstreamFailed(
                 "The gateway's configuration of this model names no known provider.", upstream_status=403, detail=model
             ) from error
-        return provider_of(name, model, _COMPATIBLE | set(litellm.openai_compatible_providers))
+        return target_of(name, model, litellm.openai_compatible_providers)
 
 
 async def _loaded() -> ModuleType:
-    """The first time takes seconds, in a thread; later it is a look into a cache."""
+    """LiteLLM, imported in a thread at the first call, which takes seconds."""
     ready = loading.loaded()
     return ready if ready is not None else await asyncio.to_thread(loading.load)
 
 
-def _check_end(wrapper: Any, heard: Heard) -> None:
-    """LiteLLM ends a stream that was cut off with a "stop" of its own; only the provider's word counts."""
-    if not (wrapper.received_finish_reason or heard.finish_reasons):
+def _check_end(wrapper: Any, facts: ChunkFacts) -> None:
+    """Raise `UpstreamTruncated` if the provider sent no finish reason. LiteLLM makes one up for a stream that was cut
+    off."""
+    if not (wrapper.received_finish_reason or facts.finish_reasons):
         raise UpstreamTruncated("The provider's stream stopped before its end.", detail="no finish reason")
+
+
+def _sound(chunks: Iterable[ModelResponse]) -> tuple[list[Received], UpstreamFailed | None]:
+    """The chunks up to one by which the provider says that it failed, with what else that one says; and the error."""
+    sound: list[Received] = []
+    try:
+        # One by one: those before a bad one count.
+        sound.extend(Received(refuse_failed(chunk)) for chunk in chunks)
+    except ProviderFailed as failure:
+        if failure.partial is not None and (failure.partial.usage is not None or is_substantial(failure.partial)):
+            sound.append(Received(failure.partial))
+        return sound, _broken_off(failure)
+    return sound, None
+
+
+def _broken_off(failure: ProviderFailed) -> UpstreamFailed:
+    reason = failure.error.get("type")
+    return UpstreamFailed(f"{failure.error.get('message')} ({reason})", detail=f"finish reason {reason}")
 
 
 def _ends(chunk: ModelResponse) -> bool:
@@ -181,6 +275,7 @@ def _ends(chunk: ModelResponse) -> bool:
 
 
 def _secrets(params: dict[str, Any]) -> Iterator[str]:
+    yield from passwords(base_of(params))
     for name, value in params.items():
         if isinstance(value, str) and any(word in name.lower() for word in _SECRET_NAMES):
             yield value

@@ -1,6 +1,6 @@
-"""LiteLLM's response types to the common form and back. Pure, chunk by chunk; `repair` does what needs memory.
+"""LiteLLM's response types to the common form and back. Pure, chunk by chunk; `chunk_repair` does what needs memory.
 
-Not carried over, because LiteLLM does not have it: block boundaries, pings, citations' places, the stop sequence met.
+LiteLLM has no block boundaries, pings, positions of citations, or the stop sequence met, so neither have these.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,10 @@ from litellm.types.utils import ModelResponse as LiteLLMResponse
 from litellm.types.utils import ModelResponseStream as LiteLLMChunk
 from msgspec.structs import replace
 
-from app.backends.litellm.tap import Heard
+from app.backends.litellm.chunk_repair import ChunkFacts
+from app.dialects.finish_reasons import graver
+from app.dialects.token_counts import decode_counts
+from app.dialects.translation.call_signatures import signature_of, split_litellm
 from app.messages import Choice, Function, Message, ModelResponse, ThinkingBlock, ToolCall, Usage
 
 _MESSAGE_FIELDS = frozenset(
@@ -33,7 +36,7 @@ _USAGE_FIELDS = frozenset({"prompt_tokens", "completion_tokens", "total_tokens"}
 
 
 def from_litellm(response: LiteLLMChunk | LiteLLMResponse) -> ModelResponse:
-    """A chunk or a whole response; which of the two shows in `Choice.delta` or `Choice.message`."""
+    """Convert a chunk, whose choices have a `delta`, or a whole response, whose choices have a `message`."""
     usage = _usage(getattr(response, "usage", None))
     choices = tuple(_choice(choice) for choice in response.choices)
     return ModelResponse(
@@ -47,11 +50,35 @@ def from_litellm(response: LiteLLMChunk | LiteLLMResponse) -> ModelResponse:
     )
 
 
-def with_usage(chunk: ModelResponse, heard: Heard) -> ModelResponse:
-    """With what the provider has reported early, so that a stream left half-way is accounted for; what LiteLLM counted
-    itself, for want of a report, says so."""
-    early = _usage(heard.take_usage())
-    if chunk.usage is not None and not heard.reported:
+def unsigned(response: ModelResponse) -> ModelResponse:
+    """The response of a model that is not Anthropic's, with its thinking as text alone. LiteLLM has Gemini's signatures
+    where Anthropic's stand, and Anthropic refuses them; what Gemini needs back stands with its calls."""
+    if not any(_has_blocks(choice) for choice in response.choices):
+        return response
+    choices = [
+        replace(choice, delta=_without_blocks(choice.delta), message=_without_blocks(choice.message))
+        for choice in response.choices
+    ]
+    return replace(response, choices=tuple(choices))
+
+
+def _has_blocks(choice: Choice) -> bool:
+    message = choice.delta or choice.message
+    return message is not None and bool(message.thinking_blocks)
+
+
+def _without_blocks(message: Message | None) -> Message | None:
+    if message is None or not message.thinking_blocks:
+        return message
+    text = "".join(block.thinking for block in message.thinking_blocks)
+    return replace(message, thinking_blocks=(), reasoning_content=message.reasoning_content or text or None)
+
+
+def with_usage(chunk: ModelResponse, facts: ChunkFacts) -> ModelResponse:
+    """Add usage that the provider reported early, so that a stream left half-way is accounted for. Usage that LiteLLM
+    estimated, for want of a report, is marked as `estimated`."""
+    early = _usage(facts.take_usage())
+    if chunk.usage is not None and not facts.reported:
         return replace(chunk, usage=replace(chunk.usage, extra={**chunk.usage.extra, "estimated": True}))
     if chunk.usage is None and early is not None and early.prompt_tokens:
         return replace(chunk, usage=early)
@@ -59,7 +86,7 @@ def with_usage(chunk: ModelResponse, heard: Heard) -> ModelResponse:
 
 
 def to_litellm(response: ModelResponse) -> LiteLLMChunk | LiteLLMResponse:
-    """A response whose choices carry messages becomes a `ModelResponse`, anything else a `ModelResponseStream`."""
+    """Convert back: to LiteLLM's `ModelResponse` if a choice has a message, else to its `ModelResponseStream`."""
     whole = any(choice.message is not None for choice in response.choices)
     fields: dict[str, Any] = {
         "id": response.id,
@@ -78,13 +105,13 @@ def to_litellm(response: ModelResponse) -> LiteLLMChunk | LiteLLMResponse:
 
 
 def _model(response: LiteLLMChunk | LiteLLMResponse) -> str:
-    """LiteLLM puts the requested name in place of the provider's, and the provider's aside."""
+    """The provider's name of the model, which LiteLLM keeps beside the requested one that it puts in its place."""
     served = (get_hidden_params(response) or {}).get("provider_response_model")
     return str(served or response.model or "")
 
 
 def _is_usage_only(choices: tuple[Choice, ...], usage: Usage | None) -> bool:
-    """LiteLLM's usage chunk has one empty choice, where OpenAI's has none."""
+    """Whether this is LiteLLM's chunk of usage, which has one empty choice where OpenAI's has none."""
     return usage is not None and all(choice.delta == Message() and not choice.finish_reason for choice in choices)
 
 
@@ -96,39 +123,48 @@ def _choice(choice: Any) -> Choice:
         index=choice.index or 0,
         delta=None if delta is None else _message(delta),
         message=None if message is None else _message(message),
-        finish_reason=choice.finish_reason or None,
+        finish_reason=_reason(choice),
         logprobs=_plain(logprobs),
     )
 
 
-def _message(said: Any) -> Message:
-    calls = tuple(_tool_call(call, at) for at, call in enumerate(getattr(said, "tool_calls", None) or ()))
-    blocks = tuple(_thinking_block(block) for block in getattr(said, "thinking_blocks", None) or ())
-    reasoning = getattr(said, "reasoning_content", None) or None
-    role = getattr(said, "role", None)
-    content = getattr(said, "content", None)
-    special = getattr(said, "provider_specific_fields", None) or {}
+def _reason(choice: Any) -> str | None:
+    """Why it ended. LiteLLM keeps the provider's own word beside its own, in whole answers."""
+    native = (getattr(choice, "provider_specific_fields", None) or {}).get("native_finish_reason")
+    return graver(native, choice.finish_reason or None)  # type: ignore[no-any-return]
+
+
+def _message(message: Any) -> Message:
+    calls = tuple(_tool_call(call, at) for at, call in enumerate(getattr(message, "tool_calls", None) or ()))
+    blocks = tuple(_thinking_block(block) for block in getattr(message, "thinking_blocks", None) or ())
+    reasoning = getattr(message, "reasoning_content", None) or None
+    role = getattr(message, "role", None)
+    content = getattr(message, "content", None)
+    special = getattr(message, "provider_specific_fields", None) or {}
     return Message(
         role=role,
         # Beside anything else an empty text would open a text block.
         content=content if content or (content == "" and role and not (calls or blocks or reasoning)) else None,
-        refusal=getattr(said, "refusal", None) or special.get("refusal"),
+        refusal=getattr(message, "refusal", None) or special.get("refusal"),
         reasoning_content=reasoning,
         thinking_blocks=blocks,
         tool_calls=calls,
-        annotations=tuple(plain for note in getattr(said, "annotations", None) or () if (plain := _plain(note))),
-        extra=_extra(said),
+        annotations=tuple(plain for note in getattr(message, "annotations", None) or () if (plain := _plain(note))),
+        extra=_extra(message),
     )
 
 
 def _tool_call(call: Any, position: int) -> ToolCall:
     function = call.function
     index = getattr(call, "index", None)
+    fields = getattr(call, "provider_specific_fields", None)
+    id, signature = split_litellm(call.id or None)
     return ToolCall(
         index=position if index is None else index,
-        id=call.id or None,
+        id=id,
         type=call.type or "function",
         function=Function(name=function.name or None, arguments=function.arguments or ""),
+        thought_signature=signature_of({"provider_specific_fields": fields}) or signature,
     )
 
 
@@ -138,13 +174,13 @@ def _thinking_block(block: Mapping[str, Any]) -> ThinkingBlock:
     return ThinkingBlock(thinking=block.get("thinking") or "", signature=block.get("signature") or None)
 
 
-def _extra(said: Any) -> dict[str, Any]:
-    """What providers add (audio, images, ...): it stands on the object beside the declared fields."""
-    fields = {*vars(said), *(getattr(said, "model_extra", None) or ())} - _MESSAGE_FIELDS
+def _extra(message: Any) -> dict[str, Any]:
+    """The fields that providers add (audio, images, ...): attributes of the object beside its declared fields."""
+    fields = {*vars(message), *(getattr(message, "model_extra", None) or ())} - _MESSAGE_FIELDS
     return {
         name: _plain(value) if hasattr(value, "model_dump") else value
         for name in fields
-        if not name.startswith("_") and (value := getattr(said, name, None)) is not None
+        if not name.startswith("_") and (value := getattr(message, name, None)) is not None
     }
 
 
@@ -155,12 +191,16 @@ def _usage(usage: Any) -> Usage | None:
         usage = litellm.Usage(**usage)
     prompt = getattr(usage, "prompt_tokens_details", None)
     completion = getattr(usage, "completion_tokens_details", None)
-    return Usage(
-        prompt_tokens=usage.prompt_tokens or 0,
-        completion_tokens=usage.completion_tokens or 0,
-        cache_read_input_tokens=_first(usage, "cache_read_input_tokens", prompt, "cached_tokens"),
-        cache_creation_input_tokens=_first(usage, "cache_creation_input_tokens", prompt, "cache_creation_tokens"),
-        reasoning_tokens=getattr(completion, "reasoning_tokens", None) or 0,
+    counts = {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": getattr(usage, "total_tokens", None),
+        "cached_tokens": _first(usage, "cache_read_input_tokens", prompt, "cached_tokens"),
+        "cache_write_tokens": _first(usage, "cache_creation_input_tokens", prompt, "cache_creation_tokens"),
+        "reasoning_tokens": getattr(completion, "reasoning_tokens", None),
+    }
+    return replace(
+        decode_counts(counts),
         extra={
             name: value
             for name in ("server_tool_use", "service_tier", "inference_geo")
@@ -169,8 +209,8 @@ def _usage(usage: Any) -> Usage | None:
     )
 
 
-def _first(usage: Any, name: str, details: Any, detail: str) -> int:
-    return int(getattr(usage, name, None) or getattr(details, detail, None) or 0)
+def _first(usage: Any, name: str, details: Any, detail: str) -> object:
+    return getattr(usage, name, None) or getattr(details, detail, None)
 
 
 def _plain(value: Any) -> Any:
@@ -178,14 +218,14 @@ def _plain(value: Any) -> Any:
 
 
 def _litellm_choice(choice: Choice) -> dict[str, Any]:
-    said: dict[str, Any] = {"index": choice.index, "finish_reason": choice.finish_reason}
+    fields: dict[str, Any] = {"index": choice.index, "finish_reason": choice.finish_reason}
     if choice.message is not None:
-        said["message"] = _litellm_message(choice.message)
+        fields["message"] = _litellm_message(choice.message)
     else:
-        said["delta"] = _litellm_message(choice.delta or Message())
+        fields["delta"] = _litellm_message(choice.delta or Message())
     if choice.logprobs is not None:
-        said["logprobs"] = choice.logprobs
-    return said
+        fields["logprobs"] = choice.logprobs
+    return fields
 
 
 def _litellm_message(message: Message) -> dict[str, Any]:
@@ -209,7 +249,10 @@ def _litellm_thinking(block: ThinkingBlock) -> dict[str, Any]:
 
 def _litellm_call(call: ToolCall) -> dict[str, Any]:
     function = {"name": call.function.name, "arguments": call.function.arguments}
-    return {"index": call.index, "id": call.id, "type": call.type, "function": function}
+    fields = {"index": call.index, "id": call.id, "type": call.type, "function": function}
+    if call.thought_signature is None:
+        return fields
+    return {**fields, "provider_specific_fields": {"thought_signature": call.thought_signature}}
 
 
 def _litellm_usage(usage: Usage) -> litellm.Usage:

@@ -1,86 +1,114 @@
-"""LiteLLM's exceptions to ours, in one place. What the provider itself said, by status and body, counts before what
-LiteLLM made of it: it renames statuses by words it finds in a message, and calls a broken connection a 500.
+"""LiteLLM's exceptions to ours, in one place. The provider's own status and body count before what LiteLLM made of
+them: it renames statuses by words it finds in a message, and calls a broken connection a 500.
 
 Messages reach callers, so keys are blotted out of them; a provider's complaint about the gateway's own key is not
 passed on at all.
 """
 
 import json
-from collections.abc import Callable, Iterator
+import re
+import traceback
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
 import httpx
 import openai
 
-from app.backends.refusals import CLIENT_FAULTS, MESSAGE_LIMIT, OUR_KEY, refused
+from app.backends.error_bodies import error_body, limit_headers
+from app.backends.error_classes import (
+    MESSAGE_LIMIT,
+    error_chain,
+    error_for_status,
+    error_labels,
+    is_for_clients,
+    local_failure_kind,
+    status_for_clients,
+)
+from app.backends.error_kinds import kind_of
+from app.backends.retry_waits import wait_of
 from app.errors import (
     BackendError,
     GatewayError,
+    LocalFailure,
     UpstreamFailed,
+    UpstreamRejected,
     UpstreamTimeout,
     UpstreamTruncated,
     UpstreamUnreachable,
 )
-
-_OVERLOADED = 529
+from app.upstream_statuses import OVERLOADED, meaning_of
 
 
 def translate(error: BaseException, scrub: Callable[[str], str], started: bool = False) -> GatewayError:
-    """`started`: something of the stream has come already, so a lost connection has cut it short."""
+    """The gateway's error for an exception of LiteLLM, or of a library below it. `started`: a part of the stream has
+    come already, so a lost connection has truncated it."""
     if isinstance(error, GatewayError):
         return error
-    chain = list(_chain(error))
-    detail = scrub(" <- ".join(f"{type(link).__name__}: {str(link)[:300]}" for link in chain[:3]))
-    if answer := _http_answer(chain):
-        words = scrub(_readable(_said(answer)))[:MESSAGE_LIMIT]
-        return refused(answer.status_code, words, detail=detail, retry_after=_retry_after(answer.headers))
+    chain = list(error_chain(error))
+    detail = scrub(" <- ".join(type(link).__qualname__ for link in chain[:3]))
+    if response := _http_response(chain):
+        return _answered(response, detail, scrub)
+    if any(map(_is_about_the_request, chain)):
+        return UpstreamRejected(_about_the_request(chain, scrub), detail=detail)
+    if (kind := local_failure_kind(error)) is not None:
+        return LocalFailure(kind, detail=detail)
     if _any(chain, httpx.TimeoutException, openai.APITimeoutError, TimeoutError):
         return UpstreamTimeout("The provider did not answer in time.", detail=detail)
     if _any(chain, httpx.TransportError, OSError):
-        # aiohttp's, under LiteLLM's transport: the head had come, the body did not.
+        # An error of aiohttp, under LiteLLM's transport: the head had come, the body did not.
         return _lost(started or _any(chain, aiohttp.ClientPayloadError), detail)
-    return _without_answer(chain, scrub, detail)
+    return _without_response(chain, scrub, detail)
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and everything behind it, outermost first; a cycle ends it."""
-    seen: set[int] = set()
-    waiting: list[BaseException | None] = [error]
-    while waiting:
-        link = waiting.pop(0)
-        if link is None or id(link) in seen:
-            continue
-        seen.add(id(link))
-        yield link
-        original = getattr(link, "original_exception", None)
-        waiting += [original if isinstance(original, BaseException) else None, link.__cause__ or link.__context__]
+def _answered(response: httpx.Response, detail: str, scrub: Callable[[str], str]) -> UpstreamFailed:
+    """The error for a response with an error status."""
+    text, status = _body_text(response), response.status_code
+    reported = _error_in(text)
+    message = _message_in(reported)
+    found = error_for_status(
+        status,
+        scrub(message)[:MESSAGE_LIMIT],
+        detail=f"status {status}: {error_labels(reported, scrub) or 'without type and code'}; {detail}",
+        retry_after=wait_of(status, response.headers, reported, message),
+        kind=kind_of(status, reported, message),
+    )
+    found.limit_headers = limit_headers(response.headers)
+    if is_for_clients(found) and len(text) <= _LONGEST_BODY:
+        found.body = error_body(text.encode("utf-8", "replace"), scrub, status=status_for_clients(found))
+    return found
 
 
 def _any(chain: list[BaseException], *kinds: type[BaseException]) -> bool:
     return any(isinstance(link, kinds) for link in chain)
 
 
-def _http_answer(chain: list[BaseException]) -> httpx.Response | None:
-    """Only httpx's own error proves an answer: LiteLLM and the SDKs make up responses for errors that had none."""
+def _http_response(chain: list[BaseException]) -> httpx.Response | None:
+    """Only httpx's own error proves a response: LiteLLM and the SDKs make up responses for errors that had none."""
     return next((link.response for link in reversed(chain) if isinstance(link, httpx.HTTPStatusError)), None)
 
 
-def _said(answer: httpx.Response) -> str:
+def _body_text(response: httpx.Response) -> str:
     try:
-        return answer.text
+        return response.text
     except httpx.ResponseNotRead:
         return ""
 
 
-def _readable(body: str) -> str:
-    """The message in the usual places of an error body; a body of another kind (a proxy's HTML) says nothing useful."""
+def _error_in(body: str) -> dict[str, Any]:
+    """The error in a response body of the usual form; empty for another kind of body, such as a proxy's HTML."""
     try:
-        said: Any = json.loads(body)
-    except ValueError:
-        return ""
-    error = said.get("error", said) if isinstance(said, dict) else None
-    message = error.get("message") if isinstance(error, dict) else error
+        payload: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    if isinstance(payload, list) and payload:
+        payload = payload[0]
+    error = payload.get("error", payload) if isinstance(payload, dict) else None
+    return error if isinstance(error, dict) else {"message": error}
+
+
+def _message_in(error: dict[str, Any]) -> str:
+    message = error.get("message")
     return message if isinstance(message, str) else ""
 
 
@@ -90,34 +118,46 @@ def _lost(started: bool, detail: str) -> BackendError:
     return UpstreamUnreachable("The provider could not be reached.", detail=detail)
 
 
-def _without_answer(chain: list[BaseException], scrub: Callable[[str], str], detail: str) -> BackendError:
-    """An error in the stream, or one that LiteLLM found before it asked anybody."""
-    words = scrub(_own_words(chain[-1]))[:MESSAGE_LIMIT]
+def _without_response(chain: list[BaseException], scrub: Callable[[str], str], detail: str) -> BackendError:
+    """The error for one in the stream, or one that LiteLLM found before it asked anybody."""
+    words = scrub(_provider_message(chain[-1]))[:MESSAGE_LIMIT]
     if _is_overloaded(chain[-1]):
-        return UpstreamFailed(words or "The provider is overloaded.", upstream_status=_OVERLOADED, detail=detail)
+        return UpstreamFailed(words or "The provider is overloaded.", upstream_status=OVERLOADED, detail=detail)
     status = getattr(chain[0], "status_code", None)
-    if isinstance(status, int) and status in CLIENT_FAULTS | OUR_KEY:
-        return refused(status, words, detail=detail)
+    status = status if isinstance(status, int) else None
+    kind = kind_of(status, {"type": type(chain[0]).__name__}, words)
+    if kind is not None or (status is not None and meaning_of(status).fault != "provider"):
+        return error_for_status(status, words, detail=detail, kind=kind)
     return UpstreamFailed(words or "The provider reported an error.", detail=detail)
 
 
-def _own_words(error: BaseException) -> str:
+def _provider_message(error: BaseException) -> str:
     body = getattr(error, "body", None)
     message = body.get("message") if isinstance(body, dict) else None
     return message if isinstance(message, str) else str(getattr(error, "message", None) or error)
 
 
 def _is_overloaded(error: BaseException) -> bool:
-    """In a stream Anthropic's `overloaded_error` loses its type on the way and keeps its word."""
-    said = f"{getattr(error, 'body', '')} {error}".lower()
-    return "overloaded_error" in said or _own_words(error).strip().lower() == "overloaded"
+    """Whether it is Anthropic's `overloaded_error`, which in a stream loses its type in LiteLLM and keeps its word."""
+    text = f"{getattr(error, 'body', '')} {error}".lower()
+    return "overloaded_error" in text or _provider_message(error).strip().lower() == "overloaded"
 
 
-def _retry_after(headers: httpx.Headers) -> float | None:
-    """Seconds. A date is not turned into them here: no clock, and no provider known to send one."""
-    for name, scale in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
-        try:
-            return max(0.0, float(headers[name]) / scale)
-        except (KeyError, ValueError):
-            continue
-    return None
+def _is_about_the_request(link: BaseException) -> bool:
+    """Whether LiteLLM was putting the request in the provider's words, counting its tokens, or fetching what it names
+    by address. Only the place where the error arose tells; LiteLLM calls it a lost connection, or a 500."""
+    frames = traceback.walk_tb(link.__traceback__)
+    codes = [frame.f_code for frame, _ in frames]
+    return any(_REQUEST_FILES.search(code.co_filename) or _REQUEST_FUNCTIONS.search(code.co_name) for code in codes)
+
+
+def _about_the_request(chain: list[BaseException], scrub: Callable[[str], str]) -> str:
+    if _any(chain, httpx.TransportError, OSError):
+        return "What the request names by address could not be fetched."
+    return scrub(_provider_message(chain[-1]))[:MESSAGE_LIMIT] or "The request cannot be put in the provider's words."
+
+
+_LONGEST_BODY = 64 * 1024
+_REQUEST_FILES = re.compile(r"litellm_core_utils/(prompt_templates/|token_counter\.py|url_utils\.py)")
+_REQUEST_FUNCTIONS = re.compile(r"transform_(request|messages)|map_openai_params|convert_messages")
+"""Files and functions in which LiteLLM works on nothing but the request."""

@@ -1,4 +1,4 @@
-"""The one place where LiteLLM is imported, after its environment is set and its version is looked at.
+"""The one place where LiteLLM is imported, after its environment is set and its version is checked.
 
 Promised: nothing is fetched at import (cost map), no `.env` is read, no telemetry or callback of its own is on, and a
 version known to be compromised is not executed: the check comes before the import.
@@ -14,12 +14,14 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
+from app.dialects.finish_reasons import WORDS
+
 _REFUSED = frozenset({"1.82.6", "1.82.7", "1.82.8"})
 """1.82.7 and 1.82.8 carried a credential stealer; 1.82.6 lies in the range of CVE-2026-42208."""
 
 
 class RefusedLiteLLM(Exception):
-    """The installed version must not be run."""
+    """The installed version of LiteLLM must not be executed."""
 
 
 _lock = threading.Lock()
@@ -27,12 +29,12 @@ _ready: list[ModuleType] = []
 
 
 def loaded() -> ModuleType | None:
-    """LiteLLM, if it is ready; never waits."""
+    """LiteLLM if it is ready, else None. Never waits."""
     return _ready[0] if _ready else None
 
 
 def load() -> ModuleType:
-    """LiteLLM, ready for use. Blocks for seconds the first time: call it in a thread."""
+    """Import LiteLLM and make it ready for use. Blocks for seconds the first time: call it in a thread."""
     with _lock:
         if not _ready:
             check_version(importlib.metadata.version("litellm"))
@@ -41,6 +43,7 @@ def load() -> ModuleType:
             litellm = importlib.import_module("litellm")
             _build_types(litellm)
             _quieten(litellm)
+            _extend_finish_reasons()
             _ready.append(litellm)
         return _ready[0]
 
@@ -51,10 +54,20 @@ def check_version(version: str) -> None:
 
 
 def _build_types(litellm: ModuleType) -> None:
-    """Pydantic completes them at their first use, which would be the first caller's time."""
+    """Have Pydantic complete LiteLLM's types, which it would do at their first use, in the first caller's time."""
     types = importlib.import_module("litellm.types.utils")
     litellm.ModelResponse(choices=[types.Choices(message=types.Message(content=""))], usage=litellm.Usage())
     litellm.ModelResponseStream(choices=[types.StreamingChoices(delta=types.Delta(content=""))])
+
+
+def _extend_finish_reasons() -> None:
+    """Have LiteLLM understand words for the end of an answer as the gateway does: it takes a failure, and any word that
+    it does not know, for a good end, and keeps nothing of it in a stream."""
+    known = importlib.import_module("litellm.litellm_core_utils.core_helpers")._FINISH_REASON_MAP
+    for meaning, words in WORDS.items():
+        # Of its own words this one stands for a failure.
+        word = "malformed_function_call" if meaning == "failed" else meaning
+        known.update({spelling: word for one in words for spelling in (one, one.upper())})
 
 
 def _quieten(litellm: Any) -> None:
@@ -69,7 +82,11 @@ def _quieten(litellm: Any) -> None:
     # Images that LiteLLM fetches itself, for providers that take no URL: never from a private address.
     litellm.user_url_validation = True
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.WARNING)
+        # Its own write to stderr what it was asked and answered; the gateway's log has one way out.
+        logger.handlers.clear()
+        logger.propagate = True
 
 
 async def close_clients() -> None:

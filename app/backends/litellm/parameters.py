@@ -1,20 +1,33 @@
 """The common form to the keyword arguments of `litellm.acompletion`, by allow-list.
 
-A client never chooses destination or credential: its fields become arguments only if they are named here. What is not
-named goes to OpenAI-compatible providers inside `extra_body`, into the JSON that the provider reads, and only from
-clients of that dialect; names that LiteLLM itself gives a meaning to are left out even there. Params of the deployment
-come from the operator and are passed as they are; where both may say something, the client's word counts.
+A client never chooses destination or credential: its fields become arguments only if they are named here. Other fields
+go to OpenAI-compatible providers inside `extra_body`, into the JSON that the provider reads, and only from clients of
+that dialect; names that LiteLLM itself gives a meaning to are left out even there. Params of the deployment come from
+the operator and are passed as they are; where both set a field, the client's value counts.
 """
 
-from collections.abc import Mapping, Set
+import dataclasses
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from msgspec.structs import replace
 
+from app.backends.short_ids import with_short_ids
+from app.backends.thinking_history import (
+    SETTING,
+    for_litellm,
+    history_of,
+    may_think,
+    with_signed_thinking,
+    with_thinking,
+)
+from app.dialects.anthropic_messages.wire import NAME as ANTHROPIC
 from app.dialects.openai_chat.request_encoding import encode_request
-from app.messages import DocumentPart, InputMessage, Part, Reasoning, Request
+from app.dialects.openai_chat.wire import NAME as CHAT
+from app.messages import Dialect, DocumentPart, InputMessage, Part, Reasoning, Request
+from app.providers import row_of
 from app.settings import Deployment
 
 CLIENT_ARGUMENTS = frozenset(
@@ -51,12 +64,16 @@ CLIENT_ARGUMENTS = frozenset(
         "web_search_options",
     }
 )
-"""Fields of a chat completions body that LiteLLM takes as arguments and that say nothing of where the request goes."""
+"""Fields of a chat completions body that LiteLLM takes as arguments and that do not affect where the request goes."""
 
-ANTHROPIC_ARGUMENTS = frozenset({"context_management", "speed", "cache_control"})
-"""Fields of a messages body that LiteLLM hands to providers of Claude by that name."""
+ANTHROPIC_ARGUMENTS = frozenset({"cache_control"})
+"""Fields of a messages body that LiteLLM passes to providers of Claude under the same name."""
+ANTHROPIC_BETAS = frozenset({"context_management", "speed"})
+"""Further ones that belong to an `anthropic-beta`. LiteLLM puts that beside them at Anthropic alone (its
+`llms/anthropic/chat/transformation.py`), and elsewhere one without the other would be refused: there neither goes, nor
+does a client's `anthropic-beta`, whose other fields LiteLLM has no argument for."""
 
-_HEADERS = frozenset({"anthropic-beta", "openai-beta"})
+_OPENAI_HEADERS = frozenset({"openai-beta"})
 _NEVER_IN_BODY = frozenset(
     {"model", "messages", "stream", "stream_options", "base_url", "organization", "callbacks", "extra_headers"}
     | {"extra_body", "extra_query", "mock_tool_calls", "mock_delay", "azure_ad_token", "deployment_id", "drop_params"}
@@ -64,44 +81,48 @@ _NEVER_IN_BODY = frozenset(
 )
 _KNOWN_TO_LITELLM_BUT_HARMLESS = frozenset({"metadata", "id"})
 _OURS = frozenset(
-    {"rpm", "tpm", "max_retries", "num_retries", "timeout", "stream_timeout", "model", "messages", "stream"}
+    {"rpm", "tpm", "max_retries", "num_retries", "timeout", "stream_timeout", "model", "messages", "stream"} | {SETTING}
 )
-_TOP_K = frozenset(
-    {"anthropic", "bedrock", "bedrock_converse", "vertex_ai", "gemini", "hosted_vllm", "ollama", "ollama_chat"}
-    | {"openrouter", "together_ai", "fireworks_ai", "cohere", "cohere_chat", "huggingface", "sambanova", "deepinfra"}
-)
-_SELLS_CLAUDE = frozenset({"bedrock", "bedrock_converse", "vertex_ai", "azure_ai"})
 
 
 @dataclass(frozen=True)
-class Provider:
-    """`openai_compatible`: reads chat completions bodies. `claude`: LiteLLM turns the request into Anthropic's form."""
+class LiteLLMTarget:
+    """The provider that LiteLLM asks, by LiteLLM's name, and what it can be asked for."""
 
     name: str
     openai_compatible: bool
+    """It reads chat completions bodies."""
     claude: bool
+    """LiteLLM turns the request into Anthropic's form."""
+    top_k: bool
 
 
-def provider_of(name: str, model: str, compatible: Set[str]) -> Provider:
-    claude = name == "anthropic" or (name in _SELLS_CLAUDE and "claude" in model)
-    return Provider(name, name in compatible and not claude, claude)
+def target_of(name: str, model: str, compatible: Iterable[str]) -> LiteLLMTarget:
+    """`compatible`: the providers that LiteLLM itself takes for OpenAI-compatible."""
+    row = row_of(name)
+    claude = name == "anthropic" or (row.sells_claude and "claude" in model)
+    is_compatible = row.backend == "openai" or name in compatible
+    return LiteLLMTarget(name, is_compatible and not claude, claude, row.quirks.top_k)
 
 
 def arguments(
     request: Request,
     deployment: Deployment,
-    provider: Provider,
+    target: LiteLLMTarget,
     *,
     stream: bool,
     timeout: float,
     reserved: Set[str],
     trace_headers: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """`reserved`: every name that LiteLLM gives a meaning to."""
-    body = _body(request, provider)
+    """All arguments of one call. `reserved`: every name that LiteLLM gives a meaning to."""
+    body = _body(request, target)
+    if not target.claude:
+        body = with_short_ids(body)
+    body["messages"] = _messages(body, request, deployment, target)
     operator = operator_arguments(deployment)
     client = {name: value for name, value in body.items() if name in CLIENT_ARGUMENTS}
-    client |= _beyond_openai(request, provider)
+    client |= _beyond_openai(request, target)
     fixed: dict[str, Any] = {
         "model": deployment.model,
         "stream": stream,
@@ -113,11 +134,12 @@ def arguments(
         "_skip_mcp_handler": True,
     }
     if stream:
-        fixed["stream_options"] = _stream_options(request)
+        fixed["stream_options"] = _stream_options(body)
     merged = _without_other_limit(operator, client) | client | fixed
-    beyond = request.dialect == "openai_chat" and provider.openai_compatible
-    extra = extra_body(body, CLIENT_ARGUMENTS, reserved) if beyond else {}
-    return merged | beside(request, operator, provider, extra, trace_headers)
+    if target.claude and not may_think(body["messages"]):
+        merged = {name: value for name, value in merged.items() if name not in ("thinking", "reasoning_effort")}
+    extra = extra_body(body, CLIENT_ARGUMENTS, reserved) if target.openai_compatible else {}
+    return merged | beside(request, operator, target, extra, trace_headers)
 
 
 def operator_arguments(deployment: Deployment) -> dict[str, Any]:
@@ -125,7 +147,7 @@ def operator_arguments(deployment: Deployment) -> dict[str, Any]:
 
 
 def extra_body(body: Mapping[str, Any], arguments: Set[str], reserved: Set[str]) -> dict[str, Any]:
-    """What is no argument and means nothing to LiteLLM itself."""
+    """The fields of a body that are no arguments and mean nothing to LiteLLM itself."""
     named = arguments | _NEVER_IN_BODY | (reserved - _KNOWN_TO_LITELLM_BUT_HARMLESS)
     return {name: value for name, value in body.items() if name not in named and not name.startswith(("litellm", "_"))}
 
@@ -133,30 +155,61 @@ def extra_body(body: Mapping[str, Any], arguments: Set[str], reserved: Set[str])
 def beside(
     request: Request,
     operator: Mapping[str, Any],
-    provider: Provider,
+    target: LiteLLMTarget,
     extra: dict[str, Any],
     trace_headers: Mapping[str, str],
 ) -> dict[str, Any]:
-    """What goes to the provider beside LiteLLM's arguments; the operator's word counts before the client's."""
+    """Arguments for what goes to the provider unread by LiteLLM: `extra_body`, where the operator's values count before
+    the client's, and `extra_headers`."""
     found: dict[str, Any] = {}
     if extra := extra | (operator.get("extra_body") or {}):
         found["extra_body"] = extra
-    if headers := _headers(request, provider) | (operator.get("extra_headers") or {}) | dict(trace_headers):
+    if headers := _headers(request, target) | (operator.get("extra_headers") or {}) | dict(trace_headers):
         found["extra_headers"] = headers
     return found
 
 
-def _body(request: Request, provider: Provider) -> dict[str, Any]:
-    """Between Anthropic and Claude the detour over OpenAI's form loses cache marks, thinking and the provider's own
-    tools; LiteLLM knows them in places where OpenAI has extra fields, so they are put there."""
-    if request.dialect == "anthropic_messages" and provider.claude:
+def _body(request: Request, target: LiteLLMTarget) -> dict[str, Any]:
+    """The request as a chat completions body. From an Anthropic client to Claude that form would lose cache marks,
+    thinking and the provider's own tools; LiteLLM reads these from extra fields, so they are put there."""
+    if _is_for_claude(request, target):
         messages = tuple(_with_file_urls(message) for message in request.messages)
-        request = replace(request, dialect="openai_chat", messages=messages, extra={}, include_usage=False)
+        request = replace(request, dialect=CHAT, messages=messages, extra={}, include_usage=False)
     return encode_request(request)
 
 
+def _messages(
+    body: dict[str, Any], request: Request, deployment: Deployment, target: LiteLLMTarget
+) -> list[dict[str, Any]]:
+    if target.claude:
+        return with_signed_thinking(body)
+    same = request.dialect == CHAT
+    history = history_of(row_of(target.name), deployment.model, deployment.params)
+    if history.fields is None and not same and not target.openai_compatible:
+        # LiteLLM has a form of its own for each of these, which knows nothing of thinking from elsewhere.
+        history = dataclasses.replace(history, fields=())
+    sent = with_thinking(body, history, same)
+    if target.openai_compatible:
+        return sent
+    # What LiteLLM has in a form of its own, it reads from fields of its own.
+    return [
+        {**message, "tool_calls": for_litellm(message["tool_calls"])} if message.get("tool_calls") else message
+        for message in sent
+    ]
+
+
+def form_of(request: Request, target: LiteLLMTarget) -> Dialect:
+    """The dialect in which LiteLLM is given the request: the client's own for Claude, else chat completions."""
+    return ANTHROPIC if _is_for_claude(request, target) else CHAT
+
+
+def _is_for_claude(request: Request, target: LiteLLMTarget) -> bool:
+    """Client and model have the same form, with LiteLLM's between."""
+    return target.claude and request.dialect == ANTHROPIC
+
+
 def _with_file_urls(message: InputMessage) -> InputMessage:
-    """LiteLLM reads a document's URL where OpenAI has the id of a file."""
+    """The message with URLs of documents where OpenAI has the ids of files: LiteLLM reads them there."""
     parts: tuple[Part, ...] = tuple(
         replace(part, file_id=part.url, url=None) if isinstance(part, DocumentPart) and part.url else part
         for part in message.parts
@@ -164,40 +217,44 @@ def _with_file_urls(message: InputMessage) -> InputMessage:
     return replace(message, parts=parts)
 
 
-def _beyond_openai(request: Request, provider: Provider) -> dict[str, Any]:
-    said: dict[str, Any] = {}
-    if request.top_k is not None and provider.name in _TOP_K:
-        said["top_k"] = request.top_k
-    if provider.claude and request.dialect == "anthropic_messages":
-        said |= {name: value for name, value in request.extra.items() if name in ANTHROPIC_ARGUMENTS}
+def _beyond_openai(request: Request, target: LiteLLMTarget) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if request.top_k is not None and target.top_k:
+        found["top_k"] = request.top_k
+    if _is_for_claude(request, target):
+        arguments = ANTHROPIC_ARGUMENTS | (ANTHROPIC_BETAS if target.name == "anthropic" else frozenset())
+        found |= {name: value for name, value in request.extra.items() if name in arguments}
         if request.reasoning and (thinking := _thinking(request.reasoning)):
-            # Both would be two answers to one question.
-            said |= {"thinking": thinking, "reasoning_effort": None}
-    return said
+            # Given both, LiteLLM would have to choose.
+            found |= {"thinking": thinking, "reasoning_effort": None}
+    return found
 
 
 def _thinking(reasoning: Reasoning) -> dict[str, Any] | None:
     if not reasoning.enabled:
         return {"type": "disabled"}
+    if reasoning.extra.get("type") == "adaptive" and reasoning.effort is None:
+        return reasoning.extra
     if reasoning.budget_tokens is None:
+        # LiteLLM makes of an effort what the model takes, adaptive thinking included.
         return None
     return {"type": "enabled", "budget_tokens": reasoning.budget_tokens}
 
 
-def _stream_options(request: Request) -> dict[str, Any]:
-    """Usage is always asked for; whether the client sees it is for its dialect to say."""
-    said = request.extra.get("stream_options") if request.dialect == "openai_chat" else None
-    return {**(said if isinstance(said, dict) else {}), "include_usage": True}
+def _stream_options(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The client's options, and the wish for usage: the formatter of its dialect decides whether the client gets it."""
+    options = body.get("stream_options")
+    return {**(options if isinstance(options, dict) else {}), "include_usage": True}
 
 
 def _without_other_limit(operator: dict[str, Any], client: dict[str, Any]) -> dict[str, Any]:
-    """A client's limit replaces the operator's, by whichever of its two names."""
+    """The operator's arguments, without its limit of tokens if the client has one, under either of its two names."""
     limits = {"max_tokens", "max_completion_tokens"}
     if limits.isdisjoint(client):
         return operator
     return {name: value for name, value in operator.items() if name not in limits}
 
 
-def _headers(request: Request, provider: Provider) -> dict[str, str]:
-    same = provider.claude if request.dialect == "anthropic_messages" else provider.openai_compatible
-    return {name: value for name, value in request.headers.items() if name in _HEADERS} if same else {}
+def _headers(request: Request, target: LiteLLMTarget) -> dict[str, str]:
+    known = _OPENAI_HEADERS if target.openai_compatible else frozenset()
+    return {name: value for name, value in request.headers.items() if name in known}

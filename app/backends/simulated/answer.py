@@ -1,32 +1,20 @@
-"""What a simulated model says to a request: pure, in the common form, as chunks or as one response.
+"""A simulated model's answer to a request, in the common form, as chunks or as one response. Pure.
 
-An answer is a row of pieces (thinking, text, refusal, parts of calls). A piece is what one chunk carries; the request's
-stop sequences and max_tokens shorten the row, and that decides the finish reason.
+An answer is a sequence of pieces (thinking, text, refusal, parts of calls), each for one chunk. The request's stop
+sequences and max_tokens shorten the sequence, and that decides the finish reason.
 """
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
 from msgspec.structs import replace
 
-from app.backends.simulated.arguments import example
-from app.backends.simulated.pieces import (
-    CallArguments,
-    CallStart,
-    Piece,
-    Refusal,
-    Signature,
-    Text,
-    Thought,
-    cost,
-    delta,
-    split,
-    words,
-)
 from app.backends.simulated.scenario import Scenario, SimulatedCall, lorem
-from app.dialects.namespaces import flattened
+from app.backends.simulated.schema_example import example
+from app.dialects import dialect_of
 from app.messages import (
     Choice,
     Function,
@@ -38,16 +26,99 @@ from app.messages import (
     TextPart,
     ThinkingBlock,
     ToolCall,
+    ToolCallPart,
     ToolResultPart,
     Usage,
 )
+
+_WORDS = re.compile(r"\s*\S+(?:\s+$)?")
+_CALL_COST = 4
+
+
+@dataclass(frozen=True)
+class Thought:
+    text: str
+
+
+@dataclass(frozen=True)
+class Signature:
+    text: str
+
+
+@dataclass(frozen=True)
+class Text:
+    text: str
+
+
+@dataclass(frozen=True)
+class Refusal:
+    text: str
+
+
+@dataclass(frozen=True)
+class CallStart:
+    index: int
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class CallArguments:
+    index: int
+    text: str
+
+
+Piece = Thought | Signature | Text | Refusal | CallStart | CallArguments
+
+
+def words(text: str) -> list[str]:
+    """Split a text into words, each with the space before it: joined they are the text again."""
+    # At each place of nothing but space the pattern would look for a word to the end.
+    return [text] if text.isspace() else _WORDS.findall(text)
+
+
+def split(text: str, size: int | None) -> list[str]:
+    if size is None:
+        return words(text)
+    return [text[start : start + size] for start in range(0, len(text), size)]
+
+
+def cost(piece: Piece) -> int:
+    match piece:
+        case Thought(text) | Text(text) | Refusal(text):
+            return max(1, len(words(text)))
+        case CallStart() | CallArguments():
+            return _CALL_COST
+        case Signature():
+            return 0
+        case other:
+            assert_never(other)
+
+
+def delta(piece: Piece) -> Message:
+    match piece:
+        case Thought(text):
+            return Message(reasoning_content=text)
+        case Signature(text):
+            return Message(thinking_blocks=(ThinkingBlock(signature=text),))
+        case Text(text):
+            return Message(content=text)
+        case Refusal(text):
+            return Message(refusal=text)
+        case CallStart(index, id, name):
+            return Message(tool_calls=(ToolCall(index=index, id=id, function=Function(name=name)),))
+        case CallArguments(index, text):
+            return Message(tool_calls=(ToolCall(index=index, function=Function(arguments=text)),))
+        case other:
+            assert_never(other)
+
 
 _SIGNATURE = "c2ltdWxhdGVkLXNpZ25hdHVyZQ=="
 _ARGUMENT_PIECE = 16
 
 
 @dataclass(frozen=True)
-class Answer:
+class SimulatedAnswer:
     pieces: tuple[Piece, ...]
     finish_reason: str
     stop_sequence: str | None
@@ -55,15 +126,16 @@ class Answer:
     choices: int
 
 
-def answer(scenario: Scenario, request: Request, turn: int) -> Answer:
-    """`turn` counts the requests of a deployment from 0; it chooses among several texts."""
+def answer_to(scenario: Scenario, request: Request, turn: int) -> SimulatedAnswer:
+    """The scenario's answer to a request. `turn` counts the requests of a deployment from 0, and chooses among several
+    texts."""
     text, stopped = _until_stop(_text(scenario, request, turn), request.stop)
     calls = _calls(scenario, request)
-    pieces = [*_thinking(scenario), *_said(scenario, text, bool(calls)), *_called(calls)]
+    pieces = [*_thinking(scenario), *_spoken(scenario, text, bool(calls)), *_called(calls)]
     kept = _within(pieces, request.max_tokens)
     natural = scenario.finish_reason or ("tool_calls" if calls else "stop")
     cut_short = len(kept) < len(pieces)
-    return Answer(
+    return SimulatedAnswer(
         pieces=tuple(kept),
         finish_reason="length" if cut_short else natural,
         stop_sequence=None if cut_short else stopped,
@@ -72,34 +144,36 @@ def answer(scenario: Scenario, request: Request, turn: int) -> Answer:
     )
 
 
-def chunks(said: Answer, like: ModelResponse) -> Iterator[ModelResponse]:
-    """With several choices their pieces take turns, as they do when a provider samples in parallel."""
-    for index in range(said.choices):
+def chunks(answer: SimulatedAnswer, like: ModelResponse) -> Iterator[ModelResponse]:
+    """The answer as chunks. The pieces of several choices alternate, as when a provider samples in parallel. Each chunk
+    has the id, time and model of `like`."""
+    for index in range(answer.choices):
         yield _chunk(like, Choice(index=index, delta=Message(role="assistant", content="")))
-    for piece in said.pieces:
-        for index in range(said.choices):
+    for piece in answer.pieces:
+        for index in range(answer.choices):
             yield _chunk(like, Choice(index=index, delta=delta(piece)))
-    for index in range(said.choices):
-        yield _chunk(like, _ending(said, Choice(index=index, delta=Message())))
-    if said.usage:
-        yield replace(like, usage=said.usage)
+    for index in range(answer.choices):
+        yield _chunk(like, _ending(answer, Choice(index=index, delta=Message())))
+    if answer.usage:
+        yield replace(like, usage=answer.usage)
 
 
-def whole(said: Answer, like: ModelResponse) -> ModelResponse:
+def whole(answer: SimulatedAnswer, like: ModelResponse) -> ModelResponse:
+    """The answer as one response, with the id, time and model of `like`."""
     message = Message(
         role="assistant",
-        content=_joined(said, Text),
-        refusal=_joined(said, Refusal),
-        reasoning_content=_joined(said, Thought),
-        thinking_blocks=_thinking_blocks(said),
-        tool_calls=_whole_calls(said),
+        content=_joined(answer, Text),
+        refusal=_joined(answer, Refusal),
+        reasoning_content=_joined(answer, Thought),
+        thinking_blocks=_thinking_blocks(answer),
+        tool_calls=_whole_calls(answer),
     )
-    choices = tuple(_ending(said, Choice(index=index, message=message)) for index in range(said.choices))
-    return replace(like, choices=choices, usage=said.usage)
+    choices = tuple(_ending(answer, Choice(index=index, message=message)) for index in range(answer.choices))
+    return replace(like, choices=choices, usage=answer.usage)
 
 
 def count_tokens(text: str) -> int:
-    """One a word, more where words are long: plausible, not exact."""
+    """A plausible number: a token for each word, or for each eight characters if that is more."""
     return max(len(words(text)), len(text) // 8)
 
 
@@ -119,19 +193,22 @@ def _text(scenario: Scenario, request: Request, turn: int) -> str:
             return scenario.texts[turn % len(scenario.texts)] if scenario.texts else "I cannot help with that."
         case "text" | "tools":
             if scenario.answer == "tools" and (results := _results(request)):
-                return f"The tool said: {results}"
+                return f"The tool said: {' '.join(results)}"
             return scenario.texts[turn % len(scenario.texts)] if scenario.texts else lorem(20)
         case other:
             assert_never(other)
 
 
 def _calls(scenario: Scenario, request: Request) -> Sequence[SimulatedCall]:
+    # An agent whose model called a tool again each time would go on for ever.
+    if _results(request):
+        return ()
     if scenario.tool_calls:
         return scenario.tool_calls
     choice = request.tool_choice
-    if scenario.answer != "tools" or _results(request) or (choice and choice.mode == "none"):
+    if scenario.answer != "tools" or (choice and choice.mode == "none"):
         return ()
-    tools = flattened(request).tools
+    tools = dialect_of(request).plain_tools(request).tools
     if choice and choice.mode == "named":
         tools = tuple(tool for tool in tools if tool.name == choice.name)
     count = 1 if request.parallel_tool_calls is False else scenario.calls
@@ -145,8 +222,8 @@ def _thinking(scenario: Scenario) -> Iterator[Piece]:
         yield Signature(_SIGNATURE)
 
 
-def _said(scenario: Scenario, text: str, calls: bool) -> Iterator[Piece]:
-    """A model that calls tools says nothing beside it, unless it was given texts."""
+def _spoken(scenario: Scenario, text: str, calls: bool) -> Iterator[Piece]:
+    """The text or the refusal. A model that calls tools has none, unless its scenario gives it texts."""
     if calls and not scenario.texts:
         return
     kind = Refusal if scenario.answer == "refusal" else Text
@@ -195,22 +272,22 @@ def _chunk(like: ModelResponse, choice: Choice) -> ModelResponse:
     return replace(like, choices=(choice,))
 
 
-def _ending(said: Answer, choice: Choice) -> Choice:
-    return replace(choice, finish_reason=said.finish_reason, stop_sequence=said.stop_sequence)
+def _ending(answer: SimulatedAnswer, choice: Choice) -> Choice:
+    return replace(choice, finish_reason=answer.finish_reason, stop_sequence=answer.stop_sequence)
 
 
-def _joined(said: Answer, kind: type[Text] | type[Refusal] | type[Thought]) -> str | None:
-    return "".join(piece.text for piece in said.pieces if isinstance(piece, kind)) or None
+def _joined(answer: SimulatedAnswer, kind: type[Text] | type[Refusal] | type[Thought]) -> str | None:
+    return "".join(piece.text for piece in answer.pieces if isinstance(piece, kind)) or None
 
 
-def _thinking_blocks(said: Answer) -> tuple[ThinkingBlock, ...]:
-    thought = _joined(said, Thought)
-    signature = next((piece.text for piece in said.pieces if isinstance(piece, Signature)), None)
+def _thinking_blocks(answer: SimulatedAnswer) -> tuple[ThinkingBlock, ...]:
+    thought = _joined(answer, Thought)
+    signature = next((piece.text for piece in answer.pieces if isinstance(piece, Signature)), None)
     return (ThinkingBlock(thinking=thought, signature=signature),) if thought else ()
 
 
-def _whole_calls(said: Answer) -> tuple[ToolCall, ...]:
-    starts = [piece for piece in said.pieces if isinstance(piece, CallStart)]
+def _whole_calls(answer: SimulatedAnswer) -> tuple[ToolCall, ...]:
+    starts = [piece for piece in answer.pieces if isinstance(piece, CallStart)]
     return tuple(
         ToolCall(
             index=start.index,
@@ -219,7 +296,7 @@ def _whole_calls(said: Answer) -> tuple[ToolCall, ...]:
                 name=start.name,
                 arguments="".join(
                     piece.text
-                    for piece in said.pieces
+                    for piece in answer.pieces
                     if isinstance(piece, CallArguments) and piece.index == start.index
                 ),
             ),
@@ -232,9 +309,15 @@ def _last(request: Request, role: str) -> InputMessage:
     return next((m for m in reversed(request.messages) if m.role == role), InputMessage(role="user", parts=()))
 
 
-def _results(request: Request) -> str:
-    last = request.messages[-1].parts if request.messages else ()
-    return " ".join(_plain(part.content) or "nothing" for part in last if isinstance(part, ToolResultPart))
+def _results(request: Request) -> list[str]:
+    """What the tools said that were used last in this turn of the assistant's; empty where none was. Agents may put
+    messages of their own behind the results, so a turn goes back to the last answer that called no tool."""
+    for message in reversed(request.messages):
+        if results := [part for part in message.parts if isinstance(part, ToolResultPart)]:
+            return [_plain(part.content) or "nothing" for part in results]
+        if message.role == "assistant" and not any(isinstance(part, ToolCallPart) for part in message.parts):
+            return []
+    return []
 
 
 def _plain(parts: Sequence[Part]) -> str:

@@ -1,6 +1,6 @@
 """A model without network or key: it answers as its scenario says, at its pace, with its faults.
 
-Each request counts; whether a fault meets it is decided by that count and by the injected `rng`, so that a run repeats.
+Requests are counted. That count and the injected `rng` decide which of them a fault hits, so a run can be repeated.
 """
 
 import asyncio
@@ -9,17 +9,19 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from typing import NoReturn, assert_never
 
-from app.backends.refusals import CLIENT_FAULTS
-from app.backends.simulated.answer import answer, chunks, count_request_tokens, whole
-from app.backends.simulated.passing import text_answers, text_chunks, vectors, whole_texts
+from app.backends.simulated.answer import answer_to, chunks, count_request_tokens, whole
+from app.backends.simulated.completions_and_embeddings import text_answers, text_chunks, vectors, whole_texts
 from app.backends.simulated.scenario import Fault, Scenario
-from app.dialects.crossing import refuse_losses_of_responses
+from app.dialects import dialect_of
 from app.errors import UpstreamFailed, UpstreamRejected, UpstreamTimeout, UpstreamTruncated, UpstreamUnreachable
-from app.messages import Batch, ModelResponse, Request
-from telemetry.context import Attempt
+from app.messages import Batch, ModelResponse, Received, Request
+from app.upstream_statuses import meaning_of
+from telemetry import Attempt
 
+_TURN = 16
+"""Chunks after which the event loop gets a turn."""
 _STALL = 86_400.0
-"""Longer than any limit that ends a stream, and short enough for every event loop's timers."""
+"""Seconds: longer than any limit that ends a stream, and short enough for every event loop's timers."""
 
 
 class SimulatedBackend:
@@ -49,30 +51,35 @@ class SimulatedBackend:
                 await self._break(fault, sent)
             if sent:
                 await self._pause(self._scenario.delay)
-            yield (chunk,)
+            if sent % _TURN == _TURN - 1:
+                # A provider's bytes come with the event loop's turns; what is made here would leave none to others.
+                await asyncio.sleep(0)
+            yield (Received(chunk),)
             sent += 1
         # A fault set for later than the last chunk must not turn into a clean end.
         if fault:
             await self._break(fault, sent)
 
-    async def complete(self, request: Request, attempt: Attempt) -> ModelResponse:
+    async def complete(self, request: Request, attempt: Attempt) -> Received:
         fault, turn = self._begin(request)
         response, pieces = self._whole(request, turn)
         await self._pause(self._scenario.first_delay + self._scenario.delay * pieces)
         _refuse(fault)
         if fault:
             await self._break(fault, fault.after_chunks)
-        return response
+        return Received(response)
 
     async def count_tokens(self, request: Request) -> int:
         return count_request_tokens(request)
 
     async def aclose(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: there are no connections."""
 
     def _begin(self, request: Request) -> tuple[Fault | None, int]:
-        if request.dialect == "openai_responses":
-            refuse_losses_of_responses(request)
+        if dialect_of(request).keeps_responses:
+            # Nothing is kept here, and there are no tools of a provider's own.
+            dialect_of(request).carry_over(request, frozenset())
+            dialect_of(request).plain_tools(request)
         self._requests += 1
         fault = self._scenario.fault
         hit = fault is not None and fault.meets(self._requests, self._rng.random())
@@ -81,17 +88,17 @@ class SimulatedBackend:
     def _chunks(self, request: Request, turn: int) -> Iterator[ModelResponse]:
         if request.operation == "text_completion":
             return text_chunks(text_answers(self._scenario, request, turn), self._like("cmpl"))
-        return chunks(answer(self._scenario, request, turn), self._like())
+        return chunks(answer_to(self._scenario, request, turn), self._like())
 
     def _whole(self, request: Request, turn: int) -> tuple[ModelResponse, int]:
-        """With the number of pieces that it would come in."""
+        """The response, and the number of pieces that a stream of it would have."""
         match request.operation:
             case "chat":
-                said = answer(self._scenario, request, turn)
-                return whole(said, self._like()), len(said.pieces)
+                answer = answer_to(self._scenario, request, turn)
+                return whole(answer, self._like()), len(answer.pieces)
             case "text_completion":
                 answers = text_answers(self._scenario, request, turn)
-                return whole_texts(answers, self._like("cmpl")), sum(len(said.pieces) for said in answers)
+                return whole_texts(answers, self._like("cmpl")), sum(len(answer.pieces) for answer in answers)
             case "embeddings":
                 return vectors(request, self._like()), 0
 
@@ -126,7 +133,7 @@ def _refuse(fault: Fault | None) -> None:
 
 
 def _refusal(fault: Fault) -> UpstreamFailed:
-    kind = UpstreamRejected if fault.status in CLIENT_FAULTS else UpstreamFailed
+    kind = UpstreamRejected if meaning_of(fault.status).fault == "caller" else UpstreamFailed
     return kind(
         f"The provider answered {fault.status}: simulated.", upstream_status=fault.status, retry_after=fault.retry_after
     )

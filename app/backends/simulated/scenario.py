@@ -1,4 +1,4 @@
-"""What a simulated model does: `simulated/<words>` and the deployment's params, read into one `Scenario`.
+"""What a simulated model does: a `Scenario`, read from `simulated/<words>` and the deployment's params.
 
 The name is words joined by `+`, each with an optional number after a dash: `simulated/thinking+tools-2+cut-5`.
 
@@ -10,7 +10,7 @@ The name is words joined by `+`, each with an optional number after a dash: `sim
                 | stall[-CHUNKS] | cut[-CHUNKS] | error-event[-CHUNKS] | disconnect[-CHUNKS]
     when        rate-PERCENT | every-N (each N-th request) | first-N (the first N requests)   (default: always)
 
-CHUNKS after a fault is how many chunks are sent before it (default 1). Params say the same by name, and win.
+CHUNKS after a fault is how many chunks are sent before it (default 1). Params have the same options by name, and win.
 """
 
 import re
@@ -26,7 +26,7 @@ FaultKind = Literal["status", "stall", "cut", "error_event", "disconnect"]
 
 
 class Fault(Struct, frozen=True, forbid_unknown_fields=True):
-    """`rate` (0..1), `every` and `first` narrow down which requests it meets; all that are given must agree."""
+    """A fault, and which requests it hits: those that `rate` (0..1), `every` and `first` all select."""
 
     kind: FaultKind
     status: int = 503
@@ -37,7 +37,7 @@ class Fault(Struct, frozen=True, forbid_unknown_fields=True):
     first: int | None = None
 
     def meets(self, request_number: int, draw: float) -> bool:
-        """Whether the request (counted from 1) is hit; `draw` lies in 0..1."""
+        """Whether the request of this number, from 1, is hit. `draw` is a random number in 0..1."""
         in_turn = request_number % self.every == 0
         early = self.first is None or request_number <= self.first
         return in_turn and early and draw < self.rate
@@ -53,9 +53,9 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
 
     answer: Literal["text", "echo", "tools", "refusal", "empty"] = "text"
     texts: tuple[str, ...] = ()
-    """Answers in turn, from request to request."""
+    """Texts of the answers, one after another from request to request."""
     tool_calls: tuple[SimulatedCall, ...] = ()
-    """Calls made whatever the client declared."""
+    """Calls that are made whatever tools the client declared, until the turn has results of a tool."""
     calls: int = 1
     """How many of the client's tools `tools` calls at once."""
     thinking: str = ""
@@ -79,7 +79,7 @@ _WORD = re.compile(r"(?P<word>[a-z]+(?:-[a-z]+)*)(?:-(?P<number>\d+(?:\.\d+)?))?
 
 
 def read_scenario(name: str, params: dict[str, Any]) -> Scenario:
-    """Raise ValueError, naming the word or the key, where the name or the params make no sense."""
+    """Read a scenario. Raises ValueError, naming the word or the key, where the name or the params make no sense."""
     fields: dict[str, Any] = {}
     fault: dict[str, Any] = {}
     for word in name.split("+"):

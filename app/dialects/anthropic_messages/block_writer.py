@@ -3,19 +3,25 @@
 Blocks are numbered from 0 and one is open at a time. Thinking is signed before its block stops; a signature that comes
 after its block has stopped is dropped. A provider's own events get the number that comes next; `follow_*` only takes
 note of those that went out as they came.
+
+A provider's own block of text or thinking begins when something of it comes, or ends with nothing missing: of one whose
+deltas were taken away nothing is left, as an empty text block would be refused in the next request.
 """
 
 from dataclasses import dataclass
 from typing import Any, assert_never
 
 import msgspec
+from msgspec.structs import replace
 
-from app.dialects.tool_calls import CallPiece, parsed_object
-from app.messages import Native, ThinkingBlock, ToolCall
+from app.dialects.anthropic_messages.ids import legal_id
+from app.dialects.tool_calls import CallOrder, CallPiece, parsed_object
+from app.dialects.translation.call_signatures import with_signature
+from app.messages import Function, ModelResponse, Native, ThinkingBlock, ToolCall
 
 _encode = msgspec.json.Encoder().encode
 _SIGNED = "signed thinking"
-"""What is open when a provider's block of thinking has its signature and not its stop yet."""
+"""The kind of a provider's open thinking block once its signature was sent."""
 
 
 @dataclass(slots=True)
@@ -31,7 +37,7 @@ def event(name: str, data: dict[str, Any]) -> bytes:
 
 
 def _delta_head(index: int, kind: str, field: str) -> bytes:
-    """A delta event up to its text, made once for each block."""
+    """Return the bytes of a delta event up to its text. Made once for each block."""
     head = f'{{"type":"content_block_delta","index":{index},"delta":{{"type":"{kind}","{field}":'
     return b"event: content_block_delta\ndata: " + head.encode()
 
@@ -39,10 +45,10 @@ def _delta_head(index: int, kind: str, field: str) -> bytes:
 class BlockWriter:
     def __init__(self) -> None:
         self.chars = 0
-        """Of everything written, for an estimate where nobody counts tokens."""
+        """Characters written, to estimate tokens where the provider counts none."""
         self._index = -1
-        self.has_own_text = False
-        """A text block that is none of the provider's."""
+        self.has_new_text = False
+        """The gateway began a text block that the provider did not."""
         self._open: str | None = None
         self._call = -1
         self._begun_calls: set[int] = set()
@@ -66,15 +72,15 @@ class BlockWriter:
         return position in self._begun_calls and not self.is_open_call(position)
 
     def is_amid_call(self) -> bool:
-        """The open call's arguments are not a whole JSON object yet."""
+        """Whether a call is open whose arguments are not a whole JSON object yet."""
         return self._open == "tool_use" and parsed_object("".join(self._arguments)) is None
 
     def write_text(self, text: str) -> bytes:
-        """The hot path of a stream."""
+        """Write text to the open text block, or to a new one. This is the hot path of a stream."""
         self.chars += len(text)
         if self._open == "text":
             return b"".join((self._text_head, _encode(text), b"}}\n\n"))
-        self.has_own_text = True
+        self.has_new_text = True
         begun = self.close() + self._start("text", {"text": ""})
         return begun + b"".join((self._text_head, _encode(text), b"}}\n\n"))
 
@@ -126,25 +132,29 @@ class BlockWriter:
         return b"".join((begun, self._call_head, _encode(piece.arguments), b"}}\n\n"))
 
     def _start_call(self, position: int, call: ToolCall) -> bytes:
-        block: dict[str, Any] = {"id": call.id, "name": call.function.name, "input": {}}
+        block: dict[str, Any] = {
+            "id": with_signature(replace(call, id=legal_id(call.id or ""))),
+            "name": call.function.name,
+            "input": {},
+        }
         return self.close() + self._start("tool_use", block, position)
 
-    def start_native(self, own: dict[str, Any], kind: str, call: int | None) -> bytes:
+    def start_native(self, native_event: dict[str, Any], kind: str, call: int | None) -> bytes:
         closed = self.close()
         self._begin(self._index + 1, kind, call)
-        return closed + self._native(own)
+        return closed + self._native(native_event)
 
-    def write_native(self, own: dict[str, Any]) -> bytes:
-        """A delta of the open block; nothing goes into thinking once it is signed."""
+    def write_native(self, native_event: dict[str, Any]) -> bytes:
+        """Write a delta of the open block. Nothing is added to thinking that is signed."""
         if self._open == _SIGNED:
             return b""
-        self._note_delta(own)
-        return self._native(own)
+        self._note_delta(native_event)
+        return self._native(native_event)
 
-    def stop_native(self, own: dict[str, Any]) -> bytes:
+    def stop_native(self, native_event: dict[str, Any]) -> bytes:
         if not self.close():
             return b""
-        return self._native(own)
+        return self._native(native_event)
 
     def follow_start(self, index: int, kind: str, call: int | None) -> None:
         self._begin(index, kind, call)
@@ -154,8 +164,8 @@ class BlockWriter:
         if self._open != "text" and (self._open != "thinking" or b"signature" in native.raw):
             self._note_delta(native.event or {})
 
-    def _note_delta(self, own: dict[str, Any]) -> None:
-        delta = own.get("delta")
+    def _note_delta(self, native_event: dict[str, Any]) -> None:
+        delta = native_event.get("delta")
         if self._open == "text" or not isinstance(delta, dict):
             return
         if self._open == "tool_use":
@@ -166,8 +176,8 @@ class BlockWriter:
     def follow_stop(self) -> None:
         self.close()
 
-    def _native(self, own: dict[str, Any]) -> bytes:
-        return event(str(own["type"]), {**own, "index": self._index})
+    def _native(self, native_event: dict[str, Any]) -> bytes:
+        return event(str(native_event["type"]), {**native_event, "index": self._index})
 
     def _start(self, kind: str, block: dict[str, Any], call: int | None = None) -> bytes:
         self._begin(self._index + 1, kind, call)
@@ -189,3 +199,112 @@ class BlockWriter:
 
     def _delta(self, delta: dict[str, Any]) -> bytes:
         return event("content_block_delta", {"type": "content_block_delta", "index": self._index, "delta": delta})
+
+
+Event = dict[str, Any]
+_THINKING = ("thinking", "redacted_thinking")
+
+
+@dataclass(slots=True)
+class NativeBlock:
+    index: object
+    """The provider's index."""
+    kind: str
+    start: Event
+    call: int | None = None
+    is_begun: bool = False
+    is_whole: bool = True
+    """All of the provider's events since its start have come."""
+    is_skipped: bool = False
+
+
+class NativeBlocks:
+    def __init__(self, writer: BlockWriter, calls: CallOrder) -> None:
+        self.block: NativeBlock | None = None
+        self._writer = writer
+        self._calls = calls
+        self._only_thinking = True
+
+    def follow_start(self, event: Event, chunk: ModelResponse) -> None:
+        self.block = block = self._block(event)
+        block.is_begun = True
+        if block.kind == "tool_use":
+            piece = self._calls.add(_call(event, chunk))
+            block.call = piece.position if piece is not None else None
+        index = event.get("index")
+        self._writer.follow_start(index if isinstance(index, int) else 0, block.kind, block.call)
+
+    def start(self, event: Event, chunk: ModelResponse) -> bytes:
+        block = self._block(event)
+        if block.kind == "tool_use":
+            piece = self._calls.add(_call(event, chunk))
+            if piece is None or piece.call is None:
+                return b""
+            block.call = piece.position
+        self.block = block
+        return b"" if holds_nothing(event) else self.begin()
+
+    def begin(self) -> bytes:
+        block = self.block
+        if block is None or block.is_begun or block.is_skipped:
+            return b""
+        if block.kind in _THINKING and self._only_thinking and self._writer.has_new_text:
+            # The provider had it first, where alone it may stand; a text that was put in stands there now.
+            block.is_skipped = True
+            return b""
+        block.is_begun = True
+        return self._writer.start_native(block.start, block.kind, block.call)
+
+    def delta(self, event: Event) -> bytes | None:
+        """Return the event to send. None if it belongs to another block than the provider's current one."""
+        block = self.block
+        if block is None or event.get("index") != block.index:
+            return None
+        begun = self.begin()
+        if block.is_skipped:
+            return b""
+        return begun + self._writer.write_native(event) if self._writer.is_open else None
+
+    def takes(self, piece: Piece) -> bool:
+        """Whether a changed piece belongs in the provider's current block."""
+        block = self.block
+        if block is None or block.is_skipped:
+            return False
+        if isinstance(piece, CallPiece):
+            return piece.call is None and piece.position == block.call
+        if isinstance(piece, TextPiece):
+            return block.kind == "text"
+        return block.kind == "thinking" and isinstance(piece, ThinkingBlock) and piece.data is None
+
+    def end(self, stop: Event | None = None) -> bytes:
+        block = self.block
+        if block is None:
+            return b""
+        begun = self.begin() if stop is not None and block.is_whole else b""
+        self.block = None
+        if not block.is_begun:
+            return b""
+        return begun + (self._writer.close() if stop is None else self._writer.stop_native(stop))
+
+    def _block(self, event: Event) -> NativeBlock:
+        content = event.get("content_block")
+        kind = str(content.get("type")) if isinstance(content, dict) else ""
+        self._only_thinking = self._only_thinking and kind in _THINKING
+        return NativeBlock(event.get("index"), kind, event)
+
+
+def holds_nothing(event: Event) -> bool:
+    """Whether a block's start is only the announcement of what comes."""
+    content = event.get("content_block")
+    if not isinstance(content, dict):
+        return False
+    return content.get("type") in ("text", "thinking") and not (content.get("text") or content.get("thinking"))
+
+
+def _call(event: Event, chunk: ModelResponse) -> ToolCall:
+    for choice in chunk.choices:
+        if choice.delta is not None and choice.delta.tool_calls:
+            return choice.delta.tool_calls[0]
+    content, index = event["content_block"], event.get("index")
+    name, id = str(content.get("name") or "tool"), content.get("id")
+    return ToolCall(index if isinstance(index, int) else 0, str(id) if id else None, function=Function(name))

@@ -1,9 +1,11 @@
 """Errors as Anthropic's API words them: `{"type": "error", "error": {type, message}, "request_id"}`."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from app.dialects.errors import RenderedError, advice
-from app.errors import GatewayError
+from app.dialects.anthropic_messages.block_writer import event
+from app.dialects.errors import RenderedError, advice, reworded, sent_by_provider, with_blank_line
+from app.errors import ContextOverflow, ErrorBody, GatewayError
 
 _TYPES = {
     401: "authentication_error",
@@ -19,16 +21,55 @@ _TYPES = {
 }
 
 
+_TOO_LONG = ("prompt is too long", "exceed context limit", "prompt_too_long")
+"""The words by which Claude Code knows that it has to shorten the conversation, or to ask for a shorter answer; the
+last are the token of its protocol for gateways that translate."""
+
+
 def render_error(error: GatewayError, request_id: str) -> RenderedError:
     status = _status(error)
-    body = {**error_event(error), "request_id": request_id}
+    sent = _sent(error)
+    if sent is not None:
+        status = sent.status or error.status
+        return RenderedError(status, sent.data, {"request-id": request_id, **advice(error, status)})
+    body = {**_fields(error), "request_id": request_id}
     return RenderedError(status, body, {"request-id": request_id, **advice(error, status)})
 
 
-def error_event(error: GatewayError) -> dict[str, Any]:
+def error_event(error: GatewayError) -> bytes:
+    """The event of an error: the provider's own bytes, where it sent one of this dialect."""
+    sent = _sent(error)
+    if sent is None:
+        return event("error", _fields(error))
+    return with_blank_line(sent.event) if sent.event else event("error", dict(sent.payload))
+
+
+def _fields(error: GatewayError) -> dict[str, Any]:
     status = _status(error)
     kind = _TYPES.get(status, "api_error" if status >= 500 else "invalid_request_error")
-    return {"type": "error", "error": {"type": kind, "message": error.message}}
+    message = _too_long(error.message) if isinstance(error, ContextOverflow) else error.message
+    return {"type": "error", "error": {"type": kind, "message": message}}
+
+
+def _sent(error: GatewayError) -> ErrorBody | None:
+    sent = sent_by_provider(error, _is_error)
+    if sent is None or not isinstance(error, ContextOverflow):
+        return sent
+    message = sent.payload["error"]["message"]
+    return sent if _too_long(message) == message else reworded(sent, {"message": _too_long(message)})
+
+
+def _is_error(payload: Mapping[str, Any]) -> bool:
+    error = payload.get("error")
+    if payload.get("type") != "error" or not isinstance(error, dict):
+        return False
+    return isinstance(error.get("type"), str) and isinstance(error.get("message"), str)
+
+
+def _too_long(message: str) -> str:
+    if any(words in message.lower() for words in _TOO_LONG):
+        return message
+    return f"prompt is too long: {message} (capability_rejected: prompt_too_long)"
 
 
 def _status(error: GatewayError) -> int:

@@ -1,5 +1,8 @@
 """Chunks to the SSE events of an Anthropic message, where they cannot go out as they came. Pure; one for each stream.
 
+While they can, the start of a block waits until something of the block comes, and the end of the message for the end of
+the stream.
+
 Whatever comes in, this goes out: `message_start`; blocks one after the other; `message_delta`; `message_stop`. Only the
 first choice is sent. Thinking keeps its place between texts; only a signature that comes after its block has stopped is
 dropped. Calls that come interleaved are put in a row: while the open call's arguments are not whole, everything else
@@ -7,39 +10,164 @@ waits, until `finish()` if need be; what is added to a call after its block has 
 the provider's own that is open, what does not belong into it waits for its stop.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from app.dialects.anthropic_messages.block_writer import BlockWriter, Piece, TextPiece, event
-from app.dialects.anthropic_messages.held_blocks import HeldBlocks
-from app.dialects.anthropic_messages.message_end import MessageEnd
-from app.dialects.anthropic_messages.native_blocks import Event, NativeBlocks
+from app.dialects.anthropic_messages.block_writer import (
+    BlockWriter,
+    Event,
+    NativeBlocks,
+    Piece,
+    TextPiece,
+    event,
+    holds_nothing,
+)
+from app.dialects.anthropic_messages.errors import error_event
+from app.dialects.anthropic_messages.ids import message_id
 from app.dialects.anthropic_messages.response_encoding import encode_usage
-from app.dialects.estimate import estimate_input_tokens
-from app.dialects.ids import message_id
+from app.dialects.anthropic_messages.stop_reasons import stop_reason
+from app.dialects.estimate import estimate_input_tokens, estimate_output_tokens
+from app.dialects.passthrough import Held, Step
 from app.dialects.thinking import thinking_pieces
 from app.dialects.tool_calls import CallOrder, CallPiece
-from app.messages import Choice, Message, ModelResponse, Native, Request, Usage, is_substantial
+from app.dialects.translation.call_ids import CallIds, prefix_of
+from app.errors import GatewayError
+from app.messages import Choice, Dialect, Message, ModelResponse, Native, Request, Usage, is_substantial
+
+
+class MessageEnd:
+    """Collects what the last two events of a message hold: usage, reason to stop, the provider's other fields."""
+
+    def __init__(self) -> None:
+        self.usage: Usage | None = None
+        self.stop: Event = {"type": "message_stop"}
+        self.is_stopped = False
+        """The provider's `message_stop` has come."""
+        self._native_event: Event = {}
+        self._reason: str | None = None
+        self._sequence: str | None = None
+
+    def count(self, usage: Usage) -> None:
+        self.usage = usage
+        self._native_event = {}
+
+    def finished(self, choice: Choice) -> None:
+        self._reason, self._sequence = choice.finish_reason, choice.stop_sequence
+        self._native_event = {}
+
+    def native_delta(self, chunk: ModelResponse, native_event: Event) -> None:
+        for choice in chunk.choices:
+            if choice.index == 0 and choice.finish_reason is not None:
+                self.finished(choice)
+        self._native_event = native_event
+
+    def native_stop(self, native_event: Event) -> None:
+        self.stop = native_event
+        self.is_stopped = True
+
+    def delta(self, called: bool, chars: int) -> Event:
+        """Return the `message_delta` event. The output tokens are estimated if the provider counted none."""
+        native_event = self._native_event
+        delta = native_event.get("delta")
+        delta = delta if isinstance(delta, dict) else {}
+        reason, sequence = self._stop_reason(delta, called)
+        if isinstance(native_event.get("usage"), dict):
+            usage: dict[str, Any] = native_event["usage"]
+        elif self.usage is None:
+            usage = {"output_tokens": estimate_output_tokens(chars)}
+        else:
+            usage = encode_usage(self.usage)
+        ending = {**delta, "stop_reason": reason, "stop_sequence": sequence}
+        return {"type": "message_delta", **native_event, "delta": ending, "usage": usage}
+
+    def _stop_reason(self, delta: Event, called: bool) -> tuple[str, str | None]:
+        """Return the reason to stop, in the provider's word if that still holds, and the stop sequence."""
+        word, sequence = delta.get("stop_reason"), delta.get("stop_sequence") or self._sequence
+        reason = stop_reason(self._reason, self._sequence, called)
+        if isinstance(word, str):
+            known = stop_reason(word, sequence, called)
+            reason = word if known == "end_turn" and word != "tool_use" else known
+        return reason, sequence if reason == "stop_sequence" else None
+
+
+@dataclass(slots=True)
+class _HeldBlock:
+    """Pieces that wait. `position` is that of their call, None for other pieces."""
+
+    position: int | None
+    pieces: list[Piece] = field(default_factory=list)
+
+
+class HeldBlocks:
+    """Pieces that wait for the open block to end: those of one call together, all others in their order."""
+
+    def __init__(self) -> None:
+        self.blocks: list[_HeldBlock] = []
+
+    def add(self, piece: Piece) -> None:
+        position = piece.position if isinstance(piece, CallPiece) else None
+        if position is None:
+            block = self.blocks[-1] if self.blocks and self.blocks[-1].position is None else None
+        else:
+            block = next((held for held in self.blocks if held.position == position), None)
+        if block is None:
+            block = _HeldBlock(position)
+            self.blocks.append(block)
+        block.pieces.append(piece)
+
+    def release(self, writer: BlockWriter) -> bytes:
+        blocks, self.blocks = self.blocks, []
+        return b"".join([writer.write(piece) for block in blocks for piece in block.pieces])
+
 
 _NOTHING = Message()
 
 
 class EventEncoder:
-    """`transaction_id` stands in where the provider gave no id; an estimate, made when it is needed, where it has not
-    counted the input when the stream begins. The last event has the real numbers."""
+    """A `StreamEncoder`. `transaction_id` stands in where the provider gave no id; an estimate, made when it is needed,
+    where it has not counted the input when the stream begins. The last event has the real numbers."""
+
+    dialect: Dialect = "anthropic_messages"
 
     def __init__(self, request: Request, transaction_id: str) -> None:
         self._request = request
         self._transaction_id = transaction_id
         self._blocks = BlockWriter()
-        self._calls = CallOrder(f"toolu_{transaction_id}")
+        self._calls = CallOrder(CallIds(prefix_of(transaction_id, "toolu"), request))
         self._natives = NativeBlocks(self._blocks, self._calls)
         self._held = HeldBlocks()
         self._end = MessageEnd()
         self._started = False
         self._is_detached = False
         self._first: ModelResponse | None = None
+        self._has_followed_to_its_end = False
 
-    def format(self, chunk: ModelResponse) -> bytes:
+    def follow_piece(self, chunk: ModelResponse, native: Native) -> bool:
+        if native.kind != "content_block_delta":
+            return False
+        self._blocks.follow_delta(native)
+        return True
+
+    def step(self, chunk: ModelResponse, native: Native, holding: bool) -> Step:
+        kind = native.kind
+        if self._has_followed_to_its_end or kind in ("message_delta", "message_stop"):
+            # Some providers go on after their own end; nobody reads that but byte for byte.
+            self._has_followed_to_its_end = self._has_followed_to_its_end or kind == "message_stop"
+            return "hold"
+        if holding and kind in ("", "ping"):
+            return "hold"
+        if kind == "content_block_start" and holds_nothing(native.event or {}):
+            return "hold_alone"
+        return "send"
+
+    def is_complete(self, held: Sequence[Held]) -> bool:
+        return self._has_followed_to_its_end
+
+    def take_over(self) -> None:
+        """Do nothing: each event was noted as it was sent."""
+
+    def encode(self, chunk: ModelResponse) -> bytes:
         if chunk.usage is not None:
             self._end.count(chunk.usage)
         elif not self._started and not is_substantial(chunk):
@@ -52,53 +180,50 @@ class EventEncoder:
                 out += self._format_choice(choice)
         return out
 
-    def format_native(self, chunk: ModelResponse, own: Event) -> bytes:
-        """An event of a provider of this dialect, all its own but for the numbers."""
+    def encode_event(self, chunk: ModelResponse, native_event: Event) -> bytes:
         if self._end.is_stopped:
             return b""
-        kind = own.get("type")
+        kind = native_event.get("type")
         self._end.usage = chunk.usage or self._end.usage
         if kind == "message_start":
-            return b"" if self._started else self._start_native(own)
+            return b"" if self._started else self._start_native(native_event)
         out = b"" if self._started else self._start(chunk)
         match kind:
             case "content_block_start":
-                return out + self._native_start(chunk, own)
+                return out + self._native_start(chunk, native_event)
             case "content_block_delta":
-                delta = None if self._is_detached else self._natives.delta(own)
+                delta = None if self._is_detached else self._natives.delta(native_event)
                 return out + (self._format_choices(chunk) if delta is None else delta)
             case "content_block_stop":
-                return out + self._native_stop(chunk, own)
+                return out + self._native_stop(chunk, native_event)
             case "message_delta":
-                self._end.native_delta(chunk, own)
+                self._end.native_delta(chunk, native_event)
                 return out + self._natives.end() + self._release()
             case "message_stop":
-                self._end.native_stop(own)
+                self._end.native_stop(native_event)
                 return out
             case "error":
                 return out
             case _:
-                return out + event(str(kind), own)
+                return out + event(str(kind), native_event)
 
-    def follow(self, chunk: ModelResponse, own: Event | None) -> None:
-        """This went out as it came."""
+    def follow(self, chunk: ModelResponse, native: Native) -> None:
+        if self.follow_piece(chunk, native):
+            return
         self._end.usage = chunk.usage or self._end.usage
-        match own and own.get("type"):
+        event = native.event or {}
+        match native.kind:
             case "message_start":
                 self._started = True
-            case "content_block_start" if own is not None:
-                self._natives.follow_start(own, chunk)
+            case "content_block_start":
+                self._natives.follow_start(event, chunk)
             case "content_block_stop":
                 self._natives.block = None
                 self._blocks.follow_stop()
             case _:
                 pass
 
-    def follow_delta(self, native: Native) -> None:
-        self._blocks.follow_delta(native)
-
     def gap(self) -> None:
-        """Something of the provider's is missing here."""
         if self._natives.block is not None:
             self._natives.block.is_whole = False
 
@@ -111,29 +236,33 @@ class EventEncoder:
         out.append(event("message_stop", self._end.stop))
         return b"".join(out)
 
-    def _native_start(self, chunk: ModelResponse, own: Event) -> bytes:
+    def fail(self, error: GatewayError) -> bytes:
+        """Return the error event. No `message_stop` follows, which would make the stream a success."""
+        return error_event(error)
+
+    def _native_start(self, chunk: ModelResponse, native_event: Event) -> bytes:
         block = self._natives.block
-        if block is not None and block.index == own.get("index"):
+        if block is not None and block.index == native_event.get("index"):
             return b""
         if self._is_detached or self._lacks_arguments():
             return self._detached(chunk)
-        return self._natives.end() + self._release() + self._natives.start(own, chunk)
+        return self._natives.end() + self._release() + self._natives.start(native_event, chunk)
 
-    def _native_stop(self, chunk: ModelResponse, own: Event) -> bytes:
+    def _native_stop(self, chunk: ModelResponse, native_event: Event) -> bytes:
         block = self._natives.block
-        if self._is_detached or block is None or block.index != own.get("index"):
+        if self._is_detached or block is None or block.index != native_event.get("index"):
             return b""
         if self._lacks_arguments():
             return self._detached(chunk)
-        return self._natives.end(own) + self._release()
+        return self._natives.end(native_event) + self._release()
 
     def _lacks_arguments(self) -> bool:
-        """A policy may hold arguments back, past the end that the provider gave to their block."""
+        """Whether a policy holds arguments back beyond the end of their block."""
         block = self._natives.block
         return (block is None or not block.is_whole) and self._blocks.is_amid_call()
 
     def _detached(self, chunk: ModelResponse) -> bytes:
-        """The open call stays open, and from here on the common form decides what waits for it."""
+        """Keep the open call open, and write all that follows from the common form."""
         self._is_detached = True
         self._natives.block = None
         return self._format_choices(chunk)
@@ -148,17 +277,17 @@ class EventEncoder:
     def _format_choice(self, choice: Choice) -> bytes:
         if choice.finish_reason is not None:
             self._end.finished(choice)
-        said = choice.delta or choice.message or _NOTHING
+        message = choice.delta or choice.message or _NOTHING
         out = b""
-        if said.reasoning_content or said.thinking_blocks:
-            for thought in thinking_pieces(said, self._blocks.has_open_thinking):
+        if message.reasoning_content or message.thinking_blocks:
+            for thought in thinking_pieces(message, self._blocks.has_open_thinking):
                 out += self._accept(thought)
-        if said.content:
-            out += self._accept_text(said.content)
-        if said.refusal:
-            out += self._accept_text(said.refusal)
-        for call in said.tool_calls:
-            piece = self._calls.place(call)
+        if message.content:
+            out += self._accept_text(message.content)
+        if message.refusal:
+            out += self._accept_text(message.refusal)
+        for call in message.tool_calls:
+            piece = self._calls.add(call)
             if piece is not None:
                 out += self._accept(piece)
         return out
@@ -185,9 +314,9 @@ class EventEncoder:
     def _release(self) -> bytes:
         return self._held.release(self._blocks) if self._held.blocks else b""
 
-    def _start_native(self, own: Event) -> bytes:
+    def _start_native(self, native_event: Event) -> bytes:
         self._started = True
-        return event("message_start", own)
+        return event("message_start", native_event)
 
     def _start(self, chunk: ModelResponse) -> bytes:
         self._started = True

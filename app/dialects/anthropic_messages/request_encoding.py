@@ -1,59 +1,161 @@
 """The common form to a messages body, whichever dialect it came in.
 
-From OpenAI: `max_tokens` is required here and gets a default; `effort` becomes a budget where thinking is allowed at
-all; `thinking` and `top_k` may be said in Anthropic's own words; what cannot be said is dropped or refused by the
-tables in `crossing.py`. More than one answer (`n`) is refused.
+From another dialect: `max_tokens` is required here and gets what the model can give; what becomes of fields that only
+the client's dialect has is for that to say. More than one answer (`n`) is refused. System and developer messages that
+open the conversation become `system`; later ones stay where they are, as a user's text in `system-reminder` tags, for
+`system` stands before all messages, and a prompt whose beginning changes is not found in the provider's cache.
+Neighbours of one role are merged, so several `tool` messages become one user message of results.
+
+From this dialect everything stays as it came, but for what the API or this model is sure to refuse: blank texts,
+thinking and sampling parameters of another generation (`thinking_requests`), a choice among no tools. System messages
+that open the conversation join `system` where a policy changed one. Thinking that Anthropic did not sign goes to no
+provider that checks it, whoever sends it.
 """
 
+import re
+from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
-from app.dialects.anthropic_messages.message_encoding import encode_messages
-from app.dialects.crossing import (
-    OPENAI_BODY,
-    OPENAI_MESSAGE,
-    no_counterpart,
-    refuse_losses,
-    refuse_losses_of_responses,
+from msgspec.structs import replace
+
+from app.dialects.anthropic_messages.answer_formats import answer_format
+from app.dialects.anthropic_messages.claude_models import ClaudeModel, claude_model
+from app.dialects.anthropic_messages.content_encoding import (
+    CACHE_MARK,
+    Block,
+    cache_mark,
+    encode_content,
+    encode_message,
+    with_mark,
 )
-from app.dialects.effort import budget
-from app.dialects.namespaces import flattened
-from app.dialects.places import placed
-from app.messages import Reasoning, Request, ThinkingPart, ToolCallPart, ToolChoice, ToolDefinition
+from app.dialects.anthropic_messages.conversation_rules import (
+    blocks_without_blanks,
+    bounded,
+    merged,
+    paired,
+    trimmed,
+    without_blank_texts,
+)
+from app.dialects.anthropic_messages.thinking_history import may_think, readable_thinking, signed_thinking
+from app.dialects.anthropic_messages.thinking_requests import fit_thinking, thinking_for
+from app.dialects.anthropic_messages.tool_encoding import (
+    called_tools,
+    encode_choice,
+    encode_native_tools,
+    encode_tools,
+    is_forced,
+    wish_for,
+)
+from app.dialects.anthropic_messages.wire import NAME
+from app.dialects.dialect import LocatedMessage, dialect_of
+from app.dialects.translation.call_ids import CallIdForm, with_fitting_ids
+from app.dialects.translation.losses import no_counterpart
+from app.errors import InvalidRequest
+from app.messages import InputMessage, Reasoning, Request, TextPart
 
 DEFAULT_MAX_TOKENS = 4096
+"""For a model whose limit is not known."""
+_CALL_IDS = CallIdForm(re.compile(r"[a-zA-Z0-9_-]+"), longest=10**6, unique=True)
+"""By the API's own errors: "String should match pattern '^[a-zA-Z0-9_-]+$'", "`tool_use` ids must be unique"."""
+_AS_LITELLM = frozenset({"thinking", "top_k", CACHE_MARK})
+"""Anthropic's own fields, which clients of other dialects set where they know the model, as LiteLLM has them do."""
+_HIGHEST_TEMPERATURE = 1
+"""OpenAI's scale ends at 2."""
+_LONGEST_USER_ID = 256
+_PERSONAL = re.compile(r"@|^\+?[\d\s()./-]{7,}$")
+"""An address of e-mail or a telephone number: Anthropic refuses both as a user's id."""
+_History = Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
+_REMINDER = "<system-reminder>\n{}\n</system-reminder>"
 
 
-def encode_request(request: Request) -> dict[str, Any]:
-    same = request.dialect == "anthropic_messages"
-    if not same:
-        _refuse_losses(request)
-        request = flattened(request)
-    if request.n is not None and request.n > 1:
-        raise no_counterpart("n", "more than one answer")
-    extra = request.extra if same else _own_words(request.extra)
-    system, messages = encode_messages(request)
-    thinking = _thinking(request, same)
-    body: dict[str, Any] = {"model": request.model, "max_tokens": _max_tokens(request, thinking), "messages": messages}
-    body |= extra
-    body |= {"system": system} if system else {}
-    body |= _options(request)
+def encode_request(request: Request, unsigned_thinking: bool = False) -> dict[str, Any]:
+    """Encode for a provider of this API; `unsigned_thinking`: it takes thinking that Anthropic did not sign."""
+    request = with_fitting_ids(request, _CALL_IDS)
+    model = claude_model(request.model)
+    history = readable_thinking if unsigned_thinking else signed_thinking
+    body = _native(request, history) if request.dialect == NAME else _translated(request, model, history)
+    return fit_thinking(body, model)
+
+
+def _native(request: Request, history: _History) -> dict[str, Any]:
+    extra = request.extra
+    system, given = _native_messages(request)
+    messages = history(given)
+    thinking = _thinking_as_it_came(request.reasoning)
+    if isinstance(extra.get("thinking"), dict):
+        thinking = extra["thinking"]
+    if thinking and thinking.get("type") == "enabled" and messages is not given and not may_think(messages):
+        thinking = None
+        extra = {name: value for name, value in extra.items() if name != "thinking"}
+    body: dict[str, Any] = {
+        "model": request.model,
+        "max_tokens": _max_tokens(request, thinking, ClaudeModel()),
+        "messages": _with_some(trimmed(without_blank_texts(messages) or messages)),
+        **extra,
+        **({"system": system} if system else {}),
+        **_options(request),
+    }
     if request.tools:
-        native = request.native_tools("anthropic_messages")
-        body["tools"] = native or [_tool(tool, same, f"tools[{at}]") for at, tool in enumerate(request.tools)]
-    if choice := _tool_choice(request):
+        body["tools"] = encode_native_tools(request)
+    if choice := encode_choice(request):
         body["tool_choice"] = {**extra.get("tool_choice", {}), **choice}
+    if not request.tools and "mcp_servers" not in extra:
+        body.pop("tool_choice", None)
     if thinking:
         body["thinking"] = thinking
     if request.user is not None:
         body["metadata"] = {**extra.get("metadata", {}), "user_id": request.user}
-    if output := _output_config(request, same):
+    if output := _native_output_config(request):
         body["output_config"] = output
     return body
 
 
-def _own_words(extra: dict[str, Any]) -> dict[str, Any]:
-    """What clients of other dialects that know the model say in Anthropic's words, as LiteLLM has them do."""
-    return {name: extra[name] for name in ("thinking", "top_k") if name in extra}
+def _translated(request: Request, model: ClaudeModel, history: _History) -> dict[str, Any]:
+    client = dialect_of(request)
+    if request.n is not None and request.n > 1:
+        raise no_counterpart("n", "more than one answer")
+    extra = client.carry_over(request, _AS_LITELLM)
+    request = _with_possible_options(client.openai_tools(request), model)
+    wanted_format, words = answer_format(request, model)
+    system, messages = _messages(request, model, history)
+    thinking, effort = _thinking(request, extra, model, may_think(messages))
+    tools = encode_tools(request, model)
+    choice = encode_choice(request) if tools else None
+    if not tools and (tools := called_tools(request)):
+        choice = {"type": "none"}
+    if choice and is_forced(request) and not model.forced_tools:
+        messages = merged([*messages, {"role": "user", "content": wish_for(request.tool_choice)}])
+        choice = {"type": "auto", **{name: value for name, value in choice.items() if name not in ("type", "name")}}
+    config = {**({"effort": effort} if effort else {}), **({"format": wanted_format} if wanted_format else {})}
+    fields = {
+        **extra,
+        "system": _with_words(system, words),
+        **_options(request),
+        "tools": tools,
+        "tool_choice": choice,
+        "thinking": thinking,
+        "metadata": _metadata(request),
+        "output_config": config,
+    }
+    max_tokens = _max_tokens(request, thinking, model)
+    return {
+        "model": request.model,
+        "max_tokens": max_tokens,
+        "messages": messages,
+        **{name: value for name, value in fields.items() if value not in (None, "", [], {})},
+    }
+
+
+def _with_possible_options(request: Request, model: ClaudeModel) -> Request:
+    """The request with a temperature, a limit and stop sequences that are possible here."""
+    temperature, limit = request.temperature, request.max_tokens
+    if temperature is not None:
+        temperature = min(temperature, _HIGHEST_TEMPERATURE)
+    if limit is not None and model.is_known and model.max_tokens is not None:
+        limit = min(limit, model.max_tokens)
+    stop = tuple([one for one in request.stop if one.strip()])
+    return replace(request, temperature=temperature, max_tokens=limit, stop=stop)
 
 
 def _options(request: Request) -> dict[str, Any]:
@@ -67,36 +169,41 @@ def _options(request: Request) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _refuse_losses(request: Request) -> None:
-    if request.dialect == "openai_responses":
-        refuse_losses_of_responses(request)
-        return
-    refuse_losses(request.extra, OPENAI_BODY)
-    if request.tool_choice is None and request.extra.get("tool_choice"):
-        raise no_counterpart("tool_choice")
-    for at, message in enumerate(request.messages):
-        refuse_losses(message.extra, OPENAI_MESSAGE, f"messages[{at}].")
-
-
-def _max_tokens(request: Request, thinking: dict[str, Any] | None) -> int:
+def _max_tokens(request: Request, thinking: dict[str, Any] | None, model: ClaudeModel) -> int:
     if request.max_tokens is not None:
         return request.max_tokens
+    if model.max_tokens is not None:
+        return model.max_tokens
     return DEFAULT_MAX_TOKENS + ((thinking or {}).get("budget_tokens") or 0)
 
 
-def _thinking(request: Request, same: bool) -> dict[str, Any] | None:
-    if isinstance(own := _own_words(request.extra).get("thinking"), dict):
-        return own
-    reasoning = request.reasoning
+def _metadata(request: Request) -> dict[str, Any] | None:
+    """The user's id; a digest of one that is too long, or that Anthropic would refuse as personal."""
+    user = request.user
+    if not user:
+        return None
+    if len(user) > _LONGEST_USER_ID or _PERSONAL.search(user):
+        user = sha256(user.encode()).hexdigest()
+    return {"user_id": user}
+
+
+def _thinking(
+    request: Request, extra: dict[str, Any], model: ClaudeModel, may_resume: bool
+) -> tuple[dict[str, Any] | None, str | None]:
+    if isinstance(given := extra.get("thinking"), dict):
+        effort = request.reasoning.effort if request.reasoning and given.get("type") == "adaptive" else None
+        return given, effort
+    forced = is_forced(request) and model.forced_tools
+    if request.reasoning is None:
+        # Where thinking is on unless it is turned off, a forced tool would be refused.
+        return ({"type": "disabled"} if forced and model.no_thinking == "disabled" else None), None
+    sampled = model.samplers != "none" and (request.temperature not in (None, 1) or request.top_k is not None)
+    return thinking_for(request.reasoning, model, request.max_tokens, not forced and not sampled, may_resume)
+
+
+def _thinking_as_it_came(reasoning: Reasoning | None) -> dict[str, Any] | None:
     if reasoning is None:
         return None
-    if same:
-        return _own_thinking(reasoning)
-    tokens = budget(reasoning, request.max_tokens) if _may_think(request) else None
-    return None if tokens is None else {"type": "enabled", "budget_tokens": tokens}
-
-
-def _own_thinking(reasoning: Reasoning) -> dict[str, Any] | None:
     if not reasoning.enabled:
         return {"type": "disabled", **reasoning.extra}
     if reasoning.budget_tokens is None and not reasoning.extra:
@@ -105,66 +212,89 @@ def _own_thinking(reasoning: Reasoning) -> dict[str, Any] | None:
     return {"type": "enabled", **reasoning.extra, **tokens}
 
 
-def _may_think(request: Request) -> bool:
-    """An effort is a hint, and Anthropic refuses thinking with a forced tool, with most sampling parameters, and after
-    a tool call whose own thinking is not in the conversation any more."""
-    forced = request.tool_choice is not None and request.tool_choice.mode in ("required", "named")
-    sampled = request.temperature not in (None, 1) or request.top_k is not None
-    said = next((message.parts for _, message in reversed(placed(request)) if message.role == "assistant"), ())
-    calls = any(isinstance(part, ToolCallPart) for part in said)
-    signed = any(isinstance(part, ThinkingPart) and part.signature for part in said)
-    return not forced and not sampled and (signed or not calls)
-
-
-def _output_config(request: Request, same: bool) -> dict[str, Any]:
-    config: dict[str, Any] = dict(request.extra.get("output_config", {})) if same else {}
-    if same and request.reasoning is not None and request.reasoning.effort is not None:
+def _native_output_config(request: Request) -> dict[str, Any]:
+    config: dict[str, Any] = dict(request.extra.get("output_config", {}))
+    if request.reasoning is not None and request.reasoning.effort is not None:
         config["effort"] = request.reasoning.effort
-    if wanted := _output_format(request):
-        config["format"] = {**config.get("format", {}), **wanted}
+    if "output_format" in request.extra:
+        return config
+    match request.response_format:
+        case {"type": "json_schema", "json_schema": {"schema": dict(schema)}}:
+            config["format"] = {**config.get("format", {}), "type": "json_schema", "schema": schema}
+        case None | {"type": "text"}:
+            pass
+        case _:
+            raise no_counterpart("response_format", "an answer format without a JSON schema")
     return config
 
 
-def _output_format(request: Request) -> dict[str, Any] | None:
-    match request.response_format:
-        case None | {"type": "text"}:
-            return None
-        case {"type": "json_schema", "json_schema": {"schema": dict(schema)}}:
-            return {"type": "json_schema", "schema": schema}
-        case _:
-            name = "text.format" if request.dialect == "openai_responses" else "response_format"
-            raise no_counterpart(name, "an answer format without a JSON schema")
+def _native_messages(request: Request) -> tuple[str | list[Block], list[dict[str, Any]]]:
+    if (native := request.native_messages(NAME)) is not None:
+        system, messages = native.get("system") or "", native["messages"]
+    else:
+        opening, others = _split(dialect_of(request).conversation(request))
+        system = encode_content([part for _, message in opening for part in message.parts], "system", True)
+        messages = [encode_message(message, path, True) for path, message in others]
+    return blocks_without_blanks(system), messages
 
 
-def _tool(tool: ToolDefinition, same: bool, path: str) -> dict[str, Any]:
-    if tool.raw is not None:
-        if not same:
-            raise no_counterpart(path, "a tool of the provider's own")
-        return tool.raw
-    encoded: dict[str, Any] = {"name": tool.name}
-    if tool.description is not None:
-        encoded["description"] = tool.description
-    encoded["input_schema"] = {"type": "object", "properties": {}} if tool.parameters is None else tool.parameters
-    if tool.strict is not None:
-        encoded["strict"] = tool.strict
-    return {**encoded, **(tool.extra if same else {})}
+def _messages(
+    request: Request, model: ClaudeModel, history: _History
+) -> tuple[str | list[Block], list[dict[str, Any]]]:
+    """The system prompt, empty if there is none, and the messages. Raises InvalidRequest for a conversation that is all
+    system."""
+    opening, others = _split(dialect_of(request).conversation(request))
+    encoded = [encode_message(_as_user(message), path, False) for path, message in others]
+    messages = without_blank_texts(history(encoded))
+    return _system(opening), _with_some(bounded(merged(paired(messages)), model.prefill))
 
 
-def _tool_choice(request: Request) -> dict[str, Any] | None:
-    choice, parallel = request.tool_choice, request.parallel_tool_calls
-    if choice is None:
-        return {"type": "auto", "disable_parallel_tool_use": True} if parallel is False and request.tools else None
-    if choice.mode == "none":
-        return {"type": "none"}
-    encoded = _choice(choice)
-    return encoded if parallel is None else {**encoded, "disable_parallel_tool_use": not parallel}
+def _with_some(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    if not messages:
+        raise InvalidRequest("messages: at least one user or assistant message is needed.", param="messages")
+    return messages
 
 
-def _choice(choice: ToolChoice) -> dict[str, Any]:
-    match choice.mode:
-        case "named":
-            return {"type": "tool", "name": choice.name}
-        case "required":
-            return {"type": "any"}
-        case mode:
-            return {"type": mode}
+def _split(messages: list[LocatedMessage]) -> tuple[list[LocatedMessage], list[LocatedMessage]]:
+    """What of the system opens the conversation, and the rest."""
+    first = next((at for at, (_, message) in enumerate(messages) if not _is_system(message)), len(messages))
+    return messages[:first], messages[first:]
+
+
+def _is_system(message: InputMessage) -> bool:
+    return message.role in ("system", "developer")
+
+
+def _system(opening: list[LocatedMessage]) -> str | list[Block]:
+    contents = [
+        with_mark(encode_content(message.parts, "system", False), cache_mark(message.extra)) for _, message in opening
+    ]
+    contents = [mended for content in contents if (mended := blocks_without_blanks(content))]
+    if len(contents) == 1:
+        return contents[0]
+    return [
+        block
+        for content in contents
+        for block in ([{"type": "text", "text": content}] if isinstance(content, str) else content)
+    ]
+
+
+def _as_user(message: InputMessage) -> InputMessage:
+    """A system message amid the conversation as a user's."""
+    if not _is_system(message):
+        return message
+    parts = tuple(
+        [
+            replace(part, text=_REMINDER.format(part.text))
+            if isinstance(part, TextPart) and part.text.strip()
+            else part
+            for part in message.parts
+        ]
+    )
+    return InputMessage("user", parts, message.extra)
+
+
+def _with_words(system: str | list[Block], words: str | None) -> str | list[Block]:
+    if words is None or not system:
+        return words or system
+    return f"{system}\n\n{words}" if isinstance(system, str) else [*system, {"type": "text", "text": words}]

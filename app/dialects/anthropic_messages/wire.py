@@ -8,6 +8,15 @@ from typing import Annotated, Any, Literal, Required, TypedDict
 
 from msgspec import Meta
 
+from app.messages import Dialect
+
+NAME: Dialect = "anthropic_messages"
+HEADER_PREFIX = "anthropic-"
+"""Begins the names of the headers that belong to this API. The list is open: each new capability may bring one
+(`-version`, `-beta`, `-workspace-id`, ...), and a client that sent it is answered otherwise where it got lost."""
+FORWARDED_HEADERS = frozenset({"x-claude-code-session-id"})
+"""Further headers of a client that go with its request to a provider of this API."""
+
 Name = Annotated[str, Meta(min_length=1)]
 
 
@@ -20,7 +29,7 @@ class Source(TypedDict, total=False):
 
 
 class Block(TypedDict, total=False):
-    """Of any kind: a known one is one of the following, whose fields the others may use in their own ways."""
+    """A block of any type: a known one is one of the following, whose fields others may use in their own ways."""
 
     type: Required[str]
 
@@ -30,7 +39,7 @@ class TextBlock(TypedDict, total=False):
 
 
 class FileBlock(TypedDict, total=False):
-    """`image` or `document`."""
+    """A block of type `image` or `document`."""
 
     source: Required[Source]
     title: str | None
@@ -106,4 +115,5 @@ class Body(TypedDict, total=False):
     tool_choice: ToolChoice | None
     thinking: Thinking | None
     output_config: OutputConfig | None
+    output_format: dict[str, Any] | None
     metadata: Metadata | None

@@ -1,4 +1,4 @@
-"""What was already sent of one choice, and the delta that comes next, as OpenAI's. Pure."""
+"""Keeps what was sent of one choice of a chat completion, and encodes its next delta. Pure."""
 
 from typing import Any
 
@@ -6,82 +6,93 @@ import msgspec
 
 from app.dialects.openai_chat.response_encoding import encode_call, encode_thinking, message_extra
 from app.dialects.thinking import thinking_pieces
-from app.dialects.tool_calls import CallOrder
+from app.dialects.tool_calls import NO_ARGUMENTS, CallOrder
+from app.dialects.translation.call_ids import CallIds
 from app.messages import Message, ThinkingBlock, ToolCall
 
 Event = dict[str, Any]
 
 
 class ChoiceState:
-    """`is_begun`: its role was sent. `is_open`: begun, and its reason to finish not sent yet."""
+    """What was sent of one choice.
+
+    `is_begun`: the role was sent. `is_open`: the role was sent, and the reason to finish was not.
+    """
 
     __slots__ = ("annotations", "blocks", "calls", "ending", "finish_reason", "is_begun", "is_open", "thinking")
 
-    def __init__(self, id_prefix: str) -> None:
-        self.calls = CallOrder(id_prefix)
+    def __init__(self, ids: CallIds) -> None:
+        self.calls = CallOrder(ids)
         self.finish_reason: str | None = None
         self.ending: tuple[Event, Event] | None = None
-        """The provider's event that says the reason, and this choice in it, where they hold nothing else."""
+        """The provider's event that gives the reason to finish, and this choice in it, if they hold nothing else."""
         self.thinking: list[str] = []
         self.blocks = 0
         self.annotations = 0
         self.is_begun = False
         self.is_open = False
 
-    def follow(self, said: Message | None, finish_reason: str | None) -> None:
-        """This went out as it came."""
+    def follow(self, message: Message | None, finish_reason: str | None) -> None:
+        """Note a delta and a reason to finish that went out as they came."""
         self.is_begun = True
         self.is_open = finish_reason is None
         self.finish_reason = finish_reason or self.finish_reason
-        if said is not None:
-            self.follow_delta(said)
+        if message is not None:
+            self.follow_delta(message)
 
-    def follow_delta(self, said: Message) -> None:
-        for call in said.tool_calls:
+    def follow_delta(self, message: Message) -> None:
+        for call in message.tool_calls:
             self.calls.adopt(call)
-        self.note(said)
+        self.note(message)
 
-    def note(self, said: Message) -> None:
-        if said.reasoning_content:
-            self.thinking.append(said.reasoning_content)
-        if said.thinking_blocks and any(block.signature is not None for block in said.thinking_blocks):
+    def note(self, message: Message) -> None:
+        if message.reasoning_content:
+            self.thinking.append(message.reasoning_content)
+        if message.thinking_blocks and any(block.signature is not None for block in message.thinking_blocks):
             self.thinking.clear()
-        self.blocks += len(said.thinking_blocks)
-        self.annotations += len(said.annotations)
+        self.blocks += len(message.thinking_blocks)
+        self.annotations += len(message.annotations)
 
 
-def encode_delta(state: ChoiceState, said: Message) -> Event:
-    delta = message_extra(said) if said.extra else {}
-    if said.content:
-        delta["content"] = said.content
-    if said.refusal:
-        delta["refusal"] = said.refusal
-    if said.reasoning_content or said.thinking_blocks:
-        delta |= _thinking(state, said)
-    if calls := [encoded for call in said.tool_calls if (encoded := _call(state, call)) is not None]:
+def encode_delta(state: ChoiceState, message: Message) -> Event:
+    delta = message_extra(message) if message.extra else {}
+    if message.content:
+        delta["content"] = message.content
+    if message.refusal:
+        delta["refusal"] = message.refusal
+    if message.reasoning_content or message.thinking_blocks:
+        delta |= _thinking(state, message)
+    if calls := [encoded for call in message.tool_calls if (encoded := _call(state, call)) is not None]:
         delta["tool_calls"] = calls
-    if said.annotations:
+    if message.annotations:
         first = state.annotations
-        state.annotations += len(said.annotations)
-        delta["annotations"] = [{**note, "index": at} for at, note in enumerate(said.annotations, first)]
+        state.annotations += len(message.annotations)
+        delta["annotations"] = [{**note, "index": at} for at, note in enumerate(message.annotations, first)]
     return delta
 
 
-def is_text(said: Message) -> bool:
-    return bool(said.content) and not (
-        said.tool_calls
-        or said.reasoning_content
-        or said.thinking_blocks
-        or said.refusal
-        or said.annotations
-        or said.extra
+def no_arguments(state: ChoiceState) -> list[Event]:
+    """Deltas for the calls that ended without arguments: a client parses what it has."""
+    return [
+        {"tool_calls": [{"index": at, "function": {"arguments": NO_ARGUMENTS}}]} for at in state.calls.without_arguments
+    ]
+
+
+def is_text(message: Message) -> bool:
+    return bool(message.content) and not (
+        message.tool_calls
+        or message.reasoning_content
+        or message.thinking_blocks
+        or message.refusal
+        or message.annotations
+        or message.extra
     )
 
 
-def _thinking(state: ChoiceState, said: Message) -> Event:
+def _thinking(state: ChoiceState, message: Message) -> Event:
     text: list[str] = []
     blocks: list[Event] = []
-    for piece in thinking_pieces(said, streamed=bool(state.thinking)):
+    for piece in thinking_pieces(message, streamed=bool(state.thinking)):
         if piece.thinking:
             text.append(piece.thinking)
             state.thinking.append(piece.thinking)
@@ -97,7 +108,7 @@ def _thinking(state: ChoiceState, said: Message) -> Event:
 
 
 def _call(state: ChoiceState, call: ToolCall) -> Event | None:
-    piece = state.calls.place(call)
+    piece = state.calls.add(call)
     if piece is None:
         return None
     if piece.call is None:

@@ -9,22 +9,23 @@ from typing import Any
 
 from app.messages import ThinkingBlock
 
+REASONING_FIELDS = ("reasoning_content", "reasoning", "reasoning_details", "thinking_blocks")
 _SIGNED_LIKE_ANTHROPIC = "anthropic"
 
 
-def reasoning_of(said: dict[str, Any]) -> str | None:
-    text = said.get("reasoning_content") or said.get("reasoning")
+def reasoning_of(fields: dict[str, Any]) -> str | None:
+    text = fields.get("reasoning_content") or fields.get("reasoning")
     if isinstance(text, str) and text:
         return text
-    details = said.get("reasoning_details")
+    details = fields.get("reasoning_details")
     return "".join(part.get("text") or part.get("summary") or "" for part in details) or None if details else None
 
 
-def thinking_blocks(said: dict[str, Any]) -> tuple[ThinkingBlock, ...]:
-    """Signatures, and what is redacted: those that Anthropic's models will know again."""
-    if blocks := said.get("thinking_blocks"):
+def thinking_blocks(fields: dict[str, Any]) -> tuple[ThinkingBlock, ...]:
+    """Signatures and redacted blocks that Anthropic's models will know again."""
+    if blocks := fields.get("thinking_blocks"):
         return tuple(map(_block, blocks))
-    if details := said.get("reasoning_details"):
+    if details := fields.get("reasoning_details"):
         return tuple(
             ThinkingBlock(signature=part["signature"])
             for part in details
@@ -38,16 +39,16 @@ def content_parts(content: Iterable[dict[str, Any]]) -> tuple[str | None, str | 
     text, thinking = [], []
     for part in content:
         match part:
-            case {"type": "thinking", "thinking": str(said)}:
-                thinking.append(said)
+            case {"type": "thinking", "thinking": str(piece)}:
+                thinking.append(piece)
             case {"type": "thinking", "thinking": list(pieces)}:
                 thinking += [piece.get("text") or "" for piece in pieces]
-            case {"text": str(said)}:
-                text.append(said)
+            case {"text": str(piece)}:
+                text.append(piece)
     return "".join(text) or None, "".join(thinking) or None
 
 
-def _block(said: dict[str, Any]) -> ThinkingBlock:
-    if said.get("type") == "redacted_thinking":
-        return ThinkingBlock(type="redacted_thinking", data=said.get("data"))
-    return ThinkingBlock(thinking=said.get("thinking") or "", signature=said.get("signature") or None)
+def _block(fields: dict[str, Any]) -> ThinkingBlock:
+    if fields.get("type") == "redacted_thinking":
+        return ThinkingBlock(type="redacted_thinking", data=fields.get("data"))
+    return ThinkingBlock(thinking=fields.get("thinking") or "", signature=fields.get("signature") or None)

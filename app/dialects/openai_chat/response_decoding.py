@@ -5,17 +5,23 @@ of parts, calls without an index or all with the same, the old `function_call`, 
 What the common form has no place for stands in `extra`; beside a text or a call it is left to the native event alone.
 """
 
-from typing import Any
+from collections.abc import Collection
+from typing import Any, Literal
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
-from app.dialects.errors import ProviderFailed
+from app.dialects.fast_path import QuickDecoder
+from app.dialects.finish_reasons import graver, reason_in, refuse_open, refuse_unfinished
+from app.dialects.openai_chat.call_decoding import CallJoiner
+from app.dialects.openai_chat.mending import mend_choice
 from app.dialects.openai_chat.reasoning_decoding import content_parts, reasoning_of, thinking_blocks
-from app.dialects.openai_chat.text_events import TextEvent
-from app.dialects.openai_chat.usage_decoding import decode_usage
-from app.dialects.quick_decoding import QuickDecoder
+from app.dialects.openai_chat.usage_decoding import usage_of
+from app.dialects.token_counts import later
+from app.dialects.translation.call_signatures import signature_of
 from app.dialects.validation import rest
-from app.messages import Choice, Dialect, Function, Message, ModelResponse, Native, ToolCall, Usage
+from app.messages import Choice, Dialect, Function, Message, ModelResponse, Native, Received, ToolCall, Usage
 
 _PADDING = frozenset(["obfuscation", "p"])
 """Against eavesdroppers, of OpenAI and of Mistral."""
@@ -24,93 +30,162 @@ _RESPONSE = _PADDING.union(
 )
 _REASONING = frozenset(["reasoning_content", "reasoning", "thinking_blocks"])
 _MESSAGE = _REASONING.union(["role", "content", "refusal", "tool_calls", "function_call", "annotations"])
+_REASONS = frozenset({"stop", "end_turn", "eos", "eos_token", "stop_sequence", "tool_calls", "tool_use", "length"})
+"""Words that some put beside the finish reason where vLLM has the stop sequence."""
 _NOTHING = Message()
 
 
+class TextDelta(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """The delta of the most frequent event: a piece of one choice's text, and nothing else.
+
+    Fields that providers fill with null in every such event are named; with another value it is not such an event.
+    """
+
+    content: str
+    role: str | None = None
+    refusal: None = None
+    tool_calls: None = None
+    function_call: None = None
+    reasoning: None = None
+    reasoning_content: None = None
+
+
+class TextChoice(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    delta: TextDelta
+    index: int = 0
+    finish_reason: None = None
+    logprobs: None = None
+
+
+class TextEvent(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    choices: tuple[TextChoice]
+    id: str = ""
+    object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
+    created: int = 0
+    model: str = ""
+    usage: None = None
+    system_fingerprint: str | None = None
+    service_tier: str | None = None
+    obfuscation: str = ""
+
+
 class ResponseDecoder:
-    """One stream, chunk by chunk."""
+    """Decodes one stream, chunk by chunk."""
 
     dialect: Dialect = "openai_chat"
 
-    def __init__(self) -> None:
+    def __init__(self, tool_names: Collection[str] | None = None) -> None:
+        """`tool_names`: the functions that the provider was offered; None where every name comes whole."""
         self.ended = False
         self._id = ""
         self._created = 0
         self._model = ""
         self._begun: set[int] = set()
-        self._finished: set[int] = set()
-        self._calls: dict[int, _CallIndexes] = {}
+        self._finished: dict[int, str] = {}
+        """The reason to finish of each choice that has one, the gravest of several."""
+        self._tool_names = tool_names
+        self._calls: dict[int, CallJoiner] = {}
         self._pieces = QuickDecoder(TextEvent)
         self._repeats_message = False
         self._is_counted = False
+        self._knows_reasons = False
+        """Whether the server names a reason to finish, be it null, in the first of its events."""
+        self._usage: Usage | None = None
 
-    def quick(self, raw: bytes, sequence: int, data: bytes) -> ModelResponse | None:
-        said = self._pieces.decode(data) if not self.ended else None
-        if said is None:
+    def quick(self, raw: bytes, sequence: int, data: bytes) -> Received | None:
+        event = self._pieces.decode(data) if not self.ended else None
+        if event is None:
             return None
-        self._id = said.id or self._id
-        self._created = said.created or self._created
-        self._model = said.model or self._model
-        (choice,) = said.choices
+        self._id = event.id or self._id
+        self._created = event.created or self._created
+        self._model = event.model or self._model
+        (choice,) = event.choices
         delta = choice.delta
+        if not self._begun:
+            self._knows_reasons = b'"finish_reason"' in data
         self._begun.add(choice.index)
-        return ModelResponse(
+        chunk = ModelResponse(
             id=self._id,
             created=self._created,
             model=self._model,
             choices=(Choice(choice.index, Message(delta.role, delta.content or None)),),
-            system_fingerprint=said.system_fingerprint or None,
-            service_tier=said.service_tier or None,
-            native=Native("openai_chat", raw, sequence, data),
+            system_fingerprint=event.system_fingerprint or None,
+            service_tier=event.service_tier or None,
         )
+        return Received(chunk, Native("openai_chat", raw, sequence, data, is_plain=True))
 
-    def chunk(self, event: dict[str, Any], native: Native | None = None) -> ModelResponse:
+    def mend(self, event: dict[str, Any]) -> bool:
+        mended = False
+        for choice in event.get("choices") or ():
+            if isinstance(choice, dict):
+                called = self._calls.get(choice.get("index") or 0) is not None
+                mended = mend_choice(choice, choice.get("delta"), called) or mended
+        return mended
+
+    def chunk(self, event: dict[str, Any]) -> ModelResponse:
         get = event.get
         self._id = str(get("id") or self._id)
-        self._created = int(get("created") or self._created)
+        self._created = _time(get("created")) or self._created
         self._model = get("model") or self._model
         choices: list[dict[str, Any]] = get("choices") or []
-        usage = _usage(event) if "x_groq" in event or get("usage") else None
-        if usage is not None and not choices:
-            self._is_counted = True
+        is_plain = event.keys() <= _RESPONSE
+        usage = None
+        if get("usage") or not is_plain or (choices and "usage" in choices[-1]):
+            usage = self._counted(event, beside_choices=bool(choices))
         return ModelResponse(
             id=self._id,
-            created=int(self._created),
+            created=self._created,
             model=self._model,
             choices=(self._choice(choices[0]),) if len(choices) == 1 else tuple(map(self._choice, choices)),
             usage=usage,
             system_fingerprint=get("system_fingerprint") or None,
             service_tier=get("service_tier") or None,
-            extra={} if event.keys() <= _RESPONSE else rest(event, _RESPONSE),
-            native=native,
+            extra={} if is_plain else rest(event, _RESPONSE),
         )
 
-    def bare(self, native: Native) -> ModelResponse:
-        return ModelResponse(id=self._id, created=self._created, model=self._model, native=native)
+    def _counted(self, event: dict[str, Any], beside_choices: bool) -> Usage | None:
+        """All that is counted so far, where the event counts anything."""
+        usage = usage_of(event)
+        if usage is None:
+            return None
+        self._is_counted = self._is_counted or not beside_choices
+        self._usage = later(self._usage, usage)
+        return self._usage
+
+    def bare(self) -> ModelResponse:
+        return ModelResponse(id=self._id, created=self._created, model=self._model)
 
     def done(self) -> None:
+        # Snowflake has no reasons to finish: its streams are whole where they count what they were at their end.
+        if self._knows_reasons or not self._is_counted or not self._begun or self._calls:
+            refuse_open(self._begun, self._finished)
         self.ended = True
 
     def may_end(self) -> bool:
         """Writer sends no `[DONE]`: its streams, known by the message that each chunk repeats beside its delta, end
         with a usage of their own. Of anybody else, a stream without `[DONE]` was cut off."""
-        return self._repeats_message and self._is_counted and self._finished >= self._begun
+        return self._repeats_message and self._is_counted and self._begun <= self._finished.keys()
 
-    def _choice(self, said: dict[str, Any]) -> Choice:
-        index = said.get("index") or 0
-        reason = _reason(said)
+    def _choice(self, fields: dict[str, Any]) -> Choice:
+        index = fields.get("index") or 0
+        reason = reason_in(fields.get("finish_reason"))
+        self._knows_reasons = self._knows_reasons or "finish_reason" in fields
         self._begun.add(index)
         if reason is not None:
-            self._finished.add(index)
-        delta = said.get("delta")
-        if "message" in said:
+            reason = self._finished[index] = graver(self._finished.get(index), reason)
+        delta = fields.get("delta")
+        if "message" in fields:
             self._repeats_message = delta is not None
-            delta = said["message"] if delta is None else delta
+            delta = fields["message"] if delta is None else delta
+        message = self._delta(index, delta) if delta else _NOTHING
+        if reason is not None and index in self._calls and (waiting := self._calls[index].rest()):
+            message = replace(message, tool_calls=(*message.tool_calls, *waiting))
         return Choice(
             index=index,
-            delta=self._delta(index, delta) if delta else _NOTHING,
+            delta=message,
             finish_reason=reason,
-            logprobs=said.get("logprobs"),
+            stop_sequence=None if reason is None else _stop_sequence(fields),
+            logprobs=fields.get("logprobs"),
         )
 
     def _delta(self, choice: int, delta: dict[str, Any]) -> Message:
@@ -119,129 +194,107 @@ class ResponseDecoder:
             return Message(content=content) if content else _NOTHING
         calls: tuple[ToolCall, ...] = ()
         if delta.get("tool_calls") or delta.get("function_call"):
-            indexes = self._calls.get(choice)
-            if indexes is None:
-                indexes = self._calls[choice] = _CallIndexes()
-            calls = tuple(map(indexes.call, _calls(delta)))
+            joiner = self._calls.get(choice)
+            if joiner is None:
+                joiner = self._calls[choice] = CallJoiner(self._tool_names)
+            calls = joiner.pieces([(_index(call), _call(call, 0)) for call in _calls(delta)])
         return _message(delta, content, calls)
 
 
-class _CallIndexes:
-    """Gives each call of a choice an index of its own, the provider's where it has one."""
-
-    def __init__(self) -> None:
-        self._ids: dict[int, str | None] = {}
-        self._moved: dict[int, int] = {}
-        self._last = 0
-
-    def call(self, said: dict[str, Any]) -> ToolCall:
-        id = said.get("id") or None
-        call = _call(said, self._index(said.get("index"), id, said))
-        self._last = call.index
-        return call
-
-    def _index(self, index: int | None, id: str | None, said: dict[str, Any]) -> int:
-        if index is None:
-            index = self._unnumbered(id)
-        at = self._moved.get(index, index)
-        known = self._ids.get(at)
-        if known is None:
-            self._ids[at] = id
-        elif id is not None and id != known and _is_named(said):
-            # A known index with another id is another call: some providers number all of theirs 0.
-            at = self._moved[index] = max(self._ids) + 1
-            self._ids[at] = id
-        return at
-
-    def _unnumbered(self, id: str | None) -> int:
-        if id is None and self._ids:
-            return self._last
-        return next((index for index, known in self._ids.items() if known == id), len(self._ids))
-
-
-def decode_response(body: dict[str, Any], native: Native | None = None) -> ModelResponse:
+def decode_response(body: dict[str, Any]) -> ModelResponse:
     choices = body["choices"]
     if not choices:
         raise ValueError("no choices")
-    return ModelResponse(
+    response = ModelResponse(
         id=str(body.get("id") or ""),
-        created=int(body.get("created") or 0),
+        created=_time(body.get("created")),
         model=body.get("model") or "",
         choices=tuple(map(_whole_choice, choices)),
-        usage=_usage(body),
+        usage=usage_of(body),
         system_fingerprint=body.get("system_fingerprint") or None,
         service_tier=body.get("service_tier") or None,
         extra=rest(body, _RESPONSE),
-        native=native,
     )
+    return refuse_unfinished(response)
 
 
-def _whole_choice(said: dict[str, Any]) -> Choice:
-    message = said["message"]
+def _whole_choice(fields: dict[str, Any]) -> Choice:
+    message = fields["message"]
     calls = tuple(_call(call, at) for at, call in enumerate(_calls(message)))
     return Choice(
-        index=said.get("index") or 0,
+        index=fields.get("index") or 0,
         message=_message(message, message.get("content"), calls, with_extra=True),
-        finish_reason=_reason(said),
-        logprobs=said.get("logprobs"),
+        finish_reason=reason_in(fields.get("finish_reason")),
+        stop_sequence=_stop_sequence(fields),
+        logprobs=fields.get("logprobs"),
     )
 
 
-def _reason(choice: dict[str, Any]) -> str | None:
-    """Raises ProviderFailed for OpenRouter's `error`: what was said so far is no answer."""
-    reason: str | None = choice.get("finish_reason") or None
-    if reason == "error":
-        raise ProviderFailed({"message": "The provider failed amid its answer."})
-    return reason
+def _time(created: Any) -> int:
+    """Unix seconds; 0 for a time in another form, of which nobody has any use."""
+    try:
+        return int(created or 0)
+    except (TypeError, ValueError, OverflowError):
+        return 0
 
 
-def _message(said: dict[str, Any], content: Any, calls: tuple[ToolCall, ...], with_extra: bool = False) -> Message:
-    reasoning = reasoning_of(said)
+def _stop_sequence(choice: dict[str, Any]) -> str | None:
+    """The stop sequence that ended the text, as vLLM (`stop_reason`) and SGLang (`matched_stop`) say it beside the
+    finish reason. A number there is that of a token; a word for a reason is one of a provider's own."""
+    if choice.get("finish_reason") != "stop":
+        return None
+    given = choice.get("stop_reason") or choice.get("matched_stop")
+    return given if isinstance(given, str) and given not in _REASONS else None
+
+
+def _message(fields: dict[str, Any], content: Any, calls: tuple[ToolCall, ...], with_extra: bool = False) -> Message:
+    reasoning = reasoning_of(fields)
     if content and not isinstance(content, str):
         content, thought = content_parts(content)
         reasoning = reasoning or thought
-    refusal = said.get("refusal") or None
-    is_plain = said.keys() <= _MESSAGE or (not with_extra and bool(content or calls or reasoning or refusal))
-    annotations = said.get("annotations")
+    refusal = fields.get("refusal") or None
+    is_plain = fields.keys() <= _MESSAGE or (not with_extra and bool(content or calls or reasoning or refusal))
+    annotations = fields.get("annotations")
     return Message(
-        role=said.get("role") or None,
+        role=fields.get("role") or None,
         content=content or None,
         refusal=refusal,
         reasoning_content=reasoning,
-        thinking_blocks=thinking_blocks(said),
+        thinking_blocks=thinking_blocks(fields),
         tool_calls=calls,
         annotations=tuple(annotations) if annotations else (),
-        extra={} if is_plain else rest(said, _MESSAGE),
+        extra={} if is_plain else rest(fields, _MESSAGE),
     )
 
 
-def _calls(said: dict[str, Any]) -> list[dict[str, Any]]:
-    calls = list(said.get("tool_calls") or ())
-    if legacy := said.get("function_call"):
+def _calls(fields: dict[str, Any]) -> list[dict[str, Any]]:
+    calls = list(fields.get("tool_calls") or ())
+    if legacy := fields.get("function_call"):
         calls.append({"index": 0, "function": legacy})
     return calls
 
 
-def _is_named(said: dict[str, Any]) -> bool:
-    return bool((said.get("function") or said.get("custom") or {}).get("name"))
+def _index(call: dict[str, Any]) -> int | None:
+    index = call.get("index")
+    if isinstance(index, str) and index.isdecimal():
+        return int(index)
+    return index if isinstance(index, int) else None
 
 
-def _call(said: dict[str, Any], index: int) -> ToolCall:
-    if custom := said.get("custom"):
+def _id(call: dict[str, Any]) -> str | None:
+    id = call.get("id")
+    return str(id) if id or id == 0 else None
+
+
+def _call(fields: dict[str, Any], index: int) -> ToolCall:
+    signature = signature_of(fields)
+    if custom := fields.get("custom"):
         written = Function(custom.get("name") or None, custom.get("input") or "")
-        return ToolCall(index, said.get("id") or None, "custom", written)
-    function = said.get("function") or {}
+        return ToolCall(index, _id(fields), "custom", written, signature)
+    function = fields.get("function") or {}
     arguments = function.get("arguments") or ""
     if not isinstance(arguments, str):
         arguments = msgspec.json.encode(arguments).decode()
-    kind = "custom" if said.get("type") == "custom" else "function"
-    return ToolCall(index, said.get("id") or None, kind, Function(function.get("name") or None, arguments))
-
-
-def _usage(event: dict[str, Any]) -> Usage | None:
-    said = event.get("usage")
-    if not said:
-        # Groq's own place for it.
-        groq = event.get("x_groq")
-        said = groq.get("usage") if groq else None
-    return decode_usage(said) if said else None
+    kind = "custom" if fields.get("type") == "custom" else "function"
+    written = Function(function.get("name") or None, arguments)
+    return ToolCall(index, _id(fields), kind, written, signature)

@@ -8,15 +8,15 @@ add up two deltas.
 from collections.abc import Mapping
 from typing import Any
 
-from app.dialects.ids import completion_id
-from app.dialects.stop_reasons import to_openai
+from app.dialects.openai_chat.legacy_functions import as_function_call, asks_for_functions, function_reason
 from app.dialects.thinking import whole_thinking
 from app.dialects.tool_calls import whole_calls
+from app.dialects.translation.call_signatures import as_extra_content
+from app.dialects.translation.ids import with_prefix
+from app.dialects.translation.stop_reasons import finish_reason
 from app.messages import Choice, Message, ModelResponse, Request, ThinkingBlock, ToolCall, Usage
 
-_RESPONSE = frozenset(
-    ["id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier", "openai_responses"]
-)
+_RESPONSE = frozenset(["id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier"])
 _MESSAGE = frozenset(
     ["role", "content", "refusal", "tool_calls", "annotations", "reasoning_content", "thinking_blocks"]
 )
@@ -24,11 +24,11 @@ _MESSAGE = frozenset(
 
 def encode_response(response: ModelResponse, request: Request) -> dict[str, Any]:
     body: dict[str, Any] = {
-        "id": completion_id(response.id),
+        "id": with_prefix(response.id, "chatcmpl-"),
         "object": "chat.completion",
         "created": response.created,
         "model": response.model or request.model,
-        "choices": [encode_choice(choice) for choice in response.choices],
+        "choices": [_choice(choice, request) for choice in response.choices],
         **response_extra(response),
     }
     if response.usage is not None:
@@ -40,17 +40,25 @@ def encode_response(response: ModelResponse, request: Request) -> dict[str, Any]
     return body
 
 
+def _choice(choice: Choice, request: Request) -> dict[str, Any]:
+    encoded = encode_choice(choice)
+    if not asks_for_functions(request):
+        return encoded
+    reason = function_reason(encoded["finish_reason"])
+    return {**encoded, "message": as_function_call(encoded["message"]), "finish_reason": reason}
+
+
 def encode_choice(choice: Choice) -> dict[str, Any]:
-    said = choice.message or choice.delta or Message()
-    calls = whole_calls(said.tool_calls, "call")
-    message: dict[str, Any] = {"role": "assistant", "content": said.content, "refusal": said.refusal}
-    message |= message_extra(said)
+    source = choice.message or choice.delta or Message()
+    calls = whole_calls(source.tool_calls, "call")
+    message: dict[str, Any] = {"role": "assistant", "content": source.content, "refusal": source.refusal}
+    message |= message_extra(source)
     if calls:
         message["tool_calls"] = [encode_call(call) for call in calls]
-    if said.annotations:
-        message["annotations"] = list(said.annotations)
-    thinking = whole_thinking(said)
-    if text := said.reasoning_content or "".join(block.thinking for block in thinking):
+    if source.annotations:
+        message["annotations"] = list(source.annotations)
+    thinking = whole_thinking(source)
+    if text := source.reasoning_content or "".join(block.thinking for block in thinking):
         message["reasoning_content"] = text
     blocks = [block for block in thinking if block.signature is not None or block.data is not None]
     if blocks:
@@ -59,15 +67,17 @@ def encode_choice(choice: Choice) -> dict[str, Any]:
         "index": choice.index,
         "message": message,
         "logprobs": choice.logprobs,
-        "finish_reason": to_openai(choice.finish_reason, bool(calls)),
+        "finish_reason": finish_reason(choice.finish_reason, bool(calls)),
     }
 
 
 def encode_call(call: ToolCall) -> dict[str, Any]:
     name, arguments = call.function.name, call.function.arguments
+    signature = call.thought_signature
+    beside = {} if signature is None else {"extra_content": as_extra_content(signature)}
     if call.type == "custom":
-        return {"id": call.id, "type": "custom", "custom": {"name": name, "input": arguments}}
-    return {"id": call.id, "type": "function", "function": {"name": name, "arguments": arguments}}
+        return {"id": call.id, "type": "custom", "custom": {"name": name, "input": arguments}, **beside}
+    return {"id": call.id, "type": "function", "function": {"name": name, "arguments": arguments}, **beside}
 
 
 def encode_thinking(block: ThinkingBlock, index: int) -> dict[str, Any]:
@@ -102,5 +112,5 @@ def response_extra(response: ModelResponse) -> dict[str, Any]:
     return {name: value for name, value in response.extra.items() if name not in _RESPONSE}
 
 
-def message_extra(said: Message) -> dict[str, Any]:
-    return {name: value for name, value in said.extra.items() if name not in _MESSAGE}
+def message_extra(source: Message) -> dict[str, Any]:
+    return {name: value for name, value in source.extra.items() if name not in _MESSAGE}

@@ -3,26 +3,34 @@
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
+from app.dialects.token_counts import COUNT_NAMES, decode_counts
 from app.dialects.validation import rest
 from app.messages import Usage
 
 _KNOWN = frozenset(["prompt_tokens", "completion_tokens", "total_tokens"])
 
 
-def decode_usage(said: Mapping[str, Any]) -> Usage:
-    prompt = said.get("prompt_tokens_details") or {}
-    completion = said.get("completion_tokens_details") or {}
-    return Usage(
-        prompt_tokens=_count(said.get("prompt_tokens")),
-        completion_tokens=_count(said.get("completion_tokens")),
-        cache_read_input_tokens=_count(
-            prompt.get("cached_tokens") or said.get("prompt_cache_hit_tokens") or said.get("cached_tokens")
-        ),
-        cache_creation_input_tokens=_count(prompt.get("cache_write_tokens") or prompt.get("cache_creation_tokens")),
-        reasoning_tokens=_count(completion.get("reasoning_tokens") or said.get("reasoning_tokens")),
-        extra=rest(said, _KNOWN),
-    )
+def decode_usage(counts: Mapping[str, Any]) -> Usage:
+    return replace(decode_counts(counts), extra=rest(counts, _KNOWN))
 
 
-def _count(value: Any) -> int:
-    return int(value or 0)
+def usage_of(body: Mapping[str, Any]) -> Usage | None:
+    """The usage of a chunk or a whole completion, wherever it stands; None if it has none.
+
+    Beside the choices (OpenAI and most), in Groq's `x_groq`, in a choice (Moonshot, while it streams), or as fields of
+    the body itself (Ollama's counts).
+    """
+    if (counts := body.get("usage")) and isinstance(counts, dict):
+        return decode_usage(counts)
+    groq = body.get("x_groq")
+    if isinstance(groq, dict) and isinstance(counts := groq.get("usage"), dict):
+        return decode_usage(counts) if counts else None
+    for choice in body.get("choices") or ():
+        if isinstance(choice, dict) and isinstance(counts := choice.get("usage"), dict) and counts:
+            return decode_usage(counts)
+    if not COUNT_NAMES.isdisjoint(body):
+        return decode_counts(body)
+    native = body.get("usageMetadata") or body.get("usage_metadata")
+    return decode_usage(native) if isinstance(native, dict) else None

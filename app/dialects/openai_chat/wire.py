@@ -8,12 +8,26 @@ from typing import Annotated, Any, Literal, Required, TypedDict
 
 from msgspec import Meta
 
+from app.messages import Dialect
+
+NAME: Dialect = "openai_chat"
+PROVIDER = "openai"
+FORWARDED_HEADERS = frozenset({"openai-beta", "openai-organization", "openai-project", "x-client-request-id"})
+"""Headers of a client that go with its request to a provider of OpenAI's APIs."""
+
+SHARED = frozenset(
+    {"metadata", "moderation", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"}
+    | {"safety_identifier", "service_tier", "store", "top_logprobs", "logprobs", "verbosity"}
+)
+"""Fields that the Responses API has, too; the last two stand elsewhere there."""
+
 Name = Annotated[str, Meta(min_length=1)]
 Count = Annotated[int, Meta(ge=1)]
 
 
 class ImageURL(TypedDict, total=False):
     url: Required[str]
+    detail: str | None
 
 
 class File(TypedDict, total=False):
@@ -23,7 +37,7 @@ class File(TypedDict, total=False):
 
 
 class ContentPart(TypedDict, total=False):
-    """Of any kind: a known one is one of the following, whose fields the others may use in their own ways."""
+    """A part of any type: a known one is one of the following, whose fields others may use in their own ways."""
 
     type: Required[str]
 
@@ -37,7 +51,9 @@ class RefusalPart(TypedDict, total=False):
 
 
 class ImagePart(TypedDict, total=False):
-    image_url: Required[ImageURL]
+    """Mistral's API and its SDKs have the URL alone in place of the object."""
+
+    image_url: Required[ImageURL | str]
 
 
 class FilePart(TypedDict, total=False):
@@ -46,7 +62,7 @@ class FilePart(TypedDict, total=False):
 
 class CalledFunction(TypedDict, total=False):
     name: Required[str]
-    arguments: Required[str]
+    arguments: str | dict[str, Any] | None
 
 
 class CalledCustom(TypedDict, total=False):

@@ -7,13 +7,26 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Required, TypedDict
 
 from msgspec import Meta
+from msgspec.structs import replace
 
-from app.dialects.headers import OPENAI, kept
-from app.dialects.inputs import decode_inputs, encode_inputs
+from app.dialects.headers import kept
+from app.dialects.inputs import decode_inputs, encode_inputs, unreadable
+from app.dialects.openai_chat.wire import FORWARDED_HEADERS
+from app.dialects.openai_chat.wire import NAME as CHAT
+from app.dialects.translation.losses import Disposition, no_counterpart, refuse_losses
 from app.dialects.validation import check, rest, without
-from app.messages import InputMessage, Request, TextPart
+from app.messages import Dialect, InputMessage, Operation, Request, TextPart
 
+NAME: Dialect = "openai_completions"
+OPERATION: Operation = "text_completion"
 _SUFFIX = {"field": "suffix"}
+_TO_CHAT: Mapping[str, Disposition] = {
+    "best_of": "refused",
+    "echo": "refused",
+    "logprobs": "refused",
+    "suffix": "refused",
+}
+"""Fields that no model takes which only chats."""
 
 
 class StreamOptions(TypedDict, total=False):
@@ -21,7 +34,7 @@ class StreamOptions(TypedDict, total=False):
 
 
 class Body(TypedDict, total=False):
-    """As far as the gateway looks into it. `prompt` is checked by `decode_inputs`."""
+    """The fields that the gateway looks into. `prompt` is checked by `decode_inputs`."""
 
     model: Required[Annotated[str, Meta(min_length=1)]]
     prompt: Any
@@ -40,23 +53,24 @@ _DECODED = frozenset(Body.__annotations__) - {"stream_options"}
 
 
 def decode_request(body: dict[str, Any], headers: Mapping[str, str]) -> Request:
-    """`body` comes from `parse_body`; what is not a legal request raises `InvalidRequest` with the field's path."""
-    said = check(body, Body)
-    stop = said.get("stop")
+    """Decode a body that `parse_body` gave. Raises InvalidRequest with the path of the field at fault."""
+    fields = check(body, Body)
+    stop = fields.get("stop")
     return Request(
-        dialect="openai_completions",
-        model=said["model"],
-        messages=_messages(said),
-        stream=bool(said.get("stream")),
-        include_usage=bool((said.get("stream_options") or {}).get("include_usage")),
-        n=said.get("n"),
-        max_tokens=said.get("max_tokens"),
-        temperature=said.get("temperature"),
-        top_p=said.get("top_p"),
+        dialect=NAME,
+        operation=OPERATION,
+        model=fields["model"],
+        messages=_messages(fields),
+        stream=bool(fields.get("stream")),
+        include_usage=bool((fields.get("stream_options") or {}).get("include_usage")),
+        n=fields.get("n"),
+        max_tokens=fields.get("max_tokens"),
+        temperature=fields.get("temperature"),
+        top_p=fields.get("top_p"),
         stop=(stop,) if isinstance(stop, str) else tuple(stop or ()),
-        user=said.get("user"),
+        user=fields.get("user"),
         extra=_extra(body),
-        headers=kept(headers, OPENAI),
+        headers=kept(headers, FORWARDED_HEADERS),
     )
 
 
@@ -76,6 +90,16 @@ def encode_request(request: Request) -> dict[str, Any]:
     return body
 
 
+def as_chat(request: Request) -> Request:
+    """The request for a model that only chats. Raises InvalidRequest for what that cannot be asked."""
+    prompts = [message for message in request.messages if not is_suffix(message)]
+    if len(prompts) != 1 or unreadable(request):
+        raise no_counterpart("prompt", "anything but one text")
+    refuse_losses({**request.extra, "suffix": suffix_of(request)}, _TO_CHAT)
+    extra = {name: value for name, value in request.extra.items() if name not in _TO_CHAT}
+    return replace(request, dialect=CHAT, operation="chat", messages=tuple(prompts), extra=extra)
+
+
 def is_suffix(message: InputMessage) -> bool:
     return message.extra == _SUFFIX
 
@@ -85,9 +109,9 @@ def suffix_of(request: Request) -> str:
     return "".join(part.text for part in parts if isinstance(part, TextPart))
 
 
-def _messages(said: Body) -> tuple[InputMessage, ...]:
-    prompt, suffix = said.get("prompt"), said.get("suffix")
-    prompts = () if prompt is None else decode_inputs(prompt, "prompt", "openai_completions")
+def _messages(fields: Body) -> tuple[InputMessage, ...]:
+    prompt, suffix = fields.get("prompt"), fields.get("suffix")
+    prompts = () if prompt is None else decode_inputs(prompt, "prompt", NAME)
     return prompts if not suffix else (*prompts, InputMessage("user", (TextPart(suffix),), _SUFFIX))
 
 

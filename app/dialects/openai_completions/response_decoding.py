@@ -5,9 +5,10 @@ What a choice holds beside its text stands in its message's `extra`, and is left
 
 from typing import Any
 
-from app.dialects.openai_chat.usage_decoding import decode_usage
+from app.dialects.finish_reasons import graver, reason_in, refuse_open, refuse_unfinished
+from app.dialects.openai_chat.usage_decoding import usage_of
 from app.dialects.validation import rest
-from app.messages import Choice, Dialect, Message, ModelResponse, Native, Usage
+from app.messages import Choice, Dialect, Message, ModelResponse, Received
 
 _RESPONSE = frozenset(["id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier"])
 _CHOICE = frozenset(["index", "text", "logprobs", "finish_reason"])
@@ -15,7 +16,7 @@ _NOTHING = Message()
 
 
 class ResponseDecoder:
-    """One stream, chunk by chunk. Only `[DONE]` ends it."""
+    """Decodes one stream, chunk by chunk. Only `[DONE]` ends it."""
 
     dialect: Dialect = "openai_completions"
 
@@ -24,12 +25,18 @@ class ResponseDecoder:
         self._id = ""
         self._created = 0
         self._model = ""
+        self._begun: set[int] = set()
+        self._finished: dict[int, str] = {}
+        """The reason to finish of each choice that has one, the gravest of several."""
 
-    def quick(self, raw: bytes, sequence: int, data: bytes) -> ModelResponse | None:
-        """No event of this dialect is frequent enough."""
+    def quick(self, raw: bytes, sequence: int, data: bytes) -> Received | None:
+        """No event of this dialect is frequent enough for a fast path."""
         return None
 
-    def chunk(self, event: dict[str, Any], native: Native | None = None) -> ModelResponse:
+    def mend(self, event: dict[str, Any]) -> bool:
+        return False
+
+    def chunk(self, event: dict[str, Any]) -> ModelResponse:
         self._id = event.get("id") or self._id
         self._created = int(event.get("created") or self._created)
         self._model = event.get("model") or self._model
@@ -37,57 +44,56 @@ class ResponseDecoder:
             id=self._id,
             created=self._created,
             model=self._model,
-            choices=tuple(map(_delta, event.get("choices") or ())),
-            usage=_usage(event),
+            choices=tuple(map(self._delta, event.get("choices") or ())),
+            usage=usage_of(event),
             system_fingerprint=event.get("system_fingerprint"),
-            native=native,
         )
 
-    def bare(self, native: Native) -> ModelResponse:
-        return ModelResponse(id=self._id, created=self._created, model=self._model, native=native)
+    def bare(self) -> ModelResponse:
+        return ModelResponse(id=self._id, created=self._created, model=self._model)
 
     def done(self) -> None:
+        refuse_open(self._begun, self._finished)
         self.ended = True
 
     def may_end(self) -> bool:
         return False
 
+    def _delta(self, fields: dict[str, Any]) -> Choice:
+        text, index = fields.get("text"), fields.get("index") or 0
+        reason = reason_in(fields.get("finish_reason"))
+        self._begun.add(index)
+        if reason is not None:
+            reason = self._finished[index] = graver(self._finished.get(index), reason)
+        return Choice(
+            index=index,
+            delta=Message(content=text) if text else _NOTHING,
+            finish_reason=reason,
+            logprobs=fields.get("logprobs"),
+        )
 
-def decode_response(body: dict[str, Any], native: Native | None = None) -> ModelResponse:
+
+def decode_response(body: dict[str, Any]) -> ModelResponse:
     if not body["choices"]:
         raise ValueError("no choices")
-    return ModelResponse(
+    response = ModelResponse(
         id=body.get("id") or "",
         created=int(body.get("created") or 0),
         model=body.get("model") or "",
         choices=tuple(map(_whole, body["choices"])),
-        usage=_usage(body),
+        usage=usage_of(body),
         system_fingerprint=body.get("system_fingerprint"),
         service_tier=body.get("service_tier"),
         extra=rest(body, _RESPONSE),
-        native=native,
     )
+    return refuse_unfinished(response)
 
 
-def _delta(said: dict[str, Any]) -> Choice:
-    text = said.get("text")
+def _whole(fields: dict[str, Any]) -> Choice:
+    extra = rest(fields, _CHOICE)
     return Choice(
-        index=said.get("index") or 0,
-        delta=Message(content=text) if text else _NOTHING,
-        finish_reason=said.get("finish_reason") or None,
-        logprobs=said.get("logprobs"),
+        index=fields.get("index") or 0,
+        message=Message(role="assistant", content=fields["text"], extra=extra),
+        finish_reason=reason_in(fields.get("finish_reason")),
+        logprobs=fields.get("logprobs"),
     )
-
-
-def _whole(said: dict[str, Any]) -> Choice:
-    extra = rest(said, _CHOICE)
-    return Choice(
-        index=said.get("index") or 0,
-        message=Message(role="assistant", content=said["text"], extra=extra),
-        finish_reason=said.get("finish_reason") or None,
-        logprobs=said.get("logprobs"),
-    )
-
-
-def _usage(said: dict[str, Any]) -> Usage | None:
-    return decode_usage(said["usage"]) if said.get("usage") else None

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from app.dialects.ids import text_completion_id
 from app.dialects.openai_chat.response_encoding import encode_usage, response_extra
-from app.dialects.stop_reasons import to_openai
+from app.dialects.translation.ids import with_prefix
+from app.dialects.translation.stop_reasons import finish_reason
 from app.messages import Choice, Message, ModelResponse, Request
 
 _CHOICE = frozenset(["index", "text", "logprobs", "finish_reason"])
@@ -13,11 +13,11 @@ _NOTHING = Message()
 
 def encode_response(response: ModelResponse, request: Request) -> dict[str, Any]:
     body: dict[str, Any] = {
-        "id": text_completion_id(response.id),
+        "id": with_prefix(response.id, "cmpl-"),
         "object": "text_completion",
         "created": response.created,
         "model": response.model or request.model,
-        "choices": [_choice(choice) for choice in response.choices],
+        "choices": [encode_choice(choice) for choice in response.choices],
         **response_extra(response),
     }
     if response.usage is not None:
@@ -28,17 +28,17 @@ def encode_response(response: ModelResponse, request: Request) -> dict[str, Any]
 
 
 def text_of(choice: Choice) -> str:
-    """A refusal is a text like any other here."""
-    said = choice.message or choice.delta or _NOTHING
-    return (said.content or "") + (said.refusal or "")
+    """Return the choice's text, refusals included: this API has no field for them."""
+    message = choice.message or choice.delta or _NOTHING
+    return (message.content or "") + (message.refusal or "")
 
 
-def reason(said: str | None) -> str:
-    """No client of texts knows of calls."""
-    return to_openai(said, called_tools=False)
+def reason(given: str | None) -> str:
+    """The reason to finish for a client of legacy completions, which knows of no tool calls."""
+    return finish_reason(given, called_tools=False)
 
 
-def _choice(choice: Choice) -> dict[str, Any]:
+def encode_choice(choice: Choice) -> dict[str, Any]:
     extra = (choice.message or _NOTHING).extra
     return {
         "text": text_of(choice),

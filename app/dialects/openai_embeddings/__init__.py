@@ -1,4 +1,4 @@
-"""OpenAI's embeddings: texts in, vectors out. A `RequestDialect`: nothing of it is streamed.
+"""OpenAI's embeddings: texts in, vectors out. Nothing of it is streamed.
 
 An input is a user's message of its own. The vectors, numbers or base64, stand in the response's `extra` under `data`,
 as they came; a response has no choices, as nothing in it is said by a model.
@@ -11,20 +11,23 @@ from typing import Annotated, Any, Required, TypedDict
 
 from msgspec import Meta
 
-from app.dialects.headers import OPENAI, kept
+from app.dialects.dialect import RequestDialect
+from app.dialects.headers import kept
 from app.dialects.inputs import decode_inputs, encode_inputs
 from app.dialects.openai_chat.errors import render_error
-from app.dialects.openai_chat.usage_decoding import decode_usage
+from app.dialects.openai_chat.usage_decoding import usage_of
+from app.dialects.openai_chat.wire import FORWARDED_HEADERS
 from app.dialects.validation import check, missing_field, rest
-from app.messages import Dialect, ModelResponse, Native, Request
+from app.messages import Dialect, ModelResponse, Operation, Request
 
-__all__ = ["decode_request", "decode_response", "encode_request", "encode_response", "name", "render_error"]
+__all__ = ["DIALECT", "decode_request", "decode_response", "encode_request", "encode_response"]
 
-name: Dialect = "openai_embeddings"
+NAME: Dialect = "openai_embeddings"
+OPERATION: Operation = "embeddings"
 
 
 class Body(TypedDict, total=False):
-    """As far as the gateway looks into it. `input` is checked by `decode_inputs`."""
+    """The fields that the gateway looks into. `input` is checked by `decode_inputs`."""
 
     model: Required[Annotated[str, Meta(min_length=1)]]
     input: Any
@@ -37,17 +40,18 @@ _DECODED = frozenset(["model", "input", "user"])
 
 
 def decode_request(body: dict[str, Any], headers: Mapping[str, str]) -> Request:
-    """`body` comes from `parse_body`; what is not a legal request raises `InvalidRequest` with the field's path."""
-    said = check(body, Body)
-    if said.get("input") is None:
+    """Decode a body that `parse_body` gave. Raises InvalidRequest with the path of the field at fault."""
+    fields = check(body, Body)
+    if fields.get("input") is None:
         raise missing_field("input")
     return Request(
-        dialect=name,
-        model=said["model"],
-        messages=decode_inputs(said["input"], "input", name),
-        user=said.get("user"),
+        dialect=NAME,
+        operation=OPERATION,
+        model=fields["model"],
+        messages=decode_inputs(fields["input"], "input", NAME),
+        user=fields.get("user"),
         extra=rest(body, _DECODED),
-        headers=kept(headers, OPENAI),
+        headers=kept(headers, FORWARDED_HEADERS),
     )
 
 
@@ -57,13 +61,11 @@ def encode_request(request: Request) -> dict[str, Any]:
     return {"model": request.model, "input": encode_inputs(request.messages), **request.extra, **user}
 
 
-def decode_response(body: dict[str, Any], native: Native | None = None) -> ModelResponse:
-    usage = body.get("usage")
+def decode_response(body: dict[str, Any]) -> ModelResponse:
     return ModelResponse(
         model=body.get("model") or "",
-        usage=decode_usage(usage) if usage else None,
+        usage=usage_of(body),
         extra={"data": body["data"]},
-        native=native,
     )
 
 
@@ -80,8 +82,20 @@ def encode_response(response: ModelResponse, request: Request) -> dict[str, Any]
 
 
 def _in_format(one: dict[str, Any], wanted: object) -> dict[str, Any]:
-    """Numbers as base64 where the client wants that and the provider does not know it."""
+    """Encode numbers as base64 where the client wants that and the provider does not know it."""
     vector = one["embedding"]
     if wanted != "base64" or not isinstance(vector, list):
         return one
     return {**one, "embedding": base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()}
+
+
+class OpenAIEmbeddings(RequestDialect):
+    name = NAME
+    operation = OPERATION
+    provider = "openai"
+    decode_request = staticmethod(decode_request)
+    encode_response = staticmethod(encode_response)
+    render_error = staticmethod(render_error)
+
+
+DIALECT = OpenAIEmbeddings()

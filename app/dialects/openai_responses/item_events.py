@@ -1,6 +1,6 @@
-"""What a provider's events about items say, one by one: pieces of a message, and which block is complete. Pure.
+"""Decodes a provider's item events, one by one, to pieces of a message and the block that is complete. Pure.
 
-What a policy reads comes from the deltas; a provider that sends none has said it all in its `done` events. Items of the
+What a policy reads comes from the deltas; for a provider that sends none, from its `done` events. Items of the
 provider's own tools never look like calls for the client: they stand in the message's `extra`, under `server_tools`,
 when they are done.
 """
@@ -9,9 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from app.dialects.openai_responses.items import ARGUMENTS, SAID, call_of, chat_annotation, is_for_client, whole_message
-from app.dialects.openai_responses.reasoning import THOUGHT_BREAK
-from app.messages import Ended, Function, Message, ToolCall
+from app.dialects.openai_responses.items import (
+    ARGUMENTS,
+    IN_COMMON_FORM,
+    THOUGHT_BREAK,
+    call_of,
+    chat_annotation,
+    is_for_client,
+    whole_message,
+)
+from app.messages import BlockEnd, Function, Message, ToolCall
 
 Event = dict[str, Any]
 _NOTHING = Message()
@@ -19,38 +26,38 @@ _NOTHING = Message()
 
 @dataclass(slots=True)
 class Open:
-    """An item that has begun. `call`: the number of the client's call that it is."""
+    """An item that has begun. `call` is the index of the client's tool call that it is, if any."""
 
     kind: str
     call: int | None = None
-    said: bool = False
-    """Some of its text, or of its arguments, has come."""
-    part_said: bool = False
-    """Likewise of the part at hand."""
+    streamed: bool = False
+    """Some of the item's text or arguments has come."""
+    part_streamed: bool = False
+    """Some of the text of its current part has come."""
 
     def more(self, arguments: str) -> ToolCall:
-        """A piece of the call."""
+        """Return a piece of the call that adds these arguments."""
         kind = "custom" if self.kind == "custom_tool_call" else "function"
         return ToolCall(self.call or 0, None, kind, Function(None, arguments))
 
     @property
-    def ends(self) -> Ended | None:
+    def ends(self) -> BlockEnd | None:
         return self.call if self.call is not None else _ENDS.get(self.kind)
 
 
-_ENDS: dict[str, Ended] = {"message": "content", "reasoning": "thinking"}
+_ENDS: dict[str, BlockEnd] = {"message": "content", "reasoning": "thinking"}
 
 
 class ItemEvents:
-    """Of one stream, which may have several items open at once."""
+    """Decodes the events of one stream, in which several items may be open at once."""
 
     def __init__(self) -> None:
         self.tools: list[Any] = []
-        """Those that were offered, as the provider repeats them."""
+        """The tools of the request, as the provider repeats them."""
         self.open: dict[Any, Open] = {}
         self.calls = 0
         self.chars = 0
-        """Of text, so far."""
+        """Characters of text so far."""
         self.has_thought = False
         self._server_tools = 0
         self._part_start = 0
@@ -73,7 +80,7 @@ class ItemEvents:
         return None
 
     def _item(self, event: Event, kind: str) -> Open:
-        """One whose beginning was not told begins here."""
+        """The item of an event; a new one if the event of its beginning is missing."""
         at = event.get("output_index")
         item = self.open.get(at)
         if item is None:
@@ -81,18 +88,18 @@ class ItemEvents:
         return item
 
     def _added(self, event: Event) -> Message | None:
-        said = event["item"]
-        item = self.open[event.get("output_index")] = Open(said["type"])
-        if not is_for_client(said, self.tools):
+        native_item = event["item"]
+        item = self.open[event.get("output_index")] = Open(native_item["type"])
+        if not is_for_client(native_item, self.tools):
             return None
-        call = call_of(said, self.calls)
-        item.call, item.said = call.index, bool(call.function.arguments)
+        call = call_of(native_item, self.calls)
+        item.call, item.streamed = call.index, bool(call.function.arguments)
         self.calls += 1
         return Message(tool_calls=(call,))
 
     def _part_added(self, event: Event) -> Message | None:
         is_thought = event["part"].get("type") in ("summary_text", "reasoning_text")
-        self._item(event, "reasoning" if is_thought else "message").part_said = False
+        self._item(event, "reasoning" if is_thought else "message").part_streamed = False
         if not is_thought:
             self._part_start = self.chars
             return None
@@ -102,67 +109,67 @@ class ItemEvents:
         item = self._item(event, "function_call")
         if item.call is None or not text:
             return None
-        item.said = True
+        item.streamed = True
         return Message(tool_calls=(item.more(text),))
 
     def text(self, event: Event, text: str) -> Message | None:
         item = self._item(event, "message")
-        item.said = item.part_said = True
+        item.streamed = item.part_streamed = True
         self.chars += len(text)
         return Message(content=text) if text else None
 
     def _refusal(self, event: Event, text: str) -> Message | None:
         item = self._item(event, "message")
-        item.said = item.part_said = True
+        item.streamed = item.part_streamed = True
         return Message(refusal=text) if text else None
 
     def _thought(self, event: Event, text: str) -> Message | None:
         item = self._item(event, "reasoning")
-        item.said = item.part_said = True
+        item.streamed = item.part_streamed = True
         self.has_thought = self.has_thought or bool(text)
         return Message(reasoning_content=text) if text else None
 
-    def done(self, kind: str, event: Event) -> tuple[Message | None, Ended | None]:
-        """What has not come in pieces, and what is complete now."""
+    def done(self, kind: str, event: Event) -> tuple[Message | None, BlockEnd | None]:
+        """Decode a `done` event: the text that had not come in pieces, and the block that is complete now."""
         match kind:
             case "response.output_text.done":
-                return self._unless_said(self.text, event, "message", event.get("text")), "content"
+                return self._unless_streamed(self.text, event, "message", event.get("text")), "content"
             case "response.refusal.done":
-                return self._unless_said(self._refusal, event, "message", event.get("refusal")), None
+                return self._unless_streamed(self._refusal, event, "message", event.get("refusal")), None
             case "response.reasoning_summary_text.done" | "response.reasoning_text.done":
-                return self._unless_said(self._thought, event, "reasoning", event.get("text")), "thinking"
+                return self._unless_streamed(self._thought, event, "reasoning", event.get("text")), "thinking"
             case "response.function_call_arguments.done" | "response.custom_tool_call_input.done":
                 item = self._item(event, "function_call")
                 text = event.get(ARGUMENTS.get(item.kind, "")) or ""
-                return None if item.said else self._arguments(event, text), item.call
+                return None if item.streamed else self._arguments(event, text), item.call
             case "response.output_item.done":
                 return self._item_done(event)
         return None, None
 
-    def _unless_said(
-        self, tell: Callable[[Event, str], Message | None], event: Event, kind: str, text: str | None
+    def _unless_streamed(
+        self, handle: Callable[[Event, str], Message | None], event: Event, kind: str, text: str | None
     ) -> Message | None:
-        return None if self._item(event, kind).part_said or not text else tell(event, text)
+        return None if self._item(event, kind).part_streamed or not text else handle(event, text)
 
-    def _item_done(self, event: Event) -> tuple[Message | None, Ended | None]:
-        said, begun = event["item"], None
+    def _item_done(self, event: Event) -> tuple[Message | None, BlockEnd | None]:
+        native_item, begun = event["item"], None
         if event.get("output_index") not in self.open:
             begun = self._added(event)
-        item = self._item(event, said["type"])
-        rest = self._rest(said, item)
+        item = self._item(event, native_item["type"])
+        rest = self._rest(native_item, item)
         return begun or rest, item.ends
 
-    def _rest(self, said: Event, item: Open) -> Message | None:
-        """What of a complete item has not been told."""
+    def _rest(self, native_item: Event, item: Open) -> Message | None:
+        """The rest of a complete item, beyond the pieces that came before."""
         if item.call is not None:
-            text = said.get(ARGUMENTS[item.kind]) or ""
-            return None if item.said or not text else Message(tool_calls=(item.more(text),))
-        if item.kind not in SAID or item.kind in ARGUMENTS:
+            text = native_item.get(ARGUMENTS[item.kind]) or ""
+            return None if item.streamed or not text else Message(tool_calls=(item.more(text),))
+        if item.kind not in IN_COMMON_FORM or item.kind in ARGUMENTS:
             self._server_tools += 1
-            return Message(extra={"server_tools": [{"index": self._server_tools - 1, **said}]})
-        if item.said:
-            said = {"type": item.kind, "encrypted_content": said.get("encrypted_content")}
-        whole = whole_message((said,), ())
+            return Message(extra={"server_tools": [{"index": self._server_tools - 1, **native_item}]})
+        if item.streamed:
+            native_item = {"type": item.kind, "encrypted_content": native_item.get("encrypted_content")}
+        whole = whole_message((native_item,), ())
         self.chars += len(whole.content or "")
         self.has_thought = self.has_thought or bool(whole.reasoning_content)
         return None if whole == _NOTHING else whole

@@ -10,11 +10,12 @@ from typing import Any
 
 import msgspec
 
-from app.dialects.encrypted import is_openais
 from app.dialects.openai_responses.items import ARGUMENTS
+from app.dialects.openai_responses.output_state import INPUTS, TEXTS, Event, Item, Part
 from app.dialects.openai_responses.response_encoding import call_item, message_item, reasoning_item, text_part
-from app.dialects.openai_responses.sent import INPUTS, TEXTS, Event, Item, Part
-from app.dialects.tool_calls import CallPiece, parsed_object
+from app.dialects.openai_responses.wire import NAME
+from app.dialects.tool_calls import NO_ARGUMENTS, CallPiece, are_none, parsed_object
+from app.dialects.translation.encrypted_reasoning import unmarked
 from app.messages import ThinkingBlock
 
 _encode = msgspec.json.Encoder().encode
@@ -23,6 +24,8 @@ _OTHER_TAIL = b',"sequence_number":%d}\n\n'
 
 
 class ItemWriter:
+    """Writes the numbered events of one stream's items; each method returns the bytes to send."""
+
     def __init__(self, transaction_id: str) -> None:
         self.items: list[Item] = []
         self.sequence = 0
@@ -30,10 +33,10 @@ class ItemWriter:
         self.next_index = 0
         self.call_items: dict[int, Item] = {}
         self.names: Mapping[str, Event] = {}
-        """What a call's item says of its name, where it is not the name."""
+        """The fields that name a tool for the client, by the name that the provider knows it by."""
         self._id = transaction_id.removeprefix("txn_")
         self._at_hand: dict[str, Item] = {}
-        """The item that began last, of those that hold text (`message`) and of those that hold thinking."""
+        """The item that began last of each kind that holds text: `message` and `reasoning`."""
         self._part: dict[str, Part] = {}
 
     @property
@@ -42,7 +45,7 @@ class ItemWriter:
         return part is not None and part.takes_text
 
     def event(self, data: Event) -> bytes:
-        """With the number that comes next."""
+        """Encode an event with the next sequence number."""
         numbered = {**data, "sequence_number": self.sequence}
         self.sequence += 1
         return b"event: %b\ndata: %b\n\n" % (str(data["type"]).encode(), _encode(numbered))
@@ -61,7 +64,7 @@ class ItemWriter:
         self._part[part.item.kind] = part
 
     def write_text(self, text: str, kind: str = "output_text", logprobs: list[Any] | None = None) -> bytes:
-        """The hot path of a stream of another dialect."""
+        """Add text to the open part of its kind, or to a new one. The hot path of a stream of another dialect."""
         holder = "message" if kind in ("output_text", "refusal") else "reasoning"
         part, before = self._part.get(holder), b""
         if part is None or not part.takes_text or (part.kind != kind and holder == "message"):
@@ -78,29 +81,30 @@ class ItemWriter:
         return b"".join((before, head, _encode(text), tail))
 
     def write_annotation(self, note: Event) -> bytes:
-        """About the text at hand; one that comes after its text is dropped."""
+        """Add an annotation to the open text. Nothing is sent if its text has ended."""
         part = self._part.get("message")
         if part is None or not part.is_open or part.kind != "output_text":
             return b""
         part.annotations.append(note)
         part.is_whole = False
-        said = {"annotation_index": len(part.annotations) - 1, "annotation": note}
-        return self.event({"type": "response.output_text.annotation.added", **_place(part), **said})
+        fields = {"annotation_index": len(part.annotations) - 1, "annotation": note}
+        return self.event({"type": "response.output_text.annotation.added", **_index_of(part), **fields})
 
     def write_encrypted(self, block: ThinkingBlock) -> bytes:
-        """What makes thinking fit to be sent back: with the thinking of ours that is open, or as an item of its own."""
+        """Add encrypted reasoning to the open reasoning item of the gateway, or as a new item, and close that item."""
         item = self._at_hand.get("reasoning")
         encrypted = reasoning_item("", "", block).get("encrypted_content")
-        stands_alone = block.data is not None and not is_openais(block.data)
+        stands_alone = block.data is not None and unmarked(block.data, NAME) is None
         before = b""
         if item is None or not item.is_ours or not item.is_open or stands_alone:
             before = self.close_ours()
             item, begun = self._begin_ours(reasoning_item(self.new_id("rs"), ""))
             before += begun
-        item.own["encrypted_content"] = encrypted
+        item.native["encrypted_content"] = encrypted
         return before + self.close_item(item)
 
     def write_call(self, piece: CallPiece) -> bytes:
+        """Begin a call, or add arguments to it."""
         before = b""
         if piece.call is not None:
             before = self.close_ours() + self._close_whole_calls()
@@ -110,15 +114,18 @@ class ItemWriter:
         item = self.call_items.get(piece.position)
         if item is None or not item.takes_input or not piece.arguments:
             return before
-        item.input.append(piece.arguments)
-        said = {"item_id": item.id, "output_index": item.index, "delta": piece.arguments}
-        return before + self.event({"type": f"{INPUTS[item.kind]}.delta", **said})
+        return before + self._add_input(item, piece.arguments)
+
+    def _add_input(self, item: Item, arguments: str) -> bytes:
+        item.input.append(arguments)
+        fields = {"item_id": item.id, "output_index": item.index, "delta": arguments}
+        return self.event({"type": f"{INPUTS[item.kind]}.delta", **fields})
 
     def write_item(self, item: Event) -> bytes:
-        """One that is complete when it begins."""
+        """Begin and end an item that is complete already."""
         before = self.close_ours() + self._close_whole_calls()
         began, begun = self._begin_ours({**item, "status": "in_progress"})
-        began.own = item
+        began.native = item
         return before + begun + self.close_item(began)
 
     def close_ours(self) -> bytes:
@@ -135,29 +142,31 @@ class ItemWriter:
         return b"".join(out)
 
     def close_parts(self, item: Item) -> bytes:
-        """What comes before an item's end: of a call, that its arguments are complete."""
+        """Write what precedes an item's end: the ends of its open parts and of a call's arguments."""
         out = [self.close_part(part) for part in item.parts if part.is_open]
-        if item.kind in ARGUMENTS and not item.is_input_said:
-            item.is_input_said = True
-            said = {"item_id": item.id, "output_index": item.index, ARGUMENTS[item.kind]: "".join(item.input)}
-            out.append(self.event({"type": f"{INPUTS[item.kind]}.done", **said}))
+        if item.kind in ARGUMENTS and not item.is_input_done:
+            item.is_input_done = True
+            if item.is_ours and item.kind == "function_call" and are_none("".join(item.input)):
+                out.append(self._add_input(item, NO_ARGUMENTS))
+            fields = {"item_id": item.id, "output_index": item.index, ARGUMENTS[item.kind]: "".join(item.input)}
+            out.append(self.event({"type": f"{INPUTS[item.kind]}.done", **fields}))
         return b"".join(out)
 
     def close_part(self, part: Part) -> bytes:
-        out = self.say_whole(part)
+        out = self.finish_text(part)
         part.is_open = False
         events = TEXTS.get(part.kind)
         stem = "response.content_part" if events is None else events.part_stem
-        return out + self.event({"type": f"{stem}.done", **_place(part), "part": part.complete()})
+        return out + self.event({"type": f"{stem}.done", **_index_of(part), "part": part.complete()})
 
-    def say_whole(self, part: Part) -> bytes:
-        """That its text is complete; nothing if that was said, or if it is no text."""
+    def finish_text(self, part: Part) -> bytes:
+        """Write the event that completes the part's text. Empty if it was sent before or the part holds no text."""
         events = TEXTS.get(part.kind)
-        if events is None or part.is_said:
+        if events is None or part.is_done:
             return b""
-        part.is_said = True
+        part.is_done = True
         beside = {"logprobs": part.logprobs} if part.kind == "output_text" else {}
-        return self.event({"type": f"{events.stem}.done", **_place(part), events.whole: part.text, **beside})
+        return self.event({"type": f"{events.stem}.done", **_index_of(part), events.whole: part.text, **beside})
 
     def _open_part(self, kind: str, holder: str) -> tuple[Part, bytes]:
         item, part = self._at_hand.get(holder), self._part.get(holder)
@@ -174,20 +183,22 @@ class ItemWriter:
             out = self.close_part(part)
         return self.add_part(item, kind, out)
 
-    def add_part(self, item: Item, kind: str, before: bytes = b"", own_index: int | None = None) -> tuple[Part, bytes]:
+    def add_part(
+        self, item: Item, kind: str, before: bytes = b"", native_index: int | None = None
+    ) -> tuple[Part, bytes]:
         events = TEXTS[kind]
         empty = text_part("") if kind == "output_text" else {"type": kind, events.whole: ""}
-        part = Part(item, kind, len(item.among(kind)), empty, own_index)
+        part = Part(item, kind, len(item.among(kind)), empty, native_index)
         self.begin_part(part)
-        return part, before + self.event({"type": f"{events.part_stem}.added", **_place(part), "part": empty})
+        return part, before + self.event({"type": f"{events.part_stem}.added", **_index_of(part), "part": empty})
 
-    def _begin_ours(self, said: Event, call: int | None = None) -> tuple[Item, bytes]:
-        item = Item(self.next_index, str(said["type"]), said, True, call)
+    def _begin_ours(self, fields: Event, call: int | None = None) -> tuple[Item, bytes]:
+        item = Item(self.next_index, str(fields["type"]), fields, True, call)
         self.begin(item)
-        return item, self.event({"type": "response.output_item.added", "output_index": item.index, "item": said})
+        return item, self.event({"type": "response.output_item.added", "output_index": item.index, "item": fields})
 
     def _close_whole_calls(self) -> bytes:
-        """Where the calls of one turn come one after the other, each ends before the next begins."""
+        """End each call whose arguments are complete, so that consecutive calls do not overlap."""
         calls = [item for item in self.call_items.values() if item.is_ours and item.is_open]
         return b"".join([self.close_item(item) for item in calls if _is_whole_call(item)])
 
@@ -200,18 +211,18 @@ def _is_whole_call(item: Item) -> bool:
 
 
 def _may_end(item: Item) -> bool:
-    """An item of the provider's own tools has an end that only the provider knows."""
+    """Whether the gateway may end the item: only the provider knows how a call of its own tools ended."""
     return item.is_ours or item.kind in ("message", "reasoning", *ARGUMENTS)
 
 
-def _place(part: Part) -> Event:
+def _index_of(part: Part) -> Event:
     events = TEXTS.get(part.kind)
-    place = "content_index" if events is None else events.place
-    return {"item_id": part.item.id, "output_index": part.item.index, place: part.index}
+    index_name = "content_index" if events is None else events.index_name
+    return {"item_id": part.item.id, "output_index": part.item.index, index_name: part.index}
 
 
 def _head(part: Part) -> bytes:
     kind = f"{TEXTS[part.kind].stem}.delta"
-    start = _encode({"type": kind, **_place(part)})[:-1]
+    start = _encode({"type": kind, **_index_of(part)})[:-1]
     part.head = b'event: %b\ndata: %b,"delta":' % (kind.encode(), start)
     return part.head

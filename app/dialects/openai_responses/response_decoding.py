@@ -4,28 +4,94 @@
 anything, the response itself is asked last. What has no place in the common form is left to the native event alone.
 """
 
+from collections.abc import Mapping
 from typing import Any, cast
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from app.dialects.errors import ProviderFailed
-from app.dialects.openai_responses.delta_events import (
-    ArgumentsDelta,
-    DeltaEvent,
-    SummaryDelta,
-    TextDelta,
-    ThoughtDelta,
-)
+from app.dialects.fast_path import QuickDecoder
 from app.dialects.openai_responses.item_events import Event, ItemEvents
-from app.dialects.openai_responses.items import finish_reason, whole_message
+from app.dialects.openai_responses.items import finish_reason, whole_logprobs, whole_message
 from app.dialects.openai_responses.numbering import Numbering
-from app.dialects.openai_responses.usage import decode_usage
-from app.dialects.quick_decoding import QuickDecoder
-from app.messages import Choice, Dialect, Message, ModelResponse, Native
+from app.dialects.openai_responses.usage import usage_of
+from app.messages import BlockEnd, Choice, Dialect, Message, ModelResponse, Native, Received
+
+_FORMS: Mapping[str, type] = {
+    "output_index": int,
+    "content_index": int,
+    "summary_index": int,
+    "item_id": str,
+    "item": dict,
+    "part": dict,
+    "annotation": dict,
+    "text": str,
+    "logprobs": list,
+}
+
+
+class TextDelta(
+    Struct, frozen=True, gc=False, forbid_unknown_fields=True, tag_field="type", tag="response.output_text.delta"
+):
+    """A piece of text, without log probabilities: with pieces of thinking and of arguments the most frequent events."""
+
+    delta: str
+    output_index: int
+    content_index: int
+    item_id: str = ""
+    logprobs: tuple[()] | None = None
+    sequence_number: int | None = None
+    obfuscation: str = ""
+
+
+class SummaryDelta(
+    Struct,
+    frozen=True,
+    gc=False,
+    forbid_unknown_fields=True,
+    tag_field="type",
+    tag="response.reasoning_summary_text.delta",
+):
+    delta: str
+    output_index: int
+    summary_index: int
+    item_id: str = ""
+    sequence_number: int | None = None
+    obfuscation: str = ""
+
+
+class ThoughtDelta(
+    Struct, frozen=True, gc=False, forbid_unknown_fields=True, tag_field="type", tag="response.reasoning_text.delta"
+):
+    delta: str
+    output_index: int
+    content_index: int
+    item_id: str = ""
+    sequence_number: int | None = None
+    obfuscation: str = ""
+
+
+class ArgumentsDelta(
+    Struct,
+    frozen=True,
+    gc=False,
+    forbid_unknown_fields=True,
+    tag_field="type",
+    tag="response.function_call_arguments.delta",
+):
+    delta: str
+    output_index: int
+    item_id: str = ""
+    sequence_number: int | None = None
+    obfuscation: str = ""
+
+
+DeltaEvent = TextDelta | SummaryDelta | ThoughtDelta | ArgumentsDelta
 
 
 class ResponseDecoder:
-    """One stream, event by event."""
+    """Decodes one stream, event by event."""
 
     dialect: Dialect = "openai_responses"
 
@@ -37,64 +103,68 @@ class ResponseDecoder:
         self._items = ItemEvents()
         self._numbering = Numbering()
         self._deltas = QuickDecoder[DeltaEvent](cast(Any, DeltaEvent))
-        self._place = (0, 0)
+        self._position = (0, 0)
 
-    def quick(self, raw: bytes, sequence: int, data: bytes) -> ModelResponse | None:
+    def quick(self, raw: bytes, sequence: int, data: bytes) -> Received | None:
         # A decoder that fails too often is not asked any more: only what can be a piece is tried.
-        said = self._deltas.decode(data) if b'.delta"' in data and not self.ended else None
-        item = self._items.open.get(said.output_index) if said is not None else None
-        if said is None or item is None:
+        event = self._deltas.decode(data) if b'.delta"' in data and not self.ended else None
+        item = self._items.open.get(event.output_index) if event is not None else None
+        if event is None or item is None:
             return None
-        item.said = item.part_said = True
-        text, part, delta = said.delta, 0, None
-        match said:
+        item.streamed = item.part_streamed = True
+        text, part, delta = event.delta, 0, None
+        match event:
             case TextDelta():
-                kind, part = "response.output_text.delta", said.content_index
+                kind, part = "response.output_text.delta", event.content_index
                 self._items.chars += len(text)
                 delta = Message(None, text)
             case SummaryDelta():
-                kind, part = "response.reasoning_summary_text.delta", said.summary_index
+                kind, part = "response.reasoning_summary_text.delta", event.summary_index
                 delta = self._thought_piece(text)
             case ThoughtDelta():
-                kind, part = "response.reasoning_text.delta", said.content_index
+                kind, part = "response.reasoning_text.delta", event.content_index
                 delta = self._thought_piece(text)
             case ArgumentsDelta():
                 kind = "response.function_call_arguments.delta"
                 if item.call is not None:
                     delta = Message(tool_calls=(item.more(text),))
-        if self._place[0] != said.output_index or self._place[1] != part:
-            self._place = (said.output_index, part)
-        native = Native("openai_responses", raw, sequence, data, kind, None, self._place if delta else None)
-        return self._chunk((Choice(0, delta),) if delta and text else (), native)
+        if self._position[0] != event.output_index or self._position[1] != part:
+            self._position = (event.output_index, part)
+        position = self._position if delta else None
+        native = Native("openai_responses", raw, sequence, data, kind, delta is not None, position)
+        return Received(self._chunk((Choice(0, delta),) if delta and text else ()), native)
 
     def _thought_piece(self, text: str) -> Message:
         self._items.has_thought = self._items.has_thought or bool(text)
         return Message(reasoning_content=text)
 
-    def chunk(self, event: Event, native: Native | None = None) -> ModelResponse:
+    def mend(self, event: Event) -> bool:
+        return False
+
+    def chunk(self, event: Event) -> ModelResponse:
+        _check_form(event)
         event = self._numbering.numbered(event)
-        kind = event.get("type")
+        kind, ends = event.get("type"), None
         if kind == "response.output_text.delta":
-            return self._text_delta(event, native)
+            return self._text_delta(event)
         match kind:
             case "response.created" | "response.in_progress" | "response.queued":
-                return self._begun(str(kind), event["response"], native)
+                return self._begun(str(kind), event["response"])
             case "response.completed" | "response.incomplete":
-                return self._terminal(str(kind), event["response"], native)
-            case "response.failed":
-                raise ProviderFailed(event["response"].get("error") or {})
+                return self._terminal(str(kind), event["response"])
+            case "response.failed" | "response.cancelled":
+                response = event["response"]
+                raise ProviderFailed(response.get("error") or {}, self._counted(response))
             case "error":
                 raise ProviderFailed(event.get("error") or event)
             case str() if kind.endswith(".done"):
-                said, ends = self._items.done(kind, event)
-                if ends is not None and native is not None:
-                    native = replace(native, ends=ends)
+                message, ends = self._items.done(kind, event)
             case _:
-                said = self._items.piece(kind, event)
-        return self._chunk(() if said is None else (Choice(delta=said),), native)
+                message = self._items.piece(kind, event)
+        return self._chunk(() if message is None else (Choice(delta=message),), ends)
 
-    def bare(self, native: Native) -> ModelResponse:
-        return self._chunk((), native)
+    def bare(self) -> ModelResponse:
+        return self._chunk(())
 
     def done(self) -> None:
         """Some providers send the last word of OpenAI's other API too; it does not count."""
@@ -102,62 +172,78 @@ class ResponseDecoder:
     def may_end(self) -> bool:
         return False
 
-    def _chunk(self, choices: tuple[Choice, ...], native: Native | None) -> ModelResponse:
-        return ModelResponse(id=self._id, created=self._created, model=self._model, choices=choices, native=native)
+    def _chunk(self, choices: tuple[Choice, ...], ends: BlockEnd | None = None) -> ModelResponse:
+        return ModelResponse(id=self._id, created=self._created, model=self._model, choices=choices, ends=ends)
 
-    def _text_delta(self, event: Event, native: Native | None) -> ModelResponse:
-        """One with log probabilities, or with fields of a provider's own."""
+    def _text_delta(self, event: Event) -> ModelResponse:
+        """Decode a piece of text with log probabilities, or with fields of a provider's own."""
         text, logprobs = event["delta"], event.get("logprobs")
         self._items.text(event, text)
         choice = Choice(delta=Message(content=text), logprobs={"content": logprobs} if logprobs else None)
-        if native is not None and not logprobs:
-            native = replace(native, place=(event.get("output_index"), event.get("content_index")))
-        return ModelResponse(id=self._id, created=self._created, model=self._model, choices=(choice,), native=native)
+        return ModelResponse(id=self._id, created=self._created, model=self._model, choices=(choice,))
 
-    def _begun(self, kind: str, response: Event, native: Native | None) -> ModelResponse:
+    def _begun(self, kind: str, response: Event) -> ModelResponse:
         self._know(response)
         choices = (Choice(delta=Message(role="assistant")),) if kind == "response.created" else ()
-        return self._chunk(choices, native)
+        return self._chunk(choices)
 
     def _know(self, response: Event) -> None:
         self._id = self._id or response.get("id") or ""
-        self._created = self._created or int(response.get("created_at") or 0)
+        self._created = self._created or _time(response)
         self._model = response.get("model") or self._model
         self._items.tools = response.get("tools") or self._items.tools
 
-    def _terminal(self, kind: str, response: Event, native: Native | None) -> ModelResponse:
+    def _counted(self, response: Event) -> ModelResponse:
+        """A chunk with the usage alone."""
+        return replace(self._chunk(()), usage=usage_of(response))
+
+    def _terminal(self, kind: str, response: Event) -> ModelResponse:
         self.ended = True
         self._know(response)
-        said = Message()
+        message = Message()
         if not self._items.open:
             # Whoever tells no items at all has them here.
-            said = whole_message(response.get("output") or (), self._items.tools)
-            self._items.calls = len(said.tool_calls)
-        status = response.get("status") or kind.removeprefix("response.")
+            message = whole_message(response.get("output") or (), self._items.tools)
+            self._items.calls = len(message.tool_calls)
+        # The event is the last one, whatever a server that forgot to write it down says of the response.
+        status = response.get("status") or ""
+        status = kind.removeprefix("response.") if status in ("", "in_progress", "queued") else str(status)
         return ModelResponse(
             id=self._id,
             created=self._created,
             model=self._model,
-            choices=(Choice(delta=said, finish_reason=finish_reason(status, response, self._items.calls > 0)),),
-            usage=decode_usage(response["usage"]) if response.get("usage") else None,
+            choices=(Choice(delta=message, finish_reason=finish_reason(status, response, self._items.calls > 0)),),
+            usage=usage_of(response),
             service_tier=response.get("service_tier") or None,
-            native=native,
         )
 
 
-def decode_response(body: dict[str, Any], native: Native | None = None) -> ModelResponse:
-    """What only this dialect knows of it stands in `extra` under the dialect's name."""
+def _check_form(event: Event) -> None:
+    """Raise TypeError if a field that events have in common is not what it should be; the formatter relies on them."""
+    for name, form in _FORMS.items():
+        value = event.get(name)
+        if value is not None and not isinstance(value, form):
+            raise TypeError(f"{name} is of type {type(value).__name__}")
+
+
+def _time(response: Mapping[str, Any]) -> int:
+    """Unix seconds; 0 for a time in another form, of which nobody has any use."""
+    try:
+        return int(response.get("created_at") or 0)
+    except (TypeError, ValueError, OverflowError):
+        return 0
+
+
+def decode_response(body: dict[str, Any]) -> ModelResponse:
     status = body.get("status") or "completed"
-    if status == "failed":
-        raise ProviderFailed(body.get("error") or {})
-    said = whole_message(body["output"], body.get("tools") or ())
+    message = whole_message(body["output"], body.get("tools") or ())
+    logprobs = whole_logprobs(body["output"])
+    reason = finish_reason(str(status), body, bool(message.tool_calls))
     return ModelResponse(
         id=body.get("id") or "",
-        created=int(body.get("created_at") or 0),
+        created=_time(body),
         model=body.get("model") or "",
-        choices=(Choice(message=said, finish_reason=finish_reason(status, body, bool(said.tool_calls))),),
-        usage=decode_usage(body["usage"]) if body.get("usage") else None,
+        choices=(Choice(message=message, finish_reason=reason, logprobs=logprobs),),
+        usage=usage_of(body),
         service_tier=body.get("service_tier") or None,
-        extra={"openai_responses": body},
-        native=native,
     )

@@ -1,4 +1,4 @@
-"""What a provider of another dialect did with tools of its own, as items of a response: shown, never to be run.
+"""Items of a response for the tools that a provider of another dialect ran itself. No client is to run them.
 
 Searches, pages, code and calls of MCP servers have an item of their own here. All other tools, and the results of all
 of them, are dropped: the answer that was made of them stands beside them as text.
@@ -12,16 +12,16 @@ import msgspec
 _Item = dict[str, Any]
 
 
-def own_items(said: Iterable[Any], prefix: str) -> list[_Item]:
-    found = (own_item(one, f"{prefix}_{at}") for at, one in enumerate(said) if isinstance(one, Mapping))
+def items_of(block: Iterable[Any], prefix: str) -> list[_Item]:
+    found = (item_of(one, f"{prefix}_{at}") for at, one in enumerate(block) if isinstance(one, Mapping))
     return [item for item in found if item is not None]
 
 
-def own_item(said: Mapping[str, Any], id: str) -> _Item | None:
-    """`said`: a content block of Anthropic's."""
-    given = said.get("input")
+def item_of(block: Mapping[str, Any], id: str) -> _Item | None:
+    """Return the item for a content block of Anthropic's; None if there is no counterpart."""
+    given = block.get("input")
     given = given if isinstance(given, dict) else {}
-    match said.get("type"), said.get("name"):
+    match block.get("type"), block.get("name"):
         case "server_tool_use", "web_search":
             return _search(id, {"type": "search", "query": str(given.get("query", ""))})
         case "server_tool_use", "web_fetch":
@@ -31,7 +31,7 @@ def own_item(said: Mapping[str, Any], id: str) -> _Item | None:
             return {**_done(id, "code_interpreter_call"), "code": str(code), "container_id": "", "outputs": None}
         case "mcp_tool_use", str() as name:
             arguments = msgspec.json.encode(given).decode()
-            server = str(said.get("server_name", ""))
+            server = str(block.get("server_name", ""))
             return {**_done(id, "mcp_call"), "name": name, "server_label": server, "arguments": arguments}
         case _:
             return None

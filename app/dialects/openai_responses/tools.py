@@ -6,9 +6,9 @@ provider's own, and kept as it is.
 
 from typing import Any
 
-from app.dialects.crossing import no_counterpart
-from app.dialects.custom_tools import for_responses
+from app.dialects.dialect import RequestDialect
 from app.dialects.openai_responses import wire
+from app.dialects.translation.losses import no_counterpart
 from app.dialects.validation import missing_field, without
 from app.errors import InvalidRequest
 from app.messages import ToolChoice, ToolDefinition
@@ -31,23 +31,28 @@ def decode_tool(tool: wire.Tool, path: str) -> ToolDefinition:
     )
 
 
-def encode_tool(tool: ToolDefinition, same: bool, path: str) -> dict[str, Any]:
-    """`strict` is on here where nothing is said, and off in every other dialect."""
+def encode_native_tool(tool: ToolDefinition) -> dict[str, Any]:
+    """A tool of a client of this dialect, as it came."""
     if tool.raw is not None:
-        raw = tool.raw if same else for_responses(tool.raw)
-        if raw is None:
-            raise no_counterpart(path, "a tool of the provider's own")
-        return raw
-    said = {"description": tool.description, "parameters": tool.parameters, "strict": tool.strict}
-    if not same:
-        said = {**said, "parameters": tool.parameters or _NO_PARAMETERS, "strict": bool(tool.strict)}
-    extra = tool.extra if same else {}
-    present = {name: value for name, value in said.items() if value is not None}
-    return {"type": "function", **extra, "name": tool.name, **present}
+        return tool.raw
+    fields = {"description": tool.description, "parameters": tool.parameters, "strict": tool.strict}
+    present = {name: value for name, value in fields.items() if value is not None}
+    return {"type": "function", **tool.extra, "name": tool.name, **present}
+
+
+def encode_tool(tool: ToolDefinition, client: RequestDialect, path: str) -> dict[str, Any]:
+    """A tool of a client of another dialect, where `strict` is off if nothing is said; here it would be on."""
+    if tool.raw is None:
+        strict, parameters = bool(tool.strict), tool.parameters or _NO_PARAMETERS
+        description = {} if tool.description is None else {"description": tool.description}
+        return {"type": "function", "name": tool.name, **description, "parameters": parameters, "strict": strict}
+    if (custom := client.custom_tool(tool.raw)) is None:
+        raise no_counterpart(path, "a tool of the provider's own")
+    return custom
 
 
 def decode_choice(choice: str | wire.ToolChoice | None) -> tuple[ToolChoice | None, dict[str, Any]]:
-    """With what of it the common form has no place for."""
+    """The choice in the common form, and what of it that has no place for."""
     match choice:
         case None:
             return None, {}

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
+from app.dialects.token_counts import decode_counts
 from app.dialects.validation import rest
 from app.messages import Usage
 
@@ -10,16 +13,14 @@ _COUNTS = frozenset(["input_tokens", "output_tokens", "total_tokens", "input_tok
 _OF_OTHERS = frozenset(["prompt_tokens", "completion_tokens", "prompt_tokens_details", "completion_tokens_details"])
 
 
-def decode_usage(said: Mapping[str, Any]) -> Usage:
-    input_details, output_details = said.get("input_tokens_details") or {}, said.get("output_tokens_details") or {}
-    return Usage(
-        prompt_tokens=_count(said.get("input_tokens")),
-        completion_tokens=_count(said.get("output_tokens")),
-        cache_read_input_tokens=_count(input_details.get("cached_tokens")),
-        cache_creation_input_tokens=_count(input_details.get("cache_write_tokens")),
-        reasoning_tokens=_count(output_details.get("reasoning_tokens")),
-        extra=rest(said, _COUNTS),
-    )
+def decode_usage(counts: Mapping[str, Any]) -> Usage:
+    return replace(decode_counts(counts), extra=rest(counts, _COUNTS))
+
+
+def usage_of(response: Mapping[str, Any]) -> Usage | None:
+    """The usage of a response; None if it counts nothing."""
+    counts = response.get("usage")
+    return decode_usage(counts) if counts and isinstance(counts, dict) else None
 
 
 def encode_usage(usage: Usage) -> dict[str, Any]:
@@ -34,7 +35,3 @@ def encode_usage(usage: Usage) -> dict[str, Any]:
         "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
         "total_tokens": usage.total_tokens,
     }
-
-
-def _count(value: Any) -> int:
-    return int(value or 0)

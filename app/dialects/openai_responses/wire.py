@@ -8,18 +8,35 @@ from typing import Annotated, Any, Literal, Required, TypedDict
 
 from msgspec import Meta
 
+from app.messages import Dialect
+
+NAME: Dialect = "openai_responses"
+PROVIDER = "openai"
+LOGPROBS = "message.output_text.logprobs"
+"""A wish in `include`."""
+INSTRUCTIONS = "instructions"
+"""As `type` in the `extra` of a message: it stood in that field, and was no item."""
+TEXT = "text"
+"""As `type` in the `extra` of a message: it was the whole input, and no item."""
+ITEM = "item"
+"""As `type` in the `extra` of a message: an opaque item is all of it."""
+MIN_OUTPUT_TOKENS = 16
+"""The least limit of tokens that OpenAI's API takes."""
+SHELL_TEXTS = ("stdout", "stderr")
+"""The fields with text in an entry of a shell's output."""
+
 Name = Annotated[str, Meta(min_length=1)]
 Count = Annotated[int, Meta(ge=1)]
 
 
 class Part(TypedDict, total=False):
-    """Of any kind: a known one is one of the following, whose fields the others may use in their own ways."""
+    """A part of any type: a known one is one of the following, whose fields others may use in their own ways."""
 
     type: Required[str]
 
 
 class TextPart(TypedDict, total=False):
-    """`input_text` or `output_text`."""
+    """A part of type `input_text` or `output_text`."""
 
     text: Required[str]
 
@@ -29,6 +46,7 @@ class RefusalPart(TypedDict, total=False):
 
 
 class ImagePart(TypedDict, total=False):
+    detail: str | None
     image_url: str | None
     file_id: str | None
 
@@ -41,7 +59,7 @@ class FilePart(TypedDict, total=False):
 
 
 class Item(TypedDict, total=False):
-    """Of any kind; one without a type is a message."""
+    """An item of any type; one without a type is a message."""
 
     type: str | None
 
@@ -64,14 +82,14 @@ class CustomToolCall(TypedDict, total=False):
 
 
 class CallOutput(TypedDict, total=False):
-    """`function_call_output` or `custom_tool_call_output`."""
+    """An item of type `function_call_output` or `custom_tool_call_output`."""
 
     call_id: Required[str]
     output: Required[str | list[Part]]
 
 
 class LocalOutput(TypedDict, total=False):
-    """What the client's own shell or editor said, for the call of an `id` or a `call_id`."""
+    """The output of the client's own shell or editor, for the call of an `id` or a `call_id`."""
 
     id: str | None
     call_id: str | None
@@ -83,7 +101,7 @@ class Thought(TypedDict, total=False):
 
 
 class Reasoning(TypedDict, total=False):
-    """An item; `summary` is what was shown, `content` what was thought, where a model tells it."""
+    """An item; `summary` is what was shown, `content` the reasoning itself, where a model gives it."""
 
     summary: list[Thought] | None
     content: list[Thought] | None
@@ -124,4 +142,5 @@ class Body(TypedDict, total=False):
     parallel_tool_calls: bool | None
     reasoning: ReasoningOptions | None
     text: TextOptions | None
+    include: list[str] | None
     user: str | None

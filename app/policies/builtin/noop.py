@@ -1,4 +1,4 @@
-"""A policy that does nothing and costs nothing: no hook is overridden. For trying out, and for measuring."""
+"""A policy that does nothing and costs nothing, for trying out and for measuring: no hook is overridden."""
 
 from app.policies.base import Policy
 

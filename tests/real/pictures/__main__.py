@@ -27,7 +27,7 @@ _TRIPS = "sum(increase(flowspan_breaker_trips_total[2s])) > 0"
 
 def main() -> int:
     with tempfile.TemporaryDirectory() as folder, Stack(Path(folder), configuration()) as stack:
-        run = asyncio.run(play(stack, recovered=lambda: False, patience=_LATER + 2))
+        run = asyncio.run(play(stack, recovered=lambda: False, at_most=_LATER + 2))
         for name in read_dashboards():
             draw(name, stack, run)
     return 0

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.ticker import FuncFormatter
 
-from tests.real.pictures.look import EDGE, FAINT, GRID, PALETTE, PANEL, TEXT, colour_by, legend, overrides, said
+from tests.real.pictures.look import EDGE, FAINT, GRID, PALETTE, PANEL, TEXT, colour_by, legend, overrides, with_unit
 from tests.real.prometheus import Exemplar, Prometheus, Series
 
 _HEAT = LinearSegmentedColormap.from_list("heat", ["#20150d", "#7a3d0c", "#d9741a", "#ffb357", "#fff0d0"])
@@ -65,7 +65,7 @@ def draw_number(axes: Axes, panel: dict[str, Any], window: Window) -> None:
     axes.set_ylim(0, top * 2.4)
     if panel["fieldConfig"]["defaults"].get("decimals") == 0:
         value = round(value)
-    text = said(value, unit_of(panel))
+    text = with_unit(value, unit_of(panel))
     axes.text(0.5, 0.62, text, color=colour, fontsize=21, ha="center", va="center", transform=axes.transAxes)
 
 
@@ -104,13 +104,13 @@ def draw_heatmap(axes: Axes, panel: dict[str, Any], window: Window) -> None:
     counts = np.clip(np.diff(grid, axis=0, prepend=0), 0, None)
     _frame(axes, panel, window)
     edges = [window.since(at) for at in times]
-    shown = np.ma.masked_less_equal(counts**0.5, 0)
-    axes.pcolormesh(edges, range(len(bounds)), shown, cmap=_HEAT, shading="nearest")
+    masked = np.ma.masked_less_equal(counts**0.5, 0)
+    axes.pcolormesh(edges, range(len(bounds)), masked, cmap=_HEAT, shading="nearest")
     axes.set_ylim(-0.5, len(bounds) - 0.5)
     every = max(1, len(bounds) // 7)
     marks = list(range(0, len(bounds), every))
     unit = unit_of(panel)
-    axes.set_yticks(marks, [said(bounds[mark], unit) if np.isfinite(bounds[mark]) else "more" for mark in marks])
+    axes.set_yticks(marks, [with_unit(bounds[mark], unit) if np.isfinite(bounds[mark]) else "more" for mark in marks])
     if target.get("exemplar"):
         dots = window.exemplars(target["expr"])
         times_of, rows_of = [window.since(dot.at) for dot in dots], [_row(bounds, dot.value) for dot in dots]
@@ -145,7 +145,7 @@ def draw_bars(axes: Axes, panel: dict[str, Any], window: Window) -> None:
         axes.barh(row, 0.55, left=0.24, height=0.6, color=EDGE)
         axes.barh(row, 0.55 * min(1, value / highest), left=0.24, height=0.6, color=colour)
         axes.text(0.22, row, name, color=TEXT, fontsize=9, ha="right", va="center")
-        axes.text(0.81, row, said(value, unit_of(panel)), color=colour, fontsize=10, ha="left", va="center")
+        axes.text(0.81, row, with_unit(value, unit_of(panel)), color=colour, fontsize=10, ha="left", va="center")
 
 
 def _columns(points: Sequence[tuple[float, float]], window: Window) -> tuple[list[float], list[float]]:
@@ -156,12 +156,12 @@ def _stack(axes: Axes, found: list[tuple[str, Series]], colours: dict[str, str],
     moments = sorted({at for _, one in found for at, _ in one.points})
     times = [window.since(at) for at in moments]
     rows = [[dict(one.points).get(at, 0.0) for at in moments] for _, one in found]
-    shown = [colours[name] for name, _ in found]
+    drawn = [colours[name] for name, _ in found]
     if rows and not bars:
-        axes.stackplot(times, rows, colors=shown, alpha=0.75, linewidth=0)
+        axes.stackplot(times, rows, colors=drawn, alpha=0.75, linewidth=0)
         return
     below = [0.0] * len(times)
-    for row, colour in zip(rows, shown, strict=True):
+    for row, colour in zip(rows, drawn, strict=True):
         axes.bar(times, row, bottom=below, width=0.9, color=colour, alpha=0.8)
         below = [under + value for under, value in zip(below, row, strict=True)]
 
@@ -173,7 +173,7 @@ def _frame(axes: Axes, panel: dict[str, Any], window: Window) -> None:
     axes.grid(color=GRID, linewidth=0.6)
     axes.tick_params(colors=FAINT, labelsize=7.5, length=0)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda at, _: f"{at:.0f} s"))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: said(value, unit)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: with_unit(value, unit)))
     for spine in axes.spines.values():
         spine.set_visible(False)
     axes.set_axisbelow(True)
@@ -188,13 +188,13 @@ def _legend(axes: Axes, entries: Sequence[tuple[str, str]]) -> None:
     longest = max(len(name) for name, _ in entries)
     columns = max(1, min(len(entries), int(axes.get_window_extent().width / (longest * 5.6 + 34))))
     room = columns * _LEGEND_LINES
-    shown = list(entries)
-    if len(shown) > room:
-        shown = [*entries[: room - 1], (f"and {len(entries) - room + 1} more", FAINT)]
-    handles = [axes.plot([], [], color=colour, linewidth=3)[0] for _, colour in shown]
+    visible = list(entries)
+    if len(visible) > room:
+        visible = [*entries[: room - 1], (f"and {len(entries) - room + 1} more", FAINT)]
+    handles = [axes.plot([], [], color=colour, linewidth=3)[0] for _, colour in visible]
     axes.legend(
         handles,
-        [name for name, _ in shown],
+        [name for name, _ in visible],
         loc="upper left",
         bbox_to_anchor=(-0.01, -0.1),
         ncols=columns,

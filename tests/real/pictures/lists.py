@@ -33,28 +33,28 @@ def draw_lines(axes: Axes, panel: dict[str, Any], lines: Sequence[Line]) -> None
         level = line.fields["severity_text"]
         axes.text(0.0, y, "▌", color=_LEVELS.get(level, FAINT), fontsize=9, va="center", transform=axes.transAxes)
         axes.text(
-            0.02, y, _said(line), color=TEXT, fontsize=7.5, family="monospace", va="center", transform=axes.transAxes
+            0.02, y, _text_of(line), color=TEXT, fontsize=7.5, family="monospace", va="center", transform=axes.transAxes
         )
 
 
 def _row(span: Span, selected: Sequence[str]) -> list[str]:
-    said = attributes(span.attributes)
+    values_of = attributes(span.attributes)
     seconds = (span.end_time_unix_nano - span.start_time_unix_nano) / 1e9
-    values = [str(said.get(name.removeprefix("span."), "")) for name in selected]
+    values = [str(values_of.get(name.removeprefix("span."), "")) for name in selected]
     return [span.trace_id.hex()[:10], span.name, f"{seconds:.2f} s", *values]
 
 
-def _table(axes: Axes, heads: Sequence[str], rows: Sequence[Sequence[str]], places: Sequence[float]) -> None:
+def _table(axes: Axes, heads: Sequence[str], rows: Sequence[Sequence[str]], positions: Sequence[float]) -> None:
     axes.axis("off")
     for number, row in enumerate((heads, *rows)):
         y = 0.96 - number * 0.082
-        for x, text in zip(places, row, strict=False):
+        for x, text in zip(positions, row, strict=False):
             colour = FAINT if number == 0 else "#6E9FFF" if x == 0 else TEXT
             axes.text(x, y, text[:34], color=colour, fontsize=7.5, va="center", transform=axes.transAxes, clip_on=True)
 
 
-def _said(line: Line) -> str:
+def _text_of(line: Line) -> str:
     reason = line.fields.get("reason") or line.fields.get("error_type", "")
-    told = f"{line.body}  {reason}".strip()
+    text = f"{line.body}  {reason}".strip()
     trace = line.fields.get("trace_id", "")[:10]
-    return f"{told[:78]:80}{trace}"
+    return f"{text[:78]:80}{trace}"

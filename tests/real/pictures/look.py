@@ -23,7 +23,7 @@ _SIZES = ((1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB"), (1, "B"))
 _RATES = {"reqps": " req/s", "cps": "/s", "Bps": "/s"}
 
 
-def said(value: float, unit: str) -> str:
+def with_unit(value: float, unit: str) -> str:
     """A number as a reader wants it."""
     match unit:
         case "s":
@@ -42,7 +42,7 @@ def said(value: float, unit: str) -> str:
 
 
 def colour_by(steps: list[dict[str, Any]], value: float) -> str:
-    """Of the last step that the value has reached."""
+    """The colour of the last step that the value has reached."""
     colour = TEXT
     for step in steps:
         if step["value"] is None or value >= step["value"]:

@@ -1,4 +1,4 @@
-"""The pipeline's boxes, from the elements that Grafana is given: places are percents of the panel."""
+"""The pipeline's boxes, from the elements that Grafana is given: placements are percents of the panel."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from tests.real.pictures.charts import Window
-from tests.real.pictures.look import FAINT, TEXT, colour_by, said
+from tests.real.pictures.look import FAINT, TEXT, colour_by, with_unit
 
 _SMALLER = 0.85
 """A point of Grafana's is larger than one here."""
@@ -19,12 +19,12 @@ def draw_pipeline(axes: Axes, panel: dict[str, Any], window: Window) -> None:
     elements = panel["options"]["root"]["elements"]
     readings = {target["legendFormat"]: window.last(target["expr"]) for target in panel["targets"]}
     settings = {each["matcher"]["options"]: _by_id(each["properties"]) for each in panel["fieldConfig"]["overrides"]}
-    places = {element["name"]: element["placement"] for element in elements}
+    placements = {element["name"]: element["placement"] for element in elements}
     for element in elements:
         if element["type"] == "rectangle":
             _draw_box(axes, element, readings, settings)
             for connection in element["connections"]:
-                _draw_arrow(axes, element["placement"], places[connection["targetName"]])
+                _draw_arrow(axes, element["placement"], placements[connection["targetName"]])
         else:
             _draw_text(axes, element, readings, settings)
 
@@ -68,7 +68,7 @@ def _draw_text(
     if config["text"]["mode"] == "field":
         field = config["text"]["field"]
         value = readings[field]
-        text = "-" if value is None else said(value, settings[field]["unit"])
+        text = "-" if value is None else with_unit(value, settings[field]["unit"])
         if value is not None and "thresholds" in settings[field]:
             colour = colour_by(settings[field]["thresholds"]["steps"], value)
     axes.text(x, y, text, color=colour, fontsize=config["size"] * _SMALLER, ha="center", va="center")

@@ -2,25 +2,37 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 from app.backends.attempts import Backend
-from app.messages import Batch, Choice, InputMessage, Message, ModelResponse, Request, TextPart, Usage
-from telemetry.context import Attempt, ObservabilityContext
+from app.messages import Batch, Choice, InputMessage, Message, ModelResponse, Received, Request, TextPart, Usage
+from app.opened_stream import OpenedStream
+from telemetry import Attempt, AttemptTarget, AttemptTelemetry, BreakerTelemetry, ObservabilityContext
+
+TARGET = AttemptTarget(deployment="d", provider="openai", model="m")
 
 
 class FakeAttempt(Attempt):
     """`calls` in order; `ends` counts."""
 
-    def __init__(self, **given: Any) -> None:
-        self.given = given
+    def __init__(
+        self,
+        target: AttemptTarget = TARGET,
+        retry_of: Attempt | None = None,
+        fallback: bool = False,
+        trace_headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.target = target
+        self.retry_of = retry_of
+        self.fallback = fallback
+        self._trace_headers = trace_headers or {}
         self.calls: list[tuple[Any, ...]] = []
         self.ends = 0
 
     @property
     def trace_headers(self) -> dict[str, str]:
-        return dict(self.given.get("trace_headers", {}))
+        return dict(self._trace_headers)
 
     def first_chunk(self) -> None:
         self.calls.append(("first_chunk",))
@@ -45,29 +57,55 @@ class FakeAttempt(Attempt):
         return next((call[1] for call in self.calls if call[0] == "fail"), None)
 
 
-class FakeObservability(ObservabilityContext):
+class FakeBreakers(BreakerTelemetry):
     def __init__(self) -> None:
-        self.attempts: list[FakeAttempt] = []
-        self.provider: str | None = None
         self.transitions: list[tuple[str, str, str]] = []
         self.rejections: list[tuple[str, str]] = []
+        self.kept_out: list[tuple[str, str]] = []
+
+    def changed(self, breaker: str, from_state: str, to_state: str, reason: str) -> None:
+        self.transitions.append((breaker, from_state, to_state))
+
+    def rejected(self, breaker: str, reason: str = "open") -> None:
+        self.rejections.append((breaker, reason))
+
+    def caller_kept_out(self, breaker: str, reason: str) -> None:
+        self.kept_out.append((breaker, reason))
+
+
+class FakeAttempts(AttemptTelemetry):
+    def __init__(self) -> None:
+        self.started: list[FakeAttempt] = []
+        self.local_failures: list[str] = []
+        self.retries_denied: list[str] = []
+
+    def start(self, target: AttemptTarget, *, retry_of: Attempt | None = None, fallback: bool = False) -> FakeAttempt:
+        self.started.append(FakeAttempt(target, retry_of, fallback))
+        return self.started[-1]
+
+    def local_failure(self, kind: str, detail: str | None) -> None:
+        self.local_failures.append(kind)
+
+    def retry_denied(self, model: str) -> None:
+        self.retries_denied.append(model)
+
+
+class FakeObservability(ObservabilityContext):
+    def __init__(self) -> None:
+        self.attempts: FakeAttempts = FakeAttempts()
+        self.breakers: FakeBreakers = FakeBreakers()
+        self.provider: str | None = None
+        self.logged: list[tuple[str, dict[str, object]]] = []
+
+    def log(self, level: str, message: str, *, error: BaseException | None = None, **fields: object) -> None:
+        self.logged.append((message, fields))
 
     def describe(self, *, provider: str | None = None, **given: Any) -> None:
         self.provider = provider
 
-    def breaker_transition(self, breaker: str, from_state: str, to_state: str, reason: str) -> None:
-        self.transitions.append((breaker, from_state, to_state))
-
-    def breaker_rejected(self, breaker: str, reason: str = "open") -> None:
-        self.rejections.append((breaker, reason))
-
-    def attempt(self, **given: Any) -> FakeAttempt:
-        self.attempts.append(FakeAttempt(**given))
-        return self.attempts[-1]
-
     @property
     def tried(self) -> list[str]:
-        return [attempt.given["deployment"] for attempt in self.attempts]
+        return [attempt.target.deployment for attempt in self.attempts.started]
 
 
 class Clock:
@@ -89,7 +127,7 @@ class ScriptedBackend:
 
     HANG = "hang"
 
-    def __init__(self, *scripts: Sequence[ModelResponse | BaseException | str]) -> None:
+    def __init__(self, *scripts: Sequence[ModelResponse | Received | BaseException | str]) -> None:
         self._scripts = deque(scripts)
         self.requests: list[Request] = []
         self.asked = asyncio.Event()
@@ -104,12 +142,12 @@ class ScriptedBackend:
                 if isinstance(step, str):
                     await asyncio.Event().wait()
                 else:
-                    yield (step,)
+                    yield (step if isinstance(step, Received) else Received(step),)
         finally:
             self.streams_closed += 1
 
-    async def complete(self, request: Request, attempt: Attempt) -> ModelResponse:
-        answer = ModelResponse()
+    async def complete(self, request: Request, attempt: Attempt) -> Received:
+        answer: ModelResponse | Received = ModelResponse()
         for step in self._next(request):
             if isinstance(step, BaseException):
                 raise step
@@ -117,7 +155,7 @@ class ScriptedBackend:
                 await asyncio.Event().wait()
             else:
                 answer = step
-        return answer
+        return answer if isinstance(answer, Received) else Received(answer)
 
     async def count_tokens(self, request: Request) -> int:
         return 42
@@ -125,7 +163,7 @@ class ScriptedBackend:
     async def aclose(self) -> None:
         self.closed = True
 
-    def _next(self, request: Request) -> Sequence[ModelResponse | BaseException | str]:
+    def _next(self, request: Request) -> Sequence[ModelResponse | Received | BaseException | str]:
         self.requests.append(request)
         self.asked.set()
         return self._scripts.popleft() if len(self._scripts) > 1 else self._scripts[0]
@@ -140,8 +178,8 @@ def ask(text: str = "Hello there", **fields: Any) -> Request:
     return Request(**{"messages": messages, **given})
 
 
-def text(said: str) -> ModelResponse:
-    return ModelResponse(id="r1", model="served", choices=(Choice(delta=Message(content=said)),))
+def text(content: str) -> ModelResponse:
+    return ModelResponse(id="r1", model="served", choices=(Choice(delta=Message(content=content)),))
 
 
 def finish(reason: str = "stop") -> ModelResponse:
@@ -155,7 +193,12 @@ def used(prompt: int = 3, completion: int = 2) -> ModelResponse:
 ANSWER = (text("Hel"), text("lo"), finish(), used())
 
 
-def said(chunks: Sequence[ModelResponse]) -> str:
+def text_of(sent: Sequence[ModelResponse | Received]) -> str:
     """All text of the first choice."""
+    chunks = [one.chunk if isinstance(one, Received) else one for one in sent]
     deltas = [choice.delta or choice.message for chunk in chunks for choice in chunk.choices if choice.index == 0]
     return "".join(delta.content or "" for delta in deltas if delta)
+
+
+async def all_of(stream: OpenedStream) -> list[Received]:
+    return [*stream.first, *[received async for batch in stream.rest for received in batch]]

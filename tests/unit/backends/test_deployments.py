@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.backends.deployments import Exhausted, Failure, Move, Refuse, Try, by_model, counts_against, next_move
+from app.backends.deployments import Exhausted, Failure, Move, Refuse, Try, by_model, next_move
 from app.errors import BackendError, UpstreamFailed, UpstreamRejected, UpstreamTimeout, UpstreamTruncated
 from app.settings import Deployment, RouterSettings, Seconds
 
@@ -46,15 +46,15 @@ def limited(retry_after: float) -> UpstreamFailed:
         (move([A, B, C], [(A, DOWN)]), Try(B)),
         (move([A, B, C], [(A, DOWN), (B, DOWN)]), Try(C)),
         (move([A, B, C], [(A, DOWN), (B, DOWN), (C, DOWN)]), Exhausted()),
-        (move([A], [(A, DOWN)]), Try(A, 0.125)),
-        (move([A], [(A, DOWN)], draw=0.5), Try(A, 0.1875)),
-        (move([A], [(A, DOWN), (A, DOWN)]), Try(A, 0.25)),
+        (move([A], [(A, DOWN)]), Try(A, 0.125, again=True)),
+        (move([A], [(A, DOWN)], draw=0.5), Try(A, 0.1875, again=True)),
+        (move([A], [(A, DOWN), (A, DOWN)]), Try(A, 0.25, again=True)),
         (move([A], [(A, DOWN)], retries=0), Exhausted()),
         (move([A], [(A, NO_KEY)]), Exhausted()),
         (move([A, B], [(A, NO_KEY)]), Try(B)),
-        (move([A, B], [(A, NO_KEY), (B, DOWN)]), Try(B, 0.25)),
+        (move([A, B], [(A, NO_KEY), (B, DOWN)]), Try(B, 0.25, again=True)),
         (move([A, B], [(A, BAD)]), Refuse(BAD)),
-        (move([A], [(A, limited(7))]), Try(A, 7)),
+        (move([A], [(A, limited(7))]), Try(A, 7, again=True)),
         (move([A], [(A, limited(11))]), Exhausted()),
         (move([A, B], [(A, limited(7))]), Try(B)),
         (move([A], [(A, DOWN)], open="a"), Exhausted()),
@@ -63,6 +63,14 @@ def limited(retry_after: float) -> UpstreamFailed:
 )
 def test_the_next_move(case: Move, expected: Move) -> None:
     assert case == expected
+
+
+def test_a_breaker_that_cools_down_meanwhile_is_no_contradiction() -> None:
+    """Its state is looked at once: not open at one look and closed at the next."""
+    looks = iter([True])
+    settings = RouterSettings()
+    result = next_move([A, B], [Failure(A, DOWN)], lambda one: one is B and next(looks, False), settings, lambda: 0.5)
+    assert result == Try(A, 0.1875, again=True)
 
 
 def test_weights_share_the_traffic() -> None:
@@ -99,7 +107,7 @@ def test_no_move_goes_to_an_open_breaker_or_beyond_the_retries(tried: list[str],
     ],
 )
 def test_what_a_breaker_counts(error: BackendError, counts: bool) -> None:
-    assert counts_against(error) is counts
+    assert error.counts_against_deployment is counts
 
 
 def test_deployments_are_grouped_in_the_order_written() -> None:

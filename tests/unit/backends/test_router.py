@@ -2,26 +2,39 @@
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import pytest
 
-from app.backends.breakers import UpstreamBreakers
+from app.backends.attempts import AttemptControl
 from app.backends.router import Router
+from app.breakers.deployments import AttemptPermit
 from app.errors import (
     BreakerOpen,
+    LocalFailure,
     UnknownModel,
     UpstreamFailed,
     UpstreamRejected,
     UpstreamTimeout,
     UpstreamTruncated,
 )
-from app.messages import ModelResponse
-from app.pipeline.breaker import BreakerState
-from app.settings import Deployment, RouterSettings, Seconds, UpstreamBreakerSettings
+from app.messages import ModelResponse, Received, Request, ToolDefinition
+from app.settings import Deployment, RetryBudgetSettings, RouterSettings, Seconds, UpstreamBreakerSettings
+from telemetry import Attempt
+from telemetry.names import BreakerState
 from tests.support import run
-from tests.unit.backends.fakes import ANSWER, Clock, FakeObservability, ScriptedBackend, ask, finish, said, text
+from tests.unit.backends.fakes import (
+    ANSWER,
+    Clock,
+    FakeObservability,
+    ScriptedBackend,
+    all_of,
+    ask,
+    finish,
+    text,
+    text_of,
+)
 
 DOWN = UpstreamFailed("down", upstream_status=503)
 
@@ -30,44 +43,48 @@ class Setup:
     """A router over named backends: `a`, `b`, ... serve the model `m`; `name@other` serves `other`."""
 
     def __init__(
-        self, backends: Mapping[str, ScriptedBackend], settings: RouterSettings | None = None, **own: Any
+        self,
+        backends: Mapping[str, ScriptedBackend],
+        settings: RouterSettings | None = None,
+        sleep: Callable[[float], Awaitable[None]] | None = None,
+        **fields: Any,
     ) -> None:
         self.clock = Clock()
         self.obs = FakeObservability()
         self.made: list[str] = []
         upstream = UpstreamBreakerSettings(threshold=2, cooldown=Seconds(15))
-        self.breakers = UpstreamBreakers(upstream, self.clock)
+        self.control = AttemptControl(upstream, self.clock)
         self._backends = backends
-        self.deployments = [self._deployment(order, name, **own) for order, name in enumerate(backends)]
+        self.deployments = [self._deployment(order, name, **fields) for order, name in enumerate(backends)]
         self.router = Router(
             self.deployments,
             settings or RouterSettings(),
-            breakers=self.breakers,
+            control=self.control,
             make_backend=self._make,
             clock=self.clock,
             rng=random.Random(1),
-            sleep=self.clock.sleep,
+            sleep=sleep or self.clock.sleep,
         )
 
-    def _deployment(self, order: int, name: str, **own: Any) -> Deployment:
+    def _deployment(self, order: int, name: str, **fields: Any) -> Deployment:
         _, _, model = name.partition("@")
-        return Deployment(id=name, model_name=model or "m", model=f"x/{name}", provider="x", order=order, **own)
+        return Deployment(id=name, model_name=model or "m", model=f"x/{name}", provider="x", order=order, **fields)
 
     def _make(self, deployment: Deployment) -> ScriptedBackend:
         self.made.append(deployment.id)
         return self._backends[deployment.id]
 
     def state(self, id: str) -> BreakerState:
-        return self.breakers.states[id]
+        return self.control.breakers.states[id]
 
     async def stream(self, **fields: Any) -> list[ModelResponse]:
-        return [chunk async for batch in self.router.stream(ask(**fields), self.obs) for chunk in batch]
+        return [one.chunk for one in await all_of(await self.router.open(ask(**fields), self.obs))]
 
 
 def test_a_stream_comes_through_as_it_is() -> None:
     setup = Setup({"a": ScriptedBackend(ANSWER)})
     assert run(setup.stream()) == list(ANSWER)
-    [attempt] = setup.obs.attempts
+    [attempt] = setup.obs.attempts.started
     assert [call[0] for call in attempt.calls] == ["first_chunk", "usage", "response"]
     assert attempt.calls[-1] == ("response", "r1", "served", ("stop",))
     assert attempt.ends == 1
@@ -80,11 +97,11 @@ def test_an_unknown_model_is_the_callers_error() -> None:
 
 def test_a_failing_deployment_is_followed_by_the_next() -> None:
     setup = Setup({"a": ScriptedBackend([DOWN]), "b": ScriptedBackend(ANSWER)})
-    assert said(run(setup.stream())) == "Hello"
+    assert text_of(run(setup.stream())) == "Hello"
     assert setup.obs.tried == ["a", "b"]
-    assert setup.obs.attempts[1].given["retry_of"] is setup.obs.attempts[0]
-    assert [attempt.ends for attempt in setup.obs.attempts] == [1, 1]
-    assert setup.obs.attempts[0].failure == "upstream_error"
+    assert setup.obs.attempts.started[1].retry_of is setup.obs.attempts.started[0]
+    assert [attempt.ends for attempt in setup.obs.attempts.started] == [1, 1]
+    assert setup.obs.attempts.started[0].failure == "upstream_error"
 
 
 def test_nothing_is_retried_once_a_chunk_has_been_handed_on() -> None:
@@ -92,12 +109,14 @@ def test_nothing_is_retried_once_a_chunk_has_been_handed_on() -> None:
     seen: list[ModelResponse] = []
 
     async def main() -> None:
-        async for batch in setup.router.stream(ask(), setup.obs):
-            seen.extend(batch)
+        opened = await setup.router.open(ask(), setup.obs)
+        seen.extend(received.chunk for received in opened.first)
+        async for batch in opened.rest:
+            seen.extend(received.chunk for received in batch)
 
     with pytest.raises(UpstreamFailed):
         run(main())
-    assert said(seen) == "Hel"
+    assert text_of(seen) == "Hel"
     assert setup.obs.tried == ["a"]
 
 
@@ -113,7 +132,7 @@ def test_the_last_error_is_raised_when_all_have_failed() -> None:
 def test_retry_after_is_obeyed() -> None:
     limited = UpstreamFailed("slow down", upstream_status=429, retry_after=7)
     setup = Setup({"a": ScriptedBackend([limited], ANSWER)})
-    assert said(run(setup.stream())) == "Hello"
+    assert text_of(run(setup.stream())) == "Hello"
     assert setup.clock.slept == [7]
 
 
@@ -147,9 +166,144 @@ def test_what_a_provider_rejects_is_not_tried_elsewhere() -> None:
 def test_fallback_models_are_tried_when_all_deployments_failed() -> None:
     settings = RouterSettings(num_retries=0, fallbacks={"m": ("other",)})
     setup = Setup({"a": ScriptedBackend([DOWN]), "b@other": ScriptedBackend(ANSWER)}, settings)
-    assert said(run(setup.stream())) == "Hello"
+    assert text_of(run(setup.stream())) == "Hello"
     assert setup.obs.tried == ["a", "b@other"]
-    assert [attempt.given["fallback"] for attempt in setup.obs.attempts] == [False, True]
+    assert [attempt.fallback for attempt in setup.obs.attempts.started] == [False, True]
+
+
+def test_retries_are_counted_for_the_request_and_each_fallback_is_asked_once() -> None:
+    settings = RouterSettings(num_retries=2, fallbacks={"m": ("f", "g")})
+    backends = {name: ScriptedBackend([UpstreamFailed("later", upstream_status=429)]) for name in ("a", "b@f", "c@g")}
+    setup = Setup(backends, settings)
+    with pytest.raises(UpstreamFailed):
+        run(setup.stream())
+    assert setup.obs.tried == ["a", "a", "a", "b@f", "c@g"]
+
+
+def test_a_fallback_has_the_retries_that_are_left() -> None:
+    settings = RouterSettings(num_retries=2, fallbacks={"m": ("f",)})
+    no_key = UpstreamFailed("key", upstream_status=401)
+    full = UpstreamFailed("later", upstream_status=429)
+    setup = Setup({"a": ScriptedBackend([no_key]), "b@f": ScriptedBackend([full])}, settings)
+    with pytest.raises(UpstreamFailed):
+        run(setup.stream())
+    assert setup.obs.tried == ["a", "b@f", "b@f", "b@f"]
+
+
+FULL = UpstreamFailed("later", upstream_status=429)
+
+
+class FailsTogether(ScriptedBackend):
+    """Answers nobody before `count` have asked."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__([FULL])
+        self._missing = count
+        self._all_asked = asyncio.Event()
+
+    async def complete(self, request: Request, attempt: Attempt) -> Received:
+        self._missing -= 1
+        if self._missing <= 0:
+            self._all_asked.set()
+        await self._all_asked.wait()
+        return await super().complete(request, attempt)
+
+
+@pytest.mark.parametrize(
+    ("requests", "budget", "retries"),
+    [
+        (100, RetryBudgetSettings(share=0.2, min_concurrent=3), 20),
+        (4, RetryBudgetSettings(share=0.2, min_concurrent=3), 3),
+        (4, RetryBudgetSettings(share=0, min_concurrent=0), 0),
+        (4, RetryBudgetSettings(share=1, min_concurrent=0), 4),
+    ],
+)
+def test_retries_under_way_are_a_share_of_the_requests(
+    requests: int, budget: RetryBudgetSettings, retries: int
+) -> None:
+    together = asyncio.Event()
+    waiting = 0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal waiting
+        waiting += 1
+        await together.wait()
+
+    async def main() -> int:
+        backend = FailsTogether(requests)
+        setup = Setup({"a": backend}, RouterSettings(num_retries=1, retry_budget=budget), sleep=sleep)
+        asked = (setup.router.complete(ask(stream=False), FakeObservability()) for _ in range(requests))
+        crowd = asyncio.gather(*asked, return_exceptions=True)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        together.set()
+        assert all(error is FULL for error in await crowd)
+        assert len(backend.requests) == requests + waiting
+        return waiting
+
+    assert run(main()) == retries
+
+
+def test_a_retry_that_the_budget_denies_is_told_and_the_fallback_still_asked() -> None:
+    settings = RouterSettings(fallbacks={"m": ("f",)}, retry_budget=RetryBudgetSettings(share=0, min_concurrent=0))
+    setup = Setup({"a": ScriptedBackend([FULL]), "b@f": ScriptedBackend(ANSWER)}, settings)
+    assert text_of(run(setup.stream())) == "Hello"
+    assert setup.obs.tried == ["a", "b@f"]
+    assert setup.obs.attempts.retries_denied == ["m"]
+
+
+def test_another_deployment_is_no_retry_to_the_budget() -> None:
+    settings = RouterSettings(retry_budget=RetryBudgetSettings(share=0, min_concurrent=0))
+    setup = Setup({"a": ScriptedBackend([DOWN]), "b": ScriptedBackend(ANSWER)}, settings)
+    assert text_of(run(setup.stream())) == "Hello"
+    assert setup.obs.attempts.retries_denied == []
+
+
+def test_a_breaker_that_opens_during_the_wait_is_not_waited_for_again() -> None:
+    """Others' failures open it; the request comes to its end, and does not turn round and round."""
+    backend = ScriptedBackend([DOWN])
+    waits = 0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal waits
+        waits += 1
+        permit = setup.control.admit(setup.deployments[0], FakeObservability())
+        assert isinstance(permit, AttemptPermit)
+        setup.control.record(permit, DOWN, FakeObservability())
+
+    setup = Setup({"a": backend}, sleep=sleep)
+    with pytest.raises(UpstreamFailed):
+        run(setup.stream())
+    assert waits == 1
+    assert setup.obs.tried == ["a"]
+    assert setup.obs.breakers.rejections == [("a", "open")]
+
+
+def test_what_this_machine_lacks_is_no_reason_to_give_up_nor_to_shut_anybody_out() -> None:
+    setup = Setup({"a": ScriptedBackend([LocalFailure("descriptors")]), "b": ScriptedBackend(ANSWER)})
+    for _ in range(5):
+        assert text_of(run(setup.stream())) == "Hello"
+    assert setup.state("a") is BreakerState.CLOSED
+    assert setup.obs.attempts.started[0].failure == "local_failure"
+
+
+def test_a_hung_deployment_whose_clients_give_up_makes_room_for_the_next() -> None:
+    hung = ScriptedBackend([ScriptedBackend.HANG])
+    setup = Setup({"a": hung, "b": ScriptedBackend([finish()])})
+
+    async def main() -> None:
+        for _ in range(2):
+            hung.asked.clear()
+            task = asyncio.ensure_future(setup.router.complete(ask(stream=False), setup.obs))
+            await hung.asked.wait()
+            setup.clock.now += 1
+            task.cancel()
+            await asyncio.wait([task])
+        assert (await setup.router.complete(ask(stream=False), setup.obs)).chunk == finish()
+
+    run(main())
+    assert setup.obs.tried == ["a", "a", "b"]
+    assert setup.state("a") is BreakerState.OPEN
 
 
 def test_a_fallback_that_nobody_serves_is_an_error_at_the_start() -> None:
@@ -166,8 +320,8 @@ def test_an_open_breaker_is_skipped_and_all_open_refuses_at_once() -> None:
         run(setup.stream())
     assert raised.value.retry_after == 15
     assert setup.obs.tried == ["a", "a"]
-    assert setup.obs.rejections == [("a", "open")]
-    assert setup.obs.transitions == [("a", "closed", "open")]
+    assert setup.obs.breakers.rejections == [("a", "open")]
+    assert setup.obs.breakers.transitions == [("a", "closed", "open")]
 
 
 def test_a_truncated_stream_counts_against_its_deployment() -> None:
@@ -202,22 +356,36 @@ def test_a_caller_who_leaves_gives_the_probe_back() -> None:
     setup = _half_open([text("Hel"), ScriptedBackend.HANG])
 
     async def leave() -> None:
-        stream = setup.router.stream(ask(), setup.obs)
-        await anext(stream)
-        await stream.aclose()
+        opened = await setup.router.open(ask(), setup.obs)
+        await opened.rest.aclose()
 
     run(leave())
     assert setup.state("a") is BreakerState.HALF_OPEN
-    assert not setup.breakers.keeps_out(setup.deployments[0])
-    assert setup.obs.attempts[-1].failure == "cancelled"
-    assert setup.obs.attempts[-1].ends == 1
+    assert setup.control.refusal(setup.deployments[0]) is None
+    assert setup.obs.attempts.started[-1].failure == "cancelled"
+    assert setup.obs.attempts.started[-1].ends == 1
+
+
+@pytest.mark.parametrize("name", ["short", "x" * 100])
+def test_a_stream_of_which_nothing_more_is_read_can_be_closed(name: str) -> None:
+    """Where the names of tools have to be put back, too."""
+    backend = ScriptedBackend([text("Hel"), ScriptedBackend.HANG])
+    setup = Setup({"a": backend})
+
+    async def leave() -> None:
+        request = ask(dialect="anthropic_messages", tools=(ToolDefinition(name),))
+        opened = await setup.router.open(request, setup.obs)
+        await opened.rest.aclose()
+        assert backend.streams_closed == 1
+
+    run(leave())
 
 
 def test_a_rejected_request_gives_the_probe_back() -> None:
     setup = _half_open([UpstreamRejected("bad", upstream_status=400)])
     with pytest.raises(UpstreamRejected):
         run(setup.stream())
-    assert not setup.breakers.keeps_out(setup.deployments[0])
+    assert setup.control.refusal(setup.deployments[0]) is None
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -235,7 +403,7 @@ def test_a_cancelled_request_closes_the_upstream_and_counts_as_nothing(stream: b
 
     run(main())
     assert backend.streams_closed == int(stream)
-    assert setup.obs.attempts[0].failure == "cancelled"
+    assert setup.obs.attempts.started[0].failure == "cancelled"
     assert setup.state("a") is BreakerState.CLOSED
 
 
@@ -245,19 +413,19 @@ def test_a_silent_provider_is_left_after_the_deployments_timeout(stream: bool) -
     setup = Setup(backends, RouterSettings(num_retries=0), timeout=Seconds(0.02))
     with pytest.raises(UpstreamTimeout):
         run(setup.stream() if stream else setup.router.complete(ask(stream=False), setup.obs))
-    assert setup.obs.attempts[0].failure == "upstream_timeout"
+    assert setup.obs.attempts.started[0].failure == "upstream_timeout"
     assert backends["a"].streams_closed == int(stream)
 
 
 def test_after_a_timeout_the_next_deployment_answers() -> None:
     setup = Setup({"a": ScriptedBackend([ScriptedBackend.HANG]), "b": ScriptedBackend(ANSWER)}, timeout=Seconds(0.02))
-    assert said(run(setup.stream())) == "Hello"
+    assert text_of(run(setup.stream())) == "Hello"
 
 
 def test_a_plain_request_takes_the_same_way() -> None:
     setup = Setup({"a": ScriptedBackend([DOWN]), "b": ScriptedBackend([finish()])})
-    assert run(setup.router.complete(ask(stream=False), setup.obs)) == finish()
-    assert [attempt.ends for attempt in setup.obs.attempts] == [1, 1]
+    assert run(setup.router.complete(ask(stream=False), setup.obs)).chunk == finish()
+    assert [attempt.ends for attempt in setup.obs.attempts.started] == [1, 1]
 
 
 def test_a_defect_in_a_backend_is_not_retried_and_releases_the_breaker() -> None:
@@ -265,17 +433,17 @@ def test_a_defect_in_a_backend_is_not_retried_and_releases_the_breaker() -> None
     with pytest.raises(KeyError):
         run(setup.stream())
     assert setup.obs.tried == ["a"]
-    assert setup.obs.attempts[0].failure == "internal_error"
+    assert setup.obs.attempts.started[0].failure == "internal_error"
 
 
 def test_thousands_of_deployments_make_nothing_until_used() -> None:
     backends = {f"d{number}@model-{number}": ScriptedBackend(ANSWER) for number in range(5000)}
     setup = Setup(backends)
     assert setup.made == []
-    assert setup.breakers.states == {}
+    assert setup.control.breakers.states == {}
     run(setup.stream(model="model-4999"))
     assert setup.made == ["d4999@model-4999"]
-    assert len(setup.breakers.states) == 1
+    assert len(setup.control.breakers.states) == 1
     assert len(setup.router.model_names()) == 5000
 
 

@@ -57,8 +57,8 @@ def test_no_page_is_left_over() -> None:
 
 def test_the_rules_mean_the_same_failures_as_the_dashboards() -> None:
     for rule in read_rules():
-        for said in re.findall(r'outcome=~"(.*?)"', rule["expr"]):
-            assert said == BAD, rule.get("record") or rule["alert"]
+        for outcomes in re.findall(r'outcome=~"(.*?)"', rule["expr"]):
+            assert outcomes == BAD, rule.get("record") or rule["alert"]
     burns = [rule for rule in RULES if rule["alert"].startswith("AvailabilityBurn")]
     assert all(f"* {BUDGET}" in rule["expr"] for rule in burns)
     assert f"{BURNS_FAST} * {BUDGET}" in next(rule["expr"] for rule in burns if rule["alert"].endswith("Fast"))

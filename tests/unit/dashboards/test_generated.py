@@ -7,9 +7,9 @@ from dashboards import reference
 from dashboards.__main__ import REFERENCE, as_text
 from dashboards.checks import families
 from dashboards.generator import build
-from dashboards.glossary import ATTRIBUTES, EVENTS
 from dashboards.queries import GRAFANA, read_dashboards, read_queries
-from telemetry.names import METRICS, TIME, Attribute, Event
+from telemetry.names.metrics import METRICS
+from telemetry.names.spans import ATTRIBUTES, EVENTS, TIME, Attribute, Event
 
 _AGAIN = "run `python -m dashboards`"
 BUILT = build()

@@ -7,10 +7,11 @@ from typing import Any, get_args
 import pytest
 
 from dashboards.checks import broken
-from dashboards.glossary import ATTRIBUTES
 from dashboards.promql import known_series, problems
 from dashboards.queries import Query, read_queries
-from telemetry.names import METRICS, PROCESS, MetricSpec, Where
+from telemetry.names import Where
+from telemetry.names.metrics import METRICS, PROCESS, MetricSpec
+from telemetry.names.spans import ATTRIBUTES
 
 QUERIES = read_queries()
 LINKS = [query for query in QUERIES if query.source == "tempo"]
@@ -25,25 +26,25 @@ def changed(metric: str, **changes: Any) -> list[MetricSpec]:
 
 
 def test_renaming_a_metric_names_the_panels_and_alerts_concerned() -> None:
-    told = broken(QUERIES, changed("flowspan_queue_overflows_total", name="flowspan_queue_spills_total"))
-    assert {line.partition(": flowspan_")[0] for line in told} == {
+    found = broken(QUERIES, changed("flowspan_queue_overflows_total", name="flowspan_queue_spills_total"))
+    assert {line.partition(": flowspan_")[0] for line in found} == {
         "panel Flow overview: Overflows",
         "panel Queue health: Overflows",
         "alert QueueOverflow",
     }
-    assert all("flowspan_queue_overflows_total is no metric" in line for line in told)
+    assert all("flowspan_queue_overflows_total is no metric" in line for line in found)
 
 
 def test_what_rests_on_a_recorded_series_is_told_too() -> None:
-    told = broken(QUERIES, changed("flowspan_requests_total", name="flowspan_transactions_total"))
-    assert "alert AvailabilityBurnFast: rests on flowspan:requests_failed:ratio_rate1h" in told
-    assert "record flowspan:requests_failed:ratio_rate5m: flowspan_requests_total is no metric" in told
+    found = broken(QUERIES, changed("flowspan_requests_total", name="flowspan_transactions_total"))
+    assert "alert AvailabilityBurnFast: rests on flowspan:requests_failed:ratio_rate1h" in found
+    assert "record flowspan:requests_failed:ratio_rate5m: flowspan_requests_total is no metric" in found
 
 
 def test_renaming_a_label_names_the_panels_and_alerts_concerned() -> None:
-    told = broken(QUERIES, changed("flowspan_breaker_trips_total", labels=("circuit", "reason")))
-    assert "alert BreakerTripped: groups by breaker, which nothing in it has" in told
-    assert "annotation Policies: Breaker trips: groups by breaker, which nothing in it has" in told
+    found = broken(QUERIES, changed("flowspan_breaker_trips_total", labels=("circuit", "reason")))
+    assert "alert BreakerTripped: groups by breaker, which nothing in it has" in found
+    assert "annotation Policies: Breaker trips: groups by breaker, which nothing in it has" in found
 
 
 @pytest.mark.parametrize(

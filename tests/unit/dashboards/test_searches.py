@@ -10,8 +10,8 @@ from tests.real.searches import Line, search_lines, search_traces
 def span(name: str, **attributes: str | int) -> Span:
     made = Span(name=name, kind=Span.SPAN_KIND_SERVER, start_time_unix_nano=0, end_time_unix_nano=6_000_000_000)
     for key, value in attributes.items():
-        said = AnyValue(int_value=value) if isinstance(value, int) else AnyValue(string_value=value)
-        made.attributes.append(KeyValue(key=key.replace("_", "."), value=said))
+        wrapped = AnyValue(int_value=value) if isinstance(value, int) else AnyValue(string_value=value)
+        made.attributes.append(KeyValue(key=key.replace("_", "."), value=wrapped))
     return made
 
 

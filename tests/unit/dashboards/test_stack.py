@@ -1,5 +1,6 @@
 """The stack as files: whatever one of them names in another is there."""
 
+import json
 import re
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 import yaml
 
 from app.configuration import load
+from app.settings import ServerSettings
 from dashboards.__main__ import ROOT
 from dashboards.queries import GRAFANA, read_dashboards
 
@@ -57,6 +59,21 @@ def test_the_gateways_configuration_is_good_and_needs_no_providers_key(monkeypat
     settings = load(str(ROOT / "dashboards" / "stack" / "flowspan.yaml")).settings
     assert {deployment.provider for deployment in settings.deployments} == {"simulated"}
     assert settings.keys == ("sk-flowspan-local",)
+
+
+def test_prometheus_reaches_the_metrics_of_the_image() -> None:
+    (line,) = re.findall(r"^CMD (.+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    command = json.loads(line)
+    assert command[command.index("--metrics-host") + 1] == "0.0.0.0"
+    scraped = yaml.safe_load((ROOT / "dashboards" / "stack" / "prometheus.yaml").read_text())["scrape_configs"]
+    assert f"flowspan:{ServerSettings().metrics_port}" in str(scraped)
+
+
+def test_the_gateway_is_given_the_time_that_it_takes_to_end() -> None:
+    server = ServerSettings()
+    seconds = int(SERVICES["flowspan"]["stop_grace_period"].removesuffix("s"))
+    # Beyond them, some for the last words of what was cut off.
+    assert seconds >= server.lame_duck + server.drain_timeout + 20
 
 
 def test_datasources_lead_to_each_other() -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from dashboards.promql import family, selectors
 from dashboards.queries import links_of, panels_of, queries_of, read_dashboards
-from telemetry import names
-from telemetry.names import METRICS
+from telemetry.names import metrics as names
+from telemetry.names.metrics import METRICS
 
 DASHBOARDS = read_dashboards()
 every_dashboard = pytest.mark.parametrize("dashboard", DASHBOARDS.values(), ids=DASHBOARDS)
@@ -55,8 +55,8 @@ def test_2_datasources_and_instance_are_variables_everywhere(dashboard: dict[str
     assert variables.items() >= {"datasource": "datasource", "tempo": "datasource", "loki": "datasource"}.items()
     assert variables["instance"] == "query"
     for panel in panels_of(dashboard):
-        for place in (panel, *panel["targets"]):
-            assert place["datasource"]["uid"] in ("${datasource}", "${tempo}", "${loki}"), title(panel)
+        for part in (panel, *panel["targets"]):
+            assert part["datasource"]["uid"] in ("${datasource}", "${tempo}", "${loki}"), title(panel)
     for query in queries_of(dashboard):
         if query.source == "prometheus" and query.kind in ("panel", "annotation"):
             for one in selectors(query.text):
@@ -102,7 +102,7 @@ def test_5_depth_is_shown_over_capacity(dashboard: dict[str, Any]) -> None:
 @every_dashboard
 def test_6_every_p95_has_a_heatmap_with_exemplars_beside_it(dashboard: dict[str, Any]) -> None:
     heatmaps = [panel for panel in metric_panels(dashboard) if panel["type"] == "heatmap"]
-    shown = {
+    with_exemplars = {
         (family(selectors(target["expr"])[0].metric), panel["gridPos"]["y"])
         for panel in heatmaps
         for target in panel["targets"]
@@ -113,9 +113,9 @@ def test_6_every_p95_has_a_heatmap_with_exemplars_beside_it(dashboard: dict[str,
             if "histogram_quantile" in query:
                 metric = family(selectors(query)[0].metric)
                 # A number on top has its heatmap below, a graph beside it.
-                places = {y for name, y in shown if name == metric}
-                assert places, f"{title(panel)}: no heatmap of {metric}"
-                assert panel["type"] == "stat" or panel["gridPos"]["y"] in places, title(panel)
+                rows = {y for name, y in with_exemplars if name == metric}
+                assert rows, f"{title(panel)}: no heatmap of {metric}"
+                assert panel["type"] == "stat" or panel["gridPos"]["y"] in rows, title(panel)
 
 
 def test_7_states_have_one_mapping_and_one_set_of_colours() -> None:
@@ -128,8 +128,8 @@ def test_7_states_have_one_mapping_and_one_set_of_colours() -> None:
     assert timelines
     for panel in timelines:
         (mapping,) = panel["fieldConfig"]["defaults"]["mappings"]
-        said = {value: (result["text"], result["color"]) for value, result in mapping["options"].items()}
-        assert said == {"0": ("closed", "#73BF69"), "1": ("half-open", "#FF9830"), "2": ("open", "#F2495C")}
+        options = {value: (result["text"], result["color"]) for value, result in mapping["options"].items()}
+        assert options == {"0": ("closed", "#73BF69"), "1": ("half-open", "#FF9830"), "2": ("open", "#F2495C")}
 
 
 @every_dashboard

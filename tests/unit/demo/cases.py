@@ -1,4 +1,4 @@
-"""Evidence made by hand: a run in which all went well, for tests to spoil one thing of."""
+"""Evidence made by hand: a run in which all went well, for tests to change one thing of."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -11,7 +11,8 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags
 from prometheus_client.samples import Sample
 
-from app.demo.calls import (
+from app.demo.checks.evidence import Evidence, Scrape
+from app.demo.clients.calls import (
     APIS,
     Api,
     Call,
@@ -29,12 +30,11 @@ from app.demo.calls import (
     unknown,
     use_tool,
 )
-from app.demo.cast import FLAKY
-from app.demo.client import Observation
-from app.demo.evidence import Evidence
-from app.demo.heard import Heard
-from app.demo.scrape import Scrape
-from telemetry.names import TIME, WHERE, Attribute, Event
+from app.demo.clients.client import Observation
+from app.demo.clients.transcript import Transcript
+from app.demo.gateway.scenario import FLAKY
+from telemetry.names import WHERE
+from telemetry.names.spans import TIME, Attribute, Event
 
 BEGAN = 1_700_000_000_000_000_000
 MS = 1_000_000
@@ -57,10 +57,10 @@ class Below:
 
 
 @dataclass
-class Told:
+class Transaction:
     """One transaction, from both sides."""
 
-    seen: Observation
+    observation: Observation
     outcome: str
     below: list[Below] = field(default_factory=list)
     events: list[tuple[str, int, dict[str, Any]]] = field(default_factory=list)
@@ -77,8 +77,8 @@ class Told:
         attributes: dict[str, Any] = {
             Attribute.TRANSACTION_ID: f"txn_{number}",
             Attribute.OUTCOME: self.outcome,
-            Attribute.API: self.seen.call.api,
-            Attribute.REQUEST_MODEL: self.seen.call.model,
+            Attribute.API: self.observation.call.api,
+            Attribute.REQUEST_MODEL: self.observation.call.model,
             Attribute.POLICY: ("redact",),
             **{TIME[where]: self.parts.get(where, 0.0) for where in WHERE},
         }
@@ -112,7 +112,7 @@ class Told:
 class Case:
     """`evidence()` counts the scrape from the transactions; `uncounted` is what it then gets wrong."""
 
-    told: list[Told] = field(default_factory=list)
+    transactions: list[Transaction] = field(default_factory=list)
     transitions: Counter[tuple[str, str]] = field(default_factory=lambda: Counter(CYCLE))
     uncounted: Counter[str] = field(default_factory=Counter)
     overflows: int = 1
@@ -120,18 +120,18 @@ class Case:
     errors: tuple[str, ...] = ()
     with_spans: bool = True
 
-    def of(self, title: str) -> list[Told]:
-        return [told for told in self.told if told.seen.call.title == title]
+    def of(self, title: str) -> list[Transaction]:
+        return [transaction for transaction in self.transactions if transaction.observation.call.title == title]
 
     def evidence(self) -> Evidence:
-        for number, told in enumerate(self.told):
-            told.seen.transaction_id = f"txn_{number}"
-        spans = [span for number, told in enumerate(self.told) for span in told.spans(number)]
-        seen = tuple(told.seen for told in self.told)
-        return Evidence(seen, tuple(spans) if self.with_spans else (), self._scrape(), self.errors)
+        for number, transaction in enumerate(self.transactions):
+            transaction.observation.transaction_id = f"txn_{number}"
+        spans = [span for number, transaction in enumerate(self.transactions) for span in transaction.spans(number)]
+        observation = tuple(transaction.observation for transaction in self.transactions)
+        return Evidence(observation, tuple(spans) if self.with_spans else (), self._scrape(), self.errors)
 
     def _scrape(self) -> Scrape:
-        counts = Counter(told.outcome for told in self.told) - self.uncounted
+        counts = Counter(transaction.outcome for transaction in self.transactions) - self.uncounted
         samples = [Sample("flowspan_requests_total", {"outcome": name}, count) for name, count in counts.items()]
         for (old, new), count in self.transitions.items():
             labels = {"breaker": FLAKY, "from_state": old, "to_state": new}
@@ -150,55 +150,55 @@ def good() -> Case:
     case = Case()
     for api in APIS:
         for call in (talk(api), talk(api, stream=False), think(api), think(api, stream=False), flaky(api)):
-            case.told.append(_answered(call))
-        case.told.append(_with_tool(use_tool(api)))
-        case.told.append(_decided(_answered(contacts(api))))
-        case.told.append(_held_back(_answered(slow(api))))
-        case.told.append(_failed(bad(api), 400, "invalid_request_error", "client_error"))
-        case.told.append(_failed(unknown(api), 404, "not_found_error", "client_error"))
-        case.told.append(_turned_away(down(api)))
-        case.told.append(
+            case.transactions.append(_answered(call))
+        case.transactions.append(_with_tool(use_tool(api)))
+        case.transactions.append(_decided(_answered(contacts(api))))
+        case.transactions.append(_held_back(_answered(slow(api))))
+        case.transactions.append(_failed(bad(api), 400, "invalid_request_error", "client_error"))
+        case.transactions.append(_failed(unknown(api), 404, "not_found_error", "client_error"))
+        case.transactions.append(_turned_away(down(api)))
+        case.transactions.append(
             _cut(severed(api), "api_error" if api == "anthropic_messages" else "server_error", "upstream_error")
         )
-        case.told.append(_left(leave(api)))
-        case.told.append(_fell_back(_answered(fragile(api))))
-    case.told.append(_cut(stuck("anthropic_messages", 1.0), "overloaded_error", "overflow"))
+        case.transactions.append(_left(leave(api)))
+        case.transactions.append(_fell_back(_answered(fragile(api))))
+    case.transactions.append(_cut(stuck("anthropic_messages", 1.0), "overloaded_error", "overflow"))
     _trip(case.of("failing")[0])
     return case
 
 
-def spoil(case: Case, title: str, change: Callable[[Told], None]) -> Case:
+def change_one(case: Case, title: str, change: Callable[[Transaction], None]) -> Case:
     """Change the first transaction of a kind."""
     change(case.of(title)[0])
     return case
 
 
-def _told(call: Call, heard: Heard, status: int, outcome: str, *below: Below) -> Told:
-    seen = Observation(call, BEGAN, status=status, heard=heard)
-    return Told(seen, outcome, list(below), parts={"upstream": 0.9, "client": 0.1})
+def _transaction(call: Call, transcript: Transcript, status: int, outcome: str, *below: Below) -> Transaction:
+    observation = Observation(call, BEGAN, status=status, transcript=transcript)
+    return Transaction(observation, outcome, list(below), parts={"upstream": 0.9, "client": 0.1})
 
 
 def _attempt(deployment: str, **how: Any) -> Below:
     return Below("chat lorem", {Attribute.DEPLOYMENT: deployment}, SpanKind.CLIENT, **how)
 
 
-def _answered(call: Call) -> Told:
-    heard = Heard(text=call.text, thinking=call.thinking, ended=True)
-    return _told(call, heard, 200, "ok", _attempt(call.model))
+def _answered(call: Call) -> Transaction:
+    transcript = Transcript(text=call.text, thinking=call.thinking, ended=True)
+    return _transaction(call, transcript, 200, "ok", _attempt(call.model))
 
 
-def _with_tool(call: Call) -> Told:
-    told = _answered(call)
-    told.seen.heard.tool(0, "forecast", '{"notify": "[EMAIL]"}')
-    return told
+def _with_tool(call: Call) -> Transaction:
+    transaction = _answered(call)
+    transaction.observation.transcript.tool(0, "forecast", '{"notify": "[EMAIL]"}')
+    return transaction
 
 
-def _decided(told: Told) -> Told:
-    told.events.append((Event.POLICY_DECISION, 500, {Attribute.DECISION: "redacted"}))
-    return told
+def _decided(transaction: Transaction) -> Transaction:
+    transaction.events.append((Event.POLICY_DECISION, 500, {Attribute.DECISION: "redacted"}))
+    return transaction
 
 
-def _held_back(told: Told) -> Told:
+def _held_back(transaction: Transaction) -> Transaction:
     figures = {
         Attribute.QUEUE_NAME: "policy_out",
         Attribute.QUEUE_CAPACITY: 16,
@@ -208,13 +208,13 @@ def _held_back(told: Told) -> Told:
         Attribute.QUEUE_PUT_BLOCKED: 0.7,
         Attribute.QUEUE_RESIDENCE_P50: 0.002,
     }
-    told.below.append(Below("flowspan.queue policy_out", figures, start=250, end=750))
-    told.parts = {"upstream": 0.2, "queue": 0.1, "client": 0.7}
-    return _decided(told)
+    transaction.below.append(Below("flowspan.queue policy_out", figures, start=250, end=750))
+    transaction.parts = {"upstream": 0.2, "queue": 0.1, "client": 0.7}
+    return _decided(transaction)
 
 
-def _failed(call: Call, status: int, kind: str, outcome: str) -> Told:
-    return _told(call, Heard(error=_error(call.api, kind)), status, outcome)
+def _failed(call: Call, status: int, kind: str, outcome: str) -> Transaction:
+    return _transaction(call, Transcript(error=_error(call.api, kind)), status, outcome)
 
 
 def _error(api: Api, kind: str) -> dict[str, Any]:
@@ -223,37 +223,37 @@ def _error(api: Api, kind: str) -> dict[str, Any]:
     return {"type": "error", "error": {"type": kind, "message": "no"}, "request_id": "txn"}
 
 
-def _turned_away(call: Call) -> Told:
-    told = _failed(call, 529, "overloaded_error", "breaker_open")
+def _turned_away(call: Call) -> Transaction:
+    transaction = _failed(call, 529, "overloaded_error", "breaker_open")
     if call.api != "anthropic_messages":
-        told = _failed(call, 503, "server_error", "breaker_open")
-        told.seen.heard.error = {"error": {"type": "server_error", "code": "breaker_open"}}
-    told.seen.retry_after, told.linked = "2", True
-    return told
+        transaction = _failed(call, 503, "server_error", "breaker_open")
+        transaction.observation.transcript.error = {"error": {"type": "server_error", "code": "breaker_open"}}
+    transaction.observation.retry_after, transaction.linked = "2", True
+    return transaction
 
 
-def _cut(call: Call, kind: str, outcome: str) -> Told:
-    told = _failed(call, 200, kind, outcome)
-    told.seen.heard.text = "half a"
-    return told
+def _cut(call: Call, kind: str, outcome: str) -> Transaction:
+    transaction = _failed(call, 200, kind, outcome)
+    transaction.observation.transcript.text = "half a"
+    return transaction
 
 
-def _left(call: Call) -> Told:
+def _left(call: Call) -> Transaction:
     attempt = replace(_attempt(call.model), end=600)
     attempt.attributes[Attribute.ERROR_TYPE] = "cancelled"
-    told = _told(call, Heard(text="half"), 200, "client_disconnect", attempt)
-    told.seen.left_ns = BEGAN + 500 * MS
-    told.events.append((Event.CLIENT_DISCONNECTED, 550, {}))
-    return told
+    transaction = _transaction(call, Transcript(text="half"), 200, "client_disconnect", attempt)
+    transaction.observation.left_ns = BEGAN + 500 * MS
+    transaction.events.append((Event.CLIENT_DISCONNECTED, 550, {}))
+    return transaction
 
 
-def _fell_back(told: Told) -> Told:
-    told.below = [_attempt("fragile", end=10), _attempt("chat", start=10, linked=True)]
-    return told
+def _fell_back(transaction: Transaction) -> Transaction:
+    transaction.below = [_attempt("fragile", end=10), _attempt("chat", start=10, linked=True)]
+    return transaction
 
 
-def _trip(told: Told) -> None:
-    told.below = [_attempt(FLAKY, end=10), _attempt("flaky-west", start=10, linked=True)]
+def _trip(transaction: Transaction) -> None:
+    transaction.below = [_attempt(FLAKY, end=10), _attempt("flaky-west", start=10, linked=True)]
     for at, (old, new) in enumerate(CYCLE):
         attributes = {Attribute.BREAKER: FLAKY, Attribute.FROM_STATE: old, Attribute.TO_STATE: new}
-        told.events.append((Event.BREAKER_STATE_CHANGE, 100 * at, {**attributes, Attribute.REASON: "tested"}))
+        transaction.events.append((Event.BREAKER_STATE_CHANGE, 100 * at, {**attributes, Attribute.REASON: "tested"}))

@@ -2,15 +2,16 @@
 
 from collections.abc import Callable
 
-from app.backends.direct.events import Decoder, Events
+from app.backends.direct.codec import StreamDecoder
+from app.backends.direct.streaming import Events
 from app.dialects.anthropic_messages.response_decoding import ResponseDecoder as AnthropicDecoder
 from app.dialects.openai_chat.response_decoding import ResponseDecoder as OpenAIDecoder
 from app.dialects.openai_completions.response_decoding import ResponseDecoder as CompletionsDecoder
 from app.dialects.openai_responses.response_decoding import ResponseDecoder as ResponsesDecoder
 from app.errors import GatewayError
-from app.messages import Dialect, ModelResponse
+from app.messages import Dialect, Received
 
-DECODERS: dict[Dialect, Callable[[], Decoder]] = {
+DECODERS: dict[Dialect, Callable[[], StreamDecoder]] = {
     "openai_chat": OpenAIDecoder,
     "anthropic_messages": AnthropicDecoder,
     "openai_responses": ResponsesDecoder,
@@ -18,10 +19,10 @@ DECODERS: dict[Dialect, Callable[[], Decoder]] = {
 }
 
 
-def decoded(dialect: Dialect, body: bytes) -> tuple[list[ModelResponse], GatewayError | None]:
-    """With what the backend raises, where the body is not whole or says an error."""
+def decoded(dialect: Dialect, body: bytes) -> tuple[list[Received], GatewayError | None]:
+    """The chunks of a body, and what the backend raises if it is not whole or is an error."""
     events = Events(DECODERS[dialect](), scrub=lambda text: text, event_limit=1 << 22)
-    chunks: list[ModelResponse] = []
+    chunks: list[Received] = []
     try:
         # Even those before an error: a list made at once would be lost with it.
         chunks.extend(events.chunk(item) for item in events.reader.feed(body))

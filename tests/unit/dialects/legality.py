@@ -19,6 +19,8 @@ STOP_REASONS = {
     "compaction",
     "refusal",
     "model_context_window_exceeded",
+    # A word of the provider's own (that of `samples`): the API's versioning policy lets new ones come.
+    "odd",
 }
 
 
@@ -150,31 +152,31 @@ def _check_openai_choice(stream: OpenAIStream, choice: dict[str, Any], n: int) -
         stream.choices[index] = OpenAIChoice()
     else:
         assert "role" not in delta, "the role comes once"
-    said = stream.choices[index]
-    assert said.finish_reason is None, "a delta after the finish reason"
-    said.content += delta.get("content") or ""
-    said.refusal += delta.get("refusal") or ""
-    said.reasoning += delta.get("reasoning_content") or ""
+    so_far = stream.choices[index]
+    assert so_far.finish_reason is None, "a delta after the finish reason"
+    so_far.content += delta.get("content") or ""
+    so_far.refusal += delta.get("refusal") or ""
+    so_far.reasoning += delta.get("reasoning_content") or ""
     for call in delta.get("tool_calls", ()):
-        _check_openai_call(said, call, stream.native)
+        _check_openai_call(so_far, call, stream.native)
     if choice["finish_reason"] is not None:
         assert delta == {}, "the last delta is empty"
-        said.finish_reason = choice["finish_reason"]
+        so_far.finish_reason = choice["finish_reason"]
 
 
-def _check_openai_call(said: OpenAIChoice, call: dict[str, Any], stream_is_native: bool) -> None:
+def _check_openai_call(so_far: OpenAIChoice, call: dict[str, Any], stream_is_native: bool) -> None:
     kind, field_ = ("custom", "input") if "custom" in call else ("function", "arguments")
-    if call["index"] == len(said.calls):
+    if call["index"] == len(so_far.calls):
         assert call["id"], "a call begins with its id"
         assert call["type"] == kind
         assert call[kind]["name"], "a call begins with its name"
-        said.calls.append({"id": call["id"], "name": call[kind]["name"], "arguments": ""})
+        so_far.calls.append({"id": call["id"], "name": call[kind]["name"], "arguments": ""})
     else:
-        assert 0 <= call["index"] < len(said.calls), "call indexes are contiguous"
+        assert 0 <= call["index"] < len(so_far.calls), "call indexes are contiguous"
         known = {name for name in call if not (stream_is_native and name.startswith("x_"))}
         assert known == {"index", kind}, "id, type and name come once"
         assert set(call[kind]) == {field_}
-    said.calls[call["index"]]["arguments"] += call[kind][field_]
+    so_far.calls[call["index"]]["arguments"] += call[kind][field_]
 
 
 def check_anthropic(body: bytes, ended: bool = True, native: bool = False) -> AnthropicStream:

@@ -9,8 +9,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from app.dialects import DIALECTS, Formatter
-from app.messages import Choice, Dialect, Message, ModelResponse, part_of
+from app.dialects import StreamFormatter, streaming_dialects
+from app.messages import Choice, Dialect, Message, Received, part_of
 from tests.unit.dialects.decoding import decoded
 from tests.unit.dialects.samples import call, request
 
@@ -31,7 +31,7 @@ class NativeStream:
     dialect: Dialect
     events: list[Event | str]
     include_usage: bool = False
-    chunks: list[ModelResponse] = field(init=False)
+    chunks: list[Received] = field(init=False)
 
     def __post_init__(self) -> None:
         for at, event in enumerate(self.events):
@@ -43,11 +43,11 @@ class NativeStream:
     def body(self) -> bytes:
         return b"".join(sse(self.dialect, event) for event in self.events)
 
-    def formatter(self) -> Formatter:
+    def formatter(self) -> StreamFormatter:
         asked = request(self.dialect, include_usage=self.include_usage, n=2)
-        return DIALECTS[self.dialect].formatter(asked, "txn", 1700000000)
+        return streaming_dialects()[self.dialect].formatter(asked, "txn", 1700000000)
 
-    def render(self, chunks: list[ModelResponse]) -> bytes:
+    def render(self, chunks: list[Received]) -> bytes:
         formatter = self.formatter()
         return b"".join([formatter.format(chunk) for chunk in chunks]) + formatter.finish()
 
@@ -134,8 +134,9 @@ def _anthropic_block(draw: st.DrawFn, kind: str, at: int) -> list[Event]:
             return [{"type": f"x_{kind}", "content": ["anything"]}]
 
 
-def changed(chunk: ModelResponse) -> ModelResponse:
+def changed(received: Received) -> Received:
     """A copy with its text in capitals; arguments and names stay."""
+    chunk = received.chunk
     choices = tuple(
         Choice(
             index=choice.index,
@@ -145,23 +146,23 @@ def changed(chunk: ModelResponse) -> ModelResponse:
         )
         for choice in chunk.choices
     )
-    return part_of(chunk, choices, chunk.usage)
+    return Received(part_of(chunk, choices, chunk.usage))
 
 
-def _capitals(said: Message) -> Message:
+def _capitals(message: Message) -> Message:
     return Message(
-        role=said.role,
-        content=said.content and said.content.upper(),
-        reasoning_content=said.reasoning_content and said.reasoning_content.upper(),
-        thinking_blocks=said.thinking_blocks,
-        tool_calls=said.tool_calls,
+        role=message.role,
+        content=message.content and message.content.upper(),
+        reasoning_content=message.reasoning_content and message.reasoning_content.upper(),
+        thinking_blocks=message.thinking_blocks,
+        tool_calls=message.tool_calls,
     )
 
 
-def inserted(kind: str, like: ModelResponse, at: int) -> ModelResponse:
-    own = call('{"own": 1}', 70000 + at, f"own{at}", "own")
-    said = Message(content=f"<{at}>") if kind == "text" else Message(tool_calls=(own,))
-    return part_of(like, (Choice(delta=said),))
+def inserted(kind: str, like: Received, at: int) -> Received:
+    inserted = call('{"own": 1}', 70000 + at, f"own{at}", "own")
+    delta = Message(content=f"<{at}>") if kind == "text" else Message(tool_calls=(inserted,))
+    return Received(part_of(like.chunk, (Choice(delta=delta),)))
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,7 @@ _EDITS = st.builds(
 EDITS = st.lists(_EDITS, max_size=5)
 
 
-def edited(chunks: list[ModelResponse], edits: list[Edit]) -> list[ModelResponse]:
+def edited(chunks: list[Received], edits: list[Edit]) -> list[Received]:
     out = list(chunks)
     for number, edit in enumerate(edits):
         if not out:

@@ -27,8 +27,8 @@ BOUNDED = settings(
 
 
 def request(dialect: Dialect = "openai_chat", **fields: Any) -> Request:
-    said = {"model": "m", "messages": (InputMessage("user", (TextPart("hello"),)),), "stream": True}
-    return Request(dialect=dialect, **{**said, **fields})
+    minimal = {"model": "m", "messages": (InputMessage("user", (TextPart("hello"),)),), "stream": True}
+    return Request(dialect=dialect, **{**minimal, **fields})
 
 
 def chunk(finish_reason: str | None = None, *, index: int = 0, **delta: Any) -> ModelResponse:
@@ -116,9 +116,9 @@ def mutations(bodies: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[di
     return st.builds(_mutate, bodies, st.integers(0, 10_000), st.none() | json_values, st.booleans())
 
 
-def _mutate(body: dict[str, Any], place: int, value: object, remove: bool) -> dict[str, Any]:
-    places = list(_places(body))
-    holder, key = places[place % len(places)]
+def _mutate(body: dict[str, Any], position: int, value: object, remove: bool) -> dict[str, Any]:
+    positions = list(_positions(body))
+    holder, key = positions[position % len(positions)]
     if remove:
         del holder[key]
     else:
@@ -126,8 +126,8 @@ def _mutate(body: dict[str, Any], place: int, value: object, remove: bool) -> di
     return body
 
 
-def _places(value: Any) -> Iterable[tuple[Any, Any]]:
+def _positions(value: Any) -> Iterable[tuple[Any, Any]]:
     keys = value.keys() if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
     for key in list(keys):
         yield value, key
-        yield from _places(value[key])
+        yield from _positions(value[key])

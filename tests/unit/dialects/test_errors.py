@@ -50,9 +50,9 @@ from app.errors import (
     ],
 )
 def test_openai_errors(error: GatewayError, status: int, kind: str, code: str) -> None:
-    rendered = openai_chat.render_error(error, "txn_1")
+    rendered = openai_chat.DIALECT.render_error(error, "txn_1")
     assert rendered.status == status
-    assert rendered.body == {"error": {"message": error.message, "type": kind, "param": None, "code": code}}
+    assert rendered.body == {"error": {"message": error.message, "type": kind, "param": error.param, "code": code}}
     assert rendered.headers["x-request-id"] == "txn_1"
 
 
@@ -64,7 +64,7 @@ def test_openai_errors(error: GatewayError, status: int, kind: str, code: str) -
         (UnknownModel("m"), 404, "not_found_error"),
         (MethodNotAllowed("m", allowed="POST"), 405, "invalid_request_error"),
         (RequestTimeout("m"), 408, "timeout_error"),
-        (UpstreamRejected("m", upstream_status=409), 409, "conflict_error"),
+        (UpstreamFailed("m", upstream_status=409), 409, "conflict_error"),
         (RequestTooLarge("m"), 413, "request_too_large"),
         (UpstreamFailed("m", upstream_status=429), 429, "rate_limit_error"),
         (InternalError(), 500, "api_error"),
@@ -77,7 +77,7 @@ def test_openai_errors(error: GatewayError, status: int, kind: str, code: str) -
     ],
 )
 def test_anthropic_errors(error: GatewayError, status: int, kind: str) -> None:
-    rendered = anthropic_messages.render_error(error, "txn_1")
+    rendered = anthropic_messages.DIALECT.render_error(error, "txn_1")
     assert rendered.status == status
     assert rendered.body == {
         "type": "error",
@@ -89,10 +89,12 @@ def test_anthropic_errors(error: GatewayError, status: int, kind: str) -> None:
 
 def test_the_field_at_fault_is_named_to_openai_clients() -> None:
     error = InvalidRequest("m", param="messages[0].content")
-    assert openai_chat.render_error(error, "r").body["error"]["param"] == "messages[0].content"
+    body = openai_chat.DIALECT.render_error(error, "r").body
+    assert isinstance(body, dict)
+    assert body["error"]["param"] == "messages[0].content"
 
 
-@pytest.mark.parametrize("render", [openai_chat.render_error, anthropic_messages.render_error])
+@pytest.mark.parametrize("render", [openai_chat.DIALECT.render_error, anthropic_messages.DIALECT.render_error])
 def test_headers_say_when_to_come_back_and_when_not_to(render: object) -> None:
     assert callable(render)
     assert render(BreakerOpen("m", retry_after=2.1), "r").headers["retry-after"] == "3"
@@ -106,5 +108,5 @@ def test_headers_say_when_to_come_back_and_when_not_to(render: object) -> None:
 
 def test_what_is_meant_for_logs_is_not_rendered() -> None:
     error = InternalError(detail="secret")
-    assert "secret" not in str(openai_chat.render_error(error, "r"))
-    assert "secret" not in str(anthropic_messages.render_error(error, "r"))
+    assert "secret" not in str(openai_chat.DIALECT.render_error(error, "r"))
+    assert "secret" not in str(anthropic_messages.DIALECT.render_error(error, "r"))

@@ -9,21 +9,21 @@ NAMES = [f"m{number}" for number in range(30)]
 
 
 def _page(**query: str) -> tuple[list[str], bool]:
-    page = anthropic_messages.render_models(NAMES, 0, query)
+    page = anthropic_messages.DIALECT.render_models(NAMES, 0, query)
     ids = [model["id"] for model in page["data"]]
     assert (page["first_id"], page["last_id"]) == ((ids[0], ids[-1]) if ids else (None, None))
     return ids, page["has_more"]
 
 
 def test_openai_lists_every_model_at_once() -> None:
-    assert openai_chat.render_models(["a"], 5, {"limit": "1"}) == {
+    assert openai_chat.DIALECT.render_models(["a"], 5, {"limit": "1"}) == {
         "object": "list",
         "data": [{"id": "a", "object": "model", "created": 5, "owned_by": "flowspan"}],
     }
 
 
 def test_anthropic_shows_a_model_with_its_date() -> None:
-    assert anthropic_messages.render_model("a", 1700000000) == {
+    assert anthropic_messages.DIALECT.render_model("a", 1700000000) == {
         "type": "model",
         "id": "a",
         "display_name": "a",
@@ -55,5 +55,5 @@ def test_anthropic_pages_run_forward_and_backward() -> None:
 )
 def test_a_page_that_cannot_be_is_refused(query: dict[str, Any], param: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        anthropic_messages.render_models(NAMES, 0, query)
+        anthropic_messages.DIALECT.render_models(NAMES, 0, query)
     assert refused.value.param == param

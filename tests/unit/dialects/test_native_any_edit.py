@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from app.dialects.tool_calls import parsed_object
-from app.messages import Choice, Function, Message, ModelResponse, part_of
+from app.messages import Choice, Function, Message, Received, part_of
 from tests.unit.dialects.legality import OpenAIChoice, check_anthropic, check_openai, events
-from tests.unit.dialects.native_responses import responses_streams, text_at_its_end
 from tests.unit.dialects.native_streams import (
     EDITS,
     Edit,
@@ -20,7 +19,8 @@ from tests.unit.dialects.native_streams import (
     edited,
     openai_streams,
 )
-from tests.unit.dialects.responses_legality import check_responses
+from tests.unit.dialects.openai_responses.legality import check_responses
+from tests.unit.dialects.openai_responses.native_responses import responses_streams, text_at_its_end
 from tests.unit.dialects.samples import BOUNDED
 
 streams = openai_streams() | anthropic_streams() | responses_streams()
@@ -39,7 +39,7 @@ def test_an_untouched_stream_is_byte_for_byte_the_providers(stream: NativeStream
     if stream.include_usage or stream.dialect != "openai_chat":
         assert body == stream.body
     else:
-        kept = [chunk for chunk in stream.chunks if chunk.usage is None or chunk.choices]
+        kept = [chunk for chunk in stream.chunks if chunk.chunk.usage is None or chunk.chunk.choices]
         assert body == b"".join(chunk.native.raw for chunk in kept if chunk.native is not None)
 
 
@@ -68,7 +68,9 @@ def test_an_edited_responses_stream_is_legal(stream: NativeStream, edits: list[E
 def test_what_was_taken_out_of_every_chunk_comes_back_nowhere(stream: NativeStream, edit: str) -> None:
     """Not where a text is complete, nor with its item, nor with the whole response."""
     kept = [
-        _masked(chunk) if edit == "change" else chunk for chunk in stream.chunks if edit == "change" or not _says(chunk)
+        _masked(chunk) if edit == "change" else chunk
+        for chunk in stream.chunks
+        if edit == "change" or not _has_answer(chunk)
     ]
     checked = check_responses(stream.render(kept), native=True)
     assert set(checked.text() + checked.thinking()) <= {"#"}
@@ -79,9 +81,10 @@ def test_what_was_taken_out_of_every_chunk_comes_back_nowhere(stream: NativeStre
 @BOUNDED
 def test_all_that_is_left_of_an_openai_stream_arrives(stream: NativeStream, edits: list[Edit]) -> None:
     chunks = edited(stream.chunks, edits)
-    said = _openai(stream, stream.render(chunks))
-    assert said.content == _text(chunks)
-    assert [(call["id"], call["arguments"]) for call in said.calls] == _calls(chunks)
+    stream_content = _openai(stream, stream.render(chunks))
+    assert stream_content.content == _text(chunks)
+    calls = [(id, arguments or "{}") for id, arguments in _calls(chunks)]
+    assert [(call["id"], call["arguments"] or "{}") for call in stream_content.calls] == calls
 
 
 @given(anthropic_streams(), EDITS.map(lambda edits: [edit for edit in edits if edit.kind in _IN_ORDER]))
@@ -117,65 +120,68 @@ def _object(data: str) -> dict[str, Any]:
     return {} if data == "[DONE]" else json.loads(data)
 
 
-def _must_arrive(chunks: list[ModelResponse]) -> Iterator[int]:
+def _must_arrive(chunks: list[Received]) -> Iterator[int]:
     """Untouched text; where it lies in blocks or items, that of one that has its own beginning."""
     begun = set()
-    for chunk in chunks:
-        own = chunk.native.event if chunk.native is not None else None
-        if own is None:
+    for received in chunks:
+        event = received.native.event if received.native is not None else None
+        if event is None:
             continue
-        if own.get("type") in ("content_block_start", "response.output_item.added"):
-            begun.add(_place(own))
-        said = chunk.choices[0].delta if chunk.choices else None
-        if said is not None and said.content and _place(own) in (None, *begun):
-            yield own["x_event"]
+        if event.get("type") in ("content_block_start", "response.output_item.added"):
+            begun.add(_position(event))
+        delta = received.chunk.choices[0].delta if received.chunk.choices else None
+        if delta is not None and delta.content and _position(event) in (None, *begun):
+            yield event["x_event"]
 
 
-def _place(own: dict[str, Any]) -> int | None:
-    return own.get("index", own.get("output_index"))
+def _position(event: dict[str, Any]) -> int | None:
+    return event.get("index", event.get("output_index"))
 
 
-def _says(chunk: ModelResponse) -> bool:
+def _has_answer(received: Received) -> bool:
     return any(
         choice.delta and (choice.delta.content or choice.delta.reasoning_content or _arguments(choice.delta))
-        for choice in chunk.choices
+        for choice in received.chunk.choices
     )
 
 
-def _masked(chunk: ModelResponse) -> ModelResponse:
-    return part_of(chunk, tuple(map(_masked_choice, chunk.choices)), chunk.usage) if _says(chunk) else chunk
+def _masked(received: Received) -> Received:
+    if not _has_answer(received):
+        return received
+    chunk = received.chunk
+    return Received(part_of(chunk, tuple(map(_masked_choice, chunk.choices)), chunk.usage))
 
 
 def _masked_choice(choice: Choice) -> Choice:
-    said = choice.delta or Message()
+    delta = choice.delta or Message()
     calls = tuple(
         replace(call, function=Function(call.function.name, "#" * bool(call.function.arguments)))
-        for call in said.tool_calls
+        for call in delta.tool_calls
     )
     masked = replace(
-        said,
-        content="#" if said.content else None,
-        reasoning_content="#" if said.reasoning_content else None,
+        delta,
+        content="#" if delta.content else None,
+        reasoning_content="#" if delta.reasoning_content else None,
         tool_calls=calls,
     )
     return replace(choice, delta=masked)
 
 
-def _arguments(said: Message) -> str:
-    return "".join(call.function.arguments for call in said.tool_calls)
+def _arguments(message: Message) -> str:
+    return "".join(call.function.arguments for call in message.tool_calls)
 
 
-def _text(chunks: list[ModelResponse]) -> str:
-    return "".join(choice.delta.content or "" for one in chunks for choice in one.choices if choice.delta)
+def _text(chunks: list[Received]) -> str:
+    return "".join(choice.delta.content or "" for one in chunks for choice in one.chunk.choices if choice.delta)
 
 
-def _calls(chunks: list[ModelResponse]) -> list[tuple[str, str]]:
+def _calls(chunks: list[Received]) -> list[tuple[str, str]]:
     """What is left of the calls that still have their beginning."""
     begun: dict[int, list[str]] = {}
     ids: dict[int, str] = {}
     early: dict[int, str] = {}
     for one in chunks:
-        for choice in one.choices:
+        for choice in one.chunk.choices:
             for call in choice.delta.tool_calls if choice.delta else ():
                 if call.function.name and call.index not in begun:
                     begun[call.index], ids[call.index] = [early.pop(call.index, "")], call.id or ""

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from app.dialects import anthropic_messages, openai_chat, openai_responses
 from app.dialects.errors import RenderedError
-from app.dialects.formatter import Formatter
+from app.dialects.passthrough import StreamFormatter
 from app.errors import AuthenticationFailed, BreakerOpen, InternalError, InvalidRequest, UnknownModel, UpstreamTruncated
-from app.messages import Choice, Message, ModelResponse, ThinkingBlock, Usage
+from app.messages import Choice, Message, ModelResponse, Received, ThinkingBlock, Usage
 from tests.unit.dialects.samples import BOUNDED, call, chunk, chunks, request, usage_chunk
 
 _USAGE = Usage(prompt_tokens=20, completion_tokens=7, cache_read_input_tokens=12)
@@ -50,8 +50,8 @@ _WHOLE = ModelResponse(
 )
 
 
-def _body(formatter: Formatter, stream: Sequence[ModelResponse]) -> bytes:
-    return formatter.keepalive() + b"".join([formatter.format(one) for one in stream]) + formatter.finish()
+def _body(formatter: StreamFormatter, stream: Sequence[ModelResponse]) -> bytes:
+    return formatter.keepalive() + b"".join([formatter.format(Received(one)) for one in stream]) + formatter.finish()
 
 
 def _openai_client(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> openai.OpenAI:
@@ -122,8 +122,8 @@ def _check_openai(final: openai.types.chat.ChatCompletion) -> None:
 
 def _check_anthropic(final: anthropic.types.Message) -> None:
     assert (final.id, final.model, final.stop_reason) == ("msg_1", "real-model", "tool_use")
-    said = [block.model_dump(exclude_none=True) for block in final.content]
-    assert [{name: one[name] for name in one if name != "parsed_output"} for one in said] == [
+    blocks = [block.model_dump(exclude_none=True) for block in final.content]
+    assert [{name: one[name] for name in one if name != "parsed_output"} for one in blocks] == [
         {"type": "thinking", "thinking": "Two files.", "signature": "sig"},
         {"type": "text", "text": "I will read."},
         {"type": "tool_use", "id": "a", "name": "read", "input": {"path": "x"}},
@@ -151,7 +151,7 @@ def _check_responses(final: openai.types.responses.Response) -> None:
 
 
 def test_the_openai_sdk_adds_a_responses_stream_up_to_the_response() -> None:
-    formatter = openai_responses.formatter(request("openai_responses"), "txn", 7)
+    formatter = openai_responses.DIALECT.formatter(request("openai_responses"), "txn", 7)
     _check_responses(_responses_final(_body(formatter, _STREAM)))
 
 
@@ -162,12 +162,12 @@ def test_the_openai_sdk_reads_a_whole_responses_answer() -> None:
 
 
 def test_the_openai_sdk_adds_a_stream_up_to_the_message() -> None:
-    formatter = openai_chat.formatter(request(include_usage=True), "txn", 7)
+    formatter = openai_chat.DIALECT.formatter(request(include_usage=True), "txn", 7)
     _check_openai(_openai_final(_body(formatter, _STREAM)))
 
 
 def test_the_anthropic_sdk_adds_a_stream_up_to_the_message() -> None:
-    formatter = anthropic_messages.formatter(request("anthropic_messages"), "txn", 7)
+    formatter = anthropic_messages.DIALECT.formatter(request("anthropic_messages"), "txn", 7)
     _check_anthropic(_anthropic_final(_body(formatter, _STREAM)))
 
 
@@ -182,37 +182,37 @@ def test_the_anthropic_sdk_reads_a_whole_response() -> None:
 
 def test_the_openai_sdk_adds_up_several_choices() -> None:
     stream = (chunk(content="b", index=1), chunk("stop", content="a"), chunk("length", content="B", index=1))
-    final = _openai_final(_body(openai_chat.formatter(request(n=2), "txn", 7), stream))
-    said = [(choice.index, choice.message.content, choice.finish_reason) for choice in final.choices]
-    assert said == [(0, "a", "stop"), (1, "bB", "length")]
+    final = _openai_final(_body(openai_chat.DIALECT.formatter(request(n=2), "txn", 7), stream))
+    choices = [(choice.index, choice.message.content, choice.finish_reason) for choice in final.choices]
+    assert choices == [(0, "a", "stop"), (1, "bB", "length")]
 
 
 @BOUNDED
 @given(st.lists(chunks, max_size=4))
 def test_the_openai_sdk_can_add_up_whatever_a_policy_made(stream: list[ModelResponse]) -> None:
-    formatter = openai_chat.formatter(request(n=3, include_usage=True), "txn", 7)
+    formatter = openai_chat.DIALECT.formatter(request(n=3, include_usage=True), "txn", 7)
     assert _openai_final(_body(formatter, stream)).choices[0].finish_reason
 
 
 @BOUNDED
 @given(st.lists(chunks, max_size=4))
 def test_the_openai_sdk_can_add_up_whatever_a_policy_made_of_a_response(stream: list[ModelResponse]) -> None:
-    body = _body(openai_responses.formatter(request("openai_responses"), "txn", 7), stream)
+    body = _body(openai_responses.DIALECT.formatter(request("openai_responses"), "txn", 7), stream)
     with _openai_client(body) as client, client.responses.stream(model="m", input="hi") as events:
         assert [event.type for event in events][-1] in ("response.completed", "response.incomplete")
 
 
 def test_an_error_in_a_stream_is_an_exception_in_both_sdks() -> None:
     error = UpstreamTruncated("The provider's stream broke off.")
-    of_openai = openai_chat.formatter(request(), "txn", 7)
+    of_openai = openai_chat.DIALECT.formatter(request(), "txn", 7)
     with pytest.raises(openai.APIError, match="broke off"):
-        _openai_final(of_openai.format(chunk(content="a")) + of_openai.fail(error))
-    of_responses = openai_responses.formatter(request("openai_responses"), "txn", 7)
+        _openai_final(of_openai.format(Received(chunk(content="a"))) + of_openai.fail(error))
+    of_responses = openai_responses.DIALECT.formatter(request("openai_responses"), "txn", 7)
     with pytest.raises(openai.APIError, match="broke off"):
-        _responses_final(of_responses.format(chunk(content="a")) + of_responses.fail(error))
-    of_anthropic = anthropic_messages.formatter(request("anthropic_messages"), "txn", 7)
+        _responses_final(of_responses.format(Received(chunk(content="a"))) + of_responses.fail(error))
+    of_anthropic = anthropic_messages.DIALECT.formatter(request("anthropic_messages"), "txn", 7)
     with pytest.raises(anthropic.APIStatusError, match="broke off"):
-        _anthropic_final(of_anthropic.format(chunk(content="a")) + of_anthropic.fail(error))
+        _anthropic_final(of_anthropic.format(Received(chunk(content="a"))) + of_anthropic.fail(error))
 
 
 @pytest.mark.parametrize(
@@ -230,10 +230,10 @@ def test_an_error_reply_is_the_sdks_own_exception(
 ) -> None:
     assert isinstance(error, InvalidRequest | AuthenticationFailed | UnknownModel | InternalError | BreakerOpen)
     with pytest.raises(of_openai) as of_one:
-        _openai_whole(*_reply(openai_chat.render_error(error, "txn_1")))
+        _openai_whole(*_reply(openai_chat.DIALECT.render_error(error, "txn_1")))
     assert of_one.value.request_id == "txn_1"
     with pytest.raises(of_anthropic) as of_other:
-        _anthropic_whole(*_reply(anthropic_messages.render_error(error, "txn_1")))
+        _anthropic_whole(*_reply(anthropic_messages.DIALECT.render_error(error, "txn_1")))
     assert of_other.value.request_id == "txn_1"
 
 
@@ -242,8 +242,10 @@ def _reply(rendered: RenderedError) -> tuple[bytes, int, dict[str, str]]:
 
 
 def test_the_sdks_read_the_lists_of_models() -> None:
-    with _openai_client(json.dumps(openai_chat.render_models(["a", "b"], 5, {})).encode()) as of_openai:
+    with _openai_client(json.dumps(openai_chat.DIALECT.render_models(["a", "b"], 5, {})).encode()) as of_openai:
         assert [model.id for model in of_openai.models.list()] == ["a", "b"]
-    with _anthropic_client(json.dumps(anthropic_messages.render_models(["a", "b"], 5, {})).encode()) as of_anthropic:
+    with _anthropic_client(
+        json.dumps(anthropic_messages.DIALECT.render_models(["a", "b"], 5, {})).encode()
+    ) as of_anthropic:
         page = of_anthropic.models.list()
         assert [(model.id, model.created_at.year) for model in page.data] == [("a", 1970), ("b", 1970)]

@@ -21,7 +21,7 @@ def test_draining_is_told_at_once_and_what_is_left_is_stopped_at_the_limit() -> 
         in_flight.opened(long)
         in_flight.opened(short)
         in_flight.drain(0.01)
-        assert in_flight.draining
+        assert in_flight.leaving
         assert not long.stopped
         in_flight.ended(short)
         await asyncio.sleep(0.05)

@@ -5,17 +5,12 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from app.errors import GatewayError
-from app.messages import Batch, Choice, Function, Message, ModelResponse, Request, ThinkingBlock, ToolCall
-from app.pipeline.executor import PolicyExecutor
-from app.pipeline.queues import ByteBudget, StageQueue
-from app.policies.base import Policy, overridden
-from app.policies.context import PolicyContext
-from app.policies.loading import LoadedPolicy
+from app.messages import Batch, Choice, Function, Message, ModelResponse, Received, Request, ThinkingBlock, ToolCall
+from app.opened_stream import OpenedStream
+from app.pipeline import ByteBudget, PolicyExecutor, StageQueue
+from app.policies import LoadedPolicy, Policy, PolicyContext, overridden
 from app.settings import PipelineSettings, Seconds
-from telemetry.context import ObservabilityContext, Telemetry
-from telemetry.ledger import TimeLedger
-from telemetry.queue_stats import QueueStats
-from telemetry.setup import setup
+from telemetry import HttpRequest, ObservabilityContext, QueueStats, Telemetry, TimeLedger, setup
 from tests.support import run
 
 REQUEST = Request(dialect="openai_chat", model="m", messages=(), stream=True)
@@ -54,11 +49,15 @@ class Outcome:
     """What a stream came to: the chunks that went out, the error at its end, and its telemetry."""
 
     def __init__(self, telemetry: Telemetry, obs: ObservabilityContext, spans: InMemorySpanExporter) -> None:
-        self.chunks: list[ModelResponse] = []
+        self.received: list[Received] = []
         self.error: GatewayError | None = None
         self.telemetry = telemetry
         self.obs = obs
         self.spans = spans
+
+    @property
+    def chunks(self) -> list[ModelResponse]:
+        return [received.chunk for received in self.received]
 
     @property
     def text(self) -> str:
@@ -91,7 +90,7 @@ class Outcome:
 def observed() -> Outcome:
     spans = InMemorySpanExporter()
     telemetry = setup(span_exporter=spans, models=[("m", "simulated")])
-    obs = telemetry.open("openai_chat", "POST", "/v1/chat/completions", {})
+    obs = telemetry.open("openai_chat", HttpRequest("POST", "/v1/chat/completions", {}))
     return Outcome(telemetry, obs, spans)
 
 
@@ -103,16 +102,16 @@ def settings(policy_timeout: float = 5, idle_timeout: float = 5, emit_limit: int
     )
 
 
-async def as_stream(chunks: Iterable[ModelResponse | Exception]) -> AsyncGenerator[Batch, None]:
+async def as_stream(chunks: Iterable[ModelResponse | Received | Exception]) -> AsyncGenerator[Batch, None]:
     for chunk in chunks:
         if isinstance(chunk, Exception):
             raise chunk
-        yield (chunk,)
+        yield (chunk if isinstance(chunk, Received) else Received(chunk),)
 
 
 def execute(
     policies: Sequence[Policy | LoadedPolicy],
-    chunks: Iterable[ModelResponse | Exception] | AsyncGenerator[Batch, None],
+    chunks: Iterable[ModelResponse | Received | Exception] | AsyncGenerator[Batch, None],
     with_settings: PipelineSettings | None = None,
 ) -> Outcome:
     """Through the executor into a queue that is read as it fills."""
@@ -121,7 +120,7 @@ def execute(
     stream = chunks if isinstance(chunks, AsyncGenerator) else as_stream(chunks)
 
     async def main() -> None:
-        queue: StageQueue[ModelResponse] = StageQueue(
+        queue: StageQueue[Received] = StageQueue(
             QueueStats("policy_out", 10_000, 1 << 24),
             size_of=lambda _: 1,
             put_timeout=5,
@@ -129,10 +128,11 @@ def execute(
             ledger=TimeLedger(),
         )
         executor = PolicyExecutor(ready, with_settings or settings())
-        await executor.process(stream, queue, PolicyContext(outcome.obs.transaction_id, REQUEST), outcome.obs)
+        opened = OpenedStream(await anext(stream), stream)
+        await executor.process(opened, queue, PolicyContext(outcome.obs.transaction_id, REQUEST), outcome.obs)
         try:
             while batch := await queue.get_batch():
-                outcome.chunks += batch
+                outcome.received += batch
         except GatewayError as error:
             outcome.error = error
 

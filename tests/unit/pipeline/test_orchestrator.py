@@ -1,12 +1,13 @@
 """The orchestrator over both stages, with a real formatter and telemetry, and a reader that can be slow."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Sequence
 
 import pytest
 from msgspec.structs import replace
 
-from app.dialects import DIALECTS
+from app.dialects import streaming_dialects
 from app.errors import (
     BreakerOpen,
     GatewayError,
@@ -17,15 +18,10 @@ from app.errors import (
     QueueOverflow,
     UpstreamTruncated,
 )
-from app.messages import Batch, Choice, InputMessage, Message, ModelResponse, Request, TextPart
-from app.pipeline.admission import PipelineBreakers
-from app.pipeline.client_formatter import ClientFormatter
-from app.pipeline.executor import PolicyExecutor
-from app.pipeline.orchestrator import PolicyOrchestrator
-from app.pipeline.queues import ByteBudget
-from app.policies.base import Policy
-from app.policies.context import PolicyContext, StreamContext
-from app.policies.loading import LoadedPolicy
+from app.messages import Batch, Choice, InputMessage, Message, ModelResponse, Received, Request, TextPart
+from app.opened_stream import OpenedStream
+from app.pipeline import AdmissionControl, ByteBudget, ClientFormatter, PolicyExecutor, PolicyOrchestrator
+from app.policies import LoadedPolicy, Policy, PolicyContext, StreamContext
 from app.settings import PipelineSettings, QueueBreakerSettings, Seconds
 from tests.support import run
 from tests.unit.pipeline.rig import Outcome, content, finish, loaded, observed, settings
@@ -51,7 +47,7 @@ class Upstream:
                 self.asked += 1
                 if isinstance(chunk, Exception):
                     raise chunk
-                yield (chunk,)
+                yield (Received(chunk),)
             if self._hangs:
                 await asyncio.get_running_loop().create_future()
         finally:
@@ -81,14 +77,14 @@ class Reader:
 def an_orchestrator(
     policies: Sequence[LoadedPolicy] = (),
     with_settings: PipelineSettings | None = None,
-    breakers: PipelineBreakers | None = None,
+    admission: AdmissionControl | None = None,
 ) -> PolicyOrchestrator:
     chosen = with_settings or settings()
     return PolicyOrchestrator(
         policies,
         PolicyExecutor(policies, chosen),
         ClientFormatter(),
-        breakers or PipelineBreakers(QueueBreakerSettings()),
+        admission or AdmissionControl(QueueBreakerSettings()),
         ByteBudget(chosen.total_queue_bytes),
         chosen,
     )
@@ -97,13 +93,32 @@ def an_orchestrator(
 async def stream_through(
     orchestrator: PolicyOrchestrator, upstream: Upstream, reader: Reader, outcome: Outcome
 ) -> GatewayError | None:
-    formatter = DIALECTS["openai_chat"].formatter(REQUEST, outcome.obs.transaction_id, 1)
+    formatter = streaming_dialects()["openai_chat"].formatter(REQUEST, outcome.obs.transaction_id, 1)
     policy_ctx = PolicyContext(outcome.obs.transaction_id, REQUEST)
     try:
-        await orchestrator.process_streaming_response(upstream.stream(), formatter, reader, policy_ctx, outcome.obs)
+        with orchestrator.admit("", outcome.obs) as admission:
+            stream = upstream.stream()
+            opened = OpenedStream(await anext(stream), stream)
+            await orchestrator.process_streaming_response(opened, formatter, reader, admission, policy_ctx, outcome.obs)
     except GatewayError as error:
         return error
     return None
+
+
+def test_chunks_that_came_at_once_are_kept_no_longer_than_they_are_needed() -> None:
+    upstream, reader, outcome = Upstream(content("he"), finish()), Reader(), observed()
+
+    async def main() -> None:
+        stream = upstream.stream()
+        opened = OpenedStream(await anext(stream), stream)
+        orchestrator = an_orchestrator()
+        formatter = streaming_dialects()["openai_chat"].formatter(REQUEST, outcome.obs.transaction_id, 1)
+        policy_ctx = PolicyContext(outcome.obs.transaction_id, REQUEST)
+        with orchestrator.admit("", outcome.obs) as admission:
+            await orchestrator.process_streaming_response(opened, formatter, reader, admission, policy_ctx, outcome.obs)
+        assert opened.first == ()
+
+    run(main())
 
 
 def test_a_stream_reaches_its_reader_whole_and_the_upstream_is_closed() -> None:
@@ -155,6 +170,29 @@ def test_a_cancelled_stream_closes_its_upstream() -> None:
     assert upstream.closed
 
 
+def test_a_hook_that_swallows_the_cancellation_does_not_keep_its_stream() -> None:
+    hook_runs = asyncio.Event()
+
+    class Stubborn(Policy):
+        async def on_content_delta(self, text: str, ctx: StreamContext) -> None:
+            hook_runs.set()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.get_running_loop().create_future()
+
+    async def main() -> None:
+        upstream = Upstream(content("he"), content("llo"), finish())
+        orchestrator = an_orchestrator([loaded(Stubborn())])
+        task = asyncio.create_task(stream_through(orchestrator, upstream, Reader(), observed()))
+        await hook_runs.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert upstream.closed
+        assert upstream.asked == 1
+
+    run(main())
+
+
 def tight(put_timeout: float = 0.02) -> PipelineSettings:
     return replace(settings(), queue_items=2, put_timeout=Seconds(put_timeout))
 
@@ -173,8 +211,8 @@ def test_a_reader_that_is_stuck_holds_the_upstream_back_and_then_overflows() -> 
 
 def test_overflows_open_the_queues_breaker_and_a_probe_closes_it() -> None:
     now = [0.0]
-    breakers = PipelineBreakers(QueueBreakerSettings(threshold=2, cooldown=Seconds(15)), clock=lambda: now[0])
-    orchestrator = an_orchestrator(with_settings=tight(), breakers=breakers)
+    admission = AdmissionControl(QueueBreakerSettings(threshold=2, cooldown=Seconds(15)), clock=lambda: now[0])
+    orchestrator = an_orchestrator(with_settings=tight(), admission=admission)
 
     async def main() -> list[str]:
         ends = []
@@ -189,8 +227,8 @@ def test_overflows_open_the_queues_breaker_and_a_probe_closes_it() -> None:
 
 
 def test_a_rejected_stream_never_asks_its_upstream() -> None:
-    breakers = PipelineBreakers(QueueBreakerSettings(threshold=1))
-    orchestrator = an_orchestrator(with_settings=tight(), breakers=breakers)
+    admission = AdmissionControl(QueueBreakerSettings(threshold=1))
+    orchestrator = an_orchestrator(with_settings=tight(), admission=admission)
     upstream, outcome = Upstream(content("x"), finish()), observed()
 
     async def main() -> GatewayError | None:
@@ -267,7 +305,7 @@ def test_a_deliberate_no_to_a_request_stands_in_any_case() -> None:
 def answer(policy: Policy, fail_open: bool = False) -> ModelResponse:
     outcome = observed()
     orchestrator = an_orchestrator([loaded(policy, fail_open)])
-    return run(orchestrator.process_full_response(WHOLE, PolicyContext("t", REQUEST), outcome.obs))
+    return run(orchestrator.process_full_response(Received(WHOLE), PolicyContext("t", REQUEST), outcome.obs)).chunk
 
 
 def test_a_whole_response_goes_through_on_response_or_the_block_hooks() -> None:
@@ -279,14 +317,14 @@ def test_a_whole_response_goes_through_on_response_or_the_block_hooks() -> None:
         async def on_content_complete(self, text: str, ctx: StreamContext) -> None:
             await ctx.emit_text(text + "!")
 
-    def said(policy: Policy) -> str | None:
+    def answer_of(policy: Policy) -> str | None:
         message = answer(policy).choices[0].message
         return message.content if message is not None else None
 
     assert answer(Policy()) is WHOLE
     assert answer(Replaces()).model == "other"
-    assert said(Delta()) == "HI"
-    assert said(Complete()) == "hi!"
+    assert answer_of(Delta()) == "HI"
+    assert answer_of(Complete()) == "hi!"
 
 
 def test_a_failing_on_response_stops_or_is_passed_by_as_declared() -> None:

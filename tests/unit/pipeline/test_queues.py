@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from app.errors import QueueOverflow, UpstreamTruncated
-from app.pipeline.queues import ByteBudget, StageQueue
-from telemetry.ledger import TimeLedger
-from telemetry.queue_stats import QueueStats
+from app.pipeline import ByteBudget, StageQueue
+from telemetry import QueueStats, TimeLedger
 from tests.support import run
 
 
@@ -28,7 +27,7 @@ def a_queue(
     )
 
 
-async def settled() -> None:
+async def all_tasks_blocked() -> None:
     """Let every task run until all of them wait for something else."""
     for _ in range(10):
         await asyncio.sleep(0)
@@ -81,12 +80,12 @@ def test_a_waiting_reader_is_woken_by_an_item_and_by_the_end() -> None:
     async def main() -> None:
         queue = a_queue()
         reader = asyncio.ensure_future(queue.get_batch())
-        await settled()
+        await all_tasks_blocked()
         assert not reader.done()
         await queue.put("a")
         assert await reader == ["a"]
         reader = asyncio.ensure_future(queue.get_batch())
-        await settled()
+        await all_tasks_blocked()
         queue.close()
         assert await reader == []
 
@@ -100,7 +99,7 @@ def test_a_full_queue_makes_its_writer_wait_until_there_is_room(queue: Callable[
         await full.put("a")
         await full.put("b")
         writer = asyncio.ensure_future(full.put("c"))
-        await settled()
+        await all_tasks_blocked()
         assert not writer.done()
         assert await full.get_batch() == ["a", "b"]
         await writer
@@ -137,7 +136,7 @@ def test_a_cancelled_writer_leaves_the_queue_as_it_was() -> None:
         queue = a_queue(items=1)
         await queue.put("a")
         writer = asyncio.ensure_future(queue.put("b"))
-        await settled()
+        await all_tasks_blocked()
         writer.cancel()
         await asyncio.gather(writer, return_exceptions=True)
         assert await queue.get_batch() == ["a"]
@@ -152,7 +151,7 @@ def test_discarding_counts_what_was_left_and_frees_a_blocked_writer() -> None:
         queue = a_queue(items=1)
         await queue.put("a")
         writer = asyncio.ensure_future(queue.put("b"))
-        await settled()
+        await all_tasks_blocked()
         queue.discard()
         await writer
         assert queue.stats.discarded == 2
@@ -168,7 +167,7 @@ def test_the_processes_bytes_are_shared_and_given_back() -> None:
         await one.put("12345678")
         await other.put("ab")
         writer = asyncio.ensure_future(other.put("c"))
-        await settled()
+        await all_tasks_blocked()
         assert not writer.done()
         await one.get_batch()
         await writer
@@ -179,21 +178,21 @@ def test_the_processes_bytes_are_shared_and_given_back() -> None:
 
 
 class Collecting:
-    """A stage that keeps what it takes. While it is `behind`, what it took last waits for `settle`."""
+    """A stage that keeps what it takes. While it is `behind`, what it took last waits for `flush`."""
 
     def __init__(self) -> None:
         self.taken: list[list[str]] = []
         self.behind = False
-        self.settled = 0
+        self.flushed = 0
         self.caught_up = asyncio.Event()
 
     def take(self, items: Sequence[str]) -> bool:
         self.taken.append(list(items))
         return not self.behind
 
-    async def settle(self) -> None:
+    async def flush(self) -> None:
         await self.caught_up.wait()
-        self.settled += 1
+        self.flushed += 1
 
 
 def lent(queue: StageQueue[str], stage: Collecting) -> asyncio.Task[None]:
@@ -204,7 +203,7 @@ def test_an_idle_stage_works_in_its_writers_turn_and_what_passed_is_counted() ->
     async def main() -> None:
         queue, stage = a_queue(), Collecting()
         reading = lent(queue, stage)
-        await settled()
+        await all_tasks_blocked()
         await queue.put("a", "b")
         assert stage.taken == [["a", "b"]]
         queue.close()
@@ -221,7 +220,7 @@ def test_what_came_before_the_stage_did_is_taken_first() -> None:
         await queue.put("a")
         reading = lent(queue, stage)
         await queue.put("b")
-        await settled()
+        await all_tasks_blocked()
         await queue.put("c")
         assert stage.taken == [["a", "b"], ["c"]]
         queue.close()
@@ -230,23 +229,43 @@ def test_what_came_before_the_stage_did_is_taken_first() -> None:
     run(main())
 
 
+@pytest.mark.parametrize("behind", [False, True])
+def test_a_stage_that_is_lent_before_its_task_began_takes_what_comes_meanwhile(behind: bool) -> None:
+    async def main() -> None:
+        queue, stage = a_queue(), Collecting()
+        queue.lend(stage)
+        reading = lent(queue, stage)
+        stage.behind = behind
+        stage.caught_up.set()
+        await queue.put("a")
+        assert stage.taken == [["a"]]
+        await queue.put("b")
+        queue.close()
+        stage.behind = False
+        await reading
+        assert stage.taken == [["a"], ["b"]]
+        assert stage.flushed == behind
+
+    run(main())
+
+
 def test_a_stage_that_falls_behind_catches_up_in_its_own_task_while_items_wait() -> None:
     async def main() -> None:
         queue, stage = a_queue(), Collecting()
         reading = lent(queue, stage)
-        await settled()
+        await all_tasks_blocked()
         stage.behind = True
         await queue.put("a")
         await queue.put("b")
         await queue.put("c")
-        await settled()
+        await all_tasks_blocked()
         assert stage.taken == [["a"]]
         assert queue.stats.depth == 2
         stage.behind = False
         stage.caught_up.set()
-        await settled()
+        await all_tasks_blocked()
         assert stage.taken == [["a"], ["b", "c"]]
-        assert stage.settled == 1
+        assert stage.flushed == 1
         await queue.put("d")
         assert stage.taken[-1] == ["d"]
         queue.close()
@@ -259,7 +278,7 @@ def test_a_corked_queue_hands_its_stage_all_of_a_turn_at_once() -> None:
     async def main() -> None:
         queue, stage = a_queue(), Collecting()
         reading = lent(queue, stage)
-        await settled()
+        await all_tasks_blocked()
         queue.cork()
         await queue.put("a")
         await queue.put("b")
@@ -276,10 +295,10 @@ def test_what_a_corked_queue_holds_does_not_wait_for_a_writer_that_waits() -> No
     async def main() -> None:
         queue, stage = a_queue(), Collecting()
         reading = lent(queue, stage)
-        await settled()
+        await all_tasks_blocked()
         queue.cork()
         await queue.put("a")
-        await settled()
+        await all_tasks_blocked()
         assert stage.taken == [["a"]]
         queue.uncork()
         queue.close()
@@ -297,7 +316,7 @@ def test_what_a_stage_raises_in_its_writers_turn_is_raised_in_its_own_task(corke
     async def main() -> None:
         queue = a_queue()
         reading = lent(queue, Broken())
-        await settled()
+        await all_tasks_blocked()
         if corked:
             queue.cork()
         await queue.put("a")
@@ -312,7 +331,7 @@ def test_a_failed_queue_tells_its_stage_after_the_last_item() -> None:
     async def main() -> None:
         queue, stage = a_queue(), Collecting()
         reading = lent(queue, stage)
-        await settled()
+        await all_tasks_blocked()
         await queue.put("a")
         queue.fail(UpstreamTruncated("cut"))
         with pytest.raises(UpstreamTruncated):
@@ -337,7 +356,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.reader: asyncio.Task[list[str]] | None = None
 
     def turn(self) -> None:
-        self.loop.run_until_complete(settled())
+        self.loop.run_until_complete(all_tasks_blocked())
 
     @precondition(lambda self: self.writer is None)
     @rule(size=st.integers(1, 30))
@@ -346,15 +365,15 @@ class QueueMachine(RuleBasedStateMachine):
         self.written += 1
         self.model.append(item)
         self.writer = self.loop.create_task(self.queue.put(item))
-        self.settle()
+        self.advance()
 
     @precondition(lambda self: self.reader is None)
     @rule()
     def get(self) -> None:
         self.reader = self.loop.create_task(self.queue.get_batch())
-        self.settle()
+        self.advance()
 
-    def settle(self) -> None:
+    def advance(self) -> None:
         self.turn()
         if self.writer is not None and self.writer.done():
             self.writer.result()

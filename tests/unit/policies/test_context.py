@@ -1,5 +1,5 @@
-from app.policies.context import PolicyContext
-from app.policies.testing import user_request
+from app.policies import PolicyContext
+from flowspan.testing import user_request
 
 
 def test_what_a_policy_keeps_is_made_once_for_a_transaction_and_is_its_own() -> None:

@@ -1,4 +1,4 @@
-"""The code of docs/writing-policies.md, run."""
+"""The code of docs/writing-policies.md and of examples/, run."""
 
 import importlib
 import re
@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from app.configuration import parse
-from app.policies.base import HOOKS
-from app.policies.testing import stream_through
+from app.configuration import load, parse
+from app.policies import load_policies
+from flowspan import HOOKS, Function, Message, ToolCall
+from flowspan.testing import answer_through, stream_through
 
-GUIDE = (Path(__file__).parents[3] / "docs" / "writing-policies.md").read_text("utf-8")
+ROOT = Path(__file__).parents[3]
+GUIDE = (ROOT / "docs" / "writing-policies.md").read_text("utf-8")
 MODULES = dict(re.findall(r"```python\n(?=# (\w+)\.py\n)(.*?)```", GUIDE, re.DOTALL))
 YAML = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
 
@@ -38,11 +40,11 @@ def test_the_budget_of_the_guide_cuts_and_says_so() -> None:
 
 
 @pytest.mark.usefixtures("guide")
-def test_the_configuration_of_the_guide_is_good() -> None:
+def test_the_configuration_of_the_guide_is_good(tmp_path: Path) -> None:
     assert YAML
     for text in YAML:
         model = "model_list: [{model_name: m, litellm_params: {model: simulated/echo}}]\n"
-        assert parse(model + text, environ={"FLOWSPAN_KEY": "k"}).warnings == ()
+        assert parse(model + text, str(tmp_path / "f.yaml"), environ={"FLOWSPAN_KEY": "k"}).warnings == ()
 
 
 def test_the_guide_has_every_hook_in_its_table() -> None:
@@ -51,3 +53,21 @@ def test_the_guide_has_every_hook_in_its_table() -> None:
 
 def test_the_first_policy_and_its_test_are_under_thirty_lines() -> None:
     assert sum(len(MODULES[name].splitlines()) for name in ("shout", "test_shout")) < 30
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda file: file.name)
+def test_the_examples_are_good(file: Path) -> None:
+    keys = dict.fromkeys(("OPENAI_API_KEY", "ANTHROPIC_API_KEY"), "k") | {"FLOWSPAN_KEY": "sk-0123456789abcdef"}
+
+    assert load(file, environ=keys).settings.deployments
+
+
+def test_the_guard_of_the_examples_takes_a_shell_out() -> None:
+    (guard,) = load_policies(load(ROOT / "examples" / "guarded.yaml", environ={}).settings.policies)
+    calls = [
+        ToolCall(index=index, id=name, function=Function(name, "{}")) for index, name in enumerate(("run", "read"))
+    ]
+
+    answer = answer_through(guard.policy, Message(tool_calls=tuple(calls)))
+
+    assert ([call.id for call in answer.tool_calls], answer.content) == (["read"], "[A call of run was removed.]")

@@ -3,16 +3,15 @@ from pathlib import Path
 
 import pytest
 
-from app.policies.base import HOOKS, Policy, overridden
+from app.policies import BUILTIN, HOOKS, Policy, PolicyNotLoadable, load_policies, load_policy, loaded, overridden
 from app.policies.builtin.noop import Noop
 from app.policies.builtin.redact import Redact
-from app.policies.loading import BUILTIN, PolicyNotLoadable, load_policies, load_policy, loaded
 from app.settings import PolicySpec, Seconds
 
 MODULE = """
 from pathlib import Path
 from typing import Literal
-from app.policies.base import OptionError, Policy
+from app.policies import OptionError, Policy
 from app.settings import ByteSize, Seconds
 
 class Plain(Policy):
@@ -86,8 +85,8 @@ def test_options_arrive_with_the_types_of_the_constructor() -> None:
         ("my_policies:Plian", "my_policies has no Plian; did you mean Plain?"),
         ("no_such_module:X", "cannot import no_such_module: ModuleNotFoundError: "),
         ("my_broken_module:X", "cannot import my_broken_module: ZeroDivisionError: division by zero"),
-        ("my_policies:Other", "Other is not a class derived from app.policies.base.Policy"),
-        ("my_policies:Literal", "Literal is not a class derived from app.policies.base.Policy"),
+        ("my_policies:Other", "Other is not a class derived from flowspan.Policy"),
+        ("my_policies:Literal", "Literal is not a class derived from flowspan.Policy"),
         ("my_policies:Slip", "Slip.on_content_deltas is not a hook; did you mean on_content_delta?"),
         ("my_policies:Blocking", "Blocking.on_content_delta is not `async def`"),
         ("my_policies:Vague", "Vague.__init__ must name its options: **options cannot be checked"),
@@ -96,9 +95,9 @@ def test_options_arrive_with_the_types_of_the_constructor() -> None:
     ],
 )
 def test_what_cannot_be_used_is_said_of_use(use: str, message: str) -> None:
-    ((path, said),) = faults(use)
+    ((path, text),) = faults(use)
     assert path == ("use",)
-    assert said.startswith(message)
+    assert text.startswith(message)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry
 
-from telemetry.context import ObservabilityContext, Telemetry, TelemetryOptions
-from telemetry.setup import setup
+from telemetry import HttpRequest, ObservabilityContext, Telemetry, TelemetryOptions, setup
 
 STARTED_NS = 1_700_000_000_000_000_000
 
@@ -106,7 +105,7 @@ class Bench:
         )
 
     def open(self, headers: dict[str, str] | None = None) -> ObservabilityContext:
-        obs = self.telemetry.open("openai_chat", "POST", "/v1/chat/completions", headers or {})
+        obs = self.telemetry.open("openai_chat", HttpRequest("POST", "/v1/chat/completions", headers or {}))
         obs.describe(operation="chat", model="gpt-5", provider="openai", stream=True)
         return obs
 

@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from telemetry.export import Batcher
-from telemetry.metrics import ExportMetrics
+from telemetry.metrics.registry import ExportMetrics
 
 
 class Receiver:

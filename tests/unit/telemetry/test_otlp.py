@@ -5,8 +5,7 @@ from time import monotonic
 import pytest
 from opentelemetry.trace import format_trace_id
 
-from telemetry.context import Telemetry, TelemetryOptions
-from telemetry.setup import setup
+from telemetry import AttemptTarget, HttpRequest, Telemetry, TelemetryOptions, setup
 from tests.receivers import OtlpReceiver, attributes
 
 
@@ -23,10 +22,10 @@ def otel(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
 
 
 def one_transaction(telemetry: Telemetry) -> str:
-    obs = telemetry.open("openai_chat", "POST", "/v1/chat/completions", {"user-agent": "test"})
+    obs = telemetry.open("openai_chat", HttpRequest("POST", "/v1/chat/completions", {"user-agent": "test"}))
     obs.describe(operation="chat", model="gpt-5", provider="openai", stream=True, policies=["redact", "limit"])
     with obs.stage("policy_executor"):
-        attempt = obs.attempt(deployment="d", provider="openai", model="gpt-5", stream=True)
+        attempt = obs.attempts.start(AttemptTarget(deployment="d", provider="openai", model="gpt-5", stream=True))
         attempt.first_chunk()
         attempt.end()
     obs.finish("ok", status=200)
@@ -47,7 +46,7 @@ def test_spans_arrive_at_a_collector(otel: pytest.MonkeyPatch) -> None:
         telemetry.close()
     assert set(spans) == {"POST /v1/chat/completions", "flowspan.stage policy_executor", "chat gpt-5"}
     assert {span.trace_id.hex() for span in spans.values()} == {trace_id}
-    assert spans["chat gpt-5"].parent_span_id == spans["flowspan.stage policy_executor"].span_id
+    assert spans["chat gpt-5"].parent_span_id == spans["POST /v1/chat/completions"].span_id
     root = spans["POST /v1/chat/completions"]
     assert attributes(root.attributes)["flowspan.policy"] == ["redact", "limit"]
     assert [event.name for event in root.events] == ["upstream.first_chunk", "response.completed"]
@@ -76,15 +75,17 @@ def test_spans_keep_to_the_limits_of_the_standard_variables(otel: pytest.MonkeyP
     with OtlpReceiver() as receiver:
         otel.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint)
         telemetry = setup()
-        obs = telemetry.open("openai_chat", "POST", "/v1/chat/completions", {"user-agent": "test" * 20})
+        obs = telemetry.open(
+            "openai_chat", HttpRequest("POST", "/v1/chat/completions", {"user-agent": "test/1.0 " * 4})
+        )
         obs.recorder.request_received()
         obs.finish("upstream_error", status=502, detail="no " * 50)
         (root,) = receiver.spans(at_least=1)
         telemetry.close()
     assert [event.name for event in root.events] == ["request.received"][:events]
     assert root.dropped_events_count == 2 - events
-    said = attributes(root.attributes)
-    assert len(str(said["user_agent.original"])) <= length
+    fields = attributes(root.attributes)
+    assert len(str(fields.get("user_agent.original", ""))) <= length
     assert len(root.status.message) <= length
     assert dropped(telemetry, "events", "limit") == 2 - events
 
@@ -152,7 +153,7 @@ def test_nobody_listening_costs_spans_and_nothing_else(otel: pytest.MonkeyPatch)
 
 def test_without_an_endpoint_nothing_is_recorded_and_ids_are_made() -> None:
     telemetry = setup()
-    obs = telemetry.open("openai_chat", "POST", "/v1/chat/completions", {})
+    obs = telemetry.open("openai_chat", HttpRequest("POST", "/v1/chat/completions", {}))
     assert not obs.sampled
     assert obs.transaction_id != "txn_" + "0" * 32
     obs.finish("ok", status=200)

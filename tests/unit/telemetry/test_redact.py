@@ -5,7 +5,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from telemetry.redact import MARK, Scrubber, clean, scrub
+from telemetry import Scrubber
+from telemetry.redact import MARK, clean, scrub
 
 word = st.text(string.ascii_letters + string.digits, min_size=24, max_size=60)
 around = st.text(max_size=40)

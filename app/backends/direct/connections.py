@@ -1,0 +1,270 @@
+"""Pooled connections to providers: a session per event loop and origin, shared by all deployments there.
+
+Bodies are asked for without compression, so that what is counted is what was sent. One that comes compressed all the
+same is decompressed piece by piece, so the limits of what is read hold for what it decompresses to. Redirects are not
+followed, proxies of the environment not used, cookies not kept: the operator alone says where a request goes.
+
+Where aiohttp trusts a server, connections are guarded:
+
+- aiohttp waits through any number of interim responses (100, 103 and the like), and keeps each until it has looked at
+  it: a provider that sends nothing else would be read for as long as its request may take. None of them matters to the
+  gateway, so they are dropped, and too many of them end the connection.
+- Where the framing of a body breaks, aiohttp (3.14.5) closes the connection and raises for a reader of the head alone.
+  A reader of the body would wait for ever, so the error is set on the body, too.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from typing import Any
+from weakref import WeakKeyDictionary, WeakSet
+
+import aiohttp
+from aiohttp.abc import AbstractCookieJar, AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
+from aiohttp.http_exceptions import HttpProcessingError
+from yarl import URL
+
+from app.errors import LocalFailure
+from app.lookups import Lookups, Question
+
+CONNECT_LIMIT = 10.0
+"""Seconds for a connection, the wait for a free one included."""
+_CONNECTIONS = 4096
+"""Connections to one origin. Each stream holds one, so it bounds the streams; more wait for `CONNECT_LIMIT`."""
+_KEEPALIVE = 30.0
+_LARGE_BODY = 2**20
+_PIECE = 2**16
+"""Bytes of a large body that are written at once."""
+_HEADER_LIMIT = 64 * 1024
+INTERIM_LIMIT = 32
+"""Interim responses before one answer."""
+_SWITCHING_PROTOCOLS = 101
+_NUMERIC = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+_BASE_HEADERS = {
+    "accept-encoding": "identity",
+    "content-type": "application/json",
+    "user-agent": "flowspan",
+}
+
+
+class UpstreamResponse(aiohttp.ClientResponse):
+    """A response that can still close its connection when that has gone back to the pool, with the last byte."""
+
+    _handler: ResponseHandler | None = None
+
+    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
+        self._handler = connection.protocol
+        return await super().start(connection)
+
+    def give_up(self) -> None:
+        """Close the connection, whether or not the body was read to its end: no other request uses it."""
+        self.close()
+        if self._handler is not None:
+            self._handler.close()
+
+
+@dataclass
+class _Shared:
+    session: aiohttp.ClientSession
+    users: "WeakSet[Connections]" = field(default_factory=WeakSet)
+    """The shares that were not closed, and that somebody still uses."""
+
+
+_sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Shared]] = WeakKeyDictionary()
+
+
+class Connections:
+    """One deployment's share of the session for the origin of `url`. The session is closed with its last share: where
+    nobody closed that, with the next one that is closed."""
+
+    def __init__(
+        self,
+        url: str,
+        lookups: Lookups,
+        verify: bool | str = True,
+        *,
+        limit: int = _CONNECTIONS,
+        connect_limit: float = CONNECT_LIMIT,
+    ) -> None:
+        self._lookups = lookups
+        self._limit = limit
+        self._connect_limit = connect_limit
+        self._origin = str(URL(url).origin())
+        self._ssl = ssl_of(verify)
+        self._shared: _Shared | None = None
+
+    async def request(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> UpstreamResponse:
+        """Send a request and return the head of its response. The caller reads the body and closes the response, which
+        ends the connection if anything is left unread. Raises aiohttp's errors, and `LocalFailure` where no connection
+        became free."""
+        session = self._session()
+        large = len(body) > _LARGE_BODY
+        # A large body is written in pieces, so that other streams go on meanwhile.
+        data = _pieces(body) if large else body
+        length = {"content-length": str(len(body))} if large else {}
+        try:
+            answer = await session.request(
+                method,
+                url,
+                data=data or None,
+                headers={**_BASE_HEADERS, **headers, **length},
+                allow_redirects=False,
+                ssl=self._ssl,
+            )
+        except aiohttp.ConnectionTimeoutError as error:
+            if isinstance(session.connector, GuardedConnector) and session.connector.is_full:
+                # Whoever holds them, the provider was not even asked.
+                raise LocalFailure("connections", detail=f"all {self._limit} connections are in use") from error
+            raise
+        assert isinstance(answer, UpstreamResponse)
+        return answer
+
+    async def aclose(self) -> None:
+        shared, self._shared = self._shared, None
+        if shared is None:
+            return
+        shared.users.discard(self)
+        pool = _sessions.get(asyncio.get_running_loop(), {})
+        for origin, one in list(pool.items()):
+            if not one.users:
+                del pool[origin]
+                await one.session.close()
+
+    def _session(self) -> aiohttp.ClientSession:
+        if self._shared is None:
+            pool = _sessions.setdefault(asyncio.get_running_loop(), {})
+            if self._origin not in pool:
+                pool[self._origin] = _Shared(_new_session(self._lookups, self._limit, self._connect_limit))
+            self._shared = pool[self._origin]
+            self._shared.users.add(self)
+        return self._shared.session
+
+
+async def _pieces(body: bytes) -> AsyncIterator[bytes]:
+    for at in range(0, len(body), _PIECE):
+        yield body[at : at + _PIECE]
+
+
+def _new_session(lookups: Lookups, limit: int, connect_limit: float) -> aiohttp.ClientSession:
+    connector = GuardedConnector(
+        limit=limit,
+        keepalive_timeout=_KEEPALIVE,
+        resolver=Resolver(lookups),
+        use_dns_cache=False,
+        socket_factory=_socket,
+    )
+    cookies: AbstractCookieJar = aiohttp.DummyCookieJar()
+    return aiohttp.ClientSession(
+        connector=connector,
+        timeout=aiohttp.ClientTimeout(total=None, connect=connect_limit, sock_connect=connect_limit, sock_read=None),
+        cookie_jar=cookies,
+        auto_decompress=True,
+        response_class=UpstreamResponse,
+        trust_env=False,
+        max_line_size=_HEADER_LIMIT,
+        max_field_size=_HEADER_LIMIT,
+    )
+
+
+def _socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    family, kind, protocol, _, _ = address
+    made = socket.socket(family=family, type=kind, proto=protocol)
+    made.setblocking(False)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # A peer that vanished without a word is found out even where nobody is waiting for it.
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return made
+
+
+@lru_cache
+def ssl_of(verify: bool | str) -> ssl.SSLContext | bool:
+    """The SSL context for LiteLLM's `ssl_verify`: False for no check at all, or the path of a bundle of certificates.
+    Raises ValueError, with a text for the operator, where there is no such bundle."""
+    if not isinstance(verify, str):
+        return verify
+    try:
+        return ssl.create_default_context(cafile=verify)
+    except OSError as error:
+        raise ValueError(f"ssl_verify {verify!r} is no bundle of certificates: {error.strerror or error}") from None
+
+
+class TooManyInterimAnswers(HttpProcessingError):
+    pass
+
+
+class GuardedHandler(ResponseHandler):
+    """aiohttp's protocol of one connection, which drops interim responses and fails bodies whose framing breaks."""
+
+    _interim = 0
+
+    def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
+        super().set_exception(exc, *(() if exc_cause is None else (exc_cause,)))
+        body = self._payload
+        if body is not None and not body.is_eof() and body.exception() is None:
+            body.set_exception(aiohttp.ClientPayloadError("The answer's framing is broken."), exc)
+
+    def feed_data(self, data: Any, size: int = 0) -> None:
+        """Take a message: its head, and its body to come."""
+        code = data[0].code
+        if not 100 <= code < 200 or code == _SWITCHING_PROTOCOLS:
+            if self._interim <= INTERIM_LIMIT:
+                self._interim = 0
+                super().feed_data(data, size)
+            return
+        self._interim += 1
+        if self._interim == INTERIM_LIMIT + 1:
+            self.set_exception(TooManyInterimAnswers())
+            if self.transport is not None:
+                self.transport.abort()
+
+
+class GuardedConnector(aiohttp.TCPConnector):
+    """aiohttp's pool, with `GuardedHandler` for a protocol."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        # There is no public way to choose the protocol; a test holds that this one is in use.
+        self._factory = partial(GuardedHandler, loop=self._loop)  # type: ignore[assignment]  # a subclass
+
+    @property
+    def is_full(self) -> bool:
+        """Whether all its connections are in use, so that the next request waits for one of these to end."""
+        return bool(self.limit) and len(self._acquired) >= self.limit
+
+
+class Resolver(AbstractResolver):
+    """The gateway's own look-up of names, for aiohttp."""
+
+    def __init__(self, lookups: Lookups) -> None:
+        self._lookups = lookups
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Look a name up. Raises `socket.gaierror`."""
+        found = await self._lookups.find(Question(host, family, socket.SOCK_STREAM, 0, socket.AI_ADDRCONFIG))
+        return [
+            ResolveResult(
+                hostname=host,
+                host=_scoped(address),
+                port=port,
+                family=family,
+                proto=proto,
+                flags=_NUMERIC,
+            )
+            for family, _, proto, _, address in found
+        ]
+
+    async def close(self) -> None:
+        """Do nothing: look-ups belong to the process, not to a session."""
+
+
+def _scoped(address: tuple[object, ...]) -> str:
+    """The host of a socket address, with the scope of a link-local IPv6 address (`fe80::1%2`)."""
+    host = str(address[0])
+    return f"{host}%{address[3]}" if len(address) > 3 and address[3] else host

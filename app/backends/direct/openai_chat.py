@@ -1,0 +1,86 @@
+"""How OpenAI's chat completions are asked for, at OpenAI and at everybody who imitates its API. Pure."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from app.backends.direct.adapted_body import adapted
+from app.backends.direct.bodies import parse_body
+from app.backends.direct.codec import UpstreamRequest
+from app.backends.direct.endpoint import endpoint_of
+from app.backends.direct.openai_urls import chat_url, key_headers
+from app.backends.direct.parameters import Operator, finished, operator_of, with_defaults_of
+from app.backends.short_ids import with_short_ids
+from app.backends.thinking_history import history_of, with_thinking
+from app.dialects.headers import kept
+from app.dialects.openai_chat.mending import mend_response
+from app.dialects.openai_chat.request_encoding import encode_request
+from app.dialects.openai_chat.response_decoding import ResponseDecoder, decode_response
+from app.dialects.openai_chat.wire import FORWARDED_HEADERS
+from app.dialects.translation.call_ids import CallIdForm, with_fitting_ids
+from app.dialects.translation.tool_names import to_openai
+from app.messages import Dialect, ModelResponse, Request
+from app.providers import Quirks
+from app.settings import Deployment
+
+
+class OpenAIChatCodec:
+    dialect: Dialect = "openai_chat"
+    parse = staticmethod(parse_body)
+
+    def __init__(self, deployment: Deployment) -> None:
+        endpoint = endpoint_of(deployment)
+        self._model = endpoint.model
+        self._quirks = endpoint.quirks
+        self._thinking = history_of(endpoint.provider, endpoint.model, deployment.params)
+        self._call_ids = _call_ids(endpoint.quirks)
+        self._operator = operator_of(deployment.params)
+        self.url = chat_url(endpoint)
+        self._headers = key_headers(endpoint, deployment.params)
+
+    def encode(self, request: Request, stream: bool) -> UpstreamRequest:
+        client = request.headers if request.dialect == self.dialect else {}
+        headers = all_headers(client, stream, self._headers, self._operator)
+        return UpstreamRequest(self.url, headers, self._body(request, stream))
+
+    def decoder(self, request: Request) -> ResponseDecoder:
+        names = [tool.name for tool in request.tools]
+        return ResponseDecoder({*names, *map(to_openai, names)})
+
+    def mend(self, body: dict[str, Any]) -> bool:
+        return mend_response(body)
+
+    def decode_response(self, body: dict[str, Any]) -> ModelResponse:
+        return decode_response(body)
+
+    def _body(self, request: Request, stream: bool) -> dict[str, Any]:
+        if self._call_ids is not None:
+            request = with_fitting_ids(request, self._call_ids)
+        operator = self._operator
+        body = with_defaults_of(operator, encode_request(request), request.max_tokens is not None)
+        body["messages"] = with_thinking(body, self._thinking, request.dialect == self.dialect)
+        body["model"] = self._model
+        if request.top_k is not None and self._quirks.top_k:
+            body["top_k"] = request.top_k
+        options = body.pop("stream_options", None) or {}
+        body.pop("stream", None)
+        if stream:
+            body["stream"] = True
+            if self._quirks.stream_options:
+                body["stream_options"] = {**options, "include_usage": True}
+        return finished(operator, with_short_ids(adapted(body, self._quirks, operator.allowed)))
+
+
+def _call_ids(quirks: Quirks) -> CallIdForm | None:
+    longest = quirks.longest_call_id
+    if longest is None:
+        return None
+    exact = quirks.alphanumeric_call_ids
+    legal = rf"[a-zA-Z0-9]{{{longest}}}" if exact else rf"(?s).{{1,{longest}}}"
+    return CallIdForm(re.compile(legal), longest, exact=exact)
+
+
+def all_headers(client: Mapping[str, str], stream: bool, key: Mapping[str, str], operator: Operator) -> dict[str, str]:
+    """The client's headers that are forwarded, overridden by the gateway's and the operator's."""
+    accept = {"accept": "text/event-stream" if stream else "application/json"}
+    return {**kept(client, FORWARDED_HEADERS), **accept, **key, **operator.headers}

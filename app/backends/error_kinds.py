@@ -1,0 +1,185 @@
+"""What a provider's error is about, where its status does not say: a conversation that is too long for the model, an
+input that it will not serve, or a model that it does not have. Pure.
+
+Providers answer all three with almost any status, within a stream and within a body of status 200. Each row of the
+tables has its source beside it. Codes and types count before words, and words only in the sentence that a provider
+writes: a prompt that it quotes begins behind that.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+ErrorKind = Literal["context_overflow", "content_refused", "model_not_found"]
+
+
+class Words(NamedTuple):
+    """How one provider words an error."""
+
+    pattern: str
+    """A regular expression, without regard to case."""
+    source: str
+    """Who words it so, and where that can be read."""
+
+
+_OTHERWISE = frozenset({401, 402, 408, 409, 425, 429, 503, 504, 529})
+"""Statuses that no words change: a key, a quota, or a provider that is busy."""
+_LOOKED_AT = 1000
+"""Characters at the beginning of a text."""
+
+_CODES: Mapping[str, ErrorKind] = {
+    "context_length_exceeded": "context_overflow",  # OpenAI, Groq: platform.openai.com/docs/guides/error-codes
+    "exceed_context_size_error": "context_overflow",  # llama.cpp: tools/server/README.md, "type" of the error
+    "model_context_window_exceeded": "context_overflow",  # Anthropic's stop reason, Z.ai's code
+    "contextwindowexceedederror": "context_overflow",  # LiteLLM: litellm/exceptions.py
+    "content_filter": "content_refused",  # Azure: learn.microsoft.com, "Content filtering"; Moonshot
+    "content_policy_violation": "content_refused",  # OpenAI's images; LiteLLM
+    "contentpolicyviolationerror": "content_refused",  # LiteLLM: litellm/exceptions.py
+    "responsibleaipolicyviolation": "content_refused",  # Azure's `innererror.code`
+    "moderation_blocked": "content_refused",  # OpenAI: images
+    "data_inspection_failed": "content_refused",  # Alibaba: help.aliyun.com, "Error codes"
+    "datainspectionfailed": "content_refused",
+    "model_not_found": "model_not_found",  # OpenAI, Groq
+    "modelnotfound": "model_not_found",
+    "model_not_available": "model_not_found",  # Together
+    "deploymentnotfound": "model_not_found",  # Azure
+    "unknown_model": "model_not_found",  # GitHub Models
+    "invalid_model": "model_not_found",  # Mistral, Perplexity
+}
+"""A provider's word, in small letters, as code or type of an error -> what it is about."""
+
+_OVERFLOWS = (
+    Words(r"prompt is too long", "Anthropic: docs.anthropic.com, 'Context windows'; Databricks"),
+    Words(r"exceed context limit", "Anthropic: input and max_tokens together"),
+    Words(r"maximum context length", "OpenAI, Azure, OpenRouter, vLLM, DeepSeek, Together, Fireworks"),
+    Words(r"exceeds? the context window", "OpenAI's Responses API"),
+    Words(r"input tokens exceed the configured limit", "OpenAI: gpt-5"),
+    Words(r"input token count\b.{0,80}exceeds the maximum", "Gemini, Vertex AI"),
+    Words(r"too large for model with \d+ maximum context", "Mistral"),
+    Words(r"reduce the length of the messages", "Groq: console.groq.com/docs/errors"),
+    Words(r"input is too long for (the )?requested model", "Bedrock: ValidationException"),
+    Words(r"expected max\w*: ?\d+.{0,40}actual.{0,20}\d+ tokens|too many input tokens", "Bedrock: Titan, Nova"),
+    Words(r"too many tokens: (total|the)|size limit exceeded .{0,60}token", "Cohere"),
+    Words(r"exceeds? the available context size", "llama.cpp: tools/server, LM Studio"),
+    Words(r"context size has been exceeded", "llama.cpp, amid a stream"),
+    Words(r"greater than the context length", "LM Studio"),
+    Words(r"prompt too long; exceeded (max )?context length|input length exceeds (the )?context length", "Ollama"),
+    Words(r"maximum prompt length is \d+", "xAI"),
+    Words(r"context window exceeds limit", "MiniMax"),
+    Words(r"exceeded model token limit", "Moonshot"),
+    Words(r"current length is \d+ while limit is", "Cerebras"),
+    Words(r"longer than the maximum model length|maximum model length of \d+", "vLLM, before and after its tokenizer"),
+    Words(r"longer than the model's context length", "SGLang"),
+    Words(r"`inputs` tokens \+ `max_new_tokens` must be", "Hugging Face's text-generation-inference"),
+    Words(r"input length should be \[?1, ?\d+\]?|range of input length should be", "Alibaba: DashScope"),
+    Words(r"prompt tokens exceeds? the (max|limit)|prompt exceeds max(imum)? (context )?length", "Z.ai"),
+    Words(r"prompt token count of \d+ exceeds the limit", "GitHub Copilot"),
+    Words(r"maximum input length is \d+ tokens", "Databricks"),
+    Words(r"contextwindowexceedederror|capability_rejected: prompt_too_long", "another gateway: LiteLLM, and this one"),
+)
+_NO_OVERFLOW = re.compile(
+    r"tokens? per (min|day|hour|second)|\b[tr]p[mds]\b|rate.?limit|quota|too many requests|throttl", re.IGNORECASE
+)
+"""A rate limit speaks of tokens, too, and passes by itself."""
+_REFUSALS = (
+    Words(r"content management policy|responsibleaipolicyviolation", "Azure"),
+    Words(r"blocked by content filtering policy", "Anthropic"),
+    Words(r"rejected as a result of our safety system", "OpenAI: images"),
+    Words(r"content violates usage guidelines", "xAI, as a 403"),
+    Words(r"^content exists risk", "DeepSeek"),
+    Words(r"(input|output)( data| text)? (data )?may contain inappropriate content", "Alibaba: DashScope"),
+    Words(r"rejected because it was considered high risk", "Moonshot"),
+    Words(r"^.{0,60}requires moderation on .{0,80}your input was flagged", "OpenRouter"),
+)
+_MISSING = (
+    Words(r"^the model .{1,100} (does not exist|has been deprecated|has been decommissioned)", "OpenAI, Groq, vLLM"),
+    Words(r"^model .{1,100} (not found|does not exist)|^model:", "Ollama, Cohere, Anthropic"),
+    Words(r"^model not (found|exist)", "Fireworks, DeepSeek"),
+    Words(r"^invalid model\b|^unknown model\b", "Mistral, Perplexity, GitHub Models"),
+    Words(r"is not a valid model id", "OpenRouter"),
+    Words(r"^no endpoints found for", "OpenRouter"),
+    Words(r"^the provided model identifier is invalid", "Bedrock"),
+    Words(r"publisher model .{1,200} was not found|^models/.{1,100} is not found", "Vertex AI, Gemini"),
+    Words(r"^the api deployment for this resource does not exist", "Azure"),
+    Words(r"^(no such model|unable to access model)\b", "Together, SGLang"),
+)
+
+
+def _compiled(rows: tuple[Words, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{row.pattern})" for row in rows), re.IGNORECASE)
+
+
+_TABLES: tuple[tuple[ErrorKind, re.Pattern[str]], ...] = (
+    ("content_refused", _compiled(_REFUSALS)),
+    ("context_overflow", _compiled(_OVERFLOWS)),
+    ("model_not_found", _compiled(_MISSING)),
+)
+
+
+def kind_of(status: int | None, error: Mapping[str, Any], message: str = "") -> ErrorKind | None:
+    """What an error is about; None if its status says it all. `status`: that of the answer, or the one that the error
+    names; `message`: its text where that stands in no field of `error`."""
+    metadata = error.get("metadata")
+    if isinstance(metadata, Mapping) and not metadata.keys().isdisjoint(("reasons", "flagged_input")):
+        # OpenRouter's moderation, a 403: openrouter.ai/docs, "Errors".
+        return "content_refused"
+    for word in _words(error):
+        if (kind := _CODES.get(word.lower())) is not None:
+            return kind
+    if status in _OTHERWISE:
+        return None
+    texts = [text[:_LOOKED_AT] for text in _texts(error, message)]
+    limited = any(_NO_OVERFLOW.search(text) for text in texts)
+    for kind, pattern in _TABLES:
+        if kind == "context_overflow" and limited:
+            continue
+        if kind == "model_not_found" and status not in (None, 400, 404, 422):
+            continue
+        if any(pattern.search(text) for text in texts):
+            return kind
+    return None
+
+
+def about_another_thing(message: str, param: object) -> bool:
+    """Whether a 404 speaks of something else that the request names, such as a file or an earlier response."""
+    if isinstance(param, str) and param:
+        return param != "model"
+    return _OTHER_THING.search(message[:_LOOKED_AT]) is not None
+
+
+_OTHER_THING = re.compile(
+    r"previous.response|\b(response|conversation|container|file|prompt|vector.store|item|batch|session|thread)\b.{0,80}"
+    r"(not found|does not exist|expired)|no such (file|container|response|prompt|item)",
+    re.IGNORECASE,
+)
+
+
+def _words(error: Mapping[str, Any]) -> Iterator[str]:
+    inner = error.get("innererror")
+    for one in (error, inner):
+        if isinstance(one, Mapping):
+            yield from (value for name in ("code", "type", "status") if isinstance(value := one.get(name), str))
+
+
+def _texts(error: Mapping[str, Any], message: str) -> Iterator[str]:
+    """The error's own message, and what a router passes on of the provider's behind it: OpenRouter's `metadata.raw`."""
+    yield message
+    if isinstance(text := error.get("message"), str) and text != message:
+        yield text
+    metadata = error.get("metadata")
+    raw = metadata.get("raw") if isinstance(metadata, Mapping) else None
+    if isinstance(raw, str):
+        yield _inner_message(raw) or raw
+
+
+def _inner_message(raw: str) -> str:
+    """The message in the JSON of an error that stands in a string."""
+    try:
+        found = msgspec.json.decode(raw)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return ""
+    found = found.get("error", found) if isinstance(found, dict) else {}
+    text = found.get("message") if isinstance(found, dict) else found
+    return text if isinstance(text, str) else ""

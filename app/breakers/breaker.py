@@ -1,0 +1,177 @@
+"""A circuit breaker as a state machine: pure, with no clock, no lock, no callback.
+
+Theory of operation. Three states, whose names are those of `telemetry.names.BreakerState`:
+
+    CLOSED ------- the trip rule gives a reason ------> OPEN
+    OPEN --------- asked, after the cooldown ---------> HALF_OPEN   "cooldown_over"
+    HALF_OPEN ---- one probe succeeds ----------------> CLOSED      "probe_succeeded"
+    HALF_OPEN ---- as many probes fail as may run ----> OPEN        "probe_failed"
+
+CLOSED lets everybody through and reports how attempts end to its trip rule (`app.breakers.trip_rules`). OPEN lets
+nobody through for `cooldown` seconds. There is no timer: the first `allow` after that makes it HALF_OPEN, in which
+`probes` attempts may be under way at a time, one for each caller.
+
+Permits. `allow` gives a `Permit` for one attempt, or `Denied` with the seconds to wait. Each permit is handed back
+once, with how its attempt ended: `succeeded`, `failed`, `abandoned` (given up after an unusual silence), or `release`
+where the end says nothing (the client left, the fault was the client's). Only probes decide a HALF_OPEN breaker. An
+attempt that began before the breaker opened is a straggler: while the breaker is not CLOSED its end counts for nothing.
+
+Half-open, in detail. The first success closes the breaker at once, so that one good probe beside others that fail is
+enough. A probe that does not end within a cooldown keeps its place no longer: an attempt that hangs cannot hold a
+breaker half-open for ever, and if it succeeds later it still closes a breaker that is half-open then. A caller whose
+probe failed is given none for two cooldowns, so that it cannot keep the breaker open for all others. `caller` is
+empty where callers are not told apart; then nobody is kept from a probe.
+
+Time. Every method takes `now`, in seconds of a monotonic clock. State changes are returned, in order, as
+`Transition`s: whoever asked reports them, since a breaker knows neither requests nor telemetry.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from app.breakers.trip_rules import TripRule
+from telemetry.names import BreakerState, TransitionReason, TripReason
+
+_NEVER = float("-inf")
+
+
+@dataclass(frozen=True)
+class Transition:
+    """A breaker changed its state. A trip is a transition to OPEN."""
+
+    breaker: str
+    from_state: BreakerState
+    to_state: BreakerState
+    reason: TransitionReason
+
+
+Transitions = tuple[Transition, ...]
+
+
+@dataclass(frozen=True)
+class Permit:
+    """Leave to make one attempt. `probe` marks one that may decide a HALF_OPEN breaker."""
+
+    probe: bool
+
+
+@dataclass(frozen=True)
+class Denied:
+    """No attempt may be made now."""
+
+    retry_after: float
+    """Seconds until a probe may be let through; at least one, so that nobody is told to come back at once."""
+
+
+class _Probe(NamedTuple):
+    """A probe that is under way; after `until` its place is free for another one."""
+
+    permit: Permit
+    caller: str
+    until: float
+
+
+class CircuitBreaker:
+    """`allow` before an attempt; then `succeeded`, `failed`, `abandoned` or `release` with its permit.
+
+    `probes` is how many attempts may be under way at a time while the breaker is half-open.
+    """
+
+    def __init__(self, name: str, trip: TripRule, cooldown: float, probes: int = 1) -> None:
+        self.name = name
+        self.state = BreakerState.CLOSED
+        self._trip = trip
+        self._cooldown = cooldown
+        self._most_probes = probes
+        self._opened_at = 0.0
+        self._probes: list[_Probe] = []
+        self._failed_probes = 0
+        """Since it was opened."""
+        self._no_probe_before: dict[str, float] = {}
+        """By caller whose probe failed: when it may be given one again."""
+
+    def allow(self, now: float, caller: str = "") -> tuple[Permit | Denied, Transitions]:
+        """Take a permit for one attempt, if there is one."""
+        if not self.would_allow(now, caller):
+            return Denied(retry_after=max(1.0, self._probe_due(caller) - now)), ()
+        if self.state is BreakerState.CLOSED:
+            return Permit(probe=False), ()
+        changes = self._enter(BreakerState.HALF_OPEN, "cooldown_over") if self.state is BreakerState.OPEN else ()
+        probe = _Probe(Permit(probe=True), caller, now + self._cooldown)
+        self._probes = [*self._under_way(now), probe]
+        return probe.permit, changes
+
+    def would_allow(self, now: float, caller: str = "") -> bool:
+        """Whether `allow` would give a permit. Asking takes none and changes no state."""
+        if self.state is BreakerState.CLOSED:
+            return True
+        if now < self._probe_due(caller):
+            return False
+        probes = self._under_way(now)
+        return len(probes) < self._most_probes and not (caller and any(probe.caller == caller for probe in probes))
+
+    def answered(self) -> None:
+        """A response to some attempt has begun, however it goes on: silences counted so far are forgotten."""
+        self._trip.answered()
+
+    def succeeded(self, permit: Permit, now: float, caller: str = "") -> Transitions:
+        """The permit's attempt went well."""
+        if permit.probe:
+            return self._probe_succeeded(permit)
+        if self.state is BreakerState.CLOSED:
+            self._trip.succeeded(now, caller)
+        return ()
+
+    def failed(self, permit: Permit, now: float, caller: str = "") -> Transitions:
+        """The permit's attempt failed, by the fault of what this breaker protects."""
+        if permit.probe:
+            return self._probe_failed(permit, now, caller)
+        return self._tripped(self._trip.failed(now, caller), now) if self.state is BreakerState.CLOSED else ()
+
+    def abandoned(self, permit: Permit, now: float, caller: str = "") -> Transitions:
+        """The permit's attempt was given up after a silence that was longer than usual."""
+        if permit.probe:
+            return self._probe_failed(permit, now, caller)
+        return self._tripped(self._trip.abandoned(now, caller), now) if self.state is BreakerState.CLOSED else ()
+
+    def release(self, permit: Permit) -> None:
+        """Hand a permit back without a verdict, as when the client left. A probe makes room for the next one."""
+        self._probes = [probe for probe in self._probes if probe.permit is not permit]
+
+    def _probe_due(self, caller: str) -> float:
+        """The earliest time at which a caller may be given a probe."""
+        return max(self._opened_at + self._cooldown, self._no_probe_before.get(caller, _NEVER))
+
+    def _under_way(self, now: float) -> list[_Probe]:
+        return [probe for probe in self._probes if now < probe.until]
+
+    def _probe_succeeded(self, permit: Permit) -> Transitions:
+        self.release(permit)
+        if self.state is not BreakerState.HALF_OPEN:
+            return ()
+        self._no_probe_before.clear()
+        self._trip.reset()
+        return self._enter(BreakerState.CLOSED, "probe_succeeded")
+
+    def _probe_failed(self, permit: Permit, now: float, caller: str) -> Transitions:
+        self.release(permit)
+        if self.state is not BreakerState.HALF_OPEN:
+            return ()
+        if caller:
+            self._no_probe_before = {who: due for who, due in self._no_probe_before.items() if now < due}
+            self._no_probe_before[caller] = now + 2 * self._cooldown
+        self._failed_probes += 1
+        return self._tripped("probe_failed", now) if self._failed_probes >= self._most_probes else ()
+
+    def _tripped(self, reason: TripReason | None, now: float) -> Transitions:
+        if reason is None:
+            return ()
+        self._opened_at = now
+        self._failed_probes = 0
+        self._trip.reset()
+        return self._enter(BreakerState.OPEN, reason)
+
+    def _enter(self, state: BreakerState, reason: TransitionReason) -> Transitions:
+        transition = Transition(self.name, self.state, state, reason)
+        self.state = state
+        return (transition,)

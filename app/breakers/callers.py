@@ -1,0 +1,133 @@
+"""A breaker for all callers, and before it one for each caller whose own requests failed. Pure.
+
+A caller's own breaker opens by the usual rule and turns away nobody else. The one for all opens only for failures of
+several callers. Where callers are not told apart (no keys, or one that all share) there is only the one for all.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.breakers.breaker import CircuitBreaker, Denied, Permit, Transition, Transitions
+from telemetry.names import BreakerState, RejectionReason, TransitionReason
+
+CALLERS = 1024
+"""Callers with a breaker of their own, in front of one shared breaker; the one not seen for longest is forgotten."""
+
+
+@dataclass(frozen=True)
+class CallerTrip:
+    """The breaker in front of one caller has opened. `breaker` names the one behind it: callers are no label."""
+
+    breaker: str
+    reason: TransitionReason
+
+
+Change = Transition | CallerTrip
+Changes = tuple[Change, ...]
+"""What became of breakers, in order. Of a single caller's breaker only the trips are told."""
+
+
+@dataclass(frozen=True)
+class CallerPermit:
+    """Permits of the breaker for all and of the caller's own, if there is one."""
+
+    shared: Permit
+    individual: Permit | None = None
+
+    @property
+    def probe(self) -> bool:
+        """Whether it may decide a half-open breaker."""
+        return self.shared.probe or (self.individual is not None and self.individual.probe)
+
+
+NO_PROBE = CallerPermit(Permit(probe=False))
+"""The permit of an attempt that decides no half-open breaker."""
+
+
+class CallerBreakers:
+    """The breaker for all and those of single callers, used like one `CircuitBreaker`: one of `succeeded`, `failed`,
+    `abandoned` or `release` follows each permit that `allow` gives.
+
+    `make` makes a caller's breaker at its first failure; None where callers are not told apart.
+    """
+
+    def __init__(self, shared: CircuitBreaker, make: Callable[[], CircuitBreaker] | None = None) -> None:
+        self.shared = shared
+        self._make = make
+        self._individual: OrderedDict[str, CircuitBreaker] = OrderedDict()
+
+    def refusal(self, now: float, caller: str) -> RejectionReason | None:
+        """Why `allow` would deny a permit; None if it would give one. Asking takes none."""
+        individual = self._individual.get(caller)
+        if individual is not None and not individual.would_allow(now):
+            return "caller"
+        if self.shared.would_allow(now, self._probe_owner(caller)):
+            return None
+        return "open" if self.shared.state is BreakerState.OPEN else "probing"
+
+    def allow(self, now: float, caller: str) -> tuple[CallerPermit | Denied, Changes]:
+        """Take a permit of the caller's own breaker and of the one for all, or of neither."""
+        individual = self._individual.get(caller)
+        permit = individual.allow(now)[0] if individual is not None else None
+        if isinstance(permit, Denied):
+            return permit, ()
+        shared, changes = self.shared.allow(now, self._probe_owner(caller))
+        if isinstance(shared, Denied):
+            if individual is not None and permit is not None:
+                individual.release(permit)
+            return shared, changes
+        return CallerPermit(shared, permit), changes
+
+    def answered(self, caller: str) -> None:
+        """A response to one of the caller's attempts has begun."""
+        self.shared.answered()
+        if (individual := self._individual.get(caller)) is not None:
+            individual.answered()
+
+    def succeeded(self, permit: CallerPermit, now: float, caller: str) -> Changes:
+        """The permit's attempt went well."""
+        changes = self.shared.succeeded(permit.shared, now, self._probe_owner(caller))
+        if (individual := self._individual.get(caller)) is not None:
+            individual.succeeded(permit.individual or NO_PROBE.shared, now)
+        return changes
+
+    def failed(self, permit: CallerPermit, now: float, caller: str) -> Changes:
+        """The permit's attempt failed, by the fault of what the breakers protect."""
+        changes = self.shared.failed(permit.shared, now, self._probe_owner(caller))
+        if (individual := self._made_for(caller)) is None:
+            return changes
+        return (*changes, *_trips(individual.failed(permit.individual or NO_PROBE.shared, now)))
+
+    def abandoned(self, permit: CallerPermit, now: float, caller: str) -> Changes:
+        """The permit's attempt was given up after a silence that was longer than usual."""
+        changes = self.shared.abandoned(permit.shared, now, self._probe_owner(caller))
+        if (individual := self._made_for(caller)) is None:
+            return changes
+        return (*changes, *_trips(individual.abandoned(permit.individual or NO_PROBE.shared, now)))
+
+    def release(self, permit: CallerPermit, caller: str) -> None:
+        """Hand a permit back without a verdict, as when the client left."""
+        self.shared.release(permit.shared)
+        if permit.individual is not None and (individual := self._individual.get(caller)) is not None:
+            individual.release(permit.individual)
+
+    def _probe_owner(self, caller: str) -> str:
+        """The caller that a probe is given to; empty where callers have no breakers of their own, so that nobody is
+        kept from a probe."""
+        return caller if self._make is not None else ""
+
+    def _made_for(self, caller: str) -> CircuitBreaker | None:
+        if self._make is None:
+            return None
+        if caller not in self._individual:
+            self._individual[caller] = self._make()
+            if len(self._individual) > CALLERS:
+                self._individual.popitem(last=False)
+        self._individual.move_to_end(caller)
+        return self._individual[caller]
+
+
+def _trips(transitions: Transitions) -> Changes:
+    trips = [change for change in transitions if change.to_state is BreakerState.OPEN]
+    return tuple(CallerTrip(trip.breaker, trip.reason) for trip in trips)

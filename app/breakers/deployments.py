@@ -1,0 +1,149 @@
+"""A breaker per deployment, made at the first attempt on it, and before it one per caller whose requests fail there.
+Pure.
+
+What ends an attempt is the deployment's fault, its request's, this machine's or nobody's; only the first counts:
+
+- The provider's failures count, by the rules of `app.breakers.trip_rules`. Those of one caller alone shut out that
+  caller.
+- A refusal of what the request brought (its body, its headers) and a full quota count for nothing, and neither does a
+  `LocalFailure`.
+- An attempt that was given up before its first chunk counts as long as it had been waited for longer than any of the
+  latest responses took to begin, and until any response of the deployment begins.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from app.breakers.breaker import CircuitBreaker, Denied
+from app.breakers.callers import CallerBreakers, CallerPermit, Changes
+from app.breakers.trip_rules import ConsecutiveOrRate
+from app.errors import BackendError, LocalFailure
+from app.settings import UpstreamBreakerSettings
+from telemetry.names import BreakerState, RejectionReason
+
+_SHORTEST_SILENCE = 0.5
+"""Seconds; whoever leaves earlier says nothing of a deployment."""
+_LATEST_RESPONSES = 16
+
+
+class _ResponseTimes:
+    """How long the latest responses of a deployment took to begin; whole ones begin at their end."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[bool, deque[float]] = {stream: deque(maxlen=_LATEST_RESPONSES) for stream in (False, True)}
+
+    def add(self, stream: bool, seconds: float) -> None:
+        self._seconds[stream].append(seconds)
+
+    def is_unusual(self, stream: bool, seconds: float) -> bool:
+        """Whether a silence is longer than all of them."""
+        return seconds >= max(_SHORTEST_SILENCE, *self._seconds[stream], 0.0)
+
+
+class _Watched:
+    """What is known of one deployment."""
+
+    def __init__(self, breakers: CallerBreakers) -> None:
+        self.breakers = breakers
+        self.response_times = _ResponseTimes()
+
+
+@dataclass
+class AttemptPermit:
+    """Leave for one attempt on one deployment."""
+
+    deployment: str
+    permit: CallerPermit
+    caller: str
+    stream: bool
+    begun: float
+    answered: bool = False
+    """Whether its response has begun."""
+
+
+class DeploymentBreakers:
+    """`allow` before an attempt, `answered` when its first chunk is there, `record` once at its end.
+
+    Deployments are named by their ids. `by_caller`: each caller, known by its key, has breakers of its own, too.
+    """
+
+    def __init__(self, settings: UpstreamBreakerSettings, by_caller: bool = False) -> None:
+        self._settings = settings
+        self._by_caller = by_caller
+        self._watched: dict[str, _Watched] = {}
+
+    @property
+    def states(self) -> dict[str, BreakerState]:
+        """The state of each deployment that was ever tried, by its id."""
+        return {deployment: watched.breakers.shared.state for deployment, watched in self._watched.items()}
+
+    def refusal(self, deployment: str, now: float, caller: str = "") -> RejectionReason | None:
+        """Why a caller would be turned away, if it would. Asking makes no breaker and takes no permit."""
+        watched = self._watched.get(deployment)
+        return watched.breakers.refusal(now, caller) if watched is not None else None
+
+    def allow(
+        self, deployment: str, now: float, caller: str = "", stream: bool = False
+    ) -> tuple[AttemptPermit | Denied, Changes]:
+        """Take a permit for one attempt."""
+        permit, changes = self._of(deployment).breakers.allow(now, caller)
+        if isinstance(permit, Denied):
+            return permit, changes
+        return AttemptPermit(deployment, permit, caller, stream, now), changes
+
+    def retry_after(self, deployments: Iterable[str], now: float, caller: str = "") -> float:
+        """Seconds until the first of them may be tried again."""
+        # Only those that refuse are asked: a permit given here would never be used.
+        shut = [self._watched[one].breakers for one in deployments if self.refusal(one, now, caller)]
+        answers = [breakers.allow(now, caller)[0] for breakers in shut]
+        return min((answer.retry_after for answer in answers if isinstance(answer, Denied)), default=1.0)
+
+    def answered(self, permit: AttemptPermit, now: float) -> None:
+        """The attempt's response has begun."""
+        permit.answered = True
+        watched = self._of(permit.deployment)
+        watched.response_times.add(permit.stream, now - permit.begun)
+        watched.breakers.answered(permit.caller)
+
+    def record(self, permit: AttemptPermit, error: BaseException | None, now: float, stalled: bool = False) -> Changes:
+        """The attempt has ended, with `error` if not well. `stalled`: the event loop stood still for so much of its
+        time that a silence says nothing of the provider."""
+        breakers, leave, caller = self._of(permit.deployment).breakers, permit.permit, permit.caller
+        match error:
+            case None:
+                return breakers.succeeded(leave, now, caller)
+            case LocalFailure():
+                breakers.release(leave, caller)
+            case BackendError() if error.counts_against_deployment:
+                return breakers.failed(leave, now, caller)
+            case BackendError():
+                # It says no, and is there.
+                breakers.answered(caller)
+                breakers.release(leave, caller)
+            case asyncio.CancelledError() | GeneratorExit() if self._is_silent(permit, now) and not stalled:
+                return breakers.abandoned(leave, now, caller)
+            case _:
+                breakers.release(leave, caller)
+        return ()
+
+    def _is_silent(self, permit: AttemptPermit, now: float) -> bool:
+        times = self._of(permit.deployment).response_times
+        return not permit.answered and times.is_unusual(permit.stream, now - permit.begun)
+
+    def _of(self, deployment: str) -> _Watched:
+        if (watched := self._watched.get(deployment)) is None:
+            watched = self._watched[deployment] = _Watched(self._breakers(deployment))
+        return watched
+
+    def _breakers(self, deployment: str) -> CallerBreakers:
+        shared = self._breaker(deployment, several_callers=self._by_caller)
+        return CallerBreakers(shared, (lambda: self._breaker(deployment)) if self._by_caller else None)
+
+    def _breaker(self, deployment: str, several_callers: bool = False) -> CircuitBreaker:
+        settings = self._settings
+        rule = ConsecutiveOrRate(
+            settings.threshold, settings.failure_rate, settings.min_requests, settings.window, several_callers
+        )
+        return CircuitBreaker(deployment, rule, settings.cooldown)

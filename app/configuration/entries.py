@@ -1,0 +1,82 @@
+"""What an entry of `model_list` may say, beside what goes to the provider as it is."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from app.settings import Seconds
+
+Price = Annotated[float, Meta(ge=0)]
+
+
+class Entry(Struct, frozen=True):
+    """One deployment of a model. Entries with the same `model_name` are deployments of one model."""
+
+    model_name: str
+    """What clients ask for; `*` in it stands for any text (`anthropic/*`, `claude-*`)."""
+    litellm_params: dict[str, Any]
+    """Who is asked, and how. What is not listed below goes to the provider: `api_key`, `api_base`, `temperature`."""
+    model_info: dict[str, Any] = {}
+    """What is known of the model."""
+    backend: Literal["litellm"] | None = None
+    """`litellm` asks through LiteLLM where the gateway would ask directly."""
+    credentials: Literal["gateway", "client"] = "gateway"
+    """`client` gives the provider the credential that the caller sent (`authorization` or `x-api-key`), and needs one
+    that is asked directly, without a key here. It may stand in `litellm_params` as well. Where the gateway has keys,
+    its key comes in the other of the two headers."""
+
+
+class Routing(Struct, frozen=True):
+    """How requests are shared out among the deployments of a model, in `litellm_params`."""
+
+    weight: float = 1.0
+    """Its share of the requests among the deployments of the same `order`."""
+    order: int = 1
+    """Lower orders are tried first; higher ones only when no lower one is left."""
+    timeout: Seconds | None = None
+    """As `litellm_settings.request_timeout`, for this deployment."""
+
+
+class Params(Struct, frozen=True):
+    """Who is asked, in `litellm_params`."""
+
+    model: str
+    """The provider's name of the model, with the provider before it: `openai/MODEL`. A `*` stands for what it stood
+    for in `model_name`."""
+    litellm_credential_name: str | None = None
+    """The credential of `credential_list` that gives keys and addresses which are not set here."""
+
+
+class Info(Struct, frozen=True):
+    """What is known of a model, in `model_info`."""
+
+    id: str | None = None
+    """The deployment's name in telemetry; the model's name, numbered, unless it is set."""
+    mode: Literal["chat", "completion", "embedding", "responses"] = "chat"
+    """`responses`: it is asked by the Responses API alone. Others are a warning."""
+    supported_endpoints: list[str] | None = None
+    """The paths that its server has: `/v1/chat/completions`, `/v1/responses`."""
+
+
+class Prices(Struct, frozen=True):
+    """US dollars per token, in `litellm_params` or `model_info`."""
+
+    input_cost_per_token: Price = 0.0
+    """The price of the request."""
+    output_cost_per_token: Price = 0.0
+    """The price of the answer."""
+    cache_read_input_token_cost: Price | None = None
+    """The price of what the provider had of the request in its cache."""
+    cache_creation_input_token_cost: Price | None = None
+    """The price of what the provider put into its cache."""
+
+
+class Credential(Struct, frozen=True):
+    """One entry of `credential_list`: LiteLLM's named credentials."""
+
+    credential_name: str
+    """By which deployments use it, as `litellm_credential_name`."""
+    credential_values: dict[str, Any]
+    """Parameters such as `api_key` and `api_base`; those that the deployment sets itself win."""
+    credential_info: dict[str, Any] = {}
+    """A description; it changes nothing."""

@@ -1,0 +1,192 @@
+"""One stream in a client's dialect: the provider's own bytes as long as that is possible, events of ours afterwards.
+
+Theory of operation. The provider's events are numbered from 0, and each comes as a chunk beside its bytes (`Received`).
+The formatter of a stream is in one of three modes:
+
+FOLLOWING  The next event is the one that is expected, of the client's own dialect, with its bytes: they are the body.
+           The encoder only takes note of what went out (`follow`). Which events wait is the dialect's to say (`step`):
+           the end of an answer is held back, so that what a policy says last comes before it; so is the announcement
+           of something that may never come. Whatever is held goes out, as it came, before the next event that is sent.
+ENCODING   From the first event that is missing, changed, put in or of another dialect on, for good. The encoder takes
+           over (`take_over`) and makes every event, the held ones first, under numbers of its own: a provider's event
+           that nobody touched keeps all else that it says (`encode_event`), any other chunk is written from the common
+           form (`encode`). The encoder holds back the end of the answer by itself.
+ENDED      After `finish` or `fail`, from either mode. Nothing comes out any more.
+
+    FOLLOWING --(gap, edit, insertion, other dialect)--> ENCODING
+    FOLLOWING, ENCODING --(finish, fail)--> ENDED
+
+`finish` in FOLLOWING sends what is held as it came if the provider's own end is there (`is_complete`); else, and in
+ENCODING, the encoder makes the end. `fail` is the same in every dialect and mode: what is held is handed to the
+encoder, which sends what there is in it of the answer and keeps back what would end it, and the error comes last. So no
+piece of the answer is lost to an error, and no stream that failed looks like one that ended well.
+"""
+
+from collections.abc import Sequence
+from enum import Enum, auto
+from typing import Any, Literal, Protocol
+
+from app.errors import GatewayError
+from app.messages import Dialect, ModelResponse, Native, Received
+
+Event = dict[str, Any]
+"""A provider's event as JSON."""
+Held = tuple[ModelResponse, Native]
+
+_BLANK_LINES = (b"\n\n", b"\r\n\r\n", b"\r\r", b"\n\r")
+
+
+class Mode(Enum):
+    FOLLOWING = auto()
+    ENCODING = auto()
+    ENDED = auto()
+
+
+_FOLLOWING, _ENCODING, _ENDED = Mode
+"""As names of the module they are found in a tenth of the time, several times for each chunk."""
+
+Step = Literal["send", "hold", "hold_alone", "drop"]
+"""What becomes of an event that follows the one before: it goes out, after what is held; it waits, with what is held or
+after that has gone out; or it is left out."""
+
+
+class StreamEncoder(Protocol):
+    """What only a dialect can say about one stream; pure. `native` is always of this dialect."""
+
+    dialect: Dialect
+
+    def follow_piece(self, chunk: ModelResponse, native: Native) -> bool:
+        """Take note of a frequent event, a piece of what is open, that goes out as it came. False, with nothing noted,
+        if it may be anything else."""
+
+    def step(self, chunk: ModelResponse, native: Native, holding: bool) -> Step:
+        """Decide on any other event in FOLLOWING; `holding` says whether others wait."""
+
+    def follow(self, chunk: ModelResponse, native: Native) -> None:
+        """Take note of an event that went out as it came."""
+
+    def is_complete(self, held: Sequence[Held]) -> bool:
+        """Whether what followed and what is held are a whole stream, with its end."""
+
+    def take_over(self) -> None:
+        """Be ready to go on after what followed."""
+
+    def gap(self) -> None:
+        """Take note that the provider's event before the next one is missing."""
+
+    def encode(self, chunk: ModelResponse) -> bytes:
+        """Events for a chunk that has no bytes of this dialect."""
+
+    def encode_event(self, chunk: ModelResponse, event: Event) -> bytes:
+        """Events for one of a provider's own that nobody changed."""
+
+    def finish(self) -> bytes:
+        """The end of a stream that is encoded."""
+
+    def fail(self, error: GatewayError) -> bytes:
+        """The events of an error."""
+
+
+class StreamFormatter:
+    """Turns the chunks of one stream into a client's SSE; pure. Each call returns bytes to send, possibly none, in a
+    legal order."""
+
+    __slots__ = ("_dialect", "_encode_chunk", "_encoder", "_expected", "_follow_piece", "_held", "_sent", "mode")
+
+    def __init__(self, encoder: StreamEncoder) -> None:
+        self.mode = Mode.FOLLOWING
+        self._encoder = encoder
+        self._follow_piece = encoder.follow_piece
+        self._encode_chunk = encoder.encode
+        self._dialect = encoder.dialect
+        self._expected = 0
+        """The position of the provider's event that would come without a gap."""
+        self._held: list[Held] = []
+        self._sent = b""
+        """The provider's event that went out last, in FOLLOWING."""
+
+    @property
+    def has_ended(self) -> bool:
+        return self.mode is _ENDED
+
+    def format(self, received: Received) -> bytes:
+        chunk, native = received.chunk, received.native
+        if native is None or native.dialect != self._dialect:
+            if self.mode is _ENCODING:
+                return self._encode_chunk(chunk)
+            native = None
+        elif native.sequence == self._expected and self.mode is _FOLLOWING:
+            self._expected += 1
+            if self._held or not self._follow_piece(chunk, native):
+                return self._follow(chunk, native)
+            self._sent = native.raw
+            return native.raw
+        if self.mode is _ENDED:
+            return b""
+        return self._take_over() + self._encode(chunk, native)
+
+    def finish(self) -> bytes:
+        """Return a clean end, whatever came before: the provider's own if it came through whole."""
+        if self.mode is _ENDED:
+            return b""
+        if self.mode is _FOLLOWING and self._encoder.is_complete(self._held):
+            out = b"".join([native.raw for _, native in self._held])
+        else:
+            out = self._take_over() + self._encoder.finish()
+        self._end()
+        return out
+
+    def fail(self, error: GatewayError) -> bytes:
+        """Return an error as the stream's end."""
+        if self.mode is _ENDED:
+            return b""
+        out = self._take_over() + self._encoder.fail(error)
+        self._end()
+        return out
+
+    def keepalive(self) -> bytes:
+        """Return a comment that no client takes for an event; nothing once the stream has ended."""
+        return b"" if self.mode is _ENDED else _separator(self._sent) + b": keepalive\n\n"
+
+    def _follow(self, chunk: ModelResponse, native: Native) -> bytes:
+        step = self._encoder.step(chunk, native, bool(self._held))
+        if step == "drop":
+            return b""
+        released: list[Held] = []
+        if step != "hold":
+            released, self._held = self._held, []
+        (released if step == "send" else self._held).append((chunk, native))
+        for one, its_native in released:
+            self._encoder.follow(one, its_native)
+            self._sent = its_native.raw
+        return b"".join([its_native.raw for _, its_native in released])
+
+    def _take_over(self) -> bytes:
+        """Leave FOLLOWING for ENCODING: the events that were held."""
+        if self.mode is not _FOLLOWING:
+            return b""
+        self.mode = Mode.ENCODING
+        self._encoder.take_over()
+        held, self._held = self._held, []
+        if held:
+            self._expected = held[0][1].sequence
+        separator, self._sent = _separator(self._sent), b""
+        return separator + b"".join([self._encode(chunk, native) for chunk, native in held])
+
+    def _encode(self, chunk: ModelResponse, native: Native | None) -> bytes:
+        if native is None:
+            return self._encode_chunk(chunk)
+        if native.sequence != self._expected:
+            self._encoder.gap()
+        self._expected = native.sequence + 1
+        event = native.event
+        return b"" if event is None else self._encoder.encode_event(chunk, event)
+
+    def _end(self) -> None:
+        self.mode = Mode.ENDED
+        self._held = []
+
+
+def _separator(raw: bytes) -> bytes:
+    """Return what an event of our own needs in front: a provider's last one may lack its blank line."""
+    return b"" if not raw or raw.endswith(_BLANK_LINES) else b"\n\n"

@@ -1,0 +1,8 @@
+"""The HTTP edge: from accepted sockets to ASGI, and nothing that a stranger sends held without bound.
+
+listener        accepts, within bounds per process and per address
+connection      one client's connection: its requests one at a time, its deadlines, and how it ends
+parser          bytes -> requests, and how much of them may be no body
+head            what of a request's head RFC 9112 has a server refuse
+request_cycle   one request on uvicorn's ASGI side, and how its response leaves the connection
+"""

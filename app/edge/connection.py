@@ -1,0 +1,396 @@
+"""A client's connection: bytes to requests, one at a time, and a bounded end whatever the client does.
+
+Bytes behind a complete request are held until it is answered, and reading is paused: one read of the loop is held at
+most. The parser is given no byte before it is sure that the byte belongs to a request.
+
+    waiting     for a head: `header_timeout` from its first byte on, `keep_alive` while there is none
+    receiving   a body, which the application reads, and for which it sets the time limit
+    answering   a complete request
+    lingering   answered, or refused, before the request was complete: the rest of it is read and thrown away, so that
+                the client can read its response (a closed socket would reset the connection under it), and no byte of
+                it is ever taken for a request
+
+No connection has a timer: each has the time until which its state may last (`ends_at`), and the server checks all of
+them once a second (`close_overdue`).
+"""
+
+import asyncio
+import socket
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.types import Scope
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr
+from uvicorn.server import ServerState
+
+from app.edge import head
+from app.edge.head import Refused
+from app.edge.parser import END, Event, RequestHead, RequestParser
+from app.edge.request_cycle import RequestCycle, ResponseTransport, refusal_response
+from app.errors import ClientDisconnected
+from app.gateway.client_connection import CONNECTION
+
+_LINGER_IDLE = 5.0
+"""Seconds without a byte after which a lingering connection is closed."""
+_LEFT = frozenset({7, 8})
+"""TCP states of a socket whose peer has closed: CLOSE, CLOSE_WAIT."""
+_TOO_LATE = "The head of the request did not arrive in time."
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of one connection; times in seconds, sizes in bytes."""
+
+    header_size: int
+    """All bytes of one request that are no body."""
+    header_timeout: float
+    keep_alive: float
+    """The time between two requests."""
+    linger_timeout: float
+    linger_size: int
+    stall: float
+    """How long a client may leave unread what it is sent."""
+
+
+@dataclass(frozen=True)
+class ServerContext:
+    """What the connections of one server share."""
+
+    app: ASGI3Application
+    state: ServerState
+    app_state: dict[str, Any]
+    limits: Limits
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+
+
+class Connection(asyncio.Protocol):
+    """The protocol of one accepted socket. `on_closed` is called once, at its end. With `refused`, that refusal is all
+    the client gets."""
+
+    def __init__(self, context: ServerContext, on_closed: Callable[[], None], refused: Refused | None = None) -> None:
+        self._context = context
+        self._limits = context.limits
+        self._on_closed = on_closed
+        self._refused = refused
+        """The response to the latest data, once the requests before it are answered; nothing is parsed any more."""
+        self._parser = RequestParser(context.limits.header_size)
+        self._held: memoryview | None = None
+        """Data received while a complete request is being answered."""
+        self._is_idle = False
+        """Whether nothing was received since the last response."""
+        self._reading: RequestCycle | None = None
+        """The request whose body is being parsed."""
+        self._running: RequestCycle | None = None
+        self._parsed: deque[RequestCycle] = deque()
+        """Requests that were parsed in one step with the one before them."""
+        self._lingering = False
+        self._draining = False
+        self._when_lost: Callable[[], None] | None = None
+        self._unsent = 0
+        self._stalled_since = 0.0
+
+    # The client's connection, as an exchange sees it.
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether `write` fits into the transport's buffer."""
+        return not self._flow.write_paused
+
+    @property
+    def unsent(self) -> int:
+        """Bytes in the transport's buffer."""
+        return self._transport.get_write_buffer_size()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the client has gone before its response was complete, so that nothing more reaches it."""
+        return self._running is None or self._running.disconnected
+
+    def write(self, data: bytes) -> None:
+        """Send a piece of a response body without a length. Raises ClientDisconnected where it is lost.
+
+        uvicorn's own way there, by a coroutine and a dict for each piece, takes as long as the system call.
+        """
+        if self._running is None or self._running.disconnected:
+            raise ClientDisconnected("The client left before the end of its stream.")
+        self._transport.write(self._running.framed(data))
+
+    def when_lost(self, call: Callable[[], None]) -> None:
+        """Call `call` once, when the client goes before its response is complete."""
+        self._when_lost = call
+        if self._held is None:
+            # A paused transport would not notice that its client has gone.
+            self._flow.resume_reading()
+        if self._transport.is_closing():
+            self._context.loop.call_soon(self._notify_lost)
+
+    def forget(self) -> None:
+        """Drop the call that `when_lost` registered."""
+        self._when_lost = None
+
+    def abort(self) -> None:
+        """Close at once and drop unsent data: an orderly close would wait for a client that reads nothing."""
+        self._transport.abort()
+
+    # What the loop calls.
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self._transport = transport
+        self._flow = FlowControl(transport)
+        self._response_transport = ResponseTransport(transport)
+        self._scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "server": get_local_addr(transport),
+            "client": get_remote_addr(transport),
+            "scheme": "http",
+            "root_path": "",
+            "extensions": {CONNECTION: {"connection": self}},
+        }
+        self._context.state.connections.add(self)  # type: ignore[arg-type]
+        self.ends_at: float | None = self._context.loop.time() + self._limits.header_timeout
+        """The time at which the present state has lasted long enough; None while an exchange bounds it."""
+        if self._refused is not None:
+            self._refuse()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._context.state.connections.discard(self)
+        self._on_closed()
+        if self._running is not None:
+            self._running.disconnect()
+        self._flow.resume_writing()
+        self._held = None
+        self._notify_lost()
+        self._response_transport.cycle = None
+
+    def never_opened(self) -> None:
+        """The socket was given up before the loop made a transport of it."""
+        self._on_closed()
+
+    def eof_received(self) -> None:
+        """The transport closes itself: a client that has closed its side has gone. Nothing that is written between now
+        and `connection_lost` would be sent."""
+        if self._running is not None:
+            self._running.disconnect()
+        self._notify_lost()
+
+    def pause_writing(self) -> None:
+        self._flow.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._flow.resume_writing()
+
+    def data_received(self, data: bytes) -> None:
+        if self._lingering:
+            self._discard(len(data))
+        elif self._held is not None:
+            self._hold(memoryview(bytes(self._held) + data))
+        else:
+            if self._is_idle:
+                self._is_idle = False
+                self.ends_at = self._context.loop.time() + self._limits.header_timeout
+            self._parse(memoryview(data))
+            if self._reading is not None and len(data) > HIGH_WATER_LIMIT:
+                # However little of it is body, other connections have their turn before the next read.
+                self._flow.pause_reading()
+
+    # From bytes to requests.
+
+    def _parse(self, data: memoryview) -> None:
+        """Parse up to the end of a request; hold the rest until that one is answered."""
+        at = 0
+        while at < len(data) and self._refused is None:
+            if self._running is not None and self._reading is not self._running:
+                self._hold(data[at:])
+                return
+            taken, events = self._parser.step(data[at:])
+            at += taken
+            for event in events:
+                self._handle(event)
+            self._refused = self._parser.refused
+        if self._refused is not None:
+            self._refuse()
+
+    def _handle(self, event: Event) -> None:
+        if isinstance(event, RequestHead):
+            self._reading = cycle = self._cycle_of(event)
+            if self._running is None:
+                self._start(cycle)
+            else:
+                self._parsed.append(cycle)
+        elif self._reading is None:
+            raise RuntimeError("there is no request that this could belong to")
+        elif event is END:
+            self._reading.end_body()
+            self._reading = None
+        else:
+            self._reading.receive_body(event)
+            if len(self._reading.body) > HIGH_WATER_LIMIT:
+                self._flow.pause_reading()
+
+    def _cycle_of(self, request: RequestHead) -> RequestCycle:
+        return RequestCycle(
+            self._scope_of(request),
+            self._response_transport,
+            self._flow,
+            self._context.state.default_headers,
+            expects_continue=request.version == "1.1" and head.expects_continue(request.fields),
+            keep_alive=request.keep_alive and not self._draining,
+            on_response=self._finished,
+        )
+
+    def _scope_of(self, request: RequestHead) -> Scope:
+        target = request.target
+        return {
+            **self._scope,
+            "http_version": request.version,
+            "method": request.method,
+            "path": target.path,
+            "raw_path": target.raw_path,
+            "query_string": target.query,
+            "headers": head.with_authority(request.fields, target.authority),
+            "state": self._context.app_state.copy(),
+        }
+
+    def _hold(self, data: memoryview) -> None:
+        self._held = data
+        self._flow.pause_reading()
+
+    # From requests to responses.
+
+    def _start(self, cycle: RequestCycle) -> None:
+        self.ends_at = None
+        self._running = self._response_transport.cycle = cycle
+        task = self._context.loop.create_task(cycle.run_asgi(self._context.app))
+        task.add_done_callback(self._context.state.tasks.discard)
+        self._context.state.tasks.add(task)
+
+    def _finished(self) -> None:
+        self._context.state.total_requests += 1
+        cycle, self._running = self._running, None
+        assert cycle is not None
+        if self._transport.is_closing():
+            return
+        if not cycle.keep_alive or self._reading is cycle:
+            self._close(asks_for_more=self._reading is cycle or self._held is not None or bool(self._parsed))
+        else:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Continue with what was received while the last request was being answered."""
+        self._response_transport.cycle = None
+        if self._parsed:
+            self._start(self._parsed.popleft())
+        else:
+            self._is_idle = self._held is None and not self._parser.in_head
+            timeout = self._limits.keep_alive if self._is_idle else self._limits.header_timeout
+            self.ends_at = self._context.loop.time() + timeout
+        if self._refused is not None:
+            self._refuse()
+            return
+        held, self._held = self._held, None
+        if held is not None:
+            self._parse(held)
+        if self._held is None and not self._transport.is_closing():
+            self._flow.resume_reading()
+
+    def _refuse(self) -> None:
+        """Send the refusal in its turn: requests before it are answered first."""
+        refused, running = self._refused, self._running
+        assert refused is not None
+        if running is not None and self._reading is not running:
+            # No data that still comes is of any use.
+            self._hold(memoryview(b""))
+            return
+        if running is not None and running.response_started:
+            self.abort()
+            return
+        self._transport.write(refusal_response(refused))
+        if running is not None:
+            running.disconnect()
+            self._notify_lost()
+        self._linger()
+
+    def _close(self, asks_for_more: bool) -> None:
+        if asks_for_more and not self._draining:
+            self._linger()
+        else:
+            self.ends_at = self._context.loop.time() + self._limits.linger_timeout
+            self._transport.close()
+
+    def _linger(self) -> None:
+        self._lingering = True
+        self._discarded = 0
+        self._lingers_until = self._context.loop.time() + self._limits.linger_timeout
+        self._held = self._reading = None
+        self._parsed.clear()
+        self._discard(0)
+        if not self._transport.is_closing():
+            self._transport.write_eof()
+        self._flow.resume_reading()
+
+    def _discard(self, size: int) -> None:
+        self._discarded += size
+        self.ends_at = min(self._lingers_until, self._context.loop.time() + _LINGER_IDLE)
+        if self._discarded > self._limits.linger_size:
+            self.abort()
+
+    def _notify_lost(self) -> None:
+        lost, self._when_lost = self._when_lost, None
+        if lost is not None:
+            lost()
+
+    # What the server calls.
+
+    def shutdown(self) -> None:
+        """Close now if idle, else after the response under way."""
+        self._draining = True
+        if self._running is None or self._lingering:
+            self._transport.close()
+        else:
+            self._running.keep_alive = False
+
+    def check(self, now: float) -> bool:
+        """End the connection if its time is up. Returns whether that was for want of a request's head."""
+        if self._is_stalled(now) or self._has_left():
+            self.abort()
+        elif self.ends_at is not None and self.ends_at < now:
+            return self._end()
+        return False
+
+    def _end(self) -> bool:
+        self.ends_at = None
+        if self._transport.is_closing():
+            self.abort()
+            return False
+        if self._lingering:
+            self._close(asks_for_more=False)
+            return False
+        # A connection on which nothing but empty lines was received ends without a response.
+        if self._parser.in_head:
+            self._transport.write(refusal_response(Refused(408, _TOO_LATE)))
+        self._close(asks_for_more=False)
+        return not self._is_idle
+
+    def _is_stalled(self, now: float) -> bool:
+        """Whether the client has read nothing of the unsent data for too long."""
+        unsent = self.unsent
+        if not unsent or unsent != self._unsent:
+            self._unsent, self._stalled_since = unsent, now
+        return now - self._stalled_since > self._limits.stall
+
+    def _has_left(self) -> bool:
+        """Whether the client has closed its side while reading is paused, so that the transport cannot notice."""
+        if self._held is None or not hasattr(socket, "TCP_INFO"):
+            return False
+        info = self._transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
+        return info[0] in _LEFT
+
+
+def close_overdue(connections: Iterable[object], now: float) -> int:
+    """End every connection whose time is up. Returns how many of them had not sent a request's head in time."""
+    return sum(isinstance(one, Connection) and one.check(now) for one in list(connections))

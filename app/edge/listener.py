@@ -1,0 +1,209 @@
+"""Accepting clients' connections: so many in all, so many from one address, and never the last descriptors.
+
+Connections beyond that get a 503 at once and are counted. Where the process or the system has no descriptor left,
+accepting pauses for a moment: connections then wait in the system's queue, and are accepted when there is room.
+"""
+
+import asyncio
+import errno
+import ipaddress
+import logging
+import resource
+import socket
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+
+from app.edge.connection import Connection, ServerContext
+from app.edge.head import Refused
+from telemetry import ConnectionMetrics
+from telemetry.names import ConnectionRefusal
+
+_log = logging.getLogger("flowspan")
+_BACKLOG = 2048
+_AT_ONCE = 64
+"""Connections accepted in one turn of the loop."""
+_PAUSE = 0.2
+"""Seconds without accepting, once there was no descriptor."""
+_OTHER_FILES = 256
+"""Descriptors of the process that are neither a client's nor a provider's connection."""
+_TURNED_AWAY = 128
+"""Connections that linger at a time after their 503, so that the client can read it; further ones are closed."""
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_LOG_INTERVAL = 10.0
+"""Seconds from one warning about connections turned away to the next."""
+_TOO_MANY = Refused(503, "Too many connections.")
+
+
+class ConnectionSlots:
+    """How many connections there may be, and are. `share` is the part of `most` that one address may have."""
+
+    def __init__(self, most: int, share: float) -> None:
+        self._most = most
+        self._most_of_one = max(1, int(most * share))
+        self._by_address: Counter[str] = Counter()
+        self.taken = 0
+
+    def refusal(self, address: str) -> ConnectionRefusal | None:
+        """Why one more connection from this address is refused; None if it is not."""
+        if self.taken >= self._most:
+            return "total"
+        return "address" if self._by_address[address] >= self._most_of_one else None
+
+    def acquire(self, address: str) -> None:
+        """A connection from this address was accepted."""
+        self.taken += 1
+        self._by_address[address] += 1
+
+    def release(self, address: str) -> None:
+        """A connection from this address is gone."""
+        self.taken -= 1
+        self._by_address[address] -= 1
+        if not self._by_address[address]:
+            del self._by_address[address]
+
+
+class Listener:
+    """Accepts connections on bound sockets; uvicorn uses it as an asyncio server: `sockets`, `close`, `wait_closed`."""
+
+    def __init__(
+        self,
+        sockets: Sequence[socket.socket],
+        context: ServerContext,
+        slots: ConnectionSlots,
+        metrics: ConnectionMetrics,
+    ) -> None:
+        self.sockets = sockets
+        self._context = context
+        self._slots = slots
+        self._metrics = metrics
+        self._turned_away = 0
+        self._opening: set[asyncio.Task[object]] = set()
+        self._refused: Counter[ConnectionRefusal] = Counter()
+        """Connections turned away since the last warning, by reason."""
+        self._warned_at = float("-inf")
+        self._closed = False
+        for one in sockets:
+            one.listen(_BACKLOG)
+            one.setblocking(False)
+        self._listen()
+
+    def close(self) -> None:
+        """Stop accepting, and close the listening sockets."""
+        self._closed = True
+        for one in self.sockets:
+            self._context.loop.remove_reader(one)
+            one.close()
+
+    async def wait_closed(self) -> None:
+        """Return at once: there is nothing to wait for."""
+
+    def report(self, now: float) -> None:
+        """Set the metric of open connections, and warn where some were turned away. To be called once a second."""
+        self._metrics.open.set(self._slots.taken)
+        if self._refused and now - self._warned_at >= _LOG_INTERVAL:
+            self._warned_at = now
+            reasons = ", ".join(f"{count} {_REASONS[reason]}" for reason, count in self._refused.items())
+            _log.warning("%d connections of clients turned away: %s", self._refused.total(), reasons)
+            self._refused.clear()
+
+    def _listen(self) -> None:
+        if not self._closed:
+            for one in self.sockets:
+                self._context.loop.add_reader(one, self._accept, one)
+
+    def _pause(self) -> None:
+        for one in self.sockets:
+            self._context.loop.remove_reader(one)
+        self._context.loop.call_later(_PAUSE, self._listen)
+
+    def _accept(self, listening: socket.socket) -> None:
+        for _ in range(_AT_ONCE):
+            try:
+                client, address = listening.accept()
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                # Most other errors concern the one connection, which is gone then.
+                if error.errno in _EXHAUSTED:
+                    self._count("descriptors")
+                self._pause()
+                return
+            self._admit(client, client_of(address[0]))
+
+    def _admit(self, client: socket.socket, address: str) -> None:
+        reason = self._slots.refusal(address)
+        if reason is None:
+            self._slots.acquire(address)
+            self._open(client, Connection(self._context, partial(self._slots.release, address)))
+            return
+        self._count(reason)
+        if self._turned_away >= _TURNED_AWAY:
+            client.close()
+            return
+        self._turned_away += 1
+        self._open(client, Connection(self._context, self._turned_away_closed, _TOO_MANY))
+
+    def _open(self, client: socket.socket, connection: Connection) -> None:
+        opening = self._context.loop.create_task(self._connect(client, connection))
+        self._opening.add(opening)
+        opening.add_done_callback(self._opening.discard)
+
+    async def _connect(self, client: socket.socket, connection: Connection) -> None:
+        try:
+            client.setblocking(False)
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await self._context.loop.connect_accepted_socket(lambda: connection, client)
+        except OSError:
+            # The client left before the loop had made a transport of its socket.
+            client.close()
+            connection.never_opened()
+
+    def _turned_away_closed(self) -> None:
+        self._turned_away -= 1
+
+    def _count(self, reason: ConnectionRefusal) -> None:
+        self._refused[reason] += 1
+        self._metrics.refused[reason].inc()
+
+
+_REASONS: dict[ConnectionRefusal, str] = {
+    "total": "beyond max_connections",
+    "address": "beyond the share of one address",
+    "descriptors": "times for want of file descriptors",
+}
+
+
+def most_connections(wanted: int) -> int:
+    """How many clients' connections there may be: `wanted`, if the limit of descriptors leaves each of them one for its
+    provider, too."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return wanted
+    return max(1, min(wanted, (soft - min(_OTHER_FILES, soft // 2)) // 2))
+
+
+def client_of(address: str) -> str:
+    """The client that an address stands for: in IPv6 a client has a whole /64 of addresses."""
+    if ":" not in address:
+        return address
+    parsed = ipaddress.IPv6Address(address.partition("%")[0])
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(parsed) >> 64 << 64, 64)))
+
+
+async def listening_sockets(host: str, port: int) -> list[socket.socket]:
+    """Bind one socket for each address of `host`. Raises OSError."""
+    found = await asyncio.get_running_loop().getaddrinfo(
+        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    sockets: list[socket.socket] = []
+    try:
+        for family, address in dict.fromkeys((family, address) for family, _, _, _, address in found):
+            sockets.append(socket.create_server(address[:2], family=family))
+    except OSError:
+        for one in sockets:
+            one.close()
+        raise
+    return sockets

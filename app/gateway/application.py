@@ -1,0 +1,80 @@
+"""The ASGI application. A request's key is checked before anything of its body is read.
+
+The model routes are served here, without the machinery of a framework: it would cost more than the rest of a small
+request (routing and middlewares of FastAPI 90 us, its instrumentation more). All other routes are FastAPI's. Who is
+turned away on a model route still gets a transaction: a flood of wrong keys must show.
+"""
+
+from collections.abc import Mapping
+
+from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
+
+from app.errors import ClientError
+from app.gateway.authentication import callers_of, check_head, header_map
+from app.gateway.call import Gateway
+from app.gateway.cross_origin import CrossOrigin
+from app.gateway.exchange import Exchange
+from app.gateway.framework_routes import HEALTH_PATHS, render
+from app.gateway.routes import UNVERSIONED, VERSION, find_route
+
+
+class GatewayApp:
+    """An ASGI application. `gateway` holds its services; `others` serves all paths that are no model routes."""
+
+    def __init__(self, gateway: Gateway, others: FastAPI) -> None:
+        self.gateway = gateway
+        self.others = others
+        settings = gateway.settings
+        self._hands_on = any(deployment.credentials == "client" for deployment in settings.deployments)
+        self._callers = callers_of(
+            settings.keys,
+            settings.server.allowed_hosts,
+            settings.server.cors_origins,
+            beside_credentials=self._hands_on,
+        )
+
+        origins = settings.server.cors_origins
+        self._cross_origin = CrossOrigin(self._http, origins) if origins else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        match scope["type"]:
+            case "http" if self._cross_origin is not None and self._cross_origin.lists(scope):
+                await self._cross_origin.app(scope, receive, send)
+            case "http":
+                await self._http(scope, receive, send)
+            case "websocket":
+                await send({"type": "websocket.close"})
+            case _:
+                await self.others(scope, receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"].startswith(UNVERSIONED):
+            scope = {**scope, "path": VERSION + scope["path"]}
+        if (found := find_route(scope["path"])) is None:
+            await self._other(scope, receive, send)
+            return
+        route, path_parameters = found
+        async with Exchange.opened(self.gateway, route, scope, receive, send) as exchange:
+            caller = self._caller(scope, exchange.headers)
+            route.check_method(scope["method"])
+            credential = self._callers.credential(exchange.headers) if self._hands_on else None
+            await exchange.serve(caller, path_parameters, credential)
+
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = header_map(scope)
+        try:
+            if scope["path"] in HEALTH_PATHS:
+                check_head(scope, headers)
+                self._callers.check_probe(headers)
+            else:
+                self._caller(scope, headers)
+        except ClientError as error:
+            await render(scope, error)(scope, receive, send)
+            return
+        await self.others(scope, receive, send)
+
+    def _caller(self, scope: Scope, headers: Mapping[str, str]) -> str:
+        """The caller's name. Raises ClientError for a malformed head, and for a caller who is not allowed."""
+        check_head(scope, headers)
+        return self._callers.check(headers)

@@ -1,0 +1,150 @@
+"""Who may call: one check for every route, made of the head of a request before its body is read.
+
+A key comes as `Authorization: Bearer ...` or `x-api-key: ...`; where both do, the first counts, unless there are
+deployments with `credentials: client`: then one may be the key, and the other the caller's own. Keys are known by their
+digests: one is found by its first bytes, whatever their number, and compared in constant time. What a caller could
+learn from the time that takes is the beginning of a SHA-256, which nobody can choose.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
+from hmac import compare_digest
+
+from starlette.types import Scope
+
+from app.dialects import DIALECTS
+from app.errors import AuthenticationFailed, InvalidRequest, PermissionDenied
+from app.messages import ClientCredential
+from app.messages.credentials import AUTHORIZATION
+from telemetry.hosts import stranger
+
+_NO_DIGEST = bytes(32)
+_LISTS = frozenset({"baggage", "content-encoding", "openai-beta", "tracestate"})
+"""Headers whose value may be spread over several lines."""
+_KEY_HEADERS = tuple(dialect.key_header for dialect in DIALECTS.values() if dialect.key_header is not None)
+_SITE_HEADERS = ("origin", "sec-fetch-site")
+"""Where a page is from that asks."""
+_SINGLE = frozenset({"authorization", "host", "origin", "sec-fetch-site", *_KEY_HEADERS})
+"""Headers by which it is decided who may ask. Of two, a proxy before the gateway may have looked at the other."""
+
+
+class ApiKeys:
+    """The keys that callers may present."""
+
+    def __init__(self, keys: Sequence[str], *, beside_credentials: bool = False) -> None:
+        self._beside_credentials = beside_credentials
+        """Callers may send a credential of their own for a provider in the other header."""
+        self._digests = {_prefix(digest): digest for digest in map(_digest, keys)}
+
+    def check(self, headers: Mapping[str, str]) -> str:
+        """The caller's name: it stands for the key, is the same for it in every process, and does not reveal it.
+        Raises AuthenticationFailed."""
+        presented = list(presented_keys(headers).values())
+        if not presented:
+            raise AuthenticationFailed(
+                "No API key provided. Send it as `Authorization: Bearer KEY` or `x-api-key: KEY`."
+            )
+        for key in presented if self._beside_credentials else presented[:1]:
+            if self._is_known(digest := _digest(key)):
+                return _prefix(digest).hex()
+        raise AuthenticationFailed("Incorrect API key provided.")
+
+    def credential(self, headers: Mapping[str, str]) -> ClientCredential | None:
+        """What the caller sent beside its key; a key of the gateway's is no such thing, whoever's it is."""
+        presented = presented_keys(headers)
+        return _credential(headers, [name for name, key in presented.items() if not self._is_known(_digest(key))])
+
+    def _is_known(self, digest: bytes) -> bool:
+        return compare_digest(digest, self._digests.get(_prefix(digest), _NO_DIGEST))
+
+    def check_probe(self, headers: Mapping[str, str]) -> None:
+        """Let everybody ask for the gateway's health."""
+
+
+class LocalCallers:
+    """Everybody on this machine, for a gateway without keys, which listens on loopback only. Pages of other sites are
+    kept out, but for those of `origins`: a browser lets any of them post to this machine, at the cost of whoever pays
+    for the models."""
+
+    def __init__(self, allowed_hosts: Iterable[str], origins: Iterable[str] = ()) -> None:
+        self._allowed = frozenset(host.lower() for host in allowed_hosts)
+        self._origins = frozenset(origins)
+
+    def check(self, headers: Mapping[str, str]) -> str:
+        """An empty name, as callers without a key have none. Raises PermissionDenied."""
+        if headers.get("origin") in self._origins:
+            headers = {name: value for name, value in headers.items() if name not in _SITE_HEADERS}
+        if (reason := stranger(headers, self._allowed)) is not None:
+            raise PermissionDenied(
+                f"Without keys the gateway answers this machine only, and this request has a {reason}. Set a key, or "
+                "name the host in gateway.server.allowed_hosts, a page's origin in gateway.server.cors_origins."
+            )
+        return ""
+
+    def credential(self, headers: Mapping[str, str]) -> ClientCredential | None:
+        """What the caller sent: here no key is needed, so it is for the provider."""
+        return _credential(headers, list(presented_keys(headers)))
+
+    def check_probe(self, headers: Mapping[str, str]) -> None:
+        """Let everybody on this machine ask for the gateway's health. Raises PermissionDenied."""
+        self.check(headers)
+
+
+Callers = ApiKeys | LocalCallers
+
+
+def callers_of(
+    keys: Sequence[str],
+    allowed_hosts: Iterable[str],
+    origins: Iterable[str] = (),
+    *,
+    beside_credentials: bool = False,
+) -> Callers:
+    """Who may call: holders of one of `keys`; without keys, everybody on this machine, which `allowed_hosts` names, and
+    pages of `origins`. With `beside_credentials`, a key may come in either of its two headers, and the caller's own
+    credential in the other."""
+    return ApiKeys(keys, beside_credentials=beside_credentials) if keys else LocalCallers(allowed_hosts, origins)
+
+
+def presented_keys(headers: Mapping[str, str]) -> dict[str, str]:
+    """The keys of the `authorization` and the `x-api-key` header, by the header's name, the first that counts first."""
+    scheme, _, token = headers.get(AUTHORIZATION, "").partition(" ")
+    bearer = {AUTHORIZATION: token.strip()} if scheme.lower() == "bearer" and token.strip() else {}
+    return bearer | {name: key for name in _KEY_HEADERS if (key := headers.get(name))}
+
+
+def _credential(headers: Mapping[str, str], names: Sequence[str]) -> ClientCredential | None:
+    return ClientCredential({name: headers[name] for name in names}) if names else None
+
+
+def _prefix(digest: bytes) -> bytes:
+    return digest[:8]
+
+
+def _digest(key: str) -> bytes:
+    return sha256(key.encode("utf-8", "surrogateescape")).digest()
+
+
+def header_map(scope: Scope) -> dict[str, str]:
+    """The headers under lower-case names. Of a header that comes twice the last value counts; lists are joined, and so
+    are Anthropic's headers, each of which may be one: `anthropic-version` alone is known to be none."""
+    lines = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+    headers = dict(lines)
+    if len(headers) < len(lines):
+        for name in filter(_is_list, headers):
+            headers[name] = ",".join(value for other, value in lines if other == name)
+    return headers
+
+
+def _is_list(name: str) -> bool:
+    return name in _LISTS or (name.startswith("anthropic-") and name != "anthropic-version")
+
+
+def check_head(scope: Scope, headers: Mapping[str, str]) -> None:
+    """Raise InvalidRequest if the head leaves open who asks, or whom. `headers` is its `header_map`."""
+    if len(headers) < len(scope["headers"]):
+        for name in sorted(_SINGLE & headers.keys()):
+            if sum(other == name.encode() for other, _ in scope["headers"]) > 1:
+                raise InvalidRequest(f"The request has more than one {name} header.")
+    if "host" not in headers and scope["http_version"] != "1.0":
+        raise InvalidRequest("The request has no host header.")

@@ -1,0 +1,58 @@
+"""What a handler of a model route works with: the services of the process, and one call."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from msgspec import Struct
+
+from app.backends.router import Router
+from app.bodies import Bodies, Held
+from app.dialects import RequestDialect
+from app.gateway.body import RequestBody
+from app.gateway.in_flight import InFlight
+from app.gateway.reply import Reply
+from app.messages import ClientCredential
+from app.pipeline import PolicyOrchestrator
+from app.settings import Settings
+from telemetry import ObservabilityContext, Telemetry
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """The services that live as long as the process."""
+
+    settings: Settings
+    router: Router
+    orchestrator: PolicyOrchestrator
+    unfiltered: PolicyOrchestrator
+    """Without policies: for a response that goes to its client as a provider keeps it."""
+    telemetry: Telemetry
+    in_flight: InFlight
+    policy_names: tuple[str, ...]
+    response_policy_names: tuple[str, ...]
+    """The policies that look at responses."""
+    bodies: Bodies
+
+
+class Call(Struct, frozen=True):
+    """One request on a model route, whose body was read, and the reply that it is to get."""
+
+    method: str
+    headers: Mapping[str, str]
+    """Under lower-case names."""
+    path_parameters: Mapping[str, str]
+    query: str
+    """The raw query string, without the question mark."""
+    caller: str
+    """A name for the key that it came with; empty without keys."""
+    credential: ClientCredential | None
+    """The caller's own, where a deployment may hand it on."""
+    dialect: RequestDialect
+    body: RequestBody
+    held: Held
+    """Counts the bytes of the request and of a whole response in memory."""
+    obs: ObservabilityContext
+    reply: Reply
+
+
+Handler = Callable[[Gateway, Call], Awaitable[None]]

@@ -1,0 +1,84 @@
+"""The client's connection as an exchange sees it, and how it learns that the client has gone.
+
+The gateway's own server hands its connections to the application (`CONNECTION`, an ASGI extension): they call back, and
+take what is written at once. Under any other ASGI server a task waits for `http.disconnect`, and every send waits its
+turn.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from starlette.types import Receive, Scope
+
+CONNECTION = "flowspan.connection"
+
+
+class ClientConnection(Protocol):
+    """What the gateway needs of a connection beside ASGI's `receive` and `send`."""
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether a send would go through without waiting."""
+
+    def write(self, data: bytes) -> None:
+        """Send the next piece of a stream whose head was sent; only while `is_writable`. Raises ClientDisconnected
+        where it is lost."""
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the client has gone before its response was complete, so that nothing more reaches it."""
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait for the client to read, beside those that the system holds."""
+
+    def when_lost(self, call: Callable[[], None]) -> None:
+        """Call `call` once, when the client goes before its response is complete."""
+
+    def forget(self) -> None:
+        """Drop the call that `when_lost` registered."""
+
+    def abort(self) -> None:
+        """Close the connection and drop all bytes that are not sent yet."""
+
+
+def connection_of(scope: Scope, receive: Receive) -> ClientConnection:
+    """The server's connection if it hands one over, else one made of ASGI's `receive`."""
+    extension = scope.get("extensions", {}).get(CONNECTION)
+    if extension is None:
+        return _AsgiConnection(receive)
+    connection: ClientConnection = extension["connection"]
+    return connection
+
+
+class _AsgiConnection:
+    """The connection of another ASGI server, which does not say whether it is writable nor what was read. So a silent
+    stream is kept alive by no comments."""
+
+    is_writable = False
+    unsent = 0
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.is_lost = False
+        self._watching: asyncio.Task[None] | None = None
+
+    def write(self, data: bytes) -> None:
+        raise RuntimeError("this connection is never writable at once")
+
+    def when_lost(self, call: Callable[[], None]) -> None:
+        self._watching = asyncio.create_task(self._watch(call))
+
+    def forget(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+
+    def abort(self) -> None:
+        """There is no way to: the server ends a response that was left incomplete as it sees fit."""
+
+    async def _watch(self, call: Callable[[], None]) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.is_lost = True
+        call()

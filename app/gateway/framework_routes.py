@@ -1,0 +1,110 @@
+"""The routes that FastAPI serves: health and models. Their errors are in the dialect that the caller probably reads."""
+
+from collections.abc import Iterable
+from time import time
+from typing import Any, TypeVar
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.types import Scope
+
+from app.dialects import DIALECTS, RequestDialect, client_dialects
+from app.errors import (
+    ClientError,
+    GatewayError,
+    InternalError,
+    InvalidRequest,
+    MethodNotAllowed,
+    UnknownRoute,
+    legible,
+)
+from app.gateway.call import Gateway
+from telemetry.exceptions import summary_of
+
+_Dialect = TypeVar("_Dialect", bound=RequestDialect)
+
+HELLO = "/api/hello"
+"""Claude Code asks for it by HEAD, without its key, to learn whether the address is alive; any answer will do."""
+HEALTH_PATHS = frozenset({"/", "/livez", "/readyz", HELLO})
+"""The routes that need no key."""
+_HEALTH_METHODS = ["GET", "HEAD"]
+
+
+def add_health_routes(app: FastAPI, gateway: Gateway) -> None:
+    """Add the probes: whether the process runs, and whether requests should be sent to it."""
+
+    @app.api_route("/", methods=_HEALTH_METHODS)
+    @app.api_route("/livez", methods=_HEALTH_METHODS)
+    @app.api_route(HELLO, methods=_HEALTH_METHODS)
+    async def alive() -> Response:
+        return Response()
+
+    @app.api_route("/readyz", methods=_HEALTH_METHODS)
+    async def ready() -> JSONResponse:
+        if gateway.in_flight.leaving:
+            return JSONResponse({"status": "draining"}, 503)
+        return JSONResponse({"status": "ready"})
+
+
+def add_model_routes(app: FastAPI, gateway: Gateway) -> None:
+    """Add `GET /v1/models` and `GET /v1/models/{id}`, in the shape that the caller's SDK reads."""
+    names = gateway.router.model_names()
+    # Providers' own dates are not known here.
+    created = int(time())
+
+    @app.get("/v1/models")
+    async def models(request: Request) -> dict[str, Any]:
+        return asked_dialect(request.scope, client_dialects().values()).render_models(
+            names, created, request.query_params
+        )
+
+    @app.get("/v1/models/{name:path}")
+    async def model(name: str, request: Request) -> dict[str, Any]:
+        if gateway.router.configured_name(name) is None:
+            raise gateway.router.unknown_model(name)
+        return asked_dialect(request.scope, client_dialects().values()).render_model(name, created)
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Render every error of these routes in the shape that the caller's SDK reads."""
+
+    @app.exception_handler(HTTPException)
+    async def http_error(request: Request, error: HTTPException) -> JSONResponse:
+        return render(request.scope, _as_client_error(request, error))
+
+    @app.exception_handler(GatewayError)
+    async def gateway_error(request: Request, error: GatewayError) -> JSONResponse:
+        return render(request.scope, error)
+
+    @app.exception_handler(Exception)
+    async def defect(request: Request, error: Exception) -> JSONResponse:
+        return render(request.scope, InternalError(detail=summary_of(error)))
+
+
+def asked_dialect(scope: Scope, dialects: Iterable[_Dialect]) -> _Dialect:
+    """The dialect whose client sent this request, by its path and headers; the first of all if none claims it."""
+    candidates = tuple(dialects)
+    header_names = {name.decode("latin-1") for name, _ in scope["headers"]}
+    asked = (dialect for dialect in candidates if dialect.is_asked(scope["path"], header_names))
+    return next(asked, candidates[0])
+
+
+def render(scope: Scope, error: GatewayError) -> JSONResponse:
+    """The response for an error on a route that is no model route."""
+    rendered = asked_dialect(scope, DIALECTS.values()).render_error(error, request_id="")
+    # There is no transaction here whose id could stand in one of them.
+    headers = {name: value for name, value in rendered.headers.items() if value}
+    return JSONResponse(rendered.body, rendered.status, headers)
+
+
+def _as_client_error(request: Request, error: HTTPException) -> ClientError:
+    asked = f"{legible(request.method)} {legible(request.url.path)}"
+    match error.status_code:
+        case 404:
+            return UnknownRoute(f"Unknown request URL: {asked}.")
+        case 405:
+            allowed = (error.headers or {}).get("Allow", "")
+            return MethodNotAllowed(f"Not allowed here: {asked}.", allowed=allowed)
+        case _:
+            return InvalidRequest(str(error.detail))

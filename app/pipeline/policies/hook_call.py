@@ -1,0 +1,136 @@
+"""One call of a policy's hook: bounded in time, timed, and its failure turned into the outcome the policy declares.
+
+Every hook is called in this way. A call of one that reads a whole request or response has a span; those of a stream are
+called too often for that.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from time import perf_counter
+from typing import Literal, NamedTuple, TypeVar
+
+from prometheus_client import Histogram
+
+from app.errors import GatewayError, PolicyError, PolicyFailed, PolicyTimeout
+from app.limits import Limit
+from app.messages import ModelResponse, Request
+from app.pipeline.policies.hook_context import HookContext
+from app.policies import Hook, LoadedPolicy, PolicyContext
+from telemetry import ObservabilityContext
+from telemetry.exceptions import summary_of
+
+T = TypeVar("T")
+
+_RETURNS: dict[Hook, type] = {"on_request": Request, "on_response": ModelResponse, "on_other_text": str}
+"""The types that hooks have to return; what the others return is ignored."""
+
+
+class _BoundHook(NamedTuple):
+    name: Hook
+    method: Callable[..., Awaitable[object]]
+    timer: Histogram
+    returns: type
+
+
+class HookCall:
+    """Calls hooks of one policy in one transaction.
+
+    What a hook refuses (`PolicyBlocked`) is raised, and so is its failure where the policy is declared `fail_closed`.
+    """
+
+    def __init__(
+        self, loaded: LoadedPolicy, hooks: Iterable[Hook], limit: Limit, timeout: float, obs: ObservabilityContext
+    ) -> None:
+        self.last: Hook | Literal[""] = ""
+        """The hook that was called last."""
+        self._name = loaded.name
+        self._telemetry = obs.policy(loaded.name)
+        self._fail_closed = loaded.on_error == "fail_closed"
+        self._hooks = {
+            hook: _BoundHook(
+                hook, getattr(loaded.policy, hook), self._telemetry.timer(hook), _RETURNS.get(hook, object)
+            )
+            for hook in hooks
+        }
+        self._limit = limit
+        self._timeout = timeout
+        self._obs = obs
+
+    async def streaming(self, context: HookContext, hook: Hook, *values: object) -> object:
+        """Call a hook of a stream. Returns its result, or a PolicyError if the policy failed and is `fail_open`. Raises
+        what its `emit` raised, even if the hook swallowed that."""
+        self.last = hook
+        context.begin_call(hook)
+        result = await self._bounded(self._hooks[hook], (*values, context), context)
+        if context.fault is not None:
+            raise context.fault
+        return self._permitted(hook, result) if isinstance(result, PolicyError) else result
+
+    async def whole(self, hook: Hook, value: T, context: PolicyContext) -> T:
+        """Call a hook that takes a whole request or response. Returns its result, or `value` itself if the policy
+        failed and is `fail_open`."""
+        self.last = hook
+        with self._telemetry.hook(hook) as scope:
+            result = await self._bounded(self._hooks[hook], (value, context), exemplar=scope.span.exemplar)
+            if isinstance(result, PolicyError):
+                scope.failed(result.__cause__ or result)
+        if isinstance(result, type(value)):
+            return result
+        if isinstance(result, PolicyError):
+            self._permitted(hook, result)
+        self._telemetry.decided(hook, "failed_open")
+        self._telemetry.skipped("content")
+        return value
+
+    def _permitted(self, hook: Hook, failure: PolicyError) -> PolicyError:
+        """The failure of a policy that may fail; of another one it is raised."""
+        if self._fail_closed:
+            raise failure
+        self._obs.log("warning", "policy stepped aside", policy=self._name, hook=hook, detail=failure.detail)
+        return failure
+
+    async def _bounded(
+        self,
+        hook: _BoundHook,
+        arguments: tuple[object, ...],
+        context: HookContext | None = None,
+        exemplar: dict[str, str] | None = None,
+    ) -> object:
+        """What the hook returned, or in which way it failed."""
+        limit = self._limit.inner(self._timeout)
+        self._obs.ledger.enter("policy")
+        since = perf_counter()
+        try:
+            with limit:
+                result = await hook.method(*arguments)
+        except GatewayError:
+            raise
+        except Exception as error:
+            return (
+                self._timed_out(hook.name, error)
+                if limit.expired
+                else self._failed(hook.name, f": {summary_of(error)}", error)
+            )
+        finally:
+            self._obs.ledger.leave("policy")
+            elsewhere = 0.0 if context is None else context.downstream_seconds
+            hook.timer.observe(perf_counter() - since - elsewhere, exemplar)
+        # Blocking code leaves the timer no turn, and a hook may swallow its own cancellation.
+        if limit.overrun or limit.expired:
+            return self._timed_out(hook.name)
+        if isinstance(result, hook.returns):
+            return result
+        return self._failed(hook.name, f" returned {type(result).__name__}")
+
+    def _timed_out(self, hook: Hook, cause: Exception | None = None) -> PolicyError:
+        self._telemetry.timed_out(hook)
+        detail = f"{self._name}.{hook} took longer than {self._timeout:g} s"
+        return _caused(PolicyTimeout("A policy of the gateway took too long.", detail=detail), cause)
+
+    def _failed(self, hook: Hook, what: str, cause: Exception | None = None) -> PolicyError:
+        self._telemetry.failed(hook)
+        return _caused(PolicyFailed("A policy of the gateway failed.", detail=f"{self._name}.{hook}{what}"), cause)
+
+
+def _caused(failure: PolicyError, cause: Exception | None) -> PolicyError:
+    failure.__cause__ = cause
+    return failure

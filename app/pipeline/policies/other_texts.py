@@ -1,0 +1,280 @@
+"""The texts of a response that are no content, thinking or arguments: refusals, transcripts, citations, names, what the
+provider's built-in tools did, and the values of fields that nobody knows.
+
+A chunk and the provider's event behind it hold the same texts; both are read, and both are changed. A text that comes
+in pieces (`Pieces`) is kept back until all of it is there: a piece alone shows nothing.
+"""
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from app.errors import PolicyBlocked
+from app.messages import Choice, Dialect, Message, ModelResponse, Native, Received, ThinkingBlock
+from app.pipeline.policies.logprobs import without_others
+from app.pipeline.policies.text_pieces import Pieces, piece_of
+from app.text_fields import Dropped, Opaque, TextMap, is_symbol
+
+Change = Callable[[str], Awaitable[str]]
+Event = dict[str, Any]
+
+_encode = msgspec.json.Encoder().encode
+_EVENT_NAME = re.compile(rb"^event: ?([^\r\n]*)", re.MULTILINE)
+_LINES = 10
+"""Bytes of an event beside its data and its name: `data: ` and two line breaks."""
+_NAME_LINE = 9
+_SLICE = 8_192
+"""Characters after which others get a turn."""
+_AT_LEAST = 64
+"""Characters that a text counts for, however short it is."""
+_REMEMBERED = 256
+"""Texts of which is known what becomes of them: a provider repeats some several times."""
+
+
+class OtherTexts:
+    """Shows one policy the other texts of one stream. `feed` takes a chunk that is not plain and gives what goes on of
+    it, `finish` gives what was still kept back. `change` calls the policy; what it raises is raised here, too."""
+
+    def __init__(self, change: Change, dialect: Dialect, opaque: Opaque | None) -> None:
+        self.skipped: Counter[str] = Counter()
+        """Counts of data that nobody could read, by kind, since they were last taken."""
+        self._change = change
+        self._dialect = dialect
+        self._opaque = opaque
+        self._known: dict[str, str] = {}
+        self._pieces = Pieces()
+        self._heads: set[tuple[str | None, ...]] = set()
+
+    def is_plain(self, received: Received) -> bool:
+        """Whether it holds nothing but what other hooks are called for."""
+        chunk, native = received.chunk, received.native
+        if native is not None:
+            plain = native.is_plain and _is_bare(native)
+        else:
+            plain = not chunk.extra and all(map(_is_plain_choice, chunk.choices))
+        return plain and self._has_plain_head(chunk)
+
+    async def feed(self, received: Received) -> list[Received]:
+        chunk, event = received.chunk, self._event(received.native)
+        out = [one for held, text in self._pieces.ended_by(chunk, event) for one in await self._release(held, text)]
+        if (piece := piece_of(received, event, _owned(chunk))) is not None:
+            self._pieces.hold(received, piece)
+            return out
+        return [*out, await self._looked_at(received, event)]
+
+    async def finish(self) -> list[Received]:
+        return [one for held, text in self._pieces.all() for one in await self._release(held, text)]
+
+    def take_skipped(self) -> Counter[str]:
+        taken, self.skipped = self.skipped, Counter()
+        return taken
+
+    def give_up(self) -> list[Received]:
+        """Take everything that was kept back, as it came."""
+        return [received for held, _ in self._pieces.all() for received, _ in held]
+
+    async def _release(self, held: list[tuple[Received, str]], text: str) -> list[Received]:
+        """What goes on of the pieces of a text: as they came where the policy leaves the text, else all of the changed
+        text in the last of them."""
+        changed = await self._known_change(text)
+        if changed != text:
+            instead = [*([""] * (len(held) - 1)), changed]
+            held = [
+                (self._applied(one.chunk, one.native, self._event(one.native), {piece: new}), new)
+                for (one, piece), new in zip(held, instead, strict=True)
+            ]
+        return [await self._looked_at(one, self._event(one.native), piece) for one, piece in held]
+
+    def _has_plain_head(self, chunk: ModelResponse) -> bool:
+        """Whether the fields that all chunks of a stream repeat are words and identifiers."""
+        role = chunk.choices[0].delta.role if chunk.choices and chunk.choices[0].delta is not None else None
+        head = (chunk.id, chunk.model, chunk.system_fingerprint, chunk.service_tier, role)
+        if head in self._heads:
+            return True
+        plain = all(is_symbol(word) for word in head if word)
+        if plain and len(self._heads) < _REMEMBERED:
+            self._heads.add(head)
+        return plain
+
+    def _event(self, native: Native | None) -> Event | None:
+        """The provider's event, where it is of the client's dialect and may reach the client."""
+        event = native.event if native is not None and native.dialect == self._dialect else None
+        return event if isinstance(event, dict) else None
+
+    async def _looked_at(self, received: Received, event: Event | None, seen: str = "") -> Received:
+        """What goes on of a chunk. `seen` is a text that the policy has read already."""
+        native = received.native
+        chunk, kept = without_others(received, event)
+        is_cut = chunk is not received.chunk or kept is not event
+        texts: dict[str, None] = {}
+        opaque = _walked(chunk, kept, lambda text: texts.setdefault(text) or text, wholly=False).opaque
+        self.skipped += opaque
+        if native is not None and native.dialect == self._dialect:
+            texts |= dict.fromkeys(_unread(native, kept))
+        texts.pop(seen, None)
+        changes = await self._changes(texts)
+        drops = bool(opaque) and self._opaque == "drop"
+        return self._applied(chunk, native, kept, changes) if changes or drops or is_cut else received
+
+    async def _changes(self, texts: Iterable[str]) -> dict[str, str]:
+        """The new text for each that does not stay as it is. An event may have any number of texts: between slices
+        others get a turn."""
+        changes: dict[str, str] = {}
+        spent = 0
+        for text in texts:
+            if (new := await self._known_change(text)) != text:
+                changes[text] = new
+            spent += max(len(text), _AT_LEAST)
+            if spent >= _SLICE:
+                spent = 0
+                await asyncio.sleep(0)
+        return changes
+
+    async def _known_change(self, text: str) -> str:
+        known = self._known.get(text)
+        if known is None:
+            known = await self._change(text)
+            if len(self._known) < _REMEMBERED:
+                self._known[text] = known
+        return known
+
+    def _applied(
+        self, chunk: ModelResponse, native: Native | None, event: Event | None, changes: dict[str, str]
+    ) -> Received:
+        """The chunk and the provider's event with the same changes in both."""
+        walked = _walked(chunk, event, lambda text: changes.get(text, text), drop=self._opaque == "drop")
+        if native is None or native.dialect != self._dialect or walked.event is None:
+            return Received(walked.chunk)
+        return Received(walked.chunk, _with_event(native, walked.event, changes))
+
+
+def blocked(kinds: Counter[str]) -> PolicyBlocked:
+    """The error for data of these kinds, which a policy refuses because it cannot read it."""
+    return PolicyBlocked(f"Data that no policy can read is not let through here: {', '.join(sorted(kinds))}.")
+
+
+def _is_bare(native: Native) -> bool:
+    """Whether an event's bytes are its data and a name that repeats its `type`: no comment, no id, no other field."""
+    besides = len(native.raw) - len(native.data)
+    if besides <= _LINES:
+        return True
+    return besides <= _LINES + _NAME_LINE + len(native.kind) and native.raw.startswith(
+        b"event: %b" % native.kind.encode()
+    )
+
+
+def _is_plain_choice(choice: Choice) -> bool:
+    delta = choice.delta
+    return (
+        choice.logprobs is None
+        and choice.finish_reason is None
+        and (
+            delta is None
+            or not (delta.refusal or delta.annotations or delta.extra or delta.tool_calls or delta.thinking_blocks)
+        )
+    )
+
+
+def _owned(chunk: ModelResponse) -> set[str]:
+    """The texts that other hooks are called for: those hooks decide on them wherever they stand."""
+    return {text for choice in chunk.choices if choice.delta is not None for text in _texts(choice.delta) if text}
+
+
+def _texts(delta: Message) -> Iterator[str | None]:
+    yield delta.content
+    yield delta.reasoning_content
+    yield from (block.thinking for block in delta.thinking_blocks)
+    yield from (call.function.arguments for call in delta.tool_calls)
+
+
+class _Walked(NamedTuple):
+    chunk: ModelResponse
+    event: Event | None
+    opaque: Counter[str]
+
+
+def _walked(
+    chunk: ModelResponse, event: Event | None, change: Callable[[str], str], drop: bool = False, wholly: bool = True
+) -> _Walked:
+    """A chunk and its event with their other texts changed. In the event, the texts that other hooks are called for
+    stay: it goes on only if those hooks let it. Not `wholly` spares a plain chunk, whose texts are its event's."""
+    owned = _owned(chunk)
+    form = TextMap(change, drop_opaque=drop)
+    native = TextMap(lambda text: text if text in owned else change(text), drop_opaque=drop)
+    if wholly or event is None or not all(map(_is_plain_choice, chunk.choices)):
+        chunk = replace(
+            chunk,
+            choices=tuple([_choice(choice, form) for choice in chunk.choices]),
+            usage=chunk.usage and replace(chunk.usage, extra=form.fields(chunk.usage.extra)),
+            extra=form.fields(chunk.extra),
+            **_fields(chunk, ("id", "model", "system_fingerprint", "service_tier"), form),
+        )
+    event = None if event is None else native.fields({"event": event}).get("event")
+    return _Walked(chunk, event, native.opaque or form.opaque)
+
+
+def _choice(choice: Choice, texts: TextMap) -> Choice:
+    delta = choice.delta
+    stopped = _fields(choice, ("finish_reason", "stop_sequence", "logprobs"), texts)
+    if delta is None:
+        return replace(choice, **stopped)
+    calls = [
+        replace(
+            call,
+            function=replace(call.function, **_fields(call.function, ("name",), texts)),
+            **_fields(call, ("id", "thought_signature"), texts),
+        )
+        for call in delta.tool_calls
+    ]
+    changed = replace(
+        delta,
+        **_fields(delta, ("role", "refusal"), texts),
+        thinking_blocks=tuple(_blocks(delta.thinking_blocks, texts)),
+        annotations=texts.value(delta.annotations, "annotations"),
+        tool_calls=tuple(calls),
+        extra=texts.fields(delta.extra),
+    )
+    return replace(choice, delta=changed, **stopped)
+
+
+def _blocks(blocks: tuple[ThinkingBlock, ...], texts: TextMap) -> Iterator[ThinkingBlock]:
+    for block in blocks:
+        try:
+            data = texts.value(block.data, "data", "redacted_thinking")
+            yield replace(block, signature=texts.value(block.signature, "signature"), data=data)
+        except Dropped:
+            continue
+
+
+def _fields(of: Struct, names: tuple[str, ...], texts: TextMap) -> dict[str, Any]:
+    return {name: _field(getattr(of, name), name, texts) for name in names}
+
+
+def _field(value: Any, name: str, texts: TextMap) -> Any:
+    """The value with its texts changed; an empty one where it is opaque data that is to be left out."""
+    try:
+        return texts.value(value, name)
+    except Dropped:
+        return type(value)()
+
+
+def _unread(native: Native, event: Event | None) -> list[str]:
+    """The texts that stand around an event's data, and data that is no event."""
+    found = [native.data] if event is None and native.data else []
+    if not _is_bare(native):
+        found += [_EVENT_NAME.sub(rb"\1", line) for line in native.raw.splitlines() if not line.startswith(b"data:")]
+    return [text.decode(errors="replace") for text in found if text]
+
+
+def _with_event(native: Native, event: Event, changes: dict[str, str]) -> Native:
+    data = _encode(event)
+    name = _EVENT_NAME.search(native.raw)
+    known = name[1].decode(errors="replace") if name else ""
+    head = b"event: %b\n" % changes.get(known, known).encode() if name else b""
+    return replace(native, raw=b"%bdata: %b\n\n" % (head, data), data=data)

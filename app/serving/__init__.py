@@ -1,0 +1,6 @@
+"""The process around the application: it listens, handles signals, and ends.
+
+process ......... `serve` runs a gateway and its metrics port until a signal ends it
+server .......... `GatewayServer`: uvicorn with the gateway's event loop, connections (`app.edge`) and drain
+process_end ..... ends the process in time, whatever hangs in a thread
+"""

@@ -1,0 +1,222 @@
+"""uvicorn with the gateway's event loop and connections, and an orderly shutdown.
+
+On SIGTERM the gateway is unready at once and serves on for a while (`lame_duck`), until load balancers have noticed.
+Then, and on SIGINT at once, it accepts no more requests; open streams may finish up to the drain timeout, and those
+that are left then end with an error event.
+"""
+
+import asyncio
+import ipaddress
+import logging
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from types import FrameType
+from typing import Any
+
+import uvicorn
+import uvloop
+from uvicorn.config import STARTUP_FAILURE
+
+from app.edge.connection import Limits, ServerContext, close_overdue
+from app.edge.listener import ConnectionSlots, Listener, listening_sockets, most_connections
+from app.gateway import GatewayApp
+from app.lookups import Lookups, Question
+from app.serving.process_end import end_within
+from app.settings import Settings
+
+_log = logging.getLogger("flowspan")
+_AFTER_DRAIN = 10
+"""Seconds for the last error events to be read, before the server cancels what is left."""
+_KEEP_ALIVE = 75
+"""Seconds that an idle connection stays open: longer than the pools of the usual clients keep theirs, so that it is
+the client who closes, and no request meets a closing connection."""
+_STALL_MARGIN = 10
+"""Seconds beyond the put timeout for which a client may read nothing before its connection is aborted."""
+_TICKS_PER_CHECK = 10
+"""uvicorn ticks ten times a second; connections are checked once."""
+THREADS_TIMEOUT = 3.0
+"""Seconds that threads may still run after the last request."""
+_KILL_AFTER = 5.0
+"""Seconds beyond the limits of an orderly shutdown after which the process is killed."""
+_LOOKUPS = 64
+"""Look-ups by libraries that may be under way at a time: such a name may come from a caller."""
+_CLOSE = (b"connection", b"close")
+
+
+class GatewayServer(uvicorn.Server):
+    """uvicorn with the gateway's event loop and connections, and with a drain before its shutdown."""
+
+    def __init__(self, settings: Settings, app: GatewayApp) -> None:
+        server, lookups = settings.server, Lookups(settings.dns, limit=_LOOKUPS)
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=server.host,
+                port=server.port,
+                loop=partial(GatewayLoop, lookups),  # type: ignore[arg-type]  # Anything that makes one.
+                ws="none",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=int(server.drain_timeout) + _AFTER_DRAIN,
+            )
+        )
+        self._gateway = app.gateway
+        self._settings = settings
+        self._lame_duck = server.lame_duck
+        self._drain_timeout = server.drain_timeout
+        self._leaving: asyncio.TimerHandle | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """The event loop it runs on, once started."""
+
+    @property
+    def port(self) -> int:
+        """The port it listens on, once started."""
+        return int(self._listener.sockets[0].getsockname()[1])
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the application and listen. Raises SystemExit, after a line in the log, where either fails."""
+        self.loop = asyncio.get_running_loop()
+        await self.lifespan.startup()
+        if self.lifespan.should_exit:
+            sys.exit(STARTUP_FAILURE)
+        try:
+            bound = sockets or await listening_sockets(self.config.host, self.config.port)
+        except OSError as error:
+            _log.error("cannot listen on %s:%d: %s", self.config.host, self.config.port, error.strerror)
+            await self.lifespan.shutdown()
+            sys.exit(STARTUP_FAILURE)
+        self._listener = self._listen(bound)
+        self.servers = [self._listener]  # type: ignore[list-item]
+        self.started = True
+        host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
+        _log.info("listening on http://%s:%d", host, self.port)
+
+    def _listen(self, bound: Sequence[socket.socket]) -> Listener:
+        context = ServerContext(self.config.loaded_app, self.server_state, self.lifespan.state, _limits(self._settings))
+        server = self._settings.server
+        most = most_connections(server.max_connections)
+        if most < server.max_connections:
+            _log.warning("%d connections of clients at most: the limit of open files allows no more", most)
+        metrics = self._gateway.telemetry.metrics.connections
+        return Listener(bound, context, ConnectionSlots(most, server.address_share), metrics)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Close connections whose request is late, and report how many there are; uvicorn calls this ten times a
+        second."""
+        if counter % _TICKS_PER_CHECK == 0:
+            now = asyncio.get_running_loop().time()
+            if ended := close_overdue(self.server_state.connections, now):
+                limit = self._settings.server.header_timeout
+                _log.warning("%d connections closed: no head of a request within %g s", ended, limit)
+            self._listener.report(now)
+        return await super().on_tick(counter)
+
+    @property
+    def end_limit(self) -> float:
+        """Seconds that an orderly shutdown may take, from the first signal on."""
+        return self._lame_duck + self._drain_timeout + _AFTER_DRAIN + THREADS_TIMEOUT
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Handle SIGTERM, SIGINT and SIGHUP inside the block. uvicorn raises the signal again after its shutdown; here
+        an orderly end is a success, with exit status 0."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        signal.signal(signal.SIGHUP, self._ignore_reload)
+        for sig in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(sig, self._handle_end)
+        try:
+            yield
+        finally:
+            # The rest of the shutdown has its limit, and no signal is to break it off.
+            for sig in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+                signal.signal(sig, signal.SIG_IGN)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin the shutdown in the loop's next turn: a signal handler may run between any two instructions."""
+        if self.loop is None or not self.started:
+            self.should_exit = True
+        else:
+            self.loop.call_soon_threadsafe(self._leave, sig)
+
+    def _handle_end(self, sig: int, frame: FrameType | None) -> None:
+        end_within(self.end_limit + _KILL_AFTER)
+        self.handle_exit(sig, frame)
+
+    def _ignore_reload(self, sig: int, frame: FrameType | None) -> None:
+        if self.loop is not None:
+            self.loop.call_soon_threadsafe(_log.warning, "SIGHUP: the configuration is not read anew: restart")
+
+    def _leave(self, sig: int) -> None:
+        in_flight = self._gateway.in_flight
+        if self.should_exit:
+            self.force_exit = self.force_exit or sig == signal.SIGINT
+        elif sig == signal.SIGTERM and self._lame_duck and not in_flight.leaving:
+            _log.info("leaving: unready from now on, and serving on for %g s", self._lame_duck)
+            in_flight.leave()
+            self._close_connections()
+            self._leaving = asyncio.get_running_loop().call_later(self._lame_duck, self._drain)
+        else:
+            self._drain()
+
+    def _close_connections(self) -> None:
+        """Close each connection after its next response, so that no request meets a connection that is closing."""
+        self.config.encoded_headers.append(_CLOSE)
+        self.server_state.default_headers = [*self.server_state.default_headers, _CLOSE]
+
+    def _drain(self) -> None:
+        if self._leaving is not None:
+            self._leaving.cancel()
+        self.should_exit = True
+        self._gateway.in_flight.drain(self._drain_timeout)
+
+
+def _limits(settings: Settings) -> Limits:
+    server = settings.server
+    return Limits(
+        header_size=server.header_limit,
+        header_timeout=server.header_timeout,
+        keep_alive=_KEEP_ALIVE,
+        linger_timeout=server.linger_timeout,
+        linger_size=server.linger_limit,
+        stall=settings.pipeline.put_timeout + _STALL_MARGIN,
+    )
+
+
+class GatewayLoop(uvloop.Loop):
+    """uvloop's event loop with the gateway's look-up of names.
+
+    uvloop looks names up in four threads, which four slow names occupy, and which the process waits for at its end. The
+    gateway itself does not ask the loop for addresses; libraries with connections of their own do, such as LiteLLM.
+    """
+
+    def __init__(self, lookups: Lookups) -> None:
+        super().__init__()
+        self._lookups = lookups
+
+    async def getaddrinfo(
+        self, host: Any, port: Any, *, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
+    ) -> list[Any]:
+        if not _is_name(host) or not isinstance(port, int | None):
+            return await super().getaddrinfo(host, port, family=family, type=type, proto=proto, flags=flags)
+        found = await self._lookups.find(Question(host, family, type, proto, flags))
+        return [(*info, (address[0], port or 0, *address[2:])) for *info, address in found]
+
+
+def _is_name(host: object) -> bool:
+    """Whether a host is a name that can be looked up, and not an address."""
+    if not isinstance(host, str) or not host:
+        return False
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return True
+    return False

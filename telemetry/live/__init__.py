@@ -1,0 +1,5 @@
+"""Transactions that are under way.
+
+streams .... the open transactions and their queues, on their way into the metrics; a snapshot for a live view
+sampler .... once a second: moves their counts, sets gauges, measures the event loop's lag
+"""

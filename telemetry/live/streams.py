@@ -1,0 +1,218 @@
+"""The transactions that are open now, and running totals: what the sampler walks and a live view shows.
+
+A stream counts on plain integers; here they become metrics, as the difference to what was flushed before: once a second
+by the sampler, and a last time when the queue or the stream closes. So nothing is counted twice and nothing is lost.
+"""
+
+from collections import Counter as Tally
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from telemetry.metrics.flow import QueueChildren
+from telemetry.metrics.registry import Metrics
+from telemetry.metrics.traffic import Exemplar
+from telemetry.names import OUTCOMES, QUEUES, WHERE, Outcome, Where
+from telemetry.recording.ledger import TimeLedger
+from telemetry.recording.queue_stats import QueueStats
+from telemetry.recording.recorder import TransactionRecorder
+
+
+class QueueFlow:
+    """Carries the counts of one stream's queue into the metrics."""
+
+    def __init__(self, stats: QueueStats, children: QueueChildren) -> None:
+        self.stats = stats
+        self._children = children
+        self._in = self._out = self._discarded = self._overflows = 0
+        self._put_blocked = 0.0
+        children.capacity.set(stats.capacity_items)
+
+    def flush(self) -> None:
+        stats, to = self.stats, self._children
+        if stats.items_in != self._in:
+            to.enqueued.inc(stats.items_in - self._in)
+            self._in = stats.items_in
+        if stats.items_out != self._out:
+            to.dequeued.inc(stats.items_out - self._out)
+            self._out = stats.items_out
+        if stats.discarded != self._discarded:
+            to.discarded.inc(stats.discarded - self._discarded)
+            self._discarded = stats.discarded
+        if stats.overflows != self._overflows:
+            to.overflows.inc(stats.overflows - self._overflows)
+            self._overflows = stats.overflows
+        if stats.put_blocked_s > self._put_blocked:
+            to.put_blocked.inc(stats.put_blocked_s - self._put_blocked)
+            self._put_blocked = stats.put_blocked_s
+
+    def close(self, exemplar: Exemplar) -> None:
+        """Flush, and observe residence and peak depth. The exemplar goes to the slowest bucket."""
+        self.flush()
+        filled = self.stats.residences.filled()
+        for at, (seconds, count) in enumerate(filled, 1):
+            self._children.residence.observe_many(seconds, count, exemplar if at == len(filled) else None)
+        self._children.high_water.observe(self.stats.depth_max / max(1, self.stats.capacity_items))
+
+
+@dataclass(frozen=True)
+class StreamView:
+    """One open transaction, as a live view shows it."""
+
+    transaction_id: str
+    api: str
+    model: str
+    seconds: float
+    waiting_for: Where
+    queued: dict[str, int]
+
+
+class StreamFlow:
+    """Carries the counts of one open transaction into the metrics."""
+
+    def __init__(
+        self, transaction_id: str, api: str, ledger: TimeLedger, recorder: TransactionRecorder, metrics: Metrics
+    ) -> None:
+        self.transaction_id = transaction_id
+        self.api = api
+        self.model = ""
+        self.queues: list[QueueFlow] = []
+        self._ledger = ledger
+        self._recorder = recorder
+        self._metrics = metrics
+        self._chunks_in = self._bytes_out = 0
+        self._flushed: Mapping[Where, float] = dict.fromkeys(WHERE, 0.0)
+
+    def add_queue(self, stats: QueueStats) -> None:
+        self.queues.append(QueueFlow(stats, self._metrics.queues.of(stats.name)))
+
+    def remove_queue(self, stats: QueueStats, exemplar: Exemplar) -> bool:
+        """Close a queue. Returns whether it was still open."""
+        flow = next((flow for flow in self.queues if flow.stats is stats), None)
+        if flow is None:
+            return False
+        self.queues.remove(flow)
+        flow.close(exemplar)
+        return True
+
+    def flush(self, seconds: dict[Where, float]) -> None:
+        """Add what happened since the last call to the metrics, and the time ledger's share also to `seconds`."""
+        for queue in self.queues:
+            queue.flush()
+        self._flush_ends()
+        parts = self._ledger.snapshot()
+        for where, total in parts.items():
+            moved = total - self._flushed[where]
+            if moved > 0:
+                self._metrics.stream_seconds[where].inc(moved)
+                seconds[where] += moved
+        self._flushed = parts
+
+    def _flush_ends(self) -> None:
+        """Add the chunks that came from providers and the bytes that went to the client."""
+        recorder, to = self._recorder, self._metrics
+        if recorder.chunks_in != self._chunks_in:
+            to.upstream_chunks.inc(recorder.chunks_in - self._chunks_in)
+            self._chunks_in = recorder.chunks_in
+        if recorder.bytes_out != self._bytes_out:
+            to.client_bytes.inc(recorder.bytes_out - self._bytes_out)
+            self._bytes_out = recorder.bytes_out
+
+    def view(self) -> StreamView:
+        queued = {flow.stats.name: flow.stats.depth for flow in self.queues}
+        return StreamView(
+            self.transaction_id, self.api, self.model, self._ledger.total, self._ledger.waiting_for, queued
+        )
+
+
+class Live:
+    """All open transactions, and totals since the process started."""
+
+    def __init__(self) -> None:
+        self.opened = 0
+        self.outcomes: dict[Outcome, int] = dict.fromkeys(OUTCOMES, 0)
+        self.seconds: dict[Where, float] = dict.fromkeys(WHERE, 0.0)
+        self._streams: set[StreamFlow] = set()
+        self._peaks: Tally[str] = Tally()
+
+    def streams(self) -> tuple[StreamFlow, ...]:
+        return tuple(self._streams)
+
+    def open(self, stream: StreamFlow) -> None:
+        self.opened += 1
+        self._streams.add(stream)
+
+    def flush(self, stream: StreamFlow) -> None:
+        stream.flush(self.seconds)
+
+    def close_queue(self, stream: StreamFlow, stats: QueueStats, exemplar: Exemplar) -> bool:
+        if not stream.remove_queue(stats, exemplar):
+            return False
+        self._note_peak(stats.name, stats.take_peak())
+        return True
+
+    def close(self, stream: StreamFlow, outcome: Outcome) -> None:
+        self.flush(stream)
+        self._streams.discard(stream)
+        self.outcomes[outcome] += 1
+
+    def take_peaks(self) -> dict[str, int]:
+        """The peak depth of any stream's queue since the last call, by queue name; queues that closed count too."""
+        for stream in self._streams:
+            for queue in stream.queues:
+                self._note_peak(queue.stats.name, queue.stats.take_peak())
+        peaks, self._peaks = self._peaks, Tally()
+        return dict(peaks)
+
+    def _note_peak(self, queue: str, peak: int) -> None:
+        self._peaks[queue] = max(self._peaks[queue], peak)
+
+
+@dataclass(frozen=True)
+class QueueView:
+    """The queues of one name. `depth` and `bytes` are sums over all open streams; `fullest` and `capacity` are those of
+    a single queue."""
+
+    depth: int
+    bytes: int
+    fullest: int
+    capacity: int
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    opened: int
+    in_flight: dict[str, int]
+    """Open transactions by API."""
+    streams: tuple[StreamView, ...]
+    queues: dict[str, QueueView]
+    breakers: dict[str, str]
+    """Each breaker's state, by its name."""
+    outcomes: dict[Outcome, int]
+    seconds: dict[Where, float]
+    """The time ledger of all transactions since the start, as of the sampler's last turn."""
+
+
+def take_snapshot(live: Live, metrics: Metrics) -> Snapshot:
+    streams = live.streams()
+    in_flight: dict[str, int] = {}
+    for stream in streams:
+        in_flight[stream.api] = in_flight.get(stream.api, 0) + 1
+    all_stats = [flow.stats for stream in streams for flow in tuple(stream.queues)]
+    queues = {}
+    for name in QUEUES:
+        of_name = [stats for stats in all_stats if stats.name == name]
+        queues[name] = QueueView(
+            depth=sum(stats.depth for stats in of_name),
+            bytes=sum(stats.bytes for stats in of_name),
+            fullest=max((stats.depth for stats in of_name), default=0),
+            capacity=max((stats.capacity_items for stats in of_name), default=0),
+        )
+    return Snapshot(
+        live.opened,
+        in_flight,
+        tuple(stream.view() for stream in streams),
+        queues,
+        dict(metrics.breakers.states),
+        dict(live.outcomes),
+        dict(live.seconds),
+    )

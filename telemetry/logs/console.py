@@ -1,0 +1,125 @@
+"""Structured logs: one JSON object a line, with the ids of its trace and transaction, free of keys.
+
+`install()` gives the whole process one handler, uvicorn's loggers included. Of exceptions it logs types and stacks, and
+of libraries no texts: messages may quote content. Lines are formatted where they are logged and written by a thread
+behind a bounded queue: a full pipe or disk costs lines, which are counted, and never time.
+"""
+
+import logging
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TextIO
+
+import msgspec
+
+from telemetry.exceptions import stack_of
+from telemetry.export import Batcher
+from telemetry.logs.records import AccessRecord, Level, clean_fields, is_left_out, message_of
+from telemetry.metrics.registry import ExportMetrics
+from telemetry.redact import TEXT_LIMIT, Scrubber, clean
+
+_EXPORTER_LOGGERS = ("opentelemetry.exporter", "opentelemetry.sdk", "urllib3")
+"""Loggers with a line for every failed batch; here the exports' counters and one line per change do that."""
+
+
+class JsonFormatter(logging.Formatter):
+    """Formats a record as one JSON object. JSON escapes line breaks, so that no value can forge a line."""
+
+    def __init__(self, scrub: Scrubber) -> None:
+        super().__init__()
+        self._scrub = scrub
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "timestamp": _timestamp(record.created),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": clean(self._scrub, message_of(record), TEXT_LIMIT),
+        }
+        if isinstance(record, AccessRecord):
+            line.update(record.fields)
+            return msgspec.json.encode(line).decode()
+        fields = clean_fields(self._scrub, record)
+        line |= {key: fields[key] for key in fields if key not in line}
+        if record.exc_info and record.exc_info[1] is not None:
+            line["exception"] = clean(self._scrub, stack_of(record.exc_info[1]), TEXT_LIMIT)
+        return msgspec.json.encode(line).decode()
+
+
+def _timestamp(created: float) -> str:
+    seconds, fraction = divmod(created, 1)
+    return f"{_to_the_second(int(seconds))}.{int(fraction * 1000):03}+00:00"
+
+
+@lru_cache(16)
+def _to_the_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+class LogWriter(logging.Handler):
+    """Writes lines to a stream from a thread: warnings and worse at once, the rest a few times a second.
+
+    After `close` each line is written by its caller, since nobody would wait for a process's last words; where nobody
+    reads the stream, it is lost.
+    """
+
+    def __init__(self, stream: TextIO, metrics: ExportMetrics) -> None:
+        super().__init__()
+        self._stream = stream
+        self._is_closed = False
+        self._lines: Batcher[str] = Batcher(
+            self._write, "console", metrics, queue_size=10_000, batch_size=1_000, delay=0.2
+        )
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if is_left_out(record):
+            return
+        try:
+            line = self.format(record)
+            if not self._is_closed:
+                self._lines.offer(line)
+            elif self._lines.is_stuck:
+                # To write would be to wait for ever, and to end never.
+                self._lines.lose("shutdown")
+            else:
+                self._write((line,))
+        except Exception:
+            self._lines.lose("defect")
+            return
+        if record.levelno >= logging.WARNING:
+            self._lines.wake()
+
+    def waiting(self) -> int:
+        return self._lines.waiting()
+
+    def close(self) -> None:
+        self._lines.close(timeout=2.0)
+        self._is_closed = True
+        super().close()
+
+    def _write(self, lines: Sequence[str]) -> bool:
+        self._stream.write("\n".join(lines) + "\n")
+        self._stream.flush()
+        return True
+
+
+def install(level: Level, metrics: ExportMetrics, scrub: Scrubber, stream: TextIO | None = None) -> LogWriter:
+    """Take over the root logger and uvicorn's. Returns the handler, which the caller has to close."""
+    writer = LogWriter(stream or sys.stderr, metrics)
+    writer.setFormatter(JsonFormatter(scrub))
+    root = logging.getLogger()
+    root.handlers[:] = [writer]
+    root.setLevel(level.upper())
+    # They would go to stderr as they are.
+    logging.captureWarnings(True)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+    # The access line of a transaction says more.
+    logging.getLogger("uvicorn.access").disabled = True
+    for name in _EXPORTER_LOGGERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    return writer

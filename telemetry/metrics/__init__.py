@@ -1,0 +1,7 @@
+"""Prometheus metrics, made from the declarations in `names.metrics`.
+
+registry ........ all metrics of a process, gathered by subject
+traffic, flow ... requests and attempts; queues, policies and breakers
+instruments ..... counters and histograms that are cheap to move, and bounded labels
+exposition ...... the port that shows them
+"""

@@ -1,0 +1,160 @@
+"""/metrics on a port of its own, from threads of its own: a scrape never holds up the event loop.
+
+OpenMetrics, with exemplars, is given to whoever accepts it, else the plain text form. A scrape has to present the
+token, where there is one; without a token loopback is for programs of this machine, and not for web pages.
+"""
+
+import socket
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
+from hashlib import sha256
+from hmac import compare_digest
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+from telemetry.hosts import is_loopback, stranger
+
+_CONNECTIONS = 32
+"""Connections at once. Each has a thread and a descriptor, which the gateway needs for itself."""
+Request = socket.socket | tuple[bytes, socket.socket]
+"""What socketserver calls a request; with TCP it is a socket."""
+
+
+class MetricsServer:
+    """Serves `/metrics` once it is made. Port 0 takes a free one, which `port` then holds; `close()` frees it.
+
+    `allowed_hosts` are further names by which clients may reach it on loopback.
+    """
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        host: str = "127.0.0.1",
+        port: int = 9464,
+        *,
+        token: str | None = None,
+        allowed_hosts: Iterable[str] = (),
+    ) -> None:
+        server = _Server6 if ":" in host else _Server
+        self._server = server((host, port), _handler(registry, _Visitors(host, token, allowed_hosts)))
+        self.port = self._server.server_port
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.1,), name="flowspan-metrics", daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _Visitors:
+    """Decides who may see the metrics."""
+
+    def __init__(self, host: str, token: str | None, allowed_hosts: Iterable[str]) -> None:
+        self._token = _digest(token) if token else None
+        self._is_local = is_loopback(host)
+        self._allowed = frozenset(name.lower() for name in allowed_hosts)
+
+    def refusal(self, lines: Iterable[tuple[str, str]]) -> HTTPStatus | None:
+        """The status for a request that is refused, or None. `lines` are the names and values of its headers."""
+        lines = [(name.lower(), value) for name, value in lines]
+        headers = dict(lines)
+        if any(sum(other == name for other, _ in lines) > 1 for name in ("authorization", "host")):
+            return HTTPStatus.BAD_REQUEST
+        if self._token is not None:
+            scheme, _, presented = headers.get("authorization", "").partition(" ")
+            known = compare_digest(_digest(presented.strip()), self._token)
+            return None if known and scheme.lower() == "bearer" else HTTPStatus.UNAUTHORIZED
+        if self._is_local and stranger(headers, self._allowed) is not None:
+            return HTTPStatus.FORBIDDEN
+        return None
+
+
+def _digest(token: str) -> bytes:
+    return sha256(token.encode("utf-8", "surrogateescape")).digest()
+
+
+class _Server(ThreadingHTTPServer):
+    """A server with a thread for each connection. Of too many the oldest is closed: a scrape takes no time."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._lock = threading.Lock()
+        self._open: dict[Request, None] = {}
+        super().__init__(address, handler)
+
+    def process_request(self, request: Request, client_address: Any) -> None:
+        with self._lock:
+            self._open[request] = None
+            oldest = next(iter(self._open)) if len(self._open) > _CONNECTIONS else None
+            if oldest is not None:
+                del self._open[oldest]
+        if isinstance(oldest, socket.socket):
+            with suppress(OSError):
+                # Its thread reads the end, and closes it.
+                oldest.shutdown(socket.SHUT_RDWR)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Request) -> None:
+        with self._lock:
+            self._open.pop(request, None)
+        super().shutdown_request(request)
+
+    def server_bind(self) -> None:
+        # HTTPServer's own would ask the DNS for the host's name, and wait for it.
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
+
+
+def _handler(registry: CollectorRegistry, visitors: _Visitors) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        timeout = 10
+        server_version = "flowspan"
+        sys_version = ""
+
+        def do_GET(self) -> None:
+            if (refusal := visitors.refusal(self.headers.items())) is not None:
+                self.send_error(refusal)
+                return
+            if self.path.partition("?")[0] != "/metrics":
+                self.send_error(HTTPStatus.NOT_FOUND)
+                return
+            encode, content_type = choose_encoder(self.headers.get("Accept", ""))
+            body = encode(registry)
+            self.send_response(HTTPStatus.OK)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+            """Answer with the status' own phrase; `message` would repeat text of the request."""
+            self.close_connection = True
+            self.send_response(code)
+            if code == HTTPStatus.UNAUTHORIZED:
+                self.send_header("WWW-Authenticate", "Bearer")
+            body = f"{HTTPStatus(code).phrase}\n".encode()
+            self.send_header("Content-Type", "text/plain")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Log nothing: a scrape every few seconds is not worth a line."""
+
+    return Handler

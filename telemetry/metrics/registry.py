@@ -1,0 +1,96 @@
+"""Every metric that the gateway feeds, in a registry of its own, gathered by subject.
+
+Children of fixed sets exist from the start, so that `increase()` sees their first event. The exception is
+`flowspan_requests_total` where more than 32 models are configured: there the children of an (api, model, stream), all
+outcomes at zero, are made when the first such transaction is described, before any of them moves. Histograms by model
+are made at first use. Labels hold configured names or `other`. All calls are thread-safe; none waits.
+"""
+
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, ProcessCollector
+
+from telemetry.metrics.flow import BreakerMetrics, PolicyMetrics, QueueMetrics
+from telemetry.metrics.instruments import counter, gauge, histogram
+from telemetry.metrics.traffic import ClientMetrics, Labels, ServerMetrics
+from telemetry.names import (
+    CONNECTION_REFUSALS,
+    DROP_REASONS,
+    EXPORT_RESULTS,
+    EXPORTED,
+    SIGNALS,
+    WHERE,
+    ConnectionRefusal,
+    DropReason,
+    ExportResult,
+    Signal,
+    Where,
+)
+from telemetry.names import metrics as names
+
+
+class ExportMetrics:
+    """The metrics of telemetry itself: what is queued, sent and lost."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        waiting = gauge(names.TELEMETRY_QUEUE, registry)
+        capacity = gauge(names.TELEMETRY_CAPACITY, registry)
+        dropped = counter(names.TELEMETRY_DROPPED, registry)
+        exports = counter(names.TELEMETRY_EXPORTS, registry)
+        self.waiting = {signal: waiting.labels(signal) for signal in EXPORTED}
+        self.capacity = {signal: capacity.labels(signal) for signal in EXPORTED}
+        self._dropped: dict[tuple[Signal, DropReason], Counter] = {
+            (signal, reason): dropped.labels(signal, reason) for signal in SIGNALS for reason in DROP_REASONS
+        }
+        self._exports: dict[tuple[Signal, ExportResult], Counter] = {
+            (signal, result): exports.labels(signal, result) for signal in EXPORTED for result in EXPORT_RESULTS
+        }
+
+    def dropped(self, signal: Signal, reason: DropReason, count: int = 1) -> None:
+        self._dropped[signal, reason].inc(count)
+
+    def exported(self, signal: Signal, result: ExportResult) -> None:
+        self._exports[signal, result].inc()
+
+
+class ConnectionMetrics:
+    def __init__(self, registry: CollectorRegistry) -> None:
+        refused = counter(names.CONNECTIONS_REFUSED, registry)
+        self.open = gauge(names.CONNECTIONS, registry)
+        self.refused: dict[ConnectionRefusal, Counter] = {
+            reason: refused.labels(reason) for reason in CONNECTION_REFUSALS
+        }
+
+
+class Metrics:
+    """All metrics of a process. `models` are pairs of a configured name and its provider."""
+
+    def __init__(
+        self,
+        registry: CollectorRegistry | None = None,
+        *,
+        models: Iterable[tuple[str, str]] = (),
+        policies: Iterable[str] = (),
+    ) -> None:
+        self.registry = registry or CollectorRegistry()
+        self.labels = Labels(models)
+        self.server = ServerMetrics(self.registry, self.labels)
+        self.client = ClientMetrics(self.registry, self.labels)
+        self.queues = QueueMetrics(self.registry)
+        self.policies = PolicyMetrics(self.registry, policies)
+        self.breakers = BreakerMetrics(self.registry)
+        self.exports = ExportMetrics(self.registry)
+        self.connections = ConnectionMetrics(self.registry)
+        stream_seconds = counter(names.STREAM_SECONDS, self.registry)
+        self.stream_seconds: dict[Where, Counter] = {where: stream_seconds.labels(where) for where in WHERE}
+        self.upstream_chunks = counter(names.UPSTREAM_CHUNKS, self.registry)
+        self.client_bytes = counter(names.CLIENT_BYTES, self.registry)
+        self.body_bytes = gauge(names.BODY_BYTES, self.registry)
+        self.body_limit = gauge(names.BODY_LIMIT, self.registry)
+        self.loop_lag = histogram(names.LOOP_LAG, self.registry)
+        ProcessCollector(registry=self.registry)
+
+    def register_deployment(self, deployment: str) -> None:
+        """Have the counters of a deployment stand at zero, and those of its breaker, which bears its id."""
+        self.breakers.register(deployment)
+        self.client.attempts(deployment)

@@ -1,0 +1,174 @@
+"""The metrics of requests and attempts, by API, model, provider and outcome.
+
+A child is looked up by name once per transaction or attempt, kept, and moved at its end.
+"""
+
+from collections.abc import Iterable
+from itertools import product
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from telemetry.metrics.instruments import Bounded, BulkHistogram, counter, gauge, histogram
+from telemetry.names import (
+    APIS,
+    ATTEMPT_REASONS,
+    DISCONNECT_PHASES,
+    LOCAL_FAILURE_KINDS,
+    OPERATIONS,
+    OTHER,
+    OUTCOMES,
+    OVERHEAD_PHASES,
+    AttemptReason,
+    Outcome,
+)
+from telemetry.names import metrics as names
+
+EAGER_MODELS = 32
+"""Models up to which request counters exist from the start; with more, each gets its own at its first transaction."""
+EAGER_DEPLOYMENTS = 256
+"""Deployments up to which counters exist from the start; with more, each gets its own at its first attempt."""
+
+Exemplar = dict[str, str] | None
+
+
+class Labels:
+    """Bounds the labels of requests and attempts to what is configured."""
+
+    def __init__(self, models: Iterable[tuple[str, str]]) -> None:
+        configured = tuple(models)
+        self.models = tuple(dict.fromkeys(model for model, _ in configured))
+        self.model = Bounded(self.models)
+        self.provider = Bounded(provider for _, provider in configured)
+        self.operation = Bounded(OPERATIONS, room=16)
+        self.error_type = Bounded(("", *OUTCOMES), room=64)
+        self.api = Bounded(APIS)
+
+
+def _eager(labels: Labels) -> tuple[str, ...]:
+    """The models whose counters stand at zero from the start."""
+    return labels.models if len(labels.models) <= EAGER_MODELS else ()
+
+
+class ServerChildren:
+    """The histograms of requests for one (operation, provider, model)."""
+
+    def __init__(self, metrics: "ServerMetrics", labels: tuple[str, str, str]) -> None:
+        self._duration = metrics.duration
+        self._labels = labels
+        self._ok = metrics.duration.labels(*labels, "")
+        self._ttft = metrics.ttft.labels(*labels)
+        self._per_token = metrics.per_token.labels(*labels)
+
+    def ended(self, seconds: float, error_type: str, exemplar: Exemplar) -> None:
+        child = self._duration.labels(*self._labels, error_type) if error_type else self._ok
+        child.observe(seconds, exemplar)
+
+    def first_token(self, seconds: float, exemplar: Exemplar) -> None:
+        self._ttft.observe(seconds, exemplar)
+
+    def per_token(self, seconds: float, exemplar: Exemplar) -> None:
+        self._per_token.observe(seconds, exemplar)
+
+
+class ServerMetrics:
+    def __init__(self, registry: CollectorRegistry, labels: Labels) -> None:
+        self._labels = labels
+        self._requests = counter(names.REQUESTS, registry)
+        self.duration = histogram(names.SERVER_DURATION, registry)
+        self.ttft = histogram(names.SERVER_TTFT, registry)
+        self.per_token = histogram(names.SERVER_PER_TOKEN, registry)
+        overhead = histogram(names.OVERHEAD, registry)
+        in_flight = gauge(names.IN_FLIGHT, registry)
+        disconnects = counter(names.DISCONNECTS, registry)
+        apis = (*APIS, OTHER)
+        self.in_flight = {api: in_flight.labels(api) for api in apis}
+        self.overhead: dict[tuple[str, str], Histogram] = {
+            pair: overhead.labels(*pair) for pair in product(apis, OVERHEAD_PHASES)
+        }
+        self.disconnects = {pair: disconnects.labels(*pair) for pair in product(apis, DISCONNECT_PHASES)}
+        self._outcomes: dict[tuple[str, str, bool], dict[Outcome, Counter]] = {}
+        self._children: dict[tuple[str, str, str], ServerChildren] = {}
+        for api, model, stream in product(apis, (*_eager(labels), OTHER), (False, True)):
+            self.outcomes(api, model, stream)
+
+    def outcomes(self, api: str, model: str, stream: bool) -> dict[Outcome, Counter]:
+        """The counters of every outcome, all of them there from the first call on."""
+        key = (self._labels.api(api), self._labels.model(model), stream)
+        found = self._outcomes.get(key)
+        if found is None:
+            text = "true" if stream else "false"
+            found = {outcome: self._requests.labels(key[0], key[1], text, outcome) for outcome in OUTCOMES}
+            self._outcomes[key] = found
+        return found
+
+    def children(self, operation: str, provider: str, model: str) -> ServerChildren:
+        labels = self._labels
+        key = (labels.operation(operation), labels.provider(provider), labels.model(model))
+        found = self._children.get(key)
+        if found is None:
+            found = self._children[key] = ServerChildren(self, key)
+        return found
+
+
+class ClientChildren:
+    """The histograms of attempts for one (operation, provider, model)."""
+
+    def __init__(self, metrics: "ClientMetrics", labels: tuple[str, str, str]) -> None:
+        self._metrics = metrics
+        self._labels = labels
+        self._first_chunk = metrics.first_chunk.labels(*labels)
+        self.per_chunk: BulkHistogram = metrics.per_chunk.labels(*labels)
+        self._cost = metrics.cost.labels(*labels[1:])
+        self._ok = metrics.duration.labels(*labels, "")
+        self._tokens = {kind: metrics.tokens.labels(*labels, kind) for kind in ("input", "output")}
+
+    def ended(self, seconds: float, error_type: str, exemplar: Exemplar) -> None:
+        child = self._metrics.duration.labels(*self._labels, error_type) if error_type else self._ok
+        child.observe(seconds, exemplar)
+
+    def first_chunk(self, seconds: float, exemplar: Exemplar) -> None:
+        self._first_chunk.observe(seconds, exemplar)
+
+    def tokens(self, token_type: str, count: int) -> None:
+        child = self._tokens.get(token_type) or self._metrics.tokens.labels(*self._labels, token_type)
+        child.observe(count)
+
+    def spent(self, dollars: float) -> None:
+        self._cost.inc(dollars)
+
+
+class ClientMetrics:
+    def __init__(self, registry: CollectorRegistry, labels: Labels) -> None:
+        self._labels = labels
+        self.duration = histogram(names.CLIENT_DURATION, registry)
+        self.first_chunk = histogram(names.CLIENT_TTFC, registry)
+        self.per_chunk = histogram(names.CLIENT_PER_CHUNK, registry)
+        self.tokens = histogram(names.TOKEN_USAGE, registry)
+        self.cost = counter(names.COST, registry)
+        self._attempts = counter(names.ATTEMPTS, registry)
+        self._retries_denied = counter(names.RETRIES_DENIED, registry)
+        for model in (*_eager(labels), OTHER):
+            self._retries_denied.labels(model)
+        local_failures = counter(names.LOCAL_FAILURES, registry)
+        self.local_failures = {kind: local_failures.labels(kind) for kind in LOCAL_FAILURE_KINDS}
+        self._attempts_at: dict[str, dict[AttemptReason, Counter]] = {}
+        self._children: dict[tuple[str, str, str], ClientChildren] = {}
+
+    def children(self, operation: str, provider: str, model: str) -> ClientChildren:
+        labels = self._labels
+        key = (labels.operation(operation), labels.provider(provider), labels.model(model))
+        found = self._children.get(key)
+        if found is None:
+            found = self._children[key] = ClientChildren(self, key)
+        return found
+
+    def attempts(self, deployment: str) -> dict[AttemptReason, Counter]:
+        """The counters of every reason, all of them there from the first call on."""
+        found = self._attempts_at.get(deployment)
+        if found is None:
+            found = {reason: self._attempts.labels(deployment, reason) for reason in ATTEMPT_REASONS}
+            self._attempts_at[deployment] = found
+        return found
+
+    def retry_denied(self, model: str) -> None:
+        self._retries_denied.labels(self._labels.model(model)).inc()

@@ -1,0 +1,115 @@
+"""Every name that telemetry emits, and what it means. Nothing else spells one out.
+
+Here are the values that labels and attributes may have; `names.metrics` declares the metrics, `names.spans` the spans,
+attributes and events. Names that begin with `gen_ai` or are OpenTelemetry's own follow its semantic conventions; all
+others begin with `flowspan`.
+"""
+
+from enum import StrEnum
+from typing import Literal, get_args
+
+Outcome = Literal[
+    "ok",
+    "client_error",
+    "policy_blocked",
+    "upstream_error",
+    "timeout",
+    "overflow",
+    "overloaded",
+    "breaker_open",
+    "client_disconnect",
+    "drained",
+    "internal_error",
+]
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+
+NOT_A_FAULT: frozenset[Outcome] = frozenset({"ok", "client_error", "policy_blocked"})
+"""Outcomes that leave the transaction's span status unset: the gateway did what it should."""
+
+Where = Literal["upstream", "policy", "queue", "format", "client"]
+"""The parts of the time ledger: who a stream was waiting for."""
+WHERE: tuple[Where, ...] = get_args(Where)
+
+GATEWAY_SHARE: tuple[Where, ...] = ("policy", "queue", "format")
+"""The parts that the gateway itself answers for: its overhead."""
+
+APIS = ("openai_chat", "anthropic_messages", "openai_responses", "openai_completions", "openai_embeddings")
+OPERATIONS = ("chat", "text_completion", "embeddings", "stored_response")
+QUEUES = ("policy_out", "sse")
+OTHER = "other"
+"""The value of a label for everything that was not configured."""
+
+Hook = Literal[
+    "on_request",
+    "on_response",
+    "on_chunk",
+    "on_content_delta",
+    "on_content_complete",
+    "on_thinking_delta",
+    "on_thinking_complete",
+    "on_tool_call_delta",
+    "on_tool_call_complete",
+    "on_finish_reason",
+    "on_other_text",
+    "on_stream_complete",
+]
+HOOKS: tuple[Hook, ...] = get_args(Hook)
+"""The hooks of a policy in the order of a transaction; a test compares them with `app.policies.base.Policy`."""
+
+Stage = Literal["policy_executor", "client_formatter"]
+ContentKind = Literal["content", "tool_call", "thinking", "image", "audio", "file", "encrypted", "tokens"]
+KINDS: tuple[ContentKind, ...] = get_args(ContentKind)
+"""What a policy can look at."""
+Signal = Literal["traces", "logs", "console", "content", "events", "internal"]
+SIGNALS: tuple[Signal, ...] = get_args(Signal)
+"""What telemetry can lose: spans, exported log records, lines on stderr, captured content, boundary events, and calls
+that failed by a defect of its own."""
+EXPORTED: tuple[Signal, ...] = ("traces", "logs", "console")
+"""The signals that pass through a bounded queue to a thread of their own."""
+DropReason = Literal["queue_full", "export_failed", "shutdown", "limit", "defect"]
+DROP_REASONS: tuple[DropReason, ...] = get_args(DropReason)
+ExportResult = Literal["ok", "failed"]
+EXPORT_RESULTS: tuple[ExportResult, ...] = get_args(ExportResult)
+
+
+class BreakerState(StrEnum):
+    CLOSED = "closed"
+    """Traffic flows."""
+    OPEN = "open"
+    """Everybody is turned away."""
+    HALF_OPEN = "half_open"
+    """A few probes are let through, to find out."""
+
+
+BREAKER_STATES = tuple(state.value for state in BreakerState)
+BREAKER_TRANSITIONS: tuple[tuple[BreakerState, BreakerState], ...] = (
+    (BreakerState.CLOSED, BreakerState.OPEN),
+    (BreakerState.OPEN, BreakerState.HALF_OPEN),
+    (BreakerState.HALF_OPEN, BreakerState.CLOSED),
+    (BreakerState.HALF_OPEN, BreakerState.OPEN),
+)
+TripReason = Literal["failures_in_window", "consecutive_failures", "failure_rate", "abandoned", "probe_failed"]
+TRIP_REASONS: tuple[TripReason, ...] = get_args(TripReason)
+"""Why a breaker opens."""
+TransitionReason = TripReason | Literal["cooldown_over", "probe_succeeded"]
+RejectionReason = Literal["open", "probing", "caller"]
+REJECTION_REASONS: tuple[RejectionReason, ...] = get_args(RejectionReason)
+"""Why a breaker turns a request away; `caller`: by the breaker that stands before one caller alone."""
+ConnectionRefusal = Literal["total", "address", "descriptors"]
+"""Why a client's connection was turned away: too many in all, too many from its address, no descriptor left for it."""
+CONNECTION_REFUSALS: tuple[ConnectionRefusal, ...] = get_args(ConnectionRefusal)
+LocalFailureKind = Literal["connections", "descriptors", "memory", "names", "network", "loop_lag"]
+LOCAL_FAILURE_KINDS: tuple[LocalFailureKind, ...] = get_args(LocalFailureKind)
+"""What the gateway's own machine can lack when a provider is to be asked."""
+DISCONNECT_PHASES = ("before_first_byte", "streaming")
+OVERHEAD_PHASES = ("first_chunk", "total")
+AttemptReason = Literal["first", "retry", "fallback"]
+ATTEMPT_REASONS: tuple[AttemptReason, ...] = get_args(AttemptReason)
+"""Why a provider was asked: for the first time, once more for the same model, or in place of another model."""
+HIGH_WATER_MARKS = (50, 80, 100)
+"""Fill levels of a queue, in percent of its capacity, that are worth an event."""
+
+TRANSACTION_PREFIX = "txn_"
+SCOPE = "flowspan"
+ACCESS_LOGGER = "flowspan.access"
+EVENT_LOGGER = "flowspan.event"

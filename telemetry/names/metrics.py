@@ -1,0 +1,185 @@
+"""Every metric, declared as data: `METRICS` is the whole table, from which instruments and dashboards are made."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class MetricSpec:
+    """The declaration of a metric. `mode` is how a gauge adds up over several worker processes."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    labels: tuple[str, ...]
+    help: str
+    buckets: tuple[float, ...] = ()
+    mode: Literal["livesum", "livemax"] = "livesum"
+
+
+_B1 = tuple(round(0.01 * 2**n, 2) for n in range(14))
+_B1_LONG = (*_B1, 160.0, 320.0, 600.0)
+_B1_FINE = tuple(round(0.001 * 2**n, 3) for n in range(17))
+_B2 = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+_TTFT = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 15.0, 30.0, 60.0)
+_PER_TOKEN = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5)
+_FILL = (0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
+_TOKENS = tuple(float(4**n) for n in range(14))
+
+_GEN_AI = ("operation", "provider", "model")
+
+
+def _counter(name: str, labels: tuple[str, ...], text: str) -> MetricSpec:
+    return MetricSpec(name, "counter", labels, text)
+
+
+def _gauge(
+    name: str, labels: tuple[str, ...], text: str, mode: Literal["livesum", "livemax"] = "livesum"
+) -> MetricSpec:
+    return MetricSpec(name, "gauge", labels, text, mode=mode)
+
+
+def _histogram(name: str, labels: tuple[str, ...], buckets: tuple[float, ...], text: str) -> MetricSpec:
+    return MetricSpec(name, "histogram", labels, text, buckets)
+
+
+REQUESTS = _counter("flowspan_requests_total", ("api", "model", "stream", "outcome"), "Transactions that ended.")
+SERVER_DURATION = _histogram(
+    "gen_ai_server_request_duration_seconds",
+    (*_GEN_AI, "error_type"),
+    _B1_LONG,
+    "From a request's head to the last byte sent to the client.",
+)
+SERVER_TTFT = _histogram(
+    "gen_ai_server_time_to_first_token_seconds",
+    _GEN_AI,
+    _TTFT,
+    "From a request's head to the first piece of the answer sent to the client; streams only.",
+)
+SERVER_PER_TOKEN = _histogram(
+    "gen_ai_server_time_per_output_token_seconds",
+    _GEN_AI,
+    _PER_TOKEN,
+    "Mean time per output token after the first, one observation per stream.",
+)
+CLIENT_DURATION = _histogram(
+    "gen_ai_client_operation_duration_seconds", (*_GEN_AI, "error_type"), _B1_LONG, "One attempt at a provider."
+)
+CLIENT_TTFC = _histogram(
+    "gen_ai_client_operation_time_to_first_chunk_seconds",
+    _GEN_AI,
+    _B1,
+    "From the start of an attempt to the provider's first chunk.",
+)
+CLIENT_PER_CHUNK = _histogram(
+    "gen_ai_client_operation_time_per_output_chunk_seconds",
+    _GEN_AI,
+    _B1_FINE,
+    "The gap between two chunks of a provider.",
+)
+TOKEN_USAGE = _histogram("gen_ai_client_token_usage", (*_GEN_AI, "token_type"), _TOKENS, "Tokens of one attempt.")
+OVERHEAD = _histogram(
+    "flowspan_overhead_seconds",
+    ("api", "phase"),
+    _B2,
+    "Time that the gateway itself took: policies, queues, translation; until the first piece sent, and in all.",
+)
+STREAM_SECONDS = _counter(
+    "flowspan_stream_seconds_total", ("where",), "The time ledger: whom open transactions were waiting for."
+)
+IN_FLIGHT = _gauge("flowspan_streams_in_flight", ("api",), "Transactions that are open now.")
+DISCONNECTS = _counter(
+    "flowspan_client_disconnects_total", ("api", "phase"), "Clients that left before their answer ended."
+)
+COST = _counter("flowspan_cost_usd_total", ("provider", "model"), "US dollars, for models whose price is configured.")
+ATTEMPTS = _counter(
+    "flowspan_upstream_attempts_total", ("deployment", "reason"), "Attempts at a deployment, and why it was asked."
+)
+CONNECTIONS = _gauge("flowspan_client_connections", (), "Connections of clients that are open now.")
+CONNECTIONS_REFUSED = _counter(
+    "flowspan_client_connections_refused_total", ("reason",), "Connections of clients that were turned away."
+)
+RETRIES_DENIED = _counter(
+    "flowspan_retries_denied_total", ("model",), "Retries that were not made, for a model's retry budget was used up."
+)
+LOCAL_FAILURES = _counter(
+    "flowspan_local_failures_total",
+    ("kind",),
+    "Attempts that failed for want of something on the gateway's own machine.",
+)
+UPSTREAM_CHUNKS = _counter("flowspan_upstream_chunks_total", (), "Chunks that came from providers.")
+BODY_BYTES = _gauge(
+    "flowspan_body_bytes", (), "Bytes of requests and whole answers that are held, decoded forms included."
+)
+BODY_LIMIT = _gauge("flowspan_body_limit_bytes", (), "Bytes of requests and whole answers that may be held.", "livemax")
+CLIENT_BYTES = _counter("flowspan_client_bytes_total", (), "Bytes of answers that clients have taken.")
+
+QUEUE_DEPTH = _gauge("flowspan_queue_depth_items", ("queue",), "Items waiting, over all open streams.")
+QUEUE_BYTES = _gauge("flowspan_queue_bytes", ("queue",), "Bytes waiting, over all open streams.")
+QUEUE_DEPTH_PEAK = _gauge(
+    "flowspan_queue_depth_peak_items", ("queue",), "The fullest queue of any stream in the last 60 s.", "livemax"
+)
+QUEUE_CAPACITY = _gauge("flowspan_queue_capacity_items", ("queue",), "Items that one stream's queue holds.", "livemax")
+QUEUE_ENQUEUED = _counter("flowspan_queue_enqueued_items_total", ("queue",), "Items put into a queue.")
+QUEUE_DEQUEUED = _counter("flowspan_queue_dequeued_items_total", ("queue",), "Items taken out of a queue.")
+QUEUE_DISCARDED = _counter("flowspan_queue_discarded_items_total", ("queue",), "Items that no reader wanted any more.")
+QUEUE_OVERFLOWS = _counter("flowspan_queue_overflows_total", ("queue",), "Streams that ended for want of room.")
+QUEUE_PUT_BLOCKED = _counter(
+    "flowspan_queue_put_blocked_seconds_total", ("queue",), "Time that writers waited for room."
+)
+QUEUE_RESIDENCE = _histogram("flowspan_queue_residence_seconds", ("queue",), _B2, "How long an item waited.")
+QUEUE_HIGH_WATER = _histogram(
+    "flowspan_queue_high_water_ratio", ("queue",), _FILL, "Peak depth over capacity, one observation per stream."
+)
+
+BREAKER_STATE = _gauge("flowspan_breaker_state", ("breaker", "state"), "1 for the state a breaker is in, else 0.")
+BREAKER_TRANSITIONS_TOTAL = _counter(
+    "flowspan_breaker_transitions_total", ("breaker", "from_state", "to_state"), "Changes of a breaker's state."
+)
+BREAKER_TRIPS = _counter("flowspan_breaker_trips_total", ("breaker", "reason"), "Changes to open.")
+BREAKER_CALLER_TRIPS = _counter(
+    "flowspan_breaker_caller_trips_total",
+    ("breaker", "reason"),
+    "Callers that were shut out alone, for their own requests failed.",
+)
+BREAKER_REJECTIONS = _counter(
+    "flowspan_breaker_rejections_total", ("breaker", "reason"), "Requests or attempts that a breaker turned away."
+)
+
+POLICY_HOOK_SECONDS = _histogram("flowspan_policy_hook_seconds", ("policy", "hook"), _B2, "One call of a hook.")
+POLICY_DECISIONS = _counter("flowspan_policy_decisions_total", ("policy", "hook", "decision"), "What policies decided.")
+POLICY_EVALUATED = _counter("flowspan_policy_evaluated_total", ("policy", "kind"), "What a policy looked at.")
+POLICY_SKIPPED = _counter(
+    "flowspan_policy_skipped_total", ("policy", "kind"), "What a policy should have looked at and did not."
+)
+POLICY_HOLD = _histogram(
+    "flowspan_policy_hold_seconds", ("policy", "kind"), _B2, "How long a policy kept back what it later released."
+)
+POLICY_TIMEOUTS = _counter("flowspan_policy_timeouts_total", ("policy", "hook"), "Hooks that took too long.")
+POLICY_FAILURES = _counter(
+    "flowspan_policy_failures_total", ("policy", "hook"), "Hooks that raised, or returned what is no answer."
+)
+POLICY_LOADED = _gauge(
+    "flowspan_policy_loaded_timestamp_seconds", ("policy",), "When a policy was last loaded, in Unix time.", "livemax"
+)
+
+TELEMETRY_QUEUE = _gauge("flowspan_telemetry_queue_items", ("signal",), "Telemetry that waits to be exported.")
+TELEMETRY_CAPACITY = _gauge("flowspan_telemetry_queue_capacity_items", ("signal",), "Telemetry that may wait.")
+TELEMETRY_DROPPED = _counter(
+    "flowspan_telemetry_items_dropped_total", ("signal", "reason"), "Spans, log records, lines and events lost."
+)
+TELEMETRY_EXPORTS = _counter(
+    "flowspan_telemetry_exports_total", ("signal", "result"), "Batches handed to the collector or to stderr."
+)
+LOOP_LAG = _histogram("flowspan_event_loop_lag_seconds", (), _B2, "How late the event loop ran a timer.")
+
+METRICS: tuple[MetricSpec, ...] = tuple(value for value in tuple(globals().values()) if isinstance(value, MetricSpec))
+
+PROCESS: tuple[MetricSpec, ...] = (
+    _gauge("process_start_time_seconds", (), "When the process started, in Unix time.", "livemax"),
+    _counter("process_cpu_seconds_total", (), "CPU time of the process."),
+    _gauge("process_resident_memory_bytes", (), "Memory of the process."),
+    _gauge("process_virtual_memory_bytes", (), "Address space of the process."),
+    _gauge("process_open_fds", (), "Open file descriptors: about two per open stream."),
+    _gauge("process_max_fds", (), "File descriptors that the process may have."),
+)
+"""The metrics of the process that prometheus-client itself collects, on Linux."""

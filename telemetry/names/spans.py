@@ -1,0 +1,284 @@
+"""Spans, their attributes and their events: each name with its meaning."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from telemetry.names import WHERE, Where
+
+Value = str | bool | int | float | Sequence[str]
+"""What an attribute may hold."""
+AttributeType = Literal["string", "string[]", "int", "double", "bool"]
+
+ON_TRANSACTION, ON_ATTEMPT, ON_STAGE, ON_HOOK, ON_QUEUE = "transaction", "attempt", "stage", "hook", "queue"
+"""Spans that bear an attribute."""
+ON_EVENT, ON_LINK, ON_FAILED = "event", "link", "any that failed"
+"""What else bears one."""
+ON_BOTH = f"{ON_TRANSACTION}, {ON_ATTEMPT}"
+
+
+@dataclass(frozen=True)
+class AttributeSpec:
+    """The declaration of an attribute. `on` names the spans that bear it, `unit` is empty where there is none."""
+
+    kind: AttributeType
+    on: str
+    text: str
+    unit: str
+
+
+ATTRIBUTES: dict[str, AttributeSpec] = {}
+"""Every attribute, by its name."""
+EVENTS: dict[str, str] = {}
+"""What each event means, by its name."""
+
+
+def attribute(name: str, kind: AttributeType, on: str, text: str, *, unit: str = "") -> str:
+    """Declare an attribute. Returns its name, a plain string, as it is looked up in each span."""
+    ATTRIBUTES[name] = AttributeSpec(kind, on, text, unit)
+    return name
+
+
+def event(name: str, text: str) -> str:
+    """Declare an event. Returns its name."""
+    EVENTS[name] = text
+    return name
+
+
+class Span:
+    """Names of spans; the transaction's own is `{method} {route}`."""
+
+    CHAT = "chat"
+    POLICY = "flowspan.policy"
+    STAGE = "flowspan.stage"
+    QUEUE = "flowspan.queue"
+
+
+SPANS: dict[str, tuple[str, str]] = {
+    "{method} {route}": (
+        "SERVER",
+        "The transaction: from the request's head to the last byte sent, ended exactly once.",
+    ),
+    f"{Span.POLICY} {{hook}}": ("INTERNAL", "One call of on_request or on_response; streaming hooks have no span."),
+    f"{Span.STAGE} {{stage}}": ("INTERNAL", "A stage of a stream: policy_executor or client_formatter."),
+    "{operation} {model}": (
+        "CLIENT",
+        f"An attempt at a provider, as in `{Span.CHAT} gpt-5`. A retry links to the one before; usage is here only.",
+    ),
+    f"{Span.QUEUE} {{queue}}": (
+        "INTERNAL",
+        "A queue of a stream, from the first attempt to put to the last item taken.",
+    ),
+}
+"""The kind of each span and what it covers, by its name."""
+
+
+class Attribute:
+    HTTP_METHOD = attribute("http.request.method", "string", ON_TRANSACTION, "The request's method.")
+    HTTP_ROUTE = attribute("http.route", "string", ON_TRANSACTION, "The route as it is declared.")
+    HTTP_STATUS = attribute(
+        "http.response.status_code",
+        "int",
+        ON_BOTH,
+        "The status sent, or the provider's where it failed.",
+    )
+    URL_PATH = attribute("url.path", "string", ON_TRANSACTION, "The route again: a path may hold an id.")
+    URL_SCHEME = attribute("url.scheme", "string", ON_TRANSACTION, "http or https.")
+    SERVER_ADDRESS = attribute("server.address", "string", ON_BOTH, "The gateway's address, or the provider's.")
+    SERVER_PORT = attribute("server.port", "int", ON_BOTH, "Its port.")
+    CLIENT_ADDRESS = attribute("client.address", "string", ON_TRANSACTION, "The caller's address.")
+    USER_AGENT = attribute(
+        "user_agent.original", "string", ON_TRANSACTION, "The programs and versions that the caller names."
+    )
+    CLIENT_RETRY = attribute(
+        "http.request.resend_count",
+        "int",
+        ON_TRANSACTION,
+        "How often the caller had sent the same request before, as it says itself; none for a first try.",
+    )
+    PROTOCOL_VERSION = attribute("network.protocol.version", "string", ON_TRANSACTION, "The version of HTTP.")
+    ERROR_TYPE = attribute("error.type", "string", ON_FAILED, "The kind of the failure, one of a bounded set.")
+    EXCEPTION_TYPE = attribute(
+        "exception.type", "string", ON_EVENT, "The class of an exception. There is no message: it may quote content."
+    )
+    EXCEPTION_STACKTRACE = attribute(
+        "exception.stacktrace", "string", ON_EVENT, "The way it came, where it was not foreseen."
+    )
+
+    OPERATION = attribute("gen_ai.operation.name", "string", ON_BOTH, "chat, or another operation of the conventions.")
+    PROVIDER = attribute("gen_ai.provider.name", "string", ON_BOTH, "The provider that was asked.")
+    REQUEST_MODEL = attribute(
+        "gen_ai.request.model",
+        "string",
+        ON_BOTH,
+        "The model: as clients or as the provider call it.",
+    )
+    REQUEST_STREAM = attribute("gen_ai.request.stream", "bool", ON_BOTH, "Whether a stream was asked for.")
+    RESPONSE_ID = attribute("gen_ai.response.id", "string", ON_ATTEMPT, "The provider's id of the answer.")
+    UPSTREAM_REQUEST_ID = attribute(
+        "flowspan.upstream.request_id", "string", ON_ATTEMPT, "The provider's id of the request, for a question to it."
+    )
+    RESPONSE_MODEL = attribute("gen_ai.response.model", "string", ON_ATTEMPT, "The model that says it answered.")
+    FINISH_REASONS = attribute("gen_ai.response.finish_reasons", "string[]", ON_ATTEMPT, "Why each choice ended.")
+    INVALID_CALLS = attribute(
+        "flowspan.invalid_tool_calls",
+        "int",
+        ON_ATTEMPT,
+        "Calls of tools whose arguments are no JSON object; they are passed on as the model wrote them.",
+    )
+    LEFT_OUT_TOOLS = attribute(
+        "flowspan.left_out_tools",
+        "string[]",
+        ON_ATTEMPT,
+        "Tools that a provider of the client's API would run itself, and of which this one was not told.",
+    )
+    TIME_TO_FIRST_CHUNK = attribute(
+        "gen_ai.response.time_to_first_chunk",
+        "double",
+        ON_ATTEMPT,
+        "From the start of the attempt to the first chunk.",
+        unit="s",
+    )
+    INPUT_TOKENS = attribute("gen_ai.usage.input_tokens", "int", ON_ATTEMPT, "Tokens of the prompt.", unit="tokens")
+    OUTPUT_TOKENS = attribute("gen_ai.usage.output_tokens", "int", ON_ATTEMPT, "Tokens of the answer.", unit="tokens")
+    CACHE_READ_TOKENS = attribute(
+        "gen_ai.usage.cache_read.input_tokens",
+        "int",
+        ON_ATTEMPT,
+        "Of the prompt, those read from a cache.",
+        unit="tokens",
+    )
+    CACHE_CREATION_TOKENS = attribute(
+        "gen_ai.usage.cache_creation.input_tokens",
+        "int",
+        ON_ATTEMPT,
+        "Of the prompt, those written into a cache.",
+        unit="tokens",
+    )
+    REASONING_TOKENS = attribute(
+        "gen_ai.usage.reasoning.output_tokens", "int", ON_ATTEMPT, "Of the answer, those of reasoning.", unit="tokens"
+    )
+    SYSTEM_INSTRUCTIONS = attribute(
+        "gen_ai.system_instructions", "string", ON_BOTH, "By opt-in: the system prompt, as JSON."
+    )
+    INPUT_MESSAGES = attribute("gen_ai.input.messages", "string", ON_BOTH, "By opt-in: what was asked, as JSON.")
+    OUTPUT_MESSAGES = attribute("gen_ai.output.messages", "string", ON_BOTH, "By opt-in: what was answered, as JSON.")
+    TOOL_DEFINITIONS = attribute("gen_ai.tool.definitions", "string", ON_BOTH, "By opt-in: the tools, as JSON.")
+
+    TRANSACTION_ID = attribute(
+        "flowspan.transaction_id", "string", ON_TRANSACTION, "What the response's `x-request-id` says."
+    )
+    API = attribute("flowspan.api", "string", ON_TRANSACTION, "The dialect that the client speaks.")
+    POLICY = attribute(
+        "flowspan.policy",
+        "string[]",
+        f"{ON_TRANSACTION}, {ON_HOOK}, {ON_EVENT}",
+        "The policies of the chain, or the one at work.",
+    )
+    HOOK = attribute("flowspan.hook", "string", f"{ON_HOOK}, {ON_EVENT}", "The hook that was called.")
+    DECISION = attribute("flowspan.decision", "string", ON_EVENT, "What a policy says it did.")
+    STAGE = attribute("flowspan.stage", "string", ON_STAGE, "policy_executor or client_formatter.")
+    DEPLOYMENT = attribute(
+        "flowspan.deployment", "string", ON_ATTEMPT, "The deployment's id, which its breaker bears too."
+    )
+    OUTCOME = attribute("flowspan.outcome", "string", ON_TRANSACTION, "How it ended: exactly one of the outcomes.")
+    DETAIL = attribute("flowspan.detail", "string", ON_BOTH, "What went wrong, in words, scrubbed.")
+    TTFT = attribute(
+        "flowspan.ttft_s",
+        "double",
+        ON_TRANSACTION,
+        "From the request's head to the first piece of the answer sent.",
+        unit="s",
+    )
+    OVERHEAD = attribute(
+        "flowspan.overhead_s", "double", ON_TRANSACTION, "Time that the gateway itself took.", unit="s"
+    )
+    CHUNKS_IN = attribute("flowspan.chunks_in", "int", ON_TRANSACTION, "Chunks that came from providers.")
+    CHUNKS_OUT = attribute("flowspan.chunks_out", "int", ON_TRANSACTION, "Chunks that came out of the policies.")
+    COST = attribute("flowspan.cost_usd", "double", ON_BOTH, "For models whose price is configured.", unit="USD")
+    RETRY_DENIED = attribute(
+        "flowspan.retry_denied",
+        "bool",
+        ON_TRANSACTION,
+        "A retry was not made, for the budget of its model was used up.",
+    )
+    CLIENT_DISCONNECTED = attribute(
+        "flowspan.client_disconnected", "bool", ON_TRANSACTION, "Whether the client left before the end."
+    )
+    CONTENT_TRUNCATED = attribute(
+        "flowspan.content_truncated",
+        "bool",
+        ON_BOTH,
+        "Whether captured content was cut to its limit.",
+    )
+    BREAKER = attribute(
+        "flowspan.breaker", "string", ON_EVENT, "The breaker: `queue:` and the queue's name, or a deployment's id."
+    )
+    FROM_STATE = attribute("flowspan.from_state", "string", ON_EVENT, "The state it left.")
+    TO_STATE = attribute("flowspan.to_state", "string", ON_EVENT, "The state it entered.")
+    REASON = attribute("flowspan.reason", "string", ON_EVENT, "Why it changed.")
+    LINK = attribute("flowspan.link", "string", ON_LINK, "retry_of or breaker_trip.")
+    QUEUE_NAME = attribute("flowspan.queue.name", "string", f"{ON_QUEUE}, {ON_EVENT}", "policy_out or sse.")
+    QUEUE_CAPACITY = attribute(
+        "flowspan.queue.capacity", "int", f"{ON_QUEUE}, {ON_EVENT}", "Items that it holds.", unit="items"
+    )
+    QUEUE_ITEMS_IN = attribute("flowspan.queue.items_in", "int", ON_QUEUE, "Items that were put in.", unit="items")
+    QUEUE_ITEMS_OUT = attribute(
+        "flowspan.queue.items_out", "int", ON_QUEUE, "Items that left it, the discarded ones too.", unit="items"
+    )
+    QUEUE_DEPTH_MAX = attribute("flowspan.queue.depth_max", "int", ON_QUEUE, "The greatest depth.", unit="items")
+    QUEUE_BYTES_MAX = attribute("flowspan.queue.bytes_max", "int", ON_QUEUE, "The most that it held.", unit="bytes")
+    QUEUE_OVERFLOWS = attribute(
+        "flowspan.queue.overflows", "int", ON_QUEUE, "1 where the stream ended for want of room."
+    )
+    QUEUE_PUT_BLOCKED = attribute(
+        "flowspan.queue.put_blocked_s", "double", ON_QUEUE, "How long its writer waited for room.", unit="s"
+    )
+    QUEUE_GET_WAIT = attribute(
+        "flowspan.queue.get_wait_s", "double", ON_QUEUE, "How long its reader waited for items.", unit="s"
+    )
+    QUEUE_RESIDENCE_P50 = attribute(
+        "flowspan.queue.residence_p50_s", "double", ON_QUEUE, "How long half of the items waited at most.", unit="s"
+    )
+    QUEUE_RESIDENCE_P99 = attribute(
+        "flowspan.queue.residence_p99_s", "double", ON_QUEUE, "How long 99 % of the items waited at most.", unit="s"
+    )
+    QUEUE_DISCARDED = attribute(
+        "flowspan.queue.discarded", "int", ON_QUEUE, "Items that nobody wanted any more.", unit="items"
+    )
+    QUEUE_PERCENT = attribute(
+        "flowspan.queue.percent", "int", ON_EVENT, "The mark that was reached: 50, 80 or 100.", unit="%"
+    )
+    QUEUE_DEPTH = attribute("flowspan.queue.depth", "int", ON_EVENT, "The depth at that moment.", unit="items")
+    QUEUE_BYTES = attribute("flowspan.queue.bytes", "int", ON_EVENT, "The bytes held at that moment.", unit="bytes")
+
+
+TIME: dict[Where, str] = {
+    where: attribute(
+        f"flowspan.time.{where}_s", "double", ON_TRANSACTION, f"The time ledger: spent on {where}.", unit="s"
+    )
+    for where in WHERE
+}
+"""The attributes of the time ledger."""
+
+
+class Event:
+    """Boundary events: the moments of a transaction that are worth a timestamp, never one per chunk."""
+
+    REQUEST_RECEIVED = event("request.received", "The request's body is read and understood.")
+    REQUEST_SENT = event("request.sent", "An attempt at a provider began.")
+    UPSTREAM_FIRST_CHUNK = event("upstream.first_chunk", "The provider's first chunk is there.")
+    POLICY_DECISION = event("policy.decision", "A policy said what it did, or failed open.")
+    QUEUE_HIGH_WATER = event("queue.high_water", "A queue reached 50, 80 or 100 % of its capacity, once each.")
+    BREAKER_STATE_CHANGE = event("breaker.state_change", "A breaker changed its state on account of this transaction.")
+    CLIENT_FIRST_BYTE = event("client.first_byte", "The first byte of the answer went to the client.")
+    CLIENT_DISCONNECTED = event("client.disconnected", "The client left.")
+    RESPONSE_COMPLETED = event("response.completed", "The transaction ended, well or not.")
+    EXCEPTION = event("exception", "Something was raised.")
+    CONTENT = event(
+        "gen_ai.client.inference.operation.details", "By opt-in: what was asked and answered, redacted and bounded."
+    )
+
+
+ONCE = frozenset({Event.REQUEST_RECEIVED, Event.CLIENT_FIRST_BYTE, Event.CLIENT_DISCONNECTED, Event.RESPONSE_COMPLETED})
+"""Events that a transaction emits once, whoever sees them first."""

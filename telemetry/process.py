@@ -1,0 +1,272 @@
+"""Telemetry of a process: `setup` builds it, from its options and the standard OTEL_* variables; `open` begins a
+transaction, `run` is the sampler's task, `close` sends what is left.
+
+Traces are exported where OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT or OTEL_TRACES_EXPORTER=otlp
+asks for it; without an exporter nothing is recorded that nobody would see. Log lines go there too where
+OTEL_LOGS_EXPORTER=otlp asks for them. Nothing global is set but logging, and that only where a stream for it is given,
+and prometheus-client's `_created` series, which are left out.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from time import perf_counter, time_ns
+from typing import TextIO
+
+from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from prometheus_client import CollectorRegistry, disable_created_metrics
+
+from telemetry.guard import Defects
+from telemetry.live.sampler import Sampler
+from telemetry.live.streams import Snapshot, take_snapshot
+from telemetry.logs.console import LogWriter, install
+from telemetry.logs.otlp import LogExport
+from telemetry.metrics.registry import Metrics
+from telemetry.metrics.traffic import EAGER_DEPLOYMENTS
+from telemetry.names import Signal
+from telemetry.otlp import Exports, exports_from_environment, logs_asked_for, sdk_disabled
+from telemetry.recording.content import CaptureMode
+from telemetry.recording.ledger import TimeLedger
+from telemetry.recording.timeline import Timeline
+from telemetry.redact import TEXT_LIMIT, Scrubber
+from telemetry.traces.http import HttpRequest, request_attributes, resend_count
+from telemetry.traces.sdk_spans import ForeignSpans, as_readable
+from telemetry.traces.spans import EVENT_LIMIT, Sink, Tracer
+from telemetry.transaction.boundary import BoundaryEvents
+from telemetry.transaction.context import ObservabilityContext
+from telemetry.transaction.services import Services, TelemetryOptions
+
+_log = logging.getLogger("telemetry.setup")
+_CLOSE_LIMIT = 2.0
+_CAPTURE_VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+_CAPTURE: dict[str, CaptureMode] = {
+    "NO_CONTENT": "none",
+    "SPAN_ONLY": "span",
+    "EVENT_ONLY": "event",
+    "SPAN_AND_EVENT": "both",
+}
+
+
+class Telemetry:
+    """The telemetry of a process.
+
+    `tracer_provider`, for the routes that are no transactions, has the same sampler, resource and export;
+    `close_exports` sends what is left, within a bounded time.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        *,
+        sampler: Sampler,
+        tracer_provider: TracerProvider,
+        close_exports: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.tracer_provider = tracer_provider
+        self.sampler = sampler
+        self._services = services
+        self._close_exports = close_exports
+        self._closed = False
+
+    @property
+    def metrics(self) -> Metrics:
+        return self._services.metrics
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        return self._services.metrics.registry
+
+    @property
+    def options(self) -> TelemetryOptions:
+        return self._services.options
+
+    def open(self, api: str, request: HttpRequest) -> ObservabilityContext:
+        """Begin a transaction, at the head of its request. It has to be finished; as a `with` block it always is."""
+        services = self._services
+        ledger = TimeLedger(services.clock)
+        timeline = Timeline(services.wall_ns(), ledger.opened_at, services.clock)
+        attributes = request_attributes(request, services.tracer.text_limit)
+        name = f"{request.method} {request.route}"
+        span = services.tracer.start_root(name, timeline.started_ns, attributes, request.headers)
+        return ObservabilityContext(services, api, span, ledger, timeline, resend_count(request.headers))
+
+    def register_breaker(self, breaker: str) -> None:
+        """Have the metrics of a breaker stand at zero before it first trips."""
+        self._services.metrics.breakers.register(breaker)
+
+    def register_deployments(self, deployments: Sequence[str]) -> None:
+        """Have the metrics of deployments and their breakers stand at zero, unless they are too many to be scraped."""
+        if len(deployments) <= EAGER_DEPLOYMENTS:
+            for deployment in deployments:
+                self._services.metrics.register_deployment(deployment)
+
+    def watch_bodies(self, held: Callable[[], int], limit: int) -> None:
+        """Sample `held`, which returns the bytes of request and response bodies in memory, of at most `limit`."""
+        self._services.metrics.body_limit.set(limit)
+        self.sampler.bodies = held
+
+    def snapshot(self) -> Snapshot:
+        return take_snapshot(self._services.live, self._services.metrics)
+
+    async def run(self) -> None:
+        """Run the sampler until cancelled. A failure of its own is noted and ends no task group."""
+        await self.sampler.run()
+
+    def close(self) -> None:
+        """Send what is left, for two seconds at most. Further calls change nothing."""
+        if not self._closed:
+            self._closed = True
+            self.sampler.sample()
+            self._close_exports()
+
+    async def aclose(self) -> None:
+        """Close in a thread, so that a collector which is down does not block the event loop."""
+        await asyncio.to_thread(self.close)
+
+
+def setup(
+    options: TelemetryOptions | None = None,
+    *,
+    models: Iterable[tuple[str, str]] = (),
+    policies: Iterable[str] = (),
+    secrets: Iterable[str] = (),
+    log_stream: TextIO | None = None,
+    span_exporter: SpanExporter | None = None,
+    registry: CollectorRegistry | None = None,
+    clock: Callable[[], float] = perf_counter,
+    wall_ns: Callable[[], int] = time_ns,
+) -> Telemetry:
+    """Build the telemetry of a process.
+
+    `models` are (name, provider) pairs; `secrets` are the configured keys, which no log line or span will hold. A given
+    `span_exporter` gets each span as it ends, in place of the exporter that the environment asks for.
+    """
+    options = _with_environment(options or TelemetryOptions())
+    # Series that would nearly double each scrape, for a time that Prometheus does not read by default.
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+    metrics = Metrics(registry, models=models, policies=policies)
+    scrub = Scrubber(secrets)
+    writer = install(options.log_level, metrics.exports, scrub, log_stream) if log_stream is not None else None
+    defects = Defects(lambda: metrics.exports.dropped("internal", "defect"))
+    limits = _limits()
+    provider = _tracer_provider(limits)
+    exports = Exports() if span_exporter is not None else _exports(options, metrics, provider.resource)
+    log_export = _log_export(exports, provider.resource, scrub, metrics) if writer is not None else None
+    services = Services(
+        options=options,
+        metrics=metrics,
+        tracer=_tracer(provider, limits, _sink(provider, span_exporter, exports), scrub, defects),
+        boundary=_boundary_events(options, metrics, provider.resource, scrub, exports),
+        scrub=scrub,
+        defects=defects,
+        clock=clock,
+        wall_ns=wall_ns,
+    )
+    return Telemetry(
+        services,
+        sampler=Sampler(services.live, metrics, defects, waiting=lambda: _waiting(exports, writer), clock=clock),
+        tracer_provider=provider,
+        close_exports=lambda: _close(exports, writer, log_export),
+    )
+
+
+def _with_environment(options: TelemetryOptions) -> TelemetryOptions:
+    """The options, with `capture_content` from the standard variable where it is set."""
+    text = os.environ.get(_CAPTURE_VARIABLE, "").strip().upper()
+    if not text:
+        return options
+    if text not in _CAPTURE:
+        _log.warning("%s must be one of %s: it is ignored", _CAPTURE_VARIABLE, ", ".join(_CAPTURE))
+        return options
+    return replace(options, capture_content=_CAPTURE[text])
+
+
+def _exports(options: TelemetryOptions, metrics: Metrics, resource: Resource) -> Exports:
+    events = options.boundary_events != "span" or options.capture_content in ("event", "both")
+    with_logs = events or logs_asked_for()
+    return exports_from_environment(metrics.exports, resource, with_logs=with_logs)
+
+
+def _log_export(exports: Exports, resource: Resource, scrub: Scrubber, metrics: Metrics) -> LogExport | None:
+    """A second handler of the root logger, for the records that the console gets, where the environment asks for it."""
+    if exports.logs is None or not logs_asked_for():
+        return None
+    handler = LogExport(resource, scrub, exports.logs.offer, lambda: metrics.exports.dropped("logs", "defect"))
+    logging.getLogger().addHandler(handler)
+    return handler
+
+
+def _limits() -> SpanLimits:
+    """The limits of spans: this project's, unless a standard variable sets one."""
+    return SpanLimits(
+        max_events=None if "OTEL_SPAN_EVENT_COUNT_LIMIT" in os.environ else EVENT_LIMIT,
+        max_attribute_length=None if "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT" in os.environ else TEXT_LIMIT,
+    )
+
+
+def _tracer_provider(limits: SpanLimits) -> TracerProvider:
+    # Without the instrumentations' consent to the stable names, other routes would speak of HTTP in the old ones.
+    os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http,gen_ai_latest_experimental")
+    return TracerProvider(resource=_resource(), span_limits=limits, shutdown_on_exit=False)
+
+
+def _resource() -> Resource:
+    resource = Resource.create()
+    if str(resource.attributes.get(SERVICE_NAME, "")).startswith("unknown_service"):
+        resource = resource.merge(Resource({SERVICE_NAME: "flowspan"}))
+    return resource
+
+
+def _sink(provider: TracerProvider, span_exporter: SpanExporter | None, exports: Exports) -> Sink | None:
+    """Have the provider export the spans of its own tracers. Returns where a transaction's spans go."""
+    if span_exporter is not None:
+        processor = SimpleSpanProcessor(span_exporter)
+        provider.add_span_processor(processor)
+        return lambda span: processor.on_end(as_readable(span))
+    if exports.spans is None:
+        return None
+    provider.add_span_processor(ForeignSpans(exports.spans.offer))
+    return exports.spans.offer
+
+
+def _boundary_events(
+    options: TelemetryOptions, metrics: Metrics, resource: Resource, scrub: Scrubber, exports: Exports
+) -> BoundaryEvents:
+    export = exports.logs.offer if exports.logs is not None else None
+    return BoundaryEvents(options.boundary_events, metrics, resource, scrub, export)
+
+
+def _tracer(
+    provider: TracerProvider, limits: SpanLimits, sink: Sink | None, scrub: Scrubber, defects: Defects
+) -> Tracer:
+    disabled = sdk_disabled()
+    return Tracer(
+        sink=None if disabled else sink,
+        sampler=ALWAYS_OFF if disabled else provider.sampler,
+        resource=provider.resource,
+        scrub=scrub,
+        defects=defects,
+        ids=provider.id_generator,
+        text_limit=TEXT_LIMIT if limits.max_span_attribute_length is None else limits.max_span_attribute_length,
+        event_limit=EVENT_LIMIT if limits.max_events is None else limits.max_events,
+    )
+
+
+def _waiting(exports: Exports, writer: LogWriter | None) -> dict[Signal, int]:
+    waiting = exports.waiting()
+    if writer is not None:
+        waiting["console"] = writer.waiting()
+    return waiting
+
+
+def _close(exports: Exports, writer: LogWriter | None, log_export: LogExport | None) -> None:
+    if log_export is not None:
+        logging.getLogger().removeHandler(log_export)
+    exports.close(_CLOSE_LIMIT)
+    if writer is not None:
+        writer.close()

@@ -1,0 +1,110 @@
+"""What one transaction counts as it passes: request received, request sent, chunk in, chunk out, bytes sent, the end.
+
+Per chunk it counts and stamps, nothing else; content is collected only for those who opted in. The first pieces and
+bytes give time to first token and the boundary events. Bounded; it never waits and never raises.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from telemetry.guard import Defects, guarded
+from telemetry.names import Outcome
+from telemetry.names.spans import Event, Value
+from telemetry.recording.chunks import Chunk, is_substantial
+from telemetry.recording.content import Conversation
+from telemetry.recording.ledger import TimeLedger
+from telemetry.recording.log_buckets import LogBuckets
+from telemetry.recording.timeline import Timeline
+
+_FEW = 64
+Content = Callable[[], object]
+Emit = Callable[[str, Mapping[str, Value]], None]
+
+
+class TransactionRecorder:
+    """Counts what passes through one transaction. `content` is what the policies let through, or None where it is not
+    captured."""
+
+    def __init__(
+        self, timeline: Timeline, ledger: TimeLedger, emit: Emit, defects: Defects, *, capture: bool = False
+    ) -> None:
+        self.chunks_in = 0
+        self.chunks_out = 0
+        self.bytes_out = 0
+        self.ttft_s: float | None = None
+        self.first_chunk_overhead_s: float | None = None
+        self._gaps = LogBuckets()
+        self._recent: list[float] = []
+        self.content = Conversation() if capture else None
+        self.defects = defects
+        self._now = timeline.now
+        self._ledger = ledger
+        self._emit = emit
+        self._last_in: float | None = None
+        self._substantial = False
+
+    def request_received(self) -> None:
+        self._emit(Event.REQUEST_RECEIVED, {})
+
+    def request_sent(self, content: Content | None = None) -> None:
+        """An attempt is about to be made. `content` returns what the policies let through of the request."""
+        self._last_in = None
+        self._emit(Event.REQUEST_SENT, {})
+        if self.content is not None and content is not None:
+            self._ask(self.content, content)
+
+    def chunk_in(self, *chunks: object) -> float:
+        """Count the chunks that came from the upstream in one read. Returns when that was, in seconds of the clock."""
+        count = len(chunks)
+        self.chunks_in += count
+        now = self._now()
+        if self._last_in is not None:
+            self._recent.append(now - self._last_in)
+        self._last_in = now
+        if count > 1 or len(self._recent) >= _FEW:
+            self._put_away(count - 1)
+        return now
+
+    def chunk_out(self, *chunks: Chunk) -> None:
+        """Count the chunks that the formatter took in one turn."""
+        self.chunks_out += len(chunks)
+        if not self._substantial:
+            self._look(chunks)
+        if self.content is not None:
+            self._collect(self.content, chunks)
+
+    def sent_bytes(self, count: int) -> None:
+        if not self.bytes_out:
+            self._emit(Event.CLIENT_FIRST_BYTE, {})
+        self.bytes_out += count
+        if self._substantial and self.ttft_s is None:
+            self.ttft_s = self._now() - self._ledger.opened_at
+            self.first_chunk_overhead_s = self._ledger.overhead()
+
+    def end(self, outcome: Outcome) -> None:
+        left = outcome == "client_disconnect"
+        self._emit(Event.CLIENT_DISCONNECTED if left else Event.RESPONSE_COMPLETED, {})
+
+    def take_gaps(self) -> LogBuckets:
+        """The times between chunks since the last call."""
+        self._put_away(0)
+        gaps, self._gaps = self._gaps, LogBuckets()
+        return gaps
+
+    def _put_away(self, at_once: int) -> None:
+        """Sort the gaps noted so far into their buckets, and `at_once` gaps of zero between the chunks of one read."""
+        self._gaps.add_all(self._recent)
+        self._gaps.add(0.0, at_once)
+        self._recent.clear()
+
+    @guarded
+    def _ask(self, conversation: Conversation, content: Content) -> None:
+        conversation.ask(content())
+
+    @guarded
+    def _look(self, chunks: Iterable[Chunk]) -> None:
+        self._substantial = any(map(is_substantial, chunks))
+
+    @guarded
+    def _collect(self, conversation: Conversation, chunks: Iterable[Chunk]) -> None:
+        for chunk in chunks:
+            conversation.answer(chunk)

@@ -1,0 +1,12 @@
+"""Spans, on their way from a transaction to a collector.
+
+    Tracer.start_root   makes a RecordedSpan: plain slots, one owner; ids and sampler are the SDK's      spans
+    decide              asks the sampler, once the model is known; an unsampled span records nothing
+    set, event, link    keep values as they are; text of others is scrubbed of keys and bounded
+    end                 hands the span to the sink: it is encoded at once, as its objects are warm       otlp_encoding
+    Batcher.offer       keeps the bytes until a batch is full or its time has come                      telemetry.export
+    exporter            puts a batch into one message and sends it, in the batcher's thread              exporter
+
+Routes that are no transactions have spans of the SDK's own tracers: `sdk_spans` makes them fit for the same encoder.
+`http` decides which parts of a request's head a span may hold.
+"""

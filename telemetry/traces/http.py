@@ -1,0 +1,92 @@
+"""What a client chose of a request's head, fit for a span: what it looks like, without what may have been put into it.
+
+A query is never told: no route of the gateway reads more of one than a few words, and people put keys and texts there.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
+from typing import Any
+
+from opentelemetry.trace import Span
+
+from telemetry.names.spans import Attribute, Value
+from telemetry.redact import bounded, scrub
+
+_WORD = re.compile(r"[a-z]{1,20}(?:_[a-z]{1,20}){0,3}|v\d{1,2}")
+_SEGMENTS = 6
+_PRODUCT = re.compile(r"(?<![^\s])[A-Za-z][A-Za-z0-9_.-]{0,39}/\d[0-9A-Za-z.+-]{0,23}(?![^\s])")
+_PRODUCTS = 4
+_LONGEST = 1024
+_ELSE = "{…}"
+_QUERY = "url.query"
+_RESEND_HEADERS = (("x-stainless-retry-count", 0), ("x-envoy-attempt-count", 1))
+"""The name of a header, and its value on a first try."""
+_LONGEST_COUNT = 6
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """The head of a request. `route` is the path as the application declares it, `headers` have lower-case names."""
+
+    method: str
+    route: str
+    headers: Mapping[str, str]
+    _: KW_ONLY
+    scheme: str = "http"
+    http_version: str | None = None
+    server: tuple[str | None, int | None] = (None, None)
+    client_address: str | None = None
+
+
+def request_attributes(request: HttpRequest, text_limit: int) -> dict[str, Value | None]:
+    """The attributes of a transaction's span that are known from the head; those that are None are not recorded."""
+    address, port = request.server
+    user_agent = request.headers.get("user-agent")
+    return {
+        Attribute.HTTP_METHOD: request.method,
+        Attribute.URL_PATH: request.route,
+        Attribute.URL_SCHEME: request.scheme,
+        Attribute.HTTP_ROUTE: request.route,
+        Attribute.SERVER_ADDRESS: address,
+        Attribute.SERVER_PORT: port,
+        Attribute.CLIENT_ADDRESS: request.client_address,
+        Attribute.PROTOCOL_VERSION: request.http_version,
+        Attribute.CLIENT_RETRY: resend_count(request.headers),
+        Attribute.USER_AGENT: products_of(user_agent)[:text_limit] or None if user_agent else None,
+    }
+
+
+def resend_count(headers: Mapping[str, str]) -> int | None:
+    """How often a caller had sent the same request before, as its headers say; None for a first try, and where nobody
+    says. The SDKs of OpenAI and Anthropic send `x-stainless-retry-count`, from 0 on; Envoy counts the tries of its own
+    by `x-envoy-attempt-count`, from 1 on."""
+    for name, first in _RESEND_HEADERS:
+        text = headers.get(name, "")
+        if text.isascii() and text.isdecimal() and len(text) <= _LONGEST_COUNT:
+            return max(0, int(text) - first) or None
+    return None
+
+
+def path_shape(path: str) -> str:
+    """The first few segments of a path; one that is neither a plain word nor a version becomes `{…}`."""
+    parts = path[:_LONGEST].split("/")[1:]
+    segments = [part if not part or _WORD.fullmatch(part) else _ELSE for part in parts[:_SEGMENTS]]
+    return "/" + "/".join(segments + [_ELSE] * (len(parts) > _SEGMENTS))
+
+
+def products_of(user_agent: str) -> str:
+    """The products of a User-Agent header with their versions alone, as in `openai/2.54.0 python/3.11.7`."""
+    return bounded(scrub(" ".join(_PRODUCT.findall(user_agent[:_LONGEST])[:_PRODUCTS])), 256)
+
+
+def restrict_http_attributes(span: Span, scope: dict[str, Any]) -> None:
+    """Rewrite the attributes that FastAPI's instrumentation took from the head as it came, to what may be recorded."""
+    if not span.is_recording():
+        return
+    headers = dict(scope.get("headers") or ())
+    span.set_attribute(Attribute.URL_PATH, path_shape(str(scope.get("path", ""))))
+    if b"user-agent" in headers:
+        span.set_attribute(Attribute.USER_AGENT, products_of(headers[b"user-agent"].decode("latin-1")))
+    if scope.get("query_string"):
+        span.set_attribute(_QUERY, "")

@@ -1,0 +1,291 @@
+"""Lean spans: recorded in plain slots by their one owner, and handed on when they end.
+
+The SDK's own span takes a lock, a cleaning and a check for every attribute and event; a transaction has one owner and
+needs none. Ids, sampling and resource are the SDK's. Times are Unix nanoseconds and always given. A span ends once; an
+unsampled one records nothing. Texts that others wrote are scrubbed of keys and bounded.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
+from opentelemetry.sdk.trace.sampling import Decision, Sampler
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import (
+    Link,
+    NonRecordingSpan,
+    SpanContext,
+    SpanKind,
+    TraceFlags,
+    TraceState,
+    format_trace_id,
+    get_current_span,
+    set_span_in_context,
+)
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from opentelemetry.trace.status import Status, StatusCode
+
+from telemetry.exceptions import stack_of
+from telemetry.guard import Defects
+from telemetry.names import SCOPE
+from telemetry.names.spans import Attribute, Event, Value
+from telemetry.redact import TEXT_LIMIT, Scrubber, clean, scrub
+
+EVENT_LIMIT = 256
+_UNSET = Status(StatusCode.UNSET)
+
+
+class SpanEvent(NamedTuple):
+    name: str
+    timestamp: int
+    attributes: Mapping[str, Value]
+
+
+class Tracer:
+    """Starts spans. Without a `sink` none records, but ids are made and the caller's sampling decision is passed on."""
+
+    def __init__(
+        self,
+        *,
+        sink: "Sink | None",
+        sampler: Sampler,
+        resource: Resource,
+        scrub: Scrubber,
+        defects: Defects,
+        ids: IdGenerator | None = None,
+        text_limit: int = TEXT_LIMIT,
+        event_limit: int = EVENT_LIMIT,
+    ) -> None:
+        self.sink = sink
+        self.sampler = sampler
+        self.resource = resource
+        self.scrub = scrub
+        self.defects = defects
+        self.ids = ids or RandomIdGenerator()
+        self.text_limit = text_limit
+        self.event_limit = event_limit
+        self.scope = InstrumentationScope(SCOPE)
+        self._new_trace_flags = TraceFlags.RANDOM_TRACE_ID if self.ids.is_trace_id_random() else TraceFlags.DEFAULT
+
+    def start_root(
+        self, name: str, start_ns: int, attributes: dict[str, Value | None], headers: Mapping[str, str]
+    ) -> "RecordedSpan":
+        """Start a transaction's span, below the caller's where the headers name one.
+
+        Whether it is sampled is decided by `decide`, or when it first matters: by then the sampler can see what the
+        transaction is about.
+        """
+        caller = _caller(headers) if "traceparent" in headers else None
+        trace_id = self.ids.generate_trace_id() if caller is None else caller.trace_id
+        span = RecordedSpan(self, name, SpanKind.SERVER, trace_id, start_ns, attributes)
+        if caller is not None:
+            span.caller, span.parent_id, span.remote_parent = caller, caller.span_id, caller.is_remote
+        return span
+
+    def start_child(
+        self,
+        parent: "RecordedSpan",
+        name: str,
+        start_ns: int,
+        attributes: dict[str, Value | None],
+        kind: SpanKind = SpanKind.INTERNAL,
+    ) -> "RecordedSpan":
+        """Start a span below `parent`. Under an unsampled parent it does not record, and has the parent's id."""
+        parent.decide()
+        span = RecordedSpan(self, name, kind, parent.trace_id, start_ns, attributes)
+        span.inherit(parent)
+        return span
+
+    def flags_of(self, caller: SpanContext | None) -> int:
+        """The trace flags of a new span, without the sampling decision."""
+        return self._new_trace_flags if caller is None else caller.trace_flags & TraceFlags.RANDOM_TRACE_ID
+
+    def should_sample(self, span: "RecordedSpan") -> tuple[bool, TraceState | None]:
+        caller = span.caller
+        try:
+            context = None if caller is None else set_span_in_context(NonRecordingSpan(caller), Context())
+            known = {key: value for key, value in span.attributes.items() if value is not None}
+            result = self.sampler.should_sample(context, span.trace_id, span.name, SpanKind.SERVER, known, ())
+            for key in (result.attributes or {}).keys() - known.keys():
+                span.attributes[key] = str(result.attributes[key])
+            return result.decision is Decision.RECORD_AND_SAMPLE, result.trace_state
+        except Exception as error:
+            self.defects.note("sampler", error)
+            return False, caller.trace_state if caller is not None else None
+
+
+class RecordedSpan:
+    """A span with one owner. `sampled` is whether it goes to the sink at its end, once that is decided; `recording` is
+    whether it still takes attributes and events, as it has not ended."""
+
+    __slots__ = (
+        "_decided",
+        "_tracer",
+        "attributes",
+        "caller",
+        "dropped_events",
+        "end_time",
+        "events",
+        "kind",
+        "links",
+        "name",
+        "parent_id",
+        "recording",
+        "remote_parent",
+        "sampled",
+        "span_id",
+        "start_time",
+        "status",
+        "trace_flags",
+        "trace_id",
+        "trace_state",
+    )
+
+    def __init__(
+        self,
+        tracer: Tracer,
+        name: str,
+        kind: SpanKind,
+        trace_id: int,
+        start_ns: int,
+        attributes: dict[str, Value | None],
+    ) -> None:
+        self._tracer = tracer
+        self._decided = False
+        self.name = name
+        self.kind = kind
+        self.trace_id = trace_id
+        self.span_id = tracer.ids.generate_span_id()
+        self.parent_id = 0
+        self.remote_parent = False
+        self.caller: SpanContext | None = None
+        """The parent span in another process."""
+        self.trace_flags = 0
+        self.trace_state: TraceState | None = None
+        self.start_time = start_ns
+        self.end_time = start_ns
+        self.attributes = attributes
+        """The attributes so far; one that is None is not exported."""
+        self.events: list[SpanEvent] = []
+        self.links: list[Link] = []
+        self.status = _UNSET
+        self.dropped_events = 0
+        self.recording = self.sampled = tracer.sink is not None
+
+    @property
+    def context(self) -> SpanContext:
+        self.decide()
+        return SpanContext(self.trace_id, self.span_id, False, TraceFlags(self.trace_flags), self.trace_state)
+
+    @property
+    def instrumentation_scope(self) -> InstrumentationScope:
+        return self._tracer.scope
+
+    @property
+    def resource(self) -> Resource:
+        return self._tracer.resource
+
+    @property
+    def exemplar(self) -> dict[str, str] | None:
+        """The exemplar that leads from a metric to this trace; None where the trace is not kept."""
+        self.decide()
+        return {"trace_id": format_trace_id(self.trace_id)} if self.sampled else None
+
+    def decide(self) -> None:
+        """Ask the sampler, with the attributes known by now; the first call counts."""
+        if self._decided:
+            return
+        self._decided = True
+        sampled, self.trace_state = self._tracer.should_sample(self)
+        self.trace_flags = self._tracer.flags_of(self.caller) | (TraceFlags.SAMPLED if sampled else 0)
+        if not sampled:
+            self.recording = self.sampled = False
+
+    def inherit(self, parent: "RecordedSpan") -> None:
+        """Take over the sampling decision of the span above."""
+        self._decided = True
+        self.trace_flags, self.trace_state = parent.trace_flags, parent.trace_state
+        self.parent_id = parent.span_id
+        if not parent.sampled:
+            self.recording = self.sampled = False
+            self.span_id = parent.span_id
+
+    def set(self, attributes: Mapping[str, Value | None]) -> None:
+        """Set attributes whose values need no scrubbing."""
+        if self.recording:
+            self.attributes.update(attributes)
+
+    def set_text(self, key: str, text: str, limit: int = TEXT_LIMIT) -> None:
+        """Set an attribute to text of a client or a provider: scrubbed, and bounded to `limit` characters."""
+        if self.recording:
+            self.attributes[key] = clean(self._tracer.scrub, text, min(limit, self._tracer.text_limit))
+
+    def event(self, name: str, at_ns: int, attributes: Mapping[str, Value]) -> None:
+        if not self.recording:
+            return
+        if len(self.events) >= self._tracer.event_limit:
+            self.dropped_events += 1
+            return
+        if attributes:
+            clean = self._clean
+            attributes = {key: clean(value) if isinstance(value, str) else value for key, value in attributes.items()}
+        self.events.append(SpanEvent(name, at_ns, attributes))
+
+    def exception(self, error: BaseException, at_ns: int, *, with_stack: bool) -> None:
+        if not self.recording:
+            return
+        attributes: dict[str, Value] = {Attribute.EXCEPTION_TYPE: type(error).__qualname__}
+        if with_stack:
+            attributes[Attribute.EXCEPTION_STACKTRACE] = stack_of(error)
+        self.event(Event.EXCEPTION, at_ns, attributes)
+
+    def link(self, other: SpanContext, why: str) -> None:
+        if self.recording:
+            self.links.append(Link(other, {Attribute.LINK: why}))
+
+    def fail(self, description: str | None = None) -> None:
+        if self.recording:
+            self.status = Status(StatusCode.ERROR, self._clean(description) if description else None)
+
+    def end(self, end_ns: int) -> None:
+        """End the span at `end_ns` and hand it to the sink; the first call counts."""
+        self.decide()
+        sink = self._tracer.sink
+        if sink is None or not self.recording:
+            return
+        self.recording = False
+        self.end_time = max(end_ns, self.start_time)
+        try:
+            sink(self)
+        except Exception as error:
+            self._tracer.defects.note("span sink", error)
+
+    def _clean(self, text: str) -> str:
+        return clean(self._tracer.scrub, text, self._tracer.text_limit)
+
+
+Sink = Callable[[RecordedSpan], None]
+"""Takes spans as they end. It must not wait."""
+
+
+_TRACESTATE_LIMIT = 512
+"""Characters of `tracestate` that W3C Trace Context asks everybody to pass on."""
+_PROPAGATOR = TraceContextTextMapPropagator()
+
+
+def _caller(headers: Mapping[str, str]) -> SpanContext | None:
+    tracestate = headers.get("tracestate", "")
+    if len(tracestate) > _TRACESTATE_LIMIT or scrub(tracestate) != tracestate:
+        tracestate = ""
+    carrier = {"traceparent": headers["traceparent"], "tracestate": tracestate}
+    caller = get_current_span(_PROPAGATOR.extract(carrier, Context())).get_span_context()
+    return caller if caller.is_valid else None
+
+
+def outgoing_headers(context: SpanContext) -> dict[str, str]:
+    """The headers `traceparent` and `tracestate` that make `context` the parent of the receiver's spans."""
+    carrier: dict[str, str] = {}
+    _PROPAGATOR.inject(carrier, set_span_in_context(NonRecordingSpan(context), Context()))
+    return carrier

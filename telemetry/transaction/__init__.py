@@ -1,0 +1,12 @@
+"""One transaction, observed: a face for each subject, all of which share one trace.
+
+context ......... ObservabilityContext: opens the others, and ends them with exactly one outcome
+trace ........... the transaction's span, those below it, its events
+attempts ........ attempts at providers: spans, metrics, tokens, cost
+policies ........ one policy's spans, decisions and metrics
+queues .......... queues, from the first item to the last
+breakers ........ breakers that changed, or turned the transaction away
+ending .......... a summary made once, and its renderings as span, metrics and access line
+boundary ........ events on the span, as log records, or both
+services ........ the parts of a process that transactions work with
+"""

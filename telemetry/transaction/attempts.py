@@ -1,0 +1,260 @@
+"""The attempts of one transaction at providers: for each its CLIENT span and its metrics.
+
+The backend tells what it sees (first chunk, response, usage, a failure) and ends the attempt; `end` counts once. Usage
+stands on this span only, so tokens are counted once. An attempt still open at its transaction's end is ended with it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from opentelemetry.trace import SpanContext, SpanKind
+
+from telemetry.guard import guarded
+from telemetry.metrics.traffic import ClientChildren
+from telemetry.names import OTHER, AttemptReason, LocalFailureKind
+from telemetry.names.spans import Attribute, Event, Value
+from telemetry.recording.chunks import Cost, Usage, dollars
+from telemetry.recording.log_buckets import LogBuckets
+from telemetry.redact import scrub
+from telemetry.traces.spans import RecordedSpan, outgoing_headers
+from telemetry.transaction.ending import Description
+from telemetry.transaction.services import Services
+from telemetry.transaction.trace import TransactionTrace
+
+_WORD_LIMIT = 256
+"""Characters of a model name or id that a provider sends."""
+
+
+class Recorded(Protocol):
+    """What the transaction recorded of this attempt's stream."""
+
+    def take_gaps(self) -> LogBuckets: ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AttemptTarget:
+    """Which provider an attempt asks, and for what. `model` is the provider's name; `cost` is None if unknown."""
+
+    deployment: str
+    provider: str
+    model: str
+    operation: str = "chat"
+    stream: bool = False
+    server_address: str | None = None
+    server_port: int | None = None
+    cost: Cost | None = None
+
+
+class AttemptTelemetry:
+    """Starts the attempts of a transaction, ends those left open, and sums up tokens and cost."""
+
+    def __init__(self, services: Services, trace: TransactionTrace, about: Description, recorder: Recorded) -> None:
+        self.defects = services.defects
+        self.trace = trace
+        self.recorder = recorder
+        self.labels = services.metrics.labels
+        self.propagate = services.options.propagate_traceparent
+        """Whether providers may learn our trace id."""
+        self._metrics = services.metrics
+        self._about = about
+        self._attempts: list[Attempt] = []
+
+    def start(self, target: AttemptTarget, *, retry_of: "Attempt | None" = None, fallback: bool = False) -> "Attempt":
+        """Start an attempt. `retry_of` is the one before it, whatever model it asked; `fallback` is whether the client
+        asked for another model."""
+        # Its breaker's counters have to stand at zero before it trips.
+        self._metrics.register_deployment(target.deployment)
+        reason: AttemptReason = "fallback" if fallback else "retry" if retry_of is not None else "first"
+        self._metrics.client.attempts(target.deployment)[reason].inc()
+        started_at = self.trace.timeline.now()
+        span = self.trace.child(
+            f"{target.operation} {target.model}",
+            _target_attributes(target),
+            start_ns=self.trace.timeline.ns(started_at),
+            kind=SpanKind.CLIENT,
+        )
+        if retry_of is not None:
+            span.link(retry_of.span_context, "retry_of")
+        attempt = Attempt(self, self._children(target), span, started_at, target.cost)
+        self._attempts.append(attempt)
+        return attempt
+
+    @guarded
+    def local_failure(self, kind: LocalFailureKind, detail: str | None) -> None:
+        """An attempt failed because this machine lacked something; `kind` says what."""
+        self._metrics.client.local_failures[kind].inc()
+        message = "no provider could be asked: the gateway's own machine failed"
+        self.trace.log("warning", message, kind=kind, detail=detail)
+
+    @guarded
+    def retry_denied(self, model: str) -> None:
+        """A retry was not made, because the budget of `model` was used up."""
+        self._metrics.client.retry_denied(model)
+        self.trace.span.set({Attribute.RETRY_DENIED: True})
+
+    def end_all(self, error_type: str) -> None:
+        """End those still open as failed."""
+        for attempt in self._attempts:
+            if not attempt.ended:
+                attempt.fail(error_type)
+                attempt.end()
+
+    @property
+    def usage(self) -> Usage | None:
+        """The tokens of the last attempt that has some."""
+        return next((attempt.tokens for attempt in reversed(self._attempts) if attempt.tokens is not None), None)
+
+    @property
+    def cost_usd(self) -> float | None:
+        costs = [attempt.cost_usd for attempt in self._attempts if attempt.cost_usd is not None]
+        return sum(costs) if costs else None
+
+    def _children(self, target: AttemptTarget) -> ClientChildren:
+        # What a provider calls its model is often not what clients call it; then the transaction's label stands.
+        label = self.labels.model(target.model)
+        model = self._about.model if label == OTHER else label
+        return self._metrics.client.children(target.operation, target.provider, model)
+
+
+class Attempt:
+    def __init__(
+        self,
+        attempts: AttemptTelemetry,
+        children: ClientChildren,
+        span: RecordedSpan,
+        started_at: float,
+        cost: Cost | None = None,
+    ) -> None:
+        self.defects = attempts.defects
+        self.tokens: Usage | None = None
+        self.cost_usd: float | None = None
+        self.ended = False
+        self.time_to_first_chunk_s: float | None = None
+        self._attempts = attempts
+        self._children = children
+        self._span = span
+        self._started_at = started_at
+        self._cost = cost
+        self._error_type = ""
+
+    @property
+    def span_context(self) -> SpanContext:
+        return self._span.context
+
+    @property
+    def trace_headers(self) -> dict[str, str]:
+        """The headers that make the provider's spans children of this attempt; empty unless the operator allows it."""
+        return outgoing_headers(self._span.context) if self._attempts.propagate else {}
+
+    @guarded
+    def first_chunk(self) -> None:
+        """The provider's first chunk has come; the first call counts."""
+        if self.time_to_first_chunk_s is None:
+            self.time_to_first_chunk_s = self._attempts.trace.timeline.now() - self._started_at
+            self._attempts.trace.event(Event.UPSTREAM_FIRST_CHUNK, {})
+            self._span.set({Attribute.TIME_TO_FIRST_CHUNK: self.time_to_first_chunk_s})
+
+    @guarded
+    def usage(self, usage: Usage) -> None:
+        """Note the tokens so far; the last call counts."""
+        self.tokens = usage
+        if self._cost is not None:
+            self.cost_usd = dollars(usage, self._cost)
+
+    @guarded
+    def response(self, id: str, model: str, finish_reasons: Sequence[str]) -> None:
+        """Note what the response says of itself, again when more is known; empty values change nothing."""
+        if id:
+            self._span.set_text(Attribute.RESPONSE_ID, id, _WORD_LIMIT)
+        if model:
+            self._span.set_text(Attribute.RESPONSE_MODEL, model, _WORD_LIMIT)
+        if finish_reasons:
+            self._span.set({Attribute.FINISH_REASONS: tuple(scrub(reason[:64]) for reason in finish_reasons[:16])})
+
+    @guarded
+    def invalid_calls(self, count: int) -> None:
+        """Note how many tool calls had arguments that are no JSON object."""
+        if count:
+            self._span.set({Attribute.INVALID_CALLS: count})
+
+    @guarded
+    def left_out_tools(self, names: Sequence[str]) -> None:
+        """Note the tools of the client's that only another provider could run."""
+        if names:
+            self._span.set({Attribute.LEFT_OUT_TOOLS: tuple(name[:64] for name in names[:16])})
+
+    @guarded
+    def request_id(self, id: str) -> None:
+        """Note the provider's id of this request, for a support question to it."""
+        self._span.set_text(Attribute.UPSTREAM_REQUEST_ID, id, _WORD_LIMIT)
+
+    @guarded
+    def fail(self, error_type: str, detail: str | None = None, status: int | None = None) -> None:
+        """The attempt failed; `status` is the provider's HTTP status. It still has to be ended."""
+        self._error_type = self._attempts.labels.error_type(error_type)
+        self._span.fail(detail)
+        self._span.set({Attribute.ERROR_TYPE: self._error_type, Attribute.HTTP_STATUS: status})
+        if detail:
+            self._span.set_text(Attribute.DETAIL, detail)
+
+    def end(self) -> None:
+        if not self.ended:
+            self.ended = True
+            self._end_span()
+            self._count()
+
+    @guarded
+    def _end_span(self) -> None:
+        if self.tokens is not None:
+            self._span.set(_usage_attributes(self.tokens))
+        if self.cost_usd is not None:
+            self._span.set({Attribute.COST: self.cost_usd})
+        self._span.end(self._attempts.trace.timeline.ns())
+
+    @guarded
+    def _count(self) -> None:
+        children, attempts = self._children, self._attempts
+        exemplar = self._span.exemplar
+        children.ended(attempts.trace.timeline.now() - self._started_at, self._error_type, exemplar)
+        if self.time_to_first_chunk_s is not None:
+            children.first_chunk(self.time_to_first_chunk_s, exemplar)
+        for seconds, count in attempts.recorder.take_gaps().filled():
+            children.per_chunk.observe_many(seconds, count)
+        if self.tokens is not None:
+            for token_type, tokens in _token_types(self.tokens):
+                children.tokens(token_type, tokens)
+        if self.cost_usd:
+            children.spent(self.cost_usd)
+
+
+def _usage_attributes(usage: Usage) -> dict[str, Value | None]:
+    return {
+        Attribute.INPUT_TOKENS: usage.prompt_tokens,
+        Attribute.OUTPUT_TOKENS: usage.completion_tokens,
+        Attribute.CACHE_READ_TOKENS: usage.cache_read_input_tokens or None,
+        Attribute.CACHE_CREATION_TOKENS: usage.cache_creation_input_tokens or None,
+        Attribute.REASONING_TOKENS: usage.reasoning_tokens or None,
+    }
+
+
+def _token_types(usage: Usage) -> list[tuple[str, int]]:
+    """Tokens by type: `input` and `output`, then the parts of them that are not zero."""
+    parts = (
+        ("cache_read", usage.cache_read_input_tokens),
+        ("cache_creation", usage.cache_creation_input_tokens),
+        ("reasoning", usage.reasoning_tokens),
+    )
+    return [("input", usage.prompt_tokens), ("output", usage.completion_tokens), *(part for part in parts if part[1])]
+
+
+def _target_attributes(target: AttemptTarget) -> dict[str, Value | None]:
+    return {
+        Attribute.OPERATION: target.operation,
+        Attribute.PROVIDER: target.provider,
+        Attribute.REQUEST_MODEL: target.model,
+        Attribute.REQUEST_STREAM: target.stream,
+        Attribute.DEPLOYMENT: target.deployment,
+        Attribute.SERVER_ADDRESS: target.server_address,
+        Attribute.SERVER_PORT: target.server_port,
+    }

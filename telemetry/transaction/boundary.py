@@ -1,0 +1,73 @@
+"""The one choke point of boundary events: on the span, as a log record with the span's context, or both.
+
+A log record goes to the collector where one is configured, else to the structured log.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+from opentelemetry._logs import LogRecord, SeverityNumber
+from opentelemetry.context import Context
+from opentelemetry.sdk._logs import ReadableLogRecord
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import NonRecordingSpan, SpanContext, set_span_in_context
+
+from telemetry.logs.records import log_fields
+from telemetry.metrics.registry import Metrics
+from telemetry.names import EVENT_LOGGER, SCOPE
+from telemetry.names.spans import Value
+from telemetry.redact import TEXT_LIMIT, Scrubber, clean
+from telemetry.traces.spans import RecordedSpan
+
+Mode = Literal["span", "log", "both"]
+_log = logging.getLogger(EVENT_LOGGER)
+
+
+class BoundaryEvents:
+    """Emits boundary events in the way that `mode` says. `export` takes log records for the collector."""
+
+    def __init__(
+        self,
+        mode: Mode,
+        metrics: Metrics,
+        resource: Resource,
+        scrub: Scrubber,
+        export: Callable[[ReadableLogRecord], None] | None = None,
+    ) -> None:
+        self._on_span = mode != "log"
+        self.as_log = mode != "span"
+        self._metrics = metrics
+        self._resource = resource
+        self._scrub = scrub
+        self._export = export
+        self._scope = InstrumentationScope(SCOPE)
+
+    def emit(self, span: RecordedSpan, name: str, at_ns: int, attributes: Mapping[str, Value]) -> None:
+        if self._on_span:
+            dropped = span.dropped_events
+            span.event(name, at_ns, attributes)
+            if span.dropped_events != dropped:
+                self._metrics.exports.dropped("events", "limit")
+        if self.as_log:
+            self.log(span.context, name, at_ns, attributes)
+
+    def log(self, context: SpanContext, name: str, at_ns: int, attributes: Mapping[str, Value]) -> None:
+        if self._export is None:
+            _log.info(name, extra=log_fields(context, {"event": name, **attributes}))
+            return
+        cleaned = {
+            key: clean(self._scrub, value, TEXT_LIMIT) if isinstance(value, str) else value
+            for key, value in attributes.items()
+        }
+        record = LogRecord(
+            timestamp=at_ns,
+            observed_timestamp=at_ns,
+            context=set_span_in_context(NonRecordingSpan(context), Context()),
+            severity_number=SeverityNumber.INFO,
+            severity_text="INFO",
+            attributes=cleaned,
+            event_name=name,
+        )
+        self._export(ReadableLogRecord(record, self._resource, self._scope))

@@ -1,0 +1,205 @@
+"""A transaction's observability, from the request's head to the last byte: `Telemetry.open` ... `finish`.
+
+The ObservabilityContext owns the transaction's span and gives out a face for each subject: `policy(name)`, `attempts`,
+`queues`, `breakers`, `recorder`, `ledger`. It ends all of them, exactly once, with exactly one outcome. Nothing here
+raises into the data path or waits.
+"""
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+
+from opentelemetry.trace import SpanContext, format_span_id
+
+from telemetry.guard import guarded
+from telemetry.live.streams import StreamFlow
+from telemetry.logs.records import Level, is_logged, log_access
+from telemetry.names import Outcome, Stage
+from telemetry.names.spans import Attribute, Value
+from telemetry.recording.ledger import TimeLedger
+from telemetry.recording.recorder import TransactionRecorder
+from telemetry.recording.timeline import Timeline
+from telemetry.redact import TEXT_LIMIT, clean
+from telemetry.traces.spans import RecordedSpan
+from telemetry.transaction.attempts import AttemptTelemetry
+from telemetry.transaction.breakers import BreakerTelemetry
+from telemetry.transaction.ending import Description, Summary, description_attributes
+from telemetry.transaction.policies import PolicyTelemetry
+from telemetry.transaction.queues import QueueTelemetry
+from telemetry.transaction.services import Services
+from telemetry.transaction.trace import SpanScope, TransactionTrace
+
+
+class ObservabilityContext:
+    """Made by `Telemetry.open`, with the transaction's span already started.
+
+    As a `with` block it ends the transaction in any case: one that leaves the block without a `finish` of its own is an
+    internal error, and noted as a defect.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        api: str,
+        span: RecordedSpan,
+        ledger: TimeLedger,
+        timeline: Timeline,
+        resend_count: int | None = None,
+    ) -> None:
+        self.ledger = ledger
+        self._finished = False
+        self.defects = services.defects
+        self._services = services
+        self._trace = trace = TransactionTrace(services, span, timeline)
+        self.transaction_id = trace.transaction_id
+        self._about = about = Description(services.metrics.labels.api(api), resend_count=resend_count)
+        capture = services.options.capture_content != "none"
+        self.recorder = recorder = TransactionRecorder(
+            timeline, ledger, self.emit_boundary, services.defects, capture=capture
+        )
+        self._flow = StreamFlow(self.transaction_id, about.api, ledger, recorder, services.metrics)
+        self.attempts = AttemptTelemetry(services, trace, about, recorder)
+        self.queues = QueueTelemetry(trace, services.live, self._flow)
+        self.breakers = BreakerTelemetry(services, trace)
+        services.live.open(self._flow)
+        services.metrics.server.in_flight[about.api].inc()
+        span.set({Attribute.TRANSACTION_ID: self.transaction_id, Attribute.API: about.api})
+
+    def __enter__(self) -> "ObservabilityContext":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if not self._finished:
+            self.defects.note("a transaction was left without an outcome")
+            self.finish("internal_error", status=500)
+
+    @property
+    def sampled(self) -> bool:
+        """Whether its spans are recorded."""
+        return self._trace.sampled
+
+    @property
+    def span_context(self) -> SpanContext:
+        """The transaction's span, as other tracers refer to it."""
+        return self._trace.context
+
+    @guarded
+    def describe(
+        self,
+        *,
+        operation: str | None = None,
+        model: str | None = None,
+        provider: str | None = None,
+        stream: bool | None = None,
+        policies: Sequence[str] | None = None,
+    ) -> None:
+        """Describe the transaction, again when more is known; what is left out stays as it was."""
+        about, labels = self._about, self._services.metrics.labels
+        if operation is not None:
+            about.operation = labels.operation(operation)
+        if model is not None:
+            about.model = self._flow.model = labels.model(model)
+        if provider is not None:
+            about.provider = labels.provider(provider)
+        if stream is not None:
+            about.stream = stream
+        self._trace.span.set(description_attributes(about, policies))
+        self._trace.span.decide()
+        if model is not None:
+            # Here, so that the counters of a new model stand at zero before the transaction's end moves one.
+            self._services.metrics.server.outcomes(about.api, about.model, about.stream)
+
+    def stage(self, name: Stage) -> SpanScope:
+        """A `with` block that is the span of a stage of the pipeline."""
+        return self._trace.stage(name)
+
+    def policy(self, name: str) -> PolicyTelemetry:
+        """What records the work of one policy; to be kept for as long as the policy works on this transaction."""
+        return PolicyTelemetry(name, self._trace, self._services.metrics.policies.of(name))
+
+    @guarded
+    def emit_boundary(self, name: str, attributes: Mapping[str, Value]) -> None:
+        self._trace.event(name, attributes)
+
+    def log(self, level: Level, message: str, *, error: BaseException | None = None, **fields: object) -> None:
+        """Write a log line under the transaction's ids; `error` adds its stack."""
+        self._trace.log(level, message, error=error, **fields)
+
+    def finish(
+        self, outcome: Outcome, *, status: int, error_type: str | None = None, detail: str | None = None
+    ) -> None:
+        """End the transaction, after its last byte. Only the first call counts; a second one is noted as a defect."""
+        if self._finished:
+            self.defects.note(f"finish({outcome!r}) of a transaction that had ended")
+            return
+        self._finished = True
+        error_type = "" if outcome == "ok" else error_type or outcome
+        self._close_parts(outcome, error_type)
+        self.ledger.close()
+        self._count_outcome(outcome)
+        self._report(outcome, status, error_type, detail)
+
+    @guarded
+    def _close_parts(self, outcome: Outcome, error_type: str) -> None:
+        self.recorder.end(outcome)
+        self.attempts.end_all(error_type or "abandoned")
+        self._trace.end_stages()
+        self.queues.close_all()
+        # What a policy refused, or did not get to judge, is not told.
+        if self.recorder.content is not None and not error_type.startswith("policy_"):
+            self._record_content()
+
+    @guarded
+    def _record_content(self) -> None:
+        if self.recorder.content is not None:
+            self._services.record_content(self._trace.span, self.recorder.content, self._trace.timeline.ns())
+
+    @guarded
+    def _count_outcome(self, outcome: Outcome) -> None:
+        about, metrics = self._about, self._services.metrics
+        metrics.server.outcomes(about.api, about.model, about.stream)[outcome].inc()
+        metrics.server.in_flight[about.api].dec()
+        self._services.live.close(self._flow, outcome)
+
+    @guarded
+    def _report(self, outcome: Outcome, status: int, error_type: str, detail: str | None) -> None:
+        summary = Summary(
+            outcome=outcome,
+            status=status,
+            error_type=error_type,
+            detail=detail,
+            about=self._about,
+            total_s=self.ledger.total,
+            parts=self.ledger.snapshot(),
+            recorder=self.recorder,
+            usage=self.attempts.usage,
+            cost_usd=self.attempts.cost_usd,
+        )
+        self._count(summary)
+        self._end_span(summary)
+        self._log_access(summary)
+
+    @guarded
+    def _count(self, summary: Summary) -> None:
+        summary.count(self._services.metrics, self._trace.exemplar)
+
+    @guarded
+    def _end_span(self, summary: Summary) -> None:
+        summary.end_span(self._trace.span, self._trace.timeline.after(summary.total_s))
+
+    @guarded
+    def _log_access(self, summary: Summary) -> None:
+        if not is_logged():
+            return
+        span = self._trace.span
+        ids = {
+            "trace_id": self._trace.trace_id,
+            "span_id": format_span_id(span.span_id),
+            "transaction_id": self.transaction_id,
+        }
+        line: dict[str, object] = {**ids, **summary.access_fields()}
+        if summary.error_type:
+            detail = None if summary.detail is None else clean(self._services.scrub, summary.detail, TEXT_LIMIT)
+            line |= {"error_type": summary.error_type, "detail": detail}
+        log_access(f"{span.name} {summary.outcome}", line)

@@ -1,0 +1,119 @@
+"""The end of a transaction: a summary made once, and its three renderings, as span, metrics and access line."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from telemetry.metrics.registry import Metrics
+from telemetry.metrics.traffic import Exemplar
+from telemetry.names import GATEWAY_SHARE, NOT_A_FAULT, Outcome, Where
+from telemetry.names.spans import TIME, Attribute, Value
+from telemetry.recording.chunks import Usage
+from telemetry.recording.recorder import TransactionRecorder
+from telemetry.traces.spans import RecordedSpan
+
+
+@dataclass(slots=True)
+class Description:
+    """What the gateway and the router learnt of a transaction so far."""
+
+    api: str
+    operation: str = "chat"
+    model: str = "other"
+    provider: str = "other"
+    stream: bool = False
+    resend_count: int | None = None
+    """How often the caller had sent the same request before, as it says; None for a first try."""
+
+
+def description_attributes(about: Description, policies: Sequence[str] | None) -> dict[str, Value | None]:
+    attributes: dict[str, Value | None] = {
+        Attribute.OPERATION: about.operation,
+        Attribute.REQUEST_MODEL: about.model,
+        Attribute.PROVIDER: about.provider,
+        Attribute.REQUEST_STREAM: about.stream,
+    }
+    if policies:
+        attributes[Attribute.POLICY] = tuple(policies)
+    return attributes
+
+
+@dataclass(slots=True, kw_only=True)
+class Summary:
+    """Everything known of a transaction that has ended. `error_type` is empty if it went well; times are in seconds."""
+
+    outcome: Outcome
+    status: int
+    error_type: str
+    detail: str | None
+    about: Description
+    total_s: float
+    parts: Mapping[Where, float]
+    """The time ledger."""
+    recorder: TransactionRecorder
+    """Holds first token, chunks and bytes; it no longer counts."""
+    usage: Usage | None
+    cost_usd: float | None
+
+    @property
+    def overhead_s(self) -> float:
+        """The time that the gateway itself answers for."""
+        return sum([self.parts[where] for where in GATEWAY_SHARE])
+
+    def end_span(self, span: RecordedSpan, end_ns: int) -> None:
+        if span.sampled:
+            span.set(self._attributes())
+        if self.detail:
+            span.set_text(Attribute.DETAIL, self.detail)
+        if self.outcome not in NOT_A_FAULT:
+            span.fail(self.detail or self.error_type)
+        span.end(end_ns)
+
+    def count(self, metrics: Metrics, exemplar: Exemplar) -> None:
+        about, recorder, overhead = self.about, self.recorder, metrics.server.overhead
+        children = metrics.server.children(about.operation, about.provider, about.model)
+        children.ended(self.total_s, metrics.labels.error_type(self.error_type), exemplar)
+        overhead[about.api, "total"].observe(self.overhead_s, exemplar)
+        if recorder.first_chunk_overhead_s is not None:
+            overhead[about.api, "first_chunk"].observe(recorder.first_chunk_overhead_s, exemplar)
+        if self.outcome == "client_disconnect":
+            phase = "streaming" if recorder.bytes_out else "before_first_byte"
+            metrics.server.disconnects[about.api, phase].inc()
+        if about.stream and recorder.ttft_s is not None:
+            children.first_token(recorder.ttft_s, exemplar)
+            tokens = 0 if self.usage is None else self.usage.completion_tokens
+            if tokens > 1:
+                children.per_token((self.total_s - recorder.ttft_s) / (tokens - 1), exemplar)
+
+    def access_fields(self) -> dict[str, object]:
+        """The fields of the access log's line, without ids and error."""
+        about, recorder = self.about, self.recorder
+        return {
+            "outcome": self.outcome,
+            "status": self.status,
+            "api": about.api,
+            "model": about.model,
+            "provider": about.provider,
+            "stream": about.stream,
+            "resend_count": about.resend_count,
+            "duration_s": round(self.total_s, 6),
+            "ttft_s": None if recorder.ttft_s is None else round(recorder.ttft_s, 6),
+            "time": {where: round(seconds, 6) for where, seconds in self.parts.items()},
+            "chunks_in": recorder.chunks_in,
+            "chunks_out": recorder.chunks_out,
+            "bytes_out": recorder.bytes_out,
+        }
+
+    def _attributes(self) -> dict[str, Value | None]:
+        attributes: dict[str, Value | None] = {TIME[where]: seconds for where, seconds in self.parts.items()}
+        attributes |= {
+            Attribute.HTTP_STATUS: self.status,
+            Attribute.OUTCOME: self.outcome,
+            Attribute.ERROR_TYPE: self.error_type or None,
+            Attribute.TTFT: self.recorder.ttft_s,
+            Attribute.OVERHEAD: self.overhead_s,
+            Attribute.CHUNKS_IN: self.recorder.chunks_in,
+            Attribute.CHUNKS_OUT: self.recorder.chunks_out,
+            Attribute.COST: self.cost_usd,
+            Attribute.CLIENT_DISCONNECTED: self.outcome == "client_disconnect",
+        }
+        return attributes

@@ -1,0 +1,58 @@
+"""One policy's work on one transaction: its spans, events and metrics."""
+
+from prometheus_client import Histogram
+
+from telemetry.guard import guarded
+from telemetry.metrics.flow import PolicyChildren
+from telemetry.names.spans import Attribute, Event, Span
+from telemetry.transaction.trace import SpanScope, TransactionTrace
+
+
+class PolicyTelemetry:
+    """Records what one policy does. Made by `ObservabilityContext.policy`, once per policy and stream."""
+
+    def __init__(self, policy: str, trace: TransactionTrace, children: PolicyChildren) -> None:
+        self.defects = trace.defects
+        self._policy = policy
+        self._trace = trace
+        self._children = children
+
+    def hook(self, hook: str) -> SpanScope:
+        """The span of one call of `on_request` or `on_response`; streaming hooks have none."""
+        attributes = {Attribute.POLICY: self._policy, Attribute.HOOK: hook}
+        span = self._trace.child(f"{Span.POLICY} {hook}", dict(attributes))
+        return SpanScope(span, self._trace.timeline)
+
+    def timer(self, hook: str) -> Histogram:
+        """The histogram of a hook: `observe(seconds)` once per call of the hook."""
+        return self._children.hook_seconds(hook)
+
+    @guarded
+    def decided(self, hook: str, decision: str) -> None:
+        """The policy changed or refused something; `decision` is its word for it."""
+        self._children.decided(hook, decision)
+        attributes = {Attribute.POLICY: self._policy, Attribute.HOOK: hook, Attribute.DECISION: decision}
+        self._trace.event(Event.POLICY_DECISION, attributes)
+
+    @guarded
+    def evaluated(self, kind: str, count: int = 1) -> None:
+        """The policy read `count` whole blocks of a kind."""
+        self._children.evaluated(kind).inc(count)
+
+    @guarded
+    def skipped(self, kind: str, count: int = 1) -> None:
+        """Text went on that the policy did not read."""
+        self._children.skipped(kind).inc(count)
+
+    @guarded
+    def held(self, kind: str, seconds: float) -> None:
+        """The policy held text back for so long."""
+        self._children.held(kind).observe(seconds, self._trace.exemplar)
+
+    @guarded
+    def timed_out(self, hook: str) -> None:
+        self._children.timeouts(hook).inc()
+
+    @guarded
+    def failed(self, hook: str) -> None:
+        self._children.failures(hook).inc()

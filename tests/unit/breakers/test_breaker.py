@@ -1,0 +1,251 @@
+"""The breaker as a state machine, beside a model of it that is written as plainly as possible."""
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from app.breakers.breaker import CircuitBreaker, Denied, Permit, Transition
+from app.breakers.trip_rules import ConsecutiveOrRate, FailureWindow
+from telemetry.names import BREAKER_TRANSITIONS, BreakerState
+
+CLOSED, OPEN, HALF_OPEN = BreakerState.CLOSED, BreakerState.OPEN, BreakerState.HALF_OPEN
+
+
+def a_breaker(threshold: int = 3) -> CircuitBreaker:
+    return CircuitBreaker("b", FailureWindow(threshold, 60), 15)
+
+
+def permit_of(breaker: CircuitBreaker, now: float, caller: str = "") -> Permit:
+    permit, _ = breaker.allow(now, caller)
+    assert isinstance(permit, Permit)
+    return permit
+
+
+def answer(breaker: CircuitBreaker, now: float, caller: str = "") -> Permit | Denied:
+    return breaker.allow(now, caller)[0]
+
+
+def trip(breaker: CircuitBreaker, now: float, failures: int = 3) -> None:
+    for _ in range(failures):
+        breaker.failed(permit_of(breaker, now), now)
+
+
+def test_a_breaker_opens_at_the_threshold_and_not_before() -> None:
+    breaker = a_breaker()
+    trip(breaker, 0, failures=2)
+    assert breaker.state is CLOSED
+    trip(breaker, 0, failures=1)
+    assert breaker.state is OPEN
+
+
+def test_failures_outside_the_window_do_not_count() -> None:
+    breaker = a_breaker()
+    trip(breaker, 0, failures=2)
+    trip(breaker, 61, failures=1)
+    assert breaker.state is CLOSED
+
+
+def test_an_open_breaker_says_when_to_come_back() -> None:
+    breaker = a_breaker()
+    trip(breaker, 100)
+    assert answer(breaker, 105) == Denied(retry_after=10)
+    assert answer(breaker, 114.9) == Denied(retry_after=1)
+
+
+def test_one_probe_at_a_time_after_the_cooldown() -> None:
+    breaker = a_breaker()
+    trip(breaker, 0)
+    assert answer(breaker, 15) == Permit(probe=True)
+    assert isinstance(answer(breaker, 15), Denied)
+
+
+def test_a_probe_that_succeeds_closes() -> None:
+    breaker = a_breaker(threshold=1)
+    assert breaker.failed(permit_of(breaker, 0), 0) == (Transition("b", CLOSED, OPEN, "failures_in_window"),)
+    probe, changes = breaker.allow(15)
+    assert probe == Permit(probe=True)
+    assert changes == (Transition("b", OPEN, HALF_OPEN, "cooldown_over"),)
+    assert breaker.succeeded(probe, 16) == (Transition("b", HALF_OPEN, CLOSED, "probe_succeeded"),)
+
+
+def test_a_probe_that_fails_opens_again_for_a_whole_cooldown() -> None:
+    breaker = a_breaker()
+    trip(breaker, 0)
+    permit = permit_of(breaker, 15)
+    breaker.failed(permit, 20)
+    assert isinstance(answer(breaker, 34), Denied)
+    assert isinstance(answer(breaker, 35), Permit)
+
+
+def test_a_released_probe_leaves_its_place_to_the_next() -> None:
+    breaker = a_breaker()
+    trip(breaker, 0)
+    permit = permit_of(breaker, 15)
+    breaker.release(permit)
+    assert answer(breaker, 15) == Permit(probe=True)
+
+
+def test_a_straggler_of_before_the_trip_does_not_decide_a_half_open_breaker() -> None:
+    breaker = a_breaker()
+    straggler = permit_of(breaker, 0)
+    trip(breaker, 0)
+    assert breaker.would_allow(15)
+    answer(breaker, 15)
+    breaker.succeeded(straggler, 16)
+    breaker.failed(straggler, 16)
+    assert breaker.state is HALF_OPEN
+
+
+def test_consecutive_failures_are_broken_by_a_success() -> None:
+    trip_rule = ConsecutiveOrRate(threshold=3, failure_rate=1.1, min_requests=100, window=60)
+    assert trip_rule.failed(0) is None
+    assert trip_rule.failed(0) is None
+    trip_rule.succeeded(0)
+    assert trip_rule.failed(0) is None
+    assert trip_rule.failed(0) is None
+    assert trip_rule.failed(0) == "consecutive_failures"
+
+
+def test_a_failure_rate_counts_once_there_are_enough_attempts_and_ages() -> None:
+    trip_rule = ConsecutiveOrRate(threshold=100, failure_rate=0.5, min_requests=10, window=60)
+    for _ in range(4):
+        trip_rule.succeeded(0)
+        assert trip_rule.failed(1) is None
+    trip_rule.succeeded(1)
+    assert trip_rule.failed(2) == "failure_rate"
+    assert trip_rule.failed(200) is None
+
+
+def test_the_caller_whose_probe_failed_is_not_given_the_next_one() -> None:
+    breaker = a_breaker()
+    trip(breaker, 0)
+    permit = permit_of(breaker, 15, "a")
+    breaker.failed(permit, 15, "a")
+    assert answer(breaker, 31, "a") == Denied(retry_after=14)
+    assert breaker.state is OPEN
+    assert answer(breaker, 31, "b") == Permit(probe=True)
+
+
+def test_a_caller_whose_probe_failed_gets_another_if_no_other_caller_comes() -> None:
+    breaker = a_breaker()
+    trip(breaker, 0)
+    permit = permit_of(breaker, 15, "a")
+    breaker.failed(permit, 15, "a")
+    assert answer(breaker, 45, "a") == Permit(probe=True)
+
+
+def test_a_probe_that_comes_to_nothing_keeps_its_place_for_a_cooldown_only() -> None:
+    breaker = a_breaker()
+    trip(breaker, 0)
+    assert answer(breaker, 20) == Permit(probe=True)
+    assert isinstance(answer(breaker, 34), Denied)
+    assert answer(breaker, 35) == Permit(probe=True)
+
+
+def with_probes(probes: int) -> CircuitBreaker:
+    breaker = CircuitBreaker("b", FailureWindow(3, 60), 15, probes)
+    trip(breaker, 0)
+    return breaker
+
+
+def test_one_that_goes_well_beside_probes_that_fail_closes() -> None:
+    breaker = with_probes(3)
+    bad, good = permit_of(breaker, 15), permit_of(breaker, 15)
+    breaker.failed(bad, 16)
+    breaker.succeeded(good, 17)
+    assert breaker.state is CLOSED
+
+
+def test_as_many_failures_as_there_are_probes_open_again() -> None:
+    breaker = with_probes(3)
+    permits = [answer(breaker, 15) for _ in range(4)]
+    assert isinstance(permits.pop(), Denied)
+    for permit in permits:
+        assert breaker.state is HALF_OPEN
+        assert isinstance(permit, Permit)
+        breaker.failed(permit, 20)
+    assert breaker.state is OPEN
+    assert isinstance(answer(breaker, 34), Denied)
+    assert isinstance(answer(breaker, 35), Permit)
+
+
+def test_a_caller_has_one_probe_at_a_time_and_after_its_failure_none_for_a_while() -> None:
+    breaker = with_probes(3)
+    permit = permit_of(breaker, 15, "a")
+    assert isinstance(answer(breaker, 15, "a"), Denied)
+    breaker.failed(permit, 16, "a")
+    assert answer(breaker, 16, "a") == Denied(retry_after=30)
+    assert isinstance(answer(breaker, 16, "b"), Permit)
+    assert isinstance(answer(breaker, 46, "a"), Permit)
+
+
+def test_a_probe_that_succeeds_late_does_not_close_what_others_have_opened_again() -> None:
+    breaker = with_probes(1)
+    late, other = permit_of(breaker, 15), permit_of(breaker, 31)
+    breaker.failed(other, 32)
+    breaker.succeeded(late, 33)
+    assert breaker.state is OPEN
+
+
+def test_a_breaker_that_closed_holds_no_failed_probe_against_a_caller() -> None:
+    breaker = with_probes(3)
+    bad, good = permit_of(breaker, 15, "a"), permit_of(breaker, 15, "b")
+    breaker.failed(bad, 15, "a")
+    breaker.succeeded(good, 15, "b")
+    trip(breaker, 16)
+    assert breaker.allow(31, "a")[0] == Permit(probe=True)
+
+
+class BreakerMachine(RuleBasedStateMachine):
+    """Any order of calls: only legal transitions, one probe at a time, no traffic while open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.seen: list[Transition] = []
+        self.permits: list[tuple[Permit, float]] = []
+        self.breaker = a_breaker()
+
+    @rule(seconds=st.floats(0, 40))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule()
+    def ask(self) -> None:
+        would = self.breaker.would_allow(self.now)
+        answer, changes = self.breaker.allow(self.now)
+        self.seen += changes
+        assert would is isinstance(answer, Permit)
+        if isinstance(answer, Permit):
+            self.permits.append((answer, self.now))
+        else:
+            assert 1 <= answer.retry_after <= 15 + 1e-9  # sums of floating point
+
+    @precondition(lambda self: self.permits)
+    @rule(data=st.data(), end=st.sampled_from(["succeeded", "failed", "release"]))
+    def hand_back(self, data: st.DataObject, end: str) -> None:
+        permit, _ = self.permits.pop(data.draw(st.integers(0, len(self.permits) - 1)))
+        match end:
+            case "succeeded":
+                self.seen += self.breaker.succeeded(permit, self.now)
+            case "failed":
+                self.seen += self.breaker.failed(permit, self.now)
+            case _:
+                self.breaker.release(permit)
+
+    @invariant()
+    def transitions_are_legal_and_join_up(self) -> None:
+        state = CLOSED
+        for transition in self.seen:
+            assert transition.from_state is state
+            assert (transition.from_state, transition.to_state) in BREAKER_TRANSITIONS
+            state = transition.to_state
+        assert self.breaker.state is state
+
+    @invariant()
+    def at_most_one_probe_of_a_cooldown_is_out(self) -> None:
+        assert sum(permit.probe and self.now - at < 14.999 for permit, at in self.permits) <= 1
+
+
+TestBreakerMachine = BreakerMachine.TestCase
+TestBreakerMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

@@ -1,0 +1,34 @@
+"""The files of docs/moving-from-litellm.md become what the page says."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from app.configuration import ConfigurationRefused, parse
+
+PAGE = (Path(__file__).parents[3] / "docs" / "moving-from-litellm.md").read_text("utf-8")
+BEFORE, AFTER = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+ENVIRONMENT = dict.fromkeys(
+    ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "AZURE_API_KEY", "LITELLM_MASTER_KEY", "DATABASE_URL"),
+    "sk-0123456789abcdef",
+)
+IGNORE = "gateway: {ignore: [guardrails, general_settings.max_parallel_requests, model_list.litellm_params.rpm]}\n"
+
+
+def test_three_guards_are_refused() -> None:
+    with pytest.raises(ConfigurationRefused) as refused:
+        parse(BEFORE, "f.yaml", ENVIRONMENT)
+    assert {problem.key for problem in refused.value.problems} == {
+        "model_list[0].litellm_params.rpm",
+        "general_settings.max_parallel_requests",
+        "guardrails",
+    }
+
+
+def test_it_starts_where_they_are_ignored_with_seven_more_warnings() -> None:
+    assert len(parse(BEFORE + IGNORE, "f.yaml", ENVIRONMENT).warnings) == 10
+
+
+def test_nothing_is_said_of_the_moved_file() -> None:
+    assert parse(AFTER, "f.yaml", ENVIRONMENT).warnings == ()

@@ -1,0 +1,80 @@
+import pytest
+
+from telemetry import QueueStats
+from tests.unit.telemetry.fakes import ManualClock
+
+
+def stats_with_marks(items: int = 10, size: int = 1000) -> tuple[QueueStats, list[int], ManualClock]:
+    reached: list[int] = []
+    clock = ManualClock()
+    stats = QueueStats("sse", items, size, lambda _, percent: reached.append(percent))
+    return stats, reached, clock
+
+
+def test_counts_what_goes_in_and_out() -> None:
+    stats, _, clock = stats_with_marks()
+    for size in (100, 50, 25):
+        stats.put(1, size, clock.now)
+    stats.took(2, 150, clock.now)
+    assert (stats.items_in, stats.items_out, stats.depth, stats.depth_max) == (3, 2, 1, 3)
+    assert (stats.bytes, stats.bytes_max) == (25, 175)
+
+
+def test_each_high_water_mark_is_told_once() -> None:
+    stats, reached, clock = stats_with_marks()
+    for _ in range(3):
+        for _ in range(10):
+            stats.put(1, 1, clock.now)
+        stats.took(10, 10, clock.now)
+    assert reached == [50, 80, 100]
+
+
+def test_bytes_reach_the_marks_too() -> None:
+    stats, reached, clock = stats_with_marks(items=1_000_000)
+    stats.put(1, 499, clock.now)
+    assert reached == []
+    stats.put(1, 301, clock.now)
+    assert reached == [50, 80]
+
+
+def test_the_peak_starts_anew_with_each_sample() -> None:
+    stats, _, clock = stats_with_marks()
+    for _ in range(4):
+        stats.put(1, 1, clock.now)
+    stats.took(3, 3, clock.now)
+    assert stats.take_peak() == 4
+    assert stats.take_peak() == 1
+    stats.put(1, 1, clock.now)
+    assert stats.take_peak() == 2
+    assert stats.depth_max == 4
+
+
+def test_its_time_goes_from_the_first_put_to_the_last_take() -> None:
+    stats, _, clock = stats_with_marks()
+    stats.put(1, 1, clock.now)
+    clock.advance(1)
+    stats.put(1, 1, clock.now)
+    stats.took(1, 1, clock.now)
+    assert stats.drained_at is None
+    clock.advance(1)
+    stats.took(1, 1, clock.now)
+    assert stats.first_put_at == 1000
+    assert stats.drained_at == 1002
+
+
+def test_residence_has_percentiles() -> None:
+    stats, _, _ = stats_with_marks()
+    for milliseconds in range(1, 101):
+        stats.residence(milliseconds / 1000, 1)
+    assert stats.residence_percentile(0.5) == pytest.approx(0.05, rel=0.13)
+    assert stats.residence_percentile(0.99) == pytest.approx(0.099, rel=0.13)
+
+
+def test_what_passes_at_once_is_counted_and_did_not_wait() -> None:
+    stats, reached, clock = stats_with_marks()
+    stats.passed(6, 60, clock.now)
+    assert (stats.items_in, stats.items_out, stats.depth, stats.depth_max) == (6, 6, 0, 6)
+    assert (stats.bytes, stats.bytes_max, stats.residences.count) == (0, 60, 6)
+    assert stats.residence_percentile(0.99) < 1e-6
+    assert reached == [50]
+    assert stats.drained_at == clock.now

@@ -1,0 +1,49 @@
+import io
+import json
+import logging
+
+import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from telemetry import HttpRequest, TelemetryOptions, setup
+from tests.support import run
+
+
+@pytest.mark.parametrize(
+    ("variable", "expected"),
+    [("NO_CONTENT", "none"), ("SPAN_ONLY", "span"), ("EVENT_ONLY", "event"), ("SPAN_AND_EVENT", "both"), ("", "span")],
+)
+def test_the_standard_variable_for_content_has_the_last_word(
+    monkeypatch: pytest.MonkeyPatch, variable: str, expected: str
+) -> None:
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", variable)
+    telemetry = setup(TelemetryOptions(capture_content="span"), span_exporter=InMemorySpanExporter())
+    assert telemetry.options.capture_content == expected
+
+
+def test_a_value_that_is_none_of_them_is_said_and_ignored(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "yes please")
+    assert setup().options.capture_content == "none"
+    assert "CAPTURE_MESSAGE_CONTENT" in caplog.text
+
+
+def test_a_close_twice_is_a_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    telemetry = setup(span_exporter=InMemorySpanExporter())
+    run(telemetry.aclose())
+    telemetry.close()
+
+
+def test_log_lines_are_free_of_the_configured_keys() -> None:
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    stream = io.StringIO()
+    telemetry = setup(secrets=["canary-secret"], log_stream=stream)
+    obs = telemetry.open("openai_chat", HttpRequest("POST", "/v1/chat/completions", {}))
+    obs.finish("upstream_error", status=502, detail="canary-secret was refused")
+    telemetry.close()
+    root.handlers[:] = before[0]
+    root.setLevel(before[1])
+    (line,) = (json.loads(text) for text in stream.getvalue().splitlines())
+    assert line["detail"] == "[redacted] was refused"

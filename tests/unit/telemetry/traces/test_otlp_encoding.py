@@ -1,0 +1,104 @@
+"""Our protobuf against the SDK's: the same messages, by a real decoder."""
+
+from collections.abc import Iterable
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags, TraceState
+from opentelemetry.trace.status import Status, StatusCode
+
+from telemetry import Scrubber
+from telemetry.guard import Defects
+from telemetry.traces.otlp_encoding import EndedSpan, encode, encode_export
+from telemetry.traces.sdk_spans import as_ended, as_readable
+from telemetry.traces.spans import RecordedSpan, Tracer
+
+RESOURCE = Resource({"service.name": "flowspan", "telemetry.sdk.version": "1", "n": 3, "share": 0.5, "on": True})
+SCOPES = (InstrumentationScope("flowspan"), InstrumentationScope("other", "1.2"))
+
+scalars = st.text(max_size=60) | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False)
+lists = st.lists(st.text(max_size=5), max_size=3).map(tuple) | st.lists(st.integers(-5, 500), max_size=3).map(tuple)
+attributes = st.dictionaries(st.text(min_size=1, max_size=8), scalars | lists, max_size=6)
+contexts = st.builds(
+    SpanContext,
+    st.integers(1, 2**128 - 1),
+    st.integers(1, 2**64 - 1),
+    st.booleans(),
+    st.sampled_from([TraceFlags(0), TraceFlags(1)]),
+    st.sampled_from([TraceState(), TraceState([("vendor", "value"), ("b", "2")])]),
+)
+times = st.integers(0, 2**63)
+spans = st.builds(
+    ReadableSpan,
+    name=st.text(max_size=20),
+    context=contexts,
+    parent=st.none() | contexts,
+    resource=st.just(RESOURCE),
+    attributes=attributes,
+    events=st.lists(st.builds(Event, st.text(max_size=9), attributes, st.integers(1, 2**63)), max_size=2),
+    links=st.lists(st.builds(Link, contexts, attributes), max_size=2),
+    kind=st.sampled_from(SpanKind),
+    status=st.sampled_from([Status(StatusCode.UNSET), Status(StatusCode.OK), Status(StatusCode.ERROR, "why")]),
+    start_time=times,
+    end_time=times,
+    instrumentation_scope=st.sampled_from(SCOPES),
+)
+
+
+def decoded(batch: Iterable[EndedSpan]) -> ExportTraceServiceRequest:
+    return ExportTraceServiceRequest.FromString(encode_export(map(encode, batch), RESOURCE))
+
+
+def by_scope(request: ExportTraceServiceRequest) -> dict[tuple[str, str], list[Span]]:
+    """Without what the SDK's encoder leaves out: the sampled flag, and the state of what a link points to."""
+    found = {}
+    for resource_spans in request.resource_spans:
+        for scope_spans in resource_spans.scope_spans:
+            for span in scope_spans.spans:
+                span.flags &= ~0xFF
+                for link in span.links:
+                    link.flags &= ~0xFF
+                    link.trace_state = ""
+            found[scope_spans.scope.name, scope_spans.scope.version] = list(scope_spans.spans)
+    return found
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(spans, min_size=1, max_size=3))
+def test_any_spans_are_what_the_sdk_says_they_are(batch: list[ReadableSpan]) -> None:
+    ours, sdks = decoded(map(as_ended, batch)), encode_spans(batch)
+    assert ours.resource_spans[0].resource == sdks.resource_spans[0].resource
+    assert by_scope(ours) == by_scope(sdks)
+
+
+def test_our_own_spans_are_what_the_sdk_says_they_are() -> None:
+    recorded: list[RecordedSpan] = []
+    tracer = Tracer(
+        sink=recorded.append, sampler=ALWAYS_ON, resource=RESOURCE, scrub=Scrubber(), defects=Defects(lambda: None)
+    )
+    headers = {"traceparent": "00-" + "1" * 32 + "-" + "2" * 16 + "-01", "tracestate": "vendor=value"}
+    root = tracer.start_root("POST /v1/chat/completions", 5, {"n": 1, "nothing": None}, headers)
+    child = tracer.start_child(root, "chat gpt-5", 6, {"model": "gpt-5", "stream": True}, SpanKind.CLIENT)
+    child.event("first", 7, {"key": "sk-0123456789abcdef"})
+    child.link(root.context, "retry_of")
+    child.fail("it said no")
+    child.set({"ttft_s": 0.5, "reasons": ("stop", "length"), "nothing": None})
+    child.end(8)
+    root.end(9)
+    assert [span.name for span in recorded] == ["chat gpt-5", "POST /v1/chat/completions"]
+    ours, sdks = decoded(recorded), encode_spans([as_readable(span) for span in recorded])
+    assert by_scope(ours) == by_scope(sdks)
+    assert all(span.flags & 1 for span in decoded(recorded).resource_spans[0].scope_spans[0].spans)
+
+
+def test_text_that_is_no_utf8_does_not_lose_a_batch() -> None:
+    span = ReadableSpan("half \ud83d", context=SpanContext(1, 2, False), attributes={"half": "a \udc00"})
+    [found] = decoded([as_ended(span)]).resource_spans[0].scope_spans[0].spans
+    assert found.name == "half ?"

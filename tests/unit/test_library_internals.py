@@ -1,0 +1,110 @@
+"""Private parts of libraries that the project stands on: all of them are on this list, each with a test that it works.
+
+An update of a library that changes one fails here, with the name of the place, and not in production.
+"""
+
+import inspect
+import logging
+import pkgutil
+import re
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+
+import app
+import telemetry
+from telemetry.logs.records import AccessRecord
+from telemetry.metrics.instruments import BulkHistogram, LeanCounter
+
+_PLAIN = ("app", "telemetry", "builtins", "typing", "abc", "enum", "msgspec")
+ROOT = Path(__file__).parents[2]
+HERE = "tests/unit/test_library_internals.py"
+INTERNALS = {
+    ("LeanCounter", "_value"): f"{HERE}::test_a_lean_counter_is_exposed_as_the_librarys",
+    ("BulkHistogram", "_sum"): f"{HERE}::test_a_bulk_histogram_is_exposed_as_the_librarys",
+    ("BulkHistogram", "_buckets"): f"{HERE}::test_a_bulk_histogram_is_exposed_as_the_librarys",
+    ("BulkHistogram", "_upper_bounds"): f"{HERE}::test_a_bulk_histogram_is_exposed_as_the_librarys",
+    ("EncodedSpanExporter", "_client"): "tests/unit/telemetry/test_otlp.py::test_spans_arrive_at_a_collector",
+    ("GuardedHandler", "_payload"): "tests/unit/backends/direct/test_streams.py"
+    "::test_a_body_whose_framing_breaks_is_truncated_at_once",
+    ("GuardedConnector", "_factory"): "tests/unit/backends/direct/test_interim_answers.py",
+    ("GuardedConnector", "_loop"): "tests/unit/backends/direct/test_interim_answers.py",
+    ("GuardedConnector", "_acquired"): "tests/unit/backends/direct/test_connections.py"
+    "::test_a_wait_for_a_free_connection_that_ends_in_vain_is_the_gateways_own",
+}
+"""By our class and the attribute: the test that fails where it is gone."""
+
+
+def test_the_list_is_complete() -> None:
+    found = {use for package in (app, telemetry) for cls in classes(package) for use in internals(cls)}
+    assert found == set(INTERNALS)
+
+
+@pytest.mark.parametrize("test", sorted(set(INTERNALS.values())))
+def test_each_has_a_test(test: str) -> None:
+    path, _, name = test.partition("::")
+    assert f"def {name}" in (ROOT / path).read_text()
+
+
+def test_a_lean_counter_is_exposed_as_the_librarys() -> None:
+    ours, theirs = CollectorRegistry(), CollectorRegistry()
+    for counter in (LeanCounter("n", "N.", ["a"], registry=ours), Counter("n", "N.", ["a"], registry=theirs)):
+        counter.labels("x").inc()
+        counter.labels("x").inc(2)
+    assert without_created(ours) == without_created(theirs)
+
+
+def test_a_bulk_histogram_is_exposed_as_the_librarys() -> None:
+    ours, theirs = CollectorRegistry(), CollectorRegistry()
+    bulk = BulkHistogram("h", "H.", ["a"], registry=ours, buckets=(1, 2)).labels("x")
+    plain = Histogram("h", "H.", ["a"], registry=theirs, buckets=(1, 2)).labels("x")
+    for value in (0.5, 1, 1.5, 9):
+        bulk.observe(value)
+        plain.observe(value)
+    bulk.observe_many(1.5, 3)
+    for _ in range(3):
+        plain.observe(1.5)
+    assert without_created(ours) == without_created(theirs)
+
+
+def test_an_access_record_is_a_whole_log_record() -> None:
+    """Not an attribute but the way in: it fills `LogRecord.__dict__` itself, for a third of the price."""
+    usual = logging.LogRecord("flowspan.access", logging.INFO, "", 0, "hello", (), None)
+    record = AccessRecord("hello", {"status": 200})
+    assert vars(record).keys() == vars(usual).keys() | {"fields"}
+    assert logging.Formatter("%(name)s %(levelname)s %(message)s").format(record) == "flowspan.access INFO hello"
+
+
+def without_created(registry: CollectorRegistry) -> list[bytes]:
+    return [line for line in generate_latest(registry).splitlines() if b"_created" not in line]
+
+
+def classes(package: ModuleType) -> Iterator[type]:
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        if module.name.startswith("app.backends.litellm."):
+            continue  # Imports LiteLLM, which takes seconds, and extends none of its classes.
+        for cls in vars(import_module(module.name)).values():
+            if isinstance(cls, type) and cls.__module__ == module.name:
+                yield cls
+
+
+def internals(cls: type) -> set[tuple[str, str]]:
+    """The private attributes of foreign bases that a class of ours uses."""
+    foreign = [base for base in cls.__mro__ if base.__module__.partition(".")[0] not in _PLAIN]
+    if not foreign:
+        return set()
+    theirs = {name for base in foreign for name in private_names(base)}
+    return {(cls.__name__, name) for name in private_names(cls) & theirs}
+
+
+@cache
+def private_names(cls: type) -> frozenset[str]:
+    try:
+        return frozenset(re.findall(r"\bself\.(_(?!_)\w+)", inspect.getsource(cls)))
+    except (OSError, TypeError):
+        return frozenset()  # Written in C.
