@@ -8,9 +8,10 @@ from msgspec.structs import replace
 
 from app.dialects import streaming_dialects
 from app.errors import UpstreamFailed
-from app.messages import Choice, ModelResponse, Received, ToolCall
+from app.messages import Choice, ModelResponse, Received
 from app.policies.base import Policy
 from app.policies.context import StreamContext
+from tests.behaviour.policies import Looks
 from tests.streams.legal import check
 from tests.streams.recordings import (
     FAILED,
@@ -34,21 +35,9 @@ _each = pytest.mark.parametrize("recording", WHOLE, ids=lambda recording: record
 _MORE = "One more thing."
 
 
-class EmitsWhatCame(Policy):
+class EmitsWhatCame(Looks):
     async def on_chunk(self, chunk: ModelResponse, ctx: StreamContext) -> None:
         await ctx.emit(chunk)
-
-    async def on_content_delta(self, text: str, ctx: StreamContext) -> None:
-        await ctx.emit_text(text)
-
-    async def on_thinking_delta(self, thinking: str, ctx: StreamContext) -> None:
-        await ctx.emit_thinking(thinking)
-
-    async def on_tool_call_delta(self, call: ToolCall, ctx: StreamContext) -> None:
-        await ctx.emit_tool_call(call)
-
-    async def on_finish_reason(self, reason: str, ctx: StreamContext) -> None:
-        await ctx.emit_finish(reason)
 
 
 class Masks(Policy):

@@ -1,6 +1,6 @@
 """A provider's own completion of which policies changed something: all else stays as it came. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from app.dialects.openai_chat.reasoning_decoding import REASONING_FIELDS
@@ -15,15 +15,26 @@ _FIELDS = {name: name for name in ("created", "model", "system_fingerprint", "se
 
 
 def edit_response(body: Object, edit: ResponseEdit) -> Object:
+    return edit_completion(body, edit, "chatcmpl-", _choice, encode_choice)
+
+
+def edit_completion(
+    body: Object,
+    edit: ResponseEdit,
+    id_prefix: str,
+    edit_choice: Callable[[Object, ResponseEdit, int], Object],
+    encode_choice: Callable[[Choice], Object],
+) -> Object:
+    """Edit a body with `choices`: one that the provider sent is edited, and one that is new is encoded."""
     edited = dict(edit.without_copies(body))
     native = {choice.get("index") or 0: choice for choice in edited["choices"]}
     edited["choices"] = [
-        _choice(native[choice.index], edit, choice.index) if choice.index in native else encode_choice(choice)
+        edit_choice(native[choice.index], edit, choice.index) if choice.index in native else encode_choice(choice)
         for choice in edit.after.choices
     ]
     edit.patch(edited, _FIELDS)
     if edit.after.id != edit.before.id:
-        edited["id"] = with_prefix(edit.after.id, "chatcmpl-")
+        edited["id"] = with_prefix(edit.after.id, id_prefix)
     if edit.after.usage != edit.before.usage:
         edited["usage"] = edit.after.usage and encode_usage(edit.after.usage)
     return edited

@@ -1,26 +1,12 @@
 """A provider's own text completion of which policies changed something: all else stays as it came. Pure."""
 
-from app.dialects.openai_chat.response_encoding import encode_usage
+from app.dialects.openai_chat.response_editing import edit_completion
 from app.dialects.openai_completions.response_encoding import encode_choice, reason, text_of
 from app.dialects.response_edits import Object, ResponseEdit, patch_extra
-from app.dialects.translation.ids import with_prefix
-
-_FIELDS = {name: name for name in ("created", "model", "system_fingerprint", "service_tier")}
 
 
 def edit_response(body: Object, edit: ResponseEdit) -> Object:
-    edited = dict(edit.without_copies(body))
-    native = {choice.get("index") or 0: choice for choice in edited["choices"]}
-    edited["choices"] = [
-        _choice(native[choice.index], edit, choice.index) if choice.index in native else encode_choice(choice)
-        for choice in edit.after.choices
-    ]
-    edit.patch(edited, _FIELDS)
-    if edit.after.id != edit.before.id:
-        edited["id"] = with_prefix(edit.after.id, "cmpl-")
-    if edit.after.usage != edit.before.usage:
-        edited["usage"] = edit.after.usage and encode_usage(edit.after.usage)
-    return edited
+    return edit_completion(body, edit, "cmpl-", _choice, encode_choice)
 
 
 def _choice(native: Object, edit: ResponseEdit, index: int) -> Object:

@@ -349,7 +349,7 @@ def test_a_chats_client_sees_nothing_of_the_response_but_the_message() -> None:
 
 
 def _from_agent(*content: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "agent_message", "author": "/root", "recipient": "/root/a", "content": list(content)}
+    return {"type": "agent_message", "author": "/lead", "recipient": "/lead/a", "content": list(content)}
 
 
 def test_what_one_agent_writes_to_another_is_a_users_message_elsewhere() -> None:

@@ -5,6 +5,7 @@ from msgspec.structs import replace
 from app.messages import Choice, Function, Message, ModelResponse, Native, Received, ToolCall
 from app.policies.base import Policy
 from app.policies.context import StreamContext
+from tests.behaviour.policies import Looks
 from tests.unit.pipeline.rig import content, execute, finish, signature, thinking, tool
 
 SPEECH = [
@@ -22,20 +23,7 @@ def test_without_policies_the_very_chunks_go_through() -> None:
 
 
 def test_a_hook_that_emits_what_it_got_lets_the_very_chunk_through() -> None:
-    class Same(Policy):
-        async def on_content_delta(self, text: str, ctx: StreamContext) -> None:
-            await ctx.emit_text(text)
-
-        async def on_thinking_delta(self, thinking: str, ctx: StreamContext) -> None:
-            await ctx.emit_thinking(thinking)
-
-        async def on_tool_call_delta(self, call: ToolCall, ctx: StreamContext) -> None:
-            await ctx.emit_tool_call(call)
-
-        async def on_finish_reason(self, reason: str, ctx: StreamContext) -> None:
-            await ctx.emit_finish(reason)
-
-    outcome = execute([Same()], SPEECH)
+    outcome = execute([Looks()], SPEECH)
     assert outcome.error is None
     assert outcome.chunks == SPEECH
     assert outcome.chunks[2] is SPEECH[2]
