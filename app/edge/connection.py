@@ -23,14 +23,14 @@ from typing import Any
 
 from starlette.types import Scope
 from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 from uvicorn.server import ServerState
 
 from app.edge import head
 from app.edge.head import Refused
 from app.edge.parser import END, Event, RequestHead, RequestParser
-from app.edge.request_cycle import RequestCycle, ResponseTransport, refusal_response
+from app.edge.request_cycle import Flow, RequestCycle, ResponseTransport, refusal_response
 from app.errors import ClientDisconnected
 from app.gateway.client_connection import CONNECTION
 
@@ -122,9 +122,8 @@ class Connection(asyncio.Protocol):
     def when_lost(self, call: Callable[[], None]) -> None:
         """Call `call` once, when the client goes before its response is complete."""
         self._when_lost = call
-        if self._held is None:
-            # A paused transport would not notice that its client has gone.
-            self._flow.resume_reading()
+        # A paused transport would not notice that its client has gone.
+        self._flow.resume_reading()
         if self._transport.is_closing():
             self._context.loop.call_soon(self._notify_lost)
 
@@ -140,7 +139,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._transport = transport
-        self._flow = FlowControl(transport)
+        self._flow = Flow(transport)
         self._response_transport = ResponseTransport(transport)
         self._scope = {
             "type": "http",
@@ -258,7 +257,7 @@ class Connection(asyncio.Protocol):
 
     def _hold(self, data: memoryview) -> None:
         self._held = data
-        self._flow.pause_reading()
+        self._flow.hold()
 
     # From requests to responses.
 
@@ -293,9 +292,10 @@ class Connection(asyncio.Protocol):
             self._refuse()
             return
         held, self._held = self._held, None
+        self._flow.release()
         if held is not None:
             self._parse(held)
-        if self._held is None and not self._transport.is_closing():
+        if not self._transport.is_closing():
             self._flow.resume_reading()
 
     def _refuse(self) -> None:
@@ -327,6 +327,7 @@ class Connection(asyncio.Protocol):
         self._discarded = 0
         self._lingers_until = self._context.loop.time() + self._limits.linger_timeout
         self._held = self._reading = None
+        self._flow.release()
         self._parsed.clear()
         self._discard(0)
         if not self._transport.is_closing():

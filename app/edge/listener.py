@@ -124,11 +124,13 @@ class Listener:
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
-                # Most other errors concern the one connection, which is gone then.
                 if error.errno in _EXHAUSTED:
                     self._count("descriptors")
-                self._pause()
-                return
+                    self._pause()
+                    return
+                # Other errors concern the one connection, which is gone: those behind it are not to wait.
+                self._count("aborted")
+                continue
             self._admit(client, client_of(address[0]))
 
     def _admit(self, client: socket.socket, address: str) -> None:
@@ -171,6 +173,7 @@ _REASONS: dict[ConnectionRefusal, str] = {
     "total": "beyond max_connections",
     "address": "beyond the share of one address",
     "descriptors": "times for want of file descriptors",
+    "aborted": "broken off before they were accepted",
 }
 
 

@@ -16,6 +16,27 @@ from app.edge.head import Refused
 _log = logging.getLogger("uvicorn.error")
 
 
+class Flow(FlowControl):
+    """uvicorn's flow control, which reads nothing between `hold` and `release`: whoever waits for a request's body,
+    complete or not, has it read on."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        super().__init__(transport)
+        self._is_holding = False
+
+    def hold(self) -> None:
+        self._is_holding = True
+        self.pause_reading()
+
+    def release(self) -> None:
+        """Let it be read again, from the next `resume_reading` on."""
+        self._is_holding = False
+
+    def resume_reading(self) -> None:
+        if not self._is_holding:
+            super().resume_reading()
+
+
 class ResponseTransport:
     """The transport that uvicorn writes the responses of one connection to.
 

@@ -95,8 +95,9 @@ TransitionReason = TripReason | Literal["cooldown_over", "probe_succeeded"]
 RejectionReason = Literal["open", "probing", "caller"]
 REJECTION_REASONS: tuple[RejectionReason, ...] = get_args(RejectionReason)
 """Why a breaker turns a request away; `caller`: by the breaker that stands before one caller alone."""
-ConnectionRefusal = Literal["total", "address", "descriptors"]
-"""Why a client's connection was turned away: too many in all, too many from its address, no descriptor left for it."""
+ConnectionRefusal = Literal["total", "address", "descriptors", "aborted"]
+"""Why a client's connection was turned away: too many in all, too many from its address, no descriptor left for it; or
+it broke off before it was accepted."""
 CONNECTION_REFUSALS: tuple[ConnectionRefusal, ...] = get_args(ConnectionRefusal)
 LocalFailureKind = Literal["connections", "descriptors", "memory", "names", "network", "loop_lag"]
 LOCAL_FAILURE_KINDS: tuple[LocalFailureKind, ...] = get_args(LocalFailureKind)

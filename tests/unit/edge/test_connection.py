@@ -20,6 +20,7 @@ class Transport(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.written = b""
+        self.is_paused = False
 
     def write(self, data: Any) -> None:
         self.written += data
@@ -30,8 +31,11 @@ class Transport(asyncio.Transport):
     def get_write_buffer_size(self) -> int:
         return 0
 
+    def pause_reading(self) -> None:
+        self.is_paused = True
+
     def resume_reading(self) -> None:
-        pass
+        self.is_paused = False
 
 
 def test_what_is_written_after_the_clients_end_is_an_error_and_not_dropped_in_silence() -> None:
@@ -59,5 +63,54 @@ def test_what_is_written_after_the_clients_end_is_an_error_and_not_dropped_in_si
             client.write(b"second")
         assert b"first" in transport.written
         assert b"second" not in transport.written
+
+    run(main())
+
+
+HEAD = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: "
+
+
+def test_one_read_is_held_at_most_whatever_the_application_waits_for() -> None:
+    """An application that has the whole body and waits for its client's end has nothing more read."""
+
+    async def main() -> None:
+        waiting = asyncio.Event()
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            assert (await receive())["body"] == b"body"
+            waiting.set()
+            await receive()
+
+        transport = Transport()
+        connection = Connection(ServerContext(app, ServerState(), {}, LIMITS), on_closed=lambda: None)
+        connection.connection_made(transport)
+        # A request and, while it is being answered, one more.
+        connection.data_received(HEAD + b"4\r\n\r\nbody")
+        connection.data_received(HEAD + b"0\r\n\r\n")
+        assert transport.is_paused
+        await waiting.wait()
+        await asyncio.sleep(0)
+        assert transport.is_paused
+
+    run(main())
+
+
+def test_a_body_that_is_not_complete_is_read_on() -> None:
+    async def main() -> None:
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            while (await receive())["more_body"]:
+                pass
+            done.set()
+
+        transport, done = Transport(), asyncio.Event()
+        connection = Connection(ServerContext(app, ServerState(), {}, LIMITS), on_closed=lambda: None)
+        connection.connection_made(transport)
+        connection.data_received(HEAD + b"200000\r\n\r\n" + b"x" * 100_000)
+        pauses = [transport.is_paused]
+        await asyncio.sleep(0)
+        pauses.append(transport.is_paused)
+        assert pauses == [True, False]
+        connection.data_received(b"x" * 100_000)
+        await done.wait()
 
     run(main())

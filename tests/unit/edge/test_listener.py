@@ -1,10 +1,20 @@
 """How many connections are accepted, and which client an address stands for."""
 
+import asyncio
+import errno
 import resource
+import socket
+from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
+from uvicorn.server import ServerState
 
-from app.edge.listener import ConnectionSlots, client_of, most_connections
+from app.edge.connection import ServerContext
+from app.edge.listener import ConnectionSlots, Listener, client_of, most_connections
+from telemetry import ConnectionMetrics
+from tests.support import run
+from tests.unit.edge.test_connection import LIMITS
 
 
 def test_slots_are_bounded_in_all_and_for_one_address() -> None:
@@ -32,6 +42,42 @@ def test_slots_are_bounded_in_all_and_for_one_address() -> None:
 )
 def test_the_client_that_an_address_stands_for(address: str, client: str) -> None:
     assert client_of(address) == client
+
+
+class Aborted(socket.socket):
+    """A listening socket whose first connections have broken off by the time they are accepted."""
+
+    broken = 3
+
+    def accept(self) -> Any:
+        if self.broken:
+            self.broken -= 1
+            raise OSError(errno.ECONNABORTED, "Software caused connection abort")
+        return super().accept()
+
+
+def test_a_connection_that_broke_off_is_counted_and_those_behind_it_do_not_wait() -> None:
+    registry = CollectorRegistry()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError("nothing was sent")
+
+    async def main() -> None:
+        with Aborted() as listening, socket.socket() as client:
+            listening.bind(("127.0.0.1", 0))
+            slots = ConnectionSlots(4, 1)
+            context = ServerContext(app, ServerState(), {}, LIMITS)
+            listener = Listener([listening], context, slots, ConnectionMetrics(registry))
+            client.connect(listening.getsockname())
+            for _ in range(3):
+                await asyncio.sleep(0)
+            assert slots.taken == 1
+            listener.close()
+
+    run(main())
+    name = "flowspan_client_connections_refused_total"
+    assert registry.get_sample_value(name, {"reason": "aborted"}) == 3
+    assert registry.get_sample_value(name, {"reason": "descriptors"}) == 0
 
 
 def test_half_of_the_descriptors_are_left_to_providers() -> None:
