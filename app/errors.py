@@ -388,11 +388,11 @@ class InternalError(GatewayFault):
         super().__init__("The gateway failed to serve this request.", detail=detail)
 
 
-def cause_of(failure: Exception) -> GatewayError:
+def cause_of(failure: BaseException) -> GatewayError:
     """The one error behind what a task group raised; any that is no GatewayError is a defect of the gateway."""
     if isinstance(failure, GatewayError):
         return failure
-    if isinstance(failure, ExceptionGroup):
+    if isinstance(failure, BaseExceptionGroup):
         causes = [cause_of(error) for error in failure.exceptions]
         return next((cause for cause in causes if isinstance(cause, InternalError)), causes[0])
     error = InternalError(detail=summary_of(failure))

@@ -54,6 +54,12 @@ class Limit:
         return Limit(seconds, self)
 
     @property
+    def is_cancelled_from_elsewhere(self) -> bool:
+        """Whether somebody has cancelled the task since the block began: a cancellation that the block itself lets out
+        is counted by no task."""
+        return self._task is not None and self._task.cancelling() > self._cancelling
+
+    @property
     def in_force(self) -> "Limit":
         """The limit of the innermost block, or this one; to be asked of the outermost limit."""
         return self._inner or self

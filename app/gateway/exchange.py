@@ -68,21 +68,23 @@ class Exchange:
     async def __aexit__(
         self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        """Whether the client was told of the error; a cancellation goes on."""
+        """Whether the client was told of the error and nobody else has to be: what is to end the task or the process
+        goes on."""
         error: GatewayError | None = None
+        is_ending = _is_cancelled(raised)
         with self._obs:
             try:
-                if isinstance(raised, Exception):
+                if is_ending:
+                    # Only the server cancels an exchange from outside, at the end of a shutdown's time.
+                    error = Draining("The server was stopped.")
+                elif raised is not None:
                     error = cause_of(raised)
                     if self._gateway.settings.server.relay_rate_limit_headers and isinstance(error, UpstreamFailed):
                         self._reply.relay(error.limit_headers)
                     await _answer(error, self._reply, self._obs)
-                elif isinstance(raised, asyncio.CancelledError):
-                    # Only the server cancels an exchange from outside, at the end of a shutdown's time.
-                    error = Draining("The server was stopped.")
             finally:
                 _finish(error, self._reply, self._obs)
-        return isinstance(raised, Exception)
+        return isinstance(raised, Exception | asyncio.CancelledError) and not is_ending
 
     async def serve(
         self, caller: str, path_parameters: Mapping[str, str], credential: ClientCredential | None = None
@@ -145,6 +147,15 @@ class Exchange:
             return
         self._reply.client_left()
         self._obs.emit_boundary(Event.CLIENT_DISCONNECTED, {})
+
+
+def _is_cancelled(raised: BaseException | None) -> bool:
+    """Whether the task was cancelled, or goes with its loop: a cancellation that nobody asked of it is a defect of what
+    let it out."""
+    if isinstance(raised, asyncio.CancelledError):
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() > 0
+    return isinstance(raised, GeneratorExit)
 
 
 def _open_transaction(

@@ -32,6 +32,8 @@ QueueName = Literal["policy_out", "sse"]
 _OVERFLOW_ORDER = 0.1
 """Seconds. The policy_out queue is full only when the sse queue behind it is, which has then waited longer: it is the
 one to overflow, and to be counted, not both in one turn of the event loop."""
+_UNREADABLE = "The provider refused the request, in words that no policy can read."
+"""In place of a provider's message that was left out."""
 
 
 class PolicyOrchestrator:
@@ -108,11 +110,12 @@ class PolicyOrchestrator:
                 if "on_other_text" in loaded.hooks:
                     read = Received(ModelResponse(extra=body))
                     body = (await self._executor.run_whole(loaded, read, policy_ctx, obs)).chunk.extra
-            error.message = str(body["message"])
+            # What is opaque data was left out, if the policy demands it.
+            error.message = str(body.get("message", _UNREADABLE))
             error.param, error.code = (
-                text if isinstance(text := body[name], str) else None for name in ("param", "code")
+                text if isinstance(text := body.get(name), str) else None for name in ("param", "code")
             )
-            if error.body is not None and body["body"] != error.body.payload:
+            if error.body is not None and body.get("body") != error.body.payload:
                 error.body = None
             raise
 

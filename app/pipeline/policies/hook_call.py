@@ -4,6 +4,7 @@ Every hook is called in this way. A call of one that reads a whole request or re
 called too often for that.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from time import perf_counter
 from typing import Literal, NamedTuple, TypeVar
@@ -102,9 +103,12 @@ class HookCall:
         try:
             with limit:
                 result = await hook.method(*arguments)
-        except GatewayError:
+        except (GatewayError, KeyboardInterrupt, GeneratorExit):
             raise
-        except Exception as error:
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) and limit.is_cancelled_from_elsewhere:
+                raise
+            # A hook that lets out a cancellation of its own, or wants to end the process, has failed.
             return (
                 self._timed_out(hook.name, error)
                 if limit.expired
@@ -121,16 +125,16 @@ class HookCall:
             return result
         return self._failed(hook.name, f" returned {type(result).__name__}")
 
-    def _timed_out(self, hook: Hook, cause: Exception | None = None) -> PolicyError:
+    def _timed_out(self, hook: Hook, cause: BaseException | None = None) -> PolicyError:
         self._telemetry.timed_out(hook)
         detail = f"{self._name}.{hook} took longer than {self._timeout:g} s"
         return _caused(PolicyTimeout("A policy of the gateway took too long.", detail=detail), cause)
 
-    def _failed(self, hook: Hook, what: str, cause: Exception | None = None) -> PolicyError:
+    def _failed(self, hook: Hook, what: str, cause: BaseException | None = None) -> PolicyError:
         self._telemetry.failed(hook)
         return _caused(PolicyFailed("A policy of the gateway failed.", detail=f"{self._name}.{hook}{what}"), cause)
 
 
-def _caused(failure: PolicyError, cause: Exception | None) -> PolicyError:
+def _caused(failure: PolicyError, cause: BaseException | None) -> PolicyError:
     failure.__cause__ = cause
     return failure

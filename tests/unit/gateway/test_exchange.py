@@ -108,6 +108,38 @@ def test_one_that_is_cancelled_from_outside_ends_too(app: GatewayApp) -> None:
     assert app.gateway.telemetry.snapshot().streams == ()
 
 
+class Breaks(Client):
+    """A client of whose request a part of the gateway makes `error`."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(BODY)
+        self._error = error
+
+    async def receive(self) -> Message:
+        raise self._error
+
+
+def test_a_cancellation_that_nobody_asked_for_is_no_shutdown(app: GatewayApp) -> None:
+    async def main() -> Client:
+        client = Breaks(asyncio.CancelledError())
+        await app(client.scope, client.receive, client.send)
+        return client
+
+    assert run(main()).status == 500
+    assert ended(app) == {"internal_error": 1}
+
+
+def test_what_is_to_end_more_than_the_exchange_is_no_good_end_of_it(app: GatewayApp) -> None:
+    async def main() -> Client:
+        client = Breaks(BaseException("ends"))
+        with pytest.raises(BaseException, match="ends"):
+            await app(client.scope, client.receive, client.send)
+        return client
+
+    assert run(main()).status == 500
+    assert ended(app) == {"internal_error": 1}
+
+
 def test_one_that_the_shutdown_stops_is_answered(app: GatewayApp) -> None:
     async def main() -> Client:
         client = Client()

@@ -27,14 +27,22 @@ COMPLETE = ("on_content_complete", "on_thinking_complete", "on_tool_call_complet
 STREAMING = [hook for hook in HOOKS if hook not in ("on_request", "on_response")]
 
 
-def failing(hook: str, after: int = 0) -> Policy:
+class Stop(BaseException):
+    """Derived from no `Exception`, as some libraries have them."""
+
+
+OF_ITS_MAKING = [asyncio.CancelledError(), SystemExit(1), Stop("boom")]
+"""Exceptions that end tasks or processes, where a hook is what lets them out."""
+
+
+def failing(hook: str, after: int = 0, error: BaseException | None = None) -> Policy:
     """A policy whose `hook` raises once it was called `after` times; until then it emits what it gets."""
     calls: list[object] = []
 
     async def broken(self: Policy, *args: object) -> None:
         calls.append(args)
         if len(calls) > after:
-            raise RuntimeError("boom")
+            raise error or RuntimeError("boom")
         await getattr(Policy, hook.replace("_complete", "_delta") if hook in COMPLETE else hook)(self, *args)
 
     kind = type("Broken", (Policy,), {hook: broken, "name": "broken"})
@@ -60,6 +68,29 @@ def test_a_hook_that_raises_loses_nothing_where_it_is_declared_fail_open(hook: s
     assert (outcome.thinking, outcome.text, outcome.arguments) == ("hm", "one two", "{}")
     assert outcome.finish_reasons == ["tool_calls"]
     assert outcome.signatures == ["sig"]
+
+
+@pytest.mark.parametrize("error", OF_ITS_MAKING, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("hook", ["on_chunk", "on_content_delta", "on_content_complete", "on_stream_complete"])
+def test_a_hook_that_lets_out_what_ends_tasks_has_failed(hook: str, error: BaseException) -> None:
+    outcome = execute([failing(hook, error=error)], SPEECH)
+    assert isinstance(outcome.error, PolicyFailed)
+    assert type(error).__name__ in str(outcome.error.detail)
+    outcome = execute([loaded(failing(hook, error=error), fail_open=True)], SPEECH)
+    assert outcome.error is None
+    assert outcome.text == "one two"
+
+
+def test_a_stream_whose_task_is_cancelled_in_a_hook_is_not_the_policys_fault() -> None:
+    class Cancelled(Policy):
+        async def on_content_delta(self, text: str, ctx: StreamContext) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            await asyncio.sleep(0)
+
+    with pytest.raises(asyncio.CancelledError):
+        execute([loaded(Cancelled(), fail_open=True)], SPEECH)
 
 
 def test_what_goes_past_a_policy_that_stepped_aside_counts_as_skipped() -> None:
