@@ -198,26 +198,8 @@ def test_opaque_data_in_the_place_of_an_id_of_an_answer_ends_no_stream(
     assert (DATA_URL.encode() in reply.body) is (gateway[0] == "pass")
 
 
-UNCHANGED = {
-    "two signed thoughts": [
-        {"type": "thinking", "thinking": "x", "signature": "U1Mx"},
-        {"type": "text", "text": "a"},
-        {"type": "thinking", "thinking": "y", "signature": "U1My"},
-        {"type": "text", "text": "b", "citations": [{"type": "char_location", "cited_text": "z"}]},
-    ],
-    "a search of the provider's": [
-        {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "q"}},
-        {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []},
-        {"type": "text", "text": "a"},
-    ],
-}
-
-
-@pytest.mark.parametrize("name", UNCHANGED)
-def test_a_whole_answer_without_a_match_goes_on_byte_for_byte(
-    provider: Provider, gateway: tuple[str, RunningGateway], name: str
-) -> None:
-    message = {
+def _message(*content: dict[str, Any]) -> dict[str, Any]:
+    return {
         "id": "msg_1",
         "type": "message",
         "role": "assistant",
@@ -226,10 +208,44 @@ def test_a_whole_answer_without_a_match_goes_on_byte_for_byte(
         "stop_sequence": None,
         "usage": {"input_tokens": 3, "output_tokens": 2},
         "container": {"id": "c_1"},
-        "content": UNCHANGED[name],
+        "content": list(content),
     }
+
+
+def _spelled(*tokens: str) -> dict[str, Any]:
+    """A completion with the log probability of each token."""
+    body = openai_completion({"content": "".join(tokens)})
+    logprobs = [
+        {"token": token, "logprob": -0.5, "bytes": list(token.encode()), "top_logprobs": []} for token in tokens
+    ]
+    body["choices"][0]["logprobs"] = {"content": logprobs, "refusal": None}
+    return body
+
+
+UNCHANGED = {
+    "two signed thoughts": _message(
+        {"type": "thinking", "thinking": "x", "signature": "U1Mx"},
+        {"type": "text", "text": "a"},
+        {"type": "thinking", "thinking": "y", "signature": "U1My"},
+        {"type": "text", "text": "b", "citations": [{"type": "char_location", "cited_text": "z"}]},
+    ),
+    "a search of the provider's": _message(
+        {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "q"}},
+        {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []},
+        {"type": "text", "text": "a"},
+    ),
+    "log probabilities": _spelled("hello", " wor", "ld"),
+}
+
+
+@pytest.mark.parametrize("name", UNCHANGED)
+def test_a_whole_answer_without_a_match_goes_on_byte_for_byte(
+    provider: Provider, gateway: tuple[str, RunningGateway], name: str
+) -> None:
+    message = UNCHANGED[name]
     provider.play(lambda number, request: json_reply(message))
-    reply = post(gateway[1], MESSAGES, ask("ant", MESSAGES))
+    model, path = ("ant", MESSAGES) if message.get("type") == "message" else ("oai", CHAT)
+    reply = post(gateway[1], path, ask(model, path))
     sent = json.dumps(message).encode()
     # A signature is opaque data.
     assert (reply.body == sent) is (gateway[0] == "pass" or b"signature" not in sent)
@@ -239,16 +255,7 @@ def test_a_whole_answer_with_a_match_where_only_the_provider_has_a_place_for_it_
     provider: Provider, gateway: tuple[str, RunningGateway]
 ) -> None:
     block = {"type": "text", "text": "a", "citations": [{"type": "char_location", "cited_text": f"ask {ADDRESS}"}]}
-    message = {
-        "id": "msg_1",
-        "type": "message",
-        "role": "assistant",
-        "model": "claude-scripted",
-        "stop_reason": "end_turn",
-        "stop_sequence": None,
-        "usage": {"input_tokens": 3, "output_tokens": 2},
-        "content": [block],
-    }
+    message = _message(block)
     provider.play(lambda number, request: json_reply(message))
     reply = post(gateway[1], MESSAGES, ask("ant", MESSAGES))
     assert (reply.status, ADDRESS.encode() in reply.body) == (200, False)
@@ -268,6 +275,20 @@ def test_what_a_provider_quotes_in_an_error_is_read(
     body = ask("ant", COUNT)
     del body["max_tokens"]
     assert ADDRESS.encode() not in post(gateway[1], COUNT, body).body
+
+
+@pytest.mark.parametrize("field", ["message", "param", "detail"])
+def test_opaque_data_that_a_provider_quotes_in_an_error_goes_as_it_is_demanded(
+    provider: Provider, gateway: tuple[str, RunningGateway], field: str
+) -> None:
+    error = {"error": {"message": "no image here", "param": "p", field: DATA_URL}}
+    provider.play(lambda number, request: json_reply(error, 400))
+    reply = post(gateway[1], CHAT, ask("oai"))
+    assert reply.status == 400
+    assert (DATA_URL.encode() in reply.body) is (gateway[0] == "pass")
+    told = {"pass": DATA_URL, "drop": "The provider refused the request, in words that no policy can read."}
+    if gateway[0] in told:
+        assert reply.json()["error"]["message"] == (told[gateway[0]] if field == "message" else "no image here")
 
 
 def test_what_a_provider_quotes_in_an_error_within_a_stream_is_read(

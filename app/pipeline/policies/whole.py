@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from app.dialects import streaming_dialects
 from app.dialects.response_edits import ResponseEdit
 from app.messages import Choice, Message, ModelResponse, Native, Received, ThinkingBlock, Usage
-from app.pipeline.policies.blocks import BlockAssembler, ContentComplete, ThinkingComplete, ToolCallComplete
+from app.pipeline.policies.blocks import BlockAssembler, ContentComplete, ThinkingComplete, ToolCallComplete, split
 from app.policies import LoadedPolicy
 
 T = TypeVar("T", bound=Struct)
@@ -35,6 +35,7 @@ def after_hooks(
     (one,) = read
     untouched = from_chunks([one.chunk], response)
     is_as_given = one is whole
+    answer = _beside_the_same(answer, untouched, one.chunk, emitted)
     if is_as_given and answer == untouched:
         return given
     before = given if is_as_given else _as_response(one)
@@ -61,6 +62,28 @@ def edited(received: Received, response: ModelResponse, *, all_read: bool) -> Re
         return Received(response, native)
     data = encode(dialect.edit_response(body, ResponseEdit(received.chunk, response, all_read)))
     return Received(response, Native(native.dialect, data, data=data))
+
+
+def _beside_the_same(
+    answer: ModelResponse, untouched: ModelResponse, fed: ModelResponse, emitted: Sequence[ModelResponse]
+) -> ModelResponse:
+    """The answer with the log probabilities of each choice whose message is as it was: a text that hooks emitted in
+    pieces has left them behind. Where a hook emitted what they stood beside without them, it has taken them out."""
+    beside = [choice for part in (fed, *split(fed)) for choice in part.choices if choice.logprobs]
+    bare = [choice for chunk in emitted for choice in chunk.choices if not choice.logprobs]
+    taken_out = {
+        choice.index for choice in beside for one in bare if (one.index, one.delta) == (choice.index, choice.delta)
+    }
+    same = {choice.index: choice for choice in untouched.choices if choice.index not in taken_out}
+    choices = tuple(
+        [
+            replace(choice, logprobs=before.logprobs)
+            if (before := same.get(choice.index)) and choice.logprobs is None and choice.message == before.message
+            else choice
+            for choice in answer.choices
+        ]
+    )
+    return replace(answer, choices=choices)
 
 
 def _as_response(received: Received) -> Received:
