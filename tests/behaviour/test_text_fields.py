@@ -286,9 +286,9 @@ def test_opaque_data_that_a_provider_quotes_in_an_error_goes_as_it_is_demanded(
     reply = post(gateway[1], CHAT, ask("oai"))
     assert reply.status == 400
     assert (DATA_URL.encode() in reply.body) is (gateway[0] == "pass")
-    told = {"pass": DATA_URL, "drop": "The provider refused the request, in words that no policy can read."}
-    if gateway[0] in told:
-        assert reply.json()["error"]["message"] == (told[gateway[0]] if field == "message" else "no image here")
+    expected = {"pass": DATA_URL, "drop": "The provider refused the request, in words that no policy can read."}
+    if gateway[0] in expected:
+        assert reply.json()["error"]["message"] == (expected[gateway[0]] if field == "message" else "no image here")
 
 
 def test_what_a_provider_quotes_in_an_error_within_a_stream_is_read(
