@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from urllib.parse import urlsplit
 
+from app.addresses import base_of
 from app.backends.attempts import AttemptControl, Backend, GuardedAttempt, completed, opened, within
 from app.backends.choice import of_model
 from app.backends.client_credentials import addressed, permitted
@@ -39,6 +40,7 @@ from app.errors import (
 )
 from app.messages import Batch, Received, Request
 from app.opened_stream import OpenedStream
+from app.providers import RESPONSES_PREFIX
 from app.settings import Deployment, RouterSettings
 from telemetry import Attempt, AttemptTarget, ObservabilityContext
 
@@ -258,7 +260,7 @@ class Router:
     def _note(self, error: BackendError, deployment: Deployment, search: _Search) -> None:
         """Keep the error that the client is to read. Of a model that one deployment lacks it reads only where nothing
         else was wrong; the operator reads of it once."""
-        if error.retry_after and error.retryable and not isinstance(error, LocalFailure):
+        if error.retry_after and error.retryable and _concerns_others(error, deployment):
             self._resting[deployment.id] = self._clock() + min(error.retry_after, _LONGEST_REST)
         if not isinstance(error, ModelMissing):
             search.error = error
@@ -296,7 +298,7 @@ class Router:
         if isinstance(permit, Denied):
             return None
         obs.describe(provider=deployment.provider)
-        address, port = _server(deployment.params.get("api_base") or deployment.params.get("base_url"))
+        address, port = _server(base_of(deployment.params))
         target = AttemptTarget(
             deployment=deployment.id,
             provider=deployment.provider,
@@ -339,6 +341,13 @@ class Router:
         return [of_model(one, found.segments) for one in pool] if found.segments else pool
 
 
+def _concerns_others(error: BackendError, deployment: Deployment) -> bool:
+    """Whether what went wrong for one caller awaits the next, too: neither what this machine lacked, nor the limits of
+    an account that is the caller's."""
+    is_their_account = deployment.credentials == "client" and not error.counts_against_deployment
+    return not isinstance(error, LocalFailure) and not is_their_account
+
+
 def _unable(request: Request, pool: Sequence[Deployment]) -> str:
     apis = ("the Responses API alone" if one.responses == "only" else one.provider.capitalize() for one in pool)
     who = " and ".join(dict.fromkeys(apis))
@@ -350,7 +359,7 @@ def _unable(request: Request, pool: Sequence[Deployment]) -> str:
 def _name(deployment: Deployment) -> str:
     """The name by which the provider knows the model."""
     name = deployment.model.partition("/")[2] or deployment.model
-    return name if deployment.responses == "none" else name.removeprefix("responses/")
+    return name if deployment.responses == "none" else name.removeprefix(RESPONSES_PREFIX)
 
 
 @lru_cache(4096)

@@ -19,7 +19,7 @@ from app.errors import (
     UpstreamTimeout,
     UpstreamTruncated,
 )
-from app.messages import ModelResponse, Received, Request, ToolDefinition
+from app.messages import ClientCredential, ModelResponse, Received, Request, ToolDefinition
 from app.settings import Deployment, RetryBudgetSettings, RouterSettings, Seconds, UpstreamBreakerSettings
 from telemetry import Attempt
 from telemetry.names import BreakerState
@@ -134,6 +134,20 @@ def test_retry_after_is_obeyed() -> None:
     setup = Setup({"a": ScriptedBackend([limited], ANSWER)})
     assert text_of(run(setup.stream())) == "Hello"
     assert setup.clock.slept == [7]
+
+
+@pytest.mark.parametrize(
+    ("whose", "status", "asked"), [("gateway", 429, "b"), ("client", 429, "a"), ("client", 503, "b")]
+)
+def test_a_wait_that_concerns_one_callers_account_is_no_others(whose: str, status: int, asked: str) -> None:
+    wait = UpstreamFailed("wait", upstream_status=status, retry_after=7)
+    backends = {"a": ScriptedBackend([wait], ANSWER), "b": ScriptedBackend(ANSWER)}
+    setup = Setup(backends, RouterSettings(num_retries=0), credentials=whose, backend="openai")
+    credential = ClientCredential({"authorization": "Bearer sk-of-the-caller"})
+    with pytest.raises(UpstreamFailed):
+        run(setup.stream(credential=credential, caller="one"))
+    run(setup.stream(credential=credential, caller="other"))
+    assert setup.obs.tried == ["a", asked]
 
 
 def test_retries_back_off() -> None:
