@@ -1,12 +1,18 @@
-"""The base address that an operator gives a provider, with or without a user and password in it. Pure.
+"""Where an operator's parameters say that a provider is asked, and what is secret in them. Pure.
 
-User and password go along as Basic authorization, and stand in no address that is asked, logged or shown.
+A base address may have a user and password: they go along as Basic authorization, and stand in no address that is
+asked, logged or shown.
 """
 
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+
+HEADER_BLOCKS = ("default_headers", "headers", "extra_headers")
+"""The parameters that hold headers for a provider; where two name the same header, the later block counts."""
+_SECRET_NAMES = ("key", "secret", "token", "password", "credential", "authorization")
+_SCHEMES = frozenset({"basic", "bearer", "token"})
 
 
 def base_of(params: Mapping[str, Any]) -> Any:
@@ -46,6 +52,31 @@ def passwords(base: object) -> Iterator[str]:
     _, basic = without_credentials(base)
     password = found.partition(":")[2]
     yield from {text for text in (password, unquote(password), (basic or "").removeprefix("Basic ")) if text}
+
+
+def secrets_of_params(params: Mapping[str, Any]) -> Iterator[str]:
+    """What of a deployment's parameters nobody may read: the values whose names say so, at any depth, every header, and
+    the password of the base address."""
+    yield from passwords(base_of(params))
+    yield from _named_secrets(params)
+
+
+def _named_secrets(params: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in params.items():
+        if isinstance(value, Mapping):
+            if name in HEADER_BLOCKS:
+                yield from (text for header in value.values() for text in _forms(str(header)))
+            yield from _named_secrets(value)
+        elif isinstance(value, str) and any(word in str(name).lower() for word in _SECRET_NAMES):
+            yield value
+
+
+def _forms(header: str) -> Iterator[str]:
+    """A header's value, and the credential in it alone, as a provider may quote it."""
+    yield header
+    scheme, _, credential = header.partition(" ")
+    if scheme.lower() in _SCHEMES and credential:
+        yield credential
 
 
 def _userinfo(base: str) -> str | None:

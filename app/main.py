@@ -1,18 +1,17 @@
 """Makes the gateway from its settings: the only place that creates long-lived objects, and closes them in reverse."""
 
 import asyncio
-import re
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any, TextIO
+from typing import TextIO
 
 from fastapi import FastAPI
 from msgspec.structs import replace
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.sdk.trace.export import SpanExporter
 
-from app.addresses import base_of, passwords
+from app.addresses import secrets_of_params
 from app.backends import Backend, Router, make_backend, prepare
 from app.backends.attempts import AttemptControl
 from app.bodies import Bodies
@@ -32,8 +31,6 @@ from app.policies import LoadedPolicy, load_policies
 from app.settings import Deployment, PipelineSettings, Settings
 from telemetry import Telemetry, TelemetryOptions, setup
 from telemetry.traces.http import restrict_http_attributes
-
-_SECRET_NAME = re.compile(r"(key|token|secret|password|credentials|authorization)$")
 
 
 def create_app(settings: Settings, telemetry: Telemetry | None = None) -> GatewayApp:
@@ -159,20 +156,9 @@ def make_telemetry(
 
 def secrets_of(settings: Settings) -> list[str]:
     """Every configured key and password, so that logs and spans can be scrubbed of them."""
-    keys = [value for deployment in settings.deployments for value in _secrets_among(deployment.params)]
-    bases = [base_of(one.params) for one in settings.deployments]
-    in_addresses = [password for base in bases for password in passwords(base)]
-    found = (*settings.keys, settings.server.metrics_token, *keys, *in_addresses)
-    return list(dict.fromkeys(key for key in found if isinstance(key, str)))
-
-
-def _secrets_among(params: Mapping[str, Any]) -> Iterator[object]:
-    """The values whose names say that they are secret, also inside mappings: `extra_headers: {authorization: ...}`."""
-    for name, value in params.items():
-        if isinstance(value, Mapping):
-            yield from _secrets_among(value)
-        elif _SECRET_NAME.search(name.lower()):
-            yield value
+    of_providers = (secret for one in settings.deployments for secret in secrets_of_params(one.params))
+    found = (*settings.keys, settings.server.metrics_token, *of_providers)
+    return list(dict.fromkeys(secret for secret in found if secret is not None))
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from app.backends.direct import SharedResources, make_direct, validate_direct
 from app.backends.litellm.loading import load as load_litellm
 from app.backends.router import Backend, Router
 from app.backends.simulated import make_simulated, scenario_of
+from app.backends.thinking_history import check_thinking_history
 from app.bodies import Bodies
 from app.lookups import Lookups
 from app.settings import Deployment, DnsSettings, PipelineSettings, ServerSettings
@@ -63,6 +64,7 @@ def validate(deployment: Deployment) -> None:
     for name in ("model", "messages", "stream", "stream_options"):
         if name in params:
             raise ValueError(f"{name} belongs to each request and cannot be set for a deployment")
+    check_thinking_history(params)
     if deployment.backend != "litellm":
         validate_direct(deployment)
     elif without_credentials(str(base_of(params) or ""))[1]:

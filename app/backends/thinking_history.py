@@ -21,7 +21,7 @@ from app.providers import SIGNATURES_NEEDED_BY, THINKING_REQUIRED_BY, Provider, 
 
 SETTING = "thinking_history"
 """The parameter of a deployment by which its operator says what its provider does with earlier thinking."""
-CHOICES = ("reasoning_content", "reasoning", "required", "none", "unsigned")
+_CHOICES = ("reasoning_content", "reasoning", "required", "none", "unsigned")
 _CHOSEN: Mapping[str, ThinkingHistory] = {
     "reasoning_content": ThinkingHistory(fields=("reasoning_content",)),
     "reasoning": ThinkingHistory(fields=("reasoning",)),
@@ -39,7 +39,7 @@ Message = dict[str, Any]
 def history_of(provider: Provider, model: str, params: Mapping[str, Any]) -> ThinkingHistory:
     """What the provider of a deployment does with earlier thinking: what its operator says, else what is known of its
     address, its prefix and its model."""
-    if (chosen := _CHOSEN.get(chosen_by(params) or "")) is not None:
+    if (chosen := _CHOSEN.get(_chosen_by(params) or "")) is not None:
         return chosen
     base = base_of(params)
     if base is not None and provider.prefix in ("openai", "custom_openai"):
@@ -58,17 +58,22 @@ def history_of(provider: Provider, model: str, params: Mapping[str, Any]) -> Thi
 
 def takes_unsigned_thinking(provider: Provider, params: Mapping[str, Any]) -> bool:
     """Whether a provider of Anthropic's API takes thinking that Anthropic did not sign: those of other models do."""
-    if (chosen := chosen_by(params)) is not None:
+    if (chosen := _chosen_by(params)) is not None:
         return chosen == "unsigned"
     found = at_address(str(base_of(params) or ""))
     return found is not None and found.prefix != provider.prefix
 
 
-def chosen_by(params: Mapping[str, Any]) -> str | None:
-    """What a deployment's operator says. Raises ValueError, with a text for the operator, for an unknown word."""
+def check_thinking_history(params: Mapping[str, Any]) -> None:
+    """Raise ValueError, with a text for the operator, where a deployment's parameters have an unknown word for it."""
+    _chosen_by(params)
+
+
+def _chosen_by(params: Mapping[str, Any]) -> str | None:
+    """What a deployment's operator says. Raises ValueError for an unknown word."""
     chosen = params.get(SETTING)
-    if chosen is not None and chosen not in CHOICES:
-        raise ValueError(f"{SETTING} {chosen!r} is none of {', '.join(CHOICES)}")
+    if chosen is not None and chosen not in _CHOICES:
+        raise ValueError(f"{SETTING} {chosen!r} is none of {', '.join(_CHOICES)}")
     return chosen
 
 

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from app.addresses import HEADER_BLOCKS, base_of
 from app.backends.client_credentials import addressed
+from app.backends.deployments import by_model
 from app.configuration.problems import Report
 from app.conversion import Path
 from app.providers import DIRECT, find
@@ -11,7 +13,6 @@ from app.settings import Deployment
 
 KEY = "credentials"
 _ACCOUNT = ("api_key", "azure_ad_token", "organization", "project")
-_HEADERS = ("extra_headers", "headers", "default_headers")
 _FOR_CREDENTIALS = frozenset({"authorization", "x-api-key", "api-key"})
 
 
@@ -45,20 +46,17 @@ def check_handed_on(deployment: Deployment, path: Path, report: Report) -> None:
     found = find(deployment.model, params)
     if found is not None and found.provider.api_versions is not None:
         report.problem(where, f"client is not supported for {found.provider.prefix}, which has keys of another form")
-    headers = [str(name).lower() for block in _HEADERS for name in params.get(block) or {}]
+    headers = [str(name).lower() for block in HEADER_BLOCKS for name in params.get(block) or {}]
     set_here = [name for name in _ACCOUNT if params.get(name)] + [name for name in headers if name in _FOR_CREDENTIALS]
     if set_here:
         report.problem(where, f"client, and {set_here[0]} is set as well: one of the two has to go")
-    if "@" in str(params.get("api_base") or params.get("base_url") or ""):
+    if "@" in str(base_of(params) or ""):
         report.problem(where, "client, and the address has a user and password: one of the two has to go")
 
 
 def check_pools(deployments: Sequence[Deployment], report: Report) -> None:
     """Report a model whose deployments would give one caller's credential to several providers."""
-    pools: dict[str, list[Deployment]] = {}
-    for deployment in deployments:
-        pools.setdefault(deployment.model_name, []).append(deployment)
-    for name, pool in pools.items():
+    for name, pool in by_model(deployments).items():
         if len(addressed(pool)) > 1:
             message = f"the deployments of {name} with credentials: client are of several providers or addresses"
             report.problem(("model_list",), f"{message}, and a caller's credential is for one")

@@ -1,7 +1,8 @@
 """What a good configuration sets up, as text for people: how many keys there are, but never a key."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from app.backends.deployments import by_model
 from app.settings import Deployment, Settings
 
 _MOST_MODELS = 20
@@ -12,9 +13,7 @@ def summary(settings: Settings) -> str:
 
 
 def _models(settings: Settings) -> Iterator[str]:
-    by_name: dict[str, list[Deployment]] = {}
-    for deployment in settings.deployments:
-        by_name.setdefault(deployment.model_name, []).append(deployment)
+    by_name = by_model(settings.deployments)
     yield f"{_count(len(by_name), 'model')}, {_count(len(settings.deployments), 'deployment')}"
     for name, deployments in list(by_name.items())[:_MOST_MODELS]:
         fallbacks = settings.router.fallbacks.get(name)
@@ -26,7 +25,7 @@ def _models(settings: Settings) -> Iterator[str]:
         yield f"  and {len(by_name) - _MOST_MODELS:,} more"
 
 
-def _rank(deployment: Deployment, deployments: list[Deployment]) -> str:
+def _rank(deployment: Deployment, deployments: Sequence[Deployment]) -> str:
     return f", order {deployment.order}, weight {deployment.weight:g}" if len(deployments) > 1 else ""
 
 

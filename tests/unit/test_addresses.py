@@ -100,14 +100,18 @@ def test_a_user_without_a_password_has_an_empty_one() -> None:
     assert without_credentials("http://u@h/v1") == ("http://h/v1", "Basic " + base64.b64encode(b"u:").decode())
 
 
-def test_every_parameter_that_is_named_a_secret_is_one() -> None:
+def test_every_header_and_every_parameter_that_is_named_a_secret_is_one() -> None:
     params: dict[str, Any] = {
         "aws_secret_access_key": "aws-0123456789",
         "azure_ad_token": "azure-0123456789",
         "extra_headers": {"Authorization": "Bearer 0123456789", "x-team": "team-a"},
+        "default_headers": {"cookie": "session=9876543210"},
+        "extra_body": {"safety": {"auth_token": "body-0123456789"}, "style": "brief-and-dry"},
         "max_tokens": 5,
         "api_version": "2024-10-21",
     }
     found = secrets_of(Settings(deployments=(deployment(api_base=None, **params),)))
-    assert {"aws-0123456789", "azure-0123456789", "Bearer 0123456789"} <= set(found)
-    assert not {"team-a", "2024-10-21"} & set(found)
+    assert set(found) == {
+        *("aws-0123456789", "azure-0123456789", "body-0123456789"),
+        *("Bearer 0123456789", "0123456789", "team-a", "session=9876543210"),
+    }

@@ -9,11 +9,11 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import aiohttp
 
-from app.addresses import base_of, passwords
+from app.addresses import secrets_of_params
 from app.backends.direct.bodies import BODY_LIMIT, first_bytes, is_plain_json, read_body
 from app.backends.direct.body_forms import BodyForm, UpstreamBody, opened_body
 from app.backends.direct.codec import Codecs, ProviderCodec, StreamDecoder, UpstreamRequest
@@ -37,7 +37,6 @@ from telemetry import Attempt, Scrubber
 
 Result = TypeVar("Result")
 
-_SECRET_NAMES = ("key", "secret", "token", "password", "credential", "authorization")
 _ACCOUNT_HEADERS = frozenset({"openai-organization", "openai-project"})
 """Headers by which a client chooses the account that it is served for, unless the operator has chosen."""
 _DECODED = ("identity", "gzip", "deflate")
@@ -68,7 +67,7 @@ class DirectBackend:
         self._bodies = shared.bodies
         self._relays_limits = shared.relays_limits
         self._timeout = float(deployment.timeout or shared.request_timeout)
-        self._scrub = Scrubber(_secrets(deployment.params))
+        self._scrub = Scrubber(secrets_of_params(deployment.params))
         self._accounts = _ACCOUNT_HEADERS - named_headers(deployment.params)
         self._hands_on = deployment.credentials == "client"
         self._bearer_only = deployment.backend != "anthropic"
@@ -262,12 +261,3 @@ def ssl_verify(deployment: Deployment) -> bool | str:
     """Whether a provider's certificate is checked, or the path of the bundle that it is checked with."""
     verify = deployment.params.get("ssl_verify")
     return verify if isinstance(verify, bool | str) else True
-
-
-def _secrets(params: Mapping[str, Any]) -> Iterator[str]:
-    yield from passwords(base_of(params))
-    for name, value in params.items():
-        if isinstance(value, dict) and name in ("extra_headers", "headers", "default_headers"):
-            yield from (str(header) for header in value.values())
-        elif isinstance(value, str) and any(word in name.lower() for word in _SECRET_NAMES):
-            yield value

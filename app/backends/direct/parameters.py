@@ -11,7 +11,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from app.addresses import HEADER_BLOCKS
 from app.backends.direct.dropped_fields import without_fields
+from app.backends.thinking_history import SETTING
 from app.messages import Reasoning, Request
 
 _FIELDS = {
@@ -23,10 +25,11 @@ _FIELDS = {
 _LIMITS = ("max_tokens", "max_completion_tokens")
 _NOT_THE_PROVIDERS = frozenset(
     {"additional_drop_params", "allowed_openai_params", "api_base", "api_key", "api_type", "api_version"}
-    | {"azure_ad_token", "base_model", "base_url", "custom_llm_provider", "default_headers", "drop_params"}
-    | {"extra_body", "extra_headers", "headers", "id", "max_retries", "metadata", "mock_timeout", "model", "model_id"}
+    | {"azure_ad_token", "base_model", "base_url", "custom_llm_provider", "drop_params"}
+    | {"extra_body", "id", "max_retries", "metadata", "mock_timeout", "model", "model_id"}
     | {"model_info", "num_retries", "organization", "project", "region_name", "rpm", "ssl_verify", "stream_timeout"}
-    | {"supports_system_message", "tags", "thinking_history", "timeout", "tpm", "use_chat_completions_api"}
+    | {"supports_system_message", "tags", "timeout", "tpm", "use_chat_completions_api", SETTING}
+    | {*HEADER_BLOCKS}
 )
 
 
@@ -45,7 +48,7 @@ class Operator:
 
 def operator_of(params: Mapping[str, Any]) -> Operator:
     headers: dict[str, str] = {}
-    for name in ("default_headers", "headers", "extra_headers"):
+    for name in HEADER_BLOCKS:
         headers |= {str(key).lower(): str(value) for key, value in _mapping(params, name).items()}
     return Operator(
         defaults={k: v for k, v in params.items() if k not in _NOT_THE_PROVIDERS and v is not None},

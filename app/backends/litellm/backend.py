@@ -8,12 +8,12 @@ in tasks of its own, each bounded in time; `ConnectionLifetimes` keeps them aliv
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator
+from collections.abc import AsyncGenerator, Coroutine, Iterable
 from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
-from app.addresses import base_of, passwords
+from app.addresses import base_of, secrets_of_params
 from app.backends.litellm import loading
 from app.backends.litellm.chunk_repair import ChunkFacts, ChunkRepair, listen_to, without_server_calls
 from app.backends.litellm.completions_and_embeddings import (
@@ -88,14 +88,11 @@ async def _give_up(task: asyncio.Task[Any]) -> None:
         await _closed(task.result())
 
 
-_SECRET_NAMES = ("key", "secret", "token", "password", "credential")
-
-
 class LiteLLMBackend:
     def __init__(self, deployment: Deployment, request_timeout: float) -> None:
         self._deployment = deployment
         self._timeout = float(deployment.timeout or request_timeout)
-        self._scrub = Scrubber(_secrets(deployment.params))
+        self._scrub = Scrubber(secrets_of_params(deployment.params))
         self._target: LiteLLMTarget | None = None
         self._lifetimes = ConnectionLifetimes()
         self._text_client: Any = None
@@ -110,11 +107,11 @@ class LiteLLMBackend:
             return
         wrapper = await self._call(litellm, request, attempt, stream=True)
         facts, started = listen_to(wrapper), False
-        repair = ChunkRepair(facts)
+        repair, signs_thinking = ChunkRepair(facts), self._its_target(litellm).signs_thinking
         try:
             while (chunk := await self._next(wrapper, started)) is not None:
                 started = True
-                converted = with_usage(self._understood(litellm, from_litellm(chunk)), facts)
+                converted = with_usage(from_litellm(chunk, signs_thinking), facts)
                 if _ends(converted):
                     _check_end(wrapper, facts)
                 batch, error = _sound(repair.feed(converted))
@@ -143,8 +140,9 @@ class LiteLLMBackend:
         if self._is_text_completion(litellm, request):
             return await self._text(litellm, request, attempt)
         answer = await self._call(litellm, request, attempt, stream=False)
+        response = from_litellm(answer, self._its_target(litellm).signs_thinking)
         try:
-            return refuse_failed(without_server_calls(self._understood(litellm, from_litellm(answer))))
+            return refuse_failed(without_server_calls(response))
         except ProviderFailed as failure:
             raise _broken_off(failure) from None
 
@@ -213,12 +211,6 @@ class LiteLLMBackend:
             "trace_headers": trace_headers,
         }
 
-    def _understood(self, litellm: ModuleType, response: ModelResponse) -> ModelResponse:
-        from app.backends.litellm.conversion import unsigned
-
-        is_claude = self._its_target(litellm).claude or "claude" in self._deployment.model
-        return response if is_claude else unsigned(response)
-
     def _its_target(self, litellm: ModuleType) -> LiteLLMTarget:
         if self._target is None:
             self._target = self._find_target(litellm)
@@ -236,7 +228,7 @@ class LiteLLMBackend:
             raise UpstreamFailed(
                 "The gateway's configuration of this model names no known provider.", upstream_status=403, detail=model
             ) from error
-        return target_of(name, model, litellm.openai_compatible_providers)
+        return target_of(name, self._deployment, litellm.openai_compatible_providers)
 
 
 async def _loaded() -> ModuleType:
@@ -272,10 +264,3 @@ def _broken_off(failure: ProviderFailed) -> UpstreamFailed:
 
 def _ends(chunk: ModelResponse) -> bool:
     return any(choice.finish_reason for choice in chunk.choices)
-
-
-def _secrets(params: dict[str, Any]) -> Iterator[str]:
-    yield from passwords(base_of(params))
-    for name, value in params.items():
-        if isinstance(value, str) and any(word in name.lower() for word in _SECRET_NAMES):
-            yield value

@@ -1,9 +1,9 @@
-"""LiteLLM's response types to the common form and back. Pure, chunk by chunk; `chunk_repair` does what needs memory.
+"""LiteLLM's response types to the common form. Pure, chunk by chunk; `chunk_repair` does what needs memory.
 
 LiteLLM has no block boundaries, pings, positions of citations, or the stop sequence met, so neither have these.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import litellm
@@ -32,14 +32,14 @@ _MESSAGE_FIELDS = frozenset(
         "function_call",
     }
 )
-_USAGE_FIELDS = frozenset({"prompt_tokens", "completion_tokens", "total_tokens"})
 
 
-def from_litellm(response: LiteLLMChunk | LiteLLMResponse) -> ModelResponse:
-    """Convert a chunk, whose choices have a `delta`, or a whole response, whose choices have a `message`."""
+def from_litellm(response: LiteLLMChunk | LiteLLMResponse, signs_thinking: bool = True) -> ModelResponse:
+    """Convert a chunk, whose choices have a `delta`, or a whole response, whose choices have a `message`.
+    `signs_thinking`: the signatures of its thinking are Anthropic's."""
     usage = _usage(getattr(response, "usage", None))
     choices = tuple(_choice(choice) for choice in response.choices)
-    return ModelResponse(
+    converted = ModelResponse(
         id=response.id or "",
         created=int(response.created or 0),
         model=_model(response),
@@ -48,9 +48,10 @@ def from_litellm(response: LiteLLMChunk | LiteLLMResponse) -> ModelResponse:
         system_fingerprint=response.system_fingerprint,
         service_tier=getattr(response, "service_tier", None),
     )
+    return converted if signs_thinking else _unsigned(converted)
 
 
-def unsigned(response: ModelResponse) -> ModelResponse:
+def _unsigned(response: ModelResponse) -> ModelResponse:
     """The response of a model that is not Anthropic's, with its thinking as text alone. LiteLLM has Gemini's signatures
     where Anthropic's stand, and Anthropic refuses them; what Gemini needs back stands with its calls."""
     if not any(_has_blocks(choice) for choice in response.choices):
@@ -83,25 +84,6 @@ def with_usage(chunk: ModelResponse, facts: ChunkFacts) -> ModelResponse:
     if chunk.usage is None and early is not None and early.prompt_tokens:
         return replace(chunk, usage=early)
     return chunk
-
-
-def to_litellm(response: ModelResponse) -> LiteLLMChunk | LiteLLMResponse:
-    """Convert back: to LiteLLM's `ModelResponse` if a choice has a message, else to its `ModelResponseStream`."""
-    whole = any(choice.message is not None for choice in response.choices)
-    fields: dict[str, Any] = {
-        "id": response.id,
-        "created": response.created,
-        "model": response.model,
-        "system_fingerprint": response.system_fingerprint,
-        "choices": [_litellm_choice(choice) for choice in response.choices],
-    }
-    if response.usage is not None:
-        fields["usage"] = _litellm_usage(response.usage)
-    if response.service_tier is not None:
-        fields["service_tier"] = response.service_tier
-    if whole:
-        return LiteLLMResponse(object="chat.completion", **fields)
-    return LiteLLMChunk(**fields)
 
 
 def _model(response: LiteLLMChunk | LiteLLMResponse) -> str:
@@ -215,56 +197,3 @@ def _first(usage: Any, name: str, details: Any, detail: str) -> object:
 
 def _plain(value: Any) -> Any:
     return value.model_dump(exclude_none=True) if hasattr(value, "model_dump") else value
-
-
-def _litellm_choice(choice: Choice) -> dict[str, Any]:
-    fields: dict[str, Any] = {"index": choice.index, "finish_reason": choice.finish_reason}
-    if choice.message is not None:
-        fields["message"] = _litellm_message(choice.message)
-    else:
-        fields["delta"] = _litellm_message(choice.delta or Message())
-    if choice.logprobs is not None:
-        fields["logprobs"] = choice.logprobs
-    return fields
-
-
-def _litellm_message(message: Message) -> dict[str, Any]:
-    fields: dict[str, Any] = {
-        "role": message.role,
-        "content": message.content,
-        "refusal": message.refusal,
-        "reasoning_content": message.reasoning_content,
-        "thinking_blocks": [_litellm_thinking(block) for block in message.thinking_blocks],
-        "tool_calls": [_litellm_call(call) for call in message.tool_calls],
-        "annotations": list(message.annotations),
-    }
-    return {**_present(fields.items()), **message.extra}
-
-
-def _litellm_thinking(block: ThinkingBlock) -> dict[str, Any]:
-    if block.type == "redacted_thinking":
-        return {"type": block.type, "data": block.data}
-    return _present([("type", block.type), ("thinking", block.thinking), ("signature", block.signature)])
-
-
-def _litellm_call(call: ToolCall) -> dict[str, Any]:
-    function = {"name": call.function.name, "arguments": call.function.arguments}
-    fields = {"index": call.index, "id": call.id, "type": call.type, "function": function}
-    if call.thought_signature is None:
-        return fields
-    return {**fields, "provider_specific_fields": {"thought_signature": call.thought_signature}}
-
-
-def _litellm_usage(usage: Usage) -> litellm.Usage:
-    return litellm.Usage(
-        prompt_tokens=usage.prompt_tokens,
-        completion_tokens=usage.completion_tokens,
-        total_tokens=usage.total_tokens,
-        reasoning_tokens=usage.reasoning_tokens,
-        cache_read_input_tokens=usage.cache_read_input_tokens,
-        cache_creation_input_tokens=usage.cache_creation_input_tokens,
-    )
-
-
-def _present(fields: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    return {name: value for name, value in fields if value is not None and value != []}

@@ -27,7 +27,7 @@ from app.dialects.anthropic_messages.wire import NAME as ANTHROPIC
 from app.dialects.openai_chat.request_encoding import encode_request
 from app.dialects.openai_chat.wire import NAME as CHAT
 from app.messages import Dialect, DocumentPart, InputMessage, Part, Reasoning, Request
-from app.providers import row_of
+from app.providers import ThinkingHistory, row_of
 from app.settings import Deployment
 
 CLIENT_ARGUMENTS = frozenset(
@@ -95,14 +95,24 @@ class LiteLLMTarget:
     claude: bool
     """LiteLLM turns the request into Anthropic's form."""
     top_k: bool
+    signs_thinking: bool
+    """The signatures of its thinking are Anthropic's."""
+    history: ThinkingHistory
+    """What it does with earlier thinking."""
 
 
-def target_of(name: str, model: str, compatible: Iterable[str]) -> LiteLLMTarget:
+def target_of(name: str, deployment: Deployment, compatible: Iterable[str]) -> LiteLLMTarget:
     """`compatible`: the providers that LiteLLM itself takes for OpenAI-compatible."""
-    row = row_of(name)
+    row, model = row_of(name), deployment.model
     claude = name == "anthropic" or (row.sells_claude and "claude" in model)
-    is_compatible = row.backend == "openai" or name in compatible
-    return LiteLLMTarget(name, is_compatible and not claude, claude, row.quirks.top_k)
+    return LiteLLMTarget(
+        name,
+        openai_compatible=not claude and (row.backend == "openai" or name in compatible),
+        claude=claude,
+        top_k=row.quirks.top_k,
+        signs_thinking=claude or "claude" in model,
+        history=history_of(row, model, deployment.params),
+    )
 
 
 def arguments(
@@ -119,7 +129,7 @@ def arguments(
     body = _body(request, target)
     if not target.claude:
         body = with_short_ids(body)
-    body["messages"] = _messages(body, request, deployment, target)
+    body["messages"] = _messages(body, request, target)
     operator = operator_arguments(deployment)
     client = {name: value for name, value in body.items() if name in CLIENT_ARGUMENTS}
     client |= _beyond_openai(request, target)
@@ -178,13 +188,11 @@ def _body(request: Request, target: LiteLLMTarget) -> dict[str, Any]:
     return encode_request(request)
 
 
-def _messages(
-    body: dict[str, Any], request: Request, deployment: Deployment, target: LiteLLMTarget
-) -> list[dict[str, Any]]:
+def _messages(body: dict[str, Any], request: Request, target: LiteLLMTarget) -> list[dict[str, Any]]:
     if target.claude:
         return with_signed_thinking(body)
     same = request.dialect == CHAT
-    history = history_of(row_of(target.name), deployment.model, deployment.params)
+    history = target.history
     if history.fields is None and not same and not target.openai_compatible:
         # LiteLLM has a form of its own for each of these, which knows nothing of thinking from elsewhere.
         history = dataclasses.replace(history, fields=())

@@ -13,6 +13,7 @@ from app.dialects import openai_completions, openai_embeddings
 from app.errors import BackendError, GatewayError, InvalidRequest, UpstreamRejected, UpstreamTruncated
 from app.messages import ModelResponse, Request
 from app.messages import Received as Chunk
+from app.providers import ThinkingHistory
 from app.settings import Deployment
 from tests.support import run
 from tests.unit.backends.completions_and_embeddings import COMPLETED, EMBEDDED, complete, embed, text_events
@@ -152,7 +153,9 @@ def test_a_refusal_of_the_provider_keeps_its_status() -> None:
 def test_providers_that_are_not_openai_compatible_get_no_words_of_openais() -> None:
     deployment = Deployment(id="d", model_name="m", model="cohere/embed", provider="cohere")
     request = embed(encoding_format="base64", user="u", dimensions=3, x_own=1)
-    cohere = LiteLLMTarget("cohere", openai_compatible=False, claude=False, top_k=True)
+    cohere = LiteLLMTarget(
+        "cohere", openai_compatible=False, claude=False, top_k=True, signs_thinking=False, history=ThinkingHistory()
+    )
     passed = embedding_arguments(request, deployment, cohere, timeout=5, reserved=frozenset())
     fixed = {"model": "cohere/embed", "timeout": 5, "max_retries": 0, "num_retries": 0, "drop_params": False}
     assert passed == {"input": "hello", "dimensions": 3, **fixed}

@@ -10,8 +10,9 @@ from litellm.types.utils import ModelResponse as LiteLLMResponse
 from litellm.types.utils import ModelResponseStream as LiteLLMChunk
 from msgspec.structs import replace
 
-from app.backends.litellm.conversion import from_litellm, to_litellm, unsigned
+from app.backends.litellm.conversion import from_litellm
 from app.messages import Choice, Function, Message, ModelResponse, ThinkingBlock, ToolCall, Usage
+from tests.unit.backends.litellm.litellm_types import to_litellm
 
 CALL = ToolCall(index=0, id="c", function=Function(name="f", arguments="{}"))
 COUNTED = Usage(
@@ -120,8 +121,9 @@ def test_a_signature_of_geminis_stands_in_one_place() -> None:
 
 def test_thinking_of_other_models_than_anthropics_is_text_alone() -> None:
     signed = Message(thinking_blocks=(ThinkingBlock(thinking="hm", signature="Gemini's"),))
-    assert unsigned(chunk(signed)) == chunk(Message(reasoning_content="hm"))
+    assert from_litellm(to_litellm(chunk(signed)), False) == chunk(Message(reasoning_content="hm"))
     whole = replace(chunk(), choices=(Choice(message=replace(signed, reasoning_content="hm", content="a")),))
-    assert unsigned(whole).choices[0].message == Message(reasoning_content="hm", content="a")
+    message = from_litellm(to_litellm(whole), False).choices[0].message
+    assert message == Message(role="assistant", reasoning_content="hm", content="a")
     plain = chunk(Message(content="a"))
-    assert unsigned(plain) is plain
+    assert from_litellm(to_litellm(plain), False) == plain

@@ -3,6 +3,7 @@
 import errno
 import json
 import socket
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -29,12 +30,12 @@ OPENAI, ANTHROPIC, VLLM = "openai/gpt-5", "anthropic/claude-sonnet-4-5", "hosted
 RETRY = {"retry-after": "7"}
 
 
-def failure(script: Script, model: str, stream: bool = True, request: object = None) -> BackendError:
+def failure(script: Script, model: str, stream: bool = True, **params: object) -> BackendError:
     async def main() -> BackendError:
         async with ScriptedUpstream(script) as upstream:
             base = upstream.url if model == ANTHROPIC else f"{upstream.url}/v1"
-            params = {"api_key": KEY, "api_base": base}
-            deployment = Deployment(id="d", model_name="m", model=model, provider="p", params=params)
+            given = {"api_key": KEY, "api_base": base, **params}
+            deployment = Deployment(id="d", model_name="m", model=model, provider="p", params=given)
             backend = LiteLLMBackend(deployment, 5)
             asked = (
                 backend.stream(ask(), FakeAttempt()).__anext__() if stream else backend.complete(ask(), FakeAttempt())
@@ -87,6 +88,14 @@ def test_a_providers_status(
     else:
         assert error.message == "the provider says [redacted]"
         assert error.retry_after == 7
+
+
+def test_a_secret_in_a_header_of_the_operators_is_not_passed_on() -> None:
+    secret = "canary-of-a-header-0123456789"
+    headers: dict[str, Any] = {"extra_headers": {"x-portal": secret, "Authorization": f"Bearer {secret[::-1]}"}}
+    error = failure(openai_error(400, f"got {secret} and {secret[::-1]}"), OPENAI, **headers)
+    assert error.message == "got [redacted] and [redacted]"
+    assert secret not in f"{error.detail}{getattr(error, 'body', '')}"
 
 
 def test_words_in_a_message_do_not_change_the_status() -> None:

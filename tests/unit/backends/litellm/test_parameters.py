@@ -16,13 +16,20 @@ from app.messages import (
     ThinkingPart,
     ToolDefinition,
 )
+from app.providers import ThinkingHistory
 from app.settings import Deployment
 from tests.unit.backends.fakes import ask
 
 RESERVED = frozenset({"api_base", "api_key", "mock_response", "fallbacks", "metadata", "custom_llm_provider", "tags"})
-OPENAI = LiteLLMTarget("openai", openai_compatible=True, claude=False, top_k=False)
-CLAUDE = LiteLLMTarget("anthropic", openai_compatible=False, claude=True, top_k=True)
-GEMINI = LiteLLMTarget("gemini", openai_compatible=False, claude=False, top_k=True)
+OPENAI = LiteLLMTarget(
+    "openai", openai_compatible=True, claude=False, top_k=False, signs_thinking=False, history=ThinkingHistory()
+)
+CLAUDE = LiteLLMTarget(
+    "anthropic", openai_compatible=False, claude=True, top_k=True, signs_thinking=True, history=ThinkingHistory()
+)
+GEMINI = LiteLLMTarget(
+    "gemini", openai_compatible=False, claude=False, top_k=True, signs_thinking=False, history=ThinkingHistory()
+)
 
 HOSTILE: dict[str, Any] = {
     "api_base": "http://evil",
@@ -157,7 +164,14 @@ def test_a_capability_of_anthropics_goes_whole_or_not_at_all(model: str) -> None
         headers={"anthropic-beta": "b", "anthropic-x": "1"},
         extra={**betas, "new": 1},
     )
-    target = LiteLLMTarget(model.partition("/")[0], openai_compatible=False, claude=True, top_k=True)
+    target = LiteLLMTarget(
+        model.partition("/")[0],
+        openai_compatible=False,
+        claude=True,
+        top_k=True,
+        signs_thinking=True,
+        history=ThinkingHistory(),
+    )
     passed = built(request, target)
     assert "extra_headers" not in passed
     assert {name: passed[name] for name in passed if name in betas} == (betas if target.name == "anthropic" else {})
@@ -191,5 +205,6 @@ def test_what_openai_does_not_know_stays_away_from_it() -> None:
     ],
 )
 def test_what_a_provider_speaks(name: str, model: str, expected: tuple[bool, bool]) -> None:
-    target = target_of(name, model, {"openai", "azure_ai"})
+    deployment = Deployment(id="d", model_name="m", model=model, provider="p")
+    target = target_of(name, deployment, {"openai", "azure_ai"})
     assert (target.openai_compatible, target.claude) == expected

@@ -110,7 +110,13 @@ def test_the_installed_version_is_accepted() -> None:
     check_version("1.106.2")
 
 
-@pytest.mark.parametrize(("model", "params"), [("", {}), ("openai/", {}), ("openai/x", {"messages": []})])
+@pytest.mark.parametrize(
+    ("model", "params"),
+    [
+        *(("", {}), ("openai/", {}), ("openai/x", {"messages": []})),
+        ("cohere/command", {"thinking_history": "some"}),
+    ],
+)
 def test_deployments_that_cannot_serve_are_named(model: str, params: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=r"names no model|messages"):
+    with pytest.raises(ValueError, match=r"names no model|messages|thinking_history"):
         validate(Deployment(id="d", model_name="m", model=model, provider="p", params=params))
