@@ -149,8 +149,8 @@ async def _whole(gateway: Gateway, call: Call, request: Request, policy_ctx: Pol
 
 
 def _relay_limits(reply: Reply, first: Received) -> None:
-    if first.native is not None and first.native.limit_headers:
-        reply.relay(first.native.limit_headers)
+    if first.limit_headers:
+        reply.relay(first.limit_headers)
 
 
 def _identified(response: ModelResponse, call: Call, request: Request) -> ModelResponse:

@@ -125,9 +125,6 @@ class Native(Struct, frozen=True, gc=False):
     """The event holds no text but what the common form has of it."""
     position: tuple[int, int] | None = None
     """The provider's numbers of the item and of the part that a piece of text belongs to, in a stream of items."""
-    limit_headers: dict[str, str] | None = None
-    """What the provider's headers say of its rate limits, with a whole body or the first event of a stream; None where
-    clients do not get them."""
 
     @property
     def event(self) -> dict[str, Any] | None:
@@ -145,10 +142,17 @@ class Received(Struct, frozen=True, gc=False):
 
     chunk: ModelResponse
     native: Native | None = None
+    limit_headers: dict[str, str] | None = None
+    """What the provider's headers say of its rate limits, with a whole response or the first chunk of a stream; None
+    where clients do not get them."""
 
     def holding(self, chunk: ModelResponse) -> "Received":
         """`chunk`, with the provider's bytes if it is the very chunk that came with them."""
-        return self if chunk is self.chunk else Received(chunk)
+        return self if chunk is self.chunk else Received(chunk, None, self.limit_headers)
+
+    def with_limits(self, headers: dict[str, str] | None) -> "Received":
+        """The same, beside what the provider's headers say of its rate limits."""
+        return Received(self.chunk, self.native, headers) if headers else self
 
 
 Batch = Sequence[Received]

@@ -389,7 +389,11 @@ HEADERS = {
 
 
 @pytest.mark.parametrize("path", PATHS.values())
-@pytest.mark.parametrize("answered", [lambda stream: served(stream), lambda _: json_reply(FILTERED, 429)])
+@pytest.mark.parametrize(
+    "answered",
+    [lambda stream: served(stream), lambda stream: served(not stream), lambda _: json_reply(FILTERED, 429)],
+    ids=["as asked", "in the other form", "an error"],
+)
 @pytest.mark.parametrize("stream", [True, False])
 def test_rate_limit_headers_are_handed_on_where_the_operator_wants_it(
     gateway: RunningGateway, other: Provider, path: str, answered: Callable[[bool], Script], stream: bool

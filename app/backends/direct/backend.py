@@ -31,7 +31,7 @@ from app.dialects.finish_reasons import refuse_failed, with_native_reasons
 from app.dialects.response_checks import checked
 from app.errors import BackendError, CredentialRejected, UpstreamRejected, UpstreamTimeout, UpstreamTruncated
 from app.lookups import Lookups
-from app.messages import Batch, ClientCredential, Native, Received, Request, as_chunk
+from app.messages import Batch, ClientCredential, ModelResponse, Native, Received, Request, as_chunk
 from app.settings import Deployment
 from telemetry import Attempt, Scrubber
 
@@ -90,17 +90,19 @@ class DirectBackend:
         answer = await self._send(encode, request.size, "json", attempt)
         with self._closing(answer), self._bodies.hold() as held:
             if answer.form == "events" and decoder is not None:
-                return await self._joined(answer, decoder, held)
-            return await self._decode(answer, partial(self._response, codec), held)
+                received = await self._joined(answer, decoder, held)
+            else:
+                received = await self._decode(answer, partial(self._response, codec), held)
+        return received.with_limits(self._limits(answer))
 
-    def _response(self, codec: ProviderCodec, body: bytes, limits: dict[str, str] | None) -> Received:
+    def _response(self, codec: ProviderCodec, body: bytes) -> Received:
         answer = codec.parse(body, self._scrub)
         is_mended = codec.mend(answer)
         response = refuse_failed(checked(codec.decode_response(answer)))
         if is_mended or not is_plain_json(body):
             body = encode_json(answer, len(body))
         body = with_native_reasons(codec.dialect, body, response)
-        return Received(response, Native(codec.dialect, body, data=body, limit_headers=limits))
+        return Received(response, Native(codec.dialect, body, data=body))
 
     async def count_tokens(self, request: Request) -> int:
         codec = self._codecs.token_count
@@ -130,7 +132,7 @@ class DirectBackend:
 
         return encode_with_credential
 
-    def _count(self, body: bytes, limits: dict[str, str] | None) -> int:
+    def _count(self, body: bytes) -> int:
         counted = self._codecs.chat.parse(body, self._scrub)["input_tokens"]
         if not isinstance(counted, int):
             raise TypeError
@@ -142,30 +144,34 @@ class DirectBackend:
         size: int,
         decoder: StreamDecoder,
         attempt: Attempt,
-        decode: Callable[[bytes, dict[str, str] | None], Received],
+        decode: Callable[[bytes], Received],
     ) -> AsyncGenerator[Batch, None]:
         """Send a request and read the stream; an answer that comes whole all the same is decoded by `decode`."""
 
         async def send() -> Opened:
             answer = await self._send(encode, size, "events", attempt)
-            return await self._opened(answer, decode) if answer.form == "json" else Opened(answer)
+            whole = await self._whole_chunk(answer, decode) if answer.form == "json" else None
+            return Opened(answer, whole, self._limits(answer))
 
-        return read_stream(send, decoder, self._scrub, self._event_limit, self._relays_limits)
+        return read_stream(send, decoder, self._scrub, self._event_limit)
 
-    async def _opened(self, answer: UpstreamBody, decode: Callable[[bytes, dict[str, str] | None], Received]) -> Opened:
+    def _limits(self, answer: UpstreamBody) -> dict[str, str] | None:
+        return limit_headers(answer.response.headers) if self._relays_limits else None
+
+    async def _whole_chunk(self, answer: UpstreamBody, decode: Callable[[bytes], Received]) -> ModelResponse:
         """An answer that came whole, as one chunk."""
         with self._closing(answer), self._bodies.hold() as held:
             response = (await self._decode(answer, decode, held)).chunk
             if any(choice.finish_reason is None for choice in response.choices):
                 raise UpstreamTruncated("The provider's answer ended without a finish reason.", detail="whole answer")
-            return Opened(answer, as_chunk(response))
+            return as_chunk(response)
 
     async def _whole(
         self,
         encode: Callable[[], UpstreamRequest],
         size: int,
         attempt: Attempt | None,
-        decode: Callable[[bytes, dict[str, str] | None], Result],
+        decode: Callable[[bytes], Result],
     ) -> Result:
         """Send a request and decode the whole answer. `size`: bytes of the client's request."""
         answer = await self._send(encode, size, "json", attempt)
@@ -189,14 +195,11 @@ class DirectBackend:
         except ValueError as error:
             raise unexpected_body("a stream without an answer", answer.start, self._scrub) from error
 
-    async def _decode(
-        self, answer: UpstreamBody, decode: Callable[[bytes, dict[str, str] | None], Result], held: Held
-    ) -> Result:
+    async def _decode(self, answer: UpstreamBody, decode: Callable[[bytes], Result], held: Held) -> Result:
         body = await read_body(answer.response, BODY_LIMIT, self._scrub, held, answer.start)
         held.grow(len(body))
-        limits = limit_headers(answer.response.headers) if self._relays_limits else None
         try:
-            return await self._bodies.work(len(body), decode, body, limits)
+            return await self._bodies.work(len(body), decode, body)
         except ProviderFailed as failure:
             raise reported_error(failure.error, self._scrub) from None
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:

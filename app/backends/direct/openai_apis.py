@@ -37,7 +37,7 @@ class ResponsesBackend(DirectBackend):
         decode = partial(self._response, self._responses)
         return self._stream(encode, 0, self._responses.stored_decoder(), attempt, decode)
 
-    def _checked_body(self, method: str, body: bytes, limits: dict[str, str] | None) -> bytes:
+    def _checked_body(self, method: str, body: bytes) -> bytes:
         if method == "DELETE" and not body.strip():
             return body
         if not body.strip():

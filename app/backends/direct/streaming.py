@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import aiohttp
 import msgspec
-from msgspec.structs import replace
 
 from app.backends.direct.bodies import BODY_LIMIT, NOT_JSON, decode_json, is_json, read_leniently
 from app.backends.direct.body_forms import UpstreamBody
@@ -19,7 +18,7 @@ from app.backends.direct.codec import StreamDecoder
 from app.backends.direct.errors import connection_lost, is_bare_error, is_error, reported_error, unexpected_body
 from app.backends.direct.sse import EventReader, Item, is_comment
 from app.backends.direct.surrogates import HalfHolder, without_halves
-from app.backends.error_bodies import Scrub, error_body, limit_headers
+from app.backends.error_bodies import Scrub, error_body
 from app.backends.error_classes import is_for_clients
 from app.bodies import Held
 from app.dialects.errors import ProviderFailed
@@ -36,10 +35,12 @@ _AFTER_THE_END = 1.0
 
 
 class Opened(NamedTuple):
-    """An answer to a request for a stream; `whole` is the chunk of one that came whole."""
+    """An answer to a request for a stream; `whole` is the chunk of one that came whole, `limits` what its head says of
+    rate limits, where clients get that."""
 
     answer: UpstreamBody
     whole: ModelResponse | None = None
+    limits: dict[str, str] | None = None
 
 
 class Events:
@@ -268,23 +269,21 @@ async def read_stream(
     decoder: StreamDecoder,
     scrub: Scrub,
     event_limit: int,
-    relays_limits: bool = False,
 ) -> AsyncGenerator[Batch, None]:
     """Read the stream whose first bytes `send` brings. Closing this generator closes the connection. `event_limit` is
-    the most bytes of one event; `relays_limits`: the first event comes with what the head says of rate limits."""
+    the most bytes of one event. The first chunk comes with the limits of the head."""
     events = Events(decoder, scrub, event_limit)
-    (response, _, start), whole = await send()
-    limits = limit_headers(response.headers) if relays_limits else None
+    (response, _, start), whole, limits = await send()
     try:
         if whole is not None:
-            yield (Received(whole),)
+            yield (Received(whole, None, limits),)
             return
         read, data = response.content.readany, start
         try:
             while data:
                 if chunks := events.feed(data):
                     if limits:
-                        chunks[0], limits = _with_limits(chunks[0], limits), None
+                        chunks[0], limits = chunks[0].with_limits(limits), None
                     yield chunks
                 if events.is_over:
                     events.check()
@@ -292,6 +291,8 @@ async def read_stream(
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise connection_lost(error, scrub, begun=True) from error
         async for rest in _ending(response, events, decoder):
+            if limits:
+                rest, limits = (rest[0].with_limits(limits), *rest[1:]), None
             yield rest
     except BackendError:
         response.give_up()
@@ -299,11 +300,6 @@ async def read_stream(
     finally:
         # Nothing is left of it after a whole answer; of any other, the connection ends here and at once.
         response.close()
-
-
-def _with_limits(received: Received, limits: dict[str, str]) -> Received:
-    native = received.native
-    return received if native is None else Received(received.chunk, replace(native, limit_headers=limits))
 
 
 async def _ending(

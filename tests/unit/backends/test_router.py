@@ -10,6 +10,7 @@ import pytest
 from app.backends.attempts import AttemptControl
 from app.backends.router import Router
 from app.breakers.deployments import AttemptPermit
+from app.dialects import dialect_of
 from app.errors import (
     BreakerOpen,
     LocalFailure,
@@ -19,7 +20,17 @@ from app.errors import (
     UpstreamTimeout,
     UpstreamTruncated,
 )
-from app.messages import ClientCredential, ModelResponse, Received, Request, ToolDefinition
+from app.messages import (
+    Choice,
+    ClientCredential,
+    Function,
+    Message,
+    ModelResponse,
+    Received,
+    Request,
+    ToolCall,
+    ToolDefinition,
+)
 from app.settings import Deployment, RetryBudgetSettings, RouterSettings, Seconds, UpstreamBreakerSettings
 from telemetry import Attempt
 from telemetry.names import BreakerState
@@ -393,6 +404,27 @@ def test_a_stream_of_which_nothing_more_is_read_can_be_closed(name: str) -> None
         assert backend.streams_closed == 1
 
     run(leave())
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_limits_of_a_provider_stay_where_names_of_tools_are_put_back(stream: bool) -> None:
+    name, limits = "x" * 100, {"x-ratelimit-remaining-requests": "7"}
+    request = ask(dialect="openai_responses", stream=stream, tools=(ToolDefinition(name),))
+    [short] = dialect_of(request).tool_names(request)
+    message = Message(tool_calls=(ToolCall(index=0, id="c", function=Function(name=short, arguments="{}")),))
+    choice = Choice(**{"delta" if stream else "message": message}, finish_reason="tool_calls")
+    backend = ScriptedBackend([Received(ModelResponse(choices=(choice,)), None, limits)])
+    setup = Setup({"a": backend})
+
+    async def first() -> Received:
+        if stream:
+            return (await setup.router.open(request, setup.obs)).first[0]
+        return await setup.router.complete(request, setup.obs)
+
+    received = run(first())
+    [choice] = received.chunk.choices
+    [call] = (choice.delta or choice.message or Message()).tool_calls
+    assert (call.function.name, received.limit_headers) == (name, limits)
 
 
 def test_a_rejected_request_gives_the_probe_back() -> None:
