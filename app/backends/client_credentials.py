@@ -17,13 +17,13 @@ Address = tuple[str, str]
 """A provider and where it is asked."""
 
 
-def address_of(deployment: Deployment) -> Address:
+def _address_of(deployment: Deployment) -> Address:
     return deployment.provider, str(base_of(deployment.params) or "")
 
 
 def addressed(deployments: Sequence[Deployment]) -> frozenset[Address]:
     """Whom a caller's credential is for that asks for the model of these deployments."""
-    return frozenset(address_of(one) for one in deployments if one.credentials == "client")
+    return frozenset(_address_of(one) for one in deployments if one.credentials == "client")
 
 
 def permitted(
@@ -46,4 +46,4 @@ def may_ask(deployment: Deployment, request: Request, addresses: Collection[Addr
     if deployment.credentials == "gateway":
         return True
     same_api = dialect_of(request).provider == deployment.backend
-    return request.credential is not None and same_api and address_of(deployment) in addresses
+    return request.credential is not None and same_api and _address_of(deployment) in addresses

@@ -21,7 +21,7 @@ from telemetry import Attempt
 
 STORED = "stored_response"
 """The name of the operation in telemetry."""
-KNOWN_RESPONSES = 50_000
+_KNOWN_RESPONSES = 50_000
 """The most ids that are remembered, at about 200 bytes each."""
 _ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.:=~-]{0,255}")
 
@@ -63,7 +63,9 @@ class StoredResponses:
     """Which deployment made which response, for which caller. `shared`: callers may ask about each other's responses,
     and about unknown ones; otherwise an id of another caller's is treated like an unknown one."""
 
-    def __init__(self, deployments: Sequence[Deployment], limit: int = KNOWN_RESPONSES, *, shared: bool = True) -> None:
+    def __init__(
+        self, deployments: Sequence[Deployment], limit: int = _KNOWN_RESPONSES, *, shared: bool = True
+    ) -> None:
         self._able = [one for one in deployments if one.responses != "none"]
         self._known: dict[str, _Kept] = {}
         self._ids: dict[str, OrderedDict[str, None]] = {}

@@ -140,7 +140,7 @@ def _known(message: Message, history: ThinkingHistory) -> Message:
     names = history.fields or ()
     left_out = _OF_OTHER_PROVIDERS.union(REASONING_FIELDS).difference(names)
     kept = {name: value for name, value in message.items() if name not in left_out}
-    if (text := thinking_of(message)) and names:
+    if (text := _thinking_of(message)) and names:
         kept |= {name: _as_field(name, text) for name in names if not kept.get(name)}
     if not history.in_content and isinstance(kept.get("content"), list):
         content = [part for part in kept["content"] if not _is_thinking(part)]
@@ -173,7 +173,7 @@ def for_litellm(calls: list[Message]) -> list[Message]:
     return moved
 
 
-def thinking_of(message: Mapping[str, Any]) -> str:
+def _thinking_of(message: Mapping[str, Any]) -> str:
     """The text of an assistant's thinking, under whichever name a client has it."""
     for name in ("reasoning_content", "reasoning"):
         if isinstance(text := message.get(name), str) and text:

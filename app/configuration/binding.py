@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from app.settings import ServerSettings, Settings
 from telemetry.hosts import is_loopback
 
-SHORTEST_KEY = 16
+_SHORTEST_KEY = 16
 """Characters. Whoever reaches the port can try keys for as long as they like."""
 _NO_KEY = "no key is set: set general_settings.master_key, gateway.keys or FLOWSPAN_KEY, or bind to 127.0.0.1"
 
@@ -45,6 +45,6 @@ def _weak_token(server: ServerSettings) -> Iterator[str]:
 def _fault(key: str) -> str | None:
     if not (key.isascii() and key.isprintable()) or " " in key:
         return "has characters beside ASCII letters, digits and punctuation: no header carries them for certain"
-    if len(key) < SHORTEST_KEY:
-        return f"is shorter than {SHORTEST_KEY} characters"
+    if len(key) < _SHORTEST_KEY:
+        return f"is shorter than {_SHORTEST_KEY} characters"
     return None

@@ -1,11 +1,13 @@
 """What an entry of `model_list` may say, beside what goes to the provider as it is."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from msgspec import Meta, Struct
 
-from app.settings import Seconds
+from app.settings import Cost, Seconds
 
+Mode = Literal["chat", "completion", "embedding", "responses"]
+MODES: tuple[str, ...] = get_args(Mode)
 Price = Annotated[float, Meta(ge=0)]
 
 
@@ -52,7 +54,7 @@ class Info(Struct, frozen=True):
 
     id: str | None = None
     """The deployment's name in telemetry; the model's name, numbered, unless it is set."""
-    mode: Literal["chat", "completion", "embedding", "responses"] = "chat"
+    mode: Mode = "chat"
     """`responses`: it is asked by the Responses API alone. Others are a warning."""
     supported_endpoints: list[str] | None = None
     """The paths that its server has: `/v1/chat/completions`, `/v1/responses`."""
@@ -69,6 +71,14 @@ class Prices(Struct, frozen=True):
     """The price of what the provider had of the request in its cache."""
     cache_creation_input_token_cost: Price | None = None
     """The price of what the provider put into its cache."""
+
+    def cost(self) -> Cost:
+        return Cost(
+            input=self.input_cost_per_token,
+            output=self.output_cost_per_token,
+            cache_read=self.cache_read_input_token_cost,
+            cache_creation=self.cache_creation_input_token_cost,
+        )
 
 
 class Credential(Struct, frozen=True):

@@ -15,7 +15,7 @@ from app.configuration.secret_files import NotReadable, read_secret
 from app.conversion import Path
 
 REFERENCE = "os.environ/"
-FILE_REFERENCE = "file:///"
+_FILE_REFERENCE = "file:///"
 _SHELL_REFERENCE = re.compile(r"\$\{\w+(?:[:?+-].*)?\}|\$[A-Z_][A-Z0-9_]*")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -36,7 +36,7 @@ class Environment:
         value = self.declared.get(name) or self._process.get(name) or None
         if value is None and (file := self._process.get(f"{name}_FILE")):
             return self._secret(_path_of(file), path, f"{name}_FILE: ")
-        if value is not None and value.startswith(FILE_REFERENCE):
+        if value is not None and value.startswith(_FILE_REFERENCE):
             return self._secret(_path_of(value), path, f"{name}: ")
         return value
 
@@ -62,7 +62,7 @@ class Environment:
         match value:
             case str() if value.startswith(REFERENCE):
                 return self._variable(value.removeprefix(REFERENCE), path)
-            case str() if value.startswith(FILE_REFERENCE):
+            case str() if value.startswith(_FILE_REFERENCE):
                 return self._secret(_path_of(value), path)
             case str() if is_shell_reference(value):
                 self._report.warning(path, "taken as it stands: a variable is written os.environ/NAME")
@@ -101,7 +101,7 @@ def is_shell_reference(value: str) -> bool:
 
 
 def _path_of(file: str) -> str:
-    return unquote(file.removeprefix("file://")) if file.startswith(FILE_REFERENCE) else file
+    return unquote(file.removeprefix("file://")) if file.startswith(_FILE_REFERENCE) else file
 
 
 def export(declared: Mapping[str, str]) -> None:

@@ -1,6 +1,6 @@
 """The keys of LiteLLM's configuration file that Flowspan knows and does not support, by section.
 
-`flowspan check` names those that a file has; what becomes of each is decided in `litellm_keys`. `INSTEAD` has what
+`flowspan check` names those that a file has; what becomes of each is decided in `litellm_keys`. `_INSTEAD` has what
 Flowspan offers for the same purpose. Names are those of LiteLLM 1.106.
 """
 
@@ -147,7 +147,7 @@ PROVIDER_PARAMS = names(
 _TRACES = "the gateway's own traces and metrics (docs/telemetry.md)"
 _BREAKERS = "gateway.breakers.upstream"
 _IN_FILES = "file:///path, or a variable NAME_FILE"
-INSTEAD = {
+_INSTEAD = {
     "alert_types": "the alerts in dashboards/alerts",
     "alert_to_webhook_url": "the alerts in dashboards/alerts",
     "alerting": "the alerts in dashboards/alerts",
@@ -181,5 +181,5 @@ INSTEAD = {
 
 def unsupported(key: str) -> str:
     """The warning for a key, given by its path without positions."""
-    instead = INSTEAD.get(key.rpartition(".")[2])
+    instead = _INSTEAD.get(key.rpartition(".")[2])
     return "LiteLLM's, not supported here" + (f"; use {instead}" if instead else "; it changes nothing")

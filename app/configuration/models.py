@@ -18,7 +18,7 @@ from app.backends.model_names import is_wildcard
 from app.configuration.client_credentials import check_handed_on, credentials_of
 from app.configuration.credentials import PARAMETER, Credentials
 from app.configuration.document import plain
-from app.configuration.entries import Entry, Routing
+from app.configuration.entries import MODES, Entry, Info, Prices, Routing
 from app.configuration.environment import Environment
 from app.configuration.litellm_keys import LiteLLMKeys
 from app.configuration.litellm_names import ENTRY, PARAMS, PROVIDER_PARAMS
@@ -30,12 +30,8 @@ from app.providers import BackendName, ResponsesApi, find, row_of
 from app.settings import Cost, Deployment
 
 _ENTRY = Entry.__struct_fields__
-_COSTS = {
-    "input_cost_per_token": "input",
-    "output_cost_per_token": "output",
-    "cache_read_input_token_cost": "cache_read",
-    "cache_creation_input_token_cost": "cache_creation",
-}
+_PRICES = Prices.__struct_fields__
+_INFO = {field.name: field.type for field in fields(Info)}
 _ROUTING = {field.name: field.type for field in fields(Routing)}
 _SIMULATED = "simulated/"
 _NUMBERS = frozenset(
@@ -152,14 +148,11 @@ class _ModelReader:
             self._report.problem((*path, "model_info"), "expected a mapping")
         if not isinstance(info, dict):
             return {}
-        if info.get("mode") not in (None, "chat", "completion", "embedding", "responses"):
-            self._report.warning(
-                (*path, "model_info", "mode"), "only chat, completion, embedding and responses are served here"
-            )
-        endpoints = info.get("supported_endpoints")
-        if endpoints is not None and not (
-            isinstance(endpoints, list) and all(isinstance(one, str) for one in endpoints)
-        ):
+        if info.get("mode") is not None and info["mode"] not in MODES:
+            served = f"{', '.join(MODES[:-1])} and {MODES[-1]}"
+            self._report.warning((*path, "model_info", "mode"), f"only {served} are served here")
+        _, faults = convert_value(_INFO["supported_endpoints"], info.get("supported_endpoints"))
+        if faults:
             self._report.problem((*path, "model_info", "supported_endpoints"), "expected a list of paths")
         return info
 
@@ -197,9 +190,9 @@ class _ModelReader:
     def _provider_params(self, model: str, params: dict[str, Any], path: Path, simulated: bool) -> dict[str, Any]:
         kept: dict[str, Any] = {} if simulated else dict(self._defaults)
         for key, value in params.items():
-            if key in PARAMS or (key not in _COSTS and "_cost" in key):
+            if key in PARAMS or (key not in _PRICES and "_cost" in key):
                 self._keys.unsupported((*path, key), value)
-            elif key not in _COSTS and key not in _ROUTING and key != "model":
+            elif key not in _PRICES and key not in _ROUTING and key != "model":
                 kept[key] = _number(key, value)
                 if not simulated and (hint := _slip(key)):
                     self._report.warning((*path, key), f"handed to the provider as it is{hint}")
@@ -236,7 +229,7 @@ class _ModelReader:
     def _cost(self, params: dict[str, Any], info: dict[str, Any], path: Path) -> Cost | None:
         found: dict[str, float] = {}
         for block, where in ((info, "model_info"), (params, "litellm_params")):
-            for key, name in _COSTS.items():
+            for key in _PRICES:
                 if block.get(key) is None:
                     continue
                 value, faults = convert_value(float, block[key], (*path, where, key))
@@ -244,8 +237,8 @@ class _ModelReader:
                 if not faults and not 0 <= value < float("inf"):
                     self._report.problem((*path, where, key), "must not be negative or infinite")
                 elif not faults:
-                    found[name] = value
-        return Cost(**found) if found else None
+                    found[key] = value
+        return Prices(**found).cost() if found else None
 
     def _check_servable(self, deployment: Deployment, path: Path) -> None:
         if self._report.lacks(path) or (is_wildcard(deployment.model) and deployment.backend == "simulated"):

@@ -138,7 +138,7 @@ class Sections(Struct, frozen=True):
 
 
 def read_sections(root: dict[str, Any], report: Report, environment: Environment, keys: LiteLLMKeys) -> Sections:
-    reader = SectionReader(root, report, environment, keys)
+    reader = _SectionReader(root, report, environment, keys)
     router = reader.litellm("router_settings", LiteLLMRouterSettings, ROUTER)
     if router.routing_strategy not in (None, "simple-shuffle"):
         message = "not supported here: deployments are chosen by order and weight (simple-shuffle)"
@@ -151,7 +151,7 @@ def read_sections(root: dict[str, Any], report: Report, environment: Environment
     )
 
 
-class SectionReader:
+class _SectionReader:
     def __init__(self, root: dict[str, Any], report: Report, environment: Environment, keys: LiteLLMKeys) -> None:
         self._root = root
         self._keys = keys

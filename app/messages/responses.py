@@ -151,7 +151,7 @@ class Received(Struct, frozen=True, gc=False):
         return self if chunk is self.chunk else Received(chunk, None, self.limit_headers)
 
     def with_limits(self, headers: dict[str, str] | None) -> "Received":
-        """The same, beside what the provider's headers say of its rate limits."""
+        """This chunk or response, beside what the provider's headers say of its rate limits."""
         return Received(self.chunk, self.native, headers) if headers else self
 
 

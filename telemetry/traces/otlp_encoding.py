@@ -90,10 +90,10 @@ def encode_export(spans: Iterable[EncodedSpan], resource: Resource) -> bytes:
 
 def encode(span: EndedSpan) -> EncodedSpan:
     """Encode a span. Best done when it ends: its objects are in the cache then, and need not be kept for a batch."""
-    return span.instrumentation_scope, _delimited(b"\x12", encode_span(span))
+    return span.instrumentation_scope, _delimited(b"\x12", _encode_span(span))
 
 
-def encode_span(span: EndedSpan) -> bytes:
+def _encode_span(span: EndedSpan) -> bytes:
     """The message `Span`."""
     flags = span.trace_flags | _HAS_REMOTE | (_IS_REMOTE if span.remote_parent else 0)
     return b"".join(

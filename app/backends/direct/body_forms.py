@@ -16,7 +16,7 @@ from app.backends.error_bodies import Scrub
 
 BodyForm = Literal["json", "events"]
 _TYPES: dict[str, BodyForm] = {"application/json": "json", "text/event-stream": "events"}
-MEDIA_TYPES: dict[BodyForm, str] = {form: name for name, form in _TYPES.items()}
+_MEDIA_TYPES: dict[BodyForm, str] = {form: name for name, form in _TYPES.items()}
 _BLANK = b" \t\r\n\xef\xbb\xbf"
 """Whitespace, and the bytes of a mark of byte order."""
 _FIELD = re.compile(rb"(?:data|event|id|retry)[:\r\n]")
@@ -58,12 +58,12 @@ async def opened_body(response: UpstreamResponse, wanted: BodyForm, scrub: Scrub
         raise connection_lost(error, scrub, begun=True) from error
     if form == "json" or form == "events":
         return UpstreamBody(response, form, start)
-    found = response.headers.get("content-type", MEDIA_TYPES[wanted]).partition(";")[0].strip().lower()
+    found = response.headers.get("content-type", _MEDIA_TYPES[wanted]).partition(";")[0].strip().lower()
     declared = "json" if found.endswith("+json") else _TYPES.get(found)
     if declared is not None and (declared == wanted or form is not None):
         # The reader of that form says what is wrong with it.
         return UpstreamBody(response, declared, start)
     body = start + await first_bytes(response)
     response.give_up()
-    what = f"{found[:100] or 'no type'} instead of {MEDIA_TYPES[wanted]}"
+    what = f"{found[:100] or 'no type'} instead of {_MEDIA_TYPES[wanted]}"
     raise unexpected_body(what if body.strip() else f"an empty body, {what}", body, scrub)

@@ -32,10 +32,10 @@ from yarl import URL
 from app.errors import LocalFailure
 from app.lookups import Lookups, Question
 
-CONNECT_LIMIT = 10.0
+_CONNECT_LIMIT = 10.0
 """Seconds for a connection, the wait for a free one included."""
 _CONNECTIONS = 4096
-"""Connections to one origin. Each stream holds one, so it bounds the streams; more wait for `CONNECT_LIMIT`."""
+"""Connections to one origin. Each stream holds one, so it bounds the streams; more wait for `_CONNECT_LIMIT`."""
 _KEEPALIVE = 30.0
 _LARGE_BODY = 2**20
 _PIECE = 2**16
@@ -89,7 +89,7 @@ class Connections:
         verify: bool | str = True,
         *,
         limit: int = _CONNECTIONS,
-        connect_limit: float = CONNECT_LIMIT,
+        connect_limit: float = _CONNECT_LIMIT,
     ) -> None:
         self._lookups = lookups
         self._limit = limit
@@ -154,7 +154,7 @@ def _new_session(lookups: Lookups, limit: int, connect_limit: float) -> aiohttp.
     connector = GuardedConnector(
         limit=limit,
         keepalive_timeout=_KEEPALIVE,
-        resolver=Resolver(lookups),
+        resolver=_Resolver(lookups),
         use_dns_cache=False,
         socket_factory=_socket,
     )
@@ -237,7 +237,7 @@ class GuardedConnector(aiohttp.TCPConnector):
         return bool(self.limit) and len(self._acquired) >= self.limit
 
 
-class Resolver(AbstractResolver):
+class _Resolver(AbstractResolver):
     """The gateway's own look-up of names, for aiohttp."""
 
     def __init__(self, lookups: Lookups) -> None:

@@ -5,7 +5,8 @@
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 _STEP = re.compile(r"\[(\*|\d+)\]|([^.\[\]]+)")
@@ -17,11 +18,17 @@ def without_fields(body: dict[str, Any], paths: Iterable[str]) -> dict[str, Any]
         if path in body:
             body = {name: value for name, value in body.items() if name != path}
         elif "." in path or "[" in path:
-            body = _without(body, [index or name for index, name in _STEP.findall(path)])
+            body = _without(body, _steps(path))
     return body
 
 
-def _without(value: Any, steps: list[str]) -> Any:
+@lru_cache(1024)
+def _steps(path: str) -> tuple[str, ...]:
+    """The steps of a path that an operator wrote, or a provider's row."""
+    return tuple(index or name for index, name in _STEP.findall(path))
+
+
+def _without(value: Any, steps: Sequence[str]) -> Any:
     step, *rest = steps
     match value:
         case dict() if step in value:

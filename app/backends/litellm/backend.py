@@ -4,7 +4,7 @@ Promised: what a provider did not finish is `UpstreamTruncated`, never a clean e
 upstream connection is closed within a second of the stream's end, whoever ended it.
 
 A call or stream may have to be ended properly while its caller is being cancelled. What remains to be done then goes on
-in tasks of its own, each bounded in time; `ConnectionLifetimes` keeps them alive, and its `aclose` waits for them.
+in tasks of its own, each bounded in time; `_ConnectionLifetimes` keeps them alive, and its `aclose` waits for them.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ _GRACE = 0.25
 coroutine that nobody ever awaits. A moment later there is a connection, and cancelling closes it."""
 
 
-class ConnectionLifetimes:
+class _ConnectionLifetimes:
     """The calls and streams of one deployment that are still to be ended."""
 
     def __init__(self) -> None:
@@ -94,7 +94,7 @@ class LiteLLMBackend:
         self._timeout = float(deployment.timeout or request_timeout)
         self._scrub = Scrubber(secrets_of_params(deployment.params))
         self._target: LiteLLMTarget | None = None
-        self._lifetimes = ConnectionLifetimes()
+        self._lifetimes = _ConnectionLifetimes()
         self._text_client: Any = None
 
     async def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]:

@@ -1,6 +1,6 @@
 """What LiteLLM loses of a stream, noted before and put back after it.
 
-A `ChunkListener` between the provider and LiteLLM hands every chunk on unchanged and notes `ChunkFacts`; `ChunkRepair`
+A `_ChunkListener` between the provider and LiteLLM hands every chunk on unchanged and notes `ChunkFacts`; `ChunkRepair`
 mends the chunks that come out of LiteLLM by them, and is pure:
 
 - Calls of a provider's own tools (`server_tool_use`) look like calls for the client, which might run them: they are
@@ -75,7 +75,7 @@ class ChunkFacts:
             self.reported = True
 
 
-class ChunkListener:
+class _ChunkListener:
     """An asynchronous stream of chunks that notes facts of each in `facts`."""
 
     def __init__(self, source: Any, facts: ChunkFacts) -> None:
@@ -83,7 +83,7 @@ class ChunkListener:
         self._chunks: AsyncIterator[Any] = aiter(source)
         self._facts = facts
 
-    def __aiter__(self) -> "ChunkListener":
+    def __aiter__(self) -> "_ChunkListener":
         return self
 
     async def __anext__(self) -> Any:
@@ -117,7 +117,7 @@ def listen_to(wrapper: Any) -> ChunkFacts:
     facts = ChunkFacts()
     source = getattr(wrapper, "completion_stream", None)
     if source is not None and hasattr(source, "__aiter__"):
-        wrapper.completion_stream = ChunkListener(source, facts)
+        wrapper.completion_stream = _ChunkListener(source, facts)
     return facts
 
 

@@ -30,7 +30,7 @@ from app.messages import Dialect, DocumentPart, InputMessage, Part, Reasoning, R
 from app.providers import ThinkingHistory, row_of
 from app.settings import Deployment
 
-CLIENT_ARGUMENTS = frozenset(
+_CLIENT_ARGUMENTS = frozenset(
     {
         "messages",
         "temperature",
@@ -66,9 +66,9 @@ CLIENT_ARGUMENTS = frozenset(
 )
 """Fields of a chat completions body that LiteLLM takes as arguments and that do not affect where the request goes."""
 
-ANTHROPIC_ARGUMENTS = frozenset({"cache_control"})
+_ANTHROPIC_ARGUMENTS = frozenset({"cache_control"})
 """Fields of a messages body that LiteLLM passes to providers of Claude under the same name."""
-ANTHROPIC_BETAS = frozenset({"context_management", "speed"})
+_ANTHROPIC_BETAS = frozenset({"context_management", "speed"})
 """Further ones that belong to an `anthropic-beta`. LiteLLM puts that beside them at Anthropic alone (its
 `llms/anthropic/chat/transformation.py`), and elsewhere one without the other would be refused: there neither goes, nor
 does a client's `anthropic-beta`, whose other fields LiteLLM has no argument for."""
@@ -131,7 +131,7 @@ def arguments(
         body = with_short_ids(body)
     body["messages"] = _messages(body, request, target)
     operator = operator_arguments(deployment)
-    client = {name: value for name, value in body.items() if name in CLIENT_ARGUMENTS}
+    client = {name: value for name, value in body.items() if name in _CLIENT_ARGUMENTS}
     client |= _beyond_openai(request, target)
     fixed: dict[str, Any] = {
         "model": deployment.model,
@@ -148,7 +148,7 @@ def arguments(
     merged = _without_other_limit(operator, client) | client | fixed
     if target.claude and not may_think(body["messages"]):
         merged = {name: value for name, value in merged.items() if name not in ("thinking", "reasoning_effort")}
-    extra = extra_body(body, CLIENT_ARGUMENTS, reserved) if target.openai_compatible else {}
+    extra = extra_body(body, _CLIENT_ARGUMENTS, reserved) if target.openai_compatible else {}
     return merged | beside(request, operator, target, extra, trace_headers)
 
 
@@ -230,7 +230,7 @@ def _beyond_openai(request: Request, target: LiteLLMTarget) -> dict[str, Any]:
     if request.top_k is not None and target.top_k:
         found["top_k"] = request.top_k
     if _is_for_claude(request, target):
-        arguments = ANTHROPIC_ARGUMENTS | (ANTHROPIC_BETAS if target.name == "anthropic" else frozenset())
+        arguments = _ANTHROPIC_ARGUMENTS | (_ANTHROPIC_BETAS if target.name == "anthropic" else frozenset())
         found |= {name: value for name, value in request.extra.items() if name in arguments}
         if request.reasoning and (thinking := _thinking(request.reasoning)):
             # Given both, LiteLLM would have to choose.

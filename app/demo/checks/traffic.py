@@ -11,7 +11,7 @@ from app.demo.gateway.traces import ledger_of, number
 from telemetry.names import GATEWAY_SHARE
 from telemetry.names.spans import Attribute, Event, Span
 
-_QUEUE = "flowspan.queue policy_out"
+_QUEUE = f"{Span.QUEUE} policy_out"
 _MOST = 0.8
 
 

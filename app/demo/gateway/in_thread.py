@@ -19,6 +19,7 @@ from app.policies import load_policies
 from app.serving.server import GatewayServer
 from app.settings import Settings
 from telemetry import MetricsServer, Snapshot
+from telemetry.names.metrics import QUEUE_ENQUEUED
 from telemetry.otlp import exports_from_environment
 from telemetry.traces.sdk_spans import as_ended
 
@@ -49,7 +50,6 @@ class DemoGateway:
         self._socket = _listening(settings.server.host)
         self.url = f"http://{settings.server.host}:{self._socket.getsockname()[1]}"
         app = create_app(settings, self._telemetry)
-        self._gateway = app.gateway
         self._server = _AnnouncedServer(settings, app)
         server = settings.server
         self._metrics = MetricsServer(self._telemetry.registry, server.metrics_host, server.metrics_port)
@@ -95,7 +95,7 @@ class DemoGateway:
 
     def chunks_in(self) -> float:
         """Chunks that came from all models, as of the sampler's last turn."""
-        name = "flowspan_queue_enqueued_items_total"
+        name = QUEUE_ENQUEUED.name
         metrics = self._telemetry.registry.restricted_registry([name]).collect()
         samples = (sample for metric in metrics for sample in metric.samples if sample.name == name)
         return sum(sample.value for sample in samples if sample.labels["queue"] == "policy_out")

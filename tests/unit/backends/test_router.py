@@ -412,7 +412,7 @@ def test_limits_of_a_provider_stay_where_names_of_tools_are_put_back(stream: boo
     request = ask(dialect="openai_responses", stream=stream, tools=(ToolDefinition(name),))
     [short] = dialect_of(request).tool_names(request)
     message = Message(tool_calls=(ToolCall(index=0, id="c", function=Function(name=short, arguments="{}")),))
-    choice = Choice(**{"delta" if stream else "message": message}, finish_reason="tool_calls")
+    choice = Choice(delta=message) if stream else Choice(message=message)
     backend = ScriptedBackend([Received(ModelResponse(choices=(choice,)), None, limits)])
     setup = Setup({"a": backend})
 
