@@ -138,10 +138,10 @@ def test_limits_of_several_tasks_end_each_at_its_own_time() -> None:
 
     async def main() -> list[float]:
         ended: list[float] = []
-        await asyncio.gather(*(limited(seconds, ended) for seconds in (0.06, 0.02, 0.04)))
+        await asyncio.gather(*(limited(seconds, ended) for seconds in (0.6, 0.2, 0.4)))
         return ended
 
-    assert run(main()) == [0.02, 0.04, 0.06]
+    assert run(main()) == [0.2, 0.4, 0.6]
 
 
 def test_a_limit_that_was_put_off_counts_from_then() -> None:
