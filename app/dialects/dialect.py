@@ -13,6 +13,7 @@ from typing import Any
 
 from app.bodies.request_body import ListKind
 from app.dialects.errors import RenderedError
+from app.dialects.json_splice import Path
 from app.dialects.passthrough import StreamFormatter
 from app.dialects.response_edits import ResponseEdit
 from app.dialects.translation.losses import no_counterpart
@@ -62,8 +63,6 @@ class RequestDialect(ABC):
     """A field of `Request` -> what its clients call it, where that is not the name in chat completions."""
     stop_reasons: Mapping[str, str] = MappingProxyType({})
     """A stop reason that only this API has, and that `app.dialects.finish_reasons` lacks -> the nearest word there."""
-    reason_field = ""
-    """The field by which its answers say why they ended; empty if providers have no words of their own for it."""
     dropped_parts: frozenset[str] = frozenset()
     """Types of opaque parts that another API can do without; every other type is content that a model was to read."""
     lists: Mapping[str, ListKind] = LISTS
@@ -113,6 +112,11 @@ class RequestDialect(ABC):
     def tool_names(self, request: Request) -> Mapping[str, str]:
         """Names that `openai_tools` gives -> the client's own, where the two differ."""
         return {}
+
+    def reason_paths(self, body: Mapping[str, Any]) -> Sequence[Path]:
+        """Where a provider's body or event says why each of its choices ended; nowhere if providers have no words of
+        their own for it."""
+        return ()
 
     def native_reason(self, reason: str) -> str:
         """Its own word for a reason to finish of any API; the reason itself where nobody knows it."""

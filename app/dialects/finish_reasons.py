@@ -12,13 +12,14 @@ map of finish reasons, from which this one differs where that takes a failure fo
 
 import re
 from collections.abc import Iterable, Mapping
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any, Literal
 
 from msgspec.structs import replace
 
 from app.dialects.dialect import DIALECTS
 from app.dialects.errors import ProviderFailed
+from app.dialects.json_splice import Path, with_value_at
 from app.dialects.tool_calls import parsed_object
 from app.messages import Dialect, Message, ModelResponse, ToolCall
 
@@ -102,28 +103,24 @@ def refuse_failed(response: ModelResponse) -> ModelResponse:
     return response
 
 
-def with_native_reasons(dialect: Dialect, raw: bytes, response: ModelResponse) -> bytes:
-    """A provider's body, or an event that ends a choice, with the words of the API that it imitates in place of others:
-    clients look for those. All other bytes stay as they are. Of several reasons the gravest is told, again."""
+def with_native_reasons(dialect: Dialect, raw: bytes, body: Mapping[str, Any], response: ModelResponse) -> bytes:
+    """A provider's JSON, decoded as `body` and as `response`, with the words of the API that it imitates in place of
+    others: clients look for those. Of several reasons the gravest is told, again. `raw` itself if no word has to go."""
     api = DIALECTS[dialect]
-    if not api.reason_field:
-        return raw
-    reasons = [choice.finish_reason for choice in response.choices]
-
-    def replaced(found: re.Match[bytes]) -> bytes:
-        word = found[2].decode()
-        reason = (reasons[0] if len(reasons) == 1 else None) or word
-        if word == api.native_reason(word) and meaning_of(word) == meaning_of(reason):
-            return found[0]
-        return b'%s"%s"' % (found[1], api.native_reason(reason).encode())
-
-    return _reasons_in(api.reason_field).sub(replaced, raw)
+    for path, choice in zip(api.reason_paths(body), response.choices, strict=False):
+        word = _value_at(body, path)
+        reason = choice.finish_reason
+        if not isinstance(word, str) or not isinstance(reason, str):
+            continue
+        if word != api.native_reason(word) or meaning_of(word) != meaning_of(reason):
+            raw = with_value_at(raw, path, api.native_reason(reason))
+    return raw
 
 
-@cache
-def _reasons_in(field: str) -> re.Pattern[bytes]:
-    # Inside of a text, quotation marks would be escaped.
-    return re.compile(rb'("%s"\s*:\s*)"([\w .:/()-]{1,64})"' % field.encode(), re.ASCII)
+def _value_at(body: Any, path: Path) -> Any:
+    for step in path:
+        body = body.get(step) if isinstance(body, dict) else body[step]
+    return body
 
 
 def refuse_unfinished(response: ModelResponse) -> ModelResponse:

@@ -101,7 +101,7 @@ class DirectBackend:
         response = refuse_failed(checked(codec.decode_response(answer)))
         if is_mended or not is_plain_json(body):
             body = encode_json(answer, len(body))
-        body = with_native_reasons(codec.dialect, body, response)
+        body = with_native_reasons(codec.dialect, body, answer, response)
         return Received(response, Native(codec.dialect, body, data=body))
 
     async def count_tokens(self, request: Request) -> int:

@@ -144,7 +144,9 @@ class Events:
             raw = _event_bytes(name, data)
         chunk = refuse_failed(checked(self._decoder.chunk(event)))
         if any(choice.finish_reason is not None for choice in chunk.choices):
-            raw, data = (with_native_reasons(self._dialect, one, chunk) for one in (raw, data))
+            native = with_native_reasons(self._dialect, data, event, chunk)
+            if native is not data:
+                raw, data = _with_data(raw, name, data, native), native
         return Received(chunk, Native(self._dialect, raw, number, data, kind))
 
     def _failure(self, failure: ProviderFailed, data: bytes, raw: bytes) -> UpstreamFailed:
@@ -258,6 +260,11 @@ def _reports_failure(event: dict[str, Any], name: bytes) -> bool:
 
 def _not_quick(raw: bytes, sequence: int, data: bytes) -> None:
     return None
+
+
+def _with_data(raw: bytes, name: bytes, data: bytes, new: bytes) -> bytes:
+    """An event's bytes with other data: all else stays, where the data had not been cut into lines."""
+    return raw.replace(data, new, 1) if data in raw else _event_bytes(name, new.replace(b"\n", b"\ndata: "))
 
 
 def _event_bytes(name: bytes, data: bytes) -> bytes:

@@ -12,7 +12,7 @@ from app.dialects.anthropic_messages.request_decoding import decode_request
 from app.dialects.anthropic_messages.request_encoding import encode_request
 from app.dialects.anthropic_messages.response_editing import edit_response
 from app.dialects.anthropic_messages.response_encoding import encode_response
-from app.dialects.anthropic_messages.stop_reasons import native_reason
+from app.dialects.anthropic_messages.stop_reasons import native_reason, reason_paths
 from app.dialects.anthropic_messages.wire import NAME
 from app.dialects.dialect import ClientDialect, LocatedMessage, numbered
 from app.dialects.passthrough import StreamFormatter
@@ -46,7 +46,7 @@ class AnthropicMessages(ClientDialect):
     path_prefix = "/v1/messages"
     key_header = "x-api-key"
     id_prefix = PREFIX
-    reason_field = "stop_reason"
+    reason_paths = staticmethod(reason_paths)
     native_reason = staticmethod(native_reason)
     field_names: Mapping[str, str] = {"stop": "stop_sequences"}
     # What a provider's own tools did in an earlier turn; the answer that was made of it stands beside it as text.

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from app.dialects.anthropic_messages.stop_reasons import EXACT
 from app.dialects.fast_path import QuickDecoder
 from app.dialects.finish_reasons import graver, reason_in, refuse_unfinished, unfinished
+from app.dialects.response_heads import id_in
 from app.dialects.token_counts import decode_counts
 from app.dialects.tool_calls import as_object, as_text
 from app.dialects.validation import rest
@@ -142,7 +143,7 @@ class ResponseDecoder:
         return False
 
     def _message_start(self, message: dict[str, Any]) -> ModelResponse:
-        self._id = self._id or message.get("id") or ""
+        self._id = self._id or id_in(message.get("id"))
         self._model = self._model or message.get("model") or ""
         self._count(message.get("usage"))
         delta = Message(role="assistant")
@@ -274,7 +275,7 @@ def decode_response(body: dict[str, Any]) -> ModelResponse:
     )
     usage = _present(body.get("usage"))
     response = ModelResponse(
-        id=body.get("id") or "",
+        id=id_in(body.get("id")),
         model=body.get("model") or "",
         choices=(choice,),
         usage=decode_usage(usage) if usage else None,

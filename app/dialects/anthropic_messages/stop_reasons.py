@@ -1,7 +1,9 @@
 """Why a model stopped, between Anthropic's words and the common form's."""
 
 from collections.abc import Mapping
+from typing import Any
 
+from app.dialects.json_splice import Path
 from app.dialects.translation.stop_reasons import common_reason
 
 EXACT: Mapping[str, str] = {
@@ -21,6 +23,11 @@ _TO_ANTHROPIC = {
     "function_call": "tool_use",
     "content_filter": "refusal",
 }
+
+
+def reason_paths(body: Mapping[str, Any]) -> list[Path]:
+    """Where a message, or the event that ends one, says why it stopped."""
+    return [("delta", "stop_reason") if body.get("type") == "message_delta" else ("stop_reason",)]
 
 
 def native_reason(reason: str) -> str:

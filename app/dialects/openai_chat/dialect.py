@@ -16,7 +16,7 @@ from app.dialects.openai_chat.response_encoding import encode_response
 from app.dialects.openai_chat.wire import NAME, PROVIDER
 from app.dialects.passthrough import StreamFormatter
 from app.dialects.translation.losses import Disposition, refuse_losses, refuse_unknown_choice
-from app.dialects.translation.stop_reasons import common_reason
+from app.dialects.translation.stop_reasons import common_reason, reasons_of_choices
 from app.dialects.translation.tool_choices import with_allowed_tools
 from app.dialects.translation.tool_names import function_names, shortened, with_short_names
 from app.messages import Request
@@ -55,7 +55,7 @@ class OpenAIChat(ClientDialect):
     provider = PROVIDER
     id_prefix = "chatcmpl-"
     streams_choices = True
-    reason_field = "finish_reason"
+    reason_paths = staticmethod(reasons_of_choices)
     native_reason = staticmethod(common_reason)
     decode_request = staticmethod(decode_request)
     encode_request = staticmethod(encode_request)

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from app.dialects.fast_path import QuickDecoder
@@ -18,6 +18,7 @@ from app.dialects.openai_chat.call_decoding import CallJoiner
 from app.dialects.openai_chat.mending import mend_choice
 from app.dialects.openai_chat.reasoning_decoding import content_parts, reasoning_of, thinking_blocks
 from app.dialects.openai_chat.usage_decoding import usage_of
+from app.dialects.response_heads import id_in, unix_time
 from app.dialects.token_counts import later
 from app.dialects.translation.call_signatures import signature_of
 from app.dialects.validation import rest
@@ -53,7 +54,7 @@ class TextDelta(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
 class TextChoice(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     delta: TextDelta
     index: int = 0
-    finish_reason: None = None
+    finish_reason: UnsetType | None = UNSET
     logprobs: None = None
 
 
@@ -102,7 +103,7 @@ class ResponseDecoder:
         (choice,) = event.choices
         delta = choice.delta
         if not self._begun:
-            self._knows_reasons = b'"finish_reason"' in data
+            self._knows_reasons = choice.finish_reason is not UNSET
         self._begun.add(choice.index)
         chunk = ModelResponse(
             id=self._id,
@@ -124,8 +125,8 @@ class ResponseDecoder:
 
     def chunk(self, event: dict[str, Any]) -> ModelResponse:
         get = event.get
-        self._id = str(get("id") or self._id)
-        self._created = _time(get("created")) or self._created
+        self._id = id_in(get("id")) or self._id
+        self._created = unix_time(get("created")) or self._created
         self._model = get("model") or self._model
         choices: list[dict[str, Any]] = get("choices") or []
         is_plain = event.keys() <= _RESPONSE
@@ -206,8 +207,8 @@ def decode_response(body: dict[str, Any]) -> ModelResponse:
     if not choices:
         raise ValueError("no choices")
     response = ModelResponse(
-        id=str(body.get("id") or ""),
-        created=_time(body.get("created")),
+        id=id_in(body.get("id")),
+        created=unix_time(body.get("created")),
         model=body.get("model") or "",
         choices=tuple(map(_whole_choice, choices)),
         usage=usage_of(body),
@@ -228,14 +229,6 @@ def _whole_choice(fields: dict[str, Any]) -> Choice:
         stop_sequence=_stop_sequence(fields),
         logprobs=fields.get("logprobs"),
     )
-
-
-def _time(created: Any) -> int:
-    """Unix seconds; 0 for a time in another form, of which nobody has any use."""
-    try:
-        return int(created or 0)
-    except (TypeError, ValueError, OverflowError):
-        return 0
 
 
 def _stop_sequence(choice: dict[str, Any]) -> str | None:

@@ -7,7 +7,7 @@ from app.dialects.openai_completions.requests import NAME, OPERATION, decode_req
 from app.dialects.openai_completions.response_editing import edit_response
 from app.dialects.openai_completions.response_encoding import encode_response
 from app.dialects.passthrough import StreamFormatter
-from app.dialects.translation.stop_reasons import common_reason
+from app.dialects.translation.stop_reasons import common_reason, reasons_of_choices
 from app.messages import Request
 
 
@@ -15,7 +15,7 @@ class OpenAICompletions(StreamingDialect):
     name = NAME
     operation = OPERATION
     provider = "openai"
-    reason_field = "finish_reason"
+    reason_paths = staticmethod(reasons_of_choices)
     native_reason = staticmethod(common_reason)
     decode_request = staticmethod(decode_request)
     encode_response = staticmethod(encode_response)

@@ -7,6 +7,7 @@ from typing import Any
 
 from app.dialects.finish_reasons import graver, reason_in, refuse_open, refuse_unfinished
 from app.dialects.openai_chat.usage_decoding import usage_of
+from app.dialects.response_heads import id_in, unix_time
 from app.dialects.validation import rest
 from app.messages import Choice, Dialect, Message, ModelResponse, Received
 
@@ -37,8 +38,8 @@ class ResponseDecoder:
         return False
 
     def chunk(self, event: dict[str, Any]) -> ModelResponse:
-        self._id = event.get("id") or self._id
-        self._created = int(event.get("created") or self._created)
+        self._id = id_in(event.get("id")) or self._id
+        self._created = unix_time(event.get("created")) or self._created
         self._model = event.get("model") or self._model
         return ModelResponse(
             id=self._id,
@@ -77,8 +78,8 @@ def decode_response(body: dict[str, Any]) -> ModelResponse:
     if not body["choices"]:
         raise ValueError("no choices")
     response = ModelResponse(
-        id=body.get("id") or "",
-        created=int(body.get("created") or 0),
+        id=id_in(body.get("id")),
+        created=unix_time(body.get("created")),
         model=body.get("model") or "",
         choices=tuple(map(_whole, body["choices"])),
         usage=usage_of(body),

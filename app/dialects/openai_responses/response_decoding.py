@@ -16,6 +16,7 @@ from app.dialects.openai_responses.item_events import Event, ItemEvents
 from app.dialects.openai_responses.items import finish_reason, whole_logprobs, whole_message
 from app.dialects.openai_responses.numbering import Numbering
 from app.dialects.openai_responses.usage import usage_of
+from app.dialects.response_heads import id_in, unix_time
 from app.messages import BlockEnd, Choice, Dialect, Message, ModelResponse, Native, Received
 
 _FORMS: Mapping[str, type] = {
@@ -188,8 +189,8 @@ class ResponseDecoder:
         return self._chunk(choices)
 
     def _know(self, response: Event) -> None:
-        self._id = self._id or response.get("id") or ""
-        self._created = self._created or _time(response)
+        self._id = self._id or id_in(response.get("id"))
+        self._created = self._created or unix_time(response.get("created_at"))
         self._model = response.get("model") or self._model
         self._items.tools = response.get("tools") or self._items.tools
 
@@ -226,22 +227,14 @@ def _check_form(event: Event) -> None:
             raise TypeError(f"{name} is of type {type(value).__name__}")
 
 
-def _time(response: Mapping[str, Any]) -> int:
-    """Unix seconds; 0 for a time in another form, of which nobody has any use."""
-    try:
-        return int(response.get("created_at") or 0)
-    except (TypeError, ValueError, OverflowError):
-        return 0
-
-
 def decode_response(body: dict[str, Any]) -> ModelResponse:
     status = body.get("status") or "completed"
     message = whole_message(body["output"], body.get("tools") or ())
     logprobs = whole_logprobs(body["output"])
     reason = finish_reason(str(status), body, bool(message.tool_calls))
     return ModelResponse(
-        id=body.get("id") or "",
-        created=_time(body),
+        id=id_in(body.get("id")),
+        created=unix_time(body.get("created_at")),
         model=body.get("model") or "",
         choices=(Choice(message=message, finish_reason=reason, logprobs=logprobs),),
         usage=usage_of(body),

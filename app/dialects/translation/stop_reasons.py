@@ -5,7 +5,16 @@ and is found out before it comes here; what is None here was taken away by a pol
 was sent.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from app.dialects.finish_reasons import meaning_of
+from app.dialects.json_splice import Path
+
+
+def reasons_of_choices(body: Mapping[str, Any]) -> list[Path]:
+    """Where completions, whole or a chunk of one, say why each choice ended."""
+    return [("choices", at, "finish_reason") for at in range(len(body.get("choices") or ()))]
 
 
 def common_reason(reason: str | None) -> str:

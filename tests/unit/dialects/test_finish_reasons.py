@@ -1,4 +1,9 @@
+import json
+from typing import Any
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.dialects.errors import ProviderFailed
 from app.dialects.finish_reasons import (
@@ -10,7 +15,7 @@ from app.dialects.finish_reasons import (
     refuse_unfinished,
     with_native_reasons,
 )
-from app.messages import Choice, Function, Message, ModelResponse, ToolCall, Usage
+from app.messages import Choice, Dialect, Function, Message, ModelResponse, ToolCall, Usage
 
 
 @pytest.mark.parametrize(
@@ -107,17 +112,21 @@ def test_without_a_reason_and_without_an_end_it_is_none(message: dict[str, objec
         refuse_unfinished(_ended(None, **message))
 
 
+def _native(dialect: Dialect, raw: bytes, response: ModelResponse) -> bytes:
+    return with_native_reasons(dialect, raw, json.loads(raw), response)
+
+
 def test_words_of_others_are_replaced_in_bytes_and_nothing_else_is() -> None:
     choice = b'[{"finish_reason" : "SAFETY", "native_finish_reason":"S"}]'
     body = b'{"x": "\\"finish_reason\\": \\"SAFETY\\"", "choices": %s}' % choice
-    edited = with_native_reasons("openai_chat", body, _ended("SAFETY"))
+    edited = _native("openai_chat", body, _ended("SAFETY"))
     assert edited == body.replace(b'"finish_reason" : "SAFETY"', b'"finish_reason" : "content_filter"')
 
 
-@pytest.mark.parametrize("word", ["stop", "length", "tool_calls", "function_call", "content_filter", "odd"])
+@pytest.mark.parametrize("word", ["stop", "length", "tool_calls", "function_call", "content_filter", "odd", "null"])
 def test_openais_own_words_and_unknown_ones_stay(word: str) -> None:
-    body = b'{"finish_reason":"%s"}' % word.encode()
-    assert with_native_reasons("openai_chat", body, _ended(word)) == body
+    body = b'{"choices":[{"finish_reason":"%s"}]}' % word.encode()
+    assert _native("openai_chat", body, _ended(reason_in(word))) is body
 
 
 @pytest.mark.parametrize(
@@ -130,12 +139,38 @@ def test_openais_own_words_and_unknown_ones_stay(word: str) -> None:
     ],
 )
 def test_claudes_words_stay_and_others_become_hers(given: str, reason: str, word: str) -> None:
-    body = b'{"stop_reason":"%s","stop_sequence":null}'
-    assert with_native_reasons("anthropic_messages", body % given.encode(), _ended(reason)) == body % word.encode()
+    fields = b'{"stop_reason":"%s","stop_sequence":null}'
+    for body in (fields, b'{"type":"message_delta","delta":%s}' % fields):
+        assert _native("anthropic_messages", body % given.encode(), _ended(reason)) == body % word.encode()
 
 
 def test_of_several_choices_each_word_is_read_by_itself() -> None:
-    body = b'[{"finish_reason":"SAFETY"},{"finish_reason":"STOP"}]'
-    response = ModelResponse(choices=(Choice(0, finish_reason="SAFETY"), Choice(1, finish_reason="STOP")))
-    expected = b'[{"finish_reason":"content_filter"},{"finish_reason":"stop"}]'
-    assert with_native_reasons("openai_chat", body, response) == expected
+    body = b'{"choices":[{"finish_reason":"SAFETY"},{"finish_reason":"STOP"},{"finish_reason":"stop"}]}'
+    reasons = ("SAFETY", "STOP", "MAX_TOKENS")
+    response = ModelResponse(choices=tuple(Choice(at, finish_reason=word) for at, word in enumerate(reasons)))
+    words = [choice["finish_reason"] for choice in json.loads(_native("openai_chat", body, response))["choices"]]
+    assert words == ["content_filter", "stop", "length"]
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.sampled_from(["stop", "SAFETY", '"']),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["stop_reason", "finish_reason", "delta", "choices"]), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+_INPUTS = st.dictionaries(st.sampled_from(["stop_reason", "finish_reason", "type", "x"]), _VALUES, max_size=4)
+
+
+@given(_INPUTS, st.sampled_from([None, 1]))
+def test_what_a_tool_is_given_is_never_taken_for_a_reason(given_input: dict[str, Any], indent: int | None) -> None:
+    message = {"content": [{"type": "tool_use", "input": given_input}], "stop_reason": "length", "x": given_input}
+    raw = json.dumps(message, indent=indent).encode()
+    expected = {**message, "stop_reason": "max_tokens"}
+    assert json.loads(_native("anthropic_messages", raw, _ended("length"))) == expected
+
+    choice = {"delta": {"content": json.dumps(given_input), "x": given_input}, "finish_reason": "SAFETY"}
+    raw = json.dumps({"x": given_input, "choices": [choice], "y": given_input}, indent=indent).encode()
+    expected = {"x": given_input, "choices": [{**choice, "finish_reason": "content_filter"}], "y": given_input}
+    assert json.loads(_native("openai_chat", raw, _ended("SAFETY"))) == expected

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.dialects.json_splice import with_values
+from app.dialects.json_splice import with_value_at, with_values
 
 _VALUES = st.recursive(
     st.none()
@@ -41,6 +41,12 @@ def test_of_a_key_that_stands_twice_one_is_left(raw: bytes) -> None:
     changed = with_values(raw, {"model": "NEW"})
     assert changed.count(b'"model"') == 1
     assert json.loads(changed)["model"] == "NEW"
+
+
+def test_a_value_within_is_set_where_it_stands() -> None:
+    raw = b'{ "a": {"b" : 1.50}, "list": [{"b": 1 },  {"b" :2, "c":1e5}] }'
+    assert with_value_at(raw, ("a", "b"), "x") == raw.replace(b"1.50", b'"x"')
+    assert with_value_at(raw, ("list", 1, "b"), 3) == raw.replace(b":2", b":3").replace(b",  {", b",{")
 
 
 @given(_OBJECTS, _OBJECTS, st.sampled_from([None, 1, "\t"]), st.booleans())

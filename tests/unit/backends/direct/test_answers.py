@@ -1,8 +1,10 @@
 """Whole answers, refusals and counts."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from app.backends.retry_waits import retry_after
@@ -37,6 +39,11 @@ MESSAGE = {
     "stop_sequence": None,
     "usage": {"input_tokens": 3, "output_tokens": 2},
 }
+
+
+def raw_of(received: Chunk) -> bytes:
+    assert received.native is not None
+    return received.native.raw
 
 
 def complete(script: list[Step], model: str = OPENAI, attempt: FakeAttempt | None = None) -> Chunk:
@@ -95,7 +102,7 @@ def test_what_is_no_answer_is_named_and_only_a_page_shown(data: bytes, content_t
     [
         (OPENAI, {**openai_completion({"content": "Hello"}), "model": 5}),
         (OPENAI, openai_completion({"content": "Hello"}, finish="error")),
-        (ANTHROPIC, {**MESSAGE, "id": 5}),
+        (ANTHROPIC, {**MESSAGE, "model": 5}),
     ],
 )
 def test_a_malformed_answer_is_the_providers_fault(model: str, body: dict[str, Any]) -> None:
@@ -196,6 +203,39 @@ def test_a_wait_is_read_in_every_form(headers: dict[str, str], seconds: float | 
 )
 def test_a_message_is_found_in_the_usual_places(body: Any) -> None:
     assert "no" in refused(json_reply(body, 500)).message
+
+
+def test_a_tools_input_stays_whatever_its_fields_are_called() -> None:
+    call = {"type": "tool_use", "id": "toolu_1", "name": "leave", "input": {"stop_reason": "customer left"}}
+    for reason in ("tool_use", "tool_calls"):
+        body = {**MESSAGE, "content": [call], "stop_reason": reason}
+        received = complete(json_reply(body), ANTHROPIC)
+        assert json.loads(raw_of(received)) == {**body, "stop_reason": "tool_use"}
+
+
+def test_a_call_that_ends_with_stop_comes_as_openai_sends_it_after_one_that_was_demanded() -> None:
+    call = {"id": "call_1", "type": "function", "function": {"name": "leave", "arguments": "{}"}}
+    body = openai_completion({"content": None, "tool_calls": [call]})
+    assert body["choices"][0]["finish_reason"] == "stop"
+    received = complete(json_reply(body))
+    assert json.loads(raw_of(received)) == body
+    assert received.chunk.choices[0].finish_reason == "tool_calls"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda body: body.replace(b'"Hello"', b'"Hello", "score": NaN'),
+        lambda body: body.replace(b"Hello", b"Hello\xed\xa0\xbd"),
+        lambda body: b"\xef\xbb\xbf" + body,
+        lambda body: body.decode().encode("utf-16"),
+    ],
+    ids=["number", "half", "byte order", "utf-16"],
+)
+def test_json_that_was_read_leniently_goes_on_as_strict_json(change: Callable[[bytes], bytes]) -> None:
+    body = change(json.dumps(openai_completion({"content": "Hello"})).encode())
+    raw = raw_of(complete([Head(content_type="application/json"), Body(body), End()]))
+    assert msgspec.json.decode(raw)["choices"][0]["message"]["content"].startswith("Hello")
 
 
 def test_a_connection_is_used_again_after_a_refusal() -> None:

@@ -346,6 +346,30 @@ def test_an_answer_that_finishes_with_an_error_is_none() -> None:
     run(main())
 
 
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_reason_in_a_word_of_another_api_is_replaced_where_it_stands(cut: bool) -> None:
+    beside = '{"stop_reason": "customer left", "finish_reason": "SAFETY"}'
+    choice = '{"index": 0, "delta": {"content": "a", "input": %s}, "finish_reason": "%s"}'
+    event = '{"id": "x", "choices":\n[%s]}'
+
+    def bytes_of(reason: str) -> bytes:
+        data = event % (choice % (beside, reason))
+        return b"id: 7\ndata: %b\n\n" % data.replace("\n", "\ndata: " if cut else " ").encode()
+
+    script = stream_of([bytes_of("MAX_TOKENS"), b"data: [DONE]\n\n"])
+
+    async def main() -> None:
+        async with ScriptedUpstream(script) as upstream, backend_at(upstream) as backend:
+            (first, _), error = await read(backend)
+            assert error is None
+            assert first.native is not None
+            assert first.native.event == json.loads(event % (choice % (beside, "length")))
+            assert first.native.raw.startswith(b"data: {") if cut else first.native.raw == bytes_of("length")
+            assert all(line.startswith((b"data: ", b"id: ")) for line in first.native.raw.split(b"\n") if line)
+
+    run(main())
+
+
 def test_a_stream_of_a_last_word_alone_is_empty() -> None:
     async def main() -> None:
         script = stream_of([b": wait\n\n", b"data: [DONE]\n\n"])

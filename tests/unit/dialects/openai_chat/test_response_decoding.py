@@ -139,6 +139,16 @@ def test_a_bodys_end_without_done_is_an_end_for_writer_alone() -> None:
         assert decoder.may_end() is may_end
 
 
+def test_a_text_that_is_the_name_of_a_field_is_no_reason_to_finish() -> None:
+    """A server without reasons is known by its first event; its stream is whole where it counts what it was."""
+    decoder = ResponseDecoder()
+    piece = b'{"choices":[{"index":0,"delta":{"content":"finish_reason"}}]}'
+    assert decoder.quick(b"data: %b\n\n" % piece, 0, piece) is not None
+    decoder.chunk({"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 1}})
+    decoder.done()
+    assert decoder.ended
+
+
 def test_a_whole_answer_is_decoded() -> None:
     message = {"role": "assistant", "content": "Hi", "reasoning": "hm", "audio": {"id": "a"}}
     call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
