@@ -237,8 +237,10 @@ class EventEncoder:
         return b"".join(out)
 
     def fail(self, error: GatewayError) -> bytes:
-        """Return the error event. No `message_stop` follows, which would make the stream a success."""
-        return error_event(error)
+        """What still waits for the open block to end, and the error event. No `message_stop` follows, which would make
+        the stream a success."""
+        waiting = self._natives.end() + self._release() if self._held.blocks else b""
+        return waiting + error_event(error)
 
     def _native_start(self, chunk: ModelResponse, native_event: Event) -> bytes:
         block = self._natives.block

@@ -1,7 +1,7 @@
 """No sequence of chunks makes a formatter emit an illegal stream."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.dialects import client_dialects
@@ -10,7 +10,7 @@ from app.errors import BreakerOpen
 from app.messages import Dialect, ModelResponse, Received
 from tests.unit.dialects.legality import AnthropicStream, OpenAIStream, check_anthropic, check_openai
 from tests.unit.dialects.openai_responses.legality import ResponsesStream, check_responses
-from tests.unit.dialects.samples import BOUNDED, chunks, request
+from tests.unit.dialects.samples import BOUNDED, call, chunk, chunks, request
 
 streams = st.lists(chunks, max_size=6)
 
@@ -97,6 +97,29 @@ def test_all_text_of_the_first_choice_arrives_in_order(dialect: Dialect, stream:
     else:
         both = "".join((message.content or "") + (message.refusal or "") for message in messages if message)
         assert checked.text() == both
+
+
+@pytest.mark.parametrize("dialect", client_dialects())
+@BOUNDED
+@given(stream=streams)
+@example([chunk(tool_calls=(call('{"a":', 0, "a", "read"),)), chunk(content="Still."), chunk(refusal="No.")])
+def test_a_stream_that_fails_has_all_of_the_answer_that_one_that_ends_has(
+    dialect: Dialect, stream: list[ModelResponse]
+) -> None:
+    ended, failed = _formatter(dialect), _formatter(dialect)
+    bodies = [b"".join([formatter.format(Received(chunk)) for chunk in stream]) for formatter in (ended, failed)]
+    whole = _check(dialect, bodies[0] + ended.finish())
+    assert _content(_check(dialect, bodies[1] + failed.fail(BreakerOpen("not now")))) == _content(whole)
+
+
+def _content(checked: OpenAIStream | AnthropicStream | ResponsesStream) -> object:
+    if isinstance(checked, OpenAIStream):
+        texts = [(one.content, one.refusal, one.reasoning) for one in checked.choices.values()]
+        calls = [(call["id"], call["arguments"] or "{}") for one in checked.choices.values() for call in one.calls]
+        return [one for one in texts if any(one)], calls
+    if isinstance(checked, ResponsesStream):
+        return checked.text(), checked.text("refusal"), checked.thinking()
+    return checked.blocks
 
 
 @pytest.mark.parametrize("dialect", client_dialects())

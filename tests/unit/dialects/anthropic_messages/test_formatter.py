@@ -193,6 +193,17 @@ def test_a_whole_message_in_a_stream_counts_as_a_delta() -> None:
     assert _kinds(checked) == ["text", "tool_use", "tool_use"]
 
 
+def test_what_waits_for_a_call_to_end_is_not_lost_to_an_error() -> None:
+    formatter = anthropic_messages.DIALECT.formatter(request("anthropic_messages"), "txn", 7)
+    calls = (call('{"a":', 0, "a", "read"), call('{"b":1}', 1, "b", "write"))
+    sent = formatter.format(Received(chunk(tool_calls=calls))) + formatter.format(Received(chunk(content="Still.")))
+    assert b"Still." not in sent
+    checked = check_anthropic(sent + formatter.fail(QueueOverflow("Too slow.")))
+    assert _kinds(checked) == ["tool_use", "tool_use", "text"]
+    assert (checked.text(), [one["json"] for one in checked.calls()]) == ("Still.", ['{"a":', '{"b":1}'])
+    assert checked.error is not None
+
+
 def test_an_error_ends_the_stream_without_message_stop() -> None:
     formatter = anthropic_messages.DIALECT.formatter(request("anthropic_messages"), "txn", 7)
     body = (
