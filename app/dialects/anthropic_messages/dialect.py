@@ -71,7 +71,7 @@ class AnthropicMessages(ClientDialect):
     render_model = staticmethod(render_model)
 
     def formatter(self, request: Request, transaction_id: str, created: int) -> StreamFormatter:
-        return StreamFormatter(EventEncoder(request, transaction_id))
+        return StreamFormatter(EventEncoder(request, transaction_id, self.new_id(transaction_id)))
 
     def is_asked(self, path: str, header_names: Iterable[str]) -> bool:
         """The official SDKs name the API's version with every request."""

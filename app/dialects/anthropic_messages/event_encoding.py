@@ -125,14 +125,14 @@ _NOTHING = Message()
 
 
 class EventEncoder:
-    """A `StreamEncoder`. `transaction_id` stands in where the provider gave no id; an estimate, made when it is needed,
+    """A `StreamEncoder`. `new_id` stands in where the provider gave no id; an estimate, made when it is needed,
     where it has not counted the input when the stream begins. The last event has the real numbers."""
 
     dialect: Dialect = "anthropic_messages"
 
-    def __init__(self, request: Request, transaction_id: str) -> None:
+    def __init__(self, request: Request, transaction_id: str, new_id: str) -> None:
         self._request = request
-        self._transaction_id = transaction_id
+        self._new_id = new_id
         self._blocks = BlockWriter()
         self._calls = CallOrder(CallIds(prefix_of(transaction_id, "toolu"), request))
         self._natives = NativeBlocks(self._blocks, self._calls)
@@ -328,7 +328,7 @@ class EventEncoder:
             tokens = estimate_input_tokens(self._request)
             usage = Usage(prompt_tokens=tokens, completion_tokens=1)
         message: dict[str, Any] = {
-            "id": message_id(chunk.id or first.id) or f"msg_{self._transaction_id}",
+            "id": message_id(chunk.id or first.id) or self._new_id,
             "type": "message",
             "role": "assistant",
             "model": chunk.model or first.model or self._request.model,

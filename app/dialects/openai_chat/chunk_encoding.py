@@ -30,13 +30,14 @@ _NOTHING = Message()
 
 
 class ChunkEncoder:
-    """A `StreamEncoder`. `created` (Unix seconds) and `transaction_id` stand in where a provider gave no time or id."""
+    """A `StreamEncoder`. `created` (Unix seconds) and `new_id` stand in where a provider gave no time or id."""
 
     dialect: Dialect = "openai_chat"
 
-    def __init__(self, request: Request, transaction_id: str, created: int) -> None:
+    def __init__(self, request: Request, transaction_id: str, new_id: str, created: int) -> None:
         self._request = request
         self._transaction_id = transaction_id
+        self._new_id = new_id
         self._created = created
         self._limit = request.n or 1
         self._has_functions = asks_for_functions(request)
@@ -89,7 +90,8 @@ class ChunkEncoder:
 
     def take_over(self) -> None:
         if self._latest is not None:
-            self._begin(self._latest)
+            # The client has seen this id on each chunk.
+            self._begin(self._latest, self._latest.id)
 
     def gap(self) -> None:
         """Choices and calls are known by their indexes: nothing has to be noted."""
@@ -135,10 +137,10 @@ class ChunkEncoder:
                 self._state(choice.index).follow(choice.delta, choice.finish_reason)
         self._first = self._choices[0] if self._choices and self._choices[0].is_open else None
 
-    def _begin(self, chunk: ModelResponse) -> None:
+    def _begin(self, chunk: ModelResponse, sent_id: str = "") -> None:
         """Set what is the same on every chunk."""
         self._fixed = {
-            "id": with_prefix(chunk.id, "chatcmpl-") or f"chatcmpl-{self._transaction_id}",
+            "id": sent_id or with_prefix(chunk.id, "chatcmpl-") or self._new_id,
             "object": "chat.completion.chunk",
             "created": chunk.created or self._created,
             "model": chunk.model or self._request.model,

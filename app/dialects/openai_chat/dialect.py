@@ -67,7 +67,7 @@ class OpenAIChat(ClientDialect):
     custom_tool = staticmethod(flat)
 
     def formatter(self, request: Request, transaction_id: str, created: int) -> StreamFormatter:
-        return StreamFormatter(ChunkEncoder(request, transaction_id, created))
+        return StreamFormatter(ChunkEncoder(request, transaction_id, self.new_id(transaction_id), created))
 
     def plain_tools(self, request: Request) -> Request:
         return with_allowed_tools(with_functions_as_tools(request))

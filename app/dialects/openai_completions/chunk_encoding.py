@@ -22,13 +22,13 @@ _encode = msgspec.json.Encoder().encode
 
 
 class TextEncoder:
-    """A `StreamEncoder`. `created` (Unix seconds) and `transaction_id` stand in where a provider gave no time or id."""
+    """A `StreamEncoder`. `created` (Unix seconds) and `new_id` stand in where a provider gave no time or id."""
 
     dialect: Dialect = "openai_completions"
 
-    def __init__(self, request: Request, transaction_id: str, created: int) -> None:
+    def __init__(self, request: Request, new_id: str, created: int) -> None:
         self._request = request
-        self._transaction_id = transaction_id
+        self._new_id = new_id
         self._created = created
         self._fixed: Event = {}
         self._reasons: dict[int, str | None] = {}
@@ -59,7 +59,8 @@ class TextEncoder:
         """Choices are known by their indexes: nothing has to be noted."""
 
     def follow(self, chunk: ModelResponse, native: Native) -> None:
-        self._begin(chunk)
+        # The client has seen this id.
+        self._begin(chunk, chunk.id)
         for choice in chunk.choices:
             if choice.finish_reason:
                 self._reasons.pop(choice.index, None)
@@ -93,11 +94,11 @@ class TextEncoder:
         """Return the error event. No `[DONE]` follows, which would make the stream a success."""
         return error_event(error)
 
-    def _begin(self, chunk: ModelResponse) -> None:
+    def _begin(self, chunk: ModelResponse, sent_id: str = "") -> None:
         self._usage = chunk.usage or self._usage
         if not self._fixed:
             self._fixed = {
-                "id": with_prefix(chunk.id, "cmpl-") or f"cmpl-{self._transaction_id}",
+                "id": sent_id or with_prefix(chunk.id, "cmpl-") or self._new_id,
                 "object": "text_completion",
                 "created": chunk.created or self._created,
                 "model": chunk.model or self._request.model,

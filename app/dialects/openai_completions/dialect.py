@@ -15,6 +15,7 @@ class OpenAICompletions(StreamingDialect):
     name = NAME
     operation = OPERATION
     provider = "openai"
+    id_prefix = "cmpl-"
     reason_paths = staticmethod(reasons_of_choices)
     native_reason = staticmethod(common_reason)
     decode_request = staticmethod(decode_request)
@@ -22,11 +23,8 @@ class OpenAICompletions(StreamingDialect):
     edit_response = staticmethod(edit_response)
     render_error = staticmethod(render_error)
 
-    def new_id(self, transaction_id: str) -> str:
-        return f"cmpl-{transaction_id.removeprefix('txn_')}"
-
     def formatter(self, request: Request, transaction_id: str, created: int) -> StreamFormatter:
-        return StreamFormatter(TextEncoder(request, transaction_id, created))
+        return StreamFormatter(TextEncoder(request, self.new_id(transaction_id), created))
 
 
 DIALECT = OpenAICompletions()

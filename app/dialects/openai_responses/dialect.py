@@ -83,7 +83,7 @@ class OpenAIResponses(ClientDialect):
     render_model = staticmethod(render_model)
 
     def formatter(self, request: Request, transaction_id: str, created: int) -> StreamFormatter:
-        return StreamFormatter(EventEncoder(request, transaction_id, created))
+        return StreamFormatter(EventEncoder(request, transaction_id, self.new_id(transaction_id), created))
 
     def conversation(self, request: Request) -> list[LocatedMessage]:
         """Join what the assistant wrote, thought and called: an item each here, and one message elsewhere."""

@@ -38,13 +38,13 @@ _TERMINAL = frozenset({"response.completed", "response.incomplete"})
 
 
 class EventEncoder:
-    """A `StreamEncoder`. `created` (Unix seconds) and `transaction_id` stand in where a provider gave no time or id."""
+    """A `StreamEncoder`. `created` (Unix seconds) and `new_id` stand in where a provider gave no time or id."""
 
     dialect: Dialect = "openai_responses"
 
-    def __init__(self, request: Request, transaction_id: str, created: int) -> None:
+    def __init__(self, request: Request, transaction_id: str, new_id: str, created: int) -> None:
         self._request = request
-        self._transaction_id = transaction_id
+        self._new_id = new_id
         self._created = created
         self._writer = ItemWriter(transaction_id)
         self._calls = CallOrder(CallIds(prefix_of(transaction_id), request))
@@ -182,7 +182,7 @@ class EventEncoder:
         self._writer.names = client_names(self._request)
         self._response = frame(
             self._request,
-            with_prefix(chunk.id, "resp_") or f"resp_{self._transaction_id.removeprefix('txn_')}",
+            with_prefix(chunk.id, "resp_") or self._new_id,
             chunk.created or self._created,
             chunk.model or self._request.model,
         )
