@@ -21,9 +21,9 @@ PIECE = 64 * 1024
 """Bytes that one step takes of what is below, at most."""
 STEP = 256 * 1024
 """Bytes that one step gives, at most."""
-WINDOW = 8 * 1024**2
+_WINDOW = 8 * 1024**2
 """Bytes that a decoder of zstd may hold beside what it gives."""
-_WINDOW_LOG = WINDOW.bit_length() - 1
+_WINDOW_LOG = _WINDOW.bit_length() - 1
 _MOST_LAYERS = 3
 _MOST_MEMBERS = 1000
 """Members of one gzip body, or frames of a zstd one: each costs something, and may stand for nothing."""
@@ -128,7 +128,7 @@ class Decompression:
     """Decodes one body. `limit` bounds the bytes of the result, and those between two layers."""
 
     def __init__(self, body: bytes, codings: tuple[str, ...], limit: int) -> None:
-        self.holds = WINDOW * codings.count("zstd")
+        self.holds = _WINDOW * codings.count("zstd")
         """Bytes that it may hold for itself."""
         source: _Source = _Received(body)
         for coding in reversed(codings):
@@ -150,7 +150,7 @@ def codings_of(headers: Mapping[str, str]) -> tuple[str, ...]:
     names = [name.strip().lower().removeprefix("x-") for name in value.split(",")]
     codings = tuple(name for name in names if name not in ("", "identity"))
     if len(codings) > _MOST_LAYERS or not _CODINGS.keys() >= set(codings):
-        raise UnsupportedEncoding(value, accepted=ACCEPTED)
+        raise UnsupportedEncoding(value, accepted=_ACCEPTED)
     return codings
 
 
@@ -177,5 +177,5 @@ def _zstd_library() -> ModuleType:
 
 
 _CODINGS: Mapping[str, Callable[[bytes], _Decompressor]] = {"gzip": _gzip, "zstd": _zstd, "deflate": _deflate}
-ACCEPTED = ", ".join(_CODINGS)
+_ACCEPTED = ", ".join(_CODINGS)
 """What a client may send, for `accept-encoding`."""

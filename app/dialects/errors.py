@@ -12,7 +12,6 @@ from app.messages import ModelResponse
 
 _LONGEST_WAIT = 86_400.0
 """Seconds."""
-_BLANK_LINES = (b"\n\n", b"\r\n\r\n", b"\r\r", b"\n\r")
 _SDKS_RETRY = frozenset({408, 409, 429})
 
 
@@ -46,11 +45,6 @@ def reworded(body: ErrorBody, fields: Mapping[str, Any]) -> ErrorBody:
     """A provider's error with some fields of its object `error` in other words, and all else as it came."""
     payload = {**body.payload, "error": {**body.payload["error"], **fields}}
     return ErrorBody(payload, msgspec.json.encode(payload), status=body.status)
-
-
-def with_blank_line(event: bytes) -> bytes:
-    """A provider's last event, with the end that it may lack where its stream ended with it."""
-    return event if event.endswith(_BLANK_LINES) else event + b"\n\n"
 
 
 def advice(error: GatewayError, status: int) -> dict[str, str]:

@@ -4,21 +4,21 @@ import msgspec
 
 from app.messages import DocumentPart, ImagePart, Part, Request, TextPart, ThinkingPart, ToolCallPart, ToolResultPart
 
-CHARS_PER_TOKEN = 4
-IMAGE_TOKENS = 1500
+_CHARS_PER_TOKEN = 4
+_IMAGE_TOKENS = 1500
 """About what an image of a megapixel costs; its bytes say nothing."""
-MESSAGE_TOKENS = 4
+_MESSAGE_TOKENS = 4
 
 
 def estimate_input_tokens(request: Request) -> int:
     """Estimate within a factor of two for English and code; at least 1, as a zero breaks clients' accounting."""
     parts = sum(_part(part) for message in request.messages for part in message.parts)
     tools = sum(_chars(tool.description or "") + _schema(tool.raw or tool.parameters) for tool in request.tools)
-    return max(1, parts + tools + MESSAGE_TOKENS * len(request.messages))
+    return max(1, parts + tools + _MESSAGE_TOKENS * len(request.messages))
 
 
 def estimate_output_tokens(chars: int) -> int:
-    return max(1, chars // CHARS_PER_TOKEN)
+    return max(1, chars // _CHARS_PER_TOKEN)
 
 
 def _part(part: Part) -> int:
@@ -28,18 +28,18 @@ def _part(part: Part) -> int:
         case ToolResultPart(content=content):
             return sum(_part(inner) for inner in content)
         case ImagePart():
-            return IMAGE_TOKENS
+            return _IMAGE_TOKENS
         case DocumentPart(text=str(text)):
             return _chars(text)
         case DocumentPart(data=str(data)):
             return _chars(data) // 2
         case _:
-            return MESSAGE_TOKENS
+            return _MESSAGE_TOKENS
 
 
 def _chars(text: str) -> int:
-    return len(text) // CHARS_PER_TOKEN
+    return len(text) // _CHARS_PER_TOKEN
 
 
 def _schema(schema: dict[str, object] | None) -> int:
-    return len(msgspec.json.encode(schema)) // CHARS_PER_TOKEN if schema else 0
+    return len(msgspec.json.encode(schema)) // _CHARS_PER_TOKEN if schema else 0

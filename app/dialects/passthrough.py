@@ -26,14 +26,13 @@ from collections.abc import Sequence
 from enum import Enum, auto
 from typing import Any, Literal, Protocol
 
+from app.dialects.blank_lines import missing_blank_line
 from app.errors import GatewayError
 from app.messages import Dialect, ModelResponse, Native, Received
 
 Event = dict[str, Any]
 """A provider's event as JSON."""
 Held = tuple[ModelResponse, Native]
-
-_BLANK_LINES = (b"\n\n", b"\r\n\r\n", b"\r\r", b"\n\r")
 
 
 class Mode(Enum):
@@ -146,7 +145,7 @@ class StreamFormatter:
 
     def keepalive(self) -> bytes:
         """Return a comment that no client takes for an event; nothing once the stream has ended."""
-        return b"" if self.mode is _ENDED else _separator(self._sent) + b": keepalive\n\n"
+        return b"" if self.mode is _ENDED else missing_blank_line(self._sent) + b": keepalive\n\n"
 
     def _follow(self, chunk: ModelResponse, native: Native) -> bytes:
         step = self._encoder.step(chunk, native, bool(self._held))
@@ -170,7 +169,7 @@ class StreamFormatter:
         held, self._held = self._held, []
         if held:
             self._expected = held[0][1].sequence
-        separator, self._sent = _separator(self._sent), b""
+        separator, self._sent = missing_blank_line(self._sent), b""
         return separator + b"".join([self._encode(chunk, native) for chunk, native in held])
 
     def _encode(self, chunk: ModelResponse, native: Native | None) -> bytes:
@@ -185,8 +184,3 @@ class StreamFormatter:
     def _end(self) -> None:
         self.mode = Mode.ENDED
         self._held = []
-
-
-def _separator(raw: bytes) -> bytes:
-    """Return what an event of our own needs in front: a provider's last one may lack its blank line."""
-    return b"" if not raw or raw.endswith(_BLANK_LINES) else b"\n\n"

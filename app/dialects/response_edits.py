@@ -2,7 +2,7 @@
 body that the provider sent, and all else stays as it came. Pure.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -105,6 +105,26 @@ def edited_calls(before: Sequence[ToolCall], after: Sequence[ToolCall]) -> tuple
     left = {_key(call, at): call for at, call in enumerate(after)}
     kept = [left.pop(_key(call, at), None) for at, call in enumerate(before)]
     return kept, list(left.values())
+
+
+def with_server_tools(
+    objects: Iterable[Object], is_server_tool: Callable[[Object], bool], message_after: Message
+) -> list[Object]:
+    """A body's blocks or items, those of the provider's own tools as the common form has them after the edit, by their
+    index; one that is not there any more is left out."""
+    left = {one.get("index"): one for one in message_after.extra.get("server_tools") or () if isinstance(one, dict)}
+
+    def edited() -> Iterator[Object]:
+        number = 0
+        for one in objects:
+            if not is_server_tool(one):
+                yield one
+                continue
+            if (tool := left.get(number)) is not None:
+                yield {name: value for name, value in tool.items() if name != "index"}
+            number += 1
+
+    return list(edited())
 
 
 def _key(call: ToolCall, at: int) -> str | int:

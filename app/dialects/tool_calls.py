@@ -8,7 +8,7 @@ import msgspec
 from app.dialects.translation.call_ids import CallIds
 from app.messages import ToolCall
 
-RAW_ARGUMENTS = "raw_arguments"
+_RAW_ARGUMENTS = "raw_arguments"
 """Where an object is required (Anthropic's `input`), arguments that are none stand under this key, verbatim."""
 
 NO_ARGUMENTS = "{}"
@@ -30,7 +30,7 @@ def as_object(arguments: str) -> dict[str, Any]:
     if are_none(arguments):
         return {}
     value = parsed_object(arguments)
-    return {RAW_ARGUMENTS: arguments} if value is None else value
+    return {_RAW_ARGUMENTS: arguments} if value is None else value
 
 
 def parsed_object(arguments: str) -> dict[str, Any] | None:

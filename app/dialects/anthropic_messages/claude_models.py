@@ -37,7 +37,8 @@ class ClaudeModel:
 
 
 _LOW_TO_HIGH = ("low", "medium", "high")
-_ALL_EFFORTS = (*_LOW_TO_HIGH, "xhigh", "max")
+ALL_EFFORTS = (*_LOW_TO_HIGH, "xhigh", "max")
+"""In rising order."""
 _CLAUDE_3 = ClaudeModel(thinking="none", schemas=False, max_tokens=4096)
 _CLAUDE_3_5 = replace(_CLAUDE_3, max_tokens=8192)
 _CLAUDE_3_7 = ClaudeModel(schemas=False, max_tokens=64000)
@@ -46,7 +47,7 @@ _OPUS_4_1 = replace(_OPUS_4, samplers="one", schemas=True)
 _CLAUDE_4_5 = ClaudeModel(samplers="one", max_tokens=64000)
 _OPUS_4_5 = replace(_CLAUDE_4_5, efforts=_LOW_TO_HIGH)
 _CLAUDE_4_6 = ClaudeModel("both", efforts=(*_LOW_TO_HIGH, "max"), samplers="one", prefill=False, max_tokens=128000)
-_CLAUDE_4_7 = replace(_CLAUDE_4_6, thinking="adaptive", efforts=_ALL_EFFORTS, hides_thinking=True, samplers="none")
+_CLAUDE_4_7 = replace(_CLAUDE_4_6, thinking="adaptive", efforts=ALL_EFFORTS, hides_thinking=True, samplers="none")
 _CLAUDE_5 = replace(_CLAUDE_4_7, no_thinking="disabled")
 _FABLE_5 = replace(_CLAUDE_4_7, no_thinking="low_effort")
 _OPUS_5_5 = replace(_FABLE_5, forced_tools=False)
@@ -82,7 +83,7 @@ _FAMILIES: dict[str, tuple[tuple[tuple[int, int], ClaudeModel], ...]] = {
 }
 """Families -> versions since which something holds, newest first; a version newer than all is like the newest."""
 _NEWEST = _OPUS_5_5
-_NO_VERSION = ClaudeModel("adaptive", efforts=_ALL_EFFORTS, hides_thinking=True, max_tokens=32000, is_known=False)
+_NO_VERSION = ClaudeModel("adaptive", efforts=ALL_EFFORTS, hides_thinking=True, max_tokens=32000, is_known=False)
 """Claude by a name that tells no version, as servers in between have them: asked for thinking as the newest are, and
 nothing that older ones take is taken away. The limit is what each model since 4 takes."""
 _OTHER = ClaudeModel(is_known=False)

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.dialects.anthropic_messages.block_writer import event
-from app.dialects.errors import RenderedError, advice, reworded, sent_by_provider, with_blank_line
+from app.dialects.blank_lines import with_blank_line
+from app.dialects.errors import RenderedError, advice, reworded, sent_by_provider
 from app.errors import ContextOverflow, ErrorBody, GatewayError
 
 _TYPES = {

@@ -36,7 +36,7 @@ from app.errors import GatewayError
 from app.messages import Choice, Dialect, Message, ModelResponse, Native, Request, Usage, is_substantial
 
 
-class MessageEnd:
+class _MessageEnd:
     """Collects what the last two events of a message hold: usage, reason to stop, the provider's other fields."""
 
     def __init__(self) -> None:
@@ -99,7 +99,7 @@ class _HeldBlock:
     pieces: list[Piece] = field(default_factory=list)
 
 
-class HeldBlocks:
+class _HeldBlocks:
     """Pieces that wait for the open block to end: those of one call together, all others in their order."""
 
     def __init__(self) -> None:
@@ -136,8 +136,8 @@ class EventEncoder:
         self._blocks = BlockWriter()
         self._calls = CallOrder(CallIds(prefix_of(transaction_id, "toolu"), request))
         self._natives = NativeBlocks(self._blocks, self._calls)
-        self._held = HeldBlocks()
-        self._end = MessageEnd()
+        self._held = _HeldBlocks()
+        self._end = _MessageEnd()
         self._started = False
         self._is_detached = False
         self._first: ModelResponse | None = None
@@ -175,10 +175,7 @@ class EventEncoder:
             self._first = self._first or chunk
             return b""
         out = b"" if self._started else self._start(chunk)
-        for choice in chunk.choices:
-            if choice.index == 0:
-                out += self._format_choice(choice)
-        return out
+        return out + self._format_choices(chunk)
 
     def encode_event(self, chunk: ModelResponse, native_event: Event) -> bytes:
         if self._end.is_stopped:

@@ -6,8 +6,8 @@ from typing import Any
 
 from app.errors import InvalidRequest
 
-DEFAULT_LIMIT = 20
-MAX_LIMIT = 1000
+_DEFAULT_LIMIT = 20
+_MAX_LIMIT = 1000
 
 
 def render_models(names: Sequence[str], created: int, query: Mapping[str, str]) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def _position(names: Sequence[str], query: Mapping[str, str], cursor: str) -> in
 
 def _limit(text: str | None) -> int:
     if text is None:
-        return DEFAULT_LIMIT
-    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= MAX_LIMIT):
-        raise InvalidRequest(f"limit: a number from 1 to {MAX_LIMIT} is needed.", param="limit")
+        return _DEFAULT_LIMIT
+    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= _MAX_LIMIT):
+        raise InvalidRequest(f"limit: a number from 1 to {_MAX_LIMIT} is needed.", param="limit")
     return int(text)

@@ -4,13 +4,13 @@ A text block of which nothing is left goes, as an empty one would be refused in 
 changed loses its signature, which holds only for the thinking as it was.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from app.dialects.anthropic_messages.ids import message_id
 from app.dialects.anthropic_messages.response_decoding import is_server_call, is_server_result
 from app.dialects.anthropic_messages.response_encoding import encode_thinking, encode_tool_use, encode_usage
 from app.dialects.anthropic_messages.stop_reasons import stop_reason
-from app.dialects.response_edits import Object, ResponseEdit, edited_calls, spread
+from app.dialects.response_edits import Object, ResponseEdit, edited_calls, spread, with_server_tools
 from app.dialects.thinking import whole_thinking
 from app.dialects.tool_calls import as_object, whole_calls
 from app.dialects.translation.ids import behind_prefix
@@ -19,7 +19,8 @@ from app.messages import Message, ToolCall, Usage
 
 def edit_response(body: Object, edit: ResponseEdit) -> Object:
     message_before, message_after = edit.messages()
-    blocks: list[Object] = list(edit.without_copies(body)["content"])
+    uncopied = edit.without_copies(body)
+    blocks: list[Object] = list(uncopied["content"])
     if message_after.content != message_before.content:
         blocks = _with_text(blocks, message_after.content or "", _texts_of(body), edit.all_read)
     if message_after.refusal != message_before.refusal and message_after.refusal:
@@ -32,10 +33,10 @@ def edit_response(body: Object, edit: ResponseEdit) -> Object:
     if message_after.tool_calls != message_before.tool_calls:
         blocks = _with_calls(blocks, message_before.tool_calls, message_after.tool_calls, edit.before.id)
     if message_after.extra.get("server_tools") != message_before.extra.get("server_tools"):
-        blocks = _with_server_tools(blocks, message_after)
+        blocks = with_server_tools(blocks, _is_server_tool, message_after)
     if message_after.annotations != message_before.annotations:
         blocks = [{name: value for name, value in block.items() if name != "citations"} for block in blocks]
-    edited = {**edit.without_copies(body), "content": blocks, **_stop(edit)}
+    edited = {**uncopied, "content": blocks, **_stop(edit)}
     edit.patch(edited, {"model": "model"})
     if edit.after.id != edit.before.id:
         edited["id"] = message_id(edit.after.id)
@@ -114,21 +115,8 @@ def _call(block: Object, old: ToolCall, new: ToolCall | None) -> list[Object]:
     return [{**block, "name": new.function.name, "input": as_object(new.function.arguments)}]
 
 
-def _with_server_tools(blocks: Sequence[Object], message_after: Message) -> list[Object]:
-    """Replace each server tool's block by the edited one of its index, or drop it."""
-    left = {one.get("index"): one for one in message_after.extra.get("server_tools") or () if isinstance(one, dict)}
-
-    def edited() -> Iterator[Object]:
-        number = 0
-        for block in blocks:
-            if not (is_server_call(block.get("type")) or is_server_result(block.get("type"))):
-                yield block
-                continue
-            if (one := left.get(number)) is not None:
-                yield {name: value for name, value in one.items() if name != "index"}
-            number += 1
-
-    return list(edited())
+def _is_server_tool(block: Object) -> bool:
+    return is_server_call(block.get("type")) or is_server_result(block.get("type"))
 
 
 def _is(block: Object, kind: str) -> bool:

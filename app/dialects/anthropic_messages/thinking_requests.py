@@ -7,11 +7,13 @@ model that thinks adaptively becomes the nearest effort, and so on.
 
 from typing import Any
 
-from app.dialects.anthropic_messages.claude_models import ClaudeModel
+from app.dialects.anthropic_messages.claude_models import ALL_EFFORTS, ClaudeModel
 from app.dialects.translation.reasoning_effort import budget, effort
+from app.dialects.validation import without
 from app.messages import Reasoning
 
-_RISING = ("low", "medium", "high", "xhigh", "max")
+_EFFORT = frozenset({"effort"})
+_BUDGET = frozenset({"budget_tokens"})
 _NAMES = {"minimal": "low"}
 """Words of OpenAI's that Anthropic does not have."""
 _HIGHEST_WITHOUT_THINKING = "high"
@@ -35,7 +37,7 @@ def thinking_for(
         return _least(model)
     if model.thinking in ("both", "adaptive"):
         wanted = effort(reasoning)
-        word = wanted if wanted in _RISING or wanted in _NAMES else None
+        word = wanted if wanted in ALL_EFFORTS or wanted in _NAMES else None
         if not is_allowed:
             return ({"type": "disabled"} if model.no_thinking == "disabled" else None), word
         return {"type": "adaptive", **(_SUMMARIZED if model.hides_thinking else {})}, word
@@ -55,7 +57,7 @@ def fit_thinking(body: _Body, model: ClaudeModel) -> _Body:
         changed["thinking"] = fitted
     if word != config.get("effort"):
         changed["output_config"] = {
-            **_without(config, {"effort"}),
+            **without(config, _EFFORT),
             **({} if word is None else {"effort": word}),
         } or None
     changed |= dict.fromkeys(_refused_sampling(body, fitted, model))
@@ -85,7 +87,7 @@ def _fitted(
             return None, word
         case "enabled" if model.thinking == "adaptive":
             given = Reasoning(budget_tokens=thinking.get("budget_tokens"))
-            return {**_without(thinking, {"budget_tokens"}), "type": "adaptive"}, word or effort(given)
+            return {**without(thinking, _BUDGET), "type": "adaptive"}, word or effort(given)
         case "adaptive" if model.thinking == "budgets":
             tokens = budget(Reasoning(effort=_NAMES.get(word or "", word)), body.get("max_tokens"))
             given_up = None if tokens is None else {**thinking, "type": "enabled", "budget_tokens": tokens}
@@ -109,9 +111,9 @@ def _known_effort(word: str | None, thinking: _Body | None, model: ClaudeModel) 
     known = model.efforts
     if thinking is not None and thinking.get("type") == "disabled" and model.no_thinking == "disabled":
         known = known[: known.index(_HIGHEST_WITHOUT_THINKING) + 1]
-    if word in known or word not in _RISING:
+    if word in known or word not in ALL_EFFORTS:
         return word
-    below = _RISING[: _RISING.index(word)]
+    below = ALL_EFFORTS[: ALL_EFFORTS.index(word)]
     return next((lower for lower in reversed(below) if lower in known), known[0])
 
 
@@ -130,7 +132,3 @@ def _refused_sampling(body: _Body, thinking: _Body | None, model: ClaudeModel) -
         # Of two, the one goes that says nothing; if both say something, `top_p`, which is the rarer wish.
         refused.append("temperature" if temperature == _DEFAULT and top_p != _DEFAULT else "top_p")
     return refused
-
-
-def _without(values: _Body, names: set[str]) -> _Body:
-    return {name: value for name, value in values.items() if name not in names}

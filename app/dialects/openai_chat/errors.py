@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from app.dialects.errors import RenderedError, advice, reworded, sent_by_provider, with_blank_line
+from app.dialects.blank_lines import with_blank_line
+from app.dialects.errors import RenderedError, advice, reworded, sent_by_provider
 from app.errors import ContextOverflow, ErrorBody, GatewayError, UpstreamFailed
 
 _TYPES = {

@@ -38,7 +38,7 @@ from app.messages import (
 )
 
 _MAX_TOKENS = ("max_completion_tokens", "max_tokens")
-_DECODED = frozenset(wire.Body.__annotations__) - {"stream_options", *_MAX_TOKENS}
+_DECODED = frozenset(wire.Body.__annotations__) - set(_MAX_TOKENS)
 _TOOL = frozenset(["type", "function"])
 _FUNCTION = frozenset(["name", "description", "parameters", "strict"])
 _ASSISTANT = frozenset(["role", "content", "refusal", "thinking_blocks", "tool_calls", "function_call"])
@@ -62,7 +62,7 @@ def decode_request(body: dict[str, Any], headers: Mapping[str, str]) -> Request:
     effort = fields.get("reasoning_effort")
     stop = fields.get("stop")
     choice, choice_extra = _tool_choice(fields)
-    messages = tuple([decode_message(message, f"messages[{at}]") for at, message in enumerate(fields["messages"])])
+    messages = tuple([_decode_message(message, f"messages[{at}]") for at, message in enumerate(fields["messages"])])
     tools = tuple([_tool(tool, f"tools[{at}]") for at, tool in enumerate(fields.get("tools") or ())])
     return Request(
         dialect=wire.NAME,
@@ -99,11 +99,7 @@ def _extra(body: dict[str, Any], choice_extra: dict[str, Any]) -> dict[str, Any]
     extra = rest(body, _DECODED)
     if choice_extra:
         extra["tool_choice"] = choice_extra
-    if options := extra.pop("stream_options", None):
-        others = without(options, frozenset(["include_usage"]))
-        if others:
-            extra["stream_options"] = others
-    return extra
+    return extra | wire.other_stream_options(body)
 
 
 def _tool_choice(fields: wire.Body) -> tuple[ToolChoice | None, dict[str, Any]]:
@@ -147,7 +143,7 @@ def _raw_name(tool: Mapping[str, Any]) -> str:
     return name if isinstance(name, str) else str(tool["type"])
 
 
-def decode_message(message: wire.Message, path: str) -> InputMessage:
+def _decode_message(message: wire.Message, path: str) -> InputMessage:
     content = decode_content(message.get("content"), f"{path}.content")
     match message["role"]:
         case "tool":

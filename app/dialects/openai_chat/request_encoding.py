@@ -24,6 +24,7 @@ from app.dialects.translation.call_signatures import as_extra_content
 from app.dialects.translation.encrypted_reasoning import is_anthropics
 from app.dialects.translation.losses import no_counterpart
 from app.dialects.translation.reasoning_effort import effort
+from app.dialects.translation.tool_choices import may_choose_tools
 from app.dialects.translation.tool_errors import with_error_in_text
 from app.messages import (
     DocumentPart,
@@ -54,16 +55,16 @@ def encode_request(request: Request) -> dict[str, Any]:
         carried = client.carry_over(request, SHARED)
         request = client.openai_tools(request)
     extra = request.extra if same else carried
-    body: dict[str, Any] = {"model": request.model, "messages": encode_messages(request), **extra}
+    body: dict[str, Any] = {"model": request.model, "messages": _encode_messages(request), **extra}
     body |= _options(request)
     if request.max_tokens is not None:
         body[_max_tokens_name(extra)] = request.max_tokens
     if request.tools:
         native = request.native_tools(NAME)
         body["tools"] = native or [_tool(tool, client, f"tools[{at}]") for at, tool in enumerate(request.tools)]
-    if request.tool_choice is not None and (request.tools or (same and not request.chooses_among_no_tools)):
+    if request.tool_choice is not None and may_choose_tools(request, same):
         body["tool_choice"] = _tool_choice(request.tool_choice, extra.get("tool_choice", {}))
-    if request.parallel_tool_calls is not None and (request.tools or (same and not request.chooses_among_no_tools)):
+    if request.parallel_tool_calls is not None and may_choose_tools(request, same):
         body["parallel_tool_calls"] = request.parallel_tool_calls
     if request.stream:
         body["stream"] = True
@@ -114,7 +115,7 @@ def _tool_choice(choice: ToolChoice, extra: dict[str, Any]) -> str | dict[str, A
     return {**extra, "type": "function", "function": {"name": choice.name}}
 
 
-def encode_messages(request: Request) -> list[dict[str, Any]]:
+def _encode_messages(request: Request) -> list[dict[str, Any]]:
     if (native := request.native_messages(NAME)) is not None:
         messages: list[dict[str, Any]] = native["messages"]
         return messages

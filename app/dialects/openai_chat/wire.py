@@ -4,10 +4,12 @@ A null counts as absent wherever a field is optional: clients send both. Fields 
 kept, not checked.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Required, TypedDict
 
 from msgspec import Meta
 
+from app.dialects.validation import without
 from app.messages import Dialect
 
 NAME: Dialect = "openai_chat"
@@ -140,3 +142,9 @@ class Body(TypedDict, total=False):
     reasoning_effort: str | None
     response_format: dict[str, Any] | None
     user: str | None
+
+
+def other_stream_options(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The field `stream_options` with what the common form has no place for; nothing if that is empty."""
+    others = without(body.get("stream_options") or {}, frozenset({"include_usage"}))
+    return {"stream_options": others} if others else {}

@@ -11,10 +11,10 @@ from msgspec.structs import replace
 
 from app.dialects.headers import kept
 from app.dialects.inputs import decode_inputs, encode_inputs, unreadable
-from app.dialects.openai_chat.wire import FORWARDED_HEADERS
+from app.dialects.openai_chat.wire import FORWARDED_HEADERS, StreamOptions, other_stream_options
 from app.dialects.openai_chat.wire import NAME as CHAT
 from app.dialects.translation.losses import Disposition, no_counterpart, refuse_losses
-from app.dialects.validation import check, rest, without
+from app.dialects.validation import check, rest
 from app.messages import Dialect, InputMessage, Operation, Request, TextPart
 
 NAME: Dialect = "openai_completions"
@@ -27,10 +27,6 @@ _TO_CHAT: Mapping[str, Disposition] = {
     "suffix": "refused",
 }
 """Fields that no model takes which only chats."""
-
-
-class StreamOptions(TypedDict, total=False):
-    include_usage: bool | None
 
 
 class Body(TypedDict, total=False):
@@ -49,7 +45,7 @@ class Body(TypedDict, total=False):
     user: str | None
 
 
-_DECODED = frozenset(Body.__annotations__) - {"stream_options"}
+_DECODED = frozenset(Body.__annotations__)
 
 
 def decode_request(body: dict[str, Any], headers: Mapping[str, str]) -> Request:
@@ -80,7 +76,7 @@ def encode_request(request: Request) -> dict[str, Any]:
     body: dict[str, Any] = {"model": request.model}
     if prompts:
         body["prompt"] = encode_inputs(prompts)
-    if suffix := suffix_of(request):
+    if suffix := _suffix_of(request):
         body["suffix"] = suffix
     body |= request.extra | _options(request)
     if request.stream:
@@ -95,7 +91,7 @@ def as_chat(request: Request) -> Request:
     prompts = [message for message in request.messages if not is_suffix(message)]
     if len(prompts) != 1 or unreadable(request):
         raise no_counterpart("prompt", "anything but one text")
-    refuse_losses({**request.extra, "suffix": suffix_of(request)}, _TO_CHAT)
+    refuse_losses({**request.extra, "suffix": _suffix_of(request)}, _TO_CHAT)
     extra = {name: value for name, value in request.extra.items() if name not in _TO_CHAT}
     return replace(request, dialect=CHAT, operation="chat", messages=tuple(prompts), extra=extra)
 
@@ -104,7 +100,7 @@ def is_suffix(message: InputMessage) -> bool:
     return message.extra == _SUFFIX
 
 
-def suffix_of(request: Request) -> str:
+def _suffix_of(request: Request) -> str:
     parts = (part for message in request.messages if is_suffix(message) for part in message.parts)
     return "".join(part.text for part in parts if isinstance(part, TextPart))
 
@@ -117,9 +113,7 @@ def _messages(fields: Body) -> tuple[InputMessage, ...]:
 
 def _extra(body: dict[str, Any]) -> dict[str, Any]:
     extra = rest(body, _DECODED)
-    if (options := extra.pop("stream_options", None)) and (others := without(options, frozenset(["include_usage"]))):
-        extra["stream_options"] = others
-    return extra
+    return extra | other_stream_options(body)
 
 
 def _options(request: Request) -> dict[str, Any]:

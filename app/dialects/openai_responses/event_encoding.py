@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from app.dialects.errors import with_blank_line
+from app.dialects.blank_lines import with_blank_line
 from app.dialects.openai_responses.errors import error_event, failed_event, provider_event
 from app.dialects.openai_responses.item_writer import ItemWriter
 from app.dialects.openai_responses.items import responses_annotation

@@ -117,7 +117,7 @@ class ItemWriter:
         return before + self._add_input(item, piece.arguments)
 
     def _add_input(self, item: Item, arguments: str) -> bytes:
-        item.input.append(arguments)
+        item.input.add(arguments)
         fields = {"item_id": item.id, "output_index": item.index, "delta": arguments}
         return self.event({"type": f"{INPUTS[item.kind]}.delta", **fields})
 
@@ -146,9 +146,9 @@ class ItemWriter:
         out = [self.close_part(part) for part in item.parts if part.is_open]
         if item.kind in ARGUMENTS and not item.is_input_done:
             item.is_input_done = True
-            if item.is_ours and item.kind == "function_call" and are_none("".join(item.input)):
+            if item.is_ours and item.kind == "function_call" and are_none(item.input.text):
                 out.append(self._add_input(item, NO_ARGUMENTS))
-            fields = {"item_id": item.id, "output_index": item.index, ARGUMENTS[item.kind]: "".join(item.input)}
+            fields = {"item_id": item.id, "output_index": item.index, ARGUMENTS[item.kind]: item.input.text}
             out.append(self.event({"type": f"{INPUTS[item.kind]}.done", **fields}))
         return b"".join(out)
 
@@ -207,7 +207,7 @@ class ItemWriter:
 
 
 def _is_whole_call(item: Item) -> bool:
-    return item.kind == "function_call" and parsed_object("".join(item.input)) is not None
+    return item.kind == "function_call" and parsed_object(item.input.text) is not None
 
 
 def _may_end(item: Item) -> bool:

@@ -8,19 +8,16 @@ ask for it: pieces of one text as their text alone, of every other event the chu
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from app.dialects.openai_responses.item_writer import ItemWriter
 from app.dialects.openai_responses.items import ARGUMENTS
 from app.dialects.openai_responses.numbering import PARTS
-from app.dialects.openai_responses.output_state import INPUTS, TEXTS, Event, Item, Part
+from app.dialects.openai_responses.output_state import INPUTS, TEXTS, Event, Item, Part, TextPieces
 from app.dialects.passthrough import Held
 from app.dialects.tool_calls import CallOrder
 from app.messages import Message, ModelResponse, Native
-
-_MANY = 256
-"""Pieces of a text that are put together now and then, as each costs more than its characters."""
 
 
 @dataclass(slots=True)
@@ -29,12 +26,8 @@ class TextRun:
 
     kind: str
     position: tuple[int, int]
-    count: int
-    pieces: list[str]
-
-    @property
-    def text(self) -> str:
-        return "".join(self.pieces)
+    count: int = 0
+    pieces: TextPieces = field(default_factory=TextPieces)
 
 
 class PassthroughLog:
@@ -59,12 +52,10 @@ class PassthroughLog:
         text = _text(message) if message is not None else ""
         run = self._run
         if run is None or run.position != position or run.kind != native.kind:
-            run = self._run = TextRun(native.kind, position, 0, [])
+            run = self._run = TextRun(native.kind, position)
             self._events.append(run)
         run.count += 1
-        run.pieces.append(text)
-        if len(run.pieces) > _MANY:
-            run.pieces = ["".join(run.pieces)]
+        run.pieces.add(text)
 
 
 def _position(native: Native) -> tuple[int, int] | None:
@@ -143,9 +134,11 @@ class NativeItems:
         part_index = {} if events is None else {events.index_name: run.position[1]}
         item = self._items.get(run.position[0])
         if item is not None and events is None:
-            item.input.append(run.text)
+            item.input.add(run.pieces.text)
         elif item is not None:
-            self._follow_text_event({"output_index": run.position[0], **part_index, "delta": run.text}, stem, "delta")
+            self._follow_text_event(
+                {"output_index": run.position[0], **part_index, "delta": run.pieces.text}, stem, "delta"
+            )
 
     def follow(self, native_event: Event, chunk: ModelResponse) -> None:
         kind = str(native_event.get("type"))
@@ -186,9 +179,9 @@ class NativeItems:
 
     def _follow_input(self, item: Item, native_event: Event, step: str) -> None:
         if step == "delta":
-            item.input.append(native_event["delta"])
-        elif not item.input:
-            item.input.append(native_event.get(ARGUMENTS.get(item.kind, "")) or "")
+            item.input.add(native_event["delta"])
+        elif not item.input.text:
+            item.input.add(native_event.get(ARGUMENTS.get(item.kind, "")) or "")
         item.is_input_done = step == "done"
 
     def _follow_text_event(self, native_event: Event, stem: str, step: str) -> None:
@@ -222,7 +215,7 @@ class NativeItems:
                     return None
                 item.call = piece.position
         if item.kind in ARGUMENTS and message.get(ARGUMENTS[item.kind]):
-            item.input.append(message[ARGUMENTS[item.kind]])
+            item.input.add(message[ARGUMENTS[item.kind]])
         self._items[native_event["output_index"]] = item
         self._writer.begin(item)
         return item
@@ -294,7 +287,7 @@ class NativeItems:
         item = self._items.get(native_event["output_index"])
         if item is None or not item.takes_input:
             return None
-        item.input.append(native_event["delta"])
+        item.input.add(native_event["delta"])
         return self._event(native_event, item)
 
     def _take_input_done(self, native_event: Event, chunk: ModelResponse) -> bytes | None:
@@ -302,7 +295,7 @@ class NativeItems:
         if item is None or not item.takes_input:
             return None
         item.is_input_done = True
-        return self._event({**native_event, ARGUMENTS.get(item.kind, "arguments"): "".join(item.input)}, item)
+        return self._event({**native_event, ARGUMENTS.get(item.kind, "arguments"): item.input.text}, item)
 
     def _take_item_done(self, native_event: Event, chunk: ModelResponse) -> bytes | None:
         item = self._items.get(native_event["output_index"])

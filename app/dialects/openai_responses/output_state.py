@@ -14,6 +14,24 @@ _MANY = 256
 """Pieces of a text that are put together now and then, as each costs more than its characters."""
 
 
+class TextPieces:
+    """A text that comes in pieces."""
+
+    __slots__ = ("_pieces",)
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+
+    def add(self, piece: str) -> None:
+        self._pieces.append(piece)
+        if len(self._pieces) > _MANY:
+            self._pieces = ["".join(self._pieces)]
+
+    @property
+    def text(self) -> str:
+        return "".join(self._pieces)
+
+
 class TextEvents(NamedTuple):
     """The names of the events about a kind of text, and of the fields that hold its whole and its part's index."""
 
@@ -59,20 +77,18 @@ class Part:
     logprobs: list[Any] = field(default_factory=list)
     head: bytes = b""
     """The bytes of a delta event up to its text, for a text that the gateway writes."""
-    _pieces: list[str] = field(default_factory=list)
+    _pieces: TextPieces = field(default_factory=TextPieces)
 
     @property
     def text(self) -> str:
-        return "".join(self._pieces)
+        return self._pieces.text
 
     @property
     def takes_text(self) -> bool:
         return self.is_open and not self.is_done
 
     def add(self, text: str) -> None:
-        self._pieces.append(text)
-        if len(self._pieces) > _MANY:
-            self._pieces = ["".join(self._pieces)]
+        self._pieces.add(text)
 
     def complete(self, native: Event | None = None) -> Event:
         """Return the part with all the text that was sent. `native` is the provider's version of its end."""
@@ -101,7 +117,7 @@ class Item:
     done: Event | None = None
     content: list[Part] = field(default_factory=list)
     summary: list[Part] = field(default_factory=list)
-    input: list[str] = field(default_factory=list)
+    input: TextPieces = field(default_factory=TextPieces)
     is_input_done: bool = False
 
     @property
@@ -133,7 +149,7 @@ class Item:
         """Return the item with all that was sent of it. `native` is the provider's version of its end."""
         base = self.native if native is None else native
         if self.kind in ARGUMENTS:
-            return {**base, ARGUMENTS[self.kind]: "".join(self.input)}
+            return {**base, ARGUMENTS[self.kind]: self.input.text}
         fields = dict(base)
         if self.kind == "message" or self.content or base.get("content"):
             fields["content"] = _parts(self.content, base.get("content"))

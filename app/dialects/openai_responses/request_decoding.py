@@ -95,7 +95,7 @@ def _input(fields: wire.Body) -> list[InputMessage]:
         raise missing_field("input")
     if isinstance(given, str):
         return [InputMessage("user", (TextPart(given),), {"type": TEXT})]
-    return [decode_item(item, f"input[{at}]") for at, item in enumerate(given or ())]
+    return [_decode_item(item, f"input[{at}]") for at, item in enumerate(given or ())]
 
 
 def _extra(body: dict[str, Any], fields: wire.Body, choice_extra: dict[str, Any]) -> dict[str, Any]:
@@ -139,7 +139,7 @@ def _unread_format(fields: wire.Body) -> dict[str, Any]:
     return wanted if _response_format(fields) is None else {}
 
 
-def decode_item(item: wire.Item, path: str) -> InputMessage:
+def _decode_item(item: wire.Item, path: str) -> InputMessage:
     kind = item.get("type") or ("message" if "role" in item else "")
     decode = _ITEMS.get(kind)
     if decode is None:

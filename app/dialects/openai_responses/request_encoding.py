@@ -31,6 +31,7 @@ from app.dialects.translation.call_ids import CallIdForm, with_fitting_ids
 from app.dialects.translation.encrypted_reasoning import unmarked
 from app.dialects.translation.losses import no_counterpart
 from app.dialects.translation.reasoning_effort import effort
+from app.dialects.translation.tool_choices import may_choose_tools
 from app.dialects.translation.tool_errors import with_error_in_text
 from app.messages import (
     DocumentPart,
@@ -61,7 +62,7 @@ def encode_request(request: Request) -> dict[str, Any]:
     request = with_fitting_ids(request if same else client.openai_tools(request), _CALL_IDS)
     body: dict[str, Any] = {"model": request.model, **extra}
     native = request.native_messages(NAME)
-    given = encode_input(request) if native is None else native.get("input")
+    given = _encode_input(request) if native is None else native.get("input")
     if given not in (None, []):
         body["input"] = given
     body |= _options(request)
@@ -71,9 +72,9 @@ def encode_request(request: Request) -> dict[str, Any]:
         body["text"] = text
     if request.tools:
         body["tools"] = request.native_tools(NAME) or _tools(request, client)
-    if request.tool_choice is not None and (request.tools or (same and not request.chooses_among_no_tools)):
+    if request.tool_choice is not None and may_choose_tools(request, same):
         body["tool_choice"] = encode_choice(request.tool_choice, extra.get("tool_choice", {}))
-    if request.parallel_tool_calls is not None and (request.tools or (same and not request.chooses_among_no_tools)):
+    if request.parallel_tool_calls is not None and may_choose_tools(request, same):
         body["parallel_tool_calls"] = request.parallel_tool_calls
     if request.stream:
         body["stream"] = True
@@ -137,7 +138,7 @@ def _carried_over(request: Request, client: RequestDialect) -> dict[str, Any]:
     return {"store": False, **extra, **({"include": include} if include else {})}
 
 
-def encode_input(request: Request) -> str | list[_Item]:
+def _encode_input(request: Request) -> str | list[_Item]:
     client = dialect_of(request)
     encoder = _Encoder(client)
     if client.name != NAME:

@@ -5,6 +5,7 @@ can read it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from app.dialects.openai_responses.items import (
@@ -25,10 +26,10 @@ from app.dialects.openai_responses.response_encoding import (
     text_part,
 )
 from app.dialects.openai_responses.usage import encode_usage
-from app.dialects.response_edits import Object, ResponseEdit, edited_calls, spread
+from app.dialects.response_edits import Object, ResponseEdit, edited_calls, spread, with_server_tools
 from app.dialects.tool_calls import whole_calls
 from app.dialects.translation.ids import with_prefix
-from app.messages import Message, ToolCall
+from app.messages import ToolCall
 
 _FIELDS = {"created": "created_at", "model": "model", "service_tier": "service_tier"}
 
@@ -47,7 +48,7 @@ def edit_response(body: Object, edit: ResponseEdit) -> Object:
     if message_after.tool_calls != message_before.tool_calls:
         items = _with_calls(items, message_before.tool_calls, message_after.tool_calls, tools, str(body.get("id")))
     if message_after.extra.get("server_tools") != message_before.extra.get("server_tools"):
-        items = _with_server_tools(items, message_after, tools)
+        items = with_server_tools(items, partial(_is_server_tool, tools=tools), message_after)
     if message_after.annotations != message_before.annotations:
         items = [_without_annotations(item) for item in items]
     before, after = edit.choices()
@@ -148,21 +149,9 @@ def _call(item: Object, old: ToolCall, new: ToolCall | None) -> list[Object]:
     return [{**item, "name": new.function.name, ARGUMENTS[str(item["type"])]: new.function.arguments}]
 
 
-def _with_server_tools(items: Sequence[Object], message_after: Message, tools: Sequence[Any]) -> list[Object]:
-    """Replace each server tool's item by the edited one of its index, or drop it."""
-    left = {one.get("index"): one for one in message_after.extra.get("server_tools") or () if isinstance(one, dict)}
-
-    def edited() -> Iterator[Object]:
-        number = 0
-        for item in items:
-            if is_for_client(item, tools) or (item.get("type") in IN_COMMON_FORM and item.get("type") not in ARGUMENTS):
-                yield item
-                continue
-            if (one := left.get(number)) is not None:
-                yield {name: value for name, value in one.items() if name != "index"}
-            number += 1
-
-    return list(edited())
+def _is_server_tool(item: Object, tools: Sequence[Any]) -> bool:
+    kind = item.get("type")
+    return not is_for_client(item, tools) and (kind not in IN_COMMON_FORM or kind in ARGUMENTS)
 
 
 def _without_annotations(item: Object) -> Object:

@@ -1,6 +1,6 @@
 """Thinking that only its own provider can read, on its way through a client of another dialect and back.
 
-In the common form it is `data`: that of `BARE` as it is, as LiteLLM has it, every other provider's behind a mark that
+In the common form it is `data`: that of `_BARE` as it is, as LiteLLM has it, every other provider's behind a mark that
 names the dialect. Each provider refuses another's: what has the wrong mark is left out of a request.
 """
 
@@ -9,12 +9,12 @@ from typing import get_args
 
 from app.messages import Dialect, ThinkingBlock
 
-BARE: Dialect = "anthropic_messages"
+_BARE: Dialect = "anthropic_messages"
 """The dialect whose signatures and redacted thinking have no mark in the common form."""
 _DIALECTS = frozenset(get_args(Dialect))
-_SIGNATURE = f"{BARE}.signature:"
+_SIGNATURE = f"{_BARE}.signature:"
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_REDACTED = f"{BARE}.redacted:"
+_REDACTED = f"{_BARE}.redacted:"
 
 
 def marked(data: str, dialect: Dialect) -> str:

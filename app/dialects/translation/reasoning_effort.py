@@ -2,9 +2,9 @@
 
 from app.messages import Reasoning
 
-MIN_BUDGET = 1024
+_MIN_BUDGET = 1024
 """Anthropic refuses less."""
-ANSWER_TOKENS = 1024
+_ANSWER_TOKENS = 1024
 """Left for the answer when a budget has to fit under `max_tokens`, which counts thinking too."""
 _BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 32768, "max": 32768}
 
@@ -26,5 +26,5 @@ def budget(reasoning: Reasoning, max_tokens: int | None) -> int | None:
     if not reasoning.enabled or reasoning.effort == "none":
         return None
     wanted = reasoning.budget_tokens or _BUDGETS.get(reasoning.effort or "medium", _BUDGETS["medium"])
-    room = wanted if max_tokens is None else min(wanted, max_tokens - ANSWER_TOKENS)
-    return room if room >= MIN_BUDGET else None
+    room = wanted if max_tokens is None else min(wanted, max_tokens - _ANSWER_TOKENS)
+    return room if room >= _MIN_BUDGET else None

@@ -40,3 +40,9 @@ def _name(tool: Mapping[str, Any]) -> str | None:
     inner = tool.get(str(tool.get("type")))
     name = tool.get("name") or (inner.get("name") if isinstance(inner, Mapping) else None)
     return name if isinstance(name, str) else None
+
+
+def may_choose_tools(request: Request, same: bool) -> bool:
+    """Whether a body may say how tools are chosen: only beside tools, but that a client of the `same` API may refer to
+    tools that its provider knows already."""
+    return bool(request.tools) or (same and not request.chooses_among_no_tools)
