@@ -9,6 +9,8 @@ from typing import Literal, NamedTuple
 
 Fault = Literal["caller", "credentials", "provider"]
 """Who has to change something: whoever sent the request, the operator whose key or account it is, or the provider."""
+ErrorKind = Literal["context_overflow", "content_refused", "model_not_found"]
+"""What an error is about, where its status does not say."""
 
 
 class Meaning(NamedTuple):
@@ -64,6 +66,31 @@ NOT_FOUND = 404
 OVERLOADED = 529
 """Anthropic's."""
 
+_KINDS: Mapping[str, ErrorKind] = {
+    "context_length_exceeded": "context_overflow",  # OpenAI, Groq: platform.openai.com/docs/guides/error-codes
+    "exceed_context_size_error": "context_overflow",  # llama.cpp: tools/server/README.md, "type" of the error
+    "model_context_window_exceeded": "context_overflow",  # Anthropic's stop reason, Z.ai's code
+    "contextwindowexceedederror": "context_overflow",  # LiteLLM: litellm/exceptions.py
+    "content_filter": "content_refused",  # Azure: learn.microsoft.com, "Content filtering"; Moonshot
+    "content_policy_violation": "content_refused",  # OpenAI's images; LiteLLM
+    "contentpolicyviolationerror": "content_refused",  # LiteLLM: litellm/exceptions.py
+    "responsibleaipolicyviolation": "content_refused",  # Azure's `innererror.code`
+    "moderation_blocked": "content_refused",  # OpenAI: images
+    "data_inspection_failed": "content_refused",  # Alibaba: help.aliyun.com, "Error codes"
+    "datainspectionfailed": "content_refused",
+    "model_not_found": "model_not_found",  # OpenAI, Groq
+    "modelnotfound": "model_not_found",
+    "model_not_available": "model_not_found",  # Together
+    "deploymentnotfound": "model_not_found",  # Azure
+    "unknown_model": "model_not_found",  # GitHub Models
+    "invalid_model": "model_not_found",  # Mistral, Perplexity
+}
+"""A provider's word, in small letters, as code or type of an error -> what it is about."""
+_STATUS_OF_KIND: Mapping[ErrorKind, int] = {
+    "context_overflow": 400,
+    "content_refused": 400,
+    "model_not_found": NOT_FOUND,
+}
 _BY_WORD = {
     "AccessDeniedException": 403,
     "AuthenticationError": 401,
@@ -89,11 +116,7 @@ _BY_WORD = {
     "api_error": 500,
     "authentication_error": 401,
     "billing_error": 402,
-    "content_filter": 400,
-    "content_policy_violation": 400,
-    "context_length_exceeded": 400,
     "engine_overloaded_error": 429,
-    "exceed_context_size_error": 400,
     "exceeded_current_quota_error": 429,
     "insufficient_balance": 402,
     "insufficient_credits": 402,
@@ -104,7 +127,6 @@ _BY_WORD = {
     "invalid_prompt": 400,
     "invalid_request": 400,
     "invalid_request_error": 400,
-    "model_not_found": 404,
     "not_found_error": 404,
     "overloaded_error": OVERLOADED,
     "permission_error": 403,
@@ -141,4 +163,14 @@ def status_of_words(words: Iterable[str]) -> int | None:
     words = tuple(words)
     if any(_ABOUT_AN_IMAGE.search(word) for word in words):
         return 400
-    return next((status for word in words if (status := _BY_WORD.get(word))), None)
+    return next((status for word in words if (status := _status_of(word))), None)
+
+
+def kind_of_word(word: str) -> ErrorKind | None:
+    """What an error with this code or type is about, where the word says so."""
+    return _KINDS.get(word.lower())
+
+
+def _status_of(word: str) -> int | None:
+    kind = kind_of_word(word)
+    return _BY_WORD.get(word) if kind is None else _STATUS_OF_KIND[kind]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _FRAMES = 20
-_LINKS = 8
+_LINKS = 16
 
 
 def name_of(error: BaseException) -> str:
@@ -38,15 +38,17 @@ def stack_of(error: BaseException) -> str:
 
 
 def chain_of(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and those behind it, eight at most, outermost first. Members of a group are behind the group."""
+    """Yield an error and those behind it, 16 at most, outermost first: its cause, or the error that it was raised in
+    handling, even `from None`; the members of a group; and what libraries keep as `original_exception` or `os_error`.
+    """
     seen: list[BaseException] = []
-    waiting: list[BaseException | None] = [error]
+    waiting: list[object] = [error]
     while waiting and len(seen) < _LINKS:
         link = waiting.pop(0)
-        if link is None or any(link is one for one in seen):
+        if not isinstance(link, BaseException) or any(link is one for one in seen):
             continue
         seen.append(link)
         yield link
-        waiting.append(link.__cause__ or (None if link.__suppress_context__ else link.__context__))
-        if isinstance(link, BaseExceptionGroup):
-            waiting.extend(link.exceptions)
+        kept = (getattr(link, "original_exception", None), getattr(link, "os_error", None))
+        members = link.exceptions if isinstance(link, BaseExceptionGroup) else ()
+        waiting += [*kept, link.__cause__ or link.__context__, *members]

@@ -7,11 +7,11 @@ whether it was this machine that failed (`local_failure_kind`).
 import errno
 import re
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any
 
-from app.backends.error_kinds import ErrorKind, about_another_thing
+from app.backends.error_kinds import about_another_thing
 from app.errors import (
     AccountRejected,
     ContentRefused,
@@ -20,7 +20,7 @@ from app.errors import (
     UpstreamFailed,
     UpstreamRejected,
 )
-from app.upstream_statuses import NOT_FOUND, meaning_of
+from app.upstream_statuses import NOT_FOUND, ErrorKind, meaning_of
 from telemetry.exceptions import chain_of
 from telemetry.names import LocalFailureKind
 
@@ -37,10 +37,6 @@ _LOCAL_ERRORS: dict[int, LocalFailureKind] = {
     errno.ENETUNREACH: "network",
 }
 _NO_NAME_SERVER = frozenset({socket.EAI_AGAIN, socket.EAI_FAIL, socket.EAI_MEMORY, socket.EAI_SYSTEM})
-_LONGEST_CHAIN = 16
-"""Errors in a chain that are looked at."""
-
-
 _ABOUT_THE_REQUEST: Mapping[ErrorKind, tuple[type[UpstreamRejected], str, str]] = {
     "context_overflow": (ContextOverflow, "context_length_exceeded", "The input is too long for the model."),
     "content_refused": (ContentRefused, "content_policy_violation", "The provider will not serve this input."),
@@ -133,22 +129,7 @@ def local_failure_kind(error: BaseException) -> LocalFailureKind | None:
     A name that does not exist, or a host that refuses, is the deployment's fault; a name server that does not answer,
     or a process without a descriptor left, says nothing of any deployment.
     """
-    return next((kind for link in error_chain(error) if (kind := _local_kind(link)) is not None), None)
-
-
-def error_chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and those behind it, outermost first. Beside causes and contexts it follows `os_error` and
-    `original_exception`, in which libraries keep one."""
-    found: list[BaseException] = []
-    waiting: list[object] = [error]
-    while waiting and len(found) < _LONGEST_CHAIN:
-        link = waiting.pop(0)
-        if not isinstance(link, BaseException) or any(link is one for one in found):
-            continue
-        found.append(link)
-        yield link
-        kept = (getattr(link, "original_exception", None), getattr(link, "os_error", None))
-        waiting += [*kept, link.__cause__ or link.__context__]
+    return next((kind for link in chain_of(error) if (kind := _local_kind(link)) is not None), None)
 
 
 def _local_kind(error: BaseException) -> LocalFailureKind | None:

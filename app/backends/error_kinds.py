@@ -3,16 +3,16 @@ input that it will not serve, or a model that it does not have. Pure.
 
 Providers answer all three with almost any status, within a stream and within a body of status 200. Each row of the
 tables has its source beside it. Codes and types count before words, and words only in the sentence that a provider
-writes: a prompt that it quotes begins behind that.
+writes: a prompt that it quotes begins behind that. The codes are in `app.upstream_statuses`.
 """
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
-ErrorKind = Literal["context_overflow", "content_refused", "model_not_found"]
+from app.upstream_statuses import ErrorKind, kind_of_word
 
 
 class Words(NamedTuple):
@@ -28,27 +28,6 @@ _OTHERWISE = frozenset({401, 402, 408, 409, 425, 429, 503, 504, 529})
 """Statuses that no words change: a key, a quota, or a provider that is busy."""
 _LOOKED_AT = 1000
 """Characters at the beginning of a text."""
-
-_CODES: Mapping[str, ErrorKind] = {
-    "context_length_exceeded": "context_overflow",  # OpenAI, Groq: platform.openai.com/docs/guides/error-codes
-    "exceed_context_size_error": "context_overflow",  # llama.cpp: tools/server/README.md, "type" of the error
-    "model_context_window_exceeded": "context_overflow",  # Anthropic's stop reason, Z.ai's code
-    "contextwindowexceedederror": "context_overflow",  # LiteLLM: litellm/exceptions.py
-    "content_filter": "content_refused",  # Azure: learn.microsoft.com, "Content filtering"; Moonshot
-    "content_policy_violation": "content_refused",  # OpenAI's images; LiteLLM
-    "contentpolicyviolationerror": "content_refused",  # LiteLLM: litellm/exceptions.py
-    "responsibleaipolicyviolation": "content_refused",  # Azure's `innererror.code`
-    "moderation_blocked": "content_refused",  # OpenAI: images
-    "data_inspection_failed": "content_refused",  # Alibaba: help.aliyun.com, "Error codes"
-    "datainspectionfailed": "content_refused",
-    "model_not_found": "model_not_found",  # OpenAI, Groq
-    "modelnotfound": "model_not_found",
-    "model_not_available": "model_not_found",  # Together
-    "deploymentnotfound": "model_not_found",  # Azure
-    "unknown_model": "model_not_found",  # GitHub Models
-    "invalid_model": "model_not_found",  # Mistral, Perplexity
-}
-"""A provider's word, in small letters, as code or type of an error -> what it is about."""
 
 _OVERFLOWS = (
     Words(r"prompt is too long", "Anthropic: docs.anthropic.com, 'Context windows'; Databricks"),
@@ -126,7 +105,7 @@ def kind_of(status: int | None, error: Mapping[str, Any], message: str = "") -> 
         # OpenRouter's moderation, a 403: openrouter.ai/docs, "Errors".
         return "content_refused"
     for word in _words(error):
-        if (kind := _CODES.get(word.lower())) is not None:
+        if (kind := kind_of_word(word)) is not None:
             return kind
     if status in _OTHERWISE:
         return None

@@ -18,7 +18,6 @@ import openai
 from app.backends.error_bodies import error_body, limit_headers
 from app.backends.error_classes import (
     MESSAGE_LIMIT,
-    error_chain,
     error_for_status,
     error_labels,
     is_for_clients,
@@ -38,6 +37,7 @@ from app.errors import (
     UpstreamUnreachable,
 )
 from app.upstream_statuses import OVERLOADED, meaning_of
+from telemetry.exceptions import chain_of
 
 
 def translate(error: BaseException, scrub: Callable[[str], str], started: bool = False) -> GatewayError:
@@ -45,7 +45,7 @@ def translate(error: BaseException, scrub: Callable[[str], str], started: bool =
     come already, so a lost connection has truncated it."""
     if isinstance(error, GatewayError):
         return error
-    chain = list(error_chain(error))
+    chain = list(chain_of(error))
     detail = scrub(" <- ".join(type(link).__qualname__ for link in chain[:3]))
     if response := _http_response(chain):
         return _answered(response, detail, scrub)

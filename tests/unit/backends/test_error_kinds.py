@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from app.backends.error_kinds import ErrorKind, about_another_thing, kind_of
+from app.backends.error_kinds import about_another_thing, kind_of
+from app.upstream_statuses import ErrorKind
 
 OVERFLOWS = [
     "prompt is too long: 213462 tokens > 200000 maximum",

@@ -40,6 +40,8 @@ def test_a_status_that_is_not_listed_is_the_providers() -> None:
         (["error", "rate_limit_exceeded"], 429),
         (["image_too_large"], 400),
         (["server_error", "invalid_image"], 400),
+        (["moderation_blocked"], 400),
+        (["DeploymentNotFound", "server_error"], 404),
         (["imagery"], None),
         ([], None),
     ],
