@@ -11,8 +11,8 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-LONGEST_WAIT = 86_400.0
-"""Seconds."""
+from app.dialects.errors import LONGEST_WAIT
+
 _MAY_PASS = frozenset({429, 503, 529})
 """Statuses whose words and limits say when to come back; after any other only `retry-after` counts."""
 _NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{0,15})?")

@@ -10,8 +10,8 @@ from msgspec import Struct
 from app.errors import ErrorBody, GatewayError, MethodNotAllowed, UnsupportedEncoding, UpstreamFailed
 from app.messages import ModelResponse
 
-_LONGEST_WAIT = 86_400.0
-"""Seconds."""
+LONGEST_WAIT = 86_400.0
+"""Seconds that anybody is told to wait at most."""
 _SDKS_RETRY = frozenset({408, 409, 429})
 
 
@@ -54,7 +54,7 @@ def advice(error: GatewayError, status: int) -> dict[str, str]:
         # RFC 9110, section 12.5.3: what a client may send instead.
         headers["accept-encoding"] = error.accepted
     if error.retry_after is not None and math.isfinite(error.retry_after):
-        headers["retry-after"] = str(math.ceil(min(max(0.0, error.retry_after), _LONGEST_WAIT)))
+        headers["retry-after"] = str(math.ceil(min(max(0.0, error.retry_after), LONGEST_WAIT)))
     if not error.retryable and (status in _SDKS_RETRY or status >= 500):
         headers["x-should-retry"] = "false"
     return headers

@@ -1,16 +1,15 @@
 """A provider's answer that comes whole: its body read, within bounds, and its JSON, which is not always JSON."""
 
 import asyncio
-import json
 from typing import Any
 
 import aiohttp
 import msgspec
 
 from app.backends.direct.errors import connection_lost, is_error, unexpected_body
-from app.backends.direct.surrogates import without_halves
 from app.backends.error_bodies import Scrub
 from app.bodies import Held
+from app.bodies.halves import LENIENT_LIMIT, read_leniently, without_halves
 from app.bodies.json_decoding import TooDeep, TooManyValues, decode
 from app.errors import UpstreamTruncated
 
@@ -25,8 +24,6 @@ NOT_JSON = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 _DEPTH_LIMIT = 500
 _VALUES_LIMIT = 10_000_000
-_LENIENT_LIMIT = 4 * 1024**2
-"""Bytes. Python's own reader takes a tenth of a second for so many, and holds up everybody meanwhile."""
 _LENIENT_MARKS = (b"\\ud", b"\\uD", b"\xed", b"NaN", b"Infinity", b"\xef\xbb\xbf", b"\0")
 """One of these is in all that Python's own reader takes and others may not: halves of surrogate pairs, escaped or not,
 numbers that are none, marks of byte order, UTF-16."""
@@ -71,7 +68,7 @@ def parse_body(body: bytes, scrub: Scrub) -> dict[str, Any]:
     try:
         answer = decode_large(body)
     except NOT_JSON:
-        answer = decode_leniently(body, scrub)
+        answer = _decode_leniently(body, scrub)
     if not isinstance(answer, dict) or is_error(answer):
         raise unexpected_body("an answer that is not a JSON object", body, scrub)
     return answer
@@ -79,7 +76,7 @@ def parse_body(body: bytes, scrub: Scrub) -> dict[str, Any]:
 
 def is_plain_json(body: bytes) -> bool:
     """Whether any client can read an answer that was read here, perhaps leniently."""
-    return len(body) > _LENIENT_LIMIT or not any(mark in body for mark in _LENIENT_MARKS) or is_json(body)
+    return len(body) > LENIENT_LIMIT or not any(mark in body for mark in _LENIENT_MARKS) or is_json(body)
 
 
 def decode_large(data: bytes) -> Any:
@@ -98,15 +95,7 @@ def is_json(data: bytes) -> bool:
     return True
 
 
-def read_leniently(data: bytes) -> Any:
-    """Decode JSON with Python's own reader, halves of surrogate pairs as they are. Raises ValueError and RecursionError
-    for what is none."""
-    if len(data) > _LENIENT_LIMIT:
-        raise ValueError("too large to be read leniently")
-    return json.loads(data, parse_constant=lambda name: None)
-
-
-def decode_leniently(data: bytes, scrub: Scrub) -> Any:
+def _decode_leniently(data: bytes, scrub: Scrub) -> Any:
     """Decode JSON with Python's own reader: it accepts half of an emoji, as tokenizers cut them (U+FFFD comes out), and
     `NaN` (None). Raises `UpstreamFailed` for what it does not accept, either."""
     try:

@@ -12,15 +12,16 @@ from typing import Any, NamedTuple
 import aiohttp
 import msgspec
 
-from app.backends.direct.bodies import BODY_LIMIT, NOT_JSON, decode_json, is_json, read_leniently
+from app.backends.direct.bodies import BODY_LIMIT, NOT_JSON, decode_json, is_json
 from app.backends.direct.body_forms import UpstreamBody
 from app.backends.direct.codec import StreamDecoder
 from app.backends.direct.errors import connection_lost, is_bare_error, is_error, reported_error, unexpected_body
 from app.backends.direct.sse import EventReader, Item, is_comment
-from app.backends.direct.surrogates import HalfHolder, without_halves
+from app.backends.direct.surrogates import HalfHolder
 from app.backends.error_bodies import Scrub, error_body
 from app.backends.error_classes import is_for_clients
 from app.bodies import Held
+from app.bodies.halves import read_leniently, without_halves
 from app.dialects.errors import ProviderFailed
 from app.dialects.finish_reasons import refuse_failed, with_native_reasons
 from app.dialects.joined import joined

@@ -1,20 +1,17 @@
-"""Halves of surrogate pairs in the JSON of a provider: joined across the events of a stream, and replaced where one
-stands alone. Pure.
+"""Halves of surrogate pairs in a provider's stream: joined across its events, or replaced where one stands alone. Pure.
 
 A tokenizer that cuts an emoji makes a server escape its two halves in two events (`"\\ud83d"`, then `"\\ude00"`), which
 no encoder of UTF-8 takes. A half at the end of a piece of text is held back until the next event: if that goes on with
 the other half in the same place, the character is said there; if not, U+FFFD is, in an event of its own before it.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 Event = dict[str, Any]
 Path = tuple[object, ...]
 
-REPLACEMENT = "\ufffd"
-_HALF = re.compile("[\ud800-\udfff]")
+_REPLACEMENT = "\ufffd"
 _NUMBERS = ("output_index", "content_index", "summary_index")
 _NAMES = frozenset(["id", "object", "created", "model", "type", "index", "item_id", *_NUMBERS])
 """The fields that an event of its own needs to say what its text is a piece of."""
@@ -24,19 +21,6 @@ _TEXTS = frozenset(
 )
 _COPIES = frozenset(["message", "logprobs"])
 _BETWEEN = "ping"
-
-
-def without_halves(value: Any) -> Any:
-    """The JSON value with each pair of halves as one character, and U+FFFD for each half without the other."""
-    if isinstance(value, str):
-        if not _HALF.search(value):
-            return value
-        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    if isinstance(value, list):
-        return [without_halves(one) for one in value]
-    if isinstance(value, dict):
-        return {without_halves(name): without_halves(one) for name, one in value.items()}
-    return value
 
 
 class HalfHolder:
@@ -124,7 +108,7 @@ def _number(value: Any, position: int) -> object:
 def _outline(value: Any, path: Path) -> Any:
     """The event with nothing but U+FFFD at `path`, and what says where that is."""
     if not path:
-        return REPLACEMENT
+        return _REPLACEMENT
     first, rest = path[0], path[1:]
     if isinstance(value, list):
         return [_outline(one, rest) for at, one in enumerate(value) if _number(one, at) == first]

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from app.backends.direct.errors import connection_lost, reported_error, status_error
 from app.backends.error_classes import local_failure_kind
-from app.backends.retry_waits import LONGEST_WAIT, retry_after
-from app.dialects.errors import advice
+from app.backends.retry_waits import retry_after
+from app.dialects.errors import LONGEST_WAIT, advice
 from app.errors import AccountRejected, LocalFailure, UpstreamFailed, UpstreamRejected
 
 NOW = 1_700_000_000.0

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.backends.retry_waits import LONGEST_WAIT, duration, wait_of
+from app.backends.retry_waits import duration, wait_of
+from app.dialects.errors import LONGEST_WAIT
 
 NOW = 1_767_225_600.0
 """2026-01-01T00:00:00Z"""
