@@ -274,6 +274,8 @@ class Settings(Struct, frozen=True):
     deployments: tuple[Deployment, ...] = ()
     keys: tuple[str, ...] = ()
     """Keys that callers may present; empty on loopback only."""
+    key_variable: str | None = None
+    """The environment variable that holds the key, where the configuration has none."""
     server: ServerSettings = field(default_factory=ServerSettings)
     pipeline: PipelineSettings = field(default_factory=PipelineSettings)
     breakers: BreakerSettings = field(default_factory=BreakerSettings)

@@ -4,7 +4,7 @@ The one place that reads the environment. All that is wrong is found in one go, 
 LiteLLM's that change nothing here, or there, are warned of; those that guard something refuse the start (`guards`).
 """
 
-from app.configuration.binding import UnsafeBind, check_bind
+from app.configuration.binding import UnsafeBind, check_bind, where_keys_are
 from app.configuration.environment import export
 from app.configuration.loading import Configuration, load, parse
 from app.configuration.problems import ConfigurationRefused, Problem, grouped
@@ -19,4 +19,5 @@ __all__ = [
     "grouped",
     "load",
     "parse",
+    "where_keys_are",
 ]

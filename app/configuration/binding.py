@@ -31,6 +31,15 @@ def check_bind(settings: Settings) -> list[str]:
     return no_key + weak + weak_token
 
 
+def where_keys_are(settings: Settings) -> str:
+    """How many keys callers may present, and where they come from: a variable that was set for another gateway locks
+    one whose configuration has no key."""
+    number = f"{len(settings.keys):,} key{'' if len(settings.keys) == 1 else 's'}"
+    if not settings.keys:
+        return number
+    return f"{number} from {settings.key_variable or 'the configuration'}"
+
+
 def _weak_keys(keys: tuple[str, ...]) -> Iterator[str]:
     for number, key in enumerate(keys, 1):
         if (fault := _fault(key)) is not None:

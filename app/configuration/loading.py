@@ -19,7 +19,7 @@ from app.configuration.litellm_keys import LiteLLMKeys
 from app.configuration.litellm_names import TOP
 from app.configuration.models import read_models
 from app.configuration.origins import check_origins
-from app.configuration.problems import ConfigurationRefused, Problem, Report
+from app.configuration.problems import ConfigurationRefused, Problem, Report, in_order
 from app.configuration.sections import Sections, read_sections
 from app.configuration.wildcards import EVERYTHING
 from app.conversion import Path, convert_struct, did_you_mean
@@ -74,10 +74,10 @@ def parse(
     report = Report(file, document)
     environment = Environment(os.environ if environ is None else environ, report, needed=needs_environment)
     settings = _read(document, report, environment)
+    warnings = in_order(report.warnings, file)
     if report.problems:
-        in_order = sorted(report.problems, key=lambda problem: (problem.file != file, problem.file, problem.line))
-        raise ConfigurationRefused(in_order, report.warnings)
-    return Configuration(settings, tuple(report.warnings), environment.declared)
+        raise ConfigurationRefused(in_order(report.problems, file), warnings)
+    return Configuration(settings, tuple(warnings), environment.declared)
 
 
 def _read(document: Document, report: Report, environment: Environment) -> Settings:
@@ -99,9 +99,11 @@ def _read(document: Document, report: Report, environment: Environment) -> Setti
     defaults = {} if sections.litellm.drop_params is None else {"drop_params": sections.litellm.drop_params}
     credentials = Credentials(root.get("credential_list"), report, environment, keys)
     deployments = read_models(root.get("model_list"), defaults, report, environment, keys, credentials)
+    keys_found, key_variable = _keys(sections, environment)
     settings = Settings(
         deployments=tuple(deployments),
-        keys=_keys(sections, environment),
+        keys=keys_found,
+        key_variable=key_variable,
         server=_server(sections, root),
         pipeline=gateway.pipeline,
         breakers=gateway.breakers,
@@ -162,11 +164,12 @@ def _check_secrecy(root: Mapping[str, Any], settings: Settings, report: Report) 
         report.problem(("litellm_settings", "require_auth_for_metrics_endpoint"), message)
 
 
-def _keys(sections: Sections, environment: Environment) -> tuple[str, ...]:
+def _keys(sections: Sections, environment: Environment) -> tuple[tuple[str, ...], str | None]:
+    """The keys of callers, and the variable that holds them, where the configuration has none."""
     keys = (sections.general.master_key, *sections.gateway.keys)
     found = tuple(dict.fromkeys(key for key in keys if key))
     from_environment = environment.get(_KEY_VARIABLE)
-    return found or ((from_environment,) if from_environment else ())
+    return (found, None) if found or not from_environment else ((from_environment,), _KEY_VARIABLE)
 
 
 def _policies(entries: Iterable[Any], directories: Sequence[FilePath], report: Report) -> tuple[PolicySpec, ...]:

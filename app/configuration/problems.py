@@ -88,6 +88,11 @@ def dotted(path: Path) -> str:
     return text
 
 
+def in_order(problems: Iterable[Problem], main_file: str) -> list[Problem]:
+    """Problems by line, those of included files behind those of the main one."""
+    return sorted(problems, key=lambda problem: (problem.file != main_file, problem.file, problem.line))
+
+
 def grouped(problems: Iterable[Problem]) -> list[Problem]:
     """One problem for each last key and message, so that thousands of models do not make thousands of lines."""
     groups: dict[tuple[str, str], list[Problem]] = {}

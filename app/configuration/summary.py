@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from app.backends.deployments import by_model
+from app.configuration.binding import where_keys_are
+from app.providers import DIRECT, find
 from app.settings import Deployment, Settings
 
 _MOST_MODELS = 20
@@ -20,9 +22,15 @@ def _models(settings: Settings) -> Iterator[str]:
         yield f"  {name}" + (f" (falls back to {', '.join(fallbacks)})" if fallbacks else "")
         for deployment in sorted(deployments, key=lambda each: each.order):
             only = ", by the Responses API only" if deployment.responses == "only" else ""
-            yield f"    {deployment.model} by {deployment.backend}{only}{_rank(deployment, deployments)}"
+            yield f"    {deployment.model} by {_asked(deployment)}{only}{_rank(deployment, deployments)}"
     if len(by_name) > _MOST_MODELS:
         yield f"  and {len(by_name) - _MOST_MODELS:,} more"
+
+
+def _asked(deployment: Deployment) -> str:
+    """Who is asked: the provider, by its prefix, where the gateway asks it directly; else its backend."""
+    found = find(deployment.model, deployment.params) if deployment.backend in DIRECT else None
+    return found.provider.prefix if found else deployment.backend
 
 
 def _rank(deployment: Deployment, deployments: Sequence[Deployment]) -> str:
@@ -39,7 +47,7 @@ def _limits(settings: Settings) -> Iterator[str]:
     server, pipeline, router = settings.server, settings.pipeline, settings.router
     yield "limits"
     metrics = f"metrics on {server.metrics_host}:{server.metrics_port}{' with a token' if server.metrics_token else ''}"
-    yield f"  {server.host}:{server.port}, {metrics}, {_count(len(settings.keys), 'key')}"
+    yield f"  {server.host}:{server.port}, {metrics}, {where_keys_are(settings)}"
     yield f"  request timeout {router.request_timeout:g} s, {_count(router.num_retries, 'retry', 'retries')}"
     yield (
         f"  queues of {pipeline.queue_items:,} items and {_size(pipeline.queue_bytes)}, "

@@ -210,3 +210,12 @@ async def listening_sockets(host: str, port: int) -> list[socket.socket]:
             one.close()
         raise
     return sockets
+
+
+def not_listening(host: str, port: int, error: OSError, options: str = "") -> str:
+    """Why a port cannot be had, and which options choose another; `options` is what their names begin with."""
+    flag = f"--{options.replace('_', '-')}"
+    return (
+        f"cannot listen on {options.replace('_', ' ')}port {port} of {host}: {error.strerror} (set by {flag}host and "
+        f"{flag}port, or {options}host and {options}port in gateway.server; port 0 takes a free one)"
+    )

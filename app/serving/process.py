@@ -10,7 +10,8 @@ import resource
 import sys
 from contextlib import suppress
 
-from app.configuration import check_bind
+from app.configuration import check_bind, where_keys_are
+from app.edge.listener import listening_sockets, not_listening
 from app.main import create_app
 from app.serving.process_end import do_not_wait_for_threads
 from app.serving.server import THREADS_TIMEOUT, GatewayServer
@@ -29,8 +30,11 @@ def serve(settings: Settings) -> int:
     app = create_app(settings)
     for warning in warnings:
         _log.warning(warning)
+    if settings.keys:
+        _log.info("callers need a key: %s", where_keys_are(settings))
     metrics = _metrics_server(settings.server, app.gateway.telemetry)
     if metrics is None:
+        _report_port_taken(settings.server)
         app.gateway.telemetry.close()
         return 2
     server = GatewayServer(settings, app)
@@ -63,10 +67,21 @@ def _metrics_server(settings: ServerSettings, telemetry: Telemetry) -> MetricsSe
             telemetry.registry, host, port, token=settings.metrics_token, allowed_hosts=settings.allowed_hosts
         )
     except OSError as error:
-        _log.error("cannot listen on metrics port %d of %s: %s", port, host, error.strerror)
+        _log.error(not_listening(host, port, error, "metrics_"))
         return None
     _log.info("metrics on http://%s:%d/metrics", host, metrics.port)
     return metrics
+
+
+def _report_port_taken(settings: ServerSettings) -> None:
+    """Log that the port of the models is taken, too, so that nobody finds out at the next start only."""
+    try:
+        sockets = asyncio.run(listening_sockets(settings.host, settings.port))
+    except OSError as error:
+        _log.error(not_listening(settings.host, settings.port, error))
+        return
+    for one in sockets:
+        one.close()
 
 
 def _raise_descriptor_limit() -> None:

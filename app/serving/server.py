@@ -23,7 +23,7 @@ import uvloop
 from uvicorn.config import STARTUP_FAILURE
 
 from app.edge.connection import Limits, ServerContext, close_overdue
-from app.edge.listener import ConnectionSlots, Listener, listening_sockets, most_connections
+from app.edge.listener import ConnectionSlots, Listener, listening_sockets, most_connections, not_listening
 from app.gateway import GatewayApp
 from app.lookups import Lookups, Question
 from app.serving.process_end import end_within
@@ -89,7 +89,7 @@ class GatewayServer(uvicorn.Server):
         try:
             bound = sockets or await listening_sockets(self.config.host, self.config.port)
         except OSError as error:
-            _log.error("cannot listen on %s:%d: %s", self.config.host, self.config.port, error.strerror)
+            _log.error(not_listening(self.config.host, self.config.port, error))
             await self.lifespan.shutdown()
             sys.exit(STARTUP_FAILURE)
         self._listener = self._listen(bound)

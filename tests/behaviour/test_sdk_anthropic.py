@@ -112,13 +112,14 @@ def test_a_provider_without_usage_still_gives_a_message_with_usage(client: anthr
     assert usage.output_tokens > 0
 
 
-def test_the_first_event_has_input_tokens(client: anthropic.Anthropic) -> None:
+def test_the_first_event_has_the_input_tokens_that_the_end_and_the_count_have(client: anthropic.Anthropic) -> None:
     """A zero there breaks the accounting of agents."""
     with client.messages.create(model="echo", max_tokens=10, messages=HELLO, stream=True) as stream:
         first = next(iter(stream))
         assert first.type == "message_start"
-        assert first.message.usage.input_tokens > 0
-        list(stream)
+        *_, ending, _ = stream
+    counted = client.messages.count_tokens(model="echo", messages=HELLO).input_tokens
+    assert first.message.usage.input_tokens == ending.usage.input_tokens == counted > 0
 
 
 def test_a_stop_sequence_is_named(client: anthropic.Anthropic) -> None:

@@ -73,13 +73,13 @@ gateway:
 2 models, 3 deployments
   a (falls back to b)
     simulated/echo by simulated, order 1, weight 3
-    groq/x by openai, order 2, weight 1
+    groq/x by groq, order 2, weight 1
   b
     simulated/echo by simulated
 1 policy
   redact (fail_open)
 limits
-  127.0.0.1:8080, metrics on 127.0.0.1:9464, 1 key
+  127.0.0.1:8080, metrics on 127.0.0.1:9464, 1 key from the configuration
   request timeout 600 s, 2 retries
   queues of 10,000 items and 8 MiB, 512 MiB in all; body 32 MiB
 """
@@ -91,6 +91,31 @@ limits
 
 def test_check_warns_of_loopback_without_keys(tmp_path: Path) -> None:
     assert "1 warning\n  no key is set: " in flowspan("check", written(tmp_path, GOOD)).output
+
+
+def test_check_tells_who_is_asked(tmp_path: Path) -> None:
+    azure = "model: azure/gpt-5-prod, api_base: 'https://example.openai.azure.com', api_key: sk-hidden"
+    entries = f"""\
+- {{model_name: a, litellm_params: {{{azure}}}}}
+- {{model_name: b, litellm_params: {{model: gpt-5, api_key: sk-hidden}}}}
+- {{model_name: c, litellm_params: {{model: gemini/gemini-x, api_key: sk-hidden}}}}
+- {{model_name: d, backend: litellm, litellm_params: {{model: openai/gpt-5, api_key: sk-hidden}}}}
+"""
+    output = flowspan("check", written(tmp_path, f"model_list:\n{entries}")).output
+    for asked in (
+        "azure/gpt-5-prod by azure",
+        "gpt-5 by openai",
+        "gemini/gemini-x by litellm",
+        "openai/gpt-5 by litellm",
+    ):
+        assert f"    {asked}\n" in output
+
+
+def test_check_tells_that_the_key_is_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOWSPAN_KEY", "sk-hidden-0123456789")
+    output = flowspan("check", written(tmp_path, GOOD)).output
+    assert "1 key from FLOWSPAN_KEY\n" in output
+    assert "sk-hidden" not in output
 
 
 def test_check_shows_some_of_very_many_models(tmp_path: Path) -> None:

@@ -146,9 +146,11 @@ def answer_to(scenario: Scenario, request: Request, turn: int) -> SimulatedAnswe
 
 def chunks(answer: SimulatedAnswer, like: ModelResponse) -> Iterator[ModelResponse]:
     """The answer as chunks. The pieces of several choices alternate, as when a provider samples in parallel. Each chunk
-    has the id, time and model of `like`."""
+    has the id, time and model of `like`. The first tells what the request was counted as, as Anthropic's does."""
+    begun = answer.usage and replace(answer.usage, completion_tokens=0, reasoning_tokens=0)
     for index in range(answer.choices):
-        yield _chunk(like, Choice(index=index, delta=Message(role="assistant", content="")))
+        chunk = _chunk(like, Choice(index=index, delta=Message(role="assistant", content="")))
+        yield chunk if index else replace(chunk, usage=begun)
     for piece in answer.pieces:
         for index in range(answer.choices):
             yield _chunk(like, Choice(index=index, delta=delta(piece)))

@@ -1,16 +1,7 @@
 """What a simulated model does: a `Scenario`, read from `simulated/<words>` and the deployment's params.
 
-The name is words joined by `+`, each with an optional number after a dash: `simulated/thinking+tools-2+cut-5`.
-
-    answer      echo | lorem[-CHUNKS] | tools[-CALLS] | refusal | empty          (default: lorem-20)
-    before it   thinking[-CHUNKS]
-    pace        slow-start-SECONDS | pace-MILLISECONDS (between chunks)
-    usage       no-usage | cached-PERCENT (of the prompt, read from a cache)
-    fault       status-CODE [+retry-after-SECONDS]
-                | stall[-CHUNKS] | cut[-CHUNKS] | error-event[-CHUNKS] | disconnect[-CHUNKS]
-    when        rate-PERCENT | every-N (each N-th request) | first-N (the first N requests)   (default: always)
-
-CHUNKS after a fault is how many chunks are sent before it (default 1). Params have the same options by name, and win.
+The name is words joined by `+`, each with an optional number after a dash: `simulated/thinking+tools-2+cut-5`. Params
+have the same options by name, and win. The page docs/simulated-models.md has all words and params, with what they do.
 """
 
 import re
@@ -32,6 +23,7 @@ class Fault(Struct, frozen=True, forbid_unknown_fields=True):
     status: int = 503
     retry_after: float | None = None
     after_chunks: int = 1
+    """How many chunks are sent before it."""
     rate: float = 1.0
     every: int = 1
     first: int | None = None
@@ -124,10 +116,9 @@ def _read_word(text: str, fields: dict[str, Any], fault: dict[str, Any]) -> None
         target = fault if _NUMBERS[word] in Fault.__struct_fields__ else fields
         target[_NUMBERS[word]] = _scaled(word, _number(text, number))
     else:
-        known = sorted({*_ANSWERS, *_PLAIN, *_FAULTS, *_NUMBERS})
         raise ValueError(
-            f"unknown word {text!r} in a simulated model's name{did_you_mean(word, known)}; the words are "
-            f"{', '.join(known)}"
+            f"unknown word {text!r} in a simulated model's name{did_you_mean(word, WORDS)}; the words are "
+            f"{', '.join(WORDS)}"
         )
 
 
@@ -149,6 +140,8 @@ _NUMBERS = {
     "first": "first",
     "cached": "cached",
 }
+WORDS = sorted({*_ANSWERS, *_PLAIN, *_FAULTS, *_NUMBERS})
+"""All words that a name may have."""
 _SCALES = {"pace": 1000.0, "rate": 100.0, "cached": 100.0}
 
 

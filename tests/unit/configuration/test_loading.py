@@ -67,20 +67,20 @@ router_settings: {routing_strategy: latency-based-routing, allowed_fails: 3}
 """
     nothing = "LiteLLM's, not supported here; it changes nothing"
     assert warnings(text) == [
+        f"f.yaml:2: model_list[0].access_groups: {nothing}",
+        f"f.yaml:2: model_list[0].litellm_params.tags: {nothing}",
+        f"f.yaml:2: model_list[0].litellm_params.output_cost_per_second: {nothing}",
+        "f.yaml:3: model_list[0].model_info.mode: only chat, completion, embedding and responses are served here",
         f"f.yaml:4: mcp_servers: {nothing}",
-        "f.yaml:7: router_settings.allowed_fails: LiteLLM's, not supported here; "
-        "use gateway.breakers.upstream.threshold",
-        "f.yaml:7: router_settings.routing_strategy: not supported here: deployments are chosen by order and weight "
-        "(simple-shuffle)",
         "f.yaml:5: general_settings.database_url: LiteLLM's, not supported here; "
         "use gateway.keys for callers: nothing is kept in a database",
         "f.yaml:6: litellm_settings.callbacks: LiteLLM's, not supported here; "
         "use the gateway's own traces and metrics (docs/telemetry.md), or gateway.policies",
         f"f.yaml:6: litellm_settings.cache: {nothing}",
-        f"f.yaml:2: model_list[0].access_groups: {nothing}",
-        "f.yaml:3: model_list[0].model_info.mode: only chat, completion, embedding and responses are served here",
-        f"f.yaml:2: model_list[0].litellm_params.tags: {nothing}",
-        f"f.yaml:2: model_list[0].litellm_params.output_cost_per_second: {nothing}",
+        "f.yaml:7: router_settings.allowed_fails: LiteLLM's, not supported here; "
+        "use gateway.breakers.upstream.threshold",
+        "f.yaml:7: router_settings.routing_strategy: not supported here: deployments are chosen by order and weight "
+        "(simple-shuffle)",
     ]
 
 
@@ -154,8 +154,10 @@ litellm_settings: {{request_timeout: os.environ/TOKEN}}
 
 
 def test_flowspan_key_is_the_key_when_the_file_has_none() -> None:
-    assert read(MODEL, FLOWSPAN_KEY="k").settings.keys == ("k",)
-    assert read(MODEL + "gateway: {keys: [a]}", FLOWSPAN_KEY="k").settings.keys == ("a",)
+    locked = read(MODEL, FLOWSPAN_KEY="k").settings
+    assert (locked.keys, locked.key_variable) == (("k",), "FLOWSPAN_KEY")
+    written = read(MODEL + "gateway: {keys: [a]}", FLOWSPAN_KEY="k").settings
+    assert (written.keys, written.key_variable) == (("a",), None)
 
 
 @pytest.mark.parametrize("name", ["https://gateway", "gateway:8080", "gate way", "*", "user@gateway", ""])

@@ -30,6 +30,7 @@ from app.messages import (
     ToolChoice,
     ToolDefinition,
     ToolResultPart,
+    Usage,
 )
 from app.settings import Deployment
 from tests.support import run
@@ -88,6 +89,7 @@ def test_a_stream_has_role_pieces_finish_and_usage_in_this_order() -> None:
     assert usage.choices == ()
     assert usage.usage is not None
     assert usage.usage.completion_tokens == 4
+    assert role.usage == Usage(prompt_tokens=usage.usage.prompt_tokens)
     assert len({chunk.id for chunk in (role, *pieces, finish, usage)}) == 1
     assert role.created == 1_700_000_000
 
