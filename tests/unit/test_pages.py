@@ -24,6 +24,8 @@ PAGES = [
 ]
 _PATH = re.compile(r"`([\w.-]+(?:/[\w.-]+)+/?)`")
 _LINK = re.compile(r"\]\(([^)#:]+)\)")
+_ANCHOR = re.compile(r"\]\(([^)#:]*)#([\w-]+)\)")
+_HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 _PACKAGES = sorted(path.parent.name for path in (ROOT / "app").glob("*/__init__.py"))
 _MODULE = re.compile(r"(?<![\w.@/])((?:app|telemetry|dashboards)(?:\.[a-z_]\w*)+)")
 _IN_MAP = re.compile(rf"(?<![\w.])((?:{'|'.join(_PACKAGES)})(?:\.[a-z_]+)+)")
@@ -38,6 +40,15 @@ def test_every_file_that_a_page_names_exists(page: Path) -> None:
     missing += [link for link in _LINK.findall(text) if not (page.parent / link).exists()]
 
     assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_section_that_a_page_links_to_exists(page: Path) -> None:
+    linked = [
+        (page.parent / file if file else page, anchor) for file, anchor in _ANCHOR.findall(page.read_text("utf-8"))
+    ]
+
+    assert [f"{file}#{anchor}" for file, anchor in linked if anchor not in _anchors(file)] == []
 
 
 def test_every_module_that_a_docstring_names_exists() -> None:
@@ -57,6 +68,12 @@ def test_every_module_in_the_map_of_the_gateway_exists() -> None:
 
     assert len(named) > 10
     assert [name for name in named if not _exists(f"app.{name}")] == []
+
+
+def _anchors(page: Path) -> set[str]:
+    """The sections of a page, as GitHub makes anchors of their headings."""
+    headings = _HEADING.findall(page.read_text("utf-8"))
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def _exists(name: str) -> bool:

@@ -9,10 +9,7 @@ from app.configuration import ConfigurationRefused, parse
 
 PAGE = (Path(__file__).parents[3] / "docs" / "moving-from-litellm.md").read_text("utf-8")
 BEFORE, AFTER = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-ENVIRONMENT = dict.fromkeys(
-    ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "AZURE_API_KEY", "LITELLM_MASTER_KEY", "DATABASE_URL"),
-    "sk-0123456789abcdef",
-)
+ENVIRONMENT = dict(re.findall(r"(\w+)=(\S+)", re.findall(r"^\$ export (.*)", PAGE, re.MULTILINE)[0]))
 IGNORE = "gateway: {ignore: [guardrails, general_settings.max_parallel_requests, model_list.litellm_params.rpm]}\n"
 
 
