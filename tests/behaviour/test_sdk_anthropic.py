@@ -118,6 +118,7 @@ def test_the_first_event_has_the_input_tokens_that_the_end_and_the_count_have(cl
         first = next(iter(stream))
         assert first.type == "message_start"
         *_, ending, _ = stream
+    assert ending.type == "message_delta"
     counted = client.messages.count_tokens(model="echo", messages=HELLO).input_tokens
     assert first.message.usage.input_tokens == ending.usage.input_tokens == counted > 0
 
