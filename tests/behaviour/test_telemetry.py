@@ -7,6 +7,7 @@ import json
 import os
 import re
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 from unittest.mock import patch
@@ -349,13 +350,12 @@ def test_in_a_storm_the_outcomes_sum_up_to_the_requests() -> None:
         sent = len(threads) * rounds
         until(lambda: sum(gateway.outcomes().values()) == sent, f"{sent} outcomes")
         until(lambda: gateway.in_flight() == 0, "nothing is in flight")
-        assert gateway.outcomes() == {
-            "ok": 4 * rounds,
-            "client_error": 4 * rounds,
-            "upstream_error": 2 * rounds,
-            "timeout": 2 * rounds,
-            "client_disconnect": 2 * rounds,
-        }
+        # On a busy machine the event loop stands still for a tenth of some waits: then their failure is the gateway's.
+        held_up = [line["detail"] for line in gateway.logs() if line.get("outcome") == "internal_error"]
+        assert [detail for detail in held_up if "the event loop stood still" not in detail] == []
+        outcomes = Counter(ok=4, client_error=4, upstream_error=2, timeout=2, client_disconnect=2)
+        expected = Counter({outcome: count * rounds for outcome, count in outcomes.items()})
+        assert Counter(gateway.outcomes()) - expected == Counter(internal_error=len(held_up))
         assert len(gateway.transactions()) == sent
         assert len({one["flowspan.transaction_id"] for one in gateway.transactions()}) == sent
         assert gateway.sample("gen_ai_server_request_duration_seconds_count") == sent
