@@ -5,7 +5,7 @@ Each error knows the HTTP `status` it becomes before the first byte, a bounded `
 `message` is written for the caller; `detail` goes to spans and logs only. The dialects render errors, nobody else.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 from app.upstream_statuses import Fault, meaning_of
@@ -15,9 +15,6 @@ from telemetry.redact import bounded
 
 _PARAM_LIMIT = 200
 _MESSAGE_LIMIT = 1000
-
-_NAMED_MODELS = 8
-"""Names of models in one message."""
 
 
 def legible(text: str, limit: int = _PARAM_LIMIT) -> str:
@@ -81,27 +78,6 @@ class UnknownModel(ClientError):
 
     status = 404
     error_type = "unknown_model"
-
-    def __init__(
-        self, model: str, similar: Sequence[str] = (), known: Sequence[str] = (), wildcards: Sequence[str] = ()
-    ) -> None:
-        """`similar` are names that may have been meant, `known` all that there are, `wildcards` the patterns of
-        further ones."""
-        sentences = [f"The model `{legible(model)}` does not exist here."]
-        if similar:
-            sentences.append(f"Did you mean {_quoted(similar)}?")
-        elif known and len(known) <= _NAMED_MODELS:
-            sentences.append(f"There are {_quoted(known, 'and')}." if len(known) > 1 else f"There is {_quoted(known)}.")
-        if wildcards:
-            sentences.append(f"Names like {_quoted(wildcards[:_NAMED_MODELS])} are served, too.")
-        if len(known) > len(similar):
-            sentences.append("GET /v1/models lists all.")
-        super().__init__(" ".join(sentences), detail=f"asked for {legible(model)!r}", param="model")
-
-
-def _quoted(names: Sequence[str], conjunction: str = "or") -> str:
-    *others, last = (f"`{legible(name, 80)}`" for name in names)
-    return f"{', '.join(others)} {conjunction} {last}" if others else last
 
 
 class UnknownResponse(ClientError):
@@ -237,9 +213,12 @@ class UpstreamFailed(BackendError):
         param: str | None = None,
         retry_after: float | None = None,
         code: str | None = None,
+        meant_status: int | None = None,
     ) -> None:
+        """`meant_status` is the status that the error's own words stand for, where it came with another one."""
         super().__init__(message, detail=detail, param=param, retry_after=retry_after)
         self.upstream_status = upstream_status
+        self.meant_status = meant_status = upstream_status if meant_status is None else meant_status
         self.code = code
         self.body: ErrorBody | None = None
         """Nothing where it is not for clients: an error about the gateway's own key, a page of a proxy."""
@@ -247,9 +226,9 @@ class UpstreamFailed(BackendError):
         """What the provider says of its rate limits, under lower-case names."""
         self.no_route = False
         """The provider has nothing at the address that was asked."""
-        meaning = meaning_of(upstream_status)
-        if upstream_status is not None and meaning.passed_on and meaning.fault in self.passes_on:
-            self.status = upstream_status
+        meaning = meaning_of(meant_status)
+        if meant_status is not None and meaning.passed_on and meaning.fault in self.passes_on:
+            self.status = meant_status
         self.retryable = meaning.retried and "provider" in self.passes_on
         self.counts_against_deployment = self.counts_against_deployment and meaning.counted
 

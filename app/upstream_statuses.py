@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 Fault = Literal["caller", "credentials", "provider"]
 """Who has to change something: whoever sent the request, the operator whose key or account it is, or the provider."""
-ErrorKind = Literal["context_overflow", "content_refused", "model_not_found"]
+ErrorKind = Literal["context_overflow", "content_refused", "model_not_found", "rate_limited"]
 """What an error is about, where its status does not say."""
 
 
@@ -63,6 +63,7 @@ WITHOUT_ROUTE = frozenset({405, 501})
 """Statuses that say of themselves that there is nothing at the address; 404 may speak of a model instead."""
 NOT_FOUND = 404
 """A model that this deployment's provider does not have, unless the error says that it is about something else."""
+RATE_LIMITED = 429
 OVERLOADED = 529
 """Anthropic's."""
 
@@ -90,6 +91,7 @@ _STATUS_OF_KIND: Mapping[ErrorKind, int] = {
     "context_overflow": 400,
     "content_refused": 400,
     "model_not_found": NOT_FOUND,
+    "rate_limited": RATE_LIMITED,
 }
 _BY_WORD = {
     "AccessDeniedException": 403,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any
 
-from app.backends.error_kinds import about_another_thing
+from app.backends.error_kinds import about_another_thing, exceeds_its_limit, meant_status
 from app.errors import (
     AccountRejected,
     ContentRefused,
@@ -20,7 +20,7 @@ from app.errors import (
     UpstreamFailed,
     UpstreamRejected,
 )
-from app.upstream_statuses import NOT_FOUND, ErrorKind, meaning_of
+from app.upstream_statuses import NOT_FOUND, RATE_LIMITED, ErrorKind, meaning_of
 from telemetry.exceptions import chain_of
 from telemetry.names import LocalFailureKind
 
@@ -63,6 +63,8 @@ def error_for_status(
         rejected, word, words = known
         code = word if kind == "context_overflow" else code or word
         return rejected(message or words, upstream_status=status, detail=detail, param=param, code=code)
+    if status is not None and meant_status(status, kind) == RATE_LIMITED:
+        return _rate_limited(status, message, detail, retry_after, code)
     fault = meaning_of(status).fault
     if kind == "model_not_found" or (status == NOT_FOUND and not about_another_thing(message, param)):
         message = message or "The provider has no such model."
@@ -75,6 +77,22 @@ def error_for_status(
     error = UpstreamRejected if fault == "caller" else UpstreamFailed
     message = message or f"The provider answered with status {status}."
     return error(message, upstream_status=status, detail=detail, param=param, retry_after=retry_after, code=code)
+
+
+def _rate_limited(
+    status: int | None, message: str, detail: str | None, retry_after: float | None, code: str | None
+) -> UpstreamFailed:
+    """A request that is larger than the limit itself is not sent there again; another deployment may have room."""
+    error = UpstreamFailed(
+        message or f"The provider answered with status {status}.",
+        upstream_status=status,
+        detail=detail,
+        retry_after=retry_after,
+        code=code,
+        meant_status=RATE_LIMITED,
+    )
+    error.retryable = error.retryable and not exceeds_its_limit(message)
+    return error
 
 
 def _credentials_refused(status: int, detail: str | None) -> UpstreamFailed:
@@ -92,7 +110,7 @@ def is_for_clients(error: UpstreamFailed) -> bool:
     wrong address rather than of the request."""
     if error.outcome == "client_error" and not isinstance(error, AccountRejected):
         return True
-    meaning = meaning_of(error.upstream_status)
+    meaning = meaning_of(error.meant_status)
     return meaning.fault == "provider" and (meaning.passed_on or meaning.retried)
 
 

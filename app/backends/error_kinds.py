@@ -1,7 +1,7 @@
 """What a provider's error is about, where its status does not say: a conversation that is too long for the model, an
-input that it will not serve, or a model that it does not have. Pure.
+input that it will not serve, a model that it does not have, or a rate limit that came with another status. Pure.
 
-Providers answer all three with almost any status, within a stream and within a body of status 200. Each row of the
+Providers answer all of them with almost any status, within a stream and within a body of status 200. Each row of the
 tables has its source beside it. Codes and types count before words, and words only in the sentence that a provider
 writes: a prompt that it quotes begins behind that. The codes are in `app.upstream_statuses`.
 """
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from app.upstream_statuses import ErrorKind, kind_of_word
+from app.upstream_statuses import RATE_LIMITED, ErrorKind, kind_of_word, status_of_words
 
 
 class Words(NamedTuple):
@@ -111,6 +111,8 @@ def kind_of(status: int | None, error: Mapping[str, Any], message: str = "") -> 
         return None
     texts = [text[:_LOOKED_AT] for text in _texts(error, message)]
     limited = any(_NO_OVERFLOW.search(text) for text in texts)
+    if status is not None and status < 500 and _names_a_rate_limit(status, error, limited):
+        return "rate_limited"
     for kind, pattern in _TABLES:
         if kind == "context_overflow" and limited:
             continue
@@ -119,6 +121,29 @@ def kind_of(status: int | None, error: Mapping[str, Any], message: str = "") -> 
         if any(pattern.search(text) for text in texts):
             return kind
     return None
+
+
+def _names_a_rate_limit(status: int, error: Mapping[str, Any], limited: bool) -> bool:
+    """Groq answers with 413 what is too much for a minute, others with 400 or 403: console.groq.com/docs/errors."""
+    return (limited and status == _TOO_LARGE) or status_of_words(_words(error)) == RATE_LIMITED
+
+
+def meant_status(status: int, kind: ErrorKind | None) -> int:
+    """The status that an error of this kind stands for, whatever it came with."""
+    return RATE_LIMITED if kind == "rate_limited" else status
+
+
+def exceeds_its_limit(message: str) -> bool:
+    """Whether a rate limit is smaller than this one request, so that no wait will make room for it. OpenAI and Groq
+    write "Limit 6000, Requested 9170"."""
+    found = _LIMIT_AND_REQUESTED.search(message[:_LOOKED_AT])
+    return found is not None and int(found[1].replace(",", "")) < int(found[2].replace(",", ""))
+
+
+_TOO_LARGE = 413
+_LIMIT_AND_REQUESTED = re.compile(
+    r"\blimit:? ([\d,]{1,20})(?:, used:? [\d,]{1,20})?, requested:? (\d[\d,]{0,19})", re.IGNORECASE
+)
 
 
 def about_another_thing(message: str, param: object) -> bool:

@@ -13,10 +13,11 @@ has the mark in its own name: the mark is the client's, whose header asks for th
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
+from app.errors import UnknownModel, legible
 from app.providers import find as find_provider
 from app.settings import Alias
 
@@ -27,6 +28,10 @@ _MATCHED = re.compile(r"[\w.:@=+-]+(?:/[\w.:@=+-]+)*", re.ASCII)
 """What wildcards may make of a name: it becomes part of an address at some providers."""
 _COMPARED = 1000
 """Names among which a similar one is looked for."""
+_NAMED = 8
+"""Names in the error for an unknown one."""
+_SUGGESTED = 3
+"""Similar names in it."""
 _ALIKE = 0.4
 """The share of pairs of letters that two names have in common, from which on one is suggested for the other."""
 
@@ -70,6 +75,20 @@ class ModelNames:
         ranked = sorted(((_likeness(pairs, other), name) for name, other in self._compared), reverse=True)
         return [name for likeness, name in ranked[:most] if likeness >= _ALIKE]
 
+    def unknown(self, asked: str) -> UnknownModel:
+        """The error for a name that stands for nothing, with names that do: similar ones, or all if they are few."""
+        similar, known = self.similar(asked, _SUGGESTED), self.listed()
+        sentences = [f"The model `{legible(asked)}` does not exist here."]
+        if similar:
+            sentences.append(f"Did you mean {_quoted(similar)}?")
+        elif known and len(known) <= _NAMED:
+            sentences.append(f"There {'is' if len(known) == 1 else 'are'} {_quoted(known, 'and')}.")
+        if self.wildcards:
+            sentences.append(f"Names like {_quoted(self.wildcards[:_NAMED])} are served, too.")
+        if len(known) > (len(similar) or _NAMED):
+            sentences.append("GET /v1/models lists all.")
+        return UnknownModel(" ".join(sentences), detail=f"asked for {legible(asked)!r}", param="model")
+
     @cached_property
     def _compared(self) -> list[tuple[str, frozenset[str]]]:
         return [(name, _pairs(name)) for name in self.listed()[:_COMPARED]]
@@ -107,6 +126,11 @@ def _pattern(wildcard: str) -> re.Pattern[str]:
     names are a stranger's, and a search that goes back takes a power of their length."""
     first, *between, last = map(re.escape, wildcard.split("*"))
     return re.compile(f"{first}{''.join(f'(?>(.*?){text})' for text in between)}(.*){last}")
+
+
+def _quoted(names: Sequence[str], conjunction: str = "or") -> str:
+    *others, last = (f"`{legible(name, 80)}`" for name in names)
+    return f"{', '.join(others)} {conjunction} {last}" if others else last
 
 
 def _pairs(name: str) -> frozenset[str]:

@@ -46,8 +46,6 @@ from telemetry import Attempt, AttemptTarget, ObservabilityContext
 
 __all__ = ["Backend", "Router"]
 
-_SUGGESTED = 3
-"""Similar names in the error for an unknown one."""
 _SHORTEST = 0.001
 """Seconds that an attempt has when the request's time is up."""
 _LONGEST_REST = 60.0
@@ -119,7 +117,7 @@ class Router:
 
     def unknown_model(self, asked: str) -> UnknownModel:
         """The error for a model that no deployment serves, with names of some that are."""
-        return UnknownModel(asked, self._names.similar(asked, _SUGGESTED), self._names.listed(), self._names.wildcards)
+        return self._names.unknown(asked)
 
     async def open(self, asked: Request | StoredCall, obs: ObservabilityContext) -> OpenedStream:
         """Ask for a stream and wait for its first chunks, after which no other deployment is tried. Close `rest` when

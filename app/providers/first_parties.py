@@ -40,7 +40,7 @@ FIRST_PARTIES = (
         "openai",
         "https://api.openai.com/v1",
         "OPENAI_API_KEY",
-        bare_models=("gpt-", "chatgpt-", "o1", "o3", "o4"),
+        bare_models=("gpt-", "chatgpt-", "o1", "o3", "o4", "ft:", "dall-e-"),
         responses="unknown",
         quirks=_OPENAI,
         model_quirks=OPENAI_MODELS,

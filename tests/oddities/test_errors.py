@@ -309,6 +309,12 @@ LONG = {"error": {"message": VLLM, "code": 400}}
 DETAILS = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34.07s"}]
 LIMITED = [{"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "Quota", "details": DETAILS}}]
 FILTERED = {"error": {"message": "no", "code": "content_filter"}}
+LARGER = (
+    "Request too large for model `gpt-a` on tokens per minute (TPM): Limit 6000, Requested 9170, please reduce your "
+    "message size and try again."
+)
+TOO_MUCH = {"error": {"message": LARGER, "type": "tokens", "code": "rate_limit_exceeded"}}
+FULL = {"error": {"message": "Limit 6000, Used 5000, Requested 2000. Please try again in 90s.", "type": "tokens"}}
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -321,6 +327,9 @@ FILTERED = {"error": {"message": "no", "code": "content_filter"}}
         ("two", LONG, 400, False),
         ("two", FILTERED, 400, True),
         ("one", FILTERED, 400, False),
+        ("one", TOO_MUCH, 413, True),
+        ("one", FULL, 413, True),
+        ("one", {"error": {"message": "no", "code": "x"}}, 413, False),
         ("one", {"error": {"message": "no", "code": "x"}}, 400, False),
         ("one", {"error": {"message": "No such file object: file_1"}}, 404, False),
     ],
@@ -340,6 +349,34 @@ def test_another_is_asked_where_it_may_do_better(
     reply = post(gateway, CHAT, ask(model, stream=stream))
     assert reply.status == (200 if helped else code)
     assert (len(first.requests), len(other.requests)) == (1, int(helped))
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    ("path", "status", "kind"),
+    [(CHAT, 413, "tokens"), (RESPONSES, 413, "tokens"), (MESSAGES, 429, "rate_limit_error")],
+)
+@pytest.mark.parametrize(("error", "again", "wait"), [(TOO_MUCH, "false", None), (FULL, None, "90")])
+def test_a_rate_limit_with_status_413_is_told_as_one(
+    gateway: RunningGateway,
+    first: Provider,
+    path: str,
+    status: int,
+    kind: str,
+    error: Any,
+    again: str | None,
+    wait: str | None,
+    stream: bool,
+) -> None:
+    first.play(json_reply(error, 413))
+    reply = post(gateway, path, ask("alone", path, stream=stream))
+    assert (reply.status, reply.json()["error"]["type"]) == (status, kind)
+    # SDKs try no 413 again by themselves.
+    assert reply.headers.get("x-should-retry") == (again if status == 429 else None)
+    assert reply.headers.get("retry-after") == wait
+    ended = gateway.transaction(reply.request_id)
+    assert ended.outcome == "upstream_error"
+    assert (ended.attempts[0].attributes or {})["http.response.status_code"] == 413
 
 
 def test_a_model_that_nobody_has_is_a_404_and_is_logged_once(

@@ -24,7 +24,7 @@ from app.backends.error_classes import (
     local_failure_kind,
     status_for_clients,
 )
-from app.backends.error_kinds import kind_of
+from app.backends.error_kinds import kind_of, meant_status
 from app.backends.retry_waits import wait_of
 from app.errors import (
     BackendError,
@@ -78,14 +78,15 @@ def status_error(
     if 300 <= status < 400:
         return UpstreamFailed("The provider answered with a redirect, which is not followed.", detail=detail)
     message = _message_of(payload, scrub)
+    kind = kind_of(status, error, message)
     found = error_for_status(
         status,
         message,
         detail=detail,
         param=_text(error.get("param")),
-        retry_after=wait_of(status, headers, error, message, now),
+        retry_after=wait_of(meant_status(status, kind), headers, error, message, now),
         code=_code(error),
-        kind=kind_of(status, error, message),
+        kind=kind,
         names_account=names_account,
     )
     found.no_route = _lacks_route(status, payload)

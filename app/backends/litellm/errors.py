@@ -24,7 +24,7 @@ from app.backends.error_classes import (
     local_failure_kind,
     status_for_clients,
 )
-from app.backends.error_kinds import kind_of
+from app.backends.error_kinds import kind_of, meant_status
 from app.backends.retry_waits import wait_of
 from app.errors import (
     BackendError,
@@ -66,12 +66,13 @@ def _answered(response: httpx.Response, detail: str, scrub: Callable[[str], str]
     text, status = _body_text(response), response.status_code
     reported = _error_in(text)
     message = _message_in(reported)
+    kind = kind_of(status, reported, message)
     found = error_for_status(
         status,
         scrub(message)[:MESSAGE_LIMIT],
         detail=f"status {status}: {error_labels(reported, scrub) or 'without type and code'}; {detail}",
-        retry_after=wait_of(status, response.headers, reported, message),
-        kind=kind_of(status, reported, message),
+        retry_after=wait_of(meant_status(status, kind), response.headers, reported, message),
+        kind=kind,
     )
     found.limit_headers = limit_headers(response.headers)
     if is_for_clients(found) and len(text) <= _LONGEST_BODY:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.backends.error_kinds import about_another_thing, kind_of
+from app.backends.error_kinds import about_another_thing, exceeds_its_limit, kind_of
 from app.upstream_statuses import ErrorKind
 
 OVERFLOWS = [
@@ -53,8 +53,36 @@ def test_a_conversation_that_is_too_long_is_known_by_every_providers_words(messa
     assert kind_of(status, {"message": message, "code": status}, message) == "context_overflow"
 
 
+@pytest.mark.parametrize("message", RATE_LIMITS)
+def test_what_is_too_much_for_a_minute_is_a_rate_limit_with_status_413_too(message: str) -> None:
+    assert kind_of(413, {"message": message}, message) == "rate_limited"
+
+
+@pytest.mark.parametrize("status", [400, 403, 413, 422])
+@pytest.mark.parametrize(
+    "error", [{"code": "rate_limit_exceeded"}, {"type": "tokens"}, {"status": "RESOURCE_EXHAUSTED"}]
+)
+def test_a_word_for_a_rate_limit_counts_before_a_status_of_the_callers(status: int, error: dict[str, str]) -> None:
+    assert kind_of(status, error) == "rate_limited"
+
+
+@pytest.mark.parametrize(
+    ("message", "never"),
+    [
+        ("on tokens per minute (TPM): Limit 6000, Requested 9170, please reduce your message size", True),
+        ("on tokens per min (TPM): Limit 30,000, Requested 50,000. The input must be reduced", True),
+        ("on tokens per min (TPM): Limit: 6000 / min. Requested: 9170", False),
+        ("Rate limit reached on tokens per minute: Limit 6000, Used 5000, Requested 2000. Try again in 10s", False),
+        ("Limit 6000, Requested 6000", False),
+        ("no", False),
+    ],
+)
+def test_a_request_larger_than_the_limit_itself_is_known(message: str, never: bool) -> None:
+    assert exceeds_its_limit(message) is never
+
+
 @pytest.mark.parametrize("message", [*RATE_LIMITS, *INNOCENT])
-@pytest.mark.parametrize("status", [400, 413, 429, 500])
+@pytest.mark.parametrize("status", [400, 429, 500])
 def test_what_only_speaks_of_tokens_and_lengths_is_something_else(message: str, status: int) -> None:
     assert kind_of(status, {"message": message}, message) is None
 

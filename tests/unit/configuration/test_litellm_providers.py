@@ -79,3 +79,9 @@ def test_litellm_is_not_imported_to_know_them() -> None:
     before = "litellm" in sys.modules
     problems(TEXT.format("llama2"))
     assert ("litellm" in sys.modules) == before
+
+
+@pytest.mark.parametrize("model", ["ft:gpt-3.5-turbo:acme::abc", "ft:gpt-4o-2024-08-06:acme:name:abc", "dall-e-3"])
+def test_names_that_litellm_takes_for_openais_by_their_beginning_need_no_prefix(model: str) -> None:
+    deployment = only_deployment(f"{{model_name: m, litellm_params: {{model: '{model}', api_key: k}}}}")
+    assert (deployment.provider, deployment.backend, deployment.model) == ("openai", "openai", model)
