@@ -136,11 +136,11 @@ def check(argument: str | None, option: str | None, no_env: bool) -> None:
     except (OSError, UnicodeDecodeError) as error:
         _stop(_unreadable(file, error))
     warnings: list[object] = list(grouped(configuration.warnings))
-    # An address without keys is among the warnings already: they may be in the environment that is not here.
+    # Of an address for others the warnings tell already: its keys may be in the environment that is not here.
     with suppress(UnsafeBind):
-        warnings += check_bind(configuration.settings)
+        warnings += check_bind(configuration.settings, absent_keys=configuration.absent_keys)
     _list("warning", warnings, "yellow")
-    click.echo(summary(configuration.settings))
+    click.echo(summary(configuration.settings, configuration.absent_keys))
     click.secho(f"{file} is good.", fg="green")
 
 

@@ -132,6 +132,8 @@ class RouterSettings(Struct, frozen=True):
     """Model name -> the model names tried in turn when all its deployments failed."""
     aliases: dict[str, Alias] = {}
     """Further names by which clients may ask for models. An alias counts before an entry of the same name."""
+    behind_wildcards: tuple[str, ...] = ()
+    """Names that wildcards stand for, as far as they are known: a list of models shows them."""
     context_window_fallbacks: dict[str, tuple[str, ...]] = {}
     """Model name -> the model names tried in turn for a conversation that is too long for it; without an entry the
     caller gets the error at once."""

@@ -31,14 +31,14 @@ def make_backend(
 ) -> Backend:
     """Make the backend of a deployment. `request_timeout`, in seconds, is for one without a timeout of its own.
     Deployments that are asked directly share `lookups` and `bodies`; an event of more than `event_limit` bytes fails
-    its stream, and `relays_limits` keeps what their headers say of rate limits beside their answers."""
+    its stream. `relays_limits` keeps what providers' headers say of rate limits beside their answers."""
     match deployment.backend:
         case "simulated":
             return make_simulated(deployment)
         case "litellm":
             from app.backends.litellm.backend import LiteLLMBackend
 
-            return LiteLLMBackend(deployment, request_timeout)
+            return LiteLLMBackend(deployment, request_timeout, relays_limits)
         case _:
             lookups = lookups or Lookups(DnsSettings())
             bodies = bodies or Bodies(ServerSettings().total_body_bytes)

@@ -106,8 +106,9 @@ class Router:
                 raise ValueError(f"fallbacks of {name}: no deployment serves {', '.join(unknown)}")
 
     def model_names(self) -> tuple[str, ...]:
-        """The names by which clients may ask for a model, in the order of the configuration, aliases last."""
-        return self._names.listed()
+        """The names by which clients may ask for a model, in the order of the configuration: of entries, aliases, and
+        models behind wildcards as far as they are known."""
+        return (*self._names.listed(), *self._settings.behind_wildcards)
 
     def configured_name(self, asked: str) -> str | None:
         """The name in the configuration of the model that a client asks for: itself, or what its alias or a wildcard

@@ -18,16 +18,19 @@ class UnsafeBind(Exception):
         self.option = option
 
 
-def check_bind(settings: Settings) -> list[str]:
-    """Warnings about keys. Raises `UnsafeBind` for an address that others can reach without keys, or with weak ones."""
+def check_bind(settings: Settings, *, absent_keys: str = "") -> list[str]:
+    """Warnings about keys. Raises `UnsafeBind` for an address that others can reach without keys, or with weak ones.
+    With `absent_keys`, the place of keys that are not here, nothing is said of there being none."""
     server = settings.server
     weak, weak_token = list(_weak_keys(settings.keys)), list(_weak_token(server))
-    if not settings.keys and not is_loopback(server.host):
+    if not settings.keys and not absent_keys and not is_loopback(server.host):
         raise UnsafeBind("host", server.host, _NO_KEY)
     for option, host, faults in (("host", server.host, weak), ("metrics_host", server.metrics_host, weak_token)):
         if faults and not is_loopback(host):
             raise UnsafeBind(option, host, faults[0])
-    no_key = [] if settings.keys else ["no key is set: whoever can log in to this machine can use the models"]
+    no_key = (
+        [] if settings.keys or absent_keys else ["no key is set: whoever can log in to this machine can use the models"]
+    )
     return no_key + weak + weak_token
 
 

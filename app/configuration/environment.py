@@ -16,7 +16,11 @@ from app.conversion import Path
 
 REFERENCE = "os.environ/"
 _FILE_REFERENCE = "file:///"
-_SHELL_REFERENCE = re.compile(r"\$\{\w+(?:[:?+-].*)?\}|\$[A-Z_][A-Z0-9_]*")
+_FOREIGN_REFERENCE = re.compile(
+    r"""\$\{\w+(?:[:?+-].*)?\}|\$[A-Z_][A-Z0-9_]*|\{\{.*\}\}
+    |(?:os\.)?environ(?:\.|:|\[)\S+|(?:env|environ|os\.env|os\.environment)[/.:][A-Z_][A-Z0-9_]*|os\.getenv\(.*""",
+    re.VERBOSE,
+)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -64,7 +68,7 @@ class Environment:
                 return self._variable(value.removeprefix(REFERENCE), path)
             case str() if value.startswith(_FILE_REFERENCE):
                 return self._secret(_path_of(value), path)
-            case str() if is_shell_reference(value):
+            case str() if is_foreign_reference(value):
                 self._report.warning(path, "taken as it stands: a variable is written os.environ/NAME")
                 return value
             case dict():
@@ -95,9 +99,10 @@ class Environment:
             self._report.unresolved(path, message)
 
 
-def is_shell_reference(value: str) -> bool:
-    """Whether a value is written `${NAME}` or `$NAME`, which a shell replaces and nobody here."""
-    return value.startswith("$") and _SHELL_REFERENCE.fullmatch(value) is not None
+def is_foreign_reference(value: str) -> bool:
+    """Whether a value is written as another program has its references: a shell's `${NAME}` or `$NAME`, a template's
+    `{{ name }}`, or a slip of the pen in LiteLLM's (`os.environ.NAME`, `env/NAME`). Nobody replaces it here."""
+    return value.startswith(("$", "{{", "env", "os.")) and _FOREIGN_REFERENCE.fullmatch(value) is not None
 
 
 def _path_of(file: str) -> str:

@@ -63,6 +63,7 @@ LITELLM = names(
     api_version audit_log_callbacks aws_sqs_callback_params banned_keywords_list
     block_requests_for_models_without_pricing blocked_user_list budget_duration budget_exceeded_status_code
     budget_exceeded_throttle_percentage budget_reset_time budget_rollover cache cache_params caching
+    check_provider_endpoint
     callback_settings callbacks code_interpreter_interception_params cold_storage_custom_logger
     compression_interception_params cost_discount_config
     cost_margin_config credential_list custom_prometheus_metadata_labels custom_prometheus_tags custom_prompt_dict
@@ -137,9 +138,9 @@ PROVIDER_PARAMS = names(
     base_url cache_control_injection_points client_id client_secret custom_llm_provider default_headers
     drop_params extra_body extra_headers frequency_penalty headers hf_model_name input_type logit_bias logprobs
     max_completion_tokens max_tokens merge_reasoning_content_in_choices metadata mock_response model_id n organization
-    parallel_tool_calls presence_penalty project reasoning_effort region_name response_format safety_settings seed
-    service_tier space_id ssl_verify stop stream temperature tenant_id thinking thinking_history token tool_choice tools
-    top_k top_logprobs top_p use_chat_completions_api user vertex_credentials vertex_location vertex_project
+    parallel_tool_calls presence_penalty project project_id reasoning_effort region_name response_format safety_settings
+    seed service_tier space_id ssl_verify stop stream temperature tenant_id thinking thinking_history token tool_choice
+    tools top_k top_logprobs top_p use_chat_completions_api user vertex_credentials vertex_location vertex_project
     watsonx_region_name"""
 )
 """The usual ones, known only so that a slip of the pen in one of them can be pointed out."""
@@ -167,6 +168,7 @@ _INSTEAD = {
     "key_management_system": _IN_FILES,
     "litellm_key_header_name": "Authorization or x-api-key: the key is read there",
     "max_retries": "router_settings.num_retries",
+    "model_alias_map": "router_settings.model_group_alias",
     "otel": _TRACES,
     "retry_policy": "router_settings.num_retries",
     "service_callback": _TRACES,
@@ -174,6 +176,7 @@ _INSTEAD = {
     "store_model_in_db": "model_list: models are read from this file alone",
     "stream_timeout": "gateway.pipeline.upstream_idle_timeout",
     "success_callback": _TRACES,
+    "ssl_verify": "litellm_params.ssl_verify of each deployment whose certificate is not to be checked",
     "use_azure_key_vault": _IN_FILES,
     "use_google_kms": _IN_FILES,
 }

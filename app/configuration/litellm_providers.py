@@ -5,6 +5,7 @@ prefix is looked up in the table of prices and providers that comes with LiteLLM
 """
 
 import importlib.util
+import re
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from pathlib import Path
@@ -37,8 +38,16 @@ NAMES = names(
 _TABLE = "model_prices_and_context_window_backup.json"
 
 
+_FAMILIES = {"bedrock_converse": "bedrock", "vertex_ai_beta": "vertex_ai"}
+"""Names of providers in the table that are not the prefix of their models."""
+_SERVED = frozenset({"chat", "completion", "embedding", "responses"})
+_NO_MODEL = re.compile(r"ft:|container$|(\w+-){1,3}\d/")
+"""Names in the table that nobody can ask for: what a model is trained from, and models of one region."""
+
+
 class _Model(Struct):
     litellm_provider: str | None = None
+    mode: str | None = None
 
 
 def is_known(prefix: str) -> bool:
@@ -70,6 +79,18 @@ def provider_of(model: str) -> str | None:
     """The provider that LiteLLM has for a model without a prefix; None for a model that it does not know."""
     known = _models().get(model)
     return known.litellm_provider if known is not None else None
+
+
+def names_of(prefix: str) -> list[str]:
+    """The models that LiteLLM's table has of a provider, without its prefix, in the order of the table."""
+    found = []
+    for name, model in _models().items():
+        provider = (model.litellm_provider or "").partition("-")[0]
+        if model.mode in _SERVED and _FAMILIES.get(provider, provider) == prefix:
+            bare = name.removeprefix(f"{prefix}/")
+            if not _NO_MODEL.match(bare):
+                found.append(bare)
+    return found
 
 
 @cache

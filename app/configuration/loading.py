@@ -13,13 +13,14 @@ from app.configuration.binding import UnsafeBind, check_bind
 from app.configuration.client_credentials import check_pools
 from app.configuration.credentials import Credentials
 from app.configuration.document import Document, NotYaml
-from app.configuration.environment import Environment, is_shell_reference
+from app.configuration.environment import Environment, is_foreign_reference
 from app.configuration.includes import read_included
+from app.configuration.known_models import behind_wildcards
 from app.configuration.litellm_keys import LiteLLMKeys
 from app.configuration.litellm_names import TOP
 from app.configuration.models import read_models
 from app.configuration.origins import check_origins
-from app.configuration.problems import ConfigurationRefused, Problem, Report, in_order
+from app.configuration.problems import ConfigurationRefused, Problem, Report, dotted, in_order
 from app.configuration.sections import Sections, read_sections
 from app.configuration.wildcards import EVERYTHING
 from app.conversion import Path, convert_struct, did_you_mean
@@ -38,15 +39,18 @@ _TOP = (
     "gateway",
 )
 _KEY_VARIABLE = "FLOWSPAN_KEY"
+_KEYS: tuple[Path, ...] = (("general_settings", "master_key"), ("gateway", "keys"))
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """A good configuration. `environment` are the variables that the file declares; `export` sets them."""
+    """A good configuration. `environment` are the variables that the file declares; `export` sets them. `absent_keys`
+    names the place of keys that are not here, where what is missing is no problem."""
 
     settings: Settings
     warnings: tuple[Problem, ...]
     environment: Mapping[str, str]
+    absent_keys: str = ""
 
 
 def load(
@@ -77,7 +81,8 @@ def parse(
     warnings = in_order(report.warnings, file)
     if report.problems:
         raise ConfigurationRefused(in_order(report.problems, file), warnings)
-    return Configuration(settings, tuple(warnings), environment.declared)
+    absent = "" if needs_environment else _absent_keys(settings, report)
+    return Configuration(settings, tuple(warnings), environment.declared, absent)
 
 
 def _read(document: Document, report: Report, environment: Environment) -> Settings:
@@ -108,7 +113,7 @@ def _read(document: Document, report: Report, environment: Environment) -> Setti
         pipeline=gateway.pipeline,
         breakers=gateway.breakers,
         policies=_policies(gateway.policies, (FilePath(report.file).parent, FilePath(".")), report),
-        router=_router(sections, _model_names(root, deployments), report),
+        router=_with_known_models(_router(sections, _model_names(root, deployments), report), deployments),
         dns=gateway.dns,
         telemetry=gateway.telemetry,
     )
@@ -119,7 +124,7 @@ def _read(document: Document, report: Report, environment: Environment) -> Setti
     _check_secrecy(root, settings, report)
     _check_written_keys(root, report)
     # Keys that cannot be read are no reason to complain of missing ones.
-    if not any(map(report.lacks, (("general_settings", "master_key"), ("gateway", "keys")))):
+    if not any(map(report.lacks, _KEYS)):
         _check_host(settings, report, needs_keys=environment.needed)
     return settings
 
@@ -170,6 +175,12 @@ def _keys(sections: Sections, environment: Environment) -> tuple[tuple[str, ...]
     found = tuple(dict.fromkeys(key for key in keys if key))
     from_environment = environment.get(_KEY_VARIABLE)
     return (found, None) if found or not from_environment else ((from_environment,), _KEY_VARIABLE)
+
+
+def _absent_keys(settings: Settings, report: Report) -> str:
+    """Where keys stand that are not to be had here; empty if all of them are here."""
+    lacking = [dotted(path) for path in _KEYS if report.lacks(path)]
+    return " and ".join(lacking) or ("" if settings.keys else _KEY_VARIABLE)
 
 
 def _policies(entries: Iterable[Any], directories: Sequence[FilePath], report: Report) -> tuple[PolicySpec, ...]:
@@ -233,6 +244,11 @@ def _router(sections: Sections, names: tuple[str, ...], report: Report) -> Route
     )
 
 
+def _with_known_models(router: RouterSettings, deployments: Sequence[Deployment]) -> RouterSettings:
+    names = ModelNames((one.model_name for one in deployments), router.aliases)
+    return replace(router, behind_wildcards=behind_wildcards(deployments, names)) if names.wildcards else router
+
+
 def _aliases(entries: Mapping[str, str | Alias], names: tuple[str, ...], report: Report) -> dict[str, Alias]:
     aliases = {name: Alias(entry) if isinstance(entry, str) else entry for name, entry in entries.items()}
     known = ModelNames(names)
@@ -291,14 +307,14 @@ def _check_host(settings: Settings, report: Report, *, needs_keys: bool) -> None
 
 
 def _check_written_keys(root: Mapping[str, Any], report: Report) -> None:
-    """Report keys of callers that are a shell's reference: whoever reads the file's example could guess them."""
+    """Report keys of callers that are references as another program writes them: who reads them knows the key."""
     general, gateway = root.get("general_settings"), root.get("gateway")
     master = general.get("master_key") if isinstance(general, dict) else None
     keys = gateway.get("keys") if isinstance(gateway, dict) else None
     written: list[tuple[Path, object]] = [(("general_settings", "master_key"), master)]
     written += [(("gateway", "keys", index), key) for index, key in enumerate(keys if isinstance(keys, list) else [])]
     for path, key in written:
-        if isinstance(key, str) and is_shell_reference(key):
+        if isinstance(key, str) and is_foreign_reference(key):
             report.problem(path, "would be the key as it stands: a variable is written os.environ/NAME")
 
 

@@ -151,6 +151,9 @@ class _ModelReader:
         if info.get("mode") is not None and info["mode"] not in MODES:
             served = f"{', '.join(MODES[:-1])} and {MODES[-1]}"
             self._report.warning((*path, "model_info", "mode"), f"only {served} are served here")
+        if info.get("supported_environments"):
+            message = "LiteLLM serves it only where LITELLM_ENVIRONMENT is one of these; here it is always served"
+            self._report.warning((*path, "model_info", "supported_environments"), message)
         _, faults = convert_value(_INFO["supported_endpoints"], info.get("supported_endpoints"))
         if faults:
             self._report.problem((*path, "model_info", "supported_endpoints"), "expected a list of paths")

@@ -10,8 +10,9 @@ from app.settings import Deployment, Settings
 _MOST_MODELS = 20
 
 
-def summary(settings: Settings) -> str:
-    return "\n".join([*_models(settings), *_policies(settings), *_limits(settings)])
+def summary(settings: Settings, absent_keys: str = "") -> str:
+    """`absent_keys` is the place of keys that are not to be had here."""
+    return "\n".join([*_models(settings), *_policies(settings), *_limits(settings, absent_keys)])
 
 
 def _models(settings: Settings) -> Iterator[str]:
@@ -43,11 +44,12 @@ def _policies(settings: Settings) -> Iterator[str]:
         yield f"  {policy.use} ({policy.on_error})"
 
 
-def _limits(settings: Settings) -> Iterator[str]:
+def _limits(settings: Settings, absent_keys: str) -> Iterator[str]:
     server, pipeline, router = settings.server, settings.pipeline, settings.router
     yield "limits"
     metrics = f"metrics on {server.metrics_host}:{server.metrics_port}{' with a token' if server.metrics_token else ''}"
-    yield f"  {server.host}:{server.port}, {metrics}, {where_keys_are(settings)}"
+    keys = f"keys of {absent_keys}, not set here" if absent_keys else where_keys_are(settings)
+    yield f"  {server.host}:{server.port}, {metrics}, {keys}"
     yield f"  request timeout {router.request_timeout:g} s, {_count(router.num_retries, 'retry', 'retries')}"
     yield (
         f"  queues of {pipeline.queue_items:,} items and {_size(pipeline.queue_bytes)}, "

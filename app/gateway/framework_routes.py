@@ -28,19 +28,19 @@ HELLO = "/api/hello"
 """Claude Code asks for it by HEAD, without its key, to learn whether the address is alive; any answer will do."""
 HEALTH_PATHS = frozenset({"/", "/livez", "/readyz", HELLO})
 """The routes that need no key."""
-_HEALTH_METHODS = ["GET", "HEAD"]
+_SAFE_METHODS = ["GET", "HEAD"]
 
 
 def add_health_routes(app: FastAPI, gateway: Gateway) -> None:
     """Add the probes: whether the process runs, and whether requests should be sent to it."""
 
-    @app.api_route("/", methods=_HEALTH_METHODS)
-    @app.api_route("/livez", methods=_HEALTH_METHODS)
-    @app.api_route(HELLO, methods=_HEALTH_METHODS)
+    @app.api_route("/", methods=_SAFE_METHODS)
+    @app.api_route("/livez", methods=_SAFE_METHODS)
+    @app.api_route(HELLO, methods=_SAFE_METHODS)
     async def alive() -> Response:
         return Response()
 
-    @app.api_route("/readyz", methods=_HEALTH_METHODS)
+    @app.api_route("/readyz", methods=_SAFE_METHODS)
     async def ready() -> JSONResponse:
         if gateway.in_flight.leaving:
             return JSONResponse({"status": "draining"}, 503)
@@ -53,13 +53,13 @@ def add_model_routes(app: FastAPI, gateway: Gateway) -> None:
     # Providers' own dates are not known here.
     created = int(time())
 
-    @app.get("/v1/models")
+    @app.api_route("/v1/models", methods=_SAFE_METHODS)
     async def models(request: Request) -> dict[str, Any]:
         return asked_dialect(request.scope, client_dialects().values()).render_models(
             names, created, request.query_params
         )
 
-    @app.get("/v1/models/{name:path}")
+    @app.api_route("/v1/models/{name:path}", methods=_SAFE_METHODS)
     async def model(name: str, request: Request) -> dict[str, Any]:
         if gateway.router.configured_name(name) is None:
             raise gateway.router.unknown_model(name)

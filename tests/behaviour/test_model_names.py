@@ -92,6 +92,22 @@ def test_a_hostile_name_is_logged_within_bounds(gateway: RunningGateway) -> None
     assert detail.isprintable()
 
 
+def test_a_gateway_of_wildcards_alone_lists_what_is_known_of_its_providers() -> None:
+    with RunningGateway(
+        configuration([f"claude-*: {{model: anthropic/claude-*, api_key: {PROVIDER_KEY}}}"])
+    ) as running:
+        with openai.OpenAI(base_url=f"{running.url}/v1", api_key="any") as sdk:
+            assert "claude-sonnet-4-5" in [model.id for model in sdk.models.list()]
+        page: Any = request(running, "GET", "/v1/models?limit=1000", headers=ANTHROPIC).json()
+        assert "claude-sonnet-4-5" in [model["id"] for model in page["data"]]
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/models/gpt-mini"])
+def test_a_list_may_be_asked_for_by_head(gateway: RunningGateway, path: str) -> None:
+    reply = request(gateway, "HEAD", path)
+    assert (reply.status, reply.body, reply.headers["content-type"]) == (200, b"", "application/json")
+
+
 def test_a_list_shows_names_and_aliases(gateway: RunningGateway) -> None:
     expected = ["gpt-mini", "down", "echo", "fast", "opus"]
     with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="any") as sdk:

@@ -292,6 +292,7 @@ def gateway(first: Provider, other: Provider) -> Iterator[RunningGateway]:
         f"pair: {{model: openai/gpt-a, api_base: '{first.url}/v1', {key}, order: 1}}",
         f"pair: {{model: openai/gpt-b, api_base: '{other.url}/v1', {key}, order: 2}}",
         f"second: {{model: openai/gpt-b, api_base: '{other.url}/v1', {key}, use_chat_completions_api: true}}",
+        f"by_litellm: {{model: openai/gpt-b, api_base: '{other.url}/v1', {key}}}, backend: litellm",
     ]
     options = "  server: {relay_rate_limit_headers: true}"
     with RunningGateway(configuration(rows, options, REST)) as running:
@@ -432,15 +433,27 @@ HEADERS = {
     ids=["as asked", "in the other form", "an error"],
 )
 @pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("model", ["second", "by_litellm"])
 def test_rate_limit_headers_are_handed_on_where_the_operator_wants_it(
-    gateway: RunningGateway, other: Provider, path: str, answered: Callable[[bool], Script], stream: bool
+    gateway: RunningGateway, other: Provider, path: str, answered: Callable[[bool], Script], stream: bool, model: str
 ) -> None:
     head, *rest = answered(stream)
     assert isinstance(head, Head)
     other.play([replace(head, headers={**head.headers, **HEADERS}), *rest])
-    reply = post(gateway, path, ask("second", path, stream=stream))
+    reply = post(gateway, path, ask(model, path, stream=stream))
     wanted = {name: value for name, value in HEADERS.items() if name != "x-secret"}
     assert {name: reply.headers.get(name) for name in HEADERS} == {**wanted, "x-secret": None}
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_rate_limit_headers_come_with_an_answer_of_another_form_than_asked_for(
+    gateway: RunningGateway, other: Provider, stream: bool
+) -> None:
+    head, *rest = served(not stream)
+    assert isinstance(head, Head)
+    other.play([replace(head, headers={**head.headers, **HEADERS}), *rest])
+    reply = post(gateway, CHAT, ask("second", stream=stream))
+    assert (reply.status, reply.headers.get("x-ratelimit-remaining-requests")) == (200, "7")
 
 
 def test_rate_limit_headers_are_kept_otherwise(steady: Table) -> None:

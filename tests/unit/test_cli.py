@@ -287,6 +287,20 @@ def test_check_without_an_environment_tells_what_has_to_be_there(tmp_path: Path)
     assert result.output.endswith(f"{file} is good.\n")
 
 
+@pytest.mark.parametrize(
+    ("section", "absent"),
+    [("general_settings: {master_key: os.environ/NO_SUCH_KEY}", "general_settings.master_key"), ("", "FLOWSPAN_KEY")],
+)
+def test_check_without_an_environment_counts_no_keys_that_may_be_elsewhere(
+    tmp_path: Path, section: str, absent: str
+) -> None:
+    file = written(tmp_path, f"model_list: [{{model_name: m, litellm_params: {{model: simulated/echo}}}}]\n{section}\n")
+    output = flowspan("check", "--no-env", file).output
+    assert f"keys of {absent}, not set here" in output
+    assert "no key is set" not in output
+    assert "0 keys" not in output
+
+
 def test_equal_problems_of_many_models_are_one_line(tmp_path: Path) -> None:
     entries = "".join(
         f"- {{model_name: m{n}, litellm_params: {{model: simulated/echo, rpm: {n + 1}}}}}\n" for n in range(9)

@@ -8,12 +8,13 @@ in tasks of its own, each bounded in time; `_ConnectionLifetimes` keeps them ali
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
 from app.addresses import base_of, secrets_of_params
+from app.backends.error_bodies import limit_headers
 from app.backends.litellm import loading
 from app.backends.litellm.chunk_repair import ChunkFacts, ChunkRepair, listen_to, without_server_calls
 from app.backends.litellm.completions_and_embeddings import (
@@ -88,9 +89,24 @@ async def _give_up(task: asyncio.Task[Any]) -> None:
         await _closed(task.result())
 
 
+def _provider_limits(answer: Any) -> dict[str, str]:
+    """What the provider's headers said of its rate limits, by an answer or a stream of LiteLLM's. It keeps all headers,
+    with a prefix, beside its own."""
+    hidden = getattr(answer, "_hidden_params", None)
+    headers = hidden.get("additional_headers") if isinstance(hidden, Mapping) else None
+    if not isinstance(headers, Mapping):
+        return {}
+    given = ((str(name), str(value)) for name, value in headers.items())
+    return limit_headers({name[len(_RAW) :]: value for name, value in given if name.startswith(_RAW)})
+
+
+_RAW = "llm_provider-"
+
+
 class LiteLLMBackend:
-    def __init__(self, deployment: Deployment, request_timeout: float) -> None:
+    def __init__(self, deployment: Deployment, request_timeout: float, relays_limits: bool = False) -> None:
         self._deployment = deployment
+        self._relays_limits = relays_limits
         self._timeout = float(deployment.timeout or request_timeout)
         self._scrub = Scrubber(secrets_of_params(deployment.params))
         self._target: LiteLLMTarget | None = None
@@ -103,10 +119,11 @@ class LiteLLMBackend:
         from app.backends.litellm.conversion import from_litellm, with_usage
 
         if self._is_text_completion(litellm, request):
-            yield (Received(as_chunk(await self._text(litellm, request, attempt))),)
+            response, answer = await self._text(litellm, request, attempt)
+            yield (Received(as_chunk(response), None, self._limits(answer)),)
             return
         wrapper = await self._call(litellm, request, attempt, stream=True)
-        facts, started = listen_to(wrapper), False
+        facts, started, limits = listen_to(wrapper), False, self._limits(wrapper)
         repair, signs_thinking = ChunkRepair(facts), self._its_target(litellm).signs_thinking
         try:
             while (chunk := await self._next(wrapper, started)) is not None:
@@ -115,6 +132,8 @@ class LiteLLMBackend:
                 if _ends(converted):
                     _check_end(wrapper, facts)
                 batch, error = _sound(repair.feed(converted))
+                if batch and limits is not None:
+                    batch[0], limits = batch[0].with_limits(limits), None
                 if batch:
                     yield batch
                 if error is not None:
@@ -129,9 +148,11 @@ class LiteLLMBackend:
             await self._lifetimes.close(wrapper)
 
     async def complete(self, request: Request, attempt: Attempt) -> Received:
-        return Received(await self._completed(request, attempt))
+        response, answer = await self._completed(request, attempt)
+        return Received(response, None, self._limits(answer))
 
-    async def _completed(self, request: Request, attempt: Attempt) -> ModelResponse:
+    async def _completed(self, request: Request, attempt: Attempt) -> tuple[ModelResponse, Any]:
+        """The response, and LiteLLM's object that it was made of."""
         litellm = await _loaded()
         from app.backends.litellm.conversion import from_litellm
 
@@ -142,7 +163,7 @@ class LiteLLMBackend:
         answer = await self._call(litellm, request, attempt, stream=False)
         response = from_litellm(answer, self._its_target(litellm).signs_thinking)
         try:
-            return refuse_failed(without_server_calls(response))
+            return refuse_failed(without_server_calls(response)), answer
         except ProviderFailed as failure:
             raise _broken_off(failure) from None
 
@@ -165,15 +186,20 @@ class LiteLLMBackend:
             litellm, self._its_target(litellm), self._deployment.model
         )
 
-    async def _text(self, litellm: ModuleType, request: Request, attempt: Attempt) -> ModelResponse:
+    async def _text(self, litellm: ModuleType, request: Request, attempt: Attempt) -> tuple[ModelResponse, Any]:
         given = text_arguments(request, self._deployment, **self._common(litellm, attempt.trace_headers))
         if self._text_client is None:
             self._text_client = text_client(litellm, self._deployment, self._timeout)
-        return from_text_completion(await self._answer(litellm.atext_completion(client=self._text_client, **given)))
+        answer = await self._answer(litellm.atext_completion(client=self._text_client, **given))
+        return from_text_completion(answer), answer
 
-    async def _vectors(self, litellm: ModuleType, request: Request, attempt: Attempt) -> ModelResponse:
+    async def _vectors(self, litellm: ModuleType, request: Request, attempt: Attempt) -> tuple[ModelResponse, Any]:
         given = embedding_arguments(request, self._deployment, **self._common(litellm, attempt.trace_headers))
-        return from_embedding(await self._answer(litellm.aembedding(**given)))
+        answer = await self._answer(litellm.aembedding(**given))
+        return from_embedding(answer), answer
+
+    def _limits(self, answer: Any) -> dict[str, str] | None:
+        return _provider_limits(answer) if self._relays_limits else None
 
     async def _call(self, litellm: ModuleType, request: Request, attempt: Attempt, *, stream: bool) -> Any:
         attempt.left_out_tools(left_out_tools(request, form_of(request, self._its_target(litellm))))

@@ -139,6 +139,36 @@ def test_a_shells_reference_is_pointed_out_and_is_no_key() -> None:
         assert problem.endswith("would be the key as it stands: a variable is written os.environ/NAME")
 
 
+@pytest.mark.parametrize(
+    "written",
+    ["{{ .Values.key }}", "os.environ.KEY", "os.environ['KEY']", "os.environ:KEY", "env/KEY", "os.getenv('KEY')"],
+)
+def test_references_of_other_programs_and_slips_of_the_pen_are_no_keys(written: str) -> None:
+    assert warnings(with_key(f'"{written}"')) == [
+        "f.yaml:1: model_list[0].litellm_params.api_key: taken as it stands: a variable is written os.environ/NAME"
+    ]
+    (problem,) = problems(MODEL + f'general_settings: {{master_key: "{written}"}}')
+    assert problem.endswith("would be the key as it stands: a variable is written os.environ/NAME")
+
+
+@pytest.mark.parametrize("key", ["environment-of-tests-0123", "env-0123456789abcdef", "os.envy-0123456789ab"])
+def test_a_key_that_only_begins_like_a_reference_is_one(key: str) -> None:
+    assert read(MODEL + f"gateway: {{keys: [{key}]}}").settings.keys == (key,)
+
+
+@pytest.mark.parametrize(
+    ("section", "absent"),
+    [
+        ("general_settings: {master_key: os.environ/K}", "general_settings.master_key"),
+        ("gateway: {keys: [os.environ/K]}", "gateway.keys"),
+        ("", "FLOWSPAN_KEY"),
+        (f"general_settings: {{master_key: {SECRET}}}", ""),
+    ],
+)
+def test_without_an_environment_keys_may_be_elsewhere(section: str, absent: str) -> None:
+    assert without_environment(MODEL + section).absent_keys == absent
+
+
 def test_a_declared_variable_needs_a_name() -> None:
     assert problems(MODEL + "environment_variables: {'a=b': 1, A: [1]}\n") == [
         "f.yaml:2: environment_variables.a=b: no name of a variable",

@@ -64,6 +64,12 @@ def test_the_provider_has_its_conventional_name(model: str, provider: str) -> No
     assert only_deployment(f"{{model_name: m, litellm_params: {{model: {model}, api_key: k}}}}").provider == provider
 
 
+def test_a_model_for_some_environments_alone_is_told_of() -> None:
+    entry = "{model_name: m, litellm_params: {model: simulated/echo}, model_info: {supported_environments: [staging]}}"
+    (warning,) = warnings(f"model_list: [{entry}]\n")
+    assert "model_list[0].model_info.supported_environments: LiteLLM serves it only where" in warning
+
+
 def test_custom_llm_provider_names_the_provider() -> None:
     entry = "{model_name: m, litellm_params: {model: a/b, custom_llm_provider: bedrock}}"
     assert only_deployment(entry).provider == "aws.bedrock"
