@@ -5,7 +5,7 @@ it asks for, in the provider's own API: so the credential goes to the deployment
 fallbacks that are at the same address. Whoever has none can use what is served with the gateway's own credentials.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from app.addresses import base_of
 from app.dialects import dialect_of
@@ -13,6 +13,7 @@ from app.errors import AuthenticationFailed
 from app.messages import Request
 from app.settings import Deployment
 
+_APIS: Mapping[str, str] = {"openai": "OpenAI", "anthropic": "Anthropic"}
 Address = tuple[str, str]
 """A provider and where it is asked."""
 
@@ -33,7 +34,7 @@ def permitted(
     that the request does not have, or has for somebody else."""
     found = [[one for one in pool if may_ask(one, request, addresses)] for pool in pools]
     if any(pools) and not any(found):
-        api = " and ".join(sorted({one.backend.capitalize() for pool in pools for one in pool}))
+        api = " and ".join(sorted({_APIS.get(one.backend, one.backend) for pool in pools for one in pool}))
         raise AuthenticationFailed(
             f"This model is asked with your own credential for its provider, by the API of {api}: send it in one of "
             "`authorization` and `x-api-key`, and the gateway's key, if it has one, in the other."

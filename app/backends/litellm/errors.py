@@ -121,7 +121,9 @@ def _lost(started: bool, detail: str) -> BackendError:
 
 def _without_response(chain: list[BaseException], scrub: Callable[[str], str], detail: str) -> BackendError:
     """The error for one in the stream, or one that LiteLLM found before it asked anybody."""
-    words = scrub(_provider_message(chain[-1]))[:MESSAGE_LIMIT]
+    # What Python says of an answer without `choices`, or of a byte where no JSON begins, tells nobody anything.
+    told = [link for link in chain if not isinstance(link, _PYTHONS)]
+    words = scrub(_provider_message(told[-1]))[:MESSAGE_LIMIT] if told else ""
     if _is_overloaded(chain[-1]):
         return UpstreamFailed(words or "The provider is overloaded.", upstream_status=OVERLOADED, detail=detail)
     status = getattr(chain[0], "status_code", None)
@@ -129,7 +131,7 @@ def _without_response(chain: list[BaseException], scrub: Callable[[str], str], d
     kind = kind_of(status, {"type": type(chain[0]).__name__}, words)
     if kind is not None or (status is not None and meaning_of(status).fault != "provider"):
         return error_for_status(status, words, detail=detail, kind=kind)
-    return UpstreamFailed(words or "The provider reported an error.", detail=detail)
+    return UpstreamFailed(words or "The provider's answer could not be understood.", detail=detail)
 
 
 def _provider_message(error: BaseException) -> str:
@@ -159,6 +161,7 @@ def _about_the_request(chain: list[BaseException], scrub: Callable[[str], str]) 
 
 
 _LONGEST_BODY = 64 * 1024
+_PYTHONS = (LookupError, TypeError, AttributeError, StopIteration, StopAsyncIteration, json.JSONDecodeError)
 _REQUEST_FILES = re.compile(r"litellm_core_utils/(prompt_templates/|token_counter\.py|url_utils\.py)")
 _REQUEST_FUNCTIONS = re.compile(r"transform_(request|messages)|map_openai_params|convert_messages")
 """Files and functions in which LiteLLM works on nothing but the request."""

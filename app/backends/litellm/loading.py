@@ -44,6 +44,7 @@ def load() -> ModuleType:
             _build_types(litellm)
             _quieten(litellm)
             _extend_finish_reasons()
+            _follow_no_redirect()
             _ready.append(litellm)
         return _ready[0]
 
@@ -68,6 +69,22 @@ def _extend_finish_reasons() -> None:
         # Of its own words this one stands for a failure.
         word = "malformed_function_call" if meaning == "failed" else meaning
         known.update({spelling: word for one in words for spelling in (one, one.upper())})
+
+
+def _follow_no_redirect() -> None:
+    """Have LiteLLM take a redirect for the provider's answer, as deployments that are asked directly do: it would send
+    the prompt, and most providers' keys, to whatever address that names, and ask there by GET. The images that it
+    fetches are asked for by GET from the beginning."""
+    transport = importlib.import_module("litellm.llms.custom_httpx.aiohttp_transport").LiteLLMAiohttpTransport
+    send = transport.handle_async_request
+
+    async def without_location(self: Any, request: Any) -> Any:
+        response = await send(self, request)
+        if request.method == "POST" and 300 <= response.status_code < 400:
+            response.headers.pop("location", None)
+        return response
+
+    transport.handle_async_request = without_location
 
 
 def _quieten(litellm: Any) -> None:

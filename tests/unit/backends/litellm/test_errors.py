@@ -3,6 +3,7 @@
 import errno
 import json
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -23,14 +24,26 @@ from app.messages import ImagePart, InputMessage, Request, TextPart
 from app.settings import Deployment
 from tests.support import run
 from tests.unit.backends.fakes import FakeAttempt, ask
-from tests.upstream import Body, Fin, Head, Script, ScriptedUpstream, anthropic_error, json_reply, openai_error
+from tests.upstream import (
+    Body,
+    Fin,
+    Head,
+    Received,
+    Script,
+    ScriptedUpstream,
+    anthropic_error,
+    json_reply,
+    openai_error,
+)
 
 KEY = "sk-canary-0123456789abcdef"
 OPENAI, ANTHROPIC, VLLM = "openai/gpt-5", "anthropic/claude-sonnet-4-5", "hosted_vllm/llama"
 RETRY = {"retry-after": "7"}
 
 
-def failure(script: Script, model: str, stream: bool = True, **params: object) -> BackendError:
+def failure(
+    script: Script | Callable[[int, Received], Script], model: str, stream: bool = True, **params: object
+) -> BackendError:
     async def main() -> BackendError:
         async with ScriptedUpstream(script) as upstream:
             base = upstream.url if model == ANTHROPIC else f"{upstream.url}/v1"
@@ -51,6 +64,35 @@ def answer(model: str, status: int, message: str) -> Script:
     if model == ANTHROPIC:
         return anthropic_error(status, "some_error", message, RETRY)
     return openai_error(status, message, RETRY)
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+@pytest.mark.parametrize("model", [OPENAI, ANTHROPIC, VLLM, "azure/gpt", "gemini/gemini-2.5-flash"])
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_no_redirect_is_followed(model: str, stream: bool, status: int) -> None:
+    asked: list[str] = []
+
+    def script(number: int, request: Received) -> Script:
+        asked.append(request.path)
+        return json_reply({}, status, {"location": "/elsewhere"})
+
+    error = failure(script, model, stream)
+    assert (type(error), error.status) == (UpstreamFailed, 502)
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("model", [OPENAI, ANTHROPIC])
+def test_an_answer_that_litellm_does_not_understand_is_not_told_in_pythons_words(model: str) -> None:
+    script: Script = [Head(200, {"content-length": "13"}, "text/html", chunked=False), Body(b"<html></html>")]
+    error = failure(script, model, stream=False)
+    assert isinstance(error, UpstreamFailed)
+    assert len(error.message) > 10
+
+
+@pytest.mark.parametrize("error", [KeyError(0), TypeError("'NoneType' object is not subscriptable"), IndexError("x")])
+def test_what_python_says_of_an_answer_is_for_nobody(error: Exception) -> None:
+    found = translate(error, str)
+    assert (type(found), found.message) == (UpstreamFailed, "The provider's answer could not be understood.")
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
