@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Literal
 
+from msgspec import json
 from msgspec.structs import replace
 
 from app.dialects.dialect import DIALECTS
@@ -56,6 +57,7 @@ WORDS: Mapping[Meaning, tuple[str, ...]] = {
 }
 _NO_REASON = frozenset({"null", "none"})
 """What some servers write, as a text, in every chunk before the last one."""
+_NAMES_OF_REASONS = ("type", "reason", "finish_reason", "stop_reason", "name", "value")
 _NOT_A_LETTER = re.compile(r"[^a-z]+")
 _BETWEEN_WORDS = re.compile(r"[:./(]")
 _GRAVITY: Mapping[Meaning | None, int] = {
@@ -78,9 +80,15 @@ def meaning_of(word: str) -> Meaning | None:
     return _known_meaning(word[:_LONGEST_WORD])
 
 
-def reason_in(value: Any) -> Any:
-    """Why a choice ended, as the provider wrote it, for the field of its body; None for one that goes on."""
-    return None if not value or (isinstance(value, str) and value.lower() in _NO_REASON) else value
+def reason_in(value: Any) -> str | None:
+    """Why a choice ended, as the provider wrote it, for the field of its body; None for one that goes on. What is no
+    text is told in one: the word in an object, or a number, which nobody knows the meaning of."""
+    if not value or isinstance(value, str):
+        return None if not value or value.lower() in _NO_REASON else value
+    if isinstance(value, dict):
+        word = next((value[name] for name in _NAMES_OF_REASONS if value.get(name)), None)
+        return reason_in(word or json.encode(value).decode()[:_LONGEST_WORD])
+    return reason_in(value[-1]) if isinstance(value, list) else json.encode(value).decode()
 
 
 def graver(before: str | None, after: Any) -> Any:

@@ -19,6 +19,13 @@ def checked(response: ModelResponse) -> ModelResponse:
     return response
 
 
+def are_logprobs(logprobs: object) -> bool:
+    """Whether they are lists by name: of objects in a chat, of texts and numbers in a completion."""
+    if logprobs is None:
+        return True
+    return isinstance(logprobs, dict) and all(inner is None or type(inner) is list for inner in logprobs.values())
+
+
 def _is_head(response: ModelResponse) -> bool:
     texts = {type(response.id), type(response.model), type(response.system_fingerprint), type(response.service_tier)}
     return texts <= _TEXT and type(response.created) in _NUMBER
@@ -27,16 +34,9 @@ def _is_head(response: ModelResponse) -> bool:
 def _is_choice(choice: Choice) -> bool:
     message = choice.message if choice.delta is None else choice.delta
     texts = {type(choice.finish_reason), type(choice.stop_sequence)}
-    if not (texts <= _TEXT and type(choice.index) in _NUMBER and _are_logprobs(choice.logprobs)):
+    if not (texts <= _TEXT and type(choice.index) in _NUMBER and are_logprobs(choice.logprobs)):
         return False
     return message is None or _is_message(message)
-
-
-def _are_logprobs(logprobs: object) -> bool:
-    """Whether they are lists by name: of objects in a chat, of texts and numbers in a completion."""
-    if logprobs is None:
-        return True
-    return isinstance(logprobs, dict) and all(inner is None or type(inner) is list for inner in logprobs.values())
 
 
 def _is_message(message: Message) -> bool:

@@ -45,7 +45,8 @@ class OpenAIChatCodec:
 
     def decoder(self, request: Request) -> ResponseDecoder:
         names = [tool.name for tool in request.tools]
-        return ResponseDecoder({*names, *map(to_openai, names)})
+        is_followed = request.dialect == self.dialect
+        return ResponseDecoder({*names, *map(to_openai, names)}, is_followed=is_followed)
 
     def mend(self, body: dict[str, Any]) -> bool:
         return mend_response(body)

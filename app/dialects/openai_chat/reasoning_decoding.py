@@ -4,9 +4,9 @@
 signatures), parts of kind thinking in the content itself (Mistral), `thinking_blocks` (LiteLLM, this gateway).
 """
 
-from collections.abc import Iterable
 from typing import Any
 
+from app.dialects.openai_chat.text_forms import text_in
 from app.messages import ThinkingBlock
 
 REASONING_FIELDS = ("reasoning_content", "reasoning", "reasoning_details", "thinking_blocks")
@@ -17,38 +17,45 @@ def reasoning_of(fields: dict[str, Any]) -> str | None:
     text = fields.get("reasoning_content") or fields.get("reasoning")
     if isinstance(text, str) and text:
         return text
+    if text and (found := _text(text)):
+        return found
     details = fields.get("reasoning_details")
-    return "".join(part.get("text") or part.get("summary") or "" for part in details) or None if details else None
+    return "".join(map(_text, _objects(details))) or None if details else None
 
 
 def thinking_blocks(fields: dict[str, Any]) -> tuple[ThinkingBlock, ...]:
     """Signatures and redacted blocks that Anthropic's models will know again."""
     if blocks := fields.get("thinking_blocks"):
-        return tuple(map(_block, blocks))
+        return tuple(map(_block, _objects(blocks)))
     if details := fields.get("reasoning_details"):
         return tuple(
             ThinkingBlock(signature=part["signature"])
-            for part in details
-            if part.get("signature") and str(part.get("format")).startswith(_SIGNED_LIKE_ANTHROPIC)
+            for part in _objects(details)
+            if isinstance(part.get("signature"), str)
+            and part["signature"]
+            and str(part.get("format")).startswith(_SIGNED_LIKE_ANTHROPIC)
         )
     return ()
 
 
-def content_parts(content: Iterable[dict[str, Any]]) -> tuple[str | None, str | None]:
-    """Text and thinking of a content made of parts."""
-    text, thinking = [], []
-    for part in content:
-        match part:
-            case {"type": "thinking", "thinking": str(piece)}:
-                thinking.append(piece)
-            case {"type": "thinking", "thinking": list(pieces)}:
-                thinking += [piece.get("text") or "" for piece in pieces]
-            case {"text": str(piece)}:
-                text.append(piece)
-    return "".join(text) or None, "".join(thinking) or None
+def _objects(value: object) -> list[dict[str, Any]]:
+    """The objects of a list; one alone may stand in its place, and a text is that of an object."""
+    values = value if isinstance(value, list) else [value]
+    return [{"text": one} if isinstance(one, str) else one for one in values if isinstance(one, str | dict)]
+
+
+def _text(value: object) -> str:
+    """The text of thinking; empty where none is found, for no answer needs it."""
+    try:
+        return text_in(value)
+    except ValueError:
+        return ""
 
 
 def _block(fields: dict[str, Any]) -> ThinkingBlock:
     if fields.get("type") == "redacted_thinking":
-        return ThinkingBlock(type="redacted_thinking", data=fields.get("data"))
-    return ThinkingBlock(thinking=fields.get("thinking") or "", signature=fields.get("signature") or None)
+        data = fields.get("data")
+        return ThinkingBlock(type="redacted_thinking", data=data if isinstance(data, str) else None)
+    signature = fields.get("signature")
+    thinking = _text(fields.get("thinking") or fields.get("text"))
+    return ThinkingBlock(thinking=thinking, signature=signature if isinstance(signature, str) and signature else None)

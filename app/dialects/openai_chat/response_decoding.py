@@ -8,21 +8,21 @@ What the common form has no place for stands in `extra`; beside a text or a call
 from collections.abc import Collection
 from typing import Any, Literal
 
-import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 from msgspec.structs import replace
 
 from app.dialects.fast_path import QuickDecoder
 from app.dialects.finish_reasons import graver, reason_in, refuse_open, refuse_unfinished
-from app.dialects.openai_chat.call_decoding import CallJoiner
-from app.dialects.openai_chat.mending import mend_choice
-from app.dialects.openai_chat.reasoning_decoding import content_parts, reasoning_of, thinking_blocks
+from app.dialects.openai_chat.call_decoding import CallJoiner, refuse_nameless
+from app.dialects.openai_chat.call_forms import calls_of, decode_call, number_of
+from app.dialects.openai_chat.mending import mend_choice, mend_choices, mend_stop
+from app.dialects.openai_chat.reasoning_decoding import reasoning_of, thinking_blocks
+from app.dialects.openai_chat.text_forms import content_parts, name_in, text_in
 from app.dialects.openai_chat.usage_decoding import usage_of
 from app.dialects.response_heads import id_in, unix_time
 from app.dialects.token_counts import later
-from app.dialects.translation.call_signatures import signature_of
 from app.dialects.validation import rest
-from app.messages import Choice, Dialect, Function, Message, ModelResponse, Native, Received, ToolCall, Usage
+from app.messages import Choice, Dialect, Message, ModelResponse, Native, Received, ToolCall, Usage
 
 _PADDING = frozenset(["obfuscation", "p"])
 """Against eavesdroppers, of OpenAI and of Mistral."""
@@ -75,8 +75,9 @@ class ResponseDecoder:
 
     dialect: Dialect = "openai_chat"
 
-    def __init__(self, tool_names: Collection[str] | None = None) -> None:
-        """`tool_names`: the functions that the provider was offered; None where every name comes whole."""
+    def __init__(self, tool_names: Collection[str] | None = None, *, is_followed: bool = True) -> None:
+        """`tool_names`: the functions that the provider was offered; None where every name comes whole. `is_followed`:
+        the client may get the provider's own bytes."""
         self.ended = False
         self._id = ""
         self._created = 0
@@ -85,9 +86,11 @@ class ResponseDecoder:
         self._finished: dict[int, str] = {}
         """The reason to finish of each choice that has one, the gravest of several."""
         self._tool_names = tool_names
+        self._is_followed = is_followed
         self._calls: dict[int, CallJoiner] = {}
         self._pieces = QuickDecoder(TextEvent)
         self._repeats_message = False
+        self._came_whole = False
         self._is_counted = False
         self._knows_reasons = False
         """Whether the server names a reason to finish, be it null, in the first of its events."""
@@ -116,18 +119,24 @@ class ResponseDecoder:
         return Received(chunk, Native("openai_chat", raw, sequence, data, is_plain=True))
 
     def mend(self, event: dict[str, Any]) -> bool:
-        mended = False
-        for choice in event.get("choices") or ():
-            if isinstance(choice, dict):
-                called = self._calls.get(choice.get("index") or 0) is not None
-                mended = mend_choice(choice, choice.get("delta"), called) or mended
+        mended = mend_choices(event)
+        for choice in event["choices"]:
+            came_whole = not self._begun and "message" in choice and not choice.get("delta")
+            self._came_whole = self._came_whole or came_whole
+            mended = mend_choice(choice, "delta") or mended
+            joiner = self._calls.get(choice.get("index", 0))
+            calls = choice["delta"].get("tool_calls")
+            if calls and joiner is not None and (new := joiner.without_copies(calls)) is not calls:
+                choice["delta"]["tool_calls"] = new
+                mended = True
+            mend_stop(choice, bool(calls) or joiner is not None)
         return mended
 
     def chunk(self, event: dict[str, Any]) -> ModelResponse:
         get = event.get
         self._id = id_in(get("id")) or self._id
         self._created = unix_time(get("created")) or self._created
-        self._model = get("model") or self._model
+        self._model = name_in(get("model")) or self._model
         choices: list[dict[str, Any]] = get("choices") or []
         is_plain = event.keys() <= _RESPONSE
         usage = None
@@ -139,8 +148,8 @@ class ResponseDecoder:
             model=self._model,
             choices=(self._choice(choices[0]),) if len(choices) == 1 else tuple(map(self._choice, choices)),
             usage=usage,
-            system_fingerprint=get("system_fingerprint") or None,
-            service_tier=get("service_tier") or None,
+            system_fingerprint=name_in(fingerprint) if (fingerprint := get("system_fingerprint")) else None,
+            service_tier=name_in(tier) if (tier := get("service_tier")) else None,
             extra={} if is_plain else rest(event, _RESPONSE),
         )
 
@@ -164,8 +173,10 @@ class ResponseDecoder:
 
     def may_end(self) -> bool:
         """Writer sends no `[DONE]`: its streams, known by the message that each chunk repeats beside its delta, end
-        with a usage of their own. Of anybody else, a stream without `[DONE]` was cut off."""
-        return self._repeats_message and self._is_counted and self._begun <= self._finished.keys()
+        with a usage of their own. A whole completion as an event is one. Of anybody else, a stream without `[DONE]` was
+        cut off."""
+        is_whole = self._came_whole or (self._repeats_message and self._is_counted)
+        return is_whole and self._begun <= self._finished.keys()
 
     def _choice(self, fields: dict[str, Any]) -> Choice:
         index = fields.get("index") or 0
@@ -179,7 +190,7 @@ class ResponseDecoder:
             self._repeats_message = delta is not None
             delta = fields["message"] if delta is None else delta
         message = self._delta(index, delta) if delta else _NOTHING
-        if reason is not None and index in self._calls and (waiting := self._calls[index].rest()):
+        if reason is not None and index in self._calls and (waiting := self._calls[index].finish()):
             message = replace(message, tool_calls=(*message.tool_calls, *waiting))
         return Choice(
             index=index,
@@ -197,8 +208,8 @@ class ResponseDecoder:
         if delta.get("tool_calls") or delta.get("function_call"):
             joiner = self._calls.get(choice)
             if joiner is None:
-                joiner = self._calls[choice] = CallJoiner(self._tool_names)
-            calls = joiner.pieces([(_index(call), _call(call, 0)) for call in _calls(delta)])
+                joiner = self._calls[choice] = CallJoiner(self._tool_names, is_followed=self._is_followed)
+            calls = joiner.pieces([(number_of(call), decode_call(call)) for call in calls_of(delta)])
         return _message(delta, content, calls)
 
 
@@ -209,11 +220,11 @@ def decode_response(body: dict[str, Any]) -> ModelResponse:
     response = ModelResponse(
         id=id_in(body.get("id")),
         created=unix_time(body.get("created")),
-        model=body.get("model") or "",
+        model=name_in(body.get("model")) or "",
         choices=tuple(map(_whole_choice, choices)),
         usage=usage_of(body),
-        system_fingerprint=body.get("system_fingerprint") or None,
-        service_tier=body.get("service_tier") or None,
+        system_fingerprint=name_in(body.get("system_fingerprint")),
+        service_tier=name_in(body.get("service_tier")),
         extra=rest(body, _RESPONSE),
     )
     return refuse_unfinished(response)
@@ -221,7 +232,8 @@ def decode_response(body: dict[str, Any]) -> ModelResponse:
 
 def _whole_choice(fields: dict[str, Any]) -> Choice:
     message = fields["message"]
-    calls = tuple(_call(call, at) for at, call in enumerate(_calls(message)))
+    calls = tuple(decode_call(call, at) for at, call in enumerate(calls_of(message)))
+    refuse_nameless(calls)
     return Choice(
         index=fields.get("index") or 0,
         message=_message(message, message.get("content"), calls, with_extra=True),
@@ -245,49 +257,19 @@ def _message(fields: dict[str, Any], content: Any, calls: tuple[ToolCall, ...], 
     if content and not isinstance(content, str):
         content, thought = content_parts(content)
         reasoning = reasoning or thought
-    refusal = fields.get("refusal") or None
+    refusal = (text_in(refused) or None) if (refused := fields.get("refusal")) else None
     is_plain = fields.keys() <= _MESSAGE or (not with_extra and bool(content or calls or reasoning or refusal))
     annotations = fields.get("annotations")
+    role = fields.get("role") or None
     return Message(
-        role=fields.get("role") or None,
+        role=role if isinstance(role, str) else None,
         content=content or None,
         refusal=refusal,
         reasoning_content=reasoning,
         thinking_blocks=thinking_blocks(fields),
         tool_calls=calls,
-        annotations=tuple(annotations) if annotations else (),
+        annotations=tuple([note for note in annotations if isinstance(note, dict)])
+        if isinstance(annotations, list)
+        else (),
         extra={} if is_plain else rest(fields, _MESSAGE),
     )
-
-
-def _calls(fields: dict[str, Any]) -> list[dict[str, Any]]:
-    calls = list(fields.get("tool_calls") or ())
-    if legacy := fields.get("function_call"):
-        calls.append({"index": 0, "function": legacy})
-    return calls
-
-
-def _index(call: dict[str, Any]) -> int | None:
-    index = call.get("index")
-    if isinstance(index, str) and index.isdecimal():
-        return int(index)
-    return index if isinstance(index, int) else None
-
-
-def _id(call: dict[str, Any]) -> str | None:
-    id = call.get("id")
-    return str(id) if id or id == 0 else None
-
-
-def _call(fields: dict[str, Any], index: int) -> ToolCall:
-    signature = signature_of(fields)
-    if custom := fields.get("custom"):
-        written = Function(custom.get("name") or None, custom.get("input") or "")
-        return ToolCall(index, _id(fields), "custom", written, signature)
-    function = fields.get("function") or {}
-    arguments = function.get("arguments") or ""
-    if not isinstance(arguments, str):
-        arguments = msgspec.json.encode(arguments).decode()
-    kind = "custom" if fields.get("type") == "custom" else "function"
-    written = Function(function.get("name") or None, arguments)
-    return ToolCall(index, _id(fields), kind, written, signature)

@@ -100,7 +100,7 @@ def test_what_is_no_answer_is_named_and_only_a_page_shown(data: bytes, content_t
 @pytest.mark.parametrize(
     ("model", "body"),
     [
-        (OPENAI, {**openai_completion({"content": "Hello"}), "model": 5}),
+        (OPENAI, openai_completion({"content": 5})),
         (OPENAI, openai_completion({"content": "Hello"}, finish="error")),
         (ANTHROPIC, {**MESSAGE, "model": 5}),
     ],

@@ -283,14 +283,12 @@ def _anthropic(kind: str, **fields: Any) -> bytes:
 @pytest.mark.parametrize(
     ("model", "event"),
     [
-        (OPENAI, _openai(model=5)),
         (OPENAI, _openai(type=[])),
-        (OPENAI, _openai(choices=[{"index": "0", "delta": {"content": "a"}}])),
-        (OPENAI, _openai(choices=[{"index": 0, "delta": {}, "finish_reason": ["stop"]}])),
+        (OPENAI, _openai(choices=[{"index": "first", "delta": {"content": "a"}}])),
+        (OPENAI, _openai(choices=[{"index": 0, "delta": "a"}])),
+        (OPENAI, _openai(choices=["a"])),
         (OPENAI, _openai(choices=[{"index": 0, "delta": {"refusal": 5}}])),
-        (OPENAI, _openai(choices=[{"index": 0, "delta": {"content": "a"}, "logprobs": True}])),
-        (OPENAI, _openai(choices=[{"index": 0, "delta": {"content": "a"}, "logprobs": {"content": "a"}}])),
-        (OPENAI, _openai(choices=[{"index": 0, "delta": {"annotations": ["a"]}}])),
+        (OPENAI, _openai(choices=[{"index": 0, "delta": {"content": 5}}])),
         (OPENAI, _openai(choices=_call(function={"name": ["f"]}))),
         (ANTHROPIC, _anthropic("content_block_delta", delta={"type": "thinking_delta", "thinking": 5})),
         (ANTHROPIC, _anthropic("content_block_delta", delta={"type": "signature_delta", "signature": 5})),
