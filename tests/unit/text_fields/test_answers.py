@@ -113,6 +113,9 @@ def stream(provider: Dialect, *events: dict[str, Any]) -> bytes:
         if kind in ("response.completed", "response.incomplete"):
             return b"".join(map(event, [RESPONSES_START, *events]))
         return b"".join(map(event, [RESPONSES_START, *_item_of(events[0]), *events, RESPONSES_END]))
+    for call in [call for choice in events[0]["choices"] for call in choice.get("delta", {}).get("tool_calls") or ()]:
+        # A call that never gets a name is refused.
+        call["function"] = {"name": "read", **(call.get("function") or {})}
     field: dict[str, Any] = {"delta": {}} if provider == "openai_chat" else {"text": ""}
     end = {**events[0], "choices": [{"index": 0, **field, "finish_reason": "stop"}]}
     return b"".join([*map(event, events), event({**end, "usage": None}), b"data: [DONE]\n\n"])
