@@ -87,9 +87,13 @@ _ANSWERS: Sequence[tuple[Api, str, Script, Script, Expected]] = [
 _TYPES = ("text/event-stream", "application/json", "text/plain; charset=utf-8", "application/octet-stream", "")
 
 
+def body_of(script: Script) -> bytes:
+    return b"".join(step.data for step in script if isinstance(step, Body))
+
+
 def _as(content_type: str, script: Script, before: bytes = b"") -> Script:
     """A script of the same bytes under another content type; an empty one is not sent."""
-    body = before + b"".join(step.data for step in script if isinstance(step, Body))
+    body = before + body_of(script)
     return [Head(content_type=content_type), Body(body), End()]
 
 
@@ -169,7 +173,7 @@ def _bare(api: Api) -> tuple[Script, Script]:
 
 
 def _without(script: Script, *pieces: bytes) -> Script:
-    body = b"".join(step.data for step in script if isinstance(step, Body))
+    body = body_of(script)
     for piece in pieces:
         assert piece in body
         body = body.replace(piece, b"")

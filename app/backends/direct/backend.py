@@ -19,6 +19,7 @@ from app.backends.direct.body_forms import BodyForm, UpstreamBody, opened_body
 from app.backends.direct.codec import Codecs, ProviderCodec, StreamDecoder, UpstreamRequest
 from app.backends.direct.connections import Connections, UpstreamResponse
 from app.backends.direct.errors import connection_lost, reported_error, status_error, unexpected_body
+from app.backends.direct.odd_framing import whole_json
 from app.backends.direct.parameters import named_headers
 from app.backends.direct.streaming import Opened, read_joined, read_stream
 from app.backends.error_bodies import limit_headers
@@ -89,13 +90,14 @@ class DirectBackend:
         encode = self._with_credential(partial(codec.encode, request, False), request.credential)
         answer = await self._send(encode, request.size, "json", attempt)
         with self._closing(answer), self._bodies.hold() as held:
-            if answer.form == "events" and decoder is not None:
+            if answer.form != "json" and decoder is not None:
                 received = await self._joined(answer, decoder, held)
             else:
                 received = await self._decode(answer, partial(self._response, codec), held)
         return received.with_limits(self._limits(answer))
 
     def _response(self, codec: ProviderCodec, body: bytes) -> Received:
+        body = whole_json(body)
         answer = codec.parse(body, self._scrub)
         is_mended = codec.mend(answer)
         response = refuse_failed(checked(codec.decode_response(answer)))

@@ -20,7 +20,7 @@ from app.backends.error_bodies import Scrub
 from app.backends.short_ids import with_short_ids
 from app.dialects import openai_completions, openai_embeddings
 from app.dialects.json_splice import with_values
-from app.dialects.openai_completions.response_decoding import ResponseDecoder, decode_response
+from app.dialects.openai_completions.response_decoding import ResponseDecoder, decode_response, mend_response
 from app.messages import Dialect, ModelResponse, Request
 from app.settings import Deployment
 
@@ -70,7 +70,7 @@ class CompletionsCodec(_PassthroughCodec):
         return ResponseDecoder()
 
     def mend(self, body: dict[str, Any]) -> bool:
-        return False
+        return mend_response(body)
 
     def decode_response(self, body: dict[str, Any]) -> ModelResponse:
         return decode_response(body)

@@ -10,7 +10,7 @@ import re
 
 Item = tuple[bytes, bytes, bytes]
 
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 # Atomic: the LF of a CRLF must not pass for a line's end of its own.
 _BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
@@ -106,7 +106,7 @@ class EventReader:
         """Name and data of a block's event. The data is None where the block has no data line at all."""
         if self._at_start:
             self._at_start = False
-            block = block.removeprefix(_BOM)
+            block = block.removeprefix(BOM)
         return _parse_lines(block)
 
 

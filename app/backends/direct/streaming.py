@@ -13,9 +13,10 @@ import aiohttp
 import msgspec
 
 from app.backends.direct.bodies import BODY_LIMIT, NOT_JSON, decode_json, is_json
-from app.backends.direct.body_forms import UpstreamBody
+from app.backends.direct.body_forms import BodyForm, UpstreamBody
 from app.backends.direct.codec import StreamDecoder
 from app.backends.direct.errors import connection_lost, is_bare_error, is_error, reported_error, unexpected_body
+from app.backends.direct.odd_framing import DONE, LineReader, event_bytes, plain_item
 from app.backends.direct.sse import EventReader, Item, is_comment
 from app.backends.direct.surrogates import HalfHolder
 from app.backends.error_bodies import Scrub, error_body
@@ -48,8 +49,8 @@ class Events:
     """The events of one stream, numbered and decoded. What is wrong with one is raised by `check`, after the chunks
     before it have been handed on. Pure."""
 
-    def __init__(self, decoder: StreamDecoder, scrub: Scrub, event_limit: int) -> None:
-        self.reader = EventReader(event_limit)
+    def __init__(self, decoder: StreamDecoder, scrub: Scrub, event_limit: int, form: BodyForm = "events") -> None:
+        self.reader = LineReader(event_limit) if form == "lines" else EventReader(event_limit)
         self.count = 0
         self.head = b""
         self._decoder = decoder
@@ -109,13 +110,14 @@ class Events:
         return chunks
 
     def chunk(self, item: Item) -> Received:
-        raw, name, data = item
+        raw, _, data = item
         number = self.count
         self.count = number + 1
         quick = self._quick(raw, number, data)
-        return quick if quick is not None else self._any_chunk(raw, name, data, number)
+        return quick if quick is not None else self._any_chunk(plain_item(item), number)
 
-    def _any_chunk(self, raw: bytes, name: bytes, data: bytes, number: int) -> Received:
+    def _any_chunk(self, item: Item, number: int) -> Received:
+        raw, name, data = item
         decoder = self._decoder
         if not data or data.startswith(_DONE):
             if data:
@@ -142,7 +144,7 @@ class Events:
             raise TypeError("a type that is no text")
         if self._decoder.mend(event):
             data = msgspec.json.encode(event)
-            raw = _event_bytes(name, data)
+            raw = event_bytes(name, data)
         chunk = refuse_failed(checked(self._decoder.chunk(event)))
         if any(choice.finish_reason is not None for choice in chunk.choices):
             native = with_native_reasons(self._dialect, data, event, chunk)
@@ -195,7 +197,7 @@ class Events:
         if joined is not event or not is_strict:
             event = without_halves(joined)
             data = msgspec.json.encode(event)
-            raw = _event_bytes(name, data)
+            raw = event_bytes(name, data)
         return event, raw, data, number
 
     def _lenient(self, data: bytes) -> Any:
@@ -220,12 +222,12 @@ class Events:
     def _received(self, event: dict[str, Any], number: int) -> Received:
         data = msgspec.json.encode(event)
         kind = event.get("type") or ""
-        raw = _event_bytes(kind.encode(), data)
+        raw = event_bytes(kind.encode(), data)
         return Received(self._decoder.chunk(event), Native(self._dialect, raw, number, data, kind))
 
     def last_chunk(self, item: Item) -> Received:
         """The chunk of what came without the blank line that ends an event. Its content tells whether it is whole."""
-        raw, _, data = item
+        raw, _, data = item = plain_item(item)
         if not self.count and not data and not raw.lstrip().startswith(b":"):
             raise self._bad("something that is not an event stream", raw)
         if not self._decoder.ended and not self._is_whole(raw, data):
@@ -265,11 +267,7 @@ def _not_quick(raw: bytes, sequence: int, data: bytes) -> None:
 
 def _with_data(raw: bytes, name: bytes, data: bytes, new: bytes) -> bytes:
     """An event's bytes with other data: all else stays, where the data had not been cut into lines."""
-    return raw.replace(data, new, 1) if data in raw else _event_bytes(name, new.replace(b"\n", b"\ndata: "))
-
-
-def _event_bytes(name: bytes, data: bytes) -> bytes:
-    return b"%bdata: %b\n\n" % (b"event: %b\n" % name if name else b"", data)
+    return raw.replace(data, new, 1) if data in raw else event_bytes(name, new.replace(b"\n", b"\ndata: "))
 
 
 async def read_stream(
@@ -280,8 +278,8 @@ async def read_stream(
 ) -> AsyncGenerator[Batch, None]:
     """Read the stream whose first bytes `send` brings. Closing this generator closes the connection. `event_limit` is
     the most bytes of one event. The first chunk comes with the limits of the head."""
-    events = Events(decoder, scrub, event_limit)
-    (response, _, start), whole, limits = await send()
+    (response, form, start), whole, limits = await send()
+    events = Events(decoder, scrub, event_limit, form)
     try:
         if whole is not None:
             yield (Received(whole, None, limits),)
@@ -320,6 +318,9 @@ async def _ending(
         yield chunks
     events.check()
     events.check_end()
+    if not decoder.ended:
+        # What ended without `[DONE]` and was whole all the same: its clients wait for one.
+        yield [events.chunk(DONE)]
 
 
 async def read_joined(
@@ -327,7 +328,7 @@ async def read_joined(
 ) -> ModelResponse:
     """Read a stream that came in place of a whole answer, to its end. `held` counts its bytes. Raises `Overloaded`
     where there is no room for them."""
-    events = Events(decoder, scrub, event_limit)
+    events = Events(decoder, scrub, event_limit, answer.form)
     held.grow(len(answer.start))
     received = events.feed(answer.start)
     try:

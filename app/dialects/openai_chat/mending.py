@@ -42,10 +42,20 @@ def mend_choice(choice: Object, field: MessageField) -> bool:
     """Put a choice into OpenAI's form, in place; whether the client is to get that instead of the provider's bytes.
     `field`: where its message belongs, the piece of an event or the whole of a completion."""
     message = choice.get(field)
-    mended = False
+    mended = mend_fields(choice)
     if not isinstance(message, dict):
         message = choice[field] = _message(choice, field, message)
         mended = True
+    content = message.get("content")
+    if content is not None and not isinstance(content, str) and not _has_parts(content):
+        message["content"] = text_in(content)
+        mended = True
+    return (mend_calls(message) if "tool_calls" in message else False) or mended
+
+
+def mend_fields(choice: Object) -> bool:
+    """Mend what stands beside a choice's message or text, in place; whether anything was in another form."""
+    mended = False
     if type(index := choice.get("index", 0)) is not int:
         choice["index"] = int(index or 0)
         mended = True
@@ -55,11 +65,7 @@ def mend_choice(choice: Object, field: MessageField) -> bool:
     if (logprobs := choice.get("logprobs")) is not None and not are_logprobs(logprobs):
         choice["logprobs"] = None
         mended = True
-    content = message.get("content")
-    if content is not None and not isinstance(content, str) and not _has_parts(content):
-        message["content"] = text_in(content)
-        mended = True
-    return (mend_calls(message) if "tool_calls" in message else False) or mended
+    return mended
 
 
 def mend_stop(choice: Object, has_called: bool) -> None:

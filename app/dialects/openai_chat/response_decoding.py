@@ -8,7 +8,7 @@ What the common form has no place for stands in `extra`; beside a text or a call
 from collections.abc import Collection
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from app.dialects.fast_path import QuickDecoder
@@ -120,6 +120,10 @@ class ResponseDecoder:
 
     def mend(self, event: dict[str, Any]) -> bool:
         mended = mend_choices(event)
+        if event.get("object") == "chat.completion":
+            # By this name SDKs know what they have to add up.
+            event["object"] = "chat.completion.chunk"
+            mended = True
         for choice in event["choices"]:
             came_whole = not self._begun and "message" in choice and not choice.get("delta")
             self._came_whole = self._came_whole or came_whole

@@ -1,4 +1,5 @@
-"""The forms in which servers write a text: whole, in pieces, in typed parts, or in an object around it. Pure."""
+"""The forms in which servers write a text: whole, in pieces, in typed parts, or in an object around it; a name, a time.
+Pure."""
 
 from collections.abc import Iterable
 

@@ -6,6 +6,8 @@ What a choice holds beside its text stands in its message's `extra`, and is left
 from typing import Any
 
 from app.dialects.finish_reasons import graver, reason_in, refuse_open, refuse_unfinished
+from app.dialects.openai_chat.mending import mend_choices, mend_fields
+from app.dialects.openai_chat.text_forms import name_in, text_in
 from app.dialects.openai_chat.usage_decoding import usage_of
 from app.dialects.response_heads import id_in, unix_time
 from app.dialects.validation import rest
@@ -13,6 +15,7 @@ from app.messages import Choice, Dialect, Message, ModelResponse, Received
 
 _RESPONSE = frozenset(["id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier"])
 _CHOICE = frozenset(["index", "text", "logprobs", "finish_reason"])
+_TEXTS = frozenset({"text", "message", "delta"})
 _NOTHING = Message()
 
 
@@ -35,19 +38,19 @@ class ResponseDecoder:
         return None
 
     def mend(self, event: dict[str, Any]) -> bool:
-        return False
+        return _mend(event)
 
     def chunk(self, event: dict[str, Any]) -> ModelResponse:
         self._id = id_in(event.get("id")) or self._id
         self._created = unix_time(event.get("created")) or self._created
-        self._model = event.get("model") or self._model
+        self._model = name_in(event.get("model")) or self._model
         return ModelResponse(
             id=self._id,
             created=self._created,
             model=self._model,
             choices=tuple(map(self._delta, event.get("choices") or ())),
             usage=usage_of(event),
-            system_fingerprint=event.get("system_fingerprint"),
+            system_fingerprint=name_in(event.get("system_fingerprint")),
         )
 
     def bare(self) -> ModelResponse:
@@ -74,17 +77,36 @@ class ResponseDecoder:
         )
 
 
+def mend_response(body: dict[str, Any]) -> bool:
+    """Put right in place what no client of legacy completions could use; whether anything was."""
+    if any(isinstance(choice, dict) and _TEXTS.isdisjoint(choice) for choice in body.get("choices") or ()):
+        raise ValueError("a choice without a text")
+    return _mend(body)
+
+
+def _mend(body: dict[str, Any]) -> bool:
+    mended = mend_choices(body)
+    for choice in body["choices"]:
+        mended = mend_fields(choice) or mended
+        if not isinstance(text := choice.get("text"), str):
+            # Some answer as they do a chat.
+            messages = [choice.pop(name, None) or {} for name in ("message", "delta")]
+            choice["text"] = text_in(text) or "".join([text_in(message.get("content")) for message in messages])
+            mended = True
+    return mended
+
+
 def decode_response(body: dict[str, Any]) -> ModelResponse:
     if not body["choices"]:
         raise ValueError("no choices")
     response = ModelResponse(
         id=id_in(body.get("id")),
         created=unix_time(body.get("created")),
-        model=body.get("model") or "",
+        model=name_in(body.get("model")) or "",
         choices=tuple(map(_whole, body["choices"])),
         usage=usage_of(body),
-        system_fingerprint=body.get("system_fingerprint"),
-        service_tier=body.get("service_tier"),
+        system_fingerprint=name_in(body.get("system_fingerprint")),
+        service_tier=name_in(body.get("service_tier")),
         extra=rest(body, _RESPONSE),
     )
     return refuse_unfinished(response)
