@@ -153,7 +153,11 @@ def test_of_several_choices_each_word_is_read_by_itself() -> None:
 
 
 _VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.sampled_from(["stop", "SAFETY", '"']),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from(["stop", "SAFETY", '"']),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(st.sampled_from(["stop_reason", "finish_reason", "delta", "choices"]), inner, max_size=3)
