@@ -122,8 +122,8 @@ def _lost(started: bool, detail: str) -> BackendError:
 def _without_response(chain: list[BaseException], scrub: Callable[[str], str], detail: str) -> BackendError:
     """The error for one in the stream, or one that LiteLLM found before it asked anybody."""
     # What Python says of an answer without `choices`, or of a byte where no JSON begins, tells nobody anything.
-    worded = [link for link in chain if not isinstance(link, _PYTHONS)]
-    words = scrub(_provider_message(worded[-1]))[:MESSAGE_LIMIT] if worded else ""
+    found = [link for link in chain if not isinstance(link, _PYTHONS)]
+    words = scrub(_provider_message(found[-1]))[:MESSAGE_LIMIT] if found else ""
     if _is_overloaded(chain[-1]):
         return UpstreamFailed(words or "The provider is overloaded.", upstream_status=OVERLOADED, detail=detail)
     status = getattr(chain[0], "status_code", None)
