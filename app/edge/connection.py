@@ -15,7 +15,6 @@ them once a second (`close_overdue`).
 """
 
 import asyncio
-import socket
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -30,14 +29,13 @@ from uvicorn.server import ServerState
 from app.edge import head
 from app.edge.head import Refused
 from app.edge.parser import END, Event, RequestHead, RequestParser
+from app.edge.peer_watch import PeerWatch
 from app.edge.request_cycle import Flow, RequestCycle, ResponseTransport, refusal_response
 from app.errors import ClientDisconnected
 from app.gateway.client_connection import CONNECTION
 
 _LINGER_IDLE = 5.0
 """Seconds without a byte after which a lingering connection is closed."""
-_LEFT = frozenset({7, 8})
-"""TCP states of a socket whose peer has closed: CLOSE, CLOSE_WAIT."""
 _TOO_LATE = "The head of the request did not arrive in time."
 
 
@@ -90,8 +88,6 @@ class Connection(asyncio.Protocol):
         self._lingering = False
         self._draining = False
         self._when_lost: Callable[[], None] | None = None
-        self._unsent = 0
-        self._stalled_since = 0.0
 
     # The client's connection, as an exchange sees it.
 
@@ -103,7 +99,7 @@ class Connection(asyncio.Protocol):
     @property
     def unsent(self) -> int:
         """Bytes in the transport's buffer."""
-        return self._transport.get_write_buffer_size()
+        return self._watch.unsent
 
     @property
     def is_lost(self) -> bool:
@@ -140,6 +136,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._transport = transport
         self._flow = Flow(transport)
+        self._watch = PeerWatch(transport, self._limits.stall)
         self._response_transport = ResponseTransport(transport)
         self._scope = {
             "type": "http",
@@ -357,7 +354,8 @@ class Connection(asyncio.Protocol):
 
     def check(self, now: float) -> bool:
         """End the connection if its time is up. Returns whether that was for want of a request's head."""
-        if self._is_stalled(now) or self._has_left():
+        # Only where reading is paused has the transport not noticed that the client has gone.
+        if self._watch.is_stalled(now) or (self._held is not None and self._watch.has_left()):
             self.abort()
         elif self.ends_at is not None and self.ends_at < now:
             return self._end()
@@ -376,20 +374,6 @@ class Connection(asyncio.Protocol):
             self._transport.write(refusal_response(Refused(408, _TOO_LATE)))
         self._close(asks_for_more=False)
         return not self._is_idle
-
-    def _is_stalled(self, now: float) -> bool:
-        """Whether the client has read nothing of the unsent data for too long."""
-        unsent = self.unsent
-        if not unsent or unsent != self._unsent:
-            self._unsent, self._stalled_since = unsent, now
-        return now - self._stalled_since > self._limits.stall
-
-    def _has_left(self) -> bool:
-        """Whether the client has closed its side while reading is paused, so that the transport cannot notice."""
-        if self._held is None or not hasattr(socket, "TCP_INFO"):
-            return False
-        info = self._transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
-        return info[0] in _LEFT
 
 
 def close_overdue(connections: Iterable[object], now: float) -> int:
