@@ -189,7 +189,7 @@ _WORDS: dict[str, bool | None] = {
     for form in (word, word.capitalize(), word.upper())
 }
 _DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9_]*)")
-_BASED = re.compile(r"[-+]?0(?:x[0-9a-fA-F_]+|b[01_]+|o?[0-7_]+)")
+_BASED = re.compile(r"[-+]?0(?:x_*[0-9a-fA-F][0-9a-fA-F_]*|b_*[01][01_]*|o_*[0-7][0-7_]*|[0-7_]+)")
 _FLOAT = re.compile(r"[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?")
 
 
@@ -201,7 +201,7 @@ def plain(text: str) -> str | int | float | bool | None:
     if text[0] not in _NUMBER_START:
         return text
     if _DECIMAL.fullmatch(text):
-        return int(text)
+        return int(text.replace("_", ""))
     if _BASED.fullmatch(text):
         digits = text.replace("_", "")
         return int(digits, 0) if digits.lstrip("+-")[1:2] in ("x", "b", "o") else int(digits, 8)
