@@ -9,7 +9,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import aclosing, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from urllib.parse import urlsplit
@@ -18,13 +18,12 @@ from app.addresses import base_of
 from app.backends.attempts import AttemptControl, Backend, GuardedAttempt, completed, opened, within
 from app.backends.choice import of_model
 from app.backends.client_credentials import addressed, permitted
+from app.backends.client_tools import ClientTools, with_client_tools
 from app.backends.deployment_backends import DeploymentBackends
 from app.backends.deployments import Failure, Move, Refuse, RetryBudget, Try, able, by_model, next_move
 from app.backends.model_names import ModelNames, is_wildcard
 from app.backends.stored_responses import STORED, StoredCall, StoredResponseBackend, StoredResponses
 from app.breakers.breaker import Denied
-from app.dialects import dialect_of
-from app.dialects.translation.tool_names import with_client_names
 from app.errors import (
     AuthenticationFailed,
     BackendError,
@@ -126,17 +125,12 @@ class Router:
         if isinstance(asked, StoredCall):
             guarded, backend, limit = self._ask_origin(asked, obs)
             return await opened(guarded, backend.stored_stream(asked, guarded.attempt), limit)
-        names = dialect_of(asked).tool_names(asked)
-        stream = await self._answer(asked, self._search(asked, obs, stream=True))
-        if not names:
-            return stream
-        renamed = _in_client_names(stream, names)
-        return OpenedStream(await anext(renamed), renamed)
+        return await with_client_tools(await self._answer(asked, self._search(asked, obs, stream=True)), asked)
 
     async def complete(self, request: Request, obs: ObservabilityContext) -> Received:
         """Ask for a response that is not streamed, and wait for it."""
         (response,) = (await self._answer(request, self._search(request, obs, stream=False))).first
-        return response.holding(with_client_names(response.chunk, dialect_of(request).tool_names(request)))
+        return ClientTools(request).received(response)
 
     def origin(self, call: StoredCall) -> Deployment:
         """The deployment that is to be asked about a response; raises `UnknownResponse`."""
@@ -370,14 +364,6 @@ def _server(base: object) -> tuple[str | None, int | None]:
         return url.hostname, url.port
     except ValueError:
         return None, None
-
-
-async def _in_client_names(stream: OpenedStream, names: Mapping[str, str]) -> AsyncGenerator[Batch, None]:
-    """The whole stream, with the client's names of its tools in place of those that were shortened for the provider."""
-    async with aclosing(stream.rest) as rest:
-        yield [received.holding(with_client_names(received.chunk, names)) for received in stream.first]
-        async for batch in rest:
-            yield [received.holding(with_client_names(received.chunk, names)) for received in batch]
 
 
 async def _nothing_more() -> AsyncGenerator[Batch, None]:

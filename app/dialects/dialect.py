@@ -130,6 +130,10 @@ class RequestDialect(ABC):
         """`type`, `name`, `description` and `format` of a custom tool, flat; None if the tool is of another kind."""
         return None
 
+    def custom_tools(self, request: Request) -> list[str]:
+        """Names of the custom tools among `plain_tools`."""
+        return [tool.name for tool in request.tools if tool.raw is not None and self.custom_tool(tool.raw) is not None]
+
     def opaque_text(self, part: OpaquePart) -> str | None:
         """What the part says, as a text for providers of other APIs; None if it is no text."""
         return None

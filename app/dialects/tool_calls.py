@@ -69,12 +69,17 @@ class CallOrder:
         self._open: dict[int, tuple[int, str | None]] = {}
         self._pending: dict[int, _Pending] = {}
         self._empty: set[int] = set()
+        self._custom: set[int] = set()
         self.begun = 0
 
     @property
     def without_arguments(self) -> list[int]:
         """The positions of functions that were called, and of which no argument has come."""
         return sorted(self._empty)
+
+    def is_custom(self, position: int) -> bool:
+        """Whether the call there is one of a custom tool, whatever a later piece of it is marked as."""
+        return position in self._custom
 
     def add(self, call: ToolCall) -> CallPiece | None:
         known = self._open.get(call.index)
@@ -99,7 +104,9 @@ class CallOrder:
             self._empty.discard(call.index)
 
     def _note(self, position: int, call: ToolCall, arguments: str) -> None:
-        if not arguments and call.type != "custom":
+        if call.type == "custom":
+            self._custom.add(position)
+        elif not arguments:
             self._empty.add(position)
 
     def _begin(self, call: ToolCall, waiting: _Pending) -> CallPiece:

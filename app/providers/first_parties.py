@@ -11,7 +11,9 @@ _OPENAI = Quirks(
     metadata_needs_store=True,
     thinking=NO_THINKING,
     longest_call_id=40,
+    custom_tools=True,
     sources={
+        "custom_tools": _CHAT_REFERENCE,
         "metadata_needs_store": "https://github.com/tmc/langchaingo/issues/1484",
         "longest_call_id": "https://github.com/microsoft/autogen/issues/6377",
         "developer": _CHAT_REFERENCE,
@@ -26,7 +28,9 @@ _AZURE = Quirks(
     metadata_needs_store=True,
     thinking=NO_THINKING,
     longest_call_id=40,
+    custom_tools=True,
     sources={
+        "custom_tools": _AZURE_REFERENCE,
         "metadata_needs_store": "https://github.com/tmc/langchaingo/issues/1484",
         "longest_call_id": "https://github.com/microsoft/autogen/issues/6377",
         "developer": _AZURE_REFERENCE,

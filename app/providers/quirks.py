@@ -67,6 +67,7 @@ class Quirks:
     )
     stream_options: bool = quirk(True, "no `stream_options`", "refused")
     top_k: bool = quirk(False, "`top_k`", "taken, though OpenAI's API does not have it")
+    custom_tools: bool = quirk(False, "custom tools as they are, not as functions", "OpenAI's APIs alone have them")
     dropped: frozenset[str] = quirk(frozenset(), "no {}", "refused")
     """Paths of fields."""
     dropped_in_reasoning: frozenset[str] = quirk(

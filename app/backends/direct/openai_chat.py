@@ -58,7 +58,8 @@ class OpenAIChatCodec:
         if self._call_ids is not None:
             request = with_fitting_ids(request, self._call_ids)
         operator = self._operator
-        body = with_defaults_of(operator, encode_request(request), request.max_tokens is not None)
+        encoded = encode_request(request, self._quirks.custom_tools)
+        body = with_defaults_of(operator, encoded, request.max_tokens is not None)
         body["messages"] = with_thinking(body, self._thinking, request.dialect == self.dialect)
         body["model"] = self._model
         if request.top_k is not None and self._quirks.top_k:

@@ -99,6 +99,8 @@ class LiteLLMTarget:
     """The signatures of its thinking are Anthropic's."""
     history: ThinkingHistory
     """What it does with earlier thinking."""
+    custom_tools: bool = False
+    """It has tools that are called with plain text."""
 
 
 def target_of(name: str, deployment: Deployment, compatible: Iterable[str]) -> LiteLLMTarget:
@@ -112,6 +114,7 @@ def target_of(name: str, deployment: Deployment, compatible: Iterable[str]) -> L
         top_k=row.quirks.top_k,
         signs_thinking=claude or "claude" in model,
         history=history_of(row, model, deployment.params),
+        custom_tools=row.quirks.custom_tools,
     )
 
 
@@ -185,7 +188,7 @@ def _body(request: Request, target: LiteLLMTarget) -> dict[str, Any]:
     if _is_for_claude(request, target):
         messages = tuple(_with_file_urls(message) for message in request.messages)
         request = replace(request, dialect=CHAT, messages=messages, extra={}, include_usage=False)
-    return encode_request(request)
+    return encode_request(request, target.custom_tools)
 
 
 def _messages(body: dict[str, Any], request: Request, target: LiteLLMTarget) -> list[dict[str, Any]]:

@@ -50,6 +50,7 @@ from app.dialects.anthropic_messages.tool_encoding import (
 from app.dialects.anthropic_messages.wire import NAME
 from app.dialects.dialect import LocatedMessage, dialect_of
 from app.dialects.translation.call_ids import CallIdForm, with_fitting_ids
+from app.dialects.translation.custom_tools import with_functions
 from app.dialects.translation.losses import no_counterpart
 from app.errors import InvalidRequest
 from app.messages import InputMessage, Reasoning, Request, TextPart
@@ -116,7 +117,7 @@ def _translated(request: Request, model: ClaudeModel, history: _History) -> dict
     if request.n is not None and request.n > 1:
         raise no_counterpart("n", "more than one answer")
     extra = client.carry_over(request, _AS_LITELLM)
-    request = _with_possible_options(client.openai_tools(request), model)
+    request = _with_possible_options(with_functions(client.openai_tools(request)), model)
     wanted_format, words = answer_format(request, model)
     system, messages = _messages(request, model, history)
     thinking, effort = _thinking(request, extra, model, may_think(messages))

@@ -114,8 +114,7 @@ def _call(state: ChoiceState, call: ToolCall) -> Event | None:
     if piece.call is None:
         if not piece.arguments:
             return None
-        kind = "custom" if call.type == "custom" else "function"
-        field = "input" if call.type == "custom" else "arguments"
+        kind, field = ("custom", "input") if state.calls.is_custom(piece.position) else ("function", "arguments")
         return {"index": piece.position, kind: {field: piece.arguments}}
     function = msgspec.structs.replace(piece.call.function, arguments=piece.arguments)
     return {"index": piece.position, **encode_call(msgspec.structs.replace(piece.call, function=function))}

@@ -115,6 +115,10 @@ def _tool_choice(fields: wire.Body) -> tuple[ToolChoice | None, dict[str, Any]]:
             if "function" not in choice:
                 raise missing_field("tool_choice.function")
             return ToolChoice(mode="named", name=choice["function"]["name"]), without(choice, _TOOL)
+        case {"type": "custom"}:
+            if "custom" not in choice:
+                raise missing_field("tool_choice.custom")
+            return ToolChoice(mode="named", name=choice["custom"]["name"]), without(choice, frozenset(["custom"]))
         case _:
             return None, dict(choice)
 

@@ -21,6 +21,7 @@ from app.dialects.openai_chat.custom_tools import nested
 from app.dialects.openai_chat.wire import NAME, SHARED
 from app.dialects.tool_calls import as_text
 from app.dialects.translation.call_signatures import as_extra_content
+from app.dialects.translation.custom_tools import KIND, is_custom, with_functions
 from app.dialects.translation.encrypted_reasoning import is_anthropics
 from app.dialects.translation.losses import no_counterpart
 from app.dialects.translation.reasoning_effort import effort
@@ -47,13 +48,16 @@ _DETAILS = {"original": "high"}
 """Words for an image's detail that the Responses API alone has, and what comes nearest."""
 
 
-def encode_request(request: Request) -> dict[str, Any]:
+def encode_request(request: Request, custom_tools: bool = True) -> dict[str, Any]:
+    """Encode for a provider of this API; `custom_tools`: it has tools that are called with plain text."""
     client = dialect_of(request)
     same = client.name == NAME
     carried: dict[str, Any] = {}
     if not same:
         carried = client.carry_over(request, SHARED)
         request = client.openai_tools(request)
+    if not custom_tools:
+        request = with_functions(request)
     extra = request.extra if same else carried
     body: dict[str, Any] = {"model": request.model, "messages": _encode_messages(request), **extra}
     body |= _options(request)
@@ -63,7 +67,7 @@ def encode_request(request: Request) -> dict[str, Any]:
         native = request.native_tools(NAME)
         body["tools"] = native or [_tool(tool, client, f"tools[{at}]") for at, tool in enumerate(request.tools)]
     if request.tool_choice is not None and may_choose_tools(request, same):
-        body["tool_choice"] = _tool_choice(request.tool_choice, extra.get("tool_choice", {}))
+        body["tool_choice"] = _tool_choice(request, request.tool_choice, extra.get("tool_choice", {}))
     if request.parallel_tool_calls is not None and may_choose_tools(request, same):
         body["parallel_tool_calls"] = request.parallel_tool_calls
     if request.stream:
@@ -109,10 +113,11 @@ def _tool(tool: ToolDefinition, client: RequestDialect, path: str) -> dict[str, 
     return {"type": "function", **extra, "function": {**function, **extra.get("function", {})}}
 
 
-def _tool_choice(choice: ToolChoice, extra: dict[str, Any]) -> str | dict[str, Any]:
+def _tool_choice(request: Request, choice: ToolChoice, extra: dict[str, Any]) -> str | dict[str, Any]:
     if choice.mode != "named":
         return choice.mode
-    return {**extra, "type": "function", "function": {"name": choice.name}}
+    kind = extra.get("type") or (KIND if is_custom(request, choice.name) else "function")
+    return {**extra, "type": kind, kind: {"name": choice.name}}
 
 
 def _encode_messages(request: Request) -> list[dict[str, Any]]:

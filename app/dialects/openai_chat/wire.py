@@ -123,6 +123,7 @@ class ChosenFunction(TypedDict, total=False):
 class ToolChoice(TypedDict, total=False):
     type: Required[str]
     function: ChosenFunction
+    custom: ChosenFunction
 
 
 class Body(TypedDict, total=False):

@@ -11,7 +11,7 @@ from app.dialects.openai_chat.models import render_model, render_models
 from app.dialects.openai_responses.agent_messages import as_user_message
 from app.dialects.openai_responses.errors import render_error
 from app.dialects.openai_responses.event_encoding import EventEncoder
-from app.dialects.openai_responses.namespaces import client_names, flattened
+from app.dialects.openai_responses.namespaces import client_names, custom_names, flattened
 from app.dialects.openai_responses.request_decoding import decode_request
 from app.dialects.openai_responses.request_encoding import encode_request
 from app.dialects.openai_responses.response_editing import edit_response
@@ -120,6 +120,9 @@ class OpenAIResponses(ClientDialect):
 
     def custom_tool(self, raw: Mapping[str, Any]) -> dict[str, Any] | None:
         return dict(raw) if raw.get("type") == "custom" and "name" in raw else None
+
+    def custom_tools(self, request: Request) -> list[str]:
+        return [*super().custom_tools(request), *custom_names(request)]
 
     def refuse_opaque(self, part: OpaquePart, path: str) -> None:
         if part.raw.get("type") != "item_reference":

@@ -73,7 +73,7 @@ def encode_request(request: Request) -> dict[str, Any]:
     if request.tools:
         body["tools"] = request.native_tools(NAME) or _tools(request, client)
     if request.tool_choice is not None and may_choose_tools(request, same):
-        body["tool_choice"] = encode_choice(request.tool_choice, extra.get("tool_choice", {}))
+        body["tool_choice"] = encode_choice(request, request.tool_choice, extra.get("tool_choice", {}))
     if request.parallel_tool_calls is not None and may_choose_tools(request, same):
         body["parallel_tool_calls"] = request.parallel_tool_calls
     if request.stream:

@@ -73,7 +73,9 @@ def frame(request: Request, id: str, created: int, model: str) -> dict[str, Any]
         "store": False,
         "temperature": request.temperature,
         "text": {**extra.get("text", {}), "format": wanted},
-        "tool_choice": extra.get("tool_choice", "auto") if choice is None else encode_choice(choice, {}),
+        "tool_choice": extra.get("tool_choice", "auto")
+        if choice is None
+        else encode_choice(request, choice, extra.get("tool_choice", {})),
         "tools": [encode_native_tool(tool) for tool in request.tools],
         "top_p": request.top_p,
         "truncation": "disabled",

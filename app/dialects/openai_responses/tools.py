@@ -8,10 +8,11 @@ from typing import Any
 
 from app.dialects.dialect import RequestDialect
 from app.dialects.openai_responses import wire
+from app.dialects.translation.custom_tools import KIND, is_custom
 from app.dialects.translation.losses import no_counterpart
 from app.dialects.validation import missing_field, without
 from app.errors import InvalidRequest
-from app.messages import ToolChoice, ToolDefinition
+from app.messages import Request, ToolChoice, ToolDefinition
 
 _FUNCTION = frozenset(["type", "name", "description", "parameters", "strict"])
 _NO_PARAMETERS = {"type": "object", "properties": {}}
@@ -60,15 +61,16 @@ def decode_choice(choice: str | wire.ToolChoice | None) -> tuple[ToolChoice | No
             return ToolChoice(mode=choice), {}
         case str():
             raise InvalidRequest(f"tool_choice: unknown value {choice!r}.", param="tool_choice")
-        case {"type": "function"}:
+        case {"type": "function" | "custom" as kind}:
             if "name" not in choice:
                 raise missing_field("tool_choice.name")
-            return ToolChoice(mode="named", name=choice["name"]), without(choice, frozenset(["type", "name"]))
+            known = frozenset(["type", "name"] if kind == "function" else ["name"])
+            return ToolChoice(mode="named", name=choice["name"]), without(choice, known)
         case _:
             return None, dict(choice)
 
 
-def encode_choice(choice: ToolChoice, extra: dict[str, Any]) -> str | dict[str, Any]:
+def encode_choice(request: Request, choice: ToolChoice, extra: dict[str, Any]) -> str | dict[str, Any]:
     if choice.mode != "named":
         return choice.mode
-    return {**extra, "type": "function", "name": choice.name}
+    return {"type": KIND if is_custom(request, choice.name) else "function", **extra, "name": choice.name}

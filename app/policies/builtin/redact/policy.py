@@ -95,15 +95,15 @@ class Redact(Policy):
         _note(redactor, ctx)
 
     async def on_tool_call_delta(self, call: ToolCall, ctx: StreamContext) -> None:
-        redactor = self._blocks(ctx).call(ctx.choice, call.index)
+        redactor = self._blocks(ctx).call(ctx.choice, call)
         arguments = await self._scheduler.feed(redactor, call.function.arguments)
         if arguments or call.id or call.function.name:
             await ctx.emit_tool_call(replace(call, function=Function(call.function.name, arguments)))
 
     async def on_tool_call_complete(self, call: ToolCall, ctx: StreamContext) -> None:
-        redactor = self._blocks(ctx).call(ctx.choice, call.index)
+        redactor = self._blocks(ctx).call(ctx.choice, call)
         if rest := redactor.flush():
-            await ctx.emit_tool_call(ToolCall(call.index, function=Function(arguments=rest)))
+            await ctx.emit_tool_call(ToolCall(call.index, type=call.type, function=Function(arguments=rest)))
         _note(redactor, ctx)
 
     async def on_other_text(self, text: str, ctx: StreamContext) -> str:
@@ -142,7 +142,7 @@ class _Blocks:
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
         self._texts: dict[tuple[int, str], StreamRedactor] = {}
-        self._calls: dict[tuple[int, int], JsonRedactor] = {}
+        self._calls: dict[tuple[int, int], JsonRedactor | StreamRedactor] = {}
 
     def content(self, choice: int) -> StreamRedactor:
         return self._text(choice, "content")
@@ -150,10 +150,12 @@ class _Blocks:
     def thinking(self, choice: int) -> StreamRedactor:
         return self._text(choice, "thinking")
 
-    def call(self, choice: int, index: int) -> JsonRedactor:
-        found = self._calls.get((choice, index))
+    def call(self, choice: int, call: ToolCall) -> JsonRedactor | StreamRedactor:
+        """What a custom tool is called with is plain text."""
+        found = self._calls.get((choice, call.index))
         if found is None:
-            found = self._calls[choice, index] = JsonRedactor(self._detector)
+            made = StreamRedactor if call.type == "custom" else JsonRedactor
+            found = self._calls[choice, call.index] = made(self._detector)
         return found
 
     def _text(self, choice: int, kind: str) -> StreamRedactor:

@@ -295,7 +295,7 @@ def test_an_old_provider_tool_in_the_conversation_is_left_out() -> None:
         ({"web_search_options": {"search_context_size": "low"}}, "web_search_options"),
         ({"response_format": {"type": "grammar"}}, "response_format"),
         ({"tool_choice": {"type": "allowed_tools", "allowed_tools": {}}}, "tool_choice"),
-        ({"tools": [{"type": "custom", "custom": {"name": "run"}}]}, "tools[0]"),
+        ({"tools": [{"type": "web_search"}]}, "tools[0]"),
         (
             {"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]},
             "messages[0].content",
