@@ -109,6 +109,7 @@ def may_think(messages: list[Message]) -> bool:
 
 def _with_signed_blocks(message: Message) -> Message:
     kept = {name: value for name, value in message.items() if name not in REASONING_FIELDS}
+    kept = _without_thinking_parts(kept)
     given = message.get("thinking_blocks")
     signed = [block for block in given if _is_signed(block)] if isinstance(given, list) else []
     return {**kept, "thinking_blocks": signed} if signed else kept
@@ -142,12 +143,19 @@ def _known(message: Message, history: ThinkingHistory) -> Message:
     kept = {name: value for name, value in message.items() if name not in left_out}
     if (text := _thinking_of(message)) and names:
         kept |= {name: _as_field(name, text) for name in names if not kept.get(name)}
-    if not history.in_content and isinstance(kept.get("content"), list):
-        content = [part for part in kept["content"] if not _is_thinking(part)]
-        kept["content"] = content or (None if kept.get("tool_calls") else "")
+    if not history.in_content:
+        kept = _without_thinking_parts(kept)
     if calls := kept.get("tool_calls"):
         kept["tool_calls"] = [_call(call, history) for call in calls]
     return kept
+
+
+def _without_thinking_parts(message: Message) -> Message:
+    content = message.get("content")
+    if not isinstance(content, list) or not any(map(_is_thinking, content)):
+        return message
+    rest = [part for part in content if not _is_thinking(part)]
+    return {**message, "content": rest or (None if message.get("tool_calls") else "")}
 
 
 def _call(call: Message, history: ThinkingHistory) -> Message:

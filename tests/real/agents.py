@@ -30,6 +30,7 @@ from tests.upstream import Received, Script, anthropic_error, json_reply
 Api = Literal["chat", "messages", "responses"]
 KEY = "any-key"
 _TIMEOUT = 150
+_RESULTS = ('"tool_result"', '"role": "tool"', '"function_call_output"', '"custom_tool_call_output"')
 _TOO_MANY = 15
 """Requests of one agent after which its model only says that it stops: no script goes on for ever."""
 
@@ -58,12 +59,16 @@ class Turn:
     @property
     def has_results(self) -> bool:
         """Whether a tool was used in it."""
-        return any(mark in self.conversation for mark in ('"tool_result"', '"role": "tool"', '"function_call_output"'))
+        return any(mark in self.conversation for mark in _RESULTS)
 
     @property
     def tools(self) -> list[str]:
         tools = self.body.get("tools") or ()
         return [(tool.get("function") or tool).get("name") or tool["type"] for tool in tools]
+
+    def tool(self, name: str) -> Any:
+        """The tool of that name, as the model was offered it."""
+        return self.body["tools"][self.tools.index(name)]
 
     def text(self, text: str) -> Script:
         stream = self.body.get("stream")
@@ -96,6 +101,23 @@ class Turn:
                 return (
                     responses_events(called(text, name=name, call_id=id, **item)) if stream else responses_whole(whole)
                 )
+
+    def call_custom(self, name: str, text: str) -> Script:
+        """A call with plain text, where the API has such calls; else one of a function with a text."""
+        if self.api != "responses":
+            return self.call(name, {"input": text})
+        item = {"type": "custom_tool_call", "id": "ctc_1", "call_id": "call_1", "name": name}
+        position = {"output_index": 0, "item_id": "ctc_1"}
+        begun = {**item, "input": "", "status": "in_progress"}
+        done = {**item, "input": text, "status": "completed"}
+        return responses_events(
+            [
+                {"type": "response.output_item.added", "output_index": 0, "item": begun},
+                {"type": "response.custom_tool_call_input.delta", **position, "delta": text},
+                {"type": "response.custom_tool_call_input.done", **position, "input": text},
+                {"type": "response.output_item.done", "output_index": 0, "item": done},
+            ]
+        )
 
     def too_long(self) -> Script:
         """The provider's refusal of a prompt that its model has no room for, in the words of its API."""
@@ -145,6 +167,10 @@ def world() -> Iterator[World]:
             f"claude-opus-4-8: {{model: anthropic/claude-opus-4-8, api_base: '{provider.url}', api_key: {KEY}}}",
             f"claude-by-chat: {{model: hosted_vllm/scripted, {openai}, use_chat_completions_api: true}}",
             f"claude-by-responses: {{model: openai/responses/scripted, {openai}}}",
+            # Codex offers its patches as a custom tool where it knows the model's name.
+            f"gpt-5.5-by-messages: {{model: anthropic/claude-opus-4-8, api_base: '{provider.url}', api_key: {KEY}}}",
+            f"gpt-5.5-by-chat: {{model: hosted_vllm/scripted, {openai}, use_chat_completions_api: true}}",
+            f"gpt-5.5-by-responses: {{model: openai/responses/scripted, {openai}}}",
         ]
         with RunningGateway(configuration(models)) as gateway:
             yield World(gateway, provider)
@@ -156,6 +182,12 @@ MODELS: Mapping[Api, str] = {
     "responses": "claude-by-responses",
 }
 """The world's model behind each API."""
+GPT_MODELS: Mapping[Api, str] = {
+    "messages": "gpt-5.5-by-messages",
+    "chat": "gpt-5.5-by-chat",
+    "responses": "gpt-5.5-by-responses",
+}
+"""The world's model behind each API, by names that Codex takes for a model of OpenAI's."""
 
 
 def claude(world: World, folder: Path, model: str, *options: str, environment: Mapping[str, str] | None = None) -> Any:

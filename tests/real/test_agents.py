@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.real.agents import KEY, MODELS, Api, Turn, World, claude, codex, opencode, world
+from tests.real.agents import GPT_MODELS, KEY, MODELS, Api, Turn, World, claude, codex, opencode, world
 from tests.upstream import Script, anthropic_error
 
 pytestmark = pytest.mark.timeout(400)
@@ -69,6 +69,25 @@ def test_codex_runs_a_command(agents: World, folder: Path, api: Api) -> None:
     events = codex(agents, folder, MODELS[api])
     assert _last_text(events) == f"It says {_WORD}."
     assert events[-1]["type"] == "turn.completed"
+
+
+@pytest.mark.parametrize("api", GPT_MODELS)
+def test_codex_applies_a_patch(agents: World, folder: Path, api: Api) -> None:
+    """It calls the tool for that with plain text, and its answer to the patch is about what was done."""
+    patch = f'*** Begin Patch\n*** Update File: short.txt\n@@\n-{_WORD}\n+a "new" word\\n\n*** End Patch\n'
+
+    def model(turn: Turn) -> Script:
+        return turn.text("It is done.") if turn.has_results else turn.call_custom("apply_patch", patch)
+
+    agents.script(model)
+    since = len(agents.gateway.transactions())
+    events = codex(agents, folder, GPT_MODELS[api])
+    assert (folder / "short.txt").read_text() == 'a "new" word\\n\n'
+    assert _last_text(events) == "It is done."
+    first, last = agents.turns[0].tool("apply_patch"), agents.turns[-1].conversation
+    assert (first.get("type") == "custom") == (api == "responses")
+    assert ("lark" in json.dumps(first), "raw_arguments" in last) == (True, False)
+    assert set(_outcomes(agents, since)) == {"ok"}
 
 
 @pytest.mark.parametrize(("api", "package"), [("messages", "@ai-sdk/anthropic"), ("chat", "@ai-sdk/openai-compatible")])

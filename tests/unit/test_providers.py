@@ -142,6 +142,19 @@ def test_what_is_taken_follows_from_address_model_and_version(
     model: str, params: dict[str, Any], quirks: set[str]
 ) -> None:
     deployment = Deployment(id="d", model_name="m", model=model, provider="p", backend="openai", params=params)
-    assert (
-        set(endpoint_of(deployment).quirks.stated()) - {"thinking", "metadata_needs_store", "longest_call_id"} == quirks
-    )
+    of_everybody = {"thinking", "metadata_needs_store", "longest_call_id", "custom_tools"}
+    assert set(endpoint_of(deployment).quirks.stated()) - of_everybody == quirks
+
+
+@pytest.mark.parametrize(
+    ("model", "params", "has_them"),
+    [
+        ("openai/gpt-5", {}, True),
+        ("azure/d", {"api_base": "https://h"}, True),
+        ("openai/gpt-5", {"api_base": "http://h/v1"}, False),
+        ("groq/llama", {}, False),
+    ],
+)
+def test_only_openai_and_azure_have_custom_tools(model: str, params: dict[str, Any], has_them: bool) -> None:
+    deployment = Deployment(id="d", model_name="m", model=model, provider="p", backend="openai", params=params)
+    assert endpoint_of(deployment).quirks.custom_tools is has_them

@@ -23,6 +23,7 @@ from app.backends.thinking_history import (
     with_signed_thinking,
     with_thinking,
 )
+from app.dialects.anthropic_messages.cache_marks import with_fewer_marks
 from app.dialects.anthropic_messages.wire import NAME as ANTHROPIC
 from app.dialects.openai_chat.request_encoding import encode_request
 from app.dialects.openai_chat.wire import NAME as CHAT
@@ -187,8 +188,9 @@ def _body(request: Request, target: LiteLLMTarget) -> dict[str, Any]:
     thinking and the provider's own tools; LiteLLM reads these from extra fields, so they are put there."""
     if _is_for_claude(request, target):
         messages = tuple(_with_file_urls(message) for message in request.messages)
-        request = replace(request, dialect=CHAT, messages=messages, extra={}, include_usage=False)
-    return encode_request(request, target.custom_tools)
+        return encode_request(replace(request, dialect=CHAT, messages=messages, extra={}, include_usage=False))
+    body = encode_request(request, target.custom_tools)
+    return with_fewer_marks(body) if target.claude else body
 
 
 def _messages(body: dict[str, Any], request: Request, target: LiteLLMTarget) -> list[dict[str, Any]]:

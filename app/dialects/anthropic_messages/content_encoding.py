@@ -12,7 +12,8 @@ from app.dialects.anthropic_messages.media_sources import document_source, file_
 from app.dialects.anthropic_messages.wire import NAME
 from app.dialects.dialect import DIALECTS
 from app.dialects.tool_calls import as_object
-from app.dialects.translation.losses import no_counterpart
+from app.dialects.translation.losses import ELSEWHERE, no_counterpart
+from app.dialects.translation.part_paths import PartPaths
 from app.messages import (
     DocumentPart,
     ImagePart,
@@ -28,6 +29,7 @@ from app.messages import (
 )
 
 CACHE_MARK = "cache_control"
+SYSTEM = "system"
 Block = dict[str, Any]
 _UNMARKED = frozenset({"thinking", "redacted_thinking"})
 """Types of blocks that take no cache mark."""
@@ -35,7 +37,7 @@ _UNMARKED = frozenset({"thinking", "redacted_thinking"})
 
 def encode_message(message: InputMessage, path: str, same: bool) -> dict[str, Any]:
     role = "user" if message.role == "tool" else "system" if message.role == "developer" else message.role
-    content = encode_content(message.parts, f"{path}.content", same)
+    content = _content(message.parts, PartPaths(message, f"{path}.content"), same)
     if not same:
         if message.extra.get("is_error") is True and isinstance(content, list):
             content = [{**block, "is_error": True} if block["type"] == "tool_result" else block for block in content]
@@ -43,12 +45,17 @@ def encode_message(message: InputMessage, path: str, same: bool) -> dict[str, An
     return {"role": role, "content": content, **message.extra}
 
 
-def encode_content(parts: Iterable[Part], path: str, same: bool) -> str | list[Block]:
+def encode_system(message: InputMessage, path: str, same: bool) -> str | list[Block]:
+    """The content of a message of the system; `path` is that of the message, or of the field that it stood in."""
+    return _content(message.parts, PartPaths(message, path if path == SYSTEM else f"{path}.content"), same)
+
+
+def _content(parts: Iterable[Part], paths: PartPaths, same: bool) -> str | list[Block]:
     match list(parts):
         case [TextPart(text=text) as only] if not (only.extra if same else cache_mark(only.extra)):
             return text
         case several:
-            blocks = (_block(part, path, same) for part in several)
+            blocks = (_block(part, paths, same) for part in several)
             return [block for block in blocks if block is not None]
 
 
@@ -69,7 +76,7 @@ def with_mark(content: str | list[Block], mark: Block) -> str | list[Block]:
     return [*content[:last], {**content[last], **mark}, *content[last + 1 :]]
 
 
-def _block(part: Part, path: str, same: bool) -> Block | None:
+def _block(part: Part, paths: PartPaths, same: bool) -> Block | None:
     extra = {} if isinstance(part, OpaquePart) else part.extra if same else cache_mark(part.extra)
     match part:
         case TextPart(text=text) | RefusalPart(refusal=text):
@@ -77,12 +84,12 @@ def _block(part: Part, path: str, same: bool) -> Block | None:
         case ImagePart():
             return {"type": "image", "source": image_source(part), **extra} if not same else _native_image(part)
         case DocumentPart():
-            return _native_document(part, path) if same else {**_document(part, path), **extra}
+            return _native_document(part, paths.of(part)) if same else {**_document(part, paths.of(part)), **extra}
         case ToolCallPart(id=id, name=name, arguments=arguments):
             call_id = id if same else legal_id(id)
             return {"type": "tool_use", "id": call_id, "name": name, "input": as_object(arguments), **extra}
         case ToolResultPart():
-            return _native_result(part, path) if same else _result(part, path)
+            return _native_result(part, paths) if same else _result(part, paths)
         case ThinkingPart():
             return _thinking_block(part, same)
         case RedactedThinkingPart(data=data):
@@ -91,7 +98,7 @@ def _block(part: Part, path: str, same: bool) -> Block | None:
         case OpaquePart(dialect=dialect, raw=raw) if dialect == NAME:
             return raw
         case OpaquePart(dialect=dialect):
-            DIALECTS[dialect].refuse_opaque(part, path)
+            DIALECTS[dialect].refuse_opaque(part, paths.of(part))
             return None
         case _:
             assert_never(part)
@@ -106,20 +113,20 @@ def _thinking_block(part: ThinkingPart, same: bool) -> Block | None:
     return {**block, **part.extra} if same else block
 
 
-def _native_result(part: ToolResultPart, path: str) -> Block:
+def _native_result(part: ToolResultPart, paths: PartPaths) -> Block:
     block: Block = {"type": "tool_result", "tool_use_id": part.tool_call_id}
     if part.content:
-        block["content"] = encode_content(part.content, path, True)
+        block["content"] = _content(part.content, paths, True)
     if part.is_error:
         block["is_error"] = True
     return {**block, **part.extra}
 
 
-def _result(part: ToolResultPart, path: str) -> Block:
+def _result(part: ToolResultPart, paths: PartPaths) -> Block:
     """A result of a client of another dialect. A mark inside it is one on it: caching ends with whole blocks."""
     block: Block = {"type": "tool_result", "tool_use_id": legal_id(part.tool_call_id)}
     marks = [mark for one in part.content if not isinstance(one, OpaquePart) and (mark := cache_mark(one.extra))]
-    content = encode_content(part.content, path, False)
+    content = _content(part.content, paths, False)
     if isinstance(content, list):
         content = [{name: value for name, value in inner.items() if name != CACHE_MARK} for inner in content]
     if content:
@@ -145,5 +152,5 @@ def _native_document(part: DocumentPart, path: str) -> Block:
 
 def _document(part: DocumentPart, path: str) -> Block:
     if part.file_id is not None and part.data is None:
-        raise no_counterpart(path, "a file that lies with another provider")
+        raise no_counterpart(path, ELSEWHERE)
     return file_block(part, path)

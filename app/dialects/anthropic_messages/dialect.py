@@ -17,7 +17,7 @@ from app.dialects.anthropic_messages.wire import NAME
 from app.dialects.dialect import ClientDialect, LocatedMessage, numbered
 from app.dialects.passthrough import StreamFormatter
 from app.dialects.translation.hosted_tools import hosted, without_hosted
-from app.dialects.translation.losses import Disposition, no_counterpart, refuse_losses, refuse_unknown_choice
+from app.dialects.translation.losses import ELSEWHERE, Disposition, no_counterpart, refuse_losses, refuse_unknown_choice
 from app.dialects.translation.tool_names import function_names, shortened, with_short_names
 from app.messages import OpaquePart, Request, ToolDefinition
 
@@ -103,6 +103,13 @@ class AnthropicMessages(ClientDialect):
 
     def opaque_text(self, part: OpaquePart) -> str | None:
         return text_of(part.raw)
+
+    def refuse_opaque(self, part: OpaquePart, path: str) -> None:
+        match part.raw:
+            case {"type": "image" | "document", "source": {"type": "file"}}:
+                raise no_counterpart(path, ELSEWHERE)
+            case _:
+                super().refuse_opaque(part, path)
 
     def tool_names(self, request: Request) -> Mapping[str, str]:
         return shortened(function_names(request))

@@ -20,13 +20,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from app.dialects.anthropic_messages.answer_formats import answer_format
+from app.dialects.anthropic_messages.cache_marks import with_fewer_marks
 from app.dialects.anthropic_messages.claude_models import ClaudeModel, claude_model
 from app.dialects.anthropic_messages.content_encoding import (
     CACHE_MARK,
     Block,
     cache_mark,
-    encode_content,
     encode_message,
+    encode_system,
     with_mark,
 )
 from app.dialects.anthropic_messages.conversation_rules import (
@@ -139,13 +140,13 @@ def _translated(request: Request, model: ClaudeModel, history: _History) -> dict
         "metadata": _metadata(request),
         "output_config": config,
     }
-    max_tokens = _max_tokens(request, thinking, model)
-    return {
+    body = {
         "model": request.model,
-        "max_tokens": max_tokens,
+        "max_tokens": _max_tokens(request, thinking, model),
         "messages": messages,
         **{name: value for name, value in fields.items() if value not in (None, "", [], {})},
     }
+    return with_fewer_marks(body)
 
 
 def _with_possible_options(request: Request, model: ClaudeModel) -> Request:
@@ -234,7 +235,8 @@ def _native_messages(request: Request) -> tuple[str | list[Block], list[dict[str
         system, messages = native.get("system") or "", native["messages"]
     else:
         opening, others = _split(dialect_of(request).conversation(request))
-        system = encode_content([part for _, message in opening for part in message.parts], "system", True)
+        parts = tuple([part for _, message in opening for part in message.parts])
+        system = encode_system(InputMessage("system", parts), "system", True)
         messages = [encode_message(message, path, True) for path, message in others]
     return blocks_without_blanks(system), messages
 
@@ -267,9 +269,7 @@ def _is_system(message: InputMessage) -> bool:
 
 
 def _system(opening: list[LocatedMessage]) -> str | list[Block]:
-    contents = [
-        with_mark(encode_content(message.parts, "system", False), cache_mark(message.extra)) for _, message in opening
-    ]
+    contents = [with_mark(encode_system(message, path, False), cache_mark(message.extra)) for path, message in opening]
     contents = [mended for content in contents if (mended := blocks_without_blanks(content))]
     if len(contents) == 1:
         return contents[0]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.dialects.dialect import ClientDialect
+from app.dialects.dialect import ClientDialect, LocatedMessage, numbered
 from app.dialects.openai_chat.chunk_encoding import ChunkEncoder
 from app.dialects.openai_chat.custom_tools import flat
 from app.dialects.openai_chat.errors import render_error
@@ -13,6 +13,7 @@ from app.dialects.openai_chat.request_decoding import decode_request
 from app.dialects.openai_chat.request_encoding import encode_request
 from app.dialects.openai_chat.response_editing import edit_response
 from app.dialects.openai_chat.response_encoding import encode_response
+from app.dialects.openai_chat.thinking_parts import with_thinking_read
 from app.dialects.openai_chat.wire import NAME, PROVIDER
 from app.dialects.passthrough import StreamFormatter
 from app.dialects.translation.losses import Disposition, refuse_losses, refuse_unknown_choice
@@ -68,6 +69,9 @@ class OpenAIChat(ClientDialect):
 
     def formatter(self, request: Request, transaction_id: str, created: int) -> StreamFormatter:
         return StreamFormatter(ChunkEncoder(request, transaction_id, self.new_id(transaction_id), created))
+
+    def conversation(self, request: Request) -> list[LocatedMessage]:
+        return list(numbered(map(with_thinking_read, request.messages)))
 
     def plain_tools(self, request: Request) -> Request:
         return with_allowed_tools(with_functions_as_tools(request))

@@ -16,14 +16,15 @@ from typing import Any, assert_never
 from msgspec.structs import replace
 
 from app.dialects.data_urls import data_url
-from app.dialects.dialect import DIALECTS, RequestDialect, dialect_of
+from app.dialects.dialect import DIALECTS, RequestDialect, dialect_of, numbered
 from app.dialects.openai_chat.custom_tools import nested
 from app.dialects.openai_chat.wire import NAME, SHARED
 from app.dialects.tool_calls import as_text
 from app.dialects.translation.call_signatures import as_extra_content
 from app.dialects.translation.custom_tools import KIND, is_custom, with_functions
 from app.dialects.translation.encrypted_reasoning import is_anthropics
-from app.dialects.translation.losses import no_counterpart
+from app.dialects.translation.losses import AT_A_URL, ELSEWHERE, no_counterpart
+from app.dialects.translation.part_paths import PartPaths
 from app.dialects.translation.reasoning_effort import effort
 from app.dialects.translation.tool_choices import may_choose_tools
 from app.dialects.translation.tool_errors import with_error_in_text
@@ -126,30 +127,31 @@ def _encode_messages(request: Request) -> list[dict[str, Any]]:
         return messages
     client = dialect_of(request)
     same = client.name == NAME
-    conversation = client.conversation(request)
+    conversation = numbered(request.messages) if same else client.conversation(request)
     return [encoded for path, message in conversation for encoded in _encode(message, same, f"{path}.content")]
 
 
 def _encode(message: InputMessage, same: bool, path: str) -> list[dict[str, Any]]:
+    paths = PartPaths(message, path)
     if message.role == "assistant":
-        return [_assistant(message, same, path)]
+        return [_assistant(message, same, paths)]
     results = [part for part in message.parts if isinstance(part, ToolResultPart)]
     others: list[Part] = [part for part in message.parts if not isinstance(part, ToolResultPart)]
-    encoded = [_tool_message(result, message, same, path) for result in results]
+    encoded = [_tool_message(result, message, same, paths) for result in results]
     if not same:
         others = [*(part for result in results for part in _moved(result)), *others]
     if others or not results:
         role = "user" if message.role == "tool" else message.role
         extra = message.extra if same and not results else {}
-        content = _content(others, same, path)
+        content = _content(others, same, paths)
         encoded.append({"role": role, "content": "" if content is None else content, **extra})
     return encoded
 
 
-def _tool_message(result: ToolResultPart, message: InputMessage, same: bool, path: str) -> dict[str, Any]:
+def _tool_message(result: ToolResultPart, message: InputMessage, same: bool, paths: PartPaths) -> dict[str, Any]:
     given = result if same else with_error_in_text(result)
     parts = given.content if same else [part for part in given.content if not _is_moved(part)]
-    content = _content(parts, same, path)
+    content = _content(parts, same, paths)
     extra = message.extra if same and message.role == "tool" else {}
     if extra.get("role") == "function":
         return {"name": result.tool_call_id, "content": content, **extra}
@@ -165,7 +167,7 @@ def _moved(result: ToolResultPart) -> list[Part]:
     return [TextPart(f"Output of tool call {result.tool_call_id}:"), *moved] if moved else []
 
 
-def _assistant(message: InputMessage, same: bool, path: str) -> dict[str, Any]:
+def _assistant(message: InputMessage, same: bool, paths: PartPaths) -> dict[str, Any]:
     extra = message.extra if same else {}
     content = [part for part in message.parts if not isinstance(part, _BESIDE_CONTENT)]
     encoded: dict[str, Any] = {"role": "assistant", "content": None, **extra}
@@ -173,7 +175,7 @@ def _assistant(message: InputMessage, same: bool, path: str) -> dict[str, Any]:
         case [RefusalPart(refusal=refusal, extra={}) as only] if not only.extra:
             encoded["refusal"] = refusal
         case _:
-            encoded["content"] = _content(content, same, path)
+            encoded["content"] = _content(content, same, paths)
     encoded |= _thinking(message.parts) if same else _others_thinking(message.parts)
     for call in message.parts:
         if isinstance(call, ToolCallPart):
@@ -238,16 +240,16 @@ def _add_call(message: dict[str, Any], call: ToolCallPart, same: bool) -> None:
     message.setdefault("tool_calls", []).append(encoded)
 
 
-def _content(parts: Sequence[Part], same: bool, path: str) -> str | list[dict[str, Any]] | None:
+def _content(parts: Sequence[Part], same: bool, paths: PartPaths) -> str | list[dict[str, Any]] | None:
     match parts:
         case [TextPart(text=text) as only] if not (same and only.extra):
             return text
         case _:
-            encoded = [_part(part, same, path) for part in parts]
+            encoded = [_part(part, same, paths) for part in parts]
             return [part for part in encoded if part is not None] or None
 
 
-def _part(part: Part, same: bool, path: str) -> dict[str, Any] | None:
+def _part(part: Part, same: bool, paths: PartPaths) -> dict[str, Any] | None:
     extra = part.extra if same and not isinstance(part, OpaquePart) else {}
     match part:
         case TextPart(text=text):
@@ -259,27 +261,27 @@ def _part(part: Part, same: bool, path: str) -> dict[str, Any] | None:
             detail = {} if part.detail is None else {"detail": _DETAILS.get(part.detail, part.detail)}
             return {"type": "image_url", **extra, "image_url": {"url": url, **detail, **extra.get("image_url", {})}}
         case DocumentPart():
-            return _document(part, same, path)
+            return _document(part, same, paths)
         case OpaquePart(dialect=dialect, raw=raw) if dialect == NAME or raw.get("type") == "input_audio":
             return raw
         case OpaquePart(dialect=dialect):
             if (known := DIALECTS[dialect].opaque_text(part)) is not None:
                 return {"type": "text", "text": known}
-            DIALECTS[dialect].refuse_opaque(part, path)
+            DIALECTS[dialect].refuse_opaque(part, paths.of(part))
             return None
         case ThinkingPart() | RedactedThinkingPart():
             return None
         case ToolCallPart() | ToolResultPart():
-            raise no_counterpart(path, "a tool call or result in this place")
+            raise no_counterpart(paths.of(part), "a tool call or result in this place")
         case _:
             assert_never(part)
 
 
-def _document(part: DocumentPart, same: bool, path: str) -> dict[str, Any]:
+def _document(part: DocumentPart, same: bool, paths: PartPaths) -> dict[str, Any]:
     if part.text is not None:
         return {"type": "text", "text": f"{part.title}\n\n{part.text}" if part.title else part.text}
     if not same and part.data is None:
-        raise no_counterpart(path, "a document that is not in the request itself")
+        raise no_counterpart(paths.of(part), AT_A_URL if part.url is not None else ELSEWHERE)
     extra = part.extra if same else {}
     data = part.data if part.media_type is None else data_url(part.media_type, part.data or "")
     file = {

@@ -19,7 +19,7 @@ from app.dialects.openai_responses.response_encoding import encode_response
 from app.dialects.openai_responses.wire import INSTRUCTIONS, LOGPROBS, NAME, PROVIDER, TEXT
 from app.dialects.passthrough import StreamFormatter
 from app.dialects.translation.hosted_tools import hosted, without_hosted
-from app.dialects.translation.losses import Disposition, no_counterpart, refuse_losses, refuse_unknown_choice
+from app.dialects.translation.losses import ELSEWHERE, Disposition, no_counterpart, refuse_losses, refuse_unknown_choice
 from app.dialects.translation.tool_choices import with_allowed_tools
 from app.dialects.translation.tool_names import function_names, shortened, with_short_names
 from app.errors import InvalidRequest
@@ -125,6 +125,8 @@ class OpenAIResponses(ClientDialect):
         return [*super().custom_tools(request), *custom_names(request)]
 
     def refuse_opaque(self, part: OpaquePart, path: str) -> None:
+        if part.raw.get("type") == "input_image" and part.raw.get("file_id"):
+            raise no_counterpart(path, ELSEWHERE)
         if part.raw.get("type") != "item_reference":
             super().refuse_opaque(part, path)
         elif not str(part.raw.get("id")).startswith(_REASONING_ID):

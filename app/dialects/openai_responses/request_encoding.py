@@ -29,7 +29,8 @@ from app.dialects.openai_responses.wire import (
 from app.dialects.tool_calls import as_text
 from app.dialects.translation.call_ids import CallIdForm, with_fitting_ids
 from app.dialects.translation.encrypted_reasoning import unmarked
-from app.dialects.translation.losses import no_counterpart
+from app.dialects.translation.losses import ELSEWHERE, no_counterpart
+from app.dialects.translation.part_paths import PartPaths
 from app.dialects.translation.reasoning_effort import effort
 from app.dialects.translation.tool_choices import may_choose_tools
 from app.dialects.translation.tool_errors import with_error_in_text
@@ -177,31 +178,32 @@ class _Encoder:
             yield from (part.raw for part in message.parts if isinstance(part, OpaquePart))
             return
         content: list[Part] = []
+        paths = PartPaths(message, f"{path}.content")
         for part in message.parts:
             if not isinstance(part, _ItemPart):
                 content.append(part)
                 continue
             if content:
-                yield from self._message(message, content, path)
+                yield from self._message(message, content, paths)
                 content = []
-            if (item := self._item(part, path)) is not None:
+            if (item := self._item(part, paths)) is not None:
                 yield item
         if content or not message.parts:
-            yield from self._message(message, content, path)
+            yield from self._message(message, content, paths)
 
-    def _message(self, message: InputMessage, parts: Sequence[Part], path: str) -> Iterator[_Item]:
+    def _message(self, message: InputMessage, parts: Sequence[Part], paths: PartPaths) -> Iterator[_Item]:
         role = "user" if message.role == "tool" else message.role
-        content = self._content(parts, role, f"{path}.content")
+        content = self._content(parts, role, paths)
         extra = message.extra if self._same and message.extra.get("type") != TEXT else {}
         if content or self._same or role != "assistant":
             yield {**extra, "role": role, "content": content}
 
-    def _item(self, part: _ItemPart, path: str) -> _Item | None:
+    def _item(self, part: _ItemPart, paths: PartPaths) -> _Item | None:
         match part:
             case ToolCallPart():
                 return self._call(part)
             case ToolResultPart():
-                return self._result(part, path)
+                return self._result(part, paths)
             case ThinkingPart(signature=None) if self._same and part.extra:
                 return with_thoughts(part.extra, part.thinking)
             case RedactedThinkingPart(data=data) if (encrypted := unmarked(data, NAME)) is not None:
@@ -222,7 +224,7 @@ class _Encoder:
             "arguments": call.arguments if self._same else as_text(call.arguments),
         }
 
-    def _result(self, result: ToolResultPart, path: str) -> _Item:
+    def _result(self, result: ToolResultPart, paths: PartPaths) -> _Item:
         kind = result.extra.get("type") if self._same else None
         if kind == "shell_call_output":
             return _shell_output(result)
@@ -232,21 +234,21 @@ class _Encoder:
         if kind is None:
             kind = "custom_tool_call_output" if result.tool_call_id in self._custom else "function_call_output"
         given = result if self._same else with_error_in_text(result)
-        output = self._content(given.content, "tool", f"{path}.output")
+        output = self._content(given.content, "tool", paths)
         extra = result.extra if self._same else {}
         return {**extra, "type": kind, "call_id": result.tool_call_id, "output": output}
 
-    def _content(self, parts: Sequence[Part], role: str, path: str) -> str | list[_Item]:
+    def _content(self, parts: Sequence[Part], role: str, paths: PartPaths) -> str | list[_Item]:
         match parts:
             case [TextPart(text=text) as only] if not (self._same and only.extra):
                 return text
             case [] if not self._same:
                 return ""
             case _:
-                encoded = [self._part(part, role, path) for part in parts]
+                encoded = [self._part(part, role, paths) for part in parts]
                 return [part for part in encoded if part is not None]
 
-    def _part(self, part: Part, role: str, path: str) -> _Item | None:
+    def _part(self, part: Part, role: str, paths: PartPaths) -> _Item | None:
         extra = part.extra if self._same and not isinstance(part, OpaquePart) else {}
         match part:
             case TextPart(text=text):
@@ -258,23 +260,23 @@ class _Encoder:
                 detail = part.detail or (None if self._same else "auto")
                 return {"type": "input_image", **({"detail": detail} if detail else {}), **extra, "image_url": url}
             case DocumentPart():
-                return self._document(part, path)
+                return self._document(part, paths)
             case OpaquePart(dialect=dialect, raw=raw) if dialect == NAME or raw.get("type") == "input_audio":
                 return raw
             case OpaquePart(dialect=dialect):
                 if (known := DIALECTS[dialect].opaque_text(part)) is not None:
-                    return self._part(TextPart(known), role, path)
-                DIALECTS[dialect].refuse_opaque(part, path)
+                    return self._part(TextPart(known), role, paths)
+                DIALECTS[dialect].refuse_opaque(part, paths.of(part))
                 return None
             case _:
-                raise no_counterpart(path, "a call or a result in this place")
+                raise no_counterpart(paths.of(part), "a call or a result in this place")
 
-    def _document(self, part: DocumentPart, path: str) -> _Item:
+    def _document(self, part: DocumentPart, paths: PartPaths) -> _Item:
         if part.text is not None:
             text = f"{part.title}\n\n{part.text}" if part.title else part.text
             return {"type": "input_text", "text": text}
         if part.file_id is not None and self._client.provider != PROVIDER:
-            raise no_counterpart(path, "a file that lies with another provider")
+            raise no_counterpart(paths.of(part), ELSEWHERE)
         data = part.data if part.media_type is None else data_url(part.media_type, part.data or "")
         # The API takes data under a name only.
         name = part.title or (None if self._same or data is None else "document.pdf")

@@ -20,6 +20,11 @@ ALLOWED_TOOLS = "allowed_tools"
 """A choice among some of the tools, of OpenAI's APIs."""
 
 
+ELSEWHERE = "a file that lies with another provider, by its id,"
+AT_A_URL = "a document at a URL"
+"""What is refused of files: their data can be sent in place of either."""
+
+
 def refuse_losses(extra: Mapping[str, Any], losses: Mapping[str, Disposition], path: str = "") -> None:
     """Raise InvalidRequest for the first field of `extra` that has a value and that `losses` refuses."""
     for name, value in extra.items():

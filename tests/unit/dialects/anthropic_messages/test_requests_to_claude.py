@@ -419,7 +419,7 @@ def test_files_are_documents_texts_or_images(file: dict[str, Any], kind: str, so
 def test_a_file_that_claude_does_not_read_is_named(file: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest) as refused:
         chat({"role": "user", "content": [{"type": "file", "file": file}]})
-    assert refused.value.param == "messages[0].content"
+    assert refused.value.param == "messages[0].content[0]"
 
 
 def test_cache_marks_stay_where_litellms_clients_put_them() -> None:
@@ -429,12 +429,13 @@ def test_cache_marks_stay_where_litellms_clients_put_them() -> None:
         calls("a", "b"),
         result("a", "r", **_MARK),
         result("b", [{**text("r"), **_MARK}]),
-        tools=[{**function("f"), **_MARK}, function("g", **_MARK)],
-        cache_control=_MARK["cache_control"],
+        tools=[function("f")],
     )
     assert body["system"] == [{**text("s"), **_MARK}]
     assert body["messages"][0]["content"] == [{**text("q"), **_MARK}]
     assert [block["cache_control"] for block in body["messages"][2]["content"]] == [_MARK["cache_control"]] * 2
+    tools = [{**function("f"), **_MARK}, function("g", **_MARK)]
+    body = chat(_HELLO, tools=tools, cache_control=_MARK["cache_control"])
     assert [tool["cache_control"] for tool in body["tools"]] == [_MARK["cache_control"]] * 2
     assert body["cache_control"] == _MARK["cache_control"]
     item = {"role": "user", "content": [{"type": "input_text", "text": "q", **_MARK}]}

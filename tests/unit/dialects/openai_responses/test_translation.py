@@ -163,7 +163,7 @@ def test_options_have_their_counterparts_in_a_chat() -> None:
         ({"tool_choice": {"type": "web_search"}}, "tool_choice"),
         ({"text": {"format": {"type": "grammar"}}}, "text.format"),
         ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "input[0]"),
-        ({"input": [{"role": "user", "content": [{"type": "input_image", "file_id": "f"}]}]}, "input[0].content"),
+        ({"input": [{"role": "user", "content": [{"type": "input_image", "file_id": "f"}]}]}, "input[0].content[0]"),
     ],
 )
 def test_what_only_this_api_has_is_refused_by_name(fields: dict[str, Any], named: str) -> None:

@@ -298,11 +298,11 @@ def test_an_old_provider_tool_in_the_conversation_is_left_out() -> None:
         ({"tools": [{"type": "web_search"}]}, "tools[0]"),
         (
             {"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]},
-            "messages[0].content",
+            "messages[0].content[0]",
         ),
         (
             {"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "f"}}]}]},
-            "messages[0].content",
+            "messages[0].content[0]",
         ),
         ({"messages": [{"role": "assistant", "audio": {"id": "a"}}]}, "messages[0].audio"),
         ({"messages": [{"role": "system", "content": "alone"}]}, "messages"),
@@ -324,11 +324,11 @@ def test_what_anthropic_cannot_be_asked_is_refused_by_name(fields: dict[str, Any
         ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "tools[0]"),
         (
             {"messages": [{"role": "user", "content": [{"type": "search_result"}]}], "system": "s"},
-            "messages[0].content",
+            "messages[0].content[0]",
         ),
         (
             {"messages": [{"role": "user", "content": [{"type": "document", "source": {"type": "url", "url": "u"}}]}]},
-            "messages[0].content",
+            "messages[0].content[0]",
         ),
     ],
 )
