@@ -195,6 +195,6 @@ def dialect_of(request: Request) -> RequestDialect:
 
 def left_out_tools(request: Request, provider: Dialect) -> list[str]:
     """Names of the client's tools of which a provider that speaks this dialect is not told; see `hosted_tools`."""
-    if request.dialect == provider or not request.tools:
+    if request.dialect == provider:
         return []
     return [tool.name for tool in dialect_of(request).hosted_tools(request)]

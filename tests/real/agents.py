@@ -102,11 +102,12 @@ class Turn:
                     responses_events(called(text, name=name, call_id=id, **item)) if stream else responses_whole(whole)
                 )
 
-    def call_custom(self, name: str, text: str) -> Script:
-        """A call with plain text, where the API has such calls; else one of a function with a text."""
+    def call_custom(self, name: str, text: str, **fields: Any) -> Script:
+        """A call with plain text, where the API has such calls; else one of a function with a text. `fields`: further
+        ones of the call in the Responses API."""
         if self.api != "responses":
             return self.call(name, {"input": text})
-        item = {"type": "custom_tool_call", "id": "ctc_1", "call_id": "call_1", "name": name}
+        item = {"type": "custom_tool_call", "id": "ctc_1", "call_id": "call_1", "name": name, **fields}
         position = {"output_index": 0, "item_id": "ctc_1"}
         begun = {**item, "input": "", "status": "in_progress"}
         done = {**item, "input": text, "status": "completed"}
@@ -167,11 +168,14 @@ def world() -> Iterator[World]:
             f"claude-opus-4-8: {{model: anthropic/claude-opus-4-8, api_base: '{provider.url}', api_key: {KEY}}}",
             f"claude-by-chat: {{model: hosted_vllm/scripted, {openai}, use_chat_completions_api: true}}",
             f"claude-by-responses: {{model: openai/responses/scripted, {openai}}}",
-            # Codex offers its patches as a custom tool where it knows the model's name.
-            f"gpt-5.5-by-messages: {{model: anthropic/claude-opus-4-8, api_base: '{provider.url}', api_key: {KEY}}}",
-            f"gpt-5.5-by-chat: {{model: hosted_vllm/scripted, {openai}, use_chat_completions_api: true}}",
-            f"gpt-5.5-by-responses: {{model: openai/responses/scripted, {openai}}}",
         ]
+        # Codex offers other tools to models whose names it knows.
+        for name in ("gpt-5.5", "gpt-6.2-sol"):
+            models += [
+                f"{name}-by-messages: {{model: anthropic/claude-opus-4-8, api_base: '{provider.url}', api_key: {KEY}}}",
+                f"{name}-by-chat: {{model: hosted_vllm/scripted, {openai}, use_chat_completions_api: true}}",
+                f"{name}-by-responses: {{model: openai/responses/scripted, {openai}}}",
+            ]
         with RunningGateway(configuration(models)) as gateway:
             yield World(gateway, provider)
 
@@ -182,12 +186,6 @@ MODELS: Mapping[Api, str] = {
     "responses": "claude-by-responses",
 }
 """The world's model behind each API."""
-GPT_MODELS: Mapping[Api, str] = {
-    "messages": "gpt-5.5-by-messages",
-    "chat": "gpt-5.5-by-chat",
-    "responses": "gpt-5.5-by-responses",
-}
-"""The world's model behind each API, by names that Codex takes for a model of OpenAI's."""
 
 
 def claude(world: World, folder: Path, model: str, *options: str, environment: Mapping[str, str] | None = None) -> Any:

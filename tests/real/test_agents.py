@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.real.agents import GPT_MODELS, KEY, MODELS, Api, Turn, World, claude, codex, opencode, world
+from tests.real.agents import KEY, MODELS, Api, Turn, World, claude, codex, opencode, world
 from tests.upstream import Script, anthropic_error
 
 pytestmark = pytest.mark.timeout(400)
@@ -71,7 +71,7 @@ def test_codex_runs_a_command(agents: World, folder: Path, api: Api) -> None:
     assert events[-1]["type"] == "turn.completed"
 
 
-@pytest.mark.parametrize("api", GPT_MODELS)
+@pytest.mark.parametrize("api", MODELS)
 def test_codex_applies_a_patch(agents: World, folder: Path, api: Api) -> None:
     """It calls the tool for that with plain text, and its answer to the patch is about what was done."""
     patch = f'*** Begin Patch\n*** Update File: short.txt\n@@\n-{_WORD}\n+a "new" word\\n\n*** End Patch\n'
@@ -81,12 +81,32 @@ def test_codex_applies_a_patch(agents: World, folder: Path, api: Api) -> None:
 
     agents.script(model)
     since = len(agents.gateway.transactions())
-    events = codex(agents, folder, GPT_MODELS[api])
+    events = codex(agents, folder, f"gpt-5.5-by-{api}")
     assert (folder / "short.txt").read_text() == 'a "new" word\\n\n'
     assert _last_text(events) == "It is done."
     first, last = agents.turns[0].tool("apply_patch"), agents.turns[-1].conversation
     assert (first.get("type") == "custom") == (api == "responses")
     assert ("lark" in json.dumps(first), "raw_arguments" in last) == (True, False)
+    assert set(_outcomes(agents, since)) == {"ok"}
+
+
+@pytest.mark.parametrize("api", MODELS)
+def test_codex_runs_a_script_with_the_tools_that_stand_in_its_input(agents: World, folder: Path, api: Api) -> None:
+    """To models that it knows as newer it offers one tool, in a namespace and called with plain text; the script there
+    calls all the others."""
+    script = 'const done = await tools.exec_command({cmd: "cat short.txt"});\ntext(done.output);\n'
+
+    def model(turn: Turn) -> Script:
+        if turn.has_results:
+            return _found(turn)
+        if api == "responses":
+            return turn.call_custom("exec", script, namespace="functions")
+        return turn.call_custom("functions__exec", script)
+
+    agents.script(model)
+    since = len(agents.gateway.transactions())
+    events = codex(agents, folder, f"gpt-6.2-sol-by-{api}")
+    assert _last_text(events) == f"It says {_WORD}."
     assert set(_outcomes(agents, since)) == {"ok"}
 
 

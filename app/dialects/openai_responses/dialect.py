@@ -8,6 +8,8 @@ from msgspec.structs import replace
 from app.bodies.request_body import ListKind
 from app.dialects.dialect import DIALECTS, LISTS, ClientDialect, LocatedMessage
 from app.dialects.openai_chat.models import render_model, render_models
+from app.dialects.openai_responses.additional_tools import KIND as ADDITIONAL_TOOLS
+from app.dialects.openai_responses.additional_tools import refuse_malformed, with_all_tools
 from app.dialects.openai_responses.agent_messages import as_user_message
 from app.dialects.openai_responses.errors import render_error
 from app.dialects.openai_responses.event_encoding import EventEncoder
@@ -72,6 +74,7 @@ class OpenAIResponses(ClientDialect):
             "mcp_call",
             "tool_search_call",
             "tool_search_output",
+            ADDITIONAL_TOOLS,  # they are tools of the request
         }
     )
     decode_request = staticmethod(decode_request)
@@ -98,8 +101,9 @@ class OpenAIResponses(ClientDialect):
         if request.extra.get("text", {}).get("format"):
             raise no_counterpart("text.format")
         refuse_unknown_choice(request)
+        refuse_malformed(request)
         left_out = self.hosted_tools(request)
-        for at, tool in enumerate(request.tools):
+        for at, tool in enumerate(with_all_tools(request).tools):
             if tool.raw is not None and tool.raw.get("type") not in _FOR_THE_CLIENT and tool not in left_out:
                 raise no_counterpart(f"tools[{at}]", "a tool of the provider's own")
         # Without the wish in `include` it says nothing, and chat completions refuse it alone.
@@ -107,22 +111,23 @@ class OpenAIResponses(ClientDialect):
         return {name: value for name, value in extra.items() if name in carried}
 
     def hosted_tools(self, request: Request) -> Sequence[ToolDefinition]:
-        return hosted(request.tools, _HOSTED)
+        return hosted(with_all_tools(request).tools, _HOSTED)
 
     def plain_tools(self, request: Request) -> Request:
-        return with_allowed_tools(flattened(without_hosted(request, self.hosted_tools(request))))
+        every = without_hosted(with_all_tools(request), self.hosted_tools(request))
+        return with_allowed_tools(flattened(every))
 
     def openai_tools(self, request: Request) -> Request:
         return with_short_names(self.plain_tools(request))
 
     def tool_names(self, request: Request) -> Mapping[str, str]:
-        return shortened([*client_names(request), *function_names(request)])
+        return shortened([*client_names(request), *function_names(with_all_tools(request))])
 
     def custom_tool(self, raw: Mapping[str, Any]) -> dict[str, Any] | None:
         return dict(raw) if raw.get("type") == "custom" and "name" in raw else None
 
     def custom_tools(self, request: Request) -> list[str]:
-        return [*super().custom_tools(request), *custom_names(request)]
+        return [*super().custom_tools(with_all_tools(request)), *custom_names(request)]
 
     def refuse_opaque(self, part: OpaquePart, path: str) -> None:
         if part.raw.get("type") == "input_image" and part.raw.get("file_id"):

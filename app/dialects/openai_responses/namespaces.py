@@ -8,6 +8,7 @@ from typing import Any, Required, TypedDict
 
 from msgspec.structs import replace
 
+from app.dialects.openai_responses.additional_tools import with_all_tools
 from app.dialects.translation.losses import no_counterpart
 from app.dialects.translation.tool_names import LONGEST, cut
 from app.dialects.validation import check
@@ -51,7 +52,8 @@ def custom_names(request: Request) -> list[str]:
 
 def _inner_tools(request: Request) -> list[tuple[str, Mapping[str, Any]]]:
     """The tools in namespaces, each behind the name of its own."""
-    spaces = [tool.raw for tool in request.tools if tool.raw and tool.raw.get("type") == _KIND]
+    tools = with_all_tools(request).tools
+    spaces = [tool.raw for tool in tools if tool.raw and tool.raw.get("type") == _KIND]
     return [
         (str(space.get("name")), tool)
         for space in spaces

@@ -23,7 +23,7 @@ _GRAMMAR = "{} It has to match this grammar ({}):\n{}"
 
 def custom_tools(request: Request) -> list[str]:
     """Names of its tools that are custom ones, as a provider without groups of tools knows them."""
-    return dialect_of(request).custom_tools(request) if request.tools else []
+    return dialect_of(request).custom_tools(request)
 
 
 def is_custom(request: Request, name: str | None) -> bool:
