@@ -8,7 +8,8 @@ whether it can use it.
 import json
 import operator
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from itertools import chain
 
 from msgspec.structs import replace
 
@@ -118,6 +119,8 @@ class CustomCalls:
 
     def as_for_client(self, response: ModelResponse) -> ModelResponse:
         """The response with calls of custom tools as such; the same object where it holds nothing of one."""
+        if not self._open and not _has_calls(response):
+            return response
         choices = list(map(self._choice, response.choices))
         for key in self._ended_by(response) if self._open else ():
             if rest := self._open.pop(key).finish():
@@ -131,7 +134,7 @@ class CustomCalls:
             calls = tuple(map(self._whole, choice.message.tool_calls))
             return choice if _are_same(calls, choice.message) else _with_calls(choice, calls)
         if choice.delta is not None and choice.delta.tool_calls:
-            calls = tuple([self._piece(choice.index, call) for call in choice.delta.tool_calls])
+            calls = tuple(chain.from_iterable(self._pieces(choice.index, call) for call in choice.delta.tool_calls))
             return choice if _are_same(calls, choice.delta) else _with_calls(choice, calls)
         return choice
 
@@ -144,11 +147,17 @@ class CustomCalls:
         reader = InputReader()
         return _custom(call, reader.feed(call.function.arguments) + reader.finish())
 
-    def _piece(self, choice: int, call: ToolCall) -> ToolCall:
+    def _pieces(self, choice: int, call: ToolCall) -> Iterator[ToolCall]:
+        """The piece of a call, behind what is left of one that had its index: some providers number all of theirs 0."""
+        key = choice, call.index
+        if call.function.name:
+            before = self._open.pop(key, None)
+            if before is not None and (rest := before.finish()):
+                yield _custom(ToolCall(call.index), rest)
         if self._is_custom(call):
-            self._open[choice, call.index] = InputReader()
-        reader = self._open.get((choice, call.index))
-        return call if reader is None else _custom(call, reader.feed(call.function.arguments))
+            self._open[key] = InputReader()
+        reader = self._open.get(key)
+        yield call if reader is None else _custom(call, reader.feed(call.function.arguments))
 
     def _ended_by(self, response: ModelResponse) -> list[_Key]:
         """The calls of which nothing comes after this chunk."""
@@ -161,12 +170,20 @@ class CustomCalls:
         ]
 
 
+def _has_calls(response: ModelResponse) -> bool:
+    for choice in response.choices:
+        message = choice.delta or choice.message
+        if message is not None and message.tool_calls:
+            return True
+    return False
+
+
 def _custom(call: ToolCall, text: str) -> ToolCall:
     return replace(call, type=KIND, function=replace(call.function, arguments=text))
 
 
 def _are_same(calls: tuple[ToolCall, ...], message: Message) -> bool:
-    return all(map(operator.is_, calls, message.tool_calls))
+    return len(calls) == len(message.tool_calls) and all(map(operator.is_, calls, message.tool_calls))
 
 
 def _with_calls(choice: Choice, calls: tuple[ToolCall, ...]) -> Choice:

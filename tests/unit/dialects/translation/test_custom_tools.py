@@ -221,6 +221,17 @@ def test_calls_at_once_are_read_apart_and_functions_stay_as_they_are() -> None:
         assert reader.as_for_client(chunk) is chunk
 
 
+def test_calls_that_are_all_numbered_0_are_told_apart() -> None:
+    other = ToolCall(0, "c2", function=Function("other", '{"input": "x"}'))
+    chunk = ModelResponse(choices=(Choice(delta=Message(tool_calls=(other,))),))
+    *first, rest, last = _calls(*_pieces('{"patch": "a"}'), chunk, *_pieces('{"input": "b"}'), _end(ends="all"))[:4]
+    assert [(call.type, call.function.arguments) for call in (*first, rest)] == [
+        ("custom", ""), ("custom", ""), ("custom", '{"patch": "a"}'),
+    ]  # fmt: skip
+    assert last is other
+    assert _text(*_pieces('{"input": "a"}'), chunk) == 'a{"input": "x"}'
+
+
 def test_a_call_that_is_a_custom_one_already_is_the_same_object() -> None:
     reader = CustomCalls(["patch"])
     for chunk in (*_pieces('{"input": "a"}', kind="custom"), _end(ends="all")):
