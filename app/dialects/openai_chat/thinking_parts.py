@@ -1,11 +1,8 @@
 """Thinking among the parts of an assistant's content, as Mistral has it, for providers of other APIs. Pure."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from msgspec.structs import replace
 
-from app.dialects.openai_chat.reasoning_decoding import content_parts
+from app.dialects.openai_chat.text_forms import text_in
 from app.dialects.openai_chat.wire import NAME
 from app.messages import InputMessage, OpaquePart, Part, ThinkingPart
 
@@ -23,8 +20,8 @@ def _is_thinking(part: Part) -> bool:
 
 
 def _thinking(part: Part) -> ThinkingPart:
-    raw: Mapping[str, Any] = part.raw if isinstance(part, OpaquePart) else {}
-    given = raw.get("thinking")
-    pieces = [piece for piece in given if isinstance(piece, dict)] if isinstance(given, list) else given
-    _, text = content_parts([{"type": "thinking", "thinking": pieces}])
-    return ThinkingPart(text or "")
+    try:
+        return ThinkingPart(text_in(part.raw.get("thinking")) if isinstance(part, OpaquePart) else "")
+    except ValueError:
+        # Nobody could read it.
+        return ThinkingPart("")

@@ -22,7 +22,7 @@ def _request(thinking: dict[str, Any] = _THINKING) -> Request:
     return openai_chat.decode_request({"model": "m", "messages": messages}, {})
 
 
-@pytest.mark.parametrize("given", [[{"type": "text", "text": "hm"}], "hm", [], None, ["hm"]])
+@pytest.mark.parametrize("given", [[{"type": "text", "text": "hm"}], "hm", [], None, ["hm"], 5])
 def test_it_is_no_reason_to_refuse_the_conversation(given: Any) -> None:
     request = _request({"type": "thinking", "thinking": given})
     assert anthropic_messages.encode_request(request)["messages"][1] == {
