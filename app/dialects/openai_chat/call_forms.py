@@ -32,12 +32,19 @@ def mend_calls(message: Object) -> bool:
     if None in calls:
         calls, mended = [call for call in calls if call is not None], True
     for call in calls:
-        mended = _mend_call(call) or mended
+        mended = (not _is_plain(call) and _mend_call(call)) or mended
     if mended:
         message[_CALLS] = calls
     if not calls:
         del message[_CALLS]
     return mended
+
+
+def _is_plain(call: object) -> bool:
+    """Whether it is a piece of the most frequent form, which holds no other."""
+    if not isinstance(call, dict) or not isinstance(function := call.get("function"), dict):
+        return False
+    return isinstance(function.get("arguments"), str) and _FIELDS.isdisjoint(call)
 
 
 def _mend_call(call: object) -> bool:

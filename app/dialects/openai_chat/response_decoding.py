@@ -125,7 +125,7 @@ class ResponseDecoder:
             event["object"] = "chat.completion.chunk"
             mended = True
         for choice in event["choices"]:
-            came_whole = not self._begun and "message" in choice and not choice.get("delta")
+            came_whole = not self._begun and "message" in choice and choice.get("delta") is None
             self._came_whole = self._came_whole or came_whole
             mended = mend_choice(choice, "delta") or mended
             joiner = self._calls.get(choice.get("index", 0))

@@ -161,3 +161,13 @@ def test_a_whole_answer_is_decoded() -> None:
         tool_calls=(ToolCall(0, "a", "function", Function("f", "{}")),),
         extra={"audio": {"id": "a"}},
     )
+
+
+def test_a_whole_completion_is_a_stream_and_a_message_beside_a_delta_is_none() -> None:
+    cases: list[tuple[dict[str, Any], bool]] = [({}, True), ({"delta": {}}, False)]
+    for delta, may_end in cases:
+        choice = {"index": 0, "message": {"content": "x"}, "finish_reason": "stop", **delta}
+        decoder = ResponseDecoder()
+        decoder.mend({"choices": [choice]})
+        decoder.chunk({"choices": [choice]})
+        assert decoder.may_end() is may_end
