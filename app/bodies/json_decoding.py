@@ -9,6 +9,7 @@ given up where it passes the limit, before it has become millions of objects.
 """
 
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -63,6 +64,11 @@ def decode(raw: bytes, depth_limit: int, values_limit: int) -> Any:
     if len(raw) <= at_once or (len(raw) <= _AT_ONCE and structure(raw) <= at_once):
         return _decode(raw)
     return decode_in_steps(raw, depth_limit, values_limit)
+
+
+def decode_again(raw: bytes) -> Any:
+    """Decode, in steps where it is large, what has been decoded within its limits before."""
+    return decode(raw, sys.maxsize, sys.maxsize)
 
 
 def structure(raw: bytes) -> int:

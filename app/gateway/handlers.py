@@ -72,7 +72,8 @@ async def stored_response(gateway: Gateway, call: Call, *, tail: Tail) -> None:
     if stored.stream:
         _skip_policies(gateway, call)
         request = Request(dialect=call.dialect.name, model=model, messages=(), caller=call.caller, stream=True)
-        await _stream(gateway, gateway.unfiltered, call, stored, PolicyContext(obs.transaction_id, request))
+        policy_ctx = PolicyContext(obs.transaction_id, request, bodies=gateway.bodies)
+        await _stream(gateway, gateway.unfiltered, call, stored, policy_ctx)
         return
     with obs.ledger.charge("upstream"):
         body = await gateway.router.stored(stored, obs)
@@ -99,7 +100,7 @@ async def _request(
     request = await call.body.decoded(body, call.caller, call.query, call.credential)
     if known is None:
         raise gateway.router.unknown_model(request.model)
-    policy_ctx = PolicyContext(obs.transaction_id, request)
+    policy_ctx = PolicyContext(obs.transaction_id, request, bodies=gateway.bodies)
     request = await gateway.orchestrator.process_request(request, policy_ctx, obs)
     return request, policy_ctx
 
@@ -136,7 +137,8 @@ async def _whole(gateway: Gateway, call: Call, request: Request, policy_ctx: Pol
         with obs.ledger.charge("upstream"):
             response = await gateway.router.complete(request, obs)
     _relay_limits(call.reply, response)
-    call.held.resize(call.held.size + received_size(response))
+    size = received_size(response)
+    call.held.resize(call.held.size + size)
     obs.recorder.chunk_in(response)
     if request.operation != "embeddings":
         # In vectors there is nothing that a policy could read.
@@ -145,7 +147,8 @@ async def _whole(gateway: Gateway, call: Call, request: Request, policy_ctx: Pol
     if response.native is not None and response.native.dialect == call.dialect.name:
         return response.native.raw
     answer = with_unique_ids(_identified(response.chunk, call, request), request, call.obs.transaction_id)
-    return await gateway.bodies.work(text_size(answer), _encoded, call.dialect, answer, request)
+    # Log probabilities are no text, and may be most of it.
+    return await gateway.bodies.work(max(size, text_size(answer)), _encoded, call.dialect, answer, request)
 
 
 def _relay_limits(reply: Reply, first: Received) -> None:

@@ -10,14 +10,16 @@ from contextlib import suppress
 
 from app.errors import GatewayError, InternalError, UpstreamTimeout
 from app.limits import Limit
-from app.messages import Batch, ModelResponse, Received, as_chunk
+from app.messages import Batch, ModelResponse, Received, as_chunk, received_size
 from app.opened_stream import OpenedStream
 from app.pipeline.policies.hook_context import Downstream
 from app.pipeline.policies.link import PolicyLink
+from app.pipeline.policies.other_texts import event_of
 from app.pipeline.policies.whole import after_hooks
 from app.pipeline.queues import StageQueue
 from app.policies import LoadedPolicy, PolicyContext
 from app.settings import PipelineSettings
+from app.time_slices import TimeSlices
 from telemetry import ObservabilityContext
 from telemetry.exceptions import summary_of
 
@@ -35,6 +37,7 @@ class PolicyExecutor:
     def __init__(self, policies: Sequence[LoadedPolicy], settings: PipelineSettings) -> None:
         self._policies = tuple(policy for policy in policies if policy.streaming_hooks)
         self._settings = settings
+        self._slices = TimeSlices()
 
     async def process(
         self,
@@ -74,15 +77,19 @@ class PolicyExecutor:
         async def collect(piece: Received) -> None:
             emitted.append(piece.chunk)
 
-        link = PolicyLink(loaded, policy_ctx, collect, Limit(0), self._settings, obs)
+        # Whatever grows with the answer is done beside the event loop where that is large.
+        work, size = policy_ctx.bodies.work, received_size(received)
+        reads = "on_other_text" in loaded.hooks
+        body = await work(size, event_of, given.native) if reads else None
+        link = PolicyLink(loaded, policy_ctx, collect, Limit(0), self._settings, self._slices, obs)
         try:
-            read = await link.look_at(whole)
+            read = await link.look_at_whole(whole, body, size)
             for one in read:
                 await link.feed(Received(one.chunk), True)
             await link.finish()
         finally:
             link.close()
-        answer = after_hooks(given, whole, read, emitted, loaded)
+        answer = await work(size, after_hooks, given, whole, read, emitted, loaded, body)
         return received if answer is given else answer
 
     async def _run(
@@ -138,7 +145,7 @@ class PolicyExecutor:
         links: list[PolicyLink] = []
         downstream = sink
         for policy in reversed(self._policies):
-            links.append(PolicyLink(policy, policy_ctx, downstream, limit, self._settings, obs))
+            links.append(PolicyLink(policy, policy_ctx, downstream, limit, self._settings, self._slices, obs))
             downstream = links[-1].feed
         return links[::-1]
 

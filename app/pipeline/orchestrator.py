@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeVar
 
 from msgspec.structs import replace
 
+from app.bodies import Bodies
 from app.dialects.inputs import unreadable
 from app.dialects.passthrough import StreamFormatter
 from app.errors import UpstreamFailed, cause_of
@@ -62,12 +63,14 @@ class PolicyOrchestrator:
         for loaded in self._policies:
             if "on_request" in loaded.hooks:
                 request = await self._call(loaded, "on_request", obs).whole("on_request", request, policy_ctx)
-                request = self._opaque_data(loaded, request, obs)
+                request = await self._opaque_data(loaded, request, policy_ctx.bodies, obs)
         # Whose it is, no policy changes.
         policy_ctx.request = request if request is given else replace(request, caller=given.caller)
         return policy_ctx.request
 
-    def _opaque_data(self, loaded: LoadedPolicy, request: Request, obs: ObservabilityContext) -> Request:
+    async def _opaque_data(
+        self, loaded: LoadedPolicy, request: Request, bodies: Bodies, obs: ObservabilityContext
+    ) -> Request:
         """Count data that the policy cannot read as skipped, leave it out, or refuse the request, as it demands."""
         wanted = loaded.policy.opaque
         if wanted is None:
@@ -75,7 +78,7 @@ class PolicyOrchestrator:
                 obs.policy(loaded.name).skipped("content", hidden)
             return request
         texts = TextMap(str, drop_opaque=wanted == "drop")
-        request = request.mapped(texts)
+        request = await bodies.work(request.size, request.mapped, texts)
         if texts.opaque and wanted == "refuse":
             raise blocked(texts.opaque)
         for kind, count in texts.opaque.items() if wanted == "pass" else ():
@@ -92,7 +95,8 @@ class PolicyOrchestrator:
             if "on_response" in loaded.hooks:
                 call = self._call(loaded, "on_response", obs)
                 answer = await call.whole("on_response", received.chunk, policy_ctx)
-                received = edited(received, answer, all_read=False)
+                size = received_size(received)
+                received = await policy_ctx.bodies.work(size, edited, received, answer, None, all_read=False)
             elif loaded.streaming_hooks:
                 received = await self._executor.run_whole(loaded, received, policy_ctx, obs)
         return received

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar, cast
 
+from app.bodies import Bodies
 from app.messages import ModelResponse, Request, ToolCall
 
 T = TypeVar("T")
@@ -19,6 +20,9 @@ class PolicyContext:
     transaction_id: str
     request: Request
     scratchpad: dict[str, object] = field(default_factory=dict)
+    bodies: Bodies = field(default_factory=lambda: Bodies(0), repr=False)
+    """Does what takes long on a large request beside the event loop: `await ctx.bodies.work(request.size, function,
+    ...)`."""
     _states: dict[int, object] = field(default_factory=dict, init=False, repr=False)
 
     def state(self, owner: object, make: Callable[[], T]) -> T:

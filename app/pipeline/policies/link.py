@@ -29,9 +29,10 @@ from app.pipeline.policies.blocks import (
 )
 from app.pipeline.policies.hook_call import HookCall
 from app.pipeline.policies.hook_context import Downstream, HookContext
-from app.pipeline.policies.other_texts import OtherTexts, blocked
+from app.pipeline.policies.other_texts import Event, OtherTexts, blocked
 from app.policies import Hook, LoadedPolicy, PolicyContext
 from app.settings import PipelineSettings
+from app.time_slices import TimeSlices
 from telemetry import ObservabilityContext
 
 _OWNS: dict[Hook, Kind] = {
@@ -56,6 +57,7 @@ class PolicyLink:
         downstream: Downstream,
         limit: Limit,
         settings: PipelineSettings,
+        slices: TimeSlices,
         obs: ObservabilityContext,
     ) -> None:
         self._hooks = loaded.hooks
@@ -77,7 +79,8 @@ class PolicyLink:
         self._opaque = loaded.policy.opaque
         self._others: OtherTexts | None = None
         if "on_other_text" in loaded.hooks:
-            self._others = OtherTexts(self._change_other, policy_ctx.request.dialect, self._opaque)
+            dialect = policy_ctx.request.dialect
+            self._others = OtherTexts(self._change_other, dialect, self._opaque, policy_ctx.bodies, slices)
 
     async def feed(self, received: Received, others_are_read: bool = False) -> None:
         """Call the hooks that are there for what the chunk holds. `others_are_read`: it has been through `look_at`."""
@@ -117,6 +120,13 @@ class PolicyLink:
         none of them, nothing while a piece of a text is held back, and later also what was held back before."""
         others = self._others
         return [received] if others is None else await self._after_reading(await others.feed(received), others)
+
+    async def look_at_whole(self, received: Received, body: Event | None, size: int) -> list[Received]:
+        """As `look_at`, for a whole response as one chunk, with the provider's body, and its size in bytes."""
+        others = self._others
+        if others is None:
+            return [received]
+        return await self._after_reading(await others.read(received, body, size), others)
 
     async def _after_reading(self, chunks: list[Received], others: OtherTexts) -> list[Received]:
         """Do what reading other texts has shown to be due: deal with opaque data, step aside after a failure."""

@@ -5,48 +5,52 @@ A chunk and the provider's event behind it hold the same texts; both are read, a
 in pieces (`Pieces`) is kept back until all of it is there: a piece alone shows nothing.
 """
 
-import asyncio
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from app.bodies import SMALL, Bodies
+from app.bodies.json_decoding import decode_again
+from app.bodies.json_encoding import encode
 from app.errors import PolicyBlocked
-from app.messages import Choice, Dialect, Message, ModelResponse, Native, Received, ThinkingBlock
+from app.messages import Choice, Dialect, Message, ModelResponse, Native, Received, ThinkingBlock, received_size
 from app.pipeline.policies.logprobs import without_others
 from app.pipeline.policies.text_pieces import Pieces, piece_of
 from app.text_fields import Dropped, Opaque, TextMap, is_symbol
+from app.time_slices import SLICE, TimeSlices, cost_of
 
 Change = Callable[[str], Awaitable[str]]
 Event = dict[str, Any]
 
-_encode = msgspec.json.Encoder().encode
 _EVENT_NAME = re.compile(rb"^event: ?([^\r\n]*)", re.MULTILINE)
 _LINES = 10
 """Bytes of an event beside its data and its name: `data: ` and two line breaks."""
 _NAME_LINE = 9
-_SLICE = 8_192
-"""Characters after which others get a turn."""
-_AT_LEAST = 64
-"""Characters that a text counts for, however short it is."""
 _REMEMBERED = 256
 """Texts of which is known what becomes of them: a provider repeats some several times."""
 
 
 class OtherTexts:
     """Shows one policy the other texts of one stream. `feed` takes a chunk that is not plain and gives what goes on of
-    it, `finish` gives what was still kept back. `change` calls the policy; what it raises is raised here, too."""
+    it, `finish` gives what was still kept back. `change` calls the policy; what it raises is raised here, too.
 
-    def __init__(self, change: Change, dialect: Dialect, opaque: Opaque | None) -> None:
+    What is large is looked into beside the event loop; between the calls of `change` others have their turns.
+    """
+
+    def __init__(
+        self, change: Change, dialect: Dialect, opaque: Opaque | None, bodies: Bodies, slices: TimeSlices
+    ) -> None:
         self.skipped: Counter[str] = Counter()
         """Counts of data that nobody could read, by kind, since they were last taken."""
         self._change = change
         self._dialect = dialect
         self._opaque = opaque
+        self._bodies = bodies
+        self._slices = slices
         self._known: dict[str, str] = {}
         self._pieces = Pieces()
         self._heads: set[tuple[str | None, ...]] = set()
@@ -61,12 +65,17 @@ class OtherTexts:
         return plain and self._has_plain_head(chunk)
 
     async def feed(self, received: Received) -> list[Received]:
-        chunk, event = received.chunk, self._event(received.native)
+        size = received_size(received)
+        return await self.read(received, await self._bodies.work(size, self._event, received.native), size)
+
+    async def read(self, received: Received, event: Event | None, size: int) -> list[Received]:
+        """As `feed`, with the provider's event, where it is of the client's dialect, and about its size in bytes."""
+        chunk = received.chunk
         out = [one for held, text in self._pieces.ended_by(chunk, event) for one in await self._release(held, text)]
-        if (piece := piece_of(received, event, _owned(chunk))) is not None:
+        if (piece := await self._bodies.work(size, piece_of, received, event, _owned(chunk))) is not None:
             self._pieces.hold(received, piece)
             return out
-        return [*out, await self._looked_at(received, event)]
+        return [*out, await self._looked_at(received, event, size)]
 
     async def finish(self) -> list[Received]:
         return [one for held, text in self._pieces.all() for one in await self._release(held, text)]
@@ -89,7 +98,7 @@ class OtherTexts:
                 (self._applied(one.chunk, one.native, self._event(one.native), {piece: new}), new)
                 for (one, piece), new in zip(held, instead, strict=True)
             ]
-        return [await self._looked_at(one, self._event(one.native), piece) for one, piece in held]
+        return [await self._looked_at(one, self._event(one.native), received_size(one), piece) for one, piece in held]
 
     def _has_plain_head(self, chunk: ModelResponse) -> bool:
         """Whether the fields that all chunks of a stream repeat are words and identifiers."""
@@ -104,23 +113,20 @@ class OtherTexts:
 
     def _event(self, native: Native | None) -> Event | None:
         """The provider's event, where it is of the client's dialect and may reach the client."""
-        event = native.event if native is not None and native.dialect == self._dialect else None
-        return event if isinstance(event, dict) else None
+        return event_of(native) if native is not None and native.dialect == self._dialect else None
 
-    async def _looked_at(self, received: Received, event: Event | None, seen: str = "") -> Received:
+    async def _looked_at(self, received: Received, event: Event | None, size: int, seen: str = "") -> Received:
         """What goes on of a chunk. `seen` is a text that the policy has read already."""
         native = received.native
-        chunk, kept = without_others(received, event)
-        is_cut = chunk is not received.chunk or kept is not event
-        texts: dict[str, None] = {}
-        opaque = _walked(chunk, kept, lambda text: texts.setdefault(text) or text, wholly=False).opaque
-        self.skipped += opaque
-        if native is not None and native.dialect == self._dialect:
-            texts |= dict.fromkeys(_unread(native, kept))
-        texts.pop(seen, None)
-        changes = await self._changes(texts)
-        drops = bool(opaque) and self._opaque == "drop"
-        return self._applied(chunk, native, kept, changes) if changes or drops or is_cut else received
+        is_clients = native is not None and native.dialect == self._dialect
+        read = await self._bodies.work(size, _read, received, event, is_clients)
+        self.skipped += read.opaque
+        read.texts.pop(seen, None)
+        changes = await self._changes(read.texts)
+        drops = bool(read.opaque) and self._opaque == "drop"
+        if not (changes or drops or read.is_cut):
+            return received
+        return await self._bodies.work(size, self._applied, read.chunk, native, read.event, changes)
 
     async def _changes(self, texts: Iterable[str]) -> dict[str, str]:
         """The new text for each that does not stay as it is. An event may have any number of texts: between slices
@@ -130,10 +136,10 @@ class OtherTexts:
         for text in texts:
             if (new := await self._known_change(text)) != text:
                 changes[text] = new
-            spent += max(len(text), _AT_LEAST)
-            if spent >= _SLICE:
+            spent += cost_of(text)
+            if spent >= SLICE:
                 spent = 0
-                await asyncio.sleep(0)
+                await self._slices.next()
         return changes
 
     async def _known_change(self, text: str) -> str:
@@ -154,9 +160,38 @@ class OtherTexts:
         return Received(walked.chunk, _with_event(native, walked.event, changes))
 
 
+def event_of(native: Native | None) -> Event | None:
+    """The JSON object that a provider's event, or its whole body, is."""
+    if native is None:
+        return None
+    event = native.event if len(native.data) <= SMALL else decode_again(native.data)
+    return event if isinstance(event, dict) else None
+
+
 def blocked(kinds: Counter[str]) -> PolicyBlocked:
     """The error for data of these kinds, which a policy refuses because it cannot read it."""
     return PolicyBlocked(f"Data that no policy can read is not let through here: {', '.join(sorted(kinds))}.")
+
+
+class _Read(Struct, frozen=True):
+    """What is to be read of a chunk and its event, once the log probabilities of other texts are cut."""
+
+    chunk: ModelResponse
+    event: Event | None
+    is_cut: bool
+    texts: dict[str, None]
+    opaque: Counter[str]
+
+
+def _read(received: Received, event: Event | None, is_clients: bool) -> _Read:
+    """`is_clients`: its event is of the client's dialect, and may reach the client."""
+    native = received.native
+    chunk, kept = without_others(received, event)
+    texts: dict[str, None] = {}
+    opaque = _walked(chunk, kept, lambda text: texts.setdefault(text) or text, wholly=False).opaque
+    if native is not None and is_clients:
+        texts |= dict.fromkeys(_unread(native, kept))
+    return _Read(chunk, kept, chunk is not received.chunk or kept is not event, texts, opaque)
 
 
 def _is_bare(native: Native) -> bool:
@@ -273,7 +308,7 @@ def _unread(native: Native, event: Event | None) -> list[str]:
 
 
 def _with_event(native: Native, event: Event, changes: dict[str, str]) -> Native:
-    data = _encode(event)
+    data = encode(event, len(native.data))
     name = _EVENT_NAME.search(native.raw)
     known = name[1].decode(errors="replace") if name else ""
     head = b"event: %b\n" % changes.get(known, known).encode() if name else b""

@@ -1,12 +1,13 @@
 """A whole response as the one chunk that hooks can look at, and what they emitted as a whole response again. Pure."""
 
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from msgspec import Struct
-from msgspec.json import encode
 from msgspec.structs import replace
 
+from app.bodies.json_decoding import decode_again
+from app.bodies.json_encoding import encode
 from app.dialects import streaming_dialects
 from app.dialects.response_edits import ResponseEdit
 from app.messages import Choice, Message, ModelResponse, Native, Received, ThinkingBlock, Usage
@@ -22,11 +23,12 @@ def after_hooks(
     read: Sequence[Received],
     emitted: Sequence[ModelResponse],
     loaded: LoadedPolicy,
+    body: dict[str, Any] | None,
 ) -> Received:
     """The response that a policy's streaming hooks leave: `given` itself where they left all of it as it was.
 
     `whole` is the chunk made of `given`, `read` what became of it when the policy read its other texts, and `emitted`
-    what the hooks made of that.
+    what the hooks made of that. `body` is that of `given`, if it was decoded.
     """
     response = given.chunk
     answer = from_chunks(emitted, response)
@@ -43,24 +45,25 @@ def after_hooks(
     if not is_as_given and loaded.policy.opaque == "drop":
         # Opaque data takes what it stands in along: in a body, that is more than in the common form.
         return Received(answer)
-    return edited(before, answer, all_read="on_other_text" in loaded.hooks)
+    return edited(before, answer, body if is_as_given else None, all_read="on_other_text" in loaded.hooks)
 
 
-def edited(received: Received, response: ModelResponse, *, all_read: bool) -> Received:
+def edited(received: Received, response: ModelResponse, body: dict[str, Any] | None, *, all_read: bool) -> Received:
     """A policy's response, with the provider's body edited to match; `received` itself if the policy returned its
     chunk.
 
-    `all_read`: the policy has read all texts of the body.
+    `body` is the provider's, if it was decoded; `all_read`: the policy has read all texts of it.
     """
     if response is received.chunk:
         return received
     native = received.native
     dialect = None if native is None else streaming_dialects().get(native.dialect)
-    if native is None or dialect is None or (body := native.event) is None:
+    if native is None or dialect is None or not native.data:
         return Received(response)
     if response == received.chunk:
         return Received(response, native)
-    data = encode(dialect.edit_response(body, ResponseEdit(received.chunk, response, all_read)))
+    body = dialect.edit_response(body or decode_again(native.data), ResponseEdit(received.chunk, response, all_read))
+    data = encode(body, len(native.data))
     return Received(response, Native(native.dialect, data, data=data))
 
 

@@ -4,8 +4,11 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from app.errors import GatewayError, UpstreamTimeout
-from app.messages import Batch, ModelResponse, Received
-from tests.unit.pipeline.rig import content, execute, finish, settings
+from app.messages import Batch, Choice, Message, ModelResponse, Received
+from app.pipeline import PolicyExecutor
+from app.policies import Policy, PolicyContext, StreamContext
+from tests.support import run
+from tests.unit.pipeline.rig import REQUEST, content, execute, finish, loaded, observed, settings
 
 PIECES = [content("a"), content("b"), content("c")]
 
@@ -25,3 +28,37 @@ def test_a_wait_that_took_too_long_is_over() -> None:
     outcome = execute([], silent(), settings(idle_timeout=0.01))
     assert isinstance(outcome.error, UpstreamTimeout)
     assert outcome.obs.ledger.active == 0
+
+
+def test_the_other_texts_of_many_answers_are_read_by_turns() -> None:
+    """One slice of one answer, and the loop goes on."""
+    read = 0
+
+    class Reads(Policy):
+        async def on_other_text(self, text: str, ctx: StreamContext) -> str:
+            nonlocal read
+            read += 1
+            return text
+
+    policy, outcome = loaded(Reads()), observed()
+    annotations = tuple([{"title": f"title {number}"} for number in range(500)])
+    answer = ModelResponse(
+        choices=(Choice(message=Message(content="a", annotations=annotations), finish_reason="stop"),)
+    )
+
+    async def main() -> int:
+        executor = PolicyExecutor([policy], settings())
+        context = PolicyContext(outcome.obs.transaction_id, REQUEST)
+        reading = [
+            asyncio.ensure_future(executor.run_whole(policy, Received(answer), context, outcome.obs)) for _ in range(8)
+        ]
+        await asyncio.sleep(0)
+        most = 0
+        while not all(one.done() for one in reading):
+            before = read
+            await asyncio.sleep(0)
+            most = max(most, read - before)
+        return most
+
+    assert run(main()) <= 2 * 128
+    assert read >= 8 * 500

@@ -17,6 +17,7 @@ from app.policies.builtin.redact.slice_scheduler import INLINE_LIMIT, SlicedWork
 from app.policies.builtin.redact.stream_redactor import Detector, Redaction, StreamRedactor
 from app.policies.context import PolicyContext, StreamContext
 from app.text_fields import Opaque
+from app.time_slices import cost_of
 
 Side = Literal["requests", "responses"]
 _Text = tuple[str, bool]
@@ -66,17 +67,17 @@ class Redact(Policy):
             self.unused_hooks = frozenset(HOOKS) - {"on_request"}
 
     async def on_request(self, request: Request, ctx: PolicyContext) -> Request:
-        texts = _missing(request, {})
-        if sum(len(text) for text, _ in texts) <= INLINE_LIMIT:
-            return request.map_text(
-                lambda text: run_now(self._redact(text)), lambda text: run_now(self._redact(text, True))
-            )
         redacted: dict[_Text, str] = {}
+        changed, missing = await ctx.bodies.work(request.size, _with_redacted, request, redacted)
         # Where a request holds its texts in two forms, the second is looked at only after the first has changed.
-        while texts:
-            await self._scheduler.run(self._redact_each(texts, redacted))
-            texts = _missing(request, redacted)
-        return request.map_text(lambda text: redacted[text, False], lambda text: redacted[text, True])
+        while missing:
+            work = self._redact_each(missing, redacted)
+            if sum(cost_of(text) for text, _ in missing) <= INLINE_LIMIT:
+                run_now(work)
+            else:
+                await self._scheduler.run(work)
+            changed, missing = await ctx.bodies.work(request.size, _with_redacted, request, redacted)
+        return changed
 
     async def on_content_delta(self, text: str, ctx: StreamContext) -> None:
         await ctx.emit_text(await self._scheduler.feed(self._blocks(ctx).content(ctx.choice), text))
@@ -165,8 +166,8 @@ class _Blocks:
         return found
 
 
-def _missing(request: Request, redacted: dict[_Text, str]) -> list[_Text]:
-    """The texts of a request that have not been redacted yet, each once."""
+def _with_redacted(request: Request, redacted: dict[_Text, str]) -> tuple[Request, list[_Text]]:
+    """The request with the texts that are known, and those that are not redacted yet, each once."""
     missing: dict[_Text, None] = {}
 
     def known(text: str, is_json: bool = False) -> str:
@@ -175,8 +176,8 @@ def _missing(request: Request, redacted: dict[_Text, str]) -> list[_Text]:
             return text
         return redacted[text, is_json]
 
-    request.map_text(known, lambda text: known(text, is_json=True))
-    return list(missing)
+    changed = request.map_text(known, lambda text: known(text, is_json=True))
+    return changed, list(missing)
 
 
 def _unescaped(escape: re.Match[str]) -> str:

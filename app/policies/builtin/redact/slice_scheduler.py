@@ -1,8 +1,7 @@
-"""Searches large texts without holding up the event loop: slice by slice, one slice at a time per policy.
+"""Searches large texts without holding up the event loop: slice by slice, by turns (`app.time_slices`).
 
-After each slice a text queues again for the next one. So a large text, or many of a hostile caller, delay others by a
-slice each and no more; and work that nobody waits for any more (a client that left, a gateway that ends) stops with its
-slice. Small texts are searched at once. Text that is not searched to its end is never passed on.
+Work that nobody waits for any more (a client that left, a gateway that ends) stops with its slice. Small texts are
+searched at once. Text that is not searched to its end is never passed on.
 """
 
 import asyncio
@@ -12,6 +11,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from app.policies.builtin.redact.json_redactor import JsonRedactor
 from app.policies.builtin.redact.stream_redactor import StreamRedactor
+from app.time_slices import SLICE, TimeSlices, cost_of
 
 T = TypeVar("T")
 SlicedWork = Generator[int, None, T]
@@ -20,10 +20,6 @@ Redactor = StreamRedactor | JsonRedactor
 
 INLINE_LIMIT = 16_384
 """A text of up to so many characters is searched at once, in the event loop."""
-_SLICE = 8_192
-"""Characters that are searched before other texts get their turn."""
-_MINIMUM_COST = 64
-"""Characters that each text counts for, however short it is."""
 
 
 class _Finished(NamedTuple, Generic[T]):
@@ -34,7 +30,7 @@ class SliceScheduler:
     """The scheduler of one policy. `threaded` is for patterns that are not known to be fast: a thread searches then."""
 
     def __init__(self, threaded: bool) -> None:
-        self._turn = asyncio.Lock()
+        self._slices = TimeSlices()
         self._pool = ThreadPoolExecutor(1, "redact") if threaded else None
 
     async def feed(self, redactor: Redactor, text: str) -> str:
@@ -44,10 +40,8 @@ class SliceScheduler:
     async def run(self, work: SlicedWork[T]) -> T:
         """Do `work` to its end, one slice at a time; return its result."""
         while True:
-            async with self._turn:
-                finished = await self._slice(work)
-                await asyncio.sleep(0)
-            if finished is not None:
+            await self._slices.next()
+            if (finished := await self._slice(work)) is not None:
                 return finished.result
 
     async def _slice(self, work: SlicedWork[T]) -> _Finished[T] | None:
@@ -59,10 +53,10 @@ class SliceScheduler:
 def feed(redactor: Redactor, text: str) -> SlicedWork[str]:
     """The work of feeding `redactor` a text of any size, in steps."""
     out: list[str] = []
-    for start in range(0, len(text), _SLICE):
-        piece = text[start : start + _SLICE]
+    for start in range(0, len(text), SLICE):
+        piece = text[start : start + SLICE]
         out.append(redactor.feed(piece))
-        yield max(len(piece), _MINIMUM_COST)
+        yield cost_of(piece)
     return "".join(out)
 
 
@@ -79,7 +73,7 @@ def run_now(work: SlicedWork[T]) -> T:
 def _slice_of(work: SlicedWork[T]) -> _Finished[T] | None:
     spent = 0
     try:
-        while spent < _SLICE:
+        while spent < SLICE:
             spent += next(work)
     except StopIteration as end:
         return _Finished(end.value)

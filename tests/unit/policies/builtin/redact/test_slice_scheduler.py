@@ -2,6 +2,9 @@ import asyncio
 
 import pytest
 
+from app.messages import InputMessage, Request, TextPart
+from app.policies import PolicyContext
+from app.policies.builtin.redact import Redact
 from app.policies.builtin.redact.patterns import BUILTIN, custom_pattern
 from app.policies.builtin.redact.slice_scheduler import INLINE_LIMIT, SlicedWork, SliceScheduler, feed, run_now
 from app.policies.builtin.redact.stream_redactor import Detector, Redaction, StreamRedactor
@@ -93,3 +96,22 @@ def test_a_pattern_that_takes_too_long_fails_and_nothing_comes_out() -> None:
     slow = Detector([Redaction(custom_pattern("own", r"(?:a|a)*(?:a|a)*[cd]", 65_536, time_limit=0.05), "-")])
     with pytest.raises(TimeoutError):
         asyncio.run(SliceScheduler(threaded=True).feed(StreamRedactor(slow), "a" * 40_000))
+
+
+def test_a_request_of_many_short_texts_is_redacted_in_slices_and_repeated_ones_once() -> None:
+    """However few characters they have together."""
+    parts = tuple([TextPart(f"{number:x}") for number in range(3000)] + [TextPart("bob@x.org")] * 3000)
+    request = Request(dialect="openai_chat", model="m", messages=(InputMessage("user", parts),))
+    assert sum(len(part.text) for part in parts[:3000]) < INLINE_LIMIT
+
+    async def run() -> tuple[Request, int]:
+        others = 0
+        redacting = asyncio.ensure_future(Redact().on_request(request, PolicyContext("txn_1", request)))
+        while not redacting.done():
+            others += 1
+            await asyncio.sleep(0)
+        return redacting.result(), others
+
+    redacted, others = asyncio.run(run())
+    assert redacted.messages[0].parts == (*parts[:3000], *([TextPart("[EMAIL]")] * 3000))
+    assert 10 < others < 100
