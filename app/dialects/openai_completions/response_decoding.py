@@ -38,7 +38,7 @@ class ResponseDecoder:
         return None
 
     def mend(self, event: dict[str, Any]) -> bool:
-        return _mend(event)
+        return _mend(event, is_piece=True)
 
     def chunk(self, event: dict[str, Any]) -> ModelResponse:
         self._id = id_in(event.get("id")) or self._id
@@ -81,17 +81,22 @@ def mend_response(body: dict[str, Any]) -> bool:
     """Put right in place what no client of legacy completions could use; whether anything was."""
     if any(isinstance(choice, dict) and _TEXTS.isdisjoint(choice) for choice in body.get("choices") or ()):
         raise ValueError("a choice without a text")
-    return _mend(body)
+    return _mend(body, is_piece=False)
 
 
-def _mend(body: dict[str, Any]) -> bool:
+def _mend(body: dict[str, Any], is_piece: bool) -> bool:
     mended = mend_choices(body)
     for choice in body["choices"]:
         mended = mend_fields(choice) or mended
-        if not isinstance(text := choice.get("text"), str):
-            # Some answer as they do a chat.
-            messages = [choice.pop(name, None) or {} for name in ("message", "delta")]
-            choice["text"] = text_in(text) or "".join([text_in(message.get("content")) for message in messages])
+        if isinstance(text := choice.get("text"), str):
+            continue
+        # Some answer as they do a chat.
+        messages = [choice.get(name) or {} for name in ("message", "delta")]
+        words = text_in(text) or "".join([text_in(message.get("content")) for message in messages])
+        if words or not is_piece or "text" in choice:
+            choice["text"] = words
+            choice.pop("message", None)
+            choice.pop("delta", None)
             mended = True
     return mended
 
