@@ -72,6 +72,8 @@ _KINDS: Mapping[str, ErrorKind] = {
     "exceed_context_size_error": "context_overflow",  # llama.cpp: tools/server/README.md, "type" of the error
     "model_context_window_exceeded": "context_overflow",  # Anthropic's stop reason, Z.ai's code
     "contextwindowexceedederror": "context_overflow",  # LiteLLM: litellm/exceptions.py
+    "tokens_too_long": "context_overflow",  # Baidu: cloud.baidu.com/doc/qianfan-api, "Error codes"
+    "characters_too_long": "context_overflow",
     "content_filter": "content_refused",  # Azure: learn.microsoft.com, "Content filtering"; Moonshot
     "content_policy_violation": "content_refused",  # OpenAI's images; LiteLLM
     "contentpolicyviolationerror": "content_refused",  # LiteLLM: litellm/exceptions.py
@@ -102,6 +104,11 @@ _BY_WORD = {
     "INTERNAL": 500,
     "INVALID_ARGUMENT": 400,
     "InternalServerError": 500,
+    "InternalServerException": 500,
+    "ModelErrorException": 500,
+    "ModelNotReadyException": 429,
+    "ModelStreamErrorException": 500,
+    "ModelTimeoutException": 504,
     "NOT_FOUND": 404,
     "NotFoundError": 404,
     "OUT_OF_RANGE": 400,
@@ -109,6 +116,8 @@ _BY_WORD = {
     "PermissionDeniedError": 403,
     "RESOURCE_EXHAUSTED": 429,
     "RateLimitError": 429,
+    "ResourceNotFoundException": 404,
+    "ServiceQuotaExceededException": 429,
     "ServiceUnavailableException": 503,
     "ThrottlingException": 429,
     "UNAUTHENTICATED": 401,

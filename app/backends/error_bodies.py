@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from app.backends.error_reports import first_object
 from app.errors import ErrorBody
 
 RELAYED = ("retry-after", "x-ratelimit-", "ratelimit", "anthropic-ratelimit-", "anthropic-priority-", "anthropic-fast-")
@@ -21,21 +22,18 @@ Scrub = Callable[[str], str]
 
 
 def error_body(data: bytes, scrub: Scrub, *, event: bytes = b"", status: int | None = None) -> ErrorBody | None:
-    """The JSON object in `data`, or the first one of a list of them, as Gemini sends; None for anything else. `event`:
-    the bytes of the event that carried it; `status`: the HTTP status that clients may get with it."""
+    """The JSON object in `data`, or the first one of a list of them; None for anything else. `event`: the bytes of the
+    event that carried it; `status`: the HTTP status that clients may get with it."""
     try:
         text = data.decode()
         payload = msgspec.json.decode(data)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
-    is_whole = isinstance(payload, dict)
-    if isinstance(payload, list) and payload:
-        payload = payload[0]
-    if not isinstance(payload, dict):
+    if (found := first_object(payload)) is None:
         return None
-    clean = _scrubbed(payload, scrub, _DEEPEST)
-    if is_whole and clean == payload and scrub(text) == text and scrub(framing := _text(event)) == framing:
-        return ErrorBody(payload, data, event, status)
+    clean = _scrubbed(found, scrub, _DEEPEST)
+    if found is payload and clean == payload and scrub(text) == text and scrub(framing := _text(event)) == framing:
+        return ErrorBody(found, data, event, status)
     return _without_keys(scrub(msgspec.json.encode(clean).decode()), status)
 
 

@@ -10,8 +10,6 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-import msgspec
-
 from app.upstream_statuses import RATE_LIMITED, ErrorKind, kind_of_word, status_of_words
 
 
@@ -97,9 +95,21 @@ _TABLES: tuple[tuple[ErrorKind, re.Pattern[str]], ...] = (
 )
 
 
-def kind_of(status: int | None, error: Mapping[str, Any], message: str = "") -> ErrorKind | None:
+_RATE_LIMIT = re.compile(
+    r"rate.?limit|too many requests|request limit reached|throttl|requests? per (second|minute|hour|day)"
+    r"|quota (has been |was |is )?exceeded|exceed\w* (your|the) .{0,30}quota",
+    re.IGNORECASE,
+)
+
+
+def is_rate_limit(text: str) -> bool:
+    """Whether an error's words say that it was asked too often."""
+    return _RATE_LIMIT.search(text[:_LOOKED_AT]) is not None
+
+
+def kind_of(status: int | None, error: Mapping[str, Any], *texts: str) -> ErrorKind | None:
     """What an error is about; None if its status says it all. `status`: that of the answer, or the one that the error
-    names; `message`: its text where that stands in no field of `error`."""
+    names; `texts`: its words, and those of the provider behind a router."""
     metadata = error.get("metadata")
     if isinstance(metadata, Mapping) and not metadata.keys().isdisjoint(("reasons", "flagged_input")):
         # OpenRouter's moderation, a 403: openrouter.ai/docs, "Errors".
@@ -109,7 +119,7 @@ def kind_of(status: int | None, error: Mapping[str, Any], message: str = "") -> 
             return kind
     if status in _OTHERWISE:
         return None
-    texts = [text[:_LOOKED_AT] for text in _texts(error, message)]
+    texts = tuple(text[:_LOOKED_AT] for text in texts)
     limited = any(_NO_OVERFLOW.search(text) for text in texts)
     if status is not None and status < 500 and _names_a_rate_limit(status, error, limited):
         return "rate_limited"
@@ -165,25 +175,3 @@ def _words(error: Mapping[str, Any]) -> Iterator[str]:
     for one in (error, inner):
         if isinstance(one, Mapping):
             yield from (value for name in ("code", "type", "status") if isinstance(value := one.get(name), str))
-
-
-def _texts(error: Mapping[str, Any], message: str) -> Iterator[str]:
-    """The error's own message, and what a router passes on of the provider's behind it: OpenRouter's `metadata.raw`."""
-    yield message
-    if isinstance(text := error.get("message"), str) and text != message:
-        yield text
-    metadata = error.get("metadata")
-    raw = metadata.get("raw") if isinstance(metadata, Mapping) else None
-    if isinstance(raw, str):
-        yield _inner_message(raw) or raw
-
-
-def _inner_message(raw: str) -> str:
-    """The message in the JSON of an error that stands in a string."""
-    try:
-        found = msgspec.json.decode(raw)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return ""
-    found = found.get("error", found) if isinstance(found, dict) else {}
-    text = found.get("message") if isinstance(found, dict) else found
-    return text if isinstance(text, str) else ""

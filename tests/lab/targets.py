@@ -13,7 +13,7 @@ import msgspec
 from app.backends.direct.bodies import parse_body as parse_answer
 from app.backends.direct.completions_and_embeddings import EmbeddingsCodec
 from app.backends.direct.sse import EventReader, Item
-from app.backends.direct.streaming import Events
+from app.backends.direct.stream_events import Events
 from app.bodies.request_body import parse_body
 from app.dialects import DIALECTS, StreamingDialect, client_dialects, openai_embeddings, streaming_dialects
 from app.dialects.anthropic_messages import response_decoding as anthropic_response

@@ -129,7 +129,7 @@ def _chat_stream(reading: _Reading, body: bytes) -> None:
         assert not done, f"something comes after the end: {event}"
         if event == "[DONE]":
             done = True
-        elif "error" in event:
+        elif event.get("error"):
             reading.error = _message(event)
         else:
             _chat_head(reading, event)

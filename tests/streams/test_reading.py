@@ -14,7 +14,7 @@ from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletionChunk
 from openai.types.responses import Response
 
-from app.backends.direct.streaming import Events
+from app.backends.direct.stream_events import Events
 from app.errors import BackendError, UpstreamFailed, UpstreamTruncated
 from app.messages import Dialect, Message, Received
 from app.pipeline.policies.blocks import BlockAssembler, ContentComplete, Finished, ThinkingComplete, ToolCallComplete

@@ -6,8 +6,9 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from app.backends.direct.errors import connection_lost, is_error, unexpected_body
+from app.backends.direct.errors import connection_lost, unexpected_body
 from app.backends.error_bodies import Scrub
+from app.backends.error_reports import is_error
 from app.bodies import Held
 from app.bodies.halves import LENIENT_LIMIT, read_leniently, without_halves
 from app.bodies.json_decoding import TooDeep, TooManyValues, decode

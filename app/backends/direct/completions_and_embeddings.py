@@ -12,11 +12,12 @@ from app.backends.direct.bodies import NOT_JSON, decode_json, parse_body
 from app.backends.direct.codec import UpstreamRequest
 from app.backends.direct.dropped_fields import without_fields
 from app.backends.direct.endpoint import endpoint_of
-from app.backends.direct.errors import is_error, unexpected_body
+from app.backends.direct.errors import unexpected_body
 from app.backends.direct.openai_chat import all_headers
 from app.backends.direct.openai_urls import key_headers, url_beside_chat
 from app.backends.direct.parameters import finished, operator_of, with_defaults_of
 from app.backends.error_bodies import Scrub
+from app.backends.error_reports import is_error
 from app.backends.short_ids import with_short_ids
 from app.dialects import openai_completions, openai_embeddings
 from app.dialects.json_splice import with_values

@@ -1,8 +1,9 @@
 """What an HTTP error of a provider, a broken connection or an unexpected body becomes: a leaf of `BackendError`.
 
 Messages reach callers, so keys are blotted out of them, and a provider's complaint about the gateway's own key is not
-passed on at all. `detail` is for spans and logs: types, codes, sizes and statuses stand there, and no message of a
-provider, for it may quote a prompt or a response that no policy has seen. Only a page that a proxy sent is shown.
+passed on at all; of a page that a proxy sent, they get the title. `detail` is for spans and logs: types, codes, sizes
+and statuses stand there, and no message of a provider, for it may quote a prompt or a response that no policy has seen.
+Only the beginning of such a page is shown.
 """
 
 import asyncio
@@ -12,7 +13,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import aiohttp
-import msgspec
 
 from app.backends.error_bodies import Scrub, error_body, limit_headers
 from app.backends.error_classes import (
@@ -25,6 +25,7 @@ from app.backends.error_classes import (
     status_for_clients,
 )
 from app.backends.error_kinds import kind_of, meant_status
+from app.backends.error_reports import ErrorReport, is_error, is_page, object_in, report_in, report_of
 from app.backends.retry_waits import wait_of
 from app.errors import (
     BackendError,
@@ -34,31 +35,13 @@ from app.errors import (
     UpstreamTruncated,
     UpstreamUnreachable,
 )
-from app.upstream_statuses import WITHOUT_ROUTE, status_of_words
+from app.upstream_statuses import WITHOUT_ROUTE
 from telemetry.redact import bounded
 
 _PAGE_LIMIT = 500
 _READ_FOR_KEYS = 4096
-_PAGES = (b"<!doctype html", b"<html", b"<?xml")
-_LONGEST_PAGE_START = 16
 _ENCODING = 100
 _CODE = re.compile(r"[A-Za-z][\w.-]{0,63}", re.ASCII)
-_BARE_ERROR = frozenset(
-    [
-        "message",
-        "detail",
-        "msg",
-        "code",
-        "status",
-        "status_code",
-        "statusCode",
-        "success",
-        "type",
-        "param",
-        "request_id",
-    ]
-)
-"""The fields that make an error which does not say that it is one."""
 _NOT_A_ROUTE = ("model", "previous response")
 
 
@@ -72,24 +55,12 @@ def status_error(
     names_account: bool = False,
 ) -> BackendError:
     """The error for a response whose status is not 2xx. `names_account`: the client's own headers named an account."""
-    payload = _parse(body)
-    error = _error_in(payload)
-    detail = f"status {status}: {error_labels(error, scrub) or _body_summary(body, scrub)}"
+    report = report_in(body)
+    detail = f"status {status}: {error_labels(report.fields, scrub) or _body_summary(body, scrub)}"
     if 300 <= status < 400:
         return UpstreamFailed("The provider answered with a redirect, which is not followed.", detail=detail)
-    message = _message_of(payload, scrub)
-    kind = kind_of(status, error, message)
-    found = error_for_status(
-        status,
-        message,
-        detail=detail,
-        param=_text(error.get("param")),
-        retry_after=wait_of(meant_status(status, kind), headers, error, message, now),
-        code=_code(error),
-        kind=kind,
-        names_account=names_account,
-    )
-    found.no_route = _lacks_route(status, payload)
+    found = _error_for(status, report, detail, scrub, headers, now, names_account)
+    found.no_route = _lacks_route(status, report)
     found.limit_headers = limit_headers(headers)
     if is_for_clients(found) and status not in WITHOUT_ROUTE:
         found.body = error_body(body, scrub, status=status_for_clients(found))
@@ -100,29 +71,50 @@ def reported_error(payload: dict[str, Any], scrub: Scrub, data: bytes = b"", eve
     """The error for one that stands where a response should be, with status 200: the provider took the request and
     failed at it, or found fault with it only then. `data` is its JSON as it came, and `event` the event that carried
     it."""
-    error = _error_in(payload)
-    message = _message_of(payload, scrub)
-    status = _status_in(error)
-    found = error_for_status(
-        status,
-        message or "The provider reported an error.",
-        detail=f"an error in the place of an answer: {error_labels(error, scrub) or 'without type and code'}",
-        param=_text(error.get("param")),
-        retry_after=wait_of(status or 0, {}, error, message),
-        code=_code(error),
-        kind=kind_of(status, error, message),
-    )
+    found = error_of_report(report_of(payload), scrub)
     if data and is_for_clients(found):
         found.body = error_body(data, scrub, event=event)
     return found
 
 
+def error_of_report(report: ErrorReport, scrub: Scrub) -> UpstreamFailed:
+    """The error for a report that stands where a response should be, of which no client can have the bytes."""
+    labels = error_labels(report.fields, scrub) or "without type and code"
+    return _error_for(report.status, report, f"an error in the place of an answer: {labels}", scrub)
+
+
+def _error_for(
+    status: int | None,
+    report: ErrorReport,
+    detail: str,
+    scrub: Scrub,
+    headers: Mapping[str, str] | None = None,
+    now: Callable[[], float] = time.time,
+    names_account: bool = False,
+) -> UpstreamFailed:
+    message = bounded(scrub(report.labelled), MESSAGE_LIMIT)
+    if not message and headers is None:
+        message = "The provider reported an error."
+    kind = kind_of(status, report.fields, *report.texts)
+    return error_for_status(
+        status,
+        message,
+        detail=detail,
+        param=_text(report.fields.get("param")),
+        retry_after=wait_of(meant_status(status or 0, kind), headers or {}, report.fields, message, now),
+        code=_code(report.fields),
+        kind=kind,
+        names_account=names_account,
+    )
+
+
 def unexpected_body(why: str, body: bytes, scrub: Scrub) -> UpstreamFailed:
     """The error for a 2xx whose body is no response; `why` completes "The provider sent ..."."""
-    payload = _parse(body)
+    payload = object_in(body)
     if is_error(payload):
         return reported_error(payload, scrub, body)
-    return UpstreamFailed(f"The provider sent {why}.", detail=f"{why}: {_body_summary(body, scrub)}")
+    page = bounded(scrub(report_in(body).message), MESSAGE_LIMIT) if is_page(body) else ""
+    return UpstreamFailed(page or f"The provider sent {why}.", detail=f"{why}: {_body_summary(body, scrub)}")
 
 
 def connection_lost(error: BaseException, scrub: Scrub, begun: bool = False) -> BackendError:
@@ -146,82 +138,22 @@ def connection_lost(error: BaseException, scrub: Scrub, begun: bool = False) -> 
             return UpstreamUnreachable("The provider could not be reached.", detail=detail)
 
 
-def is_error(payload: Mapping[str, Any]) -> bool:
-    """Whether a body or an event says that it is an error."""
-    if payload.get("error") or payload.get("object") == "error" or payload.get("type") == "error":
-        return True
-    return is_bare_error(payload)
-
-
-def is_bare_error(payload: Mapping[str, Any]) -> bool:
-    """Whether it is an error without the word: a message, with a code perhaps, where an answer should be. Servers made
-    with FastAPI and proxies send such."""
-    if not payload or not payload.keys() <= _BARE_ERROR:
-        return False
-    return any(isinstance(payload.get(name), str) and payload[name] for name in ("message", "detail", "msg"))
-
-
 def _body_summary(body: bytes, scrub: Scrub) -> str:
     """An unexpected body as it may stand in a span: the beginning of a page; of anything else its size and kind."""
     start = body[:_READ_FOR_KEYS].lstrip()
-    if start[:_LONGEST_PAGE_START].lower().startswith(_PAGES):
+    if is_page(start):
         return bounded(scrub(start.decode("utf-8", "replace")), _PAGE_LIMIT)
     if not start:
         return "nothing"
     return f"{len(body)} bytes of {'JSON' if start.startswith((b'{', b'[')) else 'text'}"
 
 
-def _lacks_route(status: int, payload: Mapping[str, Any]) -> bool:
+def _lacks_route(status: int, report: ErrorReport) -> bool:
     """Whether there is nothing at the address, rather than no such model or no such earlier response."""
     if status != 404:
         return status in WITHOUT_ROUTE
-    message = _message_of(payload, str).lower()
-    return not _error_in(payload).get("param") and not any(word in message for word in _NOT_A_ROUTE)
-
-
-def _parse(body: bytes) -> dict[str, Any]:
-    """The object that a body holds, or the first one in a list; empty for all else."""
-    try:
-        payload = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return {}
-    if isinstance(payload, list) and payload:
-        payload = payload[0]
-    return payload if isinstance(payload, dict) else {}
-
-
-def _error_in(payload: Mapping[str, Any]) -> Mapping[str, Any]:
-    error = payload.get("error")
-    return error if isinstance(error, dict) else payload
-
-
-def _message_of(payload: Mapping[str, Any], scrub: Scrub) -> str:
-    """The message, from the usual fields of an error body, with the provider's type and code behind it."""
-    error = _error_in(payload)
-    names = ("error", "message", "detail", "Message", "msg")
-    fields = (error.get("message"), *map(payload.get, names), _first(payload.get("errors")).get("message"))
-    message = next((text for field in fields if (text := _message_text(field))), "")
-    if not message:
-        return ""
-    words = [word for name in ("type", "code") if isinstance(word := error.get(name), str) and word]
-    new = [word for word in dict.fromkeys(words) if word != "error" and word not in message]
-    return bounded(scrub(message + (f" ({', '.join(new)})" if new else "")), MESSAGE_LIMIT)
-
-
-def _first(several: Any) -> Mapping[str, Any]:
-    """Cloudflare and other proxies before a provider send a list of errors."""
-    return several[0] if isinstance(several, list) and several and isinstance(several[0], dict) else {}
-
-
-def _message_text(field: Any) -> str:
-    if isinstance(field, str):
-        return field
-    # FastAPI's and Mistral's: a list of what was found wrong.
-    if isinstance(field, dict) and isinstance(field.get("detail"), list):
-        field = field["detail"]
-    if isinstance(field, list) and field:
-        return msgspec.json.encode(field).decode()
-    return ""
+    message = report.labelled.lower()
+    return not report.fields.get("param") and not any(word in message for word in _NOT_A_ROUTE)
 
 
 def _code(error: Mapping[str, Any]) -> str | None:
@@ -232,13 +164,3 @@ def _code(error: Mapping[str, Any]) -> str | None:
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def _status_in(error: Mapping[str, Any]) -> int | None:
-    """The HTTP status that an error gives as a number, or that its type or code stands for."""
-    for name in ("status_code", "status", "code"):
-        value = error.get(name)
-        number = int(value) if isinstance(value, str) and value.isdecimal() else value
-        if isinstance(number, int) and 400 <= number < 600:
-            return number
-    return status_of_words(str(error.get(name)) for name in ("code", "type", "status"))

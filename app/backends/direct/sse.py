@@ -15,6 +15,7 @@ BOM = b"\xef\xbb\xbf"
 _BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _LONGEST_BLANK_LINE = 4
+_FIELDS = (b"data:", b"event:", b"id:", b"retry:")
 
 
 class EventReader:
@@ -113,6 +114,13 @@ class EventReader:
 def is_comment(block: bytes) -> bool:
     """Whether no line of the block is a field."""
     return all(line[:1] in (b"", b":") for line in _LINE_END.split(block))
+
+
+def text_without_field(block: bytes) -> bytes:
+    """The lines of a block that are neither a comment nor any field of an event. Readers of the format skip them;
+    servers that fail amid a stream write the JSON of an error so."""
+    lines = _LINE_END.split(block)
+    return b"\n".join([line for line in lines if line[:1] not in (b"", b":") and not line.startswith(_FIELDS)])
 
 
 def _take_plain(buffer: bytes, start: int, items: list[Item]) -> int:

@@ -9,7 +9,6 @@ import json
 import re
 import traceback
 from collections.abc import Callable
-from typing import Any
 
 import aiohttp
 import httpx
@@ -25,6 +24,7 @@ from app.backends.error_classes import (
     status_for_clients,
 )
 from app.backends.error_kinds import kind_of, meant_status
+from app.backends.error_reports import report_in
 from app.backends.retry_waits import wait_of
 from app.errors import (
     BackendError,
@@ -38,6 +38,7 @@ from app.errors import (
 )
 from app.upstream_statuses import OVERLOADED, meaning_of
 from telemetry.exceptions import chain_of
+from telemetry.redact import bounded
 
 
 def translate(error: BaseException, scrub: Callable[[str], str], started: bool = False) -> GatewayError:
@@ -64,14 +65,14 @@ def translate(error: BaseException, scrub: Callable[[str], str], started: bool =
 def _answered(response: httpx.Response, detail: str, scrub: Callable[[str], str]) -> UpstreamFailed:
     """The error for a response with an error status."""
     text, status = _body_text(response), response.status_code
-    reported = _error_in(text)
-    message = _message_in(reported)
-    kind = kind_of(status, reported, message)
+    report = report_in(text.encode("utf-8", "replace"))
+    message = bounded(scrub(report.sentence), MESSAGE_LIMIT)
+    kind = kind_of(status, report.fields, *report.texts)
     found = error_for_status(
         status,
-        scrub(message)[:MESSAGE_LIMIT],
-        detail=f"status {status}: {error_labels(reported, scrub) or 'without type and code'}; {detail}",
-        retry_after=wait_of(meant_status(status, kind), response.headers, reported, message),
+        message,
+        detail=f"status {status}: {error_labels(report.fields, scrub) or 'without type and code'}; {detail}",
+        retry_after=wait_of(meant_status(status, kind), response.headers, report.fields, message),
         kind=kind,
     )
     found.limit_headers = limit_headers(response.headers)
@@ -94,23 +95,6 @@ def _body_text(response: httpx.Response) -> str:
         return response.text
     except httpx.ResponseNotRead:
         return ""
-
-
-def _error_in(body: str) -> dict[str, Any]:
-    """The error in a response body of the usual form; empty for another kind of body, such as a proxy's HTML."""
-    try:
-        payload: Any = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    if isinstance(payload, list) and payload:
-        payload = payload[0]
-    error = payload.get("error", payload) if isinstance(payload, dict) else None
-    return error if isinstance(error, dict) else {"message": error}
-
-
-def _message_in(error: dict[str, Any]) -> str:
-    message = error.get("message")
-    return message if isinstance(message, str) else ""
 
 
 def _lost(started: bool, detail: str) -> BackendError:

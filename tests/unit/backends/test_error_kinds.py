@@ -115,12 +115,6 @@ def test_a_status_that_leaves_no_doubt_counts_before_words(message: str, status:
         (400, {"message": "nope/nope is not a valid model ID"}, "model_not_found"),
         (400, {"message": "Model Not Exist"}, "model_not_found"),
         (404, {"message": "model 'nope' not found, try pulling it first"}, "model_not_found"),
-        (
-            400,
-            {"message": "Provider returned error", "metadata": {"raw": '{"error": {"message": "prompt is too long"}}'}},
-            "context_overflow",
-        ),
-        (400, {"message": "Provider returned error", "metadata": {"raw": "rate limited"}}, None),
         (500, {"message": "The model `x` does not exist in this cache"}, None),
         (400, {"message": "The tool named model does not exist"}, None),
         (401, {"code": "invalid_api_key", "message": "no"}, None),
@@ -128,6 +122,11 @@ def test_a_status_that_leaves_no_doubt_counts_before_words(message: str, status:
 )
 def test_codes_and_words_of_single_providers(status: int, error: dict[str, Any], kind: ErrorKind | None) -> None:
     assert kind_of(status, error, str(error.get("message", ""))) == kind
+
+
+def test_the_words_of_the_provider_behind_a_router_count_too() -> None:
+    assert kind_of(400, {}, "Provider returned error", "prompt is too long") == "context_overflow"
+    assert kind_of(400, {}, "Provider returned error", "rate limited") is None
 
 
 def test_a_text_that_is_quoted_far_behind_is_not_read() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from app.backends.direct.codec import StreamDecoder
-from app.backends.direct.streaming import Events
+from app.backends.direct.stream_events import Events
 from app.dialects.anthropic_messages.response_decoding import ResponseDecoder as AnthropicDecoder
 from app.dialects.openai_chat.response_decoding import ResponseDecoder as OpenAIDecoder
 from app.dialects.openai_completions.response_decoding import ResponseDecoder as CompletionsDecoder

@@ -1,0 +1,279 @@
+"""The events of a provider's stream to chunks, one to one. Pure.
+
+Each event becomes exactly one `Received` chunk, with its own bytes beside it: joined, the bytes of all chunks are the
+body. Bytes are rewritten only where they hold what no client could read. What is wrong with an event is raised after
+the chunks that came before it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from app.backends.direct.bodies import NOT_JSON, decode_json, is_json
+from app.backends.direct.body_forms import BodyForm
+from app.backends.direct.codec import StreamDecoder
+from app.backends.direct.errors import error_of_report, reported_error, unexpected_body
+from app.backends.direct.odd_framing import LineReader, event_bytes, plain_item
+from app.backends.direct.sse import EventReader, Item, is_comment, text_without_field
+from app.backends.direct.surrogates import HalfHolder
+from app.backends.error_bodies import Scrub, error_body
+from app.backends.error_classes import is_for_clients
+from app.backends.error_reports import is_error, object_in, report_in
+from app.bodies.halves import read_leniently, without_halves
+from app.dialects.errors import ProviderFailed
+from app.dialects.finish_reasons import refuse_failed, with_native_reasons
+from app.dialects.response_checks import checked
+from app.errors import BackendError, UpstreamFailed, UpstreamTruncated
+from app.messages import ModelResponse, Native, Received, is_substantial
+
+_HEAD = 4096
+_DONE = b"[DONE]"
+_UNKNOWN_FORM = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""Errors that a decoder raises."""
+
+
+class Events:
+    """The events of one stream, numbered and decoded. What is wrong with one is raised by `check`, after the chunks
+    before it have been handed on. Pure."""
+
+    def __init__(self, decoder: StreamDecoder, scrub: Scrub, event_limit: int, form: BodyForm = "events") -> None:
+        self.reader = LineReader(event_limit) if form == "lines" else EventReader(event_limit)
+        self.count = 0
+        self.head = b""
+        self._decoder = decoder
+        self._quick = decoder.quick
+        self._halves = HalfHolder()
+        self._before: list[Received] = []
+        """What has to be handed on before the chunk of the event at hand."""
+        self._dialect = decoder.dialect
+        self._scrub = scrub
+        self._limit = event_limit
+        self._error: BackendError | None = None
+        self._partial: ModelResponse | None = None
+        """What the event that reports a failure holds beside that."""
+
+    def feed(self, data: bytes) -> list[Received]:
+        """The chunks of all events that are complete with these bytes."""
+        if not self.count:
+            self.head += data[: _HEAD - len(self.head)]
+        only = self.reader.only_event(data)
+        if only is not None:
+            raw, _, payload = only
+            quick = self._quick(raw, self.count, payload)
+            if quick is not None:
+                self.count += 1
+                return [quick]
+        items = [only] if only is not None else self.reader.feed(data)
+        return self._decode(items, self.chunk) if items else []
+
+    def finish(self) -> list[Received]:
+        return self._decode(self.reader.finish(), self.last_chunk) + self._left_alone(self._halves.finish())
+
+    @property
+    def is_over(self) -> bool:
+        """Whether an event was wrong: no more of the stream need be read."""
+        return self._error is not None or self.reader.too_large
+
+    def check(self) -> None:
+        if self._error is not None:
+            raise self._error
+        if self.reader.too_large:
+            raise self._bad(f"an event of more than {self._limit} bytes", self.head)
+
+    def _decode(self, items: list[Item], decode: Callable[[Item], Received]) -> list[Received]:
+        chunks: list[Received] = []
+        try:
+            # One by one: those before a bad one count.
+            for item in items:
+                chunk = decode(item)
+                if self._before:
+                    chunks += self._before
+                    self._before = []
+                chunks.append(chunk)
+        except BackendError as error:
+            self._error = error
+            if self._partial is not None:
+                chunks.append(Received(self._partial))
+        return chunks
+
+    def chunk(self, item: Item) -> Received:
+        raw, _, data = item
+        number = self.count
+        self.count = number + 1
+        quick = self._quick(raw, number, data)
+        return quick if quick is not None else self._any_chunk(plain_item(item), number)
+
+    def _any_chunk(self, item: Item, number: int) -> Received:
+        raw, name, data = item
+        decoder = self._decoder
+        if not data and (data := _bare_json(raw)):
+            raw = event_bytes(name, data)
+        if not data or data.startswith(_DONE):
+            if data:
+                number = self._done(number)
+            return Received(decoder.bare(), Native(self._dialect, raw, number))
+        if decoder.ended:
+            return Received(decoder.bare(), Native(self._dialect, raw, number, data if is_json(data) else b""))
+        if name == b"error" and not object_in(data):
+            raise error_of_report(report_in(data), self._scrub)
+        event, raw, data, number = self._object(raw, name, data, number)
+        if name == b"error" or is_error(event):
+            self._keep_partial(self._beside_error(event))
+            raise reported_error(event, self._scrub, data, raw)
+        try:
+            return self._event_chunk(event, raw, name, data, number)
+        except ProviderFailed as failure:
+            self._keep_partial(failure.partial)
+            raise self._failure(failure, data, raw) from None
+        except _UNKNOWN_FORM as error:
+            raise self._bad("an event of an unknown form", data) from error
+
+    def _beside_error(self, event: dict[str, Any]) -> ModelResponse | None:
+        """What an event holds of the answer beside the error that it reports."""
+        if not (event.get("choices") or event.get("usage")):
+            return None
+        try:
+            chunk = checked(self._decoder.chunk(event))
+        except (ProviderFailed, *_UNKNOWN_FORM):
+            return None
+        open_choices = tuple([replace(one, finish_reason=None) for one in chunk.choices])
+        return replace(chunk, choices=open_choices, extra={})
+
+    def _keep_partial(self, partial: ModelResponse | None) -> None:
+        if partial is not None and (partial.usage is not None or is_substantial(partial)):
+            self._partial = partial
+
+    def _event_chunk(self, event: dict[str, Any], raw: bytes, name: bytes, data: bytes, number: int) -> Received:
+        kind = event.get("type")
+        kind = "" if kind is None else kind
+        if not isinstance(kind, str):
+            raise TypeError("a type that is no text")
+        if self._decoder.mend(event):
+            data = msgspec.json.encode(event)
+            raw = event_bytes(name, data)
+        chunk = refuse_failed(checked(self._decoder.chunk(event)))
+        if any(choice.finish_reason is not None for choice in chunk.choices):
+            native = with_native_reasons(self._dialect, data, event, chunk)
+            if native is not data:
+                raw, data = _with_data(raw, name, data, native), native
+        return Received(chunk, Native(self._dialect, raw, number, data, kind))
+
+    def _failure(self, failure: ProviderFailed, data: bytes, raw: bytes) -> UpstreamFailed:
+        """The error for an event that reports one elsewhere than usual; only what the dialect names is known of it."""
+        error = reported_error(failure.error, self._scrub)
+        if is_for_clients(error):
+            error.body = error_body(data, self._scrub, event=raw)
+        return error
+
+    def _done(self, number: int) -> int:
+        """The event of this number is `[DONE]`. Returns its number behind what was held back until then."""
+        if not number:
+            raise UpstreamTruncated("The provider's stream was empty.", detail="no event before [DONE]")
+        number = self._resolve(self._halves.finish(), number)
+        try:
+            self._decoder.done()
+        except ProviderFailed as failure:
+            message = str(failure.error.get("message"))
+            raise UpstreamTruncated(message, detail=f"no reason to finish after {self.count - 1} events") from None
+        return number
+
+    def _object(self, raw: bytes, name: bytes, data: bytes, number: int) -> tuple[dict[str, Any], bytes, bytes, int]:
+        """Decode an event's data. Returns it with bytes and data, which are rewritten if it was not quite JSON, and
+        with its number: what was left of the event before comes before it."""
+        if not self._halves.is_empty:
+            return self._next_to_half(raw, name, data, number)
+        try:
+            event = decode_json(data)
+        except NOT_JSON:
+            return self._next_to_half(raw, name, data, number)
+        if not isinstance(event, dict):
+            raise self._bad("an event that is not a JSON object", data)
+        return event, raw, data, number
+
+    def _next_to_half(
+        self, raw: bytes, name: bytes, data: bytes, number: int
+    ) -> tuple[dict[str, Any], bytes, bytes, int]:
+        """Decode an event in which half of a surrogate pair stands, or before which one was held back."""
+        is_strict = is_json(data)
+        event = decode_json(data) if is_strict else self._lenient(data)
+        if not isinstance(event, dict):
+            raise self._bad("an event that is not a JSON object", data)
+        before, joined = self._halves.feed(event)
+        number = self._resolve(before, number)
+        if joined is not event or not is_strict:
+            event = without_halves(joined)
+            data = msgspec.json.encode(event)
+            raw = event_bytes(name, data)
+        return event, raw, data, number
+
+    def _lenient(self, data: bytes) -> Any:
+        try:
+            return read_leniently(data)
+        except (ValueError, RecursionError) as error:
+            raise unexpected_body("something that is not JSON", data, self._scrub) from error
+
+    def _resolve(self, before: list[dict[str, Any]], number: int) -> int:
+        """Hand on what was held back and found no other half, from this number on. Returns the next number."""
+        self._before += [self._received(event, number + at) for at, event in enumerate(before)]
+        self.count = number + len(before) + 1
+        # While a half is held, each event has to be looked at.
+        self._quick = self._decoder.quick if self._halves.is_empty else _not_quick
+        return number + len(before)
+
+    def _left_alone(self, events: list[dict[str, Any]]) -> list[Received]:
+        received = [self._received(event, self.count + at) for at, event in enumerate(events)]
+        self.count += len(received)
+        return received
+
+    def _received(self, event: dict[str, Any], number: int) -> Received:
+        data = msgspec.json.encode(event)
+        kind = event.get("type") or ""
+        raw = event_bytes(kind.encode(), data)
+        return Received(self._decoder.chunk(event), Native(self._dialect, raw, number, data, kind))
+
+    def last_chunk(self, item: Item) -> Received:
+        """The chunk of what came without the blank line that ends an event. Its content tells whether it is whole."""
+        raw, _, data = item = plain_item(item)
+        if not self.count and not data and not raw.lstrip().startswith(b":"):
+            raise self._bad("something that is not an event stream", raw)
+        if not self._decoder.ended and not self._is_whole(raw, data):
+            detail = f"after {len(raw)} bytes of it"
+            raise UpstreamTruncated("The provider's stream stopped amid an event.", detail=detail)
+        return self.chunk(item)
+
+    def _is_whole(self, raw: bytes, data: bytes) -> bool:
+        # An SDK takes a field without data for an event, and dies of its JSON before it reads our error.
+        if not data:
+            return bool(self.count) and (is_comment(raw) or _bare_json(raw) != b"")
+        return data.startswith(_DONE) or is_json(data)
+
+    def check_end(self) -> None:
+        if self._decoder.ended or self._decoder.may_end():
+            return
+        if self.count == 0:
+            raise UpstreamTruncated("The provider's stream was empty.", detail="empty body")
+        raise UpstreamTruncated(
+            "The provider's stream stopped before its end.",
+            detail=f"no last word after {self.count} events",
+        )
+
+    def _bad(self, what: str, body: bytes) -> UpstreamFailed:
+        return unexpected_body(what, body, self._scrub)
+
+
+def _not_quick(raw: bytes, sequence: int, data: bytes) -> None:
+    return None
+
+
+def _bare_json(raw: bytes) -> bytes:
+    """The JSON of an object that stands in a block without data as it is; empty for any other block."""
+    text = text_without_field(raw)
+    found = object_in(text) if text.startswith((b"{", b"[")) else None
+    return msgspec.json.encode(found) if found else b""
+
+
+def _with_data(raw: bytes, name: bytes, data: bytes, new: bytes) -> bytes:
+    """An event's bytes with other data: all else stays, where the data had not been cut into lines."""
+    return raw.replace(data, new, 1) if data in raw else event_bytes(name, new.replace(b"\n", b"\ndata: "))
