@@ -9,7 +9,7 @@ register.
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from app.bodies.request_body import ListKind
 from app.dialects.errors import RenderedError
@@ -22,6 +22,8 @@ from app.messages import Dialect, InputMessage, ModelResponse, OpaquePart, Opera
 
 LocatedMessage = tuple[str, InputMessage]
 """A message, behind its path in the body that the client sent."""
+EventNames = Literal["none", "types", "needed"]
+"""`types`: an event without a type has its name for it; `needed`: clients find events by their names alone."""
 LISTS: Mapping[str, ListKind] = MappingProxyType(
     {
         "messages": "messages",
@@ -63,6 +65,8 @@ class RequestDialect(ABC):
     """A field of `Request` -> what its clients call it, where that is not the name in chat completions."""
     stop_reasons: Mapping[str, str] = MappingProxyType({})
     """A stop reason that only this API has, and that `app.dialects.finish_reasons` lacks -> the nearest word there."""
+    event_names: EventNames = "none"
+    """Whether its events have types, which are their names, too."""
     dropped_parts: frozenset[str] = frozenset()
     """Types of opaque parts that another API can do without; every other type is content that a model was to read."""
     lists: Mapping[str, ListKind] = LISTS

@@ -7,13 +7,14 @@ FOLLOWING  The next event is the one that is expected, of the client's own diale
            The encoder only takes note of what went out (`follow`). Which events wait is the dialect's to say (`step`):
            the end of an answer is held back, so that what a policy says last comes before it; so is the announcement
            of something that may never come. Whatever is held goes out, as it came, before the next event that is sent.
-ENCODING   From the first event that is missing, changed, put in or of another dialect on, for good. The encoder takes
+ENCODING   From the first event that is missing, changed, put in or of another dialect on, for good, and from one that
+           no client could make sense of without events that its provider left out. The encoder takes
            over (`take_over`) and makes every event, the held ones first, under numbers of its own: a provider's event
            that nobody touched keeps all else that it says (`encode_event`), any other chunk is written from the common
            form (`encode`). The encoder holds back the end of the answer by itself.
 ENDED      After `finish` or `fail`, from either mode. Nothing comes out any more.
 
-    FOLLOWING --(gap, edit, insertion, other dialect)--> ENCODING
+    FOLLOWING --(gap, edit, insertion, other dialect, events left out)--> ENCODING
     FOLLOWING, ENCODING --(finish, fail)--> ENDED
 
 `finish` in FOLLOWING sends what is held as it came if the provider's own end is there (`is_complete`); else, and in
@@ -44,9 +45,9 @@ class Mode(Enum):
 _FOLLOWING, _ENCODING, _ENDED = Mode
 """As names of the module they are found in a tenth of the time, several times for each chunk."""
 
-Step = Literal["send", "hold", "hold_alone", "drop"]
+Step = Literal["send", "hold", "hold_alone", "drop", "encode"]
 """What becomes of an event that follows the one before: it goes out, after what is held; it waits, with what is held or
-after that has gone out; or it is left out."""
+after that has gone out; it is left out; or it and all that follows is encoded."""
 
 
 class StreamEncoder(Protocol):
@@ -151,6 +152,10 @@ class StreamFormatter:
         step = self._encoder.step(chunk, native, bool(self._held))
         if step == "drop":
             return b""
+        if step == "encode":
+            # One back: the event is no gap.
+            self._expected = native.sequence
+            return self._take_over() + self._encode(chunk, native)
         released: list[Held] = []
         if step != "hold":
             released, self._held = self._held, []

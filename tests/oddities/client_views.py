@@ -165,6 +165,7 @@ def _chat_message(reading: _Reading, message: Any, *, streamed: bool) -> None:
 def _messages_stream(reading: _Reading, body: bytes) -> None:
     ended = False
     started: dict[str, Any] = {}
+    pieces: dict[object, list[str]] = {}
     for event in events(body):
         match event["type"]:
             case "message_start":
@@ -176,8 +177,8 @@ def _messages_stream(reading: _Reading, body: bytes) -> None:
                 delta = event["delta"]
                 reading.text += delta.get("text", "")
                 reading.thinking += delta.get("thinking", "")
-                if delta["type"] == "input_json_delta":
-                    reading.call(event["index"], arguments=delta["partial_json"])
+                if partial := delta.get("partial_json"):
+                    pieces.setdefault(event["index"], []).append(partial)
             case "message_delta":
                 reading.finish = _stop_reason(event["delta"]["stop_reason"])
                 reading.tokens = _messages_tokens({**started["usage"], **event["usage"]})
@@ -185,7 +186,7 @@ def _messages_stream(reading: _Reading, body: bytes) -> None:
                 ended = True
             case "error":
                 reading.error = _message(event)
-    _no_input(reading)
+    _read_input(reading, pieces)
     if reading.error is None and not ended:
         reading.error = "no end"
 
@@ -205,6 +206,13 @@ def _messages_block(reading: _Reading, index: int, block: Any) -> None:
     if block["type"] == "tool_use":
         assert block["name"], block
         reading.call(index, block["id"], block["name"], block["input"] or "")
+
+
+def _read_input(reading: _Reading, pieces: dict[object, list[str]]) -> None:
+    """What the deltas say of a call's input; SDKs then read nothing of its start."""
+    for index, partial in pieces.items():
+        reading.calls[index][2] = "".join(partial)
+    _no_input(reading)
 
 
 def _no_input(reading: _Reading) -> None:

@@ -18,8 +18,9 @@ from app.backends.direct.parameters import (
 )
 from app.backends.direct.queries import with_query
 from app.backends.thinking_history import takes_unsigned_thinking
+from app.dialects.anthropic_messages.mending import mend_response
 from app.dialects.anthropic_messages.request_encoding import encode_request
-from app.dialects.anthropic_messages.response_decoding import ResponseDecoder, decode_response, mend_response
+from app.dialects.anthropic_messages.response_decoding import ResponseDecoder, decode_response
 from app.messages import Dialect, ModelResponse, Request
 from app.settings import Deployment
 

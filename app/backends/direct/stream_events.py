@@ -22,6 +22,7 @@ from app.backends.error_bodies import Scrub, error_body
 from app.backends.error_classes import is_for_clients
 from app.backends.error_reports import is_error, object_in, report_in
 from app.bodies.halves import read_leniently, without_halves
+from app.dialects.dialect import DIALECTS
 from app.dialects.errors import ProviderFailed
 from app.dialects.finish_reasons import refuse_failed, with_native_reasons
 from app.dialects.response_checks import checked
@@ -48,6 +49,7 @@ class Events:
         self._before: list[Received] = []
         """What has to be handed on before the chunk of the event at hand."""
         self._dialect = decoder.dialect
+        self._event_names = DIALECTS[decoder.dialect].event_names
         self._scrub = scrub
         self._limit = event_limit
         self._error: BackendError | None = None
@@ -146,19 +148,33 @@ class Events:
             self._partial = partial
 
     def _event_chunk(self, event: dict[str, Any], raw: bytes, name: bytes, data: bytes, number: int) -> Received:
+        name, is_named = self._mend_name(event, name)
+        is_mended = self._decoder.mend(event) or is_named
         kind = event.get("type")
         kind = "" if kind is None else kind
         if not isinstance(kind, str):
             raise TypeError("a type that is no text")
-        if self._decoder.mend(event):
+        if is_mended:
             data = msgspec.json.encode(event)
-            raw = event_bytes(name, data)
+            raw = event_bytes(kind.encode() if name and self._event_names != "none" else name, data)
         chunk = refuse_failed(checked(self._decoder.chunk(event)))
         if any(choice.finish_reason is not None for choice in chunk.choices):
             native = with_native_reasons(self._dialect, data, event, chunk)
             if native is not data:
                 raw, data = _with_data(raw, name, data, native), native
         return Received(chunk, Native(self._dialect, raw, number, data, kind))
+
+    def _mend_name(self, event: dict[str, Any], name: bytes) -> tuple[bytes, bool]:
+        """The event's name, and whether it or the event's type had to be made of the other."""
+        if self._event_names == "none":
+            return name, False
+        kind = event.get("type")
+        if kind is None and name:
+            event["type"] = name.decode("utf-8", "replace")
+            return name, True
+        if self._event_names == "needed" and not name and isinstance(kind, str):
+            return kind.encode(), True
+        return name, False
 
     def _failure(self, failure: ProviderFailed, data: bytes, raw: bytes) -> UpstreamFailed:
         """The error for an event that reports one elsewhere than usual; only what the dialect names is known of it."""

@@ -14,7 +14,7 @@ from app.dialects.anthropic_messages.response_editing import edit_response
 from app.dialects.anthropic_messages.response_encoding import encode_response
 from app.dialects.anthropic_messages.stop_reasons import native_reason, reason_paths
 from app.dialects.anthropic_messages.wire import NAME
-from app.dialects.dialect import ClientDialect, LocatedMessage, numbered
+from app.dialects.dialect import ClientDialect, EventNames, LocatedMessage, numbered
 from app.dialects.passthrough import StreamFormatter
 from app.dialects.translation.hosted_tools import hosted, without_hosted
 from app.dialects.translation.losses import ELSEWHERE, Disposition, no_counterpart, refuse_losses, refuse_unknown_choice
@@ -42,6 +42,7 @@ _VERSION_HEADER = "anthropic-version"
 
 class AnthropicMessages(ClientDialect):
     name = NAME
+    event_names: EventNames = "needed"
     provider = "anthropic"
     path_prefix = "/v1/messages"
     key_header = "x-api-key"

@@ -144,13 +144,15 @@ class EventEncoder:
         self._has_followed_to_its_end = False
 
     def follow_piece(self, chunk: ModelResponse, native: Native) -> bool:
-        if native.kind != "content_block_delta":
+        if native.kind != "content_block_delta" or self._natives.block is None:
             return False
         self._blocks.follow_delta(native)
         return True
 
     def step(self, chunk: ModelResponse, native: Native, holding: bool) -> Step:
         kind = native.kind
+        if self._lacks_start(kind, holding):
+            return "encode"
         if self._has_followed_to_its_end or kind in ("message_delta", "message_stop"):
             # Some providers go on after their own end; nobody reads that but byte for byte.
             self._has_followed_to_its_end = self._has_followed_to_its_end or kind == "message_stop"
@@ -160,6 +162,12 @@ class EventEncoder:
         if kind == "content_block_start" and holds_nothing(native.event or {}):
             return "hold_alone"
         return "send"
+
+    def _lacks_start(self, kind: str, holding: bool) -> bool:
+        """Whether the event is about a message, or a block, of which its provider has not told the beginning."""
+        if not self._started:
+            return kind.startswith(("content_block_", "message_")) and kind != "message_start"
+        return kind == "content_block_delta" and self._natives.block is None and not holding
 
     def is_complete(self, held: Sequence[Held]) -> bool:
         return self._has_followed_to_its_end

@@ -1,24 +1,29 @@
 """A provider's Anthropic message, whole or streamed, to the common form: pure.
 
-Calls of the provider's own tools never look like calls for the client: they and their results stand in the message's
-`extra`, under `server_tools`. Citations of pages with an address become annotations when their text is complete.
-Dropped, as nothing in the common form says them: citations of places in documents, compactions, fallbacks, pings, and
-blocks not yet known; the native event has them all.
+Citations of pages with an address become annotations when their text is complete. Dropped, as nothing in the common
+form says them: citations of places in documents, compactions, fallbacks, pings, and blocks not yet known; the native
+event has them all.
 """
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
+from app.dialects.anthropic_messages.content_decoding import (
+    annotations,
+    arguments_of,
+    is_server_call,
+    is_server_result,
+    whole_message,
+)
+from app.dialects.anthropic_messages.mending import EventMender
 from app.dialects.anthropic_messages.stop_reasons import EXACT
+from app.dialects.anthropic_messages.usage_decoding import present, usage_of
 from app.dialects.fast_path import QuickDecoder
 from app.dialects.finish_reasons import graver, reason_in, refuse_unfinished, unfinished
 from app.dialects.response_heads import id_in
-from app.dialects.token_counts import decode_counts
-from app.dialects.tool_calls import as_object, as_text
+from app.dialects.tool_calls import as_object
 from app.dialects.validation import rest
 from app.messages import (
     Choice,
@@ -30,16 +35,11 @@ from app.messages import (
     Received,
     ThinkingBlock,
     ToolCall,
-    Usage,
 )
 
 _DELTA_EVENT = b"event: content_block_delta"
 _MESSAGE = frozenset(
     ["id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "stop_details", "usage", "error"]
-)
-_SERVER_CALLS = frozenset({"server_tool_use", "mcp_tool_use"})
-_COUNTS = frozenset(
-    ["input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens_details"]
 )
 
 
@@ -84,6 +84,7 @@ class ResponseDecoder:
         self._model = ""
         self._usage: dict[str, Any] = {}
         self._deltas = QuickDecoder(DeltaEvent)
+        self._mender = EventMender()
         self._blocks: dict[int, OpenBlock] = {}
         self._calls = 0
         self._server_tools = 0
@@ -106,11 +107,7 @@ class ResponseDecoder:
         return Received(chunk, native)
 
     def mend(self, event: dict[str, Any]) -> bool:
-        """Some servers end an answer that calls tools with `end_turn`, at which no client runs any."""
-        delta = event.get("delta")
-        if not self._calls or event.get("type") != "message_delta" or not isinstance(delta, dict):
-            return False
-        return _mend_reason(delta)
+        return self._mender.mend(event, has_called=self._calls > 0)
 
     def chunk(self, event: dict[str, Any]) -> ModelResponse:
         match event.get("type"):
@@ -144,17 +141,17 @@ class ResponseDecoder:
 
     def _message_start(self, message: dict[str, Any]) -> ModelResponse:
         self._id = self._id or id_in(message.get("id"))
-        self._model = self._model or message.get("model") or ""
+        self._model = self._model or str(message.get("model") or "")
         self._count(message.get("usage"))
         delta = Message(role="assistant")
         if content := message.get("content"):
-            delta = _whole_message(content, first_call=self._calls)
+            delta = whole_message(content, first_call=self._calls)
             self._calls += len(delta.tool_calls)
         return ModelResponse(
             id=self._id,
             model=self._model,
             choices=(Choice(delta=delta),),
-            usage=decode_usage(self._usage) if self._usage else None,
+            usage=usage_of(self._usage),
             extra=rest(message, _MESSAGE),
         )
 
@@ -168,14 +165,14 @@ class ResponseDecoder:
             id=self._id,
             model=self._model,
             choices=(finish,) if reason else (),
-            usage=decode_usage(self._usage) if self._usage else None,
+            usage=usage_of(self._usage),
             extra={name: event[name] for name in ("context_management",) if event.get(name)} | rest(delta, _MESSAGE),
         )
 
     def _count(self, usage: object) -> None:
         """Add what an event counts: each number is that of the message so far. A zero says nothing, except beside an
         input: after a compaction, that is of the last of several prompts, of which nothing came from the cache."""
-        counts = _present(usage)
+        counts = present(usage)
         for name, value in counts.items():
             if value or name not in self._usage or counts.get("input_tokens"):
                 self._usage[name] = value
@@ -203,9 +200,10 @@ class ResponseDecoder:
         return None
 
     def _arguments(self, index: int, text: str) -> Message | None:
-        block = self._blocks.get(index)
-        if block is None or not text:
+        if not text:
             return None
+        if (block := self._blocks.get(index)) is None:
+            raise ValueError("arguments of no call")
         block.arguments.append(text)
         return None if block.call is None else _calling(ToolCall(block.call, function=Function(arguments=text)))
 
@@ -239,7 +237,7 @@ class ResponseDecoder:
         """The part of a block that is passed on when it is complete."""
         if block.call is not None and not block.arguments and block.fields.get("input"):
             # It came whole with its start.
-            return _calling(ToolCall(block.call, function=Function(arguments=_arguments(block.fields["input"]))))
+            return _calling(ToolCall(block.call, function=Function(arguments=arguments_of(block.fields["input"]))))
         if is_server_call(block.fields.get("type")):
             return self._server_tool(block.with_input())
         notes = annotations(block.citations, block.first_char, self._chars) if block.citations else ()
@@ -252,69 +250,20 @@ class ResponseDecoder:
         return Message(extra={"server_tools": [numbered]})
 
 
-def mend_response(body: dict[str, Any]) -> bool:
-    """Put right, in the body, what no client could use; whether anything was."""
-    content = body.get("content")
-    blocks = content if isinstance(content, list) else []
-    called = any(isinstance(block, dict) and block.get("type") == "tool_use" for block in blocks)
-    return called and _mend_reason(body)
-
-
-def _mend_reason(fields: dict[str, Any]) -> bool:
-    if fields.get("stop_reason") != "end_turn":
-        return False
-    fields["stop_reason"] = "tool_use"
-    return True
-
-
 def decode_response(body: dict[str, Any]) -> ModelResponse:
     choice = Choice(
-        message=_whole_message(body["content"], first_call=0),
+        message=whole_message(body["content"], first_call=0),
         finish_reason=_reason(body.get("stop_reason")),
         stop_sequence=body.get("stop_sequence"),
     )
-    usage = _present(body.get("usage"))
     response = ModelResponse(
         id=id_in(body.get("id")),
-        model=body.get("model") or "",
+        model=str(body.get("model") or ""),
         choices=(choice,),
-        usage=decode_usage(usage) if usage else None,
+        usage=usage_of(present(body.get("usage"))),
         extra=rest(body, _MESSAGE),
     )
     return refuse_unfinished(response)
-
-
-def _whole_message(content: list[dict[str, Any]], first_call: int) -> Message:
-    text: list[str] = []
-    thinking: list[ThinkingBlock] = []
-    calls: list[ToolCall] = []
-    server_tools: list[dict[str, Any]] = []
-    notes: list[dict[str, Any]] = []
-    chars = 0
-    for block in content:
-        match block.get("type"):
-            case "text":
-                notes += annotations(block.get("citations") or [], chars, chars + len(block["text"]))
-                chars += len(block["text"])
-                text.append(block["text"])
-            case "thinking":
-                thinking.append(ThinkingBlock(thinking=block["thinking"], signature=block.get("signature") or None))
-            case "redacted_thinking":
-                thinking.append(ThinkingBlock(type="redacted_thinking", data=block.get("data")))
-            case "tool_use":
-                function = Function(block.get("name"), _arguments(block.get("input")))
-                calls.append(ToolCall(first_call + len(calls), block.get("id"), function=function))
-            case kind if is_server_call(kind) or is_server_result(kind):
-                server_tools.append({"index": len(server_tools), **block})
-    return Message(
-        role="assistant",
-        content="".join(text) or None,
-        reasoning_content="".join(block.thinking for block in thinking) or None,
-        thinking_blocks=tuple(thinking),
-        tool_calls=tuple(calls),
-        annotations=tuple(notes),
-        extra={"server_tools": server_tools} if server_tools else {},
-    )
 
 
 def _calling(call: ToolCall) -> Message:
@@ -325,50 +274,3 @@ def _reason(word: Any) -> Any:
     """The common form's word where it says no less."""
     reason = reason_in(word)
     return EXACT.get(reason, reason) if isinstance(reason, str) else reason
-
-
-def _arguments(given: Any) -> str:
-    """JSON text; some servers have it as such already."""
-    return as_text(given) if isinstance(given, str) else msgspec.json.encode(given or {}).decode()
-
-
-def _present(usage: object) -> dict[str, Any]:
-    return {name: value for name, value in usage.items() if value is not None} if isinstance(usage, dict) else {}
-
-
-def is_server_call(kind: object) -> bool:
-    return kind in _SERVER_CALLS
-
-
-def is_server_result(kind: object) -> bool:
-    return isinstance(kind, str) and kind.endswith("_tool_result")
-
-
-def annotations(citations: list[dict[str, Any]], start: int, end: int) -> tuple[dict[str, Any], ...]:
-    """Citations as OpenAI has them, about the characters from `start` to `end`; only pages with an address can be
-    shown so."""
-    return tuple(_annotation(citation, start, end) for citation in citations if _address(citation))
-
-
-def _annotation(citation: dict[str, Any], start: int, end: int) -> dict[str, Any]:
-    page = {
-        "url": _address(citation),
-        "title": citation.get("title") or "",
-        "start_index": start,
-        "end_index": end,
-    }
-    return {"type": "url_citation", "url_citation": page}
-
-
-def _address(citation: dict[str, Any]) -> str | None:
-    found = citation.get("url") or citation.get("source")
-    return found if isinstance(found, str) and found.startswith(("http://", "https://")) else None
-
-
-def decode_usage(fields: dict[str, Any]) -> Usage:
-    """Anthropic counts what goes through a cache beside `input_tokens`; who says `prompt_tokens` counts as OpenAI."""
-    details = fields.get("output_tokens_details")
-    extra = {name: value for name, value in fields.items() if name not in _COUNTS}
-    if isinstance(details, dict) and details:
-        extra["output_tokens_details"] = details
-    return replace(decode_counts(fields, input_has_cache="input_tokens" not in fields), extra=extra)

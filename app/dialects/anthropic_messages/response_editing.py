@@ -6,8 +6,8 @@ changed loses its signature, which holds only for the thinking as it was.
 
 from collections.abc import Sequence
 
+from app.dialects.anthropic_messages.content_decoding import is_server_call, is_server_result
 from app.dialects.anthropic_messages.ids import message_id
-from app.dialects.anthropic_messages.response_decoding import is_server_call, is_server_result
 from app.dialects.anthropic_messages.response_encoding import encode_thinking, encode_tool_use, encode_usage
 from app.dialects.anthropic_messages.stop_reasons import stop_reason
 from app.dialects.response_edits import Object, ResponseEdit, edited_calls, spread, with_server_tools

@@ -6,7 +6,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from app.bodies.request_body import ListKind
-from app.dialects.dialect import DIALECTS, LISTS, ClientDialect, LocatedMessage
+from app.dialects.dialect import DIALECTS, LISTS, ClientDialect, EventNames, LocatedMessage
 from app.dialects.openai_chat.models import render_model, render_models
 from app.dialects.openai_responses.additional_tools import KIND as ADDITIONAL_TOOLS
 from app.dialects.openai_responses.additional_tools import refuse_malformed, with_all_tools
@@ -57,6 +57,7 @@ _REASONING_ID = "rs_"
 
 class OpenAIResponses(ClientDialect):
     name = NAME
+    event_names: EventNames = "types"
     provider = PROVIDER
     path_prefix = "/v1/responses"
     id_prefix = "resp_"

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from app.dialects.anthropic_messages.response_decoding import decode_usage as of_anthropic
+from app.dialects.anthropic_messages.usage_decoding import decode_usage as of_anthropic
 from app.dialects.openai_chat.usage_decoding import usage_of
 from app.dialects.openai_responses.usage import decode_usage as of_responses
 from app.dialects.token_counts import decode_counts, later, tokens
