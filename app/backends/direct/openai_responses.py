@@ -25,6 +25,7 @@ from app.backends.short_ids import with_short_ids
 from app.backends.stored_responses import StoredCall
 from app.backends.thinking_history import history_of
 from app.dialects import dialect_of
+from app.dialects.openai_responses.mending import mend_response
 from app.dialects.openai_responses.request_encoding import encode_request
 from app.dialects.openai_responses.response_decoding import ResponseDecoder, decode_response
 from app.dialects.openai_responses.wire import NAME, PROVIDER
@@ -86,7 +87,7 @@ class ResponsesCodec:
         return ResponseDecoder()
 
     def mend(self, body: dict[str, Any]) -> bool:
-        return False
+        return mend_response(body)
 
     def decode_response(self, body: dict[str, Any]) -> ModelResponse:
         return decode_response(body)

@@ -64,6 +64,9 @@ class EventMender:
 
 def mend_response(body: Fields) -> bool:
     """Change a whole message in place; whether it had to be."""
+    if "content" not in body:
+        # It is none.
+        return False
     mended = _mend_content(body)
     if not isinstance(body.get("usage"), dict):
         body["usage"] = {"input_tokens": 0, "output_tokens": 0}

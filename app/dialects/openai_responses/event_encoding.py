@@ -7,6 +7,7 @@ is what was sent. Items are numbered from 0, events one by one. Only the first c
 provider counted.
 """
 
+import re
 from collections.abc import Sequence
 
 from msgspec.structs import replace
@@ -34,7 +35,13 @@ from app.messages import Choice, Dialect, Message, ModelResponse, Native, Reques
 
 _NOTHING = Message()
 _LIFE = frozenset({"response.created", "response.in_progress", "response.queued"})
+_OF_ITEMS = (
+    *("response.output_text.", "response.refusal.", "response.content_part.", "response.reasoning_"),
+    *("response.function_call_arguments.", "response.custom_tool_call_input."),
+)
+"""How the events begin that are about an item which has begun."""
 _TERMINAL = frozenset({"response.completed", "response.incomplete"})
+_NO_OUTPUT = re.compile(rb'"output"\s*:\s*\[\s*\]')
 
 
 class EventEncoder:
@@ -54,6 +61,8 @@ class EventEncoder:
         self._response: Event = {}
         """The response object as it was when it began; empty before."""
         self._is_started = False
+        self._has_items = False
+        """An item has begun among the events that went out as they came."""
         self._end: Event = {}
         """The provider's own terminal event."""
         self._finish_reason: str | None = None
@@ -68,6 +77,14 @@ class EventEncoder:
         return True
 
     def step(self, chunk: ModelResponse, native: Native, holding: bool) -> Step:
+        if native.kind == "response.output_item.added":
+            self._has_items = True
+        elif not self._has_items and native.kind.startswith(_OF_ITEMS):
+            # No SDK finds the item that it is about.
+            return "encode"
+        elif self._has_items and native.kind in _TERMINAL and _NO_OUTPUT.search(native.data):
+            # What SDKs have in the end is this response, and nothing of what came before.
+            return "encode"
         return "hold" if holding or native.kind in _TERMINAL else "send"
 
     def is_complete(self, held: Sequence[Held]) -> bool:

@@ -5,9 +5,11 @@ provider's own tools never look like calls for the client: they stand in the mes
 when they are done.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
+
+from msgspec.structs import replace
 
 from app.dialects.openai_responses.items import (
     ARGUMENTS,
@@ -30,6 +32,8 @@ class Open:
 
     kind: str
     call: int | None = None
+    is_announced: bool = False
+    """The event of its beginning has come."""
     streamed: bool = False
     """Some of the item's text or arguments has come."""
     part_streamed: bool = False
@@ -59,6 +63,7 @@ class ItemEvents:
         self.chars = 0
         """Characters of text so far."""
         self.has_thought = False
+        self._call_ids: set[str | None] = set()
         self._server_tools = 0
         self._part_start = 0
 
@@ -89,11 +94,12 @@ class ItemEvents:
 
     def _added(self, event: Event) -> Message | None:
         native_item = event["item"]
-        item = self.open[event.get("output_index")] = Open(native_item["type"])
+        item = self.open[event.get("output_index")] = Open(native_item["type"], is_announced=True)
         if not is_for_client(native_item, self.tools):
             return None
         call = call_of(native_item, self.calls)
         item.call, item.streamed = call.index, bool(call.function.arguments)
+        self._call_ids.add(call.id)
         self.calls += 1
         return Message(tool_calls=(call,))
 
@@ -107,9 +113,9 @@ class ItemEvents:
 
     def _arguments(self, event: Event, text: str) -> Message | None:
         item = self._item(event, "function_call")
+        item.streamed = item.streamed or bool(text)
         if item.call is None or not text:
             return None
-        item.streamed = True
         return Message(tool_calls=(item.more(text),))
 
     def text(self, event: Event, text: str) -> Message | None:
@@ -153,7 +159,9 @@ class ItemEvents:
 
     def _item_done(self, event: Event) -> tuple[Message | None, BlockEnd | None]:
         native_item, begun = event["item"], None
-        if event.get("output_index") not in self.open:
+        known = self.open.get(event.get("output_index"))
+        if known is None or (native_item["type"] in ARGUMENTS and not known.is_announced):
+            # Whose pieces came before nobody knew what they belong to has all of them here.
             begun = self._added(event)
         item = self._item(event, native_item["type"])
         rest = self._rest(native_item, item)
@@ -167,9 +175,28 @@ class ItemEvents:
         if item.kind not in IN_COMMON_FORM or item.kind in ARGUMENTS:
             self._server_tools += 1
             return Message(extra={"server_tools": [{"index": self._server_tools - 1, **native_item}]})
-        if item.streamed:
+        has_pieces, item.streamed = item.streamed, True
+        if has_pieces:
             native_item = {"type": item.kind, "encrypted_content": native_item.get("encrypted_content")}
         whole = whole_message((native_item,), ())
         self.chars += len(whole.content or "")
         self.has_thought = self.has_thought or bool(whole.reasoning_content)
         return None if whole == _NOTHING else whole
+
+    def last(self, output: Iterable[Event]) -> Message:
+        """The items of a response that ended, as far as no event has told of them. Raises ValueError where pieces have
+        come of a call that nothing names."""
+        untold = [item for item in output if not self.open or self._is_untold(item)]
+        message = whole_message(untold, self.tools)
+        calls = tuple([replace(call, index=self.calls + at) for at, call in enumerate(message.tool_calls)])
+        self.calls += len(calls)
+        nameless = (item.kind in ARGUMENTS and not item.is_announced for item in self.open.values())
+        if any(nameless) and not calls:
+            raise ValueError("arguments of no call")
+        return replace(message, tool_calls=calls)
+
+    def _is_untold(self, native_item: Event) -> bool:
+        kind = native_item.get("type")
+        if kind in ARGUMENTS:
+            return (native_item.get("call_id") or native_item.get("id")) not in self._call_ids
+        return kind in _ENDS and not any(item.kind == kind and item.streamed for item in self.open.values())

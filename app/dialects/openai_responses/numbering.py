@@ -7,7 +7,7 @@ is about the item at hand. Parts are numbered as they begin.
 from collections import Counter
 from typing import Any
 
-from app.dialects.openai_responses.output_state import TEXTS, Event
+from app.dialects.openai_responses.output_state import INPUTS, TEXTS, Event
 
 PARTS = {"response.content_part": "content_index", "response.reasoning_summary_part": "summary_index"}
 """The events about a part, and the field that holds the part's index in them."""
@@ -16,6 +16,8 @@ _INDEX_NAMES = {
     **{events.stem: events.index_name for events in TEXTS.values()},
     "response.output_text.annotation": "content_index",
 }
+
+_INPUT_STEMS = frozenset(INPUTS.values())
 
 
 class Numbering:
@@ -30,13 +32,13 @@ class Numbering:
     def numbered(self, event: Event) -> Event:
         """Return the event with its numbers filled in; the same object if none are missing."""
         at = event.get("output_index")
+        stem, _, step = str(event.get("type")).rpartition(".")
+        index_name = _INDEX_NAMES.get(stem)
         if at is None:
-            if "item_id" not in event and "item" not in event:
+            if index_name is None and stem not in _INPUT_STEMS and event.keys().isdisjoint(("item_id", "item")):
                 return event
             at = self._item(event)
             event = {**event, "output_index": at}
-        stem, _, step = str(event.get("type")).rpartition(".")
-        index_name = _INDEX_NAMES.get(stem)
         if index_name is None or event.get(index_name) is not None:
             return event
         if step == "added" and stem in PARTS:

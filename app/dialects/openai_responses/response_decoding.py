@@ -12,8 +12,10 @@ from msgspec.structs import replace
 
 from app.dialects.errors import ProviderFailed
 from app.dialects.fast_path import QuickDecoder
+from app.dialects.finish_reasons import unfinished
 from app.dialects.openai_responses.item_events import Event, ItemEvents
 from app.dialects.openai_responses.items import finish_reason, whole_logprobs, whole_message
+from app.dialects.openai_responses.mending import mend_event
 from app.dialects.openai_responses.numbering import Numbering
 from app.dialects.openai_responses.usage import usage_of
 from app.dialects.response_heads import id_in, unix_time
@@ -140,7 +142,7 @@ class ResponseDecoder:
         return Message(reasoning_content=text)
 
     def mend(self, event: Event) -> bool:
-        return False
+        return mend_event(event)
 
     def chunk(self, event: Event) -> ModelResponse:
         _check_form(event)
@@ -191,7 +193,7 @@ class ResponseDecoder:
     def _know(self, response: Event) -> None:
         self._id = self._id or id_in(response.get("id"))
         self._created = self._created or unix_time(response.get("created_at"))
-        self._model = response.get("model") or self._model
+        self._model = str(response.get("model") or self._model)
         self._items.tools = response.get("tools") or self._items.tools
 
     def _counted(self, response: Event) -> ModelResponse:
@@ -201,11 +203,7 @@ class ResponseDecoder:
     def _terminal(self, kind: str, response: Event) -> ModelResponse:
         self.ended = True
         self._know(response)
-        message = Message()
-        if not self._items.open:
-            # Whoever tells no items at all has them here.
-            message = whole_message(response.get("output") or (), self._items.tools)
-            self._items.calls = len(message.tool_calls)
+        message = self._items.last(response.get("output") or ())
         # The event is the last one, whatever a server that forgot to write it down says of the response.
         status = response.get("status") or ""
         status = kind.removeprefix("response.") if status in ("", "in_progress", "queued") else str(status)
@@ -232,10 +230,12 @@ def decode_response(body: dict[str, Any]) -> ModelResponse:
     message = whole_message(body["output"], body.get("tools") or ())
     logprobs = whole_logprobs(body["output"])
     reason = finish_reason(str(status), body, bool(message.tool_calls))
+    if reason is None and not body.get("background"):
+        raise unfinished()
     return ModelResponse(
         id=id_in(body.get("id")),
         created=unix_time(body.get("created_at")),
-        model=body.get("model") or "",
+        model=str(body.get("model") or ""),
         choices=(Choice(message=message, finish_reason=reason, logprobs=logprobs),),
         usage=usage_of(body),
         service_tier=body.get("service_tier") or None,

@@ -102,7 +102,7 @@ def test_what_is_no_answer_is_named_and_only_a_page_shown(data: bytes, content_t
     [
         (OPENAI, openai_completion({"content": 5})),
         (OPENAI, openai_completion({"content": "Hello"}, finish="error")),
-        (ANTHROPIC, {**MESSAGE, "model": 5}),
+        (ANTHROPIC, {**MESSAGE, "content": 5}),
     ],
 )
 def test_a_malformed_answer_is_the_providers_fault(model: str, body: dict[str, Any]) -> None:

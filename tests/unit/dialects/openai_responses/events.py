@@ -86,7 +86,7 @@ def text_events(*texts: str, at: int = 0) -> list[Event]:
     return [added(message(at=at), at), part_added(at), *deltas, *text_done(whole, at), done(item, at)]
 
 
-def call_item(arguments: str = "", at: int = 0, name: str = "read", **fields: Any) -> Event:
+def call_item(arguments: Any = "", at: int = 0, name: str = "read", **fields: Any) -> Event:
     return {
         "id": f"fc_{at}",
         "type": "function_call",

@@ -171,3 +171,12 @@ def test_an_error_in_a_stream_counts_on_from_its_last_event() -> None:
     assert checked.error is not None
     assert checked.response is not None
     assert checked.response["metadata"] == {"team": "blue"}
+
+
+def test_a_text_whose_item_nobody_announced_is_whole_in_the_end() -> None:
+    made = stream(text_delta("my "), text_delta("secret"), ended())
+    sent, checked = _check(made, _edited(made, 3))
+    assert checked.text() == "my SECRET"
+    assert checked.response is not None
+    assert checked.response["output"][0]["content"][0]["text"] == "my SECRET"
+    assert "secret" not in json.dumps(sent)

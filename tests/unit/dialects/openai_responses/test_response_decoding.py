@@ -215,7 +215,10 @@ def test_a_whole_response_is_one_message() -> None:
 
 
 def test_a_response_in_the_background_has_not_ended() -> None:
-    assert decode_response({**FRAME, "status": "queued"}).choices[0].finish_reason is None
+    waiting = {**FRAME, "status": "queued"}
+    assert decode_response({**waiting, "background": True}).choices[0].finish_reason is None
+    with pytest.raises(ProviderFailed):
+        decode_response(waiting)
 
 
 def test_log_probabilities_are_kept() -> None:
