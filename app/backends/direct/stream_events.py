@@ -43,6 +43,8 @@ class Events:
         self.reader = LineReader(event_limit) if form == "lines" else EventReader(event_limit)
         self.count = 0
         self.head = b""
+        self.is_mended = False
+        """Whether an event was put right."""
         self._decoder = decoder
         self._quick = decoder.quick
         self._halves = HalfHolder()
@@ -155,6 +157,7 @@ class Events:
         if not isinstance(kind, str):
             raise TypeError("a type that is no text")
         if is_mended:
+            self.is_mended = True
             data = msgspec.json.encode(event)
             raw = event_bytes(kind.encode() if name and self._event_names != "none" else name, data)
         chunk = refuse_failed(checked(self._decoder.chunk(event)))

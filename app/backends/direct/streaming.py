@@ -83,8 +83,8 @@ async def _ending(
         yield chunks
     events.check()
     events.check_end()
-    if not decoder.ended:
-        # What ended without `[DONE]` and was whole all the same: its clients wait for one.
+    if not decoder.ended and events.is_mended:
+        # What was put into OpenAI's form gets OpenAI's end, too; a stream that went on as it came has its own.
         yield [events.chunk(DONE)]
 
 
