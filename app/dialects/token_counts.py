@@ -43,12 +43,15 @@ _REASONING = (
 )
 COUNT_NAMES = frozenset([*_INPUT, *_OUTPUT])
 """A field of one of these names makes an object one that counts tokens."""
+_PLAIN = frozenset(["prompt_tokens", "completion_tokens", "total_tokens"])
 _OF_ANTHROPIC = frozenset([*_READ_NAMES_OF_ANTHROPIC, *_WRITE_NAMES_OF_ANTHROPIC])
 
 
 def decode_counts(fields: Fields, *, input_has_cache: bool = True) -> Usage:
     """Tokens as the common form counts them, without `extra`. `input_has_cache`: whether, for want of a total, the
     input is taken to include what came from a cache."""
+    if (plain := _plain_counts(fields)) is not None:
+        return plain
     ins, outs = _details(fields, _INPUT_DETAILS), _details(fields, _OUTPUT_DETAILS)
     read = _first((ins, fields), _READ) or 0
     written = _first((ins, fields), _WRITTEN) or 0
@@ -65,6 +68,15 @@ def decode_counts(fields: Fields, *, input_has_cache: bool = True) -> Usage:
         beside = max(0, beside - cached)
     completion += _thought_beside(completion, beside, reasoning, has_total=bool(total))
     return Usage(prompt, completion, read, written, min(reasoning, completion))
+
+
+def _plain_counts(fields: Fields) -> Usage | None:
+    """What most servers say, which leaves nothing to be found out; None for all else."""
+    if fields.keys() != _PLAIN:
+        return None
+    given, made, total = fields["prompt_tokens"], fields["completion_tokens"], fields["total_tokens"]
+    are_counts = type(given) is int and type(made) is int and min(given, made) >= 0
+    return Usage(given, made) if are_counts and given + made == total else None
 
 
 def later(before: Usage | None, usage: Usage) -> Usage:
@@ -125,10 +137,11 @@ def _counts_like_anthropic(fields: Fields) -> bool:
 def _details(fields: Fields, names: Iterable[str]) -> Fields:
     """The object of details under one of these names; where it is a list, what its objects hold together."""
     for name in names:
-        found = fields.get(name)
-        if isinstance(found, dict) and found:
+        if not (found := fields.get(name)):
+            continue
+        if isinstance(found, dict):
             return found
-        if isinstance(found, list) and found:
+        if isinstance(found, list):
             return {key: value for one in found if isinstance(one, dict) for key, value in one.items()}
     return {}
 

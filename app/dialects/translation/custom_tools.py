@@ -36,14 +36,14 @@ def with_functions(request: Request) -> Request:
     """The request with functions in place of custom tools and of calls to them; the same object where there are none.
 
     Tools in groups have to stand for themselves before."""
-    client = dialect_of(request)
-    tools = tuple([_function(tool, client) for tool in request.tools])
-    messages = tuple([_with_function_calls(message) for message in request.messages])
     changed: dict[str, Any] = {}
-    if any(new is not old for new, old in zip(tools, request.tools, strict=True)):
-        changed["tools"] = tools
-    if any(new is not old for new, old in zip(messages, request.messages, strict=True)):
-        changed["messages"] = messages
+    if request.tools:
+        client = dialect_of(request)
+        tools = tuple([_function(tool, client) for tool in request.tools])
+        if any(new is not old for new, old in zip(tools, request.tools, strict=True)):
+            changed["tools"] = tools
+    if any(_is_custom_call(part) for message in request.messages for part in message.parts):
+        changed["messages"] = tuple(map(_with_function_calls, request.messages))
     if (request.extra.get("tool_choice") or {}).get("type") == KIND:
         changed["extra"] = {name: value for name, value in request.extra.items() if name != "tool_choice"}
     return replace(request, **changed) if changed else request
