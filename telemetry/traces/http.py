@@ -62,8 +62,8 @@ def resend_count(headers: Mapping[str, str]) -> int | None:
     says. The SDKs of OpenAI and Anthropic send `x-stainless-retry-count`, from 0 on; Envoy counts the tries of its own
     by `x-envoy-attempt-count`, from 1 on."""
     for name, first in _RESEND_HEADERS:
-        text = headers.get(name, "")
-        if text.isascii() and text.isdecimal() and len(text) <= _LONGEST_COUNT:
+        text = headers.get(name)
+        if text and text.isascii() and text.isdecimal() and len(text) <= _LONGEST_COUNT:
             return max(0, int(text) - first) or None
     return None
 

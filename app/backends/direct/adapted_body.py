@@ -15,16 +15,21 @@ _INSTRUCTIONS = ("system", "developer")
 def adapted(body: _Body, quirks: Quirks, allowed: frozenset[str] = frozenset()) -> _Body:
     """`allowed`: fields that the operator knows the provider to take, whatever its row says."""
     body = _with_limit(body, quirks)
-    body = _with_choice(body, quirks)
-    body = _with_temperature(body, quirks)
-    body = _with_format(body, quirks)
+    if quirks.tool_choice:
+        body = _with_choice(body, quirks)
+    if quirks.temperature is not None:
+        body = _with_temperature(body, quirks.temperature)
+    if not quirks.json_schema:
+        body = _with_format(body)
     body = _with_messages(body, quirks)
     if quirks.metadata_needs_store and not body.get("store"):
         body = without_fields(body, {"metadata"} - allowed)
     dropped = quirks.dropped | (quirks.dropped_in_reasoning if _reasons(body) else frozenset())
     body = without_fields(body, dropped - allowed)
+    if not quirks.renamed:
+        return body
     renamed = dict(quirks.renamed)
-    return {renamed.get(name, name): value for name, value in body.items()} if renamed else body
+    return {renamed.get(name, name): value for name, value in body.items()}
 
 
 def _reasons(body: _Body) -> bool:
@@ -47,18 +52,17 @@ def _with_choice(body: _Body, quirks: Quirks) -> _Body:
     return {**body, "tool_choice": words[choice]} if isinstance(choice, str) and choice in words else body
 
 
-def _with_temperature(body: _Body, quirks: Quirks) -> _Body:
-    wanted = body.get("temperature")
-    if quirks.temperature is None or wanted is None:
+def _with_temperature(body: _Body, bounds: tuple[float, float]) -> _Body:
+    if (wanted := body.get("temperature")) is None:
         return body
-    low, high = quirks.temperature
+    low, high = bounds
     return body if low <= wanted <= high else {**body, "temperature": min(max(wanted, low), high)}
 
 
-def _with_format(body: _Body, quirks: Quirks) -> _Body:
+def _with_format(body: _Body) -> _Body:
     """Where no schema is taken: JSON of any kind, and the schema as an instruction, behind the client's own."""
     match body.get("response_format"):
-        case {"type": "json_schema", "json_schema": dict(wanted)} if not quirks.json_schema:
+        case {"type": "json_schema", "json_schema": dict(wanted)}:
             schema = json.dumps(wanted.get("schema", {}), ensure_ascii=False)
             text = f"Answer with JSON alone, which fits this JSON schema:\n{schema}"
             messages = body["messages"]

@@ -83,14 +83,12 @@ class DirectBackend:
     async def complete(self, request: Request, attempt: Attempt) -> Received:
         codec = self._codecs.of(request.operation)
         attempt.left_out_tools(left_out_tools(request, codec.dialect))
-        # Nothing streams vectors.
-        decoder = (
-            None if request.operation == "embeddings" else self._codecs.of_stream(request.operation).decoder(request)
-        )
         encode = self._with_credential(partial(codec.encode, request, False), request.credential)
         answer = await self._send(encode, request.size, "json", attempt)
         with self._closing(answer), self._bodies.hold() as held:
-            if answer.form != "json" and decoder is not None:
+            # Nothing streams vectors.
+            if answer.form != "json" and request.operation != "embeddings":
+                decoder = self._codecs.of_stream(request.operation).decoder(request)
                 received = await self._joined(answer, decoder, held)
             else:
                 received = await self._decode(answer, partial(self._response, codec), held)

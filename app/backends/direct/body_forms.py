@@ -54,7 +54,7 @@ def may_be_lines(start: bytes) -> bool:
     begun = start.lstrip(_BLANK)
     if b"\n" in begun or len(start) >= _START_LIMIT or not begun.startswith(b"{"):
         return False
-    return b'"delta"' in begun or len(begun) < _BEFORE_THE_DELTA
+    return b'"delta"' in begun or (len(begun) < _BEFORE_THE_DELTA and not begun.endswith(b"}"))
 
 
 async def opened_body(response: UpstreamResponse, wanted: BodyForm, scrub: Scrub) -> UpstreamBody:

@@ -47,12 +47,16 @@ def whole_json(body: bytes) -> bytes:
     """The JSON of a whole body, without what some put before or behind it."""
     if body.startswith(BOM):
         body = body[len(BOM) :]
+    if body.endswith(b"}"):
+        return body
     end = _END_BEHIND.search(body, max(0, len(body) - _LONGEST_END))
     return body if end is None else body[: end.start()]
 
 
 def is_line_of_chunks(start: bytes) -> bool:
     """Whether a body begins with a line that is an event of a chat's stream."""
+    if b'"delta"' not in start:
+        return False
     line = start.removeprefix(BOM).strip().partition(b"\n")[0]
     try:
         event = decode_json(line)

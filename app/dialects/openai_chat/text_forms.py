@@ -37,6 +37,6 @@ def content_parts(content: Iterable[object]) -> tuple[str | None, str | None]:
 
 def name_in(value: object) -> str | None:
     """A name that nothing depends on, a number as a text; None for what is neither."""
-    if isinstance(value, str):
+    if value is None or isinstance(value, str):
         return value or None
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
