@@ -80,7 +80,7 @@ def test_another_method_is_not_allowed_counted_and_has_a_span(gateway: RunningGa
 
 def test_another_method_elsewhere_is_not_allowed_either(gateway: RunningGateway) -> None:
     reply = post(gateway, "/v1/models", {})
-    assert (reply.status, reply.headers["allow"]) == (405, "GET, HEAD")
+    assert (reply.status, set(reply.headers["allow"].split(", "))) == (405, {"GET", "HEAD"})
 
 
 def test_other_routes_have_a_span_too_and_health_has_none(gateway: RunningGateway) -> None:
