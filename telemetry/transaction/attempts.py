@@ -11,7 +11,7 @@ from typing import Protocol
 from opentelemetry.trace import SpanContext, SpanKind
 
 from telemetry.guard import guarded
-from telemetry.metrics.traffic import ClientChildren
+from telemetry.metrics.traffic import ClientChildren, Labels
 from telemetry.names import OTHER, AttemptReason, LocalFailureKind
 from telemetry.names.spans import Attribute, Event, Value
 from telemetry.recording.chunks import Cost, Usage, dollars
@@ -46,17 +46,26 @@ class AttemptTarget:
     cost: Cost | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class AttemptScope:
+    """What the attempts of one transaction share. They do not know each other, nor what keeps them: what refers to
+    itself is freed by the garbage collector alone, which took a tenth of a small request's time."""
+
+    trace: TransactionTrace
+    recorder: Recorded
+    labels: Labels
+    propagate: bool
+    """Whether providers may learn our trace id."""
+
+
 class AttemptTelemetry:
     """Starts the attempts of a transaction, ends those left open, and sums up tokens and cost."""
 
     def __init__(self, services: Services, trace: TransactionTrace, about: Description, recorder: Recorded) -> None:
         self.defects = services.defects
-        self.trace = trace
-        self.recorder = recorder
-        self.labels = services.metrics.labels
-        self.propagate = services.options.propagate_traceparent
-        """Whether providers may learn our trace id."""
+        self._trace = trace
         self._metrics = services.metrics
+        self._scope = AttemptScope(trace, recorder, services.metrics.labels, services.options.propagate_traceparent)
         self._about = about
         self._attempts: list[Attempt] = []
 
@@ -67,16 +76,16 @@ class AttemptTelemetry:
         self._metrics.register_deployment(target.deployment)
         reason: AttemptReason = "fallback" if fallback else "retry" if retry_of is not None else "first"
         self._metrics.client.attempts(target.deployment)[reason].inc()
-        started_at = self.trace.timeline.now()
-        span = self.trace.child(
+        started_at = self._trace.timeline.now()
+        span = self._trace.child(
             f"{target.operation} {target.model}",
             _target_attributes(target),
-            start_ns=self.trace.timeline.ns(started_at),
+            start_ns=self._trace.timeline.ns(started_at),
             kind=SpanKind.CLIENT,
         )
         if retry_of is not None:
             span.link(retry_of.span_context, "retry_of")
-        attempt = Attempt(self, self._children(target), span, started_at, target.cost)
+        attempt = Attempt(self._scope, self._children(target), span, started_at, target.cost)
         self._attempts.append(attempt)
         return attempt
 
@@ -85,13 +94,13 @@ class AttemptTelemetry:
         """An attempt failed because this machine lacked something; `kind` says what."""
         self._metrics.client.local_failures[kind].inc()
         message = "no provider could be asked: the gateway's own machine failed"
-        self.trace.log("warning", message, kind=kind, detail=detail)
+        self._trace.log("warning", message, kind=kind, detail=detail)
 
     @guarded
     def retry_denied(self, model: str) -> None:
         """A retry was not made, because the budget of `model` was used up."""
         self._metrics.client.retry_denied(model)
-        self.trace.span.set({Attribute.RETRY_DENIED: True})
+        self._trace.span.set({Attribute.RETRY_DENIED: True})
 
     def end_all(self, error_type: str) -> None:
         """End those still open as failed."""
@@ -112,7 +121,7 @@ class AttemptTelemetry:
 
     def _children(self, target: AttemptTarget) -> ClientChildren:
         # What a provider calls its model is often not what clients call it; then the transaction's label stands.
-        label = self.labels.model(target.model)
+        label = self._metrics.labels.model(target.model)
         model = self._about.model if label == OTHER else label
         return self._metrics.client.children(target.operation, target.provider, model)
 
@@ -120,18 +129,18 @@ class AttemptTelemetry:
 class Attempt:
     def __init__(
         self,
-        attempts: AttemptTelemetry,
+        scope: AttemptScope,
         children: ClientChildren,
         span: RecordedSpan,
         started_at: float,
         cost: Cost | None = None,
     ) -> None:
-        self.defects = attempts.defects
+        self.defects = scope.trace.defects
         self.tokens: Usage | None = None
         self.cost_usd: float | None = None
         self.ended = False
         self.time_to_first_chunk_s: float | None = None
-        self._attempts = attempts
+        self._scope = scope
         self._children = children
         self._span = span
         self._started_at = started_at
@@ -145,14 +154,14 @@ class Attempt:
     @property
     def trace_headers(self) -> dict[str, str]:
         """The headers that make the provider's spans children of this attempt; empty unless the operator allows it."""
-        return outgoing_headers(self._span.context) if self._attempts.propagate else {}
+        return outgoing_headers(self._span.context) if self._scope.propagate else {}
 
     @guarded
     def first_chunk(self) -> None:
         """The provider's first chunk has come; the first call counts."""
         if self.time_to_first_chunk_s is None:
-            self.time_to_first_chunk_s = self._attempts.trace.timeline.now() - self._started_at
-            self._attempts.trace.event(Event.UPSTREAM_FIRST_CHUNK, {})
+            self.time_to_first_chunk_s = self._scope.trace.timeline.now() - self._started_at
+            self._scope.trace.event(Event.UPSTREAM_FIRST_CHUNK, {})
             self._span.set({Attribute.TIME_TO_FIRST_CHUNK: self.time_to_first_chunk_s})
 
     @guarded
@@ -192,7 +201,7 @@ class Attempt:
     @guarded
     def fail(self, error_type: str, detail: str | None = None, status: int | None = None) -> None:
         """The attempt failed; `status` is the provider's HTTP status. It still has to be ended."""
-        self._error_type = self._attempts.labels.error_type(error_type)
+        self._error_type = self._scope.labels.error_type(error_type)
         self._span.fail(detail)
         self._span.set({Attribute.ERROR_TYPE: self._error_type, Attribute.HTTP_STATUS: status})
         if detail:
@@ -210,16 +219,16 @@ class Attempt:
             self._span.set(_usage_attributes(self.tokens))
         if self.cost_usd is not None:
             self._span.set({Attribute.COST: self.cost_usd})
-        self._span.end(self._attempts.trace.timeline.ns())
+        self._span.end(self._scope.trace.timeline.ns())
 
     @guarded
     def _count(self) -> None:
-        children, attempts = self._children, self._attempts
+        children, scope = self._children, self._scope
         exemplar = self._span.exemplar
-        children.ended(attempts.trace.timeline.now() - self._started_at, self._error_type, exemplar)
+        children.ended(scope.trace.timeline.now() - self._started_at, self._error_type, exemplar)
         if self.time_to_first_chunk_s is not None:
             children.first_chunk(self.time_to_first_chunk_s, exemplar)
-        for seconds, count in attempts.recorder.take_gaps().filled():
+        for seconds, count in scope.recorder.take_gaps().filled():
             children.per_chunk.observe_many(seconds, count)
         if self.tokens is not None:
             for token_type, tokens in _token_types(self.tokens):

@@ -53,9 +53,7 @@ class ObservabilityContext:
         self.transaction_id = trace.transaction_id
         self._about = about = Description(services.metrics.labels.api(api), resend_count=resend_count)
         capture = services.options.capture_content != "none"
-        self.recorder = recorder = TransactionRecorder(
-            timeline, ledger, self.emit_boundary, services.defects, capture=capture
-        )
+        self.recorder = recorder = TransactionRecorder(timeline, ledger, trace.event, services.defects, capture=capture)
         self._flow = StreamFlow(self.transaction_id, about.api, ledger, recorder, services.metrics)
         self.attempts = AttemptTelemetry(services, trace, about, recorder)
         self.queues = QueueTelemetry(trace, services.live, self._flow)
@@ -118,7 +116,6 @@ class ObservabilityContext:
         """What records the work of one policy; to be kept for as long as the policy works on this transaction."""
         return PolicyTelemetry(name, self._trace, self._services.metrics.policies.of(name))
 
-    @guarded
     def emit_boundary(self, name: str, attributes: Mapping[str, Value]) -> None:
         self._trace.event(name, attributes)
 

@@ -8,6 +8,7 @@ from types import TracebackType
 from opentelemetry.trace import SpanContext, SpanKind, format_span_id, format_trace_id
 
 from telemetry.exceptions import name_of
+from telemetry.guard import guarded
 from telemetry.logs.records import Level, log_fields
 from telemetry.names import TRANSACTION_PREFIX, Stage
 from telemetry.names.spans import ONCE, Attribute, Span, Value
@@ -109,6 +110,7 @@ class TransactionTrace:
         at_ns = self.timeline.ns() if start_ns is None else start_ns
         return self._tracer.start_child(self.span, name, at_ns, attributes, kind)
 
+    @guarded
     def event(self, name: str, attributes: Mapping[str, Value]) -> None:
         """Emit a boundary event, on the span or as a log record; those in `ONCE` only at the first call."""
         if name in ONCE:

@@ -83,20 +83,6 @@ class NativeItems:
         self._calls = calls
         self._items: dict[Any, Item] = {}
         """Items by the provider's `output_index`."""
-        self._take: dict[str, Callable[[Event, ModelResponse], bytes | None]] = {
-            "response.output_item.added": self._take_added,
-            "response.output_item.done": self._take_item_done,
-            "response.output_text.annotation.added": self._take_annotation,
-        }
-        for stem in PARTS:
-            self._take[f"{stem}.added"] = self._take_part_added
-            self._take[f"{stem}.done"] = self._take_part_done
-        for events in TEXTS.values():
-            self._take[f"{events.stem}.delta"] = self._take_text
-            self._take[f"{events.stem}.done"] = self._take_text_done
-        for stem in INPUTS.values():
-            self._take[f"{stem}.delta"] = self._take_input
-            self._take[f"{stem}.done"] = self._take_input_done
 
     def gap(self) -> None:
         """Note that an event of the provider is missing: no open part has its whole text from here on."""
@@ -119,9 +105,9 @@ class NativeItems:
 
     def take(self, native_event: Event, chunk: ModelResponse) -> bytes | None:
         """Return the event with the client's numbers. None if it is about something that the client was not sent."""
-        take = self._take.get(str(native_event.get("type")))
+        take = _TAKERS.get(str(native_event.get("type")))
         if take is not None:
-            return take(native_event, chunk)
+            return take(self, native_event, chunk)
         if "output_index" not in native_event:
             return self._writer.event(native_event)
         item = self._items.get(native_event["output_index"])
@@ -224,14 +210,14 @@ class NativeItems:
         item = self._items.get(native_event.get("output_index"))
         return None if item is None else item.part(index_name, native_event.get(index_name))
 
-    def _take_added(self, native_event: Event, chunk: ModelResponse) -> bytes | None:
+    def take_added(self, native_event: Event, chunk: ModelResponse) -> bytes | None:
         if native_event["output_index"] in self._items:
             return None
         closed = self._writer.close_ours()
         item = self._begin(native_event, chunk, self._writer.next_index, adopt=False)
         return closed if item is None else closed + self._event(native_event, item)
 
-    def _take_part_added(self, native_event: Event, chunk: ModelResponse) -> bytes | None:
+    def take_part_added(self, native_event: Event, chunk: ModelResponse) -> bytes | None:
         index_name = "summary_index" if "summary_index" in native_event else "content_index"
         item = self._items.get(native_event["output_index"])
         if item is None or not item.is_open or item.part(index_name, native_event[index_name]) is not None:
@@ -241,7 +227,7 @@ class NativeItems:
         self._writer.begin_part(part)
         return self._event(native_event, item, part)
 
-    def _take_text(self, native_event: Event, chunk: ModelResponse) -> bytes | None:
+    def take_text(self, native_event: Event, chunk: ModelResponse) -> bytes | None:
         kind, index_name = _text_of(native_event)
         item, before = self._items.get(native_event["output_index"]), b""
         if item is None or not item.is_open:
@@ -256,7 +242,7 @@ class NativeItems:
             part.logprobs += native_event["logprobs"]
         return before + self._event(native_event, item, part)
 
-    def _take_text_done(self, native_event: Event, chunk: ModelResponse) -> bytes | None:
+    def take_text_done(self, native_event: Event, chunk: ModelResponse) -> bytes | None:
         kind, index_name = _text_of(native_event)
         part = self._part(native_event, index_name)
         if part is None or not part.is_open or part.is_done:
@@ -268,7 +254,7 @@ class NativeItems:
             changed = {whole: part.text, **({"logprobs": part.logprobs} if "logprobs" in native_event else {})}
         return self._event({**native_event, **changed}, part.item, part)
 
-    def _take_part_done(self, native_event: Event, chunk: ModelResponse) -> bytes | None:
+    def take_part_done(self, native_event: Event, chunk: ModelResponse) -> bytes | None:
         part = self._part(native_event, "summary_index" if "summary_index" in native_event else "content_index")
         if part is None or not part.is_open:
             return None
@@ -276,28 +262,28 @@ class NativeItems:
         part.is_open = False
         return message + self._event({**native_event, "part": part.complete(native_event["part"])}, part.item, part)
 
-    def _take_annotation(self, native_event: Event, chunk: ModelResponse) -> bytes | None:
+    def take_annotation(self, native_event: Event, chunk: ModelResponse) -> bytes | None:
         part = self._part(native_event, "content_index")
         if part is None or not part.is_open:
             return None
         part.annotations.append(native_event["annotation"])
         return self._event({**native_event, "annotation_index": len(part.annotations) - 1}, part.item, part)
 
-    def _take_input(self, native_event: Event, chunk: ModelResponse) -> bytes | None:
+    def take_input(self, native_event: Event, chunk: ModelResponse) -> bytes | None:
         item = self._items.get(native_event["output_index"])
         if item is None or not item.takes_input:
             return None
         item.input.add(native_event["delta"])
         return self._event(native_event, item)
 
-    def _take_input_done(self, native_event: Event, chunk: ModelResponse) -> bytes | None:
+    def take_input_done(self, native_event: Event, chunk: ModelResponse) -> bytes | None:
         item = self._items.get(native_event["output_index"])
         if item is None or not item.takes_input:
             return None
         item.is_input_done = True
         return self._event({**native_event, ARGUMENTS.get(item.kind, "arguments"): item.input.text}, item)
 
-    def _take_item_done(self, native_event: Event, chunk: ModelResponse) -> bytes | None:
+    def take_item_done(self, native_event: Event, chunk: ModelResponse) -> bytes | None:
         item = self._items.get(native_event["output_index"])
         if item is None or not item.is_open:
             return None
@@ -315,3 +301,25 @@ class NativeItems:
 def _text_of(native_event: Event) -> tuple[str, str]:
     stem = str(native_event["type"]).rpartition(".")[0]
     return next((kind, events.index_name) for kind, events in TEXTS.items() if events.stem == stem)
+
+
+_Taker = Callable[[NativeItems, Event, ModelResponse], bytes | None]
+
+
+def _takers() -> dict[str, _Taker]:
+    takers: dict[str, _Taker] = {
+        "response.output_item.added": NativeItems.take_added,
+        "response.output_item.done": NativeItems.take_item_done,
+        "response.output_text.annotation.added": NativeItems.take_annotation,
+    }
+    for stem in PARTS:
+        takers |= {f"{stem}.added": NativeItems.take_part_added, f"{stem}.done": NativeItems.take_part_done}
+    for events in TEXTS.values():
+        takers |= {f"{events.stem}.delta": NativeItems.take_text, f"{events.stem}.done": NativeItems.take_text_done}
+    for stem in INPUTS.values():
+        takers |= {f"{stem}.delta": NativeItems.take_input, f"{stem}.done": NativeItems.take_input_done}
+    return takers
+
+
+_TAKERS = _takers()
+"""What takes an event, by its type. For all streams: bound methods kept by their object would make a cycle of each."""
