@@ -22,6 +22,8 @@ from telemetry.names import metrics as names
 UID = "flowspan-breakers"
 
 _STATE = names.BREAKER_STATE.name
+_MODEL = (names.GEN_AI_PROVIDER, names.GEN_AI_MODEL)
+_PROVIDER = label(names.GEN_AI_PROVIDER)
 _COURSE = f'max by (breaker) ({_STATE}{{{INSTANCE},state="open"}} * 2 or {_STATE}{{{INSTANCE},state="half_open"}})'
 _LOGS = logs("Logs of this breaker", f'breaker="{label("breaker")}"')
 _TO_BREAKER = [traces("Traces of this deployment", f'span.flowspan.deployment = "{label("breaker")}"'), _LOGS]
@@ -33,12 +35,12 @@ _TO_DEPLOYMENT = [
 _FAILED = traces(
     "Attempts that failed like this",
     "kind = client",
-    f'span.gen_ai.provider.name = "{label("provider")}"',
+    f'span.gen_ai.provider.name = "{_PROVIDER}"',
     f'span.error.type = "{label("error_type")}"',
 )
 _TO_PROVIDER = [
-    traces("Attempts at this provider", "kind = client", f'span.gen_ai.provider.name = "{label("provider")}"'),
-    logs("Logs of this provider", f'provider="{label("provider")}"'),
+    traces("Attempts at this provider", "kind = client", f'span.gen_ai.provider.name = "{_PROVIDER}"'),
+    logs("Logs of this provider", f'provider="{_PROVIDER}"'),
 ]
 _TO_CLIENT_SPANS = [traces("Attempts", "kind = client"), logs("Logs of breakers", 'breaker!=""')]
 _REASONS = {"first": BLUE, "retry": ORANGE, "fallback": PURPLE}
@@ -209,13 +211,13 @@ def _spared() -> list[PanelBuilder]:
 
 
 def _providers() -> list[PanelBuilder]:
-    errors = rate(names.CLIENT_DURATION, "provider", "model", "error_type", where=_ERROR, part="_count")
+    errors = rate(names.CLIENT_DURATION, *_MODEL, "error_type", where=_ERROR, part="_count")
     return [
         series(
             "Failed attempts by model and kind",
             "Attempts that came to nothing, a second.",
             "reqps",
-            [Query(errors, "{{model}} {{error_type}}")],
+            [Query(errors, "{{gen_ai_request_model}} {{error_type}}")],
             width=24,
             links=[_FAILED, _TO_PROVIDER[1]],
         ),
@@ -230,7 +232,7 @@ def _pair(title: str, what: str, spec: names.MetricSpec) -> list[PanelBuilder]:
     return latency(
         f"{title}, p95",
         what,
-        [Query(quantile(0.95, spec, "provider", "model"), "{{model}}")],
+        [Query(quantile(0.95, spec, *_MODEL), "{{gen_ai_request_model}}")],
         buckets(spec),
         dot="an attempt",
         links=_TO_PROVIDER,

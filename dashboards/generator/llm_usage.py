@@ -1,5 +1,7 @@
 """LLM usage: tokens, money, the reader's pace, what caches save."""
 
+from grafana_foundation_sdk.builders.dashboard import DashboardLink
+
 from dashboards.generator.frame import Json, Row, choice, dashboard
 from dashboards.generator.links import label, logs, traces
 from dashboards.generator.metrics import buckets, in_range, mean, quantile, rate
@@ -8,10 +10,23 @@ from telemetry.names import metrics as names
 
 UID = "flowspan-llm-usage"
 
-_MODELS = 'model=~"$model"'
-_LOGS = logs("Logs of this model", f'model="{label("model")}"')
-# A metric's model is what clients call it, and so is the transaction's; an attempt has the provider's name for it.
-_TO_MODEL = [traces("Traces of this model", "kind = server", f'span.gen_ai.request.model = "{label("model")}"'), _LOGS]
+_MODEL = names.GEN_AI_MODEL
+_TYPE = names.GEN_AI_TOKEN_TYPE
+_MODELS = f'{_MODEL}=~"$model"'
+_PAYING = 'model=~"$model"'
+
+
+def _to_model(name: str) -> list[DashboardLink]:
+    """Links by the label `name`. A metric's model is what clients call it, and so is the transaction's; an attempt has
+    the provider's name for it."""
+    of_model = f'span.gen_ai.request.model = "{label(name)}"'
+    return [
+        traces("Traces of this model", "kind = server", of_model),
+        logs("Logs of this model", f'model="{label(name)}"'),
+    ]
+
+
+_TO_MODEL = _to_model(_MODEL)
 _ACCESS = logs("Logs", 'scope_name="flowspan.access"')
 _TO_ALL = [traces("Attempts", "kind = client"), _ACCESS]
 _TO_COST = [traces("Requests that cost something", "kind = server", "span.flowspan.cost_usd > 0"), _ACCESS]
@@ -25,12 +40,12 @@ def build() -> Json:
         "Tokens and money by model, how fast answers reach their readers, and what prompt caches save.",
         _stats(),
         [Row("Tokens", _tokens()), Row("Money", _money()), Row("Pace", _pace())],
-        variables=[choice("model", "Model", names.CLIENT_DURATION, "model", part="_count")],
+        variables=[choice("model", "Model", names.CLIENT_DURATION, _MODEL, part="_count")],
     )
 
 
 def _tokens_of(*types: str, by: tuple[str, ...] = ()) -> str:
-    return rate(names.TOKEN_USAGE, *by, where=f'{_MODELS},token_type=~"{"|".join(types)}"', part="_sum")
+    return rate(names.TOKEN_USAGE, *by, where=f'{_MODELS},{_TYPE}=~"{"|".join(types)}"', part="_sum")
 
 
 def _stats() -> list[PanelBuilder]:
@@ -43,7 +58,7 @@ def _stats() -> list[PanelBuilder]:
             "Spent",
             "US dollars in the time shown, for models whose price is configured.",
             "currencyUSD",
-            Query(in_range(names.COST, where=_MODELS), ""),
+            Query(in_range(names.COST, where=_PAYING), ""),
             links=_TO_COST,
             width=4,
         ),
@@ -51,7 +66,7 @@ def _stats() -> list[PanelBuilder]:
             "An hour at this rate",
             "US dollars.",
             "currencyUSD",
-            Query(f"{rate(names.COST, where=_MODELS)} * 3600", ""),
+            Query(f"{rate(names.COST, where=_PAYING)} * 3600", ""),
             links=_TO_COST,
             width=4,
         ),
@@ -75,7 +90,7 @@ def _stats() -> list[PanelBuilder]:
 
 
 def _tokens() -> list[PanelBuilder]:
-    cached = f"{_tokens_of('cache_read', by=('model',))} / {_tokens_of('input', by=('model',))}"
+    cached = f"{_tokens_of('cache_read', by=(_MODEL,))} / {_tokens_of('input', by=(_MODEL,))}"
     return [
         series(
             "Tokens by model",
@@ -83,8 +98,8 @@ def _tokens() -> list[PanelBuilder]:
             "cps",
             [
                 Query(
-                    f"topk(20, {_tokens_of('input', 'output', by=('model', 'token_type'))})",
-                    "{{model}} {{token_type}}",
+                    f"topk(20, {_tokens_of('input', 'output', by=(_MODEL, _TYPE))})",
+                    "{{gen_ai_request_model}} {{gen_ai_token_type}}",
                 )
             ],
             width=10,
@@ -95,7 +110,12 @@ def _tokens() -> list[PanelBuilder]:
             "Parts of them",
             "Input tokens from and into a cache, output tokens of reasoning: they are among those on the left.",
             "cps",
-            [Query(_tokens_of("cache_read", "cache_creation", "reasoning", by=("token_type",)), "{{token_type}}")],
+            [
+                Query(
+                    _tokens_of("cache_read", "cache_creation", "reasoning", by=(_TYPE,)),
+                    "{{gen_ai_token_type}}",
+                )
+            ],
             width=7,
             links=_TO_ALL,
         ),
@@ -103,7 +123,7 @@ def _tokens() -> list[PanelBuilder]:
             "From a cache, by model",
             "The share of prompt tokens that the provider read from a cache.",
             "percentunit",
-            [Query(cached, "{{model}}")],
+            [Query(cached, "{{gen_ai_request_model}}")],
             width=7,
             top=1,
             links=_TO_MODEL,
@@ -112,8 +132,8 @@ def _tokens() -> list[PanelBuilder]:
 
 
 def _money() -> list[PanelBuilder]:
-    an_hour = f"topk(10, {rate(names.COST, 'provider', 'model', where=_MODELS)} * 3600)"
-    spent = f"topk(10, {in_range(names.COST, 'model', where=_MODELS)} > 0)"
+    an_hour = f"topk(10, {rate(names.COST, 'provider', 'model', where=_PAYING)} * 3600)"
+    spent = f"topk(10, {in_range(names.COST, 'model', where=_PAYING)} > 0)"
     return [
         series(
             "Dollars an hour",
@@ -122,7 +142,7 @@ def _money() -> list[PanelBuilder]:
             [Query(an_hour, "{{model}}")],
             width=16,
             stacked=True,
-            links=_TO_MODEL,
+            links=_to_model("model"),
         ),
         bars(
             "Spent, by model",
@@ -130,7 +150,7 @@ def _money() -> list[PanelBuilder]:
             "currencyUSD",
             Query(spent, "{{model}}"),
             width=8,
-            links=_TO_MODEL,
+            links=_to_model("model"),
         ),
     ]
 
@@ -144,7 +164,7 @@ def _pace() -> list[PanelBuilder]:
             "Mean time between two chunks of a provider. A reader who is slow holds its provider back, so look at the "
             "queues, too.",
             "s",
-            [Query(mean(names.CLIENT_PER_CHUNK, "model", where=_MODELS), "{{model}}")],
+            [Query(mean(names.CLIENT_PER_CHUNK, _MODEL, where=_MODELS), "{{gen_ai_request_model}}")],
             width=12,
             links=_TO_MODEL,
         ),
@@ -164,7 +184,7 @@ def _pair(title: str, what: str, spec: names.MetricSpec) -> list[PanelBuilder]:
     return latency(
         f"{title}, p95",
         what,
-        [Query(quantile(0.95, spec, "model", where=_MODELS), "{{model}}")],
+        [Query(quantile(0.95, spec, _MODEL, where=_MODELS), "{{gen_ai_request_model}}")],
         buckets(spec, _MODELS),
         dot="a request",
         links=_TO_MODEL,

@@ -111,14 +111,14 @@ class ServerMetrics:
 
 
 class ClientChildren:
-    """The histograms of attempts for one (operation, provider, model)."""
+    """The histograms of attempts for one (operation, provider, model, deployment)."""
 
-    def __init__(self, metrics: "ClientMetrics", labels: tuple[str, str, str]) -> None:
+    def __init__(self, metrics: "ClientMetrics", labels: tuple[str, str, str, str]) -> None:
         self._metrics = metrics
         self._labels = labels
         self._first_chunk = metrics.first_chunk.labels(*labels)
         self.per_chunk: BulkHistogram = metrics.per_chunk.labels(*labels)
-        self._cost = metrics.cost.labels(*labels[1:])
+        self._cost = metrics.cost.labels(*labels[1:3])
         self._ok = metrics.duration.labels(*labels, "")
         self._tokens = {kind: metrics.tokens.labels(*labels, kind) for kind in ("input", "output")}
 
@@ -152,11 +152,12 @@ class ClientMetrics:
         local_failures = counter(names.LOCAL_FAILURES, registry)
         self.local_failures = {kind: local_failures.labels(kind) for kind in LOCAL_FAILURE_KINDS}
         self._attempts_at: dict[str, dict[AttemptReason, Counter]] = {}
-        self._children: dict[tuple[str, str, str], ClientChildren] = {}
+        self._children: dict[tuple[str, str, str, str], ClientChildren] = {}
 
-    def children(self, operation: str, provider: str, model: str) -> ClientChildren:
+    def children(self, operation: str, provider: str, model: str, deployment: str) -> ClientChildren:
+        """`deployment` is the id of an entry of the configuration, which bounds it."""
         labels = self._labels
-        key = (labels.operation(operation), labels.provider(provider), labels.model(model))
+        key = (labels.operation(operation), labels.provider(provider), labels.model(model), deployment)
         found = self._children.get(key)
         if found is None:
             found = self._children[key] = ClientChildren(self, key)

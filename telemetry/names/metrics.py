@@ -25,7 +25,15 @@ _PER_TOKEN = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0
 _FILL = (0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 _TOKENS = tuple(float(4**n) for n in range(14))
 
-_GEN_AI = ("operation", "provider", "model")
+GEN_AI_OPERATION = "gen_ai_operation_name"
+GEN_AI_PROVIDER = "gen_ai_provider_name"
+GEN_AI_MODEL = "gen_ai_request_model"
+GEN_AI_TOKEN_TYPE = "gen_ai_token_type"
+ATTEMPT_DEPLOYMENT = "flowspan_deployment"
+"""Labels of the conventions' metrics are the conventions' attributes as Prometheus writes them; ours has our prefix."""
+
+_GEN_AI = (GEN_AI_OPERATION, GEN_AI_PROVIDER, GEN_AI_MODEL)
+_ATTEMPT = (*_GEN_AI, ATTEMPT_DEPLOYMENT)
 
 
 def _counter(name: str, labels: tuple[str, ...], text: str) -> MetricSpec:
@@ -62,21 +70,21 @@ SERVER_PER_TOKEN = _histogram(
     "Mean time per output token after the first, one observation per stream.",
 )
 CLIENT_DURATION = _histogram(
-    "gen_ai_client_operation_duration_seconds", (*_GEN_AI, "error_type"), _B1_LONG, "One attempt at a provider."
+    "gen_ai_client_operation_duration_seconds", (*_ATTEMPT, "error_type"), _B1_LONG, "One attempt at a provider."
 )
 CLIENT_TTFC = _histogram(
     "gen_ai_client_operation_time_to_first_chunk_seconds",
-    _GEN_AI,
+    _ATTEMPT,
     _B1,
     "From the start of an attempt to the provider's first chunk.",
 )
 CLIENT_PER_CHUNK = _histogram(
     "gen_ai_client_operation_time_per_output_chunk_seconds",
-    _GEN_AI,
+    _ATTEMPT,
     _B1_FINE,
     "The gap between two chunks of a provider.",
 )
-TOKEN_USAGE = _histogram("gen_ai_client_token_usage", (*_GEN_AI, "token_type"), _TOKENS, "Tokens of one attempt.")
+TOKEN_USAGE = _histogram("gen_ai_client_token_usage", (*_ATTEMPT, GEN_AI_TOKEN_TYPE), _TOKENS, "Tokens of one attempt.")
 OVERHEAD = _histogram(
     "flowspan_overhead_seconds",
     ("api", "phase"),

@@ -123,7 +123,7 @@ class AttemptTelemetry:
         # What a provider calls its model is often not what clients call it; then the transaction's label stands.
         label = self._metrics.labels.model(target.model)
         model = self._about.model if label == OTHER else label
-        return self._metrics.client.children(target.operation, target.provider, model)
+        return self._metrics.client.children(target.operation, target.provider, model, target.deployment)
 
 
 class Attempt:

@@ -89,7 +89,7 @@ def test_there_is_a_span_with_operation_and_usage_and_they_are_counted(
     gateway: RunningGateway, provider: Provider, path: str
 ) -> None:
     provider.play(answer(path))
-    labels = {"operation": OPERATION[path], "model": "oai", "token_type": "input"}
+    labels = {"gen_ai_operation_name": OPERATION[path], "gen_ai_request_model": "oai", "gen_ai_token_type": "input"}
     before = gateway.sample("gen_ai_client_token_usage_sum", **labels)
     reply = post(gateway, path, ask("oai", path))
     ended = gateway.transaction(reply.request_id)

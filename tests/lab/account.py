@@ -221,7 +221,7 @@ def _tokens(books: Books, visits: Sequence[Visit]) -> Iterator[str]:
             elif is_whole and counted["output"] != counts["output"] and record.attributes["flowspan.api"] != _NO_OUTPUT:
                 yield f"{record.id}: {counted} tokens of a whole answer, the provider said {counts}"
     for kind, total in sums.items():
-        if (metric := books.sheet.sum("gen_ai_client_token_usage_sum", token_type=kind)) != total:
+        if (metric := books.sheet.sum("gen_ai_client_token_usage_sum", gen_ai_token_type=kind)) != total:
             yield f"{metric:g} {kind} tokens by the metric, {total} by the spans"
 
 

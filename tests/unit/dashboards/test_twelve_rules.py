@@ -14,7 +14,10 @@ from telemetry.names.metrics import METRICS
 DASHBOARDS = read_dashboards()
 every_dashboard = pytest.mark.parametrize("dashboard", DASHBOARDS.values(), ids=DASHBOARDS)
 
-ABOUT_ONE = {"queue", "breaker", "deployment", "outcome", "provider", "where", "model", "policy"}
+ABOUT_ONE = {
+    "queue", "breaker", "deployment", "outcome", "provider", "where", "model", "policy",
+    names.GEN_AI_MODEL, names.GEN_AI_PROVIDER, names.ATTEMPT_DEPLOYMENT,
+}  # fmt: skip
 """Labels of a stage, a queue, an upstream, an error: from a series with one of them there is a way to its traces."""
 
 
@@ -196,9 +199,10 @@ def test_10_a_link_asks_for_labels_that_its_series_have(dashboard: dict[str, Any
 
 def test_11_no_metric_has_an_id_a_key_or_a_user_as_a_label() -> None:
     bounded = {
-        "api", "breaker", "decision", "deployment", "error_type", "from_state", "hook", "kind", "model", "operation",
+        "api", "breaker", "decision", "deployment", "error_type", "from_state", "hook", "kind", "model",
         "outcome", "phase", "policy", "provider", "queue", "reason", "result", "signal", "state", "stream", "to_state",
-        "token_type", "where",
+        "where", "flowspan_deployment", "gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model",
+        "gen_ai_token_type",
     }  # fmt: skip
     assert {label for spec in METRICS for label in spec.labels} <= bounded
 

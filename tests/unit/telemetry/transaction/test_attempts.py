@@ -6,7 +6,8 @@ from telemetry import AttemptTarget
 from telemetry.recording.chunks import dollars
 from tests.unit.telemetry.fakes import Bench, FakeCost, FakeUsage, attributes_of, text_chunk
 
-LABELS = {"operation": "chat", "provider": "openai", "model": "gpt-5"}
+GEN_AI = {"gen_ai_operation_name": "chat", "gen_ai_provider_name": "openai", "gen_ai_request_model": "gpt-5"}
+LABELS = {**GEN_AI, "flowspan_deployment": "d1"}
 
 
 def test_an_attempt_is_a_client_span_with_what_the_conventions_ask_for() -> None:
@@ -66,8 +67,8 @@ def test_the_metrics_of_an_attempt_move_at_its_end_once() -> None:
     assert bench.value("gen_ai_client_operation_duration_seconds_sum", **LABELS, error_type="") == 2
     assert bench.value("gen_ai_client_operation_duration_seconds_count", **LABELS, error_type="") == 1
     assert bench.value("gen_ai_client_operation_time_to_first_chunk_seconds_sum", **LABELS) == 0.5
-    assert bench.value("gen_ai_client_token_usage_sum", **LABELS, token_type="output") == 40
-    assert bench.value("gen_ai_client_token_usage_sum", **LABELS, token_type="cache_read") is None
+    assert bench.value("gen_ai_client_token_usage_sum", **LABELS, gen_ai_token_type="output") == 40
+    assert bench.value("gen_ai_client_token_usage_sum", **LABELS, gen_ai_token_type="cache_read") is None
 
 
 def test_gaps_between_chunks_are_told_without_the_wait_for_the_first() -> None:
@@ -155,5 +156,5 @@ def test_time_per_token_is_the_time_after_the_first_over_the_tokens_after_it() -
     attempt.usage(FakeUsage(10, 5))
     attempt.end()
     obs.finish("ok", status=200)
-    assert bench.value("gen_ai_server_time_per_output_token_seconds_count", **LABELS) == 1
-    assert bench.value("gen_ai_server_time_per_output_token_seconds_sum", **LABELS) == pytest.approx(0.5)
+    assert bench.value("gen_ai_server_time_per_output_token_seconds_count", **GEN_AI) == 1
+    assert bench.value("gen_ai_server_time_per_output_token_seconds_sum", **GEN_AI) == pytest.approx(0.5)

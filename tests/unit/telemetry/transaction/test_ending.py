@@ -44,7 +44,7 @@ def test_time_to_first_token_waits_for_a_piece_of_the_answer() -> None:
     attributes = attributes_of(bench.transaction())
     assert attributes["flowspan.ttft_s"] == 2
     assert attributes["flowspan.chunks_out"] == 3
-    labels = {"operation": "chat", "provider": "openai", "model": "gpt-5"}
+    labels = {"gen_ai_operation_name": "chat", "gen_ai_provider_name": "openai", "gen_ai_request_model": "gpt-5"}
     assert bench.value("gen_ai_server_time_to_first_token_seconds_sum", **labels) == 2
     assert bench.value("flowspan_overhead_seconds_sum", api="openai_chat", phase="first_chunk") == 2
 
