@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
+from app.prices import Cost
 from app.providers import BackendName, ResponsesApi
 
 Count = Annotated[int, Meta(ge=1)]
@@ -146,13 +147,8 @@ class RouterSettings(Struct, frozen=True):
     that this process does not know (from before a restart, or of another instance). With one key, or none, they may."""
 
 
-class Cost(Struct, frozen=True):
-    """US dollars per token."""
-
-    input: float = 0.0
-    output: float = 0.0
-    cache_read: float | None = None
-    cache_creation: float | None = None
+PriceSource = Literal["catalogue", "configured"]
+CostSource = Literal["none", "configuration", "catalogue"]
 
 
 class Deployment(Struct, frozen=True):
@@ -179,6 +175,9 @@ class Deployment(Struct, frozen=True):
     """Lower orders are tried first; higher ones only when no lower one is left."""
     timeout: Seconds | None = None
     cost: Cost | None = None
+    """What its model costs; None where that is not known."""
+    cost_source: CostSource = "none"
+    """Where the price is from. Of the models behind a wildcard, `catalogue` prices each as it is asked for."""
 
 
 class TelemetrySettings(Struct, frozen=True, forbid_unknown_fields=True):

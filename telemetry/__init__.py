@@ -17,6 +17,7 @@ from telemetry.process import Telemetry, setup
 from telemetry.recording.ledger import TimeLedger
 from telemetry.recording.queue_stats import QueueStats
 from telemetry.redact import Scrubber
+from telemetry.tokens import Tokens
 from telemetry.traces.http import HttpRequest
 from telemetry.transaction.attempts import Attempt, AttemptTarget, AttemptTelemetry
 from telemetry.transaction.breakers import BreakerTelemetry
@@ -42,5 +43,6 @@ __all__ = [
     "Telemetry",
     "TelemetryOptions",
     "TimeLedger",
+    "Tokens",
     "setup",
 ]

@@ -1,6 +1,7 @@
-"""One attempt on one deployment: its permit, its span, and the limit on its first byte.
+"""One attempt on one deployment: its permit, its span, its tokens, and the limit on its first byte.
 
 However it ends (well, by an error, or because nobody listens any more), breaker and telemetry are told exactly once. A
+provider that refused the request, or that it never reached, has used no tokens; any other attempt has some. A
 timeout during which the event loop stood still is a `LocalFailure`: the gateway was late, not the provider.
 """
 
@@ -11,15 +12,24 @@ from contextlib import aclosing
 from types import TracebackType
 from typing import Protocol, TypeVar
 
+from app.backends.usage import AnswerUsage, characters
 from app.breakers.breaker import Denied
 from app.breakers.deployments import AttemptPermit, DeploymentBreakers
 from app.breakers.reporting import report
 from app.dialects.tool_calls import are_none, parsed_object
-from app.errors import GatewayError, LocalFailure, UpstreamFailed, UpstreamTimeout, UpstreamTruncated
+from app.errors import (
+    GatewayError,
+    LocalFailure,
+    UpstreamFailed,
+    UpstreamTimeout,
+    UpstreamTruncated,
+    UpstreamUnreachable,
+)
 from app.limits import EXPIRED, Limit
 from app.loop_stalls import LoopStalls
 from app.messages import Batch, ModelResponse, Received, Request, ToolCall
 from app.opened_stream import OpenedStream
+from app.prices import Cost
 from app.settings import Deployment, UpstreamBreakerSettings
 from telemetry import Attempt, ObservabilityContext
 from telemetry.names import RejectionReason
@@ -136,12 +146,21 @@ class ToolCallChecks:
 
 class GuardedAttempt:
     """A `with` block around one attempt. Call `received` with what comes; leaving the block without an error is
-    success. The control may put another error in the place of the one that ended it."""
+    success. The control may put another error in the place of the one that ended it. `request` is None where nothing is
+    generated, so that there are no tokens to count."""
 
     def __init__(
-        self, attempt: Attempt, permit: AttemptPermit, control: AttemptControl, obs: ObservabilityContext
+        self,
+        attempt: Attempt,
+        permit: AttemptPermit,
+        control: AttemptControl,
+        obs: ObservabilityContext,
+        request: Request | None = None,
+        cost: Cost | None = None,
     ) -> None:
         self.attempt = attempt
+        self._usage = None if request is None else AnswerUsage(request)
+        self._cost = cost
         self._permit = permit
         self._control = control
         self._obs = obs
@@ -161,6 +180,10 @@ class GuardedAttempt:
             cause = UpstreamTimeout("The provider fell silent.", detail="upstream idle")
         cause = self._control.record(self._permit, cause, self._obs)
         self._describe()
+        if self._usage is not None and self._has_tokens(self._usage, cause):
+            tokens = self._usage.tokens()
+            cost = None if self._cost is None else self._usage.dollars(tokens, self._cost)
+            self.attempt.usage(tokens, cost)
         if cause is not None:
             self._fail(cause)
         elif self._calls is not None:
@@ -175,19 +198,27 @@ class GuardedAttempt:
             self._control.answered(self._permit)
             self.attempt.first_chunk()
         self._last = received[-1].chunk
-        usage = None
+        usage = self._usage
         for one in received:
             response = one.chunk
-            usage = response.usage or usage
             for choice in response.choices:
                 if choice.finish_reason:
                     self._finish_reasons[choice.index] = choice.finish_reason
                 message = choice.delta or choice.message
-                if message is not None and message.tool_calls:
-                    self._calls = self._calls or ToolCallChecks()
-                    self._calls.add(choice.index, message.tool_calls)
-        if usage is not None:
-            self.attempt.usage(usage)
+                if message is not None:
+                    if usage is not None:
+                        usage.add(characters(message))
+                    if message.tool_calls:
+                        self._calls = self._calls or ToolCallChecks()
+                        self._calls.add(choice.index, message.tool_calls)
+            if response.usage is not None and usage is not None:
+                usage.count(response)
+
+    def _has_tokens(self, usage: AnswerUsage, cause: BaseException | None) -> bool:
+        """Whether the provider worked on an answer."""
+        if cause is None or usage.has_begun:
+            return True
+        return self.attempt.is_sent and not isinstance(cause, UpstreamFailed | UpstreamUnreachable)
 
     def _describe(self) -> None:
         if self._last is not None:
@@ -215,8 +246,9 @@ async def opened(guard: GuardedAttempt, stream: AsyncGenerator[Batch, None], lim
 async def _guarded(
     guard: GuardedAttempt, stream: AsyncGenerator[Batch, None], limit: float
 ) -> AsyncGenerator[Batch, None]:
-    with guard:
-        async with aclosing(stream) as batches:
+    # The attempt ends with the reading, however long it may take to close the stream.
+    async with aclosing(stream) as batches:
+        with guard:
             batch = await within(limit, anext(batches, None))
             if batch is None:
                 raise UpstreamTruncated("The provider's stream was empty.")

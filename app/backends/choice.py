@@ -1,7 +1,7 @@
 """How a deployment is asked: directly or through LiteLLM, and by which of OpenAI's APIs. Pure.
 
 It is decided once for each deployment, by its provider's row, its parameters and its `model_info`; for a deployment
-whose model has a wildcard, once more for each model that is asked for.
+whose model has a wildcard, once more for each model that is asked for, as is what that model costs.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,6 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from app.addresses import base_of
+from app.prices import listed_cost
 from app.providers import DIRECT, RESPONSES_PREFIX, BackendName, ProviderModel, ResponsesApi, find
 from app.settings import Deployment
 
@@ -78,7 +79,10 @@ def of_model(deployment: Deployment, segments: Sequence[str]) -> Deployment:
     model = deployment.model
     for segment in segments[-wildcards:]:
         model = model.replace("*", segment, 1)
+    cost = deployment.cost
+    if deployment.cost_source == "catalogue":
+        cost = listed_cost(model, deployment.params)
     if deployment.backend not in DIRECT:
-        return replace(deployment, model=model)
+        return replace(deployment, model=model, cost=cost)
     backend, responses = choose_backend(model, deployment.params, deployment.info)
-    return replace(deployment, model=model, backend=backend, responses=responses)
+    return replace(deployment, model=model, backend=backend, responses=responses, cost=cost)

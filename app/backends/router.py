@@ -275,7 +275,7 @@ class Router:
         deployment is not chosen again."""
         if move.wait:
             await self._sleep(move.wait)
-        guarded = self._guarded(move.deployment, search)
+        guarded = self._guarded(move.deployment, search, request)
         if guarded is None:
             search.passed_over.add(move.deployment.id)
             return None
@@ -284,8 +284,11 @@ class Router:
             return await opened(guarded, backend.stream(request, guarded.attempt), limit)
         return OpenedStream((await completed(guarded, backend, request, limit),), _nothing_more())
 
-    def _guarded(self, deployment: Deployment, search: _Search) -> GuardedAttempt | None:
-        """Begin an attempt; None if the deployment's breaker does not permit it."""
+    def _guarded(
+        self, deployment: Deployment, search: _Search, request: Request | None = None
+    ) -> GuardedAttempt | None:
+        """Begin an attempt; None if the deployment's breaker does not permit it. Without a request nothing is
+        generated."""
         obs = search.obs
         permit = self._control.admit(deployment, obs, search.caller, search.stream)
         if isinstance(permit, Denied):
@@ -296,15 +299,15 @@ class Router:
             deployment=deployment.id,
             provider=deployment.provider,
             model=_name(deployment),
+            model_group=deployment.model_name,
             operation=search.operation,
             stream=search.stream,
             server_address=address,
             server_port=port,
-            cost=deployment.cost,
         )
         fallback = deployment.model_name != search.model
         search.attempt = obs.attempts.start(target, retry_of=search.attempt, fallback=fallback)
-        return GuardedAttempt(search.attempt, permit, self._control, obs)
+        return GuardedAttempt(search.attempt, permit, self._control, obs, request, deployment.cost)
 
     def _keeps_out(self, search: _Search, deployment: Deployment) -> bool:
         """Whether a breaker keeps the request away from the deployment."""

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from msgspec import Meta, Struct
 
-from app.settings import Cost, Seconds
+from app.settings import Seconds
 
 Mode = Literal["chat", "completion", "embedding", "responses"]
 MODES: tuple[str, ...] = get_args(Mode)
@@ -61,24 +61,28 @@ class Info(Struct, frozen=True):
 
 
 class Prices(Struct, frozen=True):
-    """US dollars per token, in `litellm_params` or `model_info`."""
+    """US dollars per token, in `litellm_params` or `model_info`. With a price for the request or the answer they take
+    the place of the catalogue's, all of them. A price may be one for long prompts or a tier of service, by LiteLLM's
+    names: `input_cost_per_token_above_200k_tokens`, `output_cost_per_token_flex`."""
 
     input_cost_per_token: Price = 0.0
     """The price of the request."""
     output_cost_per_token: Price = 0.0
     """The price of the answer."""
     cache_read_input_token_cost: Price | None = None
-    """The price of what the provider had of the request in its cache."""
+    """The price of what the provider had of the request in its cache; that of the request unless it is set."""
     cache_creation_input_token_cost: Price | None = None
-    """The price of what the provider put into its cache."""
-
-    def cost(self) -> Cost:
-        return Cost(
-            input=self.input_cost_per_token,
-            output=self.output_cost_per_token,
-            cache_read=self.cache_read_input_token_cost,
-            cache_creation=self.cache_creation_input_token_cost,
-        )
+    """The price of what the provider put into its cache; that of the request unless it is set."""
+    cache_creation_input_token_cost_above_1hr: Price | None = None
+    """The price of what is to stay in the cache for an hour; that of any other write unless it is set."""
+    output_cost_per_reasoning_token: Price | None = None
+    """The price of reasoning; that of the answer unless it is set."""
+    input_cost_per_audio_token: Price | None = None
+    """The price of audio in the request; that of the request unless it is set."""
+    output_cost_per_audio_token: Price | None = None
+    """The price of audio in the answer; that of the answer unless it is set."""
+    input_cost_per_request: Price | None = None
+    """US dollars for each request, whatever its size."""
 
 
 class Credential(Struct, frozen=True):

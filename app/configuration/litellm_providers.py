@@ -4,17 +4,16 @@
 prefix is looked up in the table of prices and providers that comes with LiteLLM.
 """
 
-import importlib.util
 import re
 from collections.abc import Mapping
 from functools import cache, lru_cache
-from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from app.configuration.litellm_names import names
 from app.conversion import did_you_mean
+from app.prices.table import read_table
 from app.providers import PROVIDERS
 
 NAMES = names(
@@ -35,8 +34,6 @@ NAMES = names(
     typesafe v0 valkey veniceai vercel_ai_gateway vertex_ai vertex_ai_beta vllm volcengine voyage wandb watsonx
     watsonx_text xai xiaomi_mimo xinference zai"""
 )
-_TABLE = "model_prices_and_context_window_backup.json"
-
 
 _FAMILIES = {"bedrock_converse": "bedrock", "vertex_ai_beta": "vertex_ai"}
 """Names of providers in the table that are not the prefix of their models."""
@@ -95,11 +92,7 @@ def names_of(prefix: str) -> list[str]:
 
 @cache
 def _models() -> Mapping[str, _Model]:
-    found = importlib.util.find_spec("litellm")
-    if found is None or not found.submodule_search_locations:
-        return {}
     try:
-        text = (Path(found.submodule_search_locations[0]) / _TABLE).read_bytes()
-        return msgspec.json.decode(text, type=dict[str, _Model])
-    except (OSError, msgspec.DecodeError):
+        return msgspec.json.decode(read_table(), type=dict[str, _Model])
+    except msgspec.DecodeError:
         return {}

@@ -103,7 +103,7 @@ def _read(document: Document, report: Report, environment: Environment) -> Setti
     gateway = sections.gateway
     defaults = {} if sections.litellm.drop_params is None else {"drop_params": sections.litellm.drop_params}
     credentials = Credentials(root.get("credential_list"), report, environment, keys)
-    deployments = read_models(root.get("model_list"), defaults, report, environment, keys, credentials)
+    deployments = read_models(root.get("model_list"), defaults, report, environment, keys, credentials, gateway.prices)
     keys_found, key_variable = _keys(sections, environment)
     settings = Settings(
         deployments=tuple(deployments),

@@ -1,7 +1,8 @@
 """`model_list`: LiteLLM's entries in, deployments out.
 
 Environment references are resolved, and prices and routing taken out of the parameters; what is left goes to the
-provider. Whether it is asked directly, and by which of OpenAI's APIs, is decided here, once for each deployment.
+provider. A deployment without a price has its provider's list price, where the settings want that. Whether it is asked
+directly, and by which of OpenAI's APIs, is decided here, once for each deployment.
 """
 
 from collections import Counter, defaultdict
@@ -18,7 +19,7 @@ from app.backends.model_names import is_wildcard
 from app.configuration.client_credentials import check_handed_on, credentials_of
 from app.configuration.credentials import PARAMETER, Credentials
 from app.configuration.document import plain
-from app.configuration.entries import MODES, Entry, Info, Prices, Routing
+from app.configuration.entries import MODES, Entry, Info, Routing
 from app.configuration.environment import Environment
 from app.configuration.litellm_keys import LiteLLMKeys
 from app.configuration.litellm_names import ENTRY, PARAMS, PROVIDER_PARAMS
@@ -26,11 +27,11 @@ from app.configuration.litellm_providers import is_known, provider_of, unknown, 
 from app.configuration.problems import Report
 from app.configuration.wildcards import check_wildcards, each_provider
 from app.conversion import Path, convert_value, did_you_mean
+from app.prices import Cost, cost_of, is_price, listed_cost
 from app.providers import BackendName, ResponsesApi, find, row_of
-from app.settings import Cost, Deployment
+from app.settings import CostSource, Deployment, PriceSource
 
 _ENTRY = Entry.__struct_fields__
-_PRICES = Prices.__struct_fields__
 _INFO = {field.name: field.type for field in fields(Info)}
 _ROUTING = {field.name: field.type for field in fields(Routing)}
 _SIMULATED = "simulated/"
@@ -47,14 +48,16 @@ def read_models(
     environment: Environment,
     keys: LiteLLMKeys,
     credentials: Credentials,
+    prices: PriceSource = "catalogue",
 ) -> list[Deployment]:
-    """Read all entries. `defaults` are parameters of every deployment that does not set them itself."""
+    """Read all entries. `defaults` are parameters of every deployment that does not set them itself, `prices` says
+    where those without prices have them from."""
     if not isinstance(section, list):
         report.problem(("model_list",), "expected a list of models; `model_list: []` starts without any")
         return []
     if not section:
         report.warning(("model_list",), "no models: every request for one will be answered with 404")
-    reader = _ModelReader(defaults, report, environment, keys, credentials)
+    reader = _ModelReader(defaults, report, environment, keys, credentials, prices)
     entries = [
         (("model_list", index), one)
         for index, entry in enumerate(section)
@@ -72,7 +75,9 @@ class _ModelReader:
         environment: Environment,
         keys: LiteLLMKeys,
         credentials: Credentials,
+        prices: PriceSource,
     ) -> None:
+        self._prices = prices
         self._defaults = defaults
         self._report = report
         self._environment = environment
@@ -109,6 +114,7 @@ class _ModelReader:
         kept = self._provider_params(model, params, params_path, simulated or credentials == "client")
         backend, responses = _backend_and_api(model, kept, entry, info)
         self._check_apis(kept, info, responses, path)
+        cost, cost_source = self._cost(model, params, info, path)
         deployment = Deployment(
             id=str(info.get("id") or ""),
             model_name=name,
@@ -119,7 +125,8 @@ class _ModelReader:
             params=kept,
             credentials=credentials,
             info=info if is_wildcard(name) else {},
-            cost=self._cost(params, info, path),
+            cost=cost,
+            cost_source=cost_source,
             **self._routing(params, params_path),
         )
         self._check_servable(deployment, params_path)
@@ -193,9 +200,10 @@ class _ModelReader:
     def _provider_params(self, model: str, params: dict[str, Any], path: Path, simulated: bool) -> dict[str, Any]:
         kept: dict[str, Any] = {} if simulated else dict(self._defaults)
         for key, value in params.items():
-            if key in PARAMS or (key not in _PRICES and "_cost" in key):
+            priced = is_price(key)
+            if key in PARAMS or (not priced and "_cost" in key):
                 self._keys.unsupported((*path, key), value)
-            elif key not in _PRICES and key not in _ROUTING and key != "model":
+            elif not priced and key not in _ROUTING and key != "model":
                 kept[key] = _number(key, value)
                 if not simulated and (hint := _slip(key)):
                     self._report.warning((*path, key), f"handed to the provider as it is{hint}")
@@ -229,11 +237,14 @@ class _ModelReader:
                 found[key] = value
         return found
 
-    def _cost(self, params: dict[str, Any], info: dict[str, Any], path: Path) -> Cost | None:
+    def _cost(
+        self, model: str, params: dict[str, Any], info: dict[str, Any], path: Path
+    ) -> tuple[Cost | None, CostSource]:
+        """What the model costs, and where that is from. Each model behind a wildcard is priced as it is asked for."""
         found: dict[str, float] = {}
         for block, where in ((info, "model_info"), (params, "litellm_params")):
-            for key in _PRICES:
-                if block.get(key) is None:
+            for key in filter(is_price, block):
+                if block[key] is None:
                     continue
                 value, faults = convert_value(float, block[key], (*path, where, key))
                 self._report.faults(faults)
@@ -241,7 +252,15 @@ class _ModelReader:
                     self._report.problem((*path, where, key), "must not be negative or infinite")
                 elif not faults:
                     found[key] = value
-        return Prices(**found).cost() if found else None
+        if (cost := cost_of(found)) is not None:
+            return cost, "configuration"
+        if found:
+            message = "changes nothing without input_cost_per_token or output_cost_per_token"
+            self._report.warning((*path, "litellm_params" if found.keys() & params else "model_info"), message)
+        if self._prices == "configured":
+            return None, "none"
+        listed = listed_cost(model, params, params.get("base_model") or info.get("base_model"))
+        return listed, "catalogue" if listed is not None or is_wildcard(model) else "none"
 
     def _check_servable(self, deployment: Deployment, path: Path) -> None:
         if self._report.lacks(path) or (is_wildcard(deployment.model) and deployment.backend == "simulated"):

@@ -15,6 +15,7 @@ from app.settings import (
     BreakerSettings,
     DnsSettings,
     PipelineSettings,
+    PriceSource,
     RetryBudgetSettings,
     RouterSettings,
     Seconds,
@@ -126,6 +127,9 @@ class GatewaySettings(Struct, frozen=True):
     """Retries."""
     dns: DnsSettings = field(default_factory=DnsSettings)
     """Look-ups of providers' names."""
+    prices: PriceSource = "catalogue"
+    """What a model without prices in the configuration costs: its provider's list price, from the table that comes with
+    LiteLLM, or, with `configured`, nobody knows."""
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
     """What is recorded."""
 

@@ -4,10 +4,12 @@ from collections.abc import Iterator, Sequence
 
 from app.backends.deployments import by_model
 from app.configuration.binding import where_keys_are
+from app.prices import catalogue_name
 from app.providers import DIRECT, find
 from app.settings import Deployment, Settings
 
 _MOST_MODELS = 20
+_PRICED = {"none": "no price", "configuration": "its own price", "catalogue": "list price"}
 
 
 def summary(settings: Settings, absent_keys: str = "") -> str:
@@ -23,9 +25,12 @@ def _models(settings: Settings) -> Iterator[str]:
         yield f"  {name}" + (f" (falls back to {', '.join(fallbacks)})" if fallbacks else "")
         for deployment in sorted(deployments, key=lambda each: each.order):
             only = ", by the Responses API only" if deployment.responses == "only" else ""
-            yield f"    {deployment.model} by {_asked(deployment)}{only}{_rank(deployment, deployments)}"
+            price = _PRICED[deployment.cost_source]
+            yield f"    {deployment.model} by {_asked(deployment)}{only}{_rank(deployment, deployments)}, {price}"
     if len(by_name) > _MOST_MODELS:
         yield f"  and {len(by_name) - _MOST_MODELS:,} more"
+    if any(deployment.cost_source == "catalogue" for deployment in settings.deployments):
+        yield f"  list prices of {catalogue_name()}"
 
 
 def _asked(deployment: Deployment) -> str:

@@ -30,6 +30,7 @@ _TO_MODEL = _to_model(_MODEL)
 _ACCESS = logs("Logs", 'scope_name="flowspan.access"')
 _TO_ALL = [traces("Attempts", "kind = client"), _ACCESS]
 _TO_COST = [traces("Requests that cost something", "kind = server", "span.flowspan.cost_usd > 0"), _ACCESS]
+_TO_ESTIMATED = [traces("Attempts with an estimate", "span.flowspan.usage.estimated = true"), _ACCESS]
 _TO_CACHED = [traces("Attempts that read from a cache", "span.gen_ai.usage.cache_read.input_tokens > 0"), _ACCESS]
 
 
@@ -44,19 +45,23 @@ def build() -> Json:
     )
 
 
+_INPUT = ("input", "cache_read", "cache_write")
+_OUTPUT = ("output", "reasoning")
+
+
 def _tokens_of(*types: str, by: tuple[str, ...] = ()) -> str:
-    return rate(names.TOKEN_USAGE, *by, where=f'{_MODELS},{_TYPE}=~"{"|".join(types)}"', part="_sum")
+    return rate(names.TOKENS, *by, where=f'{_PAYING},token_type=~"{"|".join(types)}"')
 
 
 def _stats() -> list[PanelBuilder]:
     return [
-        number("Input", "Tokens of prompts, a second.", "cps", Query(_tokens_of("input"), ""), links=_TO_ALL, width=4),
+        number("Input", "Tokens of prompts, a second.", "cps", Query(_tokens_of(*_INPUT), ""), links=_TO_ALL, width=4),
         number(
-            "Output", "Tokens of answers, a second.", "cps", Query(_tokens_of("output"), ""), links=_TO_ALL, width=4
+            "Output", "Tokens of answers, a second.", "cps", Query(_tokens_of(*_OUTPUT), ""), links=_TO_ALL, width=4
         ),
         number(
             "Spent",
-            "US dollars in the time shown, for models whose price is configured.",
+            "US dollars in the time shown, for models whose price is known.",
             "currencyUSD",
             Query(in_range(names.COST, where=_PAYING), ""),
             links=_TO_COST,
@@ -74,7 +79,7 @@ def _stats() -> list[PanelBuilder]:
             "From a cache",
             "The share of prompt tokens that providers read from a cache.",
             "percentunit",
-            Query(f"{_tokens_of('cache_read')} / {_tokens_of('input')}", ""),
+            Query(f"{_tokens_of('cache_read')} / {_tokens_of(*_INPUT)}", ""),
             links=_TO_CACHED,
             width=4,
         ),
@@ -90,43 +95,53 @@ def _stats() -> list[PanelBuilder]:
 
 
 def _tokens() -> list[PanelBuilder]:
-    cached = f"{_tokens_of('cache_read', by=(_MODEL,))} / {_tokens_of('input', by=(_MODEL,))}"
+    cached = f"{_tokens_of('cache_read', by=('model',))} / {_tokens_of(*_INPUT, by=('model',))}"
     return [
         series(
             "Tokens by model",
-            "Input and output tokens, a second, for the twenty busiest pairs.",
+            "Tokens of prompts and answers together, a second, for the twenty busiest models.",
             "cps",
-            [
-                Query(
-                    f"topk(20, {_tokens_of('input', 'output', by=(_MODEL, _TYPE))})",
-                    "{{gen_ai_request_model}} {{gen_ai_token_type}}",
-                )
-            ],
+            [Query(f"topk(20, {_tokens_of(*_INPUT, *_OUTPUT, by=('model',))})", "{{model}}")],
             width=10,
             stacked=True,
-            links=_TO_MODEL,
+            links=_to_model("model"),
         ),
         series(
-            "Parts of them",
-            "Input tokens from and into a cache, output tokens of reasoning: they are among those on the left.",
+            "Tokens by kind",
+            "The same tokens, a second, in parts that add up: input apart from caches, read from and written into one; "
+            "output apart from reasoning, and that.",
             "cps",
-            [
-                Query(
-                    _tokens_of("cache_read", "cache_creation", "reasoning", by=(_TYPE,)),
-                    "{{gen_ai_token_type}}",
-                )
-            ],
+            [Query(_tokens_of(*_INPUT, *_OUTPUT, by=("token_type",)), "{{token_type}}")],
             width=7,
+            stacked=True,
             links=_TO_ALL,
         ),
         series(
             "From a cache, by model",
             "The share of prompt tokens that the provider read from a cache.",
             "percentunit",
-            [Query(cached, "{{gen_ai_request_model}}")],
+            [Query(cached, "{{model}}")],
             width=7,
             top=1,
-            links=_TO_MODEL,
+            links=_to_model("model"),
+        ),
+        series(
+            "Estimated tokens",
+            "Tokens that no provider counted, a second: of streams that broke off or were left, and of answers without "
+            "usage. They are among those above.",
+            "cps",
+            [Query(rate(names.TOKENS_WITHOUT_USAGE, "model", "token_type", where=_PAYING), "{{model}} {{token_type}}")],
+            width=12,
+            links=_TO_ESTIMATED,
+        ),
+        heat(
+            "Length of prompts",
+            "Tokens of each attempt's prompt.",
+            "short",
+            buckets(names.TOKEN_USAGE, f'{_MODELS},{_TYPE}="input"'),
+            width=12,
+            links=_TO_ALL,
+            exemplars=False,
         ),
     ]
 
@@ -140,7 +155,7 @@ def _money() -> list[PanelBuilder]:
             "What the models cost at their present rate, for the ten dearest.",
             "currencyUSD",
             [Query(an_hour, "{{model}}")],
-            width=16,
+            width=10,
             stacked=True,
             links=_to_model("model"),
         ),
@@ -149,7 +164,15 @@ def _money() -> list[PanelBuilder]:
             "US dollars in the time shown, for the ten dearest.",
             "currencyUSD",
             Query(spent, "{{model}}"),
-            width=8,
+            width=7,
+            links=_to_model("model"),
+        ),
+        series(
+            "Attempts without a price",
+            "Attempts a second at models whose price is not known: what they cost is in none of these sums.",
+            "cps",
+            [Query(f"topk(10, {rate(names.UNPRICED_ATTEMPTS, 'provider', 'model', where=_PAYING)})", "{{model}}")],
+            width=7,
             links=_to_model("model"),
         ),
     ]

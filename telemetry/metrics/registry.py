@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, ProcessCollector
 
 from telemetry.metrics.flow import BreakerMetrics, PolicyMetrics, QueueMetrics
 from telemetry.metrics.instruments import counter, gauge, histogram
+from telemetry.metrics.tokens import TokenMetrics
 from telemetry.metrics.traffic import ClientMetrics, Labels, ServerMetrics
 from telemetry.names import (
     CONNECTION_REFUSALS,
@@ -76,6 +77,7 @@ class Metrics:
         self.labels = Labels(models)
         self.server = ServerMetrics(self.registry, self.labels)
         self.client = ClientMetrics(self.registry, self.labels)
+        self.tokens = TokenMetrics(self.registry, self.labels)
         self.queues = QueueMetrics(self.registry)
         self.policies = PolicyMetrics(self.registry, policies)
         self.breakers = BreakerMetrics(self.registry)

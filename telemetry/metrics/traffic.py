@@ -118,9 +118,9 @@ class ClientChildren:
         self._labels = labels
         self._first_chunk = metrics.first_chunk.labels(*labels)
         self.per_chunk: BulkHistogram = metrics.per_chunk.labels(*labels)
-        self._cost = metrics.cost.labels(*labels[1:3])
         self._ok = metrics.duration.labels(*labels, "")
-        self._tokens = {kind: metrics.tokens.labels(*labels, kind) for kind in ("input", "output")}
+        self._prompt = metrics.tokens.labels(*labels, "input")
+        self._completion = metrics.tokens.labels(*labels, "output")
 
     def ended(self, seconds: float, error_type: str, exemplar: Exemplar) -> None:
         child = self._metrics.duration.labels(*self._labels, error_type) if error_type else self._ok
@@ -129,12 +129,9 @@ class ClientChildren:
     def first_chunk(self, seconds: float, exemplar: Exemplar) -> None:
         self._first_chunk.observe(seconds, exemplar)
 
-    def tokens(self, token_type: str, count: int) -> None:
-        child = self._tokens.get(token_type) or self._metrics.tokens.labels(*self._labels, token_type)
-        child.observe(count)
-
-    def spent(self, dollars: float) -> None:
-        self._cost.inc(dollars)
+    def tokens(self, prompt: int, completion: int) -> None:
+        self._prompt.observe(prompt)
+        self._completion.observe(completion)
 
 
 class ClientMetrics:
@@ -144,7 +141,6 @@ class ClientMetrics:
         self.first_chunk = histogram(names.CLIENT_TTFC, registry)
         self.per_chunk = histogram(names.CLIENT_PER_CHUNK, registry)
         self.tokens = histogram(names.TOKEN_USAGE, registry)
-        self.cost = counter(names.COST, registry)
         self._attempts = counter(names.ATTEMPTS, registry)
         self._retries_denied = counter(names.RETRIES_DENIED, registry)
         for model in (*_eager(labels), OTHER):

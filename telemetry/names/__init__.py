@@ -107,6 +107,9 @@ OVERHEAD_PHASES = ("first_chunk", "total")
 AttemptReason = Literal["first", "retry", "fallback"]
 ATTEMPT_REASONS: tuple[AttemptReason, ...] = get_args(AttemptReason)
 """Why a provider was asked: for the first time, once more for the same model, or in place of another model."""
+TOKEN_TYPES = ("input", "cache_read", "cache_write", "output", "reasoning")
+"""The disjoint parts of an attempt's tokens: the prompt apart from caches, what was read from one and written into one;
+the answer apart from its reasoning, and that."""
 HIGH_WATER_MARKS = (50, 80, 100)
 """Fill levels of a queue, in percent of its capacity, that are worth an event."""
 

@@ -85,6 +85,16 @@ CLIENT_PER_CHUNK = _histogram(
     "The gap between two chunks of a provider.",
 )
 TOKEN_USAGE = _histogram("gen_ai_client_token_usage", (*_ATTEMPT, GEN_AI_TOKEN_TYPE), _TOKENS, "Tokens of one attempt.")
+TOKENS = _counter(
+    "flowspan_tokens_total",
+    ("provider", "model", "deployment", "token_type"),
+    "Tokens of all attempts, in parts that add up: none is counted twice.",
+)
+TOKENS_WITHOUT_USAGE = _counter(
+    "flowspan_tokens_without_usage_total",
+    ("provider", "model", "token_type"),
+    "Tokens that no provider counted: an estimate, for streams that broke off and answers without usage.",
+)
 OVERHEAD = _histogram(
     "flowspan_overhead_seconds",
     ("api", "phase"),
@@ -98,7 +108,12 @@ IN_FLIGHT = _gauge("flowspan_streams_in_flight", ("api",), "Transactions that ar
 DISCONNECTS = _counter(
     "flowspan_client_disconnects_total", ("api", "phase"), "Clients that left before their answer ended."
 )
-COST = _counter("flowspan_cost_usd_total", ("provider", "model"), "US dollars, for models whose price is configured.")
+COST = _counter("flowspan_cost_usd_total", ("provider", "model"), "US dollars, for models whose price is known.")
+UNPRICED_ATTEMPTS = _counter(
+    "flowspan_unpriced_attempts_total",
+    ("provider", "model"),
+    "Attempts with tokens at a model whose price is not known: what they cost is in no sum.",
+)
 ATTEMPTS = _counter(
     "flowspan_upstream_attempts_total", ("deployment", "reason"), "Attempts at a deployment, and why it was asked."
 )

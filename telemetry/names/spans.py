@@ -158,6 +158,12 @@ class Attribute:
     REASONING_TOKENS = attribute(
         "gen_ai.usage.reasoning.output_tokens", "int", ON_ATTEMPT, "Of the answer, those of reasoning.", unit="tokens"
     )
+    USAGE_ESTIMATED = attribute(
+        "flowspan.usage.estimated",
+        "bool",
+        ON_ATTEMPT,
+        "Some of its tokens are an estimate, because the provider did not count them.",
+    )
     SYSTEM_INSTRUCTIONS = attribute(
         "gen_ai.system_instructions", "string", ON_BOTH, "By opt-in: the system prompt, as JSON."
     )
@@ -195,7 +201,7 @@ class Attribute:
     )
     CHUNKS_IN = attribute("flowspan.chunks_in", "int", ON_TRANSACTION, "Chunks that came from providers.")
     CHUNKS_OUT = attribute("flowspan.chunks_out", "int", ON_TRANSACTION, "Chunks that came out of the policies.")
-    COST = attribute("flowspan.cost_usd", "double", ON_BOTH, "For models whose price is configured.", unit="USD")
+    COST = attribute("flowspan.cost_usd", "double", ON_BOTH, "For models whose price is known.", unit="USD")
     RETRY_DENIED = attribute(
         "flowspan.retry_denied",
         "bool",

@@ -2,6 +2,7 @@
 
 The backend tells what it sees (first chunk, response, usage, a failure) and ends the attempt; `end` counts once. Usage
 stands on this span only, so tokens are counted once. An attempt still open at its transaction's end is ended with it.
+`totals` sums up all of them for the transaction.
 """
 
 from collections.abc import Sequence
@@ -11,14 +12,15 @@ from typing import Protocol
 from opentelemetry.trace import SpanContext, SpanKind
 
 from telemetry.guard import guarded
+from telemetry.metrics.tokens import TokenChildren
 from telemetry.metrics.traffic import ClientChildren, Labels
-from telemetry.names import OTHER, AttemptReason, LocalFailureKind
+from telemetry.names import AttemptReason, LocalFailureKind
 from telemetry.names.spans import Attribute, Event, Value
-from telemetry.recording.chunks import Cost, Usage, dollars
 from telemetry.recording.log_buckets import LogBuckets
 from telemetry.redact import scrub
+from telemetry.tokens import Tokens
 from telemetry.traces.spans import RecordedSpan, outgoing_headers
-from telemetry.transaction.ending import Description
+from telemetry.transaction.ending import AttemptTotals
 from telemetry.transaction.services import Services
 from telemetry.transaction.trace import TransactionTrace
 
@@ -34,16 +36,17 @@ class Recorded(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AttemptTarget:
-    """Which provider an attempt asks, and for what. `model` is the provider's name; `cost` is None if unknown."""
+    """Which provider an attempt asks, and for what. `model` is the provider's name of the model, `model_group` the one
+    in the configuration, under which metrics book the attempt."""
 
     deployment: str
     provider: str
     model: str
+    model_group: str
     operation: str = "chat"
     stream: bool = False
     server_address: str | None = None
     server_port: int | None = None
-    cost: Cost | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +64,11 @@ class AttemptScope:
 class AttemptTelemetry:
     """Starts the attempts of a transaction, ends those left open, and sums up tokens and cost."""
 
-    def __init__(self, services: Services, trace: TransactionTrace, about: Description, recorder: Recorded) -> None:
+    def __init__(self, services: Services, trace: TransactionTrace, recorder: Recorded) -> None:
         self.defects = services.defects
         self._trace = trace
         self._metrics = services.metrics
         self._scope = AttemptScope(trace, recorder, services.metrics.labels, services.options.propagate_traceparent)
-        self._about = about
         self._attempts: list[Attempt] = []
 
     def start(self, target: AttemptTarget, *, retry_of: "Attempt | None" = None, fallback: bool = False) -> "Attempt":
@@ -85,7 +87,10 @@ class AttemptTelemetry:
         )
         if retry_of is not None:
             span.link(retry_of.span_context, "retry_of")
-        attempt = Attempt(self._scope, self._children(target), span, started_at, target.cost)
+        client, model = self._metrics.client, target.model_group
+        children = client.children(target.operation, target.provider, model, target.deployment)
+        tokens = self._metrics.tokens.children(target.provider, model, target.deployment)
+        attempt = Attempt(self._scope, children, tokens, span, started_at, target.deployment)
         self._attempts.append(attempt)
         return attempt
 
@@ -110,41 +115,48 @@ class AttemptTelemetry:
                 attempt.end()
 
     @property
-    def usage(self) -> Usage | None:
-        """The tokens of the last attempt that has some."""
-        return next((attempt.tokens for attempt in reversed(self._attempts) if attempt.tokens is not None), None)
-
-    @property
-    def cost_usd(self) -> float | None:
-        costs = [attempt.cost_usd for attempt in self._attempts if attempt.cost_usd is not None]
-        return sum(costs) if costs else None
-
-    def _children(self, target: AttemptTarget) -> ClientChildren:
-        # What a provider calls its model is often not what clients call it; then the transaction's label stands.
-        label = self._metrics.labels.model(target.model)
-        model = self._about.model if label == OTHER else label
-        return self._metrics.client.children(target.operation, target.provider, model, target.deployment)
+    def totals(self) -> AttemptTotals:
+        """All attempts so far together. Deployment, tokens of the answer and finish reasons are those of the last one
+        that began to answer."""
+        attempts = self._attempts
+        last = next((one for one in reversed(attempts) if one.time_to_first_chunk_s is not None), None)
+        costs = [one.cost_usd for one in attempts if one.cost_usd is not None]
+        counted = [one.tokens for one in attempts if one.tokens is not None]
+        return AttemptTotals(
+            attempts=len(attempts),
+            tokens=sum(counted[1:], counted[0]) if counted else None,
+            cost_usd=sum(costs) if costs else None,
+            deployment=None if last is None else last.deployment,
+            answer_tokens=None if last is None else last.tokens,
+            finish_reasons=() if last is None else last.finish_reasons,
+        )
 
 
 class Attempt:
+    is_sent = False
+    """Whether the request went out to the provider: from then on the provider may be at work."""
+
     def __init__(
         self,
         scope: AttemptScope,
         children: ClientChildren,
+        token_children: TokenChildren,
         span: RecordedSpan,
         started_at: float,
-        cost: Cost | None = None,
+        deployment: str,
     ) -> None:
         self.defects = scope.trace.defects
-        self.tokens: Usage | None = None
+        self.deployment = deployment
+        self.tokens: Tokens | None = None
         self.cost_usd: float | None = None
+        self.finish_reasons: tuple[str, ...] = ()
         self.ended = False
         self.time_to_first_chunk_s: float | None = None
         self._scope = scope
         self._children = children
+        self._token_children = token_children
         self._span = span
         self._started_at = started_at
-        self._cost = cost
         self._error_type = ""
 
     @property
@@ -156,6 +168,10 @@ class Attempt:
         """The headers that make the provider's spans children of this attempt; empty unless the operator allows it."""
         return outgoing_headers(self._span.context) if self._scope.propagate else {}
 
+    def sent(self) -> None:
+        """The request is on its way to the provider, over a connection that stands."""
+        self.is_sent = True
+
     @guarded
     def first_chunk(self) -> None:
         """The provider's first chunk has come; the first call counts."""
@@ -165,11 +181,10 @@ class Attempt:
             self._span.set({Attribute.TIME_TO_FIRST_CHUNK: self.time_to_first_chunk_s})
 
     @guarded
-    def usage(self, usage: Usage) -> None:
-        """Note the tokens so far; the last call counts."""
-        self.tokens = usage
-        if self._cost is not None:
-            self.cost_usd = dollars(usage, self._cost)
+    def usage(self, tokens: Tokens, cost_usd: float | None = None) -> None:
+        """Note the tokens of the whole attempt and what they cost, None where no price is known; the last call
+        counts."""
+        self.tokens, self.cost_usd = tokens, cost_usd
 
     @guarded
     def response(self, id: str, model: str, finish_reasons: Sequence[str]) -> None:
@@ -179,7 +194,8 @@ class Attempt:
         if model:
             self._span.set_text(Attribute.RESPONSE_MODEL, model, _WORD_LIMIT)
         if finish_reasons:
-            self._span.set({Attribute.FINISH_REASONS: tuple(scrub(reason[:64]) for reason in finish_reasons[:16])})
+            self.finish_reasons = tuple([scrub(reason[:64]) for reason in finish_reasons[:16]])
+            self._span.set({Attribute.FINISH_REASONS: self.finish_reasons})
 
     @guarded
     def invalid_calls(self, count: int) -> None:
@@ -215,10 +231,8 @@ class Attempt:
 
     @guarded
     def _end_span(self) -> None:
-        if self.tokens is not None:
-            self._span.set(_usage_attributes(self.tokens))
-        if self.cost_usd is not None:
-            self._span.set({Attribute.COST: self.cost_usd})
+        if self.tokens is not None and self._span.sampled:
+            self._span.set(_usage_attributes(self.tokens, self.cost_usd))
         self._span.end(self._scope.trace.timeline.ns())
 
     @guarded
@@ -231,30 +245,20 @@ class Attempt:
         for seconds, count in scope.recorder.take_gaps().filled():
             children.per_chunk.observe_many(seconds, count)
         if self.tokens is not None:
-            for token_type, tokens in _token_types(self.tokens):
-                children.tokens(token_type, tokens)
-        if self.cost_usd:
-            children.spent(self.cost_usd)
+            children.tokens(self.tokens.prompt, self.tokens.completion)
+            self._token_children.count(self.tokens, self.cost_usd)
 
 
-def _usage_attributes(usage: Usage) -> dict[str, Value | None]:
+def _usage_attributes(tokens: Tokens, cost_usd: float | None) -> dict[str, Value | None]:
     return {
-        Attribute.INPUT_TOKENS: usage.prompt_tokens,
-        Attribute.OUTPUT_TOKENS: usage.completion_tokens,
-        Attribute.CACHE_READ_TOKENS: usage.cache_read_input_tokens or None,
-        Attribute.CACHE_CREATION_TOKENS: usage.cache_creation_input_tokens or None,
-        Attribute.REASONING_TOKENS: usage.reasoning_tokens or None,
+        Attribute.INPUT_TOKENS: tokens.prompt,
+        Attribute.OUTPUT_TOKENS: tokens.completion,
+        Attribute.CACHE_READ_TOKENS: tokens.cache_read or None,
+        Attribute.CACHE_CREATION_TOKENS: tokens.cache_write or None,
+        Attribute.REASONING_TOKENS: tokens.reasoning or None,
+        Attribute.USAGE_ESTIMATED: tokens.is_estimated or None,
+        Attribute.COST: cost_usd,
     }
-
-
-def _token_types(usage: Usage) -> list[tuple[str, int]]:
-    """Tokens by type: `input` and `output`, then the parts of them that are not zero."""
-    parts = (
-        ("cache_read", usage.cache_read_input_tokens),
-        ("cache_creation", usage.cache_creation_input_tokens),
-        ("reasoning", usage.reasoning_tokens),
-    )
-    return [("input", usage.prompt_tokens), ("output", usage.completion_tokens), *(part for part in parts if part[1])]
 
 
 def _target_attributes(target: AttemptTarget) -> dict[str, Value | None]:

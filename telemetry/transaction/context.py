@@ -55,7 +55,7 @@ class ObservabilityContext:
         capture = services.options.capture_content != "none"
         self.recorder = recorder = TransactionRecorder(timeline, ledger, trace.event, services.defects, capture=capture)
         self._flow = StreamFlow(self.transaction_id, about.api, ledger, recorder, services.metrics)
-        self.attempts = AttemptTelemetry(services, trace, about, recorder)
+        self.attempts = AttemptTelemetry(services, trace, recorder)
         self.queues = QueueTelemetry(trace, services.live, self._flow)
         self.breakers = BreakerTelemetry(services, trace)
         services.live.open(self._flow)
@@ -170,8 +170,7 @@ class ObservabilityContext:
             total_s=self.ledger.total,
             parts=self.ledger.snapshot(),
             recorder=self.recorder,
-            usage=self.attempts.usage,
-            cost_usd=self.attempts.cost_usd,
+            totals=self.attempts.totals,
         )
         self._count(summary)
         self._end_span(summary)

@@ -7,8 +7,8 @@ from telemetry.metrics.registry import Metrics
 from telemetry.metrics.traffic import Exemplar
 from telemetry.names import GATEWAY_SHARE, NOT_A_FAULT, Outcome, Where
 from telemetry.names.spans import TIME, Attribute, Value
-from telemetry.recording.chunks import Usage
 from telemetry.recording.recorder import TransactionRecorder
+from telemetry.tokens import Tokens
 from telemetry.traces.spans import RecordedSpan
 
 
@@ -23,6 +23,28 @@ class Description:
     stream: bool = False
     resend_count: int | None = None
     """How often the caller had sent the same request before, as it says; None for a first try."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptTotals:
+    """What the attempts of one transaction come to together."""
+
+    attempts: int = 0
+    tokens: Tokens | None = None
+    """The tokens of all attempts; None where no provider had anything to count."""
+    cost_usd: float | None = None
+    """US dollars for all attempts at models with a known price; None where there was no such attempt."""
+    deployment: str | None = None
+    """The deployment whose answer the client got, or the beginning of it."""
+    answer_tokens: Tokens | None = None
+    """The tokens of the attempt that gave this answer alone."""
+    finish_reasons: tuple[str, ...] = ()
+    """Why each choice of that answer ended, scrubbed."""
+
+    @property
+    def retries(self) -> int:
+        """Attempts after the first one, fallbacks among them."""
+        return max(0, self.attempts - 1)
 
 
 def description_attributes(about: Description, policies: Sequence[str] | None) -> dict[str, Value | None]:
@@ -51,8 +73,7 @@ class Summary:
     """The time ledger."""
     recorder: TransactionRecorder
     """Holds first token, chunks and bytes; it no longer counts."""
-    usage: Usage | None
-    cost_usd: float | None
+    totals: AttemptTotals
 
     @property
     def overhead_s(self) -> float:
@@ -80,7 +101,8 @@ class Summary:
             metrics.server.disconnects[about.api, phase].inc()
         if about.stream and recorder.ttft_s is not None:
             children.first_token(recorder.ttft_s, exemplar)
-            tokens = 0 if self.usage is None else self.usage.completion_tokens
+            answer = self.totals.answer_tokens
+            tokens = 0 if answer is None else answer.completion
             if tokens > 1:
                 children.per_token((self.total_s - recorder.ttft_s) / (tokens - 1), exemplar)
 
@@ -113,7 +135,7 @@ class Summary:
             Attribute.OVERHEAD: self.overhead_s,
             Attribute.CHUNKS_IN: self.recorder.chunks_in,
             Attribute.CHUNKS_OUT: self.recorder.chunks_out,
-            Attribute.COST: self.cost_usd,
+            Attribute.COST: self.totals.cost_usd,
             Attribute.CLIENT_DISCONNECTED: self.outcome == "client_disconnect",
         }
         return attributes

@@ -72,10 +72,10 @@ gateway:
         """\
 2 models, 3 deployments
   a (falls back to b)
-    simulated/echo by simulated, order 1, weight 3
-    groq/x by groq, order 2, weight 1
+    simulated/echo by simulated, order 1, weight 3, no price
+    groq/x by groq, order 2, weight 1, no price
   b
-    simulated/echo by simulated
+    simulated/echo by simulated, no price
 1 policy
   redact (fail_open)
 limits
@@ -87,6 +87,19 @@ limits
     )
     assert result.output.endswith(f"{file} is good.\n")
     assert "sk-hidden" not in result.output
+
+
+def test_check_tells_where_prices_are_from(tmp_path: Path) -> None:
+    entries = """\
+- {model_name: a, litellm_params: {model: openai/gpt-4o, api_key: sk-hidden}}
+- {model_name: b, litellm_params: {model: openai/gpt-4o, api_key: sk-hidden, input_cost_per_token: 0}}
+"""
+    listed = flowspan("check", written(tmp_path, f"model_list:\n{entries}")).output
+    assert "    openai/gpt-4o by openai, list price\n  b\n    openai/gpt-4o by openai, its own price\n" in listed
+    assert "  list prices of litellm " in listed
+    configured = flowspan("check", written(tmp_path, f"model_list:\n{entries}gateway: {{prices: configured}}")).output
+    assert "    openai/gpt-4o by openai, no price\n" in configured
+    assert "list price" not in configured
 
 
 def test_check_warns_of_loopback_without_keys(tmp_path: Path) -> None:
@@ -103,10 +116,10 @@ def test_check_tells_who_is_asked(tmp_path: Path) -> None:
 """
     output = flowspan("check", written(tmp_path, f"model_list:\n{entries}")).output
     for asked in (
-        "azure/gpt-5-prod by azure",
-        "gpt-5 by openai",
-        "gemini/gemini-x by litellm",
-        "openai/gpt-5 by litellm",
+        "azure/gpt-5-prod by azure, no price",
+        "gpt-5 by openai, list price",
+        "gemini/gemini-x by litellm, no price",
+        "openai/gpt-5 by litellm, list price",
     ):
         assert f"    {asked}\n" in output
 

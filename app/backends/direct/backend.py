@@ -214,7 +214,7 @@ class DirectBackend:
         try:
             with self._bodies.hold() as held:
                 held.resize(len(body))
-                response = await self._connections.request(request.method, request.url, body, headers)
+                response = await self._connections.request(request.method, request.url, body, headers, attempt)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise connection_lost(error, self._scrub) from error
         if attempt is not None:

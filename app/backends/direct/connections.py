@@ -23,7 +23,7 @@ from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
 import aiohttp
-from aiohttp.abc import AbstractCookieJar, AbstractResolver, ResolveResult
+from aiohttp.abc import AbstractCookieJar, AbstractResolver, AbstractStreamWriter, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError
@@ -31,6 +31,7 @@ from yarl import URL
 
 from app.errors import LocalFailure
 from app.lookups import Lookups, Question
+from telemetry import Attempt
 
 _CONNECT_LIMIT = 10.0
 """Seconds for a connection, the wait for a free one included."""
@@ -98,20 +99,22 @@ class Connections:
         self._ssl = ssl_of(verify)
         self._shared: _Shared | None = None
 
-    async def request(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> UpstreamResponse:
+    async def request(
+        self, method: str, url: str, body: bytes, headers: Mapping[str, str], attempt: Attempt | None = None
+    ) -> UpstreamResponse:
         """Send a request and return the head of its response. The caller reads the body and closes the response, which
-        ends the connection if anything is left unread. Raises aiohttp's errors, and `LocalFailure` where no connection
-        became free."""
+        ends the connection if anything is left unread. The attempt is told when the body goes out. Raises aiohttp's
+        errors, and `LocalFailure` where no connection became free."""
         session = self._session()
         large = len(body) > _LARGE_BODY
         # A large body is written in pieces, so that other streams go on meanwhile.
-        data = _pieces(body) if large else body
+        data = _pieces(body, attempt) if large else _WholeBody(body, attempt) if body else None
         length = {"content-length": str(len(body))} if large else {}
         try:
             answer = await session.request(
                 method,
                 url,
-                data=data or None,
+                data=data,
                 headers={**_BASE_HEADERS, **headers, **length},
                 allow_redirects=False,
                 ssl=self._ssl,
@@ -145,7 +148,22 @@ class Connections:
         return self._shared.session
 
 
-async def _pieces(body: bytes) -> AsyncIterator[bytes]:
+class _WholeBody(aiohttp.BytesPayload):
+    """A body that is written at once, over a connection that stands by then."""
+
+    def __init__(self, body: bytes, attempt: Attempt | None) -> None:
+        super().__init__(body)
+        self._attempt = attempt
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        if self._attempt is not None:
+            self._attempt.sent()
+        await super().write_with_length(writer, content_length)
+
+
+async def _pieces(body: bytes, attempt: Attempt | None) -> AsyncIterator[bytes]:
+    if attempt is not None:
+        attempt.sent()
     for at in range(0, len(body), _PIECE):
         yield body[at : at + _PIECE]
 

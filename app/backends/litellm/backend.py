@@ -190,12 +190,12 @@ class LiteLLMBackend:
         given = text_arguments(request, self._deployment, **self._common(litellm, attempt.trace_headers))
         if self._text_client is None:
             self._text_client = text_client(litellm, self._deployment, self._timeout)
-        answer = await self._answer(litellm.atext_completion(client=self._text_client, **given))
+        answer = await self._answer(litellm.atext_completion(client=self._text_client, **given), attempt)
         return from_text_completion(answer), answer
 
     async def _vectors(self, litellm: ModuleType, request: Request, attempt: Attempt) -> tuple[ModelResponse, Any]:
         given = embedding_arguments(request, self._deployment, **self._common(litellm, attempt.trace_headers))
-        answer = await self._answer(litellm.aembedding(**given))
+        answer = await self._answer(litellm.aembedding(**given), attempt)
         return from_embedding(answer), answer
 
     def _limits(self, answer: Any) -> dict[str, str] | None:
@@ -204,11 +204,13 @@ class LiteLLMBackend:
     async def _call(self, litellm: ModuleType, request: Request, attempt: Attempt, *, stream: bool) -> Any:
         attempt.left_out_tools(left_out_tools(request, form_of(request, self._its_target(litellm))))
         arguments = self._arguments(litellm, request, attempt.trace_headers, stream=stream)
-        return await self._answer(litellm.acompletion(**arguments))
+        return await self._answer(litellm.acompletion(**arguments), attempt)
 
-    async def _answer(self, asking: Coroutine[Any, Any, Any]) -> Any:
+    async def _answer(self, asking: Coroutine[Any, Any, Any], attempt: Attempt) -> Any:
         from app.backends.litellm.errors import translate
 
+        # LiteLLM does not tell when the request goes out.
+        attempt.sent()
         try:
             return await self._lifetimes.call(asking)
         except Exception as error:

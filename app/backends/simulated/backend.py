@@ -43,6 +43,7 @@ class SimulatedBackend:
 
     async def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]:
         fault, turn = self._begin(request)
+        attempt.sent()
         await self._pause(self._scenario.first_delay)
         _refuse(fault)
         sent = 0
@@ -62,6 +63,7 @@ class SimulatedBackend:
 
     async def complete(self, request: Request, attempt: Attempt) -> Received:
         fault, turn = self._begin(request)
+        attempt.sent()
         response, pieces = self._whole(request, turn)
         await self._pause(self._scenario.first_delay + self._scenario.delay * pieces)
         _refuse(fault)

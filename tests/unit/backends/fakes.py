@@ -8,9 +8,9 @@ from typing import Any
 from app.backends.attempts import Backend
 from app.messages import Batch, Choice, InputMessage, Message, ModelResponse, Received, Request, TextPart, Usage
 from app.opened_stream import OpenedStream
-from telemetry import Attempt, AttemptTarget, AttemptTelemetry, BreakerTelemetry, ObservabilityContext
+from telemetry import Attempt, AttemptTarget, AttemptTelemetry, BreakerTelemetry, ObservabilityContext, Tokens
 
-TARGET = AttemptTarget(deployment="d", provider="openai", model="m")
+TARGET = AttemptTarget(deployment="d", provider="openai", model="m", model_group="gpt-5")
 
 
 class FakeAttempt(Attempt):
@@ -37,8 +37,8 @@ class FakeAttempt(Attempt):
     def first_chunk(self) -> None:
         self.calls.append(("first_chunk",))
 
-    def usage(self, usage: Any) -> None:
-        self.calls.append(("usage", usage))
+    def usage(self, tokens: Tokens, cost_usd: float | None = None) -> None:
+        self.calls.append(("usage", tokens, cost_usd))
 
     def response(self, id: str, model: str, finish_reasons: Sequence[str]) -> None:
         self.calls.append(("response", id, model, tuple(finish_reasons)))
@@ -123,12 +123,15 @@ class Clock:
 
 class ScriptedBackend:
     """Each request plays the next script (the last one again and again): chunks, then an error or a proper end.
-    `HANG` in a script waits for ever."""
+    `HANG` in a script waits for ever. `is_sent`: requests reach the provider."""
 
     HANG = "hang"
 
-    def __init__(self, *scripts: Sequence[ModelResponse | Received | BaseException | str]) -> None:
+    def __init__(
+        self, *scripts: Sequence[ModelResponse | Received | BaseException | str], is_sent: bool = True
+    ) -> None:
         self._scripts = deque(scripts)
+        self._is_sent = is_sent
         self.requests: list[Request] = []
         self.asked = asyncio.Event()
         self.streams_closed = 0
@@ -136,7 +139,7 @@ class ScriptedBackend:
 
     async def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]:
         try:
-            for step in self._next(request):
+            for step in self._next(request, attempt):
                 if isinstance(step, BaseException):
                     raise step
                 if isinstance(step, str):
@@ -148,7 +151,7 @@ class ScriptedBackend:
 
     async def complete(self, request: Request, attempt: Attempt) -> Received:
         answer: ModelResponse | Received = ModelResponse()
-        for step in self._next(request):
+        for step in self._next(request, attempt):
             if isinstance(step, BaseException):
                 raise step
             if isinstance(step, str):
@@ -163,8 +166,10 @@ class ScriptedBackend:
     async def aclose(self) -> None:
         self.closed = True
 
-    def _next(self, request: Request) -> Sequence[ModelResponse | Received | BaseException | str]:
+    def _next(self, request: Request, attempt: Attempt) -> Sequence[ModelResponse | Received | BaseException | str]:
         self.requests.append(request)
+        if self._is_sent:
+            attempt.sent()
         self.asked.set()
         return self._scripts.popleft() if len(self._scripts) > 1 else self._scripts[0]
 

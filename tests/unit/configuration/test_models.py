@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from app.backends.choice import choose_backend
+from app.prices import cost_of
 from app.providers import ResponsesApi
-from app.settings import Cost, Deployment, Seconds
+from app.settings import Deployment, Seconds
 from tests.unit.configuration.reading import MODEL, SECRET, only_deployment, problems, read, warnings
 
 
@@ -36,7 +37,8 @@ def test_a_deployment_has_what_litellms_entry_says() -> None:
         weight=3,
         order=2,
         timeout=Seconds(300),
-        cost=Cost(input=1e-6, output=2e-6, cache_read=0),
+        cost=cost_of({"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6, "cache_read_input_token_cost": 0}),
+        cost_source="configuration",
     )
 
 

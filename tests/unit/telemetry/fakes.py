@@ -64,23 +64,6 @@ def text_chunk(text: str) -> FakeChunk:
     return FakeChunk((FakeChoice(delta=FakeMessage(content=text)),))
 
 
-@dataclass(frozen=True)
-class FakeUsage:
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cache_read_input_tokens: int = 0
-    cache_creation_input_tokens: int = 0
-    reasoning_tokens: int = 0
-
-
-@dataclass(frozen=True)
-class FakeCost:
-    input: float = 0.0
-    output: float = 0.0
-    cache_read: float | None = None
-    cache_creation: float | None = None
-
-
 @dataclass
 class Bench:
     """Telemetry with everything that a test looks at."""

@@ -25,7 +25,9 @@ def one_transaction(telemetry: Telemetry) -> str:
     obs = telemetry.open("openai_chat", HttpRequest("POST", "/v1/chat/completions", {"user-agent": "test"}))
     obs.describe(operation="chat", model="gpt-5", provider="openai", stream=True, policies=["redact", "limit"])
     with obs.stage("policy_executor"):
-        attempt = obs.attempts.start(AttemptTarget(deployment="d", provider="openai", model="gpt-5", stream=True))
+        attempt = obs.attempts.start(
+            AttemptTarget(deployment="d", provider="openai", model="gpt-5", model_group="gpt-5", stream=True)
+        )
         attempt.first_chunk()
         attempt.end()
     obs.finish("ok", status=200)

@@ -168,7 +168,7 @@ def test_a_callers_trace_state_is_bounded_and_holds_no_key(state: str) -> None:
 def test_a_providers_words_for_itself_are_bounded() -> None:
     bench = Bench()
     obs = bench.open()
-    attempt = obs.attempts.start(AttemptTarget(deployment="d", provider="openai", model="gpt-5"))
+    attempt = obs.attempts.start(AttemptTarget(deployment="d", provider="openai", model="gpt-5", model_group="gpt-5"))
     attempt.response("i" * 9000, "m" * 9000, ["sk-abcdefghijklmnopqrst"])
     attempt.request_id("r" * 9000)
     attempt.end()

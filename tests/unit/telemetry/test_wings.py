@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 TELEMETRY = Path(__file__).parents[3] / "telemetry"
-BELOW = {"names", "exceptions", "guard", "hosts", "key_shapes", "redact"}
+BELOW = {"names", "exceptions", "guard", "hosts", "key_shapes", "redact", "tokens"}
 """What stands below all wings."""
 MAY_IMPORT = {
     **dict.fromkeys(BELOW, BELOW),

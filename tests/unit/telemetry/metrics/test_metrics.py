@@ -91,10 +91,14 @@ def test_thousands_of_deployments_do_not_make_thousands_of_children_at_the_start
 def test_an_attempt_is_counted_by_why_it_was_made() -> None:
     bench = Bench()
     obs = bench.open()
-    first = obs.attempts.start(AttemptTarget(deployment="east", provider="openai", model="gpt-5"))
-    again = obs.attempts.start(AttemptTarget(deployment="east", provider="openai", model="gpt-5"), retry_of=first)
+    first = obs.attempts.start(AttemptTarget(deployment="east", provider="openai", model="gpt-5", model_group="gpt-5"))
+    again = obs.attempts.start(
+        AttemptTarget(deployment="east", provider="openai", model="gpt-5", model_group="gpt-5"), retry_of=first
+    )
     obs.attempts.start(
-        AttemptTarget(deployment="west", provider="openai", model="gpt-5-mini"), retry_of=again, fallback=True
+        AttemptTarget(deployment="west", provider="openai", model="gpt-5-mini", model_group="gpt-5"),
+        retry_of=again,
+        fallback=True,
     )
     for deployment, reason in (("east", "first"), ("east", "retry"), ("west", "fallback")):
         assert bench.value("flowspan_upstream_attempts_total", deployment=deployment, reason=reason) == 1
@@ -131,7 +135,9 @@ def test_every_histogram_with_a_p95_leads_to_the_trace() -> None:
     obs = bench.open()
     with obs.policy("redact").hook("on_request") as scope:
         obs.policy("redact").timer("on_request").observe(0.01, scope.span.exemplar)
-    attempt = obs.attempts.start(AttemptTarget(deployment="east", provider="openai", model="gpt-5"))
+    attempt = obs.attempts.start(
+        AttemptTarget(deployment="east", provider="openai", model="gpt-5", model_group="gpt-5")
+    )
     attempt.first_chunk()
     attempt.end()
     queue = obs.queues.open("sse", 10, 1000)

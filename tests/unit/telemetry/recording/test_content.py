@@ -96,7 +96,7 @@ def test_content_goes_where_it_is_wanted_and_nowhere_else(mode: CaptureMode, cap
 
     obs.recorder.request_received()
     obs.recorder.request_sent(content)
-    attempt = obs.attempts.start(AttemptTarget(deployment="d", provider="openai", model="gpt-5"))
+    attempt = obs.attempts.start(AttemptTarget(deployment="d", provider="openai", model="gpt-5", model_group="gpt-5"))
     obs.recorder.chunk_in(text_chunk("raw answer"))
     obs.recorder.chunk_out(text_chunk("clean answer"))
     attempt.end()

@@ -7,7 +7,7 @@ def test_boundary_events_stand_in_their_order_with_their_times() -> None:
     obs = bench.open()
     obs.recorder.request_received()
     obs.recorder.request_sent()
-    attempt = obs.attempts.start(AttemptTarget(deployment="d", provider="openai", model="gpt-5"))
+    attempt = obs.attempts.start(AttemptTarget(deployment="d", provider="openai", model="gpt-5", model_group="gpt-5"))
     bench.clock.advance(1)
     attempt.first_chunk()
     attempt.first_chunk()

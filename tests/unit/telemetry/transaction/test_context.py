@@ -69,7 +69,7 @@ def test_keys_reach_no_span_and_no_metric() -> None:
     obs = bench.open({"user-agent": "evil sk-abcdefghijklmnop"})
     obs.emit_boundary("policy.decision", {"why": "Bearer abcdefghijklmnop and canary-of-the-operator"})
     obs.policy("redact").decided("on_request", "sk-abcdefghijklmnop!")
-    attempt = obs.attempts.start(AttemptTarget(deployment="d", provider="openai", model="gpt-5"))
+    attempt = obs.attempts.start(AttemptTarget(deployment="d", provider="openai", model="gpt-5", model_group="gpt-5"))
     attempt.response("sk-abcdefghijklmnop", "gpt-5", ["stop"])
     attempt.fail("upstream_error", "Incorrect API key: sk-abcdefghijklmnop", 401)
     attempt.end()

@@ -107,7 +107,7 @@ def test_what_is_open_at_the_end_is_ended_with_it() -> None:
     bench = Bench()
     obs = bench.open()
     obs.stage("policy_executor").__enter__()
-    obs.attempts.start(AttemptTarget(deployment="d", provider="openai", model="gpt-5"))
+    obs.attempts.start(AttemptTarget(deployment="d", provider="openai", model="gpt-5", model_group="gpt-5"))
     obs.queues.open("sse", 10, 100).put(1, 1, bench.clock.now)
     obs.finish("client_disconnect", status=499)
     assert set(bench.spans()) == {

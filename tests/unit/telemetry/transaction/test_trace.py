@@ -42,7 +42,7 @@ def test_a_caller_that_is_not_sampled_is_not_recorded_but_counted() -> None:
     bench = Bench()
     obs = bench.open({"traceparent": TRACEPARENT[:-1] + "0"})
     with obs.stage("policy_executor"):
-        obs.attempts.start(AttemptTarget(deployment="d", provider="openai", model="gpt-5")).end()
+        obs.attempts.start(AttemptTarget(deployment="d", provider="openai", model="gpt-5", model_group="gpt-5")).end()
     obs.finish("ok", status=200)
     assert bench.exporter.get_finished_spans() == ()
     assert not obs.sampled
@@ -65,7 +65,9 @@ def test_the_spans_of_a_stream_form_the_documented_tree() -> None:
     with obs.stage("policy_executor"):
         first = obs.queues.open("policy_out", 10, 1000)
         second = obs.queues.open("sse", 10, 1000)
-        attempt = obs.attempts.start(AttemptTarget(deployment="d", provider="openai", model="gpt-5", stream=True))
+        attempt = obs.attempts.start(
+            AttemptTarget(deployment="d", provider="openai", model="gpt-5", model_group="gpt-5", stream=True)
+        )
         for stats in (first, second):
             stats.put(1, 10, bench.clock.now)
             bench.clock.advance(0.5)
@@ -143,10 +145,14 @@ def test_a_stage_records_what_it_failed_with(error: Exception, error_type: str, 
 def test_providers_are_told_the_trace_only_by_consent() -> None:
     silent, telling = Bench(), Bench(TelemetryOptions(propagate_traceparent=True))
     assert (
-        silent.open().attempts.start(AttemptTarget(deployment="d", provider="openai", model="gpt-5")).trace_headers
+        silent.open()
+        .attempts.start(AttemptTarget(deployment="d", provider="openai", model="gpt-5", model_group="gpt-5"))
+        .trace_headers
         == {}
     )
-    attempt = telling.open().attempts.start(AttemptTarget(deployment="d", provider="openai", model="gpt-5"))
+    attempt = telling.open().attempts.start(
+        AttemptTarget(deployment="d", provider="openai", model="gpt-5", model_group="gpt-5")
+    )
     version, trace_id, span_id, flags = attempt.trace_headers["traceparent"].split("-")
     assert (version, flags) == ("00", "03")
     assert trace_id == format_trace_id(attempt.span_context.trace_id)

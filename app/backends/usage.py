@@ -1,0 +1,73 @@
+"""The tokens of one attempt: what its provider counted, and an estimate of what nobody counted. Pure.
+
+Usage is cumulative, so the last one counts, and the text that came after it is estimated: Anthropic counts the prompt
+first and the answer last, OpenAI both last, Gemini both with each chunk. An answer that ended as its provider meant it
+to has nothing left to estimate, unless a provider counts nothing at all.
+"""
+
+from app.dialects.estimate import estimate_input_tokens, estimate_output_tokens
+from app.messages import Message, ModelResponse, Request, Usage
+from app.prices import Cost
+from telemetry import Tokens
+
+
+class AnswerUsage:
+    """Gathers what one attempt's response says of its tokens. `request` is looked at only where the provider does not
+    count its tokens."""
+
+    __slots__ = ("_chars", "_chars_counted", "_request", "_service_tier", "_usage")
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._usage: Usage | None = None
+        self._chars = 0
+        self._chars_counted = 0
+        self._service_tier: str | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether something of an answer came."""
+        return bool(self._chars) or self._usage is not None
+
+    def add(self, chars: int) -> None:
+        """So many characters of the answer came."""
+        self._chars += chars
+
+    def count(self, response: ModelResponse) -> None:
+        """Take the count of a chunk or a whole response that has one."""
+        if response.usage is not None:
+            self._usage = response.usage
+            self._chars_counted = self._chars
+            self._service_tier = response.service_tier or self._service_tier
+
+    def tokens(self) -> Tokens:
+        """All tokens of the attempt, estimated where no count of them came."""
+        usage = self._usage or Usage()
+        if usage.extra.get("estimated"):
+            return Tokens.of(usage, usage.prompt_tokens, usage.completion_tokens)
+        # A zero beside text says nothing.
+        text = self._chars - (self._chars_counted if usage.completion_tokens else 0)
+        completion = estimate_output_tokens(text) if text else 0
+        prompt = 0 if usage.prompt_tokens else estimate_input_tokens(self._request)
+        whole = Usage(
+            usage.prompt_tokens + prompt,
+            usage.completion_tokens + completion,
+            usage.cache_read_input_tokens,
+            usage.cache_creation_input_tokens,
+            usage.reasoning_tokens,
+        )
+        return Tokens.of(whole, prompt, completion)
+
+    def dollars(self, tokens: Tokens, cost: Cost) -> float:
+        """What these tokens cost, in the tier of service that the provider says."""
+        extra = {} if self._usage is None else self._usage.extra
+        tier = self._service_tier or extra.get("service_tier")
+        return cost.dollars(tokens, extra, tier if isinstance(tier, str) else None)
+
+
+def characters(message: Message) -> int:
+    """The characters of an answer's piece that a model wrote: text, thinking, refusals, and what calls are given."""
+    count = len(message.content or "") + len(message.reasoning_content or "") + len(message.refusal or "")
+    for call in message.tool_calls:
+        count += len(call.function.name or "") + len(call.function.arguments)
+    return count

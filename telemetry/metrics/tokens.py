@@ -1,0 +1,58 @@
+"""The metrics of tokens and money: by provider, model and deployment, in parts that add up."""
+
+from prometheus_client import CollectorRegistry
+
+from telemetry.metrics.instruments import counter
+from telemetry.metrics.traffic import Labels
+from telemetry.names import TOKEN_TYPES
+from telemetry.names import metrics as names
+from telemetry.tokens import Tokens
+
+
+class TokenChildren:
+    """The counters of attempts at one deployment of a model."""
+
+    def __init__(self, metrics: "TokenMetrics", provider: str, model: str, deployment: str) -> None:
+        parts = [metrics.tokens.labels(provider, model, deployment, kind) for kind in TOKEN_TYPES]
+        self._input, self._cache_read, self._cache_write, self._output, self._reasoning = parts
+        self._uncounted_prompt = metrics.uncounted.labels(provider, model, "input")
+        self._uncounted_completion = metrics.uncounted.labels(provider, model, "output")
+        self._cost = metrics.cost.labels(provider, model)
+        self._unpriced = metrics.unpriced.labels(provider, model)
+
+    def count(self, tokens: Tokens, cost_usd: float | None) -> None:
+        """Count the tokens of an attempt, and what they cost; None where no price is known."""
+        self._input.inc(tokens.input)
+        self._output.inc(tokens.output)
+        if tokens.cache_read or tokens.cache_write or tokens.reasoning:
+            self._cache_read.inc(tokens.cache_read)
+            self._cache_write.inc(tokens.cache_write)
+            self._reasoning.inc(tokens.reasoning)
+        if tokens.is_estimated:
+            self._uncounted_prompt.inc(tokens.uncounted_prompt)
+            self._uncounted_completion.inc(tokens.uncounted_completion)
+        if cost_usd is None:
+            self._unpriced.inc()
+        elif cost_usd:
+            self._cost.inc(cost_usd)
+
+
+class TokenMetrics:
+    def __init__(self, registry: CollectorRegistry, labels: Labels) -> None:
+        self._labels = labels
+        self.tokens = counter(names.TOKENS, registry)
+        self.uncounted = counter(names.TOKENS_WITHOUT_USAGE, registry)
+        self.cost = counter(names.COST, registry)
+        self.unpriced = counter(names.UNPRICED_ATTEMPTS, registry)
+        self._children: dict[tuple[str, str, str], TokenChildren] = {}
+
+    def children(self, provider: str, model: str, deployment: str) -> TokenChildren:
+        """The counters of a deployment, all of them there from the first call on. Deployments are known by their
+        configured ids."""
+        key = (provider, model, deployment)
+        found = self._children.get(key)
+        if found is None:
+            labels = self._labels
+            found = TokenChildren(self, labels.provider(provider), labels.model(model), deployment)
+            self._children[key] = found
+        return found

@@ -1,0 +1,82 @@
+"""The tokens of an attempt in disjoint parts, so that a sum over them counts none twice."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Usage(Protocol):
+    """Tokens as a provider counts them. `prompt_tokens` includes those read from or written to a cache,
+    `completion_tokens` those of reasoning."""
+
+    @property
+    def prompt_tokens(self) -> int: ...
+    @property
+    def completion_tokens(self) -> int: ...
+    @property
+    def cache_read_input_tokens(self) -> int: ...
+    @property
+    def cache_creation_input_tokens(self) -> int: ...
+    @property
+    def reasoning_tokens(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The tokens of one attempt, or of several. The first five are disjoint: their sum is `total`."""
+
+    input: int
+    """The tokens of the prompt that had nothing to do with a cache."""
+    cache_read: int
+    cache_write: int
+    output: int
+    """The tokens of the answer without its reasoning."""
+    reasoning: int
+    uncounted_prompt: int = 0
+    """How many of the prompt are an estimate, because the provider did not count them."""
+    uncounted_completion: int = 0
+    """How many of the answer are an estimate."""
+
+    @classmethod
+    def of(cls, usage: Usage, uncounted_prompt: int = 0, uncounted_completion: int = 0) -> "Tokens":
+        """A part that is greater than its whole is taken to be the whole."""
+        prompt, completion = max(0, usage.prompt_tokens), max(0, usage.completion_tokens)
+        read = min(max(0, usage.cache_read_input_tokens), prompt)
+        written = min(max(0, usage.cache_creation_input_tokens), prompt - read)
+        reasoning = min(max(0, usage.reasoning_tokens), completion)
+        return cls(
+            prompt - read - written,
+            read,
+            written,
+            completion - reasoning,
+            reasoning,
+            uncounted_prompt,
+            uncounted_completion,
+        )
+
+    @property
+    def prompt(self) -> int:
+        return self.input + self.cache_read + self.cache_write
+
+    @property
+    def completion(self) -> int:
+        return self.output + self.reasoning
+
+    @property
+    def total(self) -> int:
+        return self.prompt + self.completion
+
+    @property
+    def is_estimated(self) -> bool:
+        """Whether the provider did not count some of them."""
+        return bool(self.uncounted_prompt or self.uncounted_completion)
+
+    def __add__(self, other: "Tokens") -> "Tokens":
+        return Tokens(
+            self.input + other.input,
+            self.cache_read + other.cache_read,
+            self.cache_write + other.cache_write,
+            self.output + other.output,
+            self.reasoning + other.reasoning,
+            self.uncounted_prompt + other.uncounted_prompt,
+            self.uncounted_completion + other.uncounted_completion,
+        )
