@@ -21,6 +21,7 @@ _FINISHED = (b"data: [DONE]", b"event: message_stop", b"event: response.complete
 _FAILED = (b"event: error", b'data: {"error"', b"event: response.failed")
 _COUNTED = ("_total", "_sum", "_count", "_bucket")
 _ADDS_UP = 0.01
+_PARTS = {"input": ("input", "cache_read", "cache_write"), "output": ("output", "reasoning")}
 _NO_OUTPUT = "openai_embeddings"
 
 
@@ -203,7 +204,8 @@ def _sums(books: Books) -> Iterator[str]:
 
 
 def _tokens(books: Books, visits: Sequence[Visit]) -> Iterator[str]:
-    """Each attempt has what its provider counted: all of it if it went well, never more."""
+    """Each attempt has what its provider counted: all of it if it went well, never more. Of one that broke off before
+    the provider had counted, the rest is estimated."""
     answers = {str(visit.plan.number): visit.plan.answer for visit in visits}
     sums = {"input": 0, "output": 0}
     for record in books.records:
@@ -216,6 +218,10 @@ def _tokens(books: Books, visits: Sequence[Visit]) -> Iterator[str]:
                 continue
             counts = {"input": answer.input_tokens, "output": answer.output_tokens}
             is_whole = record.outcome == "ok" and "error.type" not in attempt
+            if attempt.get("flowspan.usage.estimated"):
+                if is_whole:
+                    yield f"{record.id}: an estimate of a whole answer that its provider counted: {counted}"
+                continue
             if counted["input"] != counts["input"] or counted["output"] > counts["output"]:
                 yield f"{record.id}: {counted} tokens, the provider said {counts}"
             elif is_whole and counted["output"] != counts["output"] and record.attributes["flowspan.api"] != _NO_OUTPUT:
@@ -223,6 +229,9 @@ def _tokens(books: Books, visits: Sequence[Visit]) -> Iterator[str]:
     for kind, total in sums.items():
         if (metric := books.sheet.sum("gen_ai_client_token_usage_sum", gen_ai_token_type=kind)) != total:
             yield f"{metric:g} {kind} tokens by the metric, {total} by the spans"
+        parts = sum(books.sheet.sum("flowspan_tokens_total", token_type=part) for part in _PARTS[kind])
+        if parts != total:
+            yield f"{parts:g} {kind} tokens by their parts, {total} by the spans"
 
 
 def _clients(books: Books, visits: Sequence[Visit], strangers: int) -> Iterator[str]:
