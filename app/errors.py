@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from app.upstream_statuses import Fault, meaning_of
 from telemetry.exceptions import summary_of
-from telemetry.names import LocalFailureKind, Outcome
+from telemetry.names import AuthFailureReason, LocalFailureKind, Outcome
 from telemetry.redact import bounded
 
 _PARAM_LIMIT = 200
@@ -64,6 +64,19 @@ class AuthenticationFailed(ClientError):
 
     status = 401
     error_type = "authentication"
+    reason: AuthFailureReason = "unknown"
+
+
+class KeyMissing(AuthenticationFailed):
+    """The request has no key."""
+
+    reason = "missing"
+
+
+class KeyExpired(AuthenticationFailed):
+    """The request has a key that is no longer valid."""
+
+    reason = "expired"
 
 
 class PermissionDenied(ClientError):
@@ -71,6 +84,7 @@ class PermissionDenied(ClientError):
 
     status = 403
     error_type = "permission"
+    reason: AuthFailureReason = "not_local"
 
 
 class UnknownModel(ClientError):

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime
 from typing import TextIO
 
 from fastapi import FastAPI
@@ -28,8 +29,9 @@ from app.lookups import Lookups
 from app.loop_stalls import LoopStalls
 from app.pipeline import AdmissionControl, ByteBudget, ClientFormatter, PolicyExecutor, PolicyOrchestrator
 from app.policies import LoadedPolicy, load_policies
-from app.settings import Deployment, PipelineSettings, Settings
-from telemetry import Telemetry, TelemetryOptions, setup
+from app.settings import Deployment, Key, PipelineSettings, Settings
+from telemetry import KeyIdentity, Telemetry, TelemetryOptions, setup
+from telemetry.names import UNNAMED_KEY
 from telemetry.traces.http import restrict_http_attributes
 
 
@@ -65,6 +67,7 @@ def make_gateway(
     bodies = Bodies(settings.server.total_body_bytes)
     telemetry.watch_bodies(lambda: bodies.used, settings.server.total_body_bytes)
     telemetry.register_deployments([deployment.id for deployment in settings.deployments])
+    telemetry.register_keys(_key_identities(settings.keys))
     orchestrator, unfiltered = _orchestrators(settings, policies, telemetry)
     return Gateway(
         settings=settings,
@@ -79,11 +82,28 @@ def make_gateway(
     )
 
 
+def _key_identities(keys: Sequence[Key]) -> list[KeyIdentity]:
+    """What telemetry shows of callers, by the names of their keys. With several they may call until the last ends."""
+    by_name: dict[str, list[Key]] = {}
+    for key in keys:
+        by_name.setdefault(key.name or UNNAMED_KEY, []).append(key)
+    return [
+        KeyIdentity(name, same[0].team, same[0].labels, _last_end([key.expires for key in same]))
+        for name, same in by_name.items()
+    ]
+
+
+def _last_end(ends: Sequence[datetime | None]) -> float | None:
+    """In Unix time; None where one never comes."""
+    known = [end.timestamp() for end in ends if end is not None]
+    return max(known) if len(known) == len(ends) else None
+
+
 def _orchestrators(
     settings: Settings, policies: Sequence[LoadedPolicy], telemetry: Telemetry
 ) -> tuple[PolicyOrchestrator, PolicyOrchestrator]:
     """One with all policies and one without any; breakers and queue budget are the same for both."""
-    admission = AdmissionControl(settings.breakers.queue, by_caller=len(settings.keys) > 1)
+    admission = AdmissionControl(settings.breakers.queue, by_caller=settings.has_several_callers)
     for name in admission.breakers.names:
         telemetry.register_breaker(name)
     pipeline = _with_request_timeout(settings)
@@ -118,8 +138,7 @@ def _router(settings: Settings, bodies: Bodies, stalls: LoopStalls) -> Router:
             bodies=bodies,
         )
 
-    # Without keys, or with one, there is but one caller.
-    several_callers = len(settings.keys) > 1
+    several_callers = settings.has_several_callers
     return Router(
         settings.deployments,
         settings.router,
@@ -157,7 +176,7 @@ def make_telemetry(
 def secrets_of(settings: Settings) -> list[str]:
     """Every configured key and password, so that logs and spans can be scrubbed of them."""
     of_providers = (secret for one in settings.deployments for secret in secrets_of_params(one.params))
-    found = (*settings.keys, settings.server.metrics_token, *of_providers)
+    found = (*(key.secret for key in settings.keys), settings.server.metrics_token, *of_providers)
     return list(dict.fromkeys(secret for secret in found if secret is not None))
 
 

@@ -3,6 +3,8 @@
 Every limit states its unit and what it applies to. `app/configuration` reads the tree from YAML and the environment.
 """
 
+from datetime import datetime
+from hashlib import sha256
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
@@ -269,11 +271,41 @@ class DnsSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """How old an answer may be that is used while a new one is on its way or fails to come."""
 
 
+def digest_of(key: str) -> bytes:
+    """The SHA-256 of a key, by which it is known. What is no UTF-8 in a header has surrogates in its place."""
+    return sha256(key.encode("utf-8", "surrogateescape")).digest()
+
+
+class Key(Struct, frozen=True):
+    """A key that callers may present. Several of one name are one caller's, who changes from the one to the other."""
+
+    digest: bytes
+    """By `digest_of`."""
+    name: str | None = None
+    """A key without a name stands for a caller of its own."""
+    secret: str | None = None
+    """The key in clear, where it is known: weak ones are refused, and what is told is scrubbed of it."""
+    team: str | None = None
+    labels: dict[str, str] = {}
+    """What else the operator knows of the caller, for spans and log lines."""
+    expires: datetime | None = None
+    """From when on it is refused, with a zone."""
+
+    @property
+    def caller(self) -> str:
+        """The id of who holds it, which does not reveal it: the same in every process, and for all keys of a name."""
+        return self.digest[:8].hex() if self.name is None else f"key:{self.name}"
+
+    @classmethod
+    def in_clear(cls, secret: str, name: str | None = None) -> "Key":
+        return cls(digest_of(secret), name, secret)
+
+
 class Settings(Struct, frozen=True):
     """All settings of one gateway."""
 
     deployments: tuple[Deployment, ...] = ()
-    keys: tuple[str, ...] = ()
+    keys: tuple[Key, ...] = ()
     """Keys that callers may present; empty on loopback only."""
     key_variable: str | None = None
     """The environment variable that holds the key, where the configuration has none."""
@@ -284,3 +316,8 @@ class Settings(Struct, frozen=True):
     router: RouterSettings = field(default_factory=RouterSettings)
     dns: DnsSettings = field(default_factory=DnsSettings)
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
+
+    @property
+    def has_several_callers(self) -> bool:
+        """Whether there is more than one caller to tell apart; not without keys, nor with those of one caller."""
+        return len({key.caller for key in self.keys}) > 1

@@ -18,7 +18,8 @@ _INTRODUCTION = """# Telemetry reference
 
 What the gateway emits, and who lives on it. Written by `python -m dashboards` from `telemetry/names`, the dashboards
 and the rules; a test holds it to them. Labels are bounded: models, providers and policies are configured ones or
-`other`, everything else is of a fixed set. Ids and keys are never labels. Prometheus adds `instance` and `job`.
+`other`, keys are shown by the names that the configuration gives them, everything else is of a fixed set. Ids and keys
+themselves are never labels. Prometheus adds `instance` and `job`.
 
 ## Metrics
 

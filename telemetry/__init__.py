@@ -12,6 +12,7 @@ redact, key_shapes, exceptions, hosts, guard ... what may be told, and to whom
 
 from telemetry.live.streams import QueueView, Snapshot, StreamView
 from telemetry.metrics.exposition import MetricsServer
+from telemetry.metrics.keys import KeyIdentity
 from telemetry.metrics.registry import ConnectionMetrics
 from telemetry.process import Telemetry, setup
 from telemetry.recording.ledger import TimeLedger
@@ -32,6 +33,7 @@ __all__ = [
     "BreakerTelemetry",
     "ConnectionMetrics",
     "HttpRequest",
+    "KeyIdentity",
     "MetricsServer",
     "ObservabilityContext",
     "PolicyTelemetry",

@@ -26,6 +26,7 @@ from telemetry.live.sampler import Sampler
 from telemetry.live.streams import Snapshot, take_snapshot
 from telemetry.logs.console import LogWriter, install
 from telemetry.logs.otlp import LogExport
+from telemetry.metrics.keys import KeyIdentity
 from telemetry.metrics.registry import Metrics
 from telemetry.metrics.traffic import EAGER_DEPLOYMENTS
 from telemetry.names import Signal
@@ -33,7 +34,7 @@ from telemetry.otlp import Exports, exports_from_environment, logs_asked_for, sd
 from telemetry.recording.content import CaptureMode
 from telemetry.recording.ledger import TimeLedger
 from telemetry.recording.timeline import Timeline
-from telemetry.redact import TEXT_LIMIT, Scrubber
+from telemetry.redact import TEXT_LIMIT, Scrubber, clean
 from telemetry.traces.http import HttpRequest, request_attributes, resend_count
 from telemetry.traces.sdk_spans import ForeignSpans, as_readable
 from telemetry.traces.spans import EVENT_LIMIT, Sink, Tracer
@@ -104,6 +105,16 @@ class Telemetry:
         if len(deployments) <= EAGER_DEPLOYMENTS:
             for deployment in deployments:
                 self._services.metrics.register_deployment(deployment)
+
+    def register_keys(self, keys: Sequence[KeyIdentity]) -> None:
+        """Have the metrics of callers' keys stand at zero, unless they are too many to be scraped."""
+        scrub = self._services.scrub
+        self._services.metrics.keys.register(
+            [
+                replace(key, labels={name: clean(scrub, text, TEXT_LIMIT) for name, text in key.labels.items()})
+                for key in keys
+            ]
+        )
 
     def watch_bodies(self, held: Callable[[], int], limit: int) -> None:
         """Sample `held`, which returns the bytes of request and response bodies in memory, of at most `limit`."""

@@ -54,6 +54,11 @@ class Tokens:
         )
 
     @property
+    def parts(self) -> tuple[int, int, int, int, int]:
+        """The disjoint parts, in the order of `telemetry.names.TOKEN_TYPES`."""
+        return self.input, self.cache_read, self.cache_write, self.output, self.reasoning
+
+    @property
     def prompt(self) -> int:
         return self.input + self.cache_read + self.cache_write
 

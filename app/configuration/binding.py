@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from app.settings import ServerSettings, Settings
+from app.settings import Key, ServerSettings, Settings
 from telemetry.hosts import is_loopback
 
 _SHORTEST_KEY = 16
@@ -43,9 +43,10 @@ def where_keys_are(settings: Settings) -> str:
     return f"{number} from {settings.key_variable or 'the configuration'}"
 
 
-def _weak_keys(keys: tuple[str, ...]) -> Iterator[str]:
+def _weak_keys(keys: tuple[Key, ...]) -> Iterator[str]:
+    """What is wrong with keys that are known in clear; of a hash nobody can say it."""
     for number, key in enumerate(keys, 1):
-        if (fault := _fault(key)) is not None:
+        if key.secret is not None and (fault := _fault(key.secret)) is not None:
             yield f"{'the key' if len(keys) == 1 else f'key {number} of {len(keys)}'} {fault}"
 
 

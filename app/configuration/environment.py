@@ -39,9 +39,9 @@ class Environment:
         """A variable's value; None where it is not set or empty. A file that cannot be read is reported at `path`."""
         value = self.declared.get(name) or self._process.get(name) or None
         if value is None and (file := self._process.get(f"{name}_FILE")):
-            return self._secret(_path_of(file), path, f"{name}_FILE: ")
+            return self.secret(_path_of(file), path, f"{name}_FILE: ")
         if value is not None and value.startswith(_FILE_REFERENCE):
-            return self._secret(_path_of(value), path, f"{name}: ")
+            return self.secret(_path_of(value), path, f"{name}: ")
         return value
 
     def declare(self, section: object) -> None:
@@ -67,7 +67,7 @@ class Environment:
             case str() if value.startswith(REFERENCE):
                 return self._variable(value.removeprefix(REFERENCE), path)
             case str() if value.startswith(_FILE_REFERENCE):
-                return self._secret(_path_of(value), path)
+                return self.secret(_path_of(value), path)
             case str() if is_foreign_reference(value):
                 self._report.warning(path, "taken as it stands: a variable is written os.environ/NAME")
                 return value
@@ -85,7 +85,8 @@ class Environment:
             self._missing(path, f"the environment variable {name} is not set")
         return found
 
-    def _secret(self, file: str, path: Path, before: str = "") -> str | None:
+    def secret(self, file: str, path: Path, before: str = "") -> str | None:
+        """The secret in a file. Where there is none, that is reported at `path`, with `before` in front of it."""
         try:
             return read_secret(file)
         except NotReadable as error:

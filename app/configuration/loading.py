@@ -9,11 +9,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from app.backends.model_names import ModelNames, is_wildcard
+from app.configuration.api_keys import KEY_PATHS, KEY_VARIABLE, read_keys
 from app.configuration.binding import UnsafeBind, check_bind
 from app.configuration.client_credentials import check_pools
 from app.configuration.credentials import Credentials
 from app.configuration.document import Document, NotYaml
-from app.configuration.environment import Environment, is_foreign_reference
+from app.configuration.environment import Environment
 from app.configuration.includes import read_included
 from app.configuration.known_models import behind_wildcards
 from app.configuration.litellm_keys import LiteLLMKeys
@@ -38,8 +39,6 @@ _TOP = (
     "include",
     "gateway",
 )
-_KEY_VARIABLE = "FLOWSPAN_KEY"
-_KEYS: tuple[Path, ...] = (("general_settings", "master_key"), ("gateway", "keys"))
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ def _read(document: Document, report: Report, environment: Environment) -> Setti
     defaults = {} if sections.litellm.drop_params is None else {"drop_params": sections.litellm.drop_params}
     credentials = Credentials(root.get("credential_list"), report, environment, keys)
     deployments = read_models(root.get("model_list"), defaults, report, environment, keys, credentials, gateway.prices)
-    keys_found, key_variable = _keys(sections, environment)
+    keys_found, key_variable = read_keys(sections, report, environment)
     settings = Settings(
         deployments=tuple(deployments),
         keys=keys_found,
@@ -122,9 +121,8 @@ def _read(document: Document, report: Report, environment: Environment) -> Setti
     _check_allowed_hosts(settings.server.allowed_hosts, report)
     check_origins(settings.server.cors_origins, report, has_keys=bool(settings.keys))
     _check_secrecy(root, settings, report)
-    _check_written_keys(root, report)
     # Keys that cannot be read are no reason to complain of missing ones.
-    if not any(map(report.lacks, _KEYS)):
+    if not any(map(report.lacks, KEY_PATHS)):
         _check_host(settings, report, needs_keys=environment.needed)
     return settings
 
@@ -169,18 +167,10 @@ def _check_secrecy(root: Mapping[str, Any], settings: Settings, report: Report) 
         report.problem(("litellm_settings", "require_auth_for_metrics_endpoint"), message)
 
 
-def _keys(sections: Sections, environment: Environment) -> tuple[tuple[str, ...], str | None]:
-    """The keys of callers, and the variable that holds them, where the configuration has none."""
-    keys = (sections.general.master_key, *sections.gateway.keys)
-    found = tuple(dict.fromkeys(key for key in keys if key))
-    from_environment = environment.get(_KEY_VARIABLE)
-    return (found, None) if found or not from_environment else ((from_environment,), _KEY_VARIABLE)
-
-
 def _absent_keys(settings: Settings, report: Report) -> str:
     """Where keys stand that are not to be had here; empty if all of them are here."""
-    lacking = [dotted(path) for path in _KEYS if report.lacks(path)]
-    return " and ".join(lacking) or ("" if settings.keys else _KEY_VARIABLE)
+    lacking = [dotted(path) for path in KEY_PATHS if report.lacks(path)]
+    return " and ".join(lacking) or ("" if settings.keys else KEY_VARIABLE)
 
 
 def _policies(entries: Iterable[Any], directories: Sequence[FilePath], report: Report) -> tuple[PolicySpec, ...]:
@@ -304,18 +294,6 @@ def _check_host(settings: Settings, report: Report, *, needs_keys: bool) -> None
     except UnsafeBind as error:
         report_it = report.problem if needs_keys or settings.keys else report.warning
         report_it(("gateway", "server", error.option), str(error))
-
-
-def _check_written_keys(root: Mapping[str, Any], report: Report) -> None:
-    """Report keys of callers that are references as another program writes them: who reads them knows the key."""
-    general, gateway = root.get("general_settings"), root.get("gateway")
-    master = general.get("master_key") if isinstance(general, dict) else None
-    keys = gateway.get("keys") if isinstance(gateway, dict) else None
-    written: list[tuple[Path, object]] = [(("general_settings", "master_key"), master)]
-    written += [(("gateway", "keys", index), key) for index, key in enumerate(keys if isinstance(keys, list) else [])]
-    for path, key in written:
-        if isinstance(key, str) and is_foreign_reference(key):
-            report.problem(path, "would be the key as it stands: a variable is written os.environ/NAME")
 
 
 def _check_allowed_hosts(names: Iterable[str], report: Report) -> None:

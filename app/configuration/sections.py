@@ -107,11 +107,11 @@ class GatewayRouterSettings(Struct, frozen=True):
 
 
 class GatewaySettings(Struct, frozen=True):
-    """The section `gateway`. Its `policies` are checked one by one by `loading`: each has its own options."""
+    """The section `gateway`. Its `policies` and `keys` are checked one by one: each entry has its own options."""
 
-    keys: list[str] = []
-    """Keys that callers may present, beside `general_settings.master_key`. Without any, the variable FLOWSPAN_KEY is
-    the key."""
+    keys: list[Any] = []
+    """Keys that callers may present, beside `general_settings.master_key`: texts, or mappings of a name and a key.
+    Without any, the variable FLOWSPAN_KEY is the key."""
     ignore: list[str] = []
     """Guards of LiteLLM's in this file to start without: `guardrails`, `model_list.litellm_params.rpm`. Each stays a
     warning."""
@@ -179,7 +179,15 @@ class _SectionReader:
         return self._convert((section,), kind, {key: data[key] for key in supported if data.get(key) is not None})
 
     def gateway(self) -> GatewaySettings:
-        return self._convert(("gateway",), GatewaySettings, self._without_retired(self._root.get("gateway")))
+        path, section = ("gateway",), self._without_retired(self._root.get("gateway"))
+        if not isinstance(section, dict):
+            return self._convert(path, GatewaySettings, section)
+        # Keys are resolved one by one where they are read: the path of a key's file must not become what is in it.
+        resolved = {
+            key: value if key == "keys" else self._environment.resolve(value, (*path, key))
+            for key, value in section.items()
+        }
+        return self._convert_resolved(path, GatewaySettings, resolved)
 
     def _without_retired(self, gateway: object) -> object:
         """The section without options of earlier versions that change nothing any more; each is a warning."""
@@ -192,7 +200,10 @@ class _SectionReader:
         return {**gateway, "telemetry": kept}
 
     def _convert(self, path: Path, kind: type[S], data: object) -> S:
-        value, faults = convert_struct(kind, self._environment.resolve(data, path), path)
+        return self._convert_resolved(path, kind, self._environment.resolve(data, path))
+
+    def _convert_resolved(self, path: Path, kind: type[S], data: object) -> S:
+        value, faults = convert_struct(kind, data, path)
         self._report.faults(faults)
         if value is None:
             return kind()

@@ -1,20 +1,23 @@
 """What a good configuration sets up, as text for people: how many keys there are, but never a key."""
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
 from app.backends.deployments import by_model
+from app.configuration.api_keys import written_time
 from app.configuration.binding import where_keys_are
 from app.prices import catalogue_name
 from app.providers import DIRECT, find
-from app.settings import Deployment, Settings
+from app.settings import Deployment, Key, Settings
 
 _MOST_MODELS = 20
 _PRICED = {"none": "no price", "configuration": "its own price", "catalogue": "list price"}
+_MOST_KEYS = 20
 
 
 def summary(settings: Settings, absent_keys: str = "") -> str:
     """`absent_keys` is the place of keys that are not to be had here."""
-    return "\n".join([*_models(settings), *_policies(settings), *_limits(settings, absent_keys)])
+    return "\n".join([*_models(settings), *_policies(settings), *_keys(settings.keys), *_limits(settings, absent_keys)])
 
 
 def _models(settings: Settings) -> Iterator[str]:
@@ -47,6 +50,24 @@ def _policies(settings: Settings) -> Iterator[str]:
     yield _count(len(settings.policies), "policy", "policies")
     for policy in settings.policies:
         yield f"  {policy.use} ({policy.on_error})"
+
+
+def _keys(keys: Sequence[Key]) -> Iterator[str]:
+    """The names of keys; of those without one there is only how many they are."""
+    named = [key for key in keys if key.name is not None]
+    if named:
+        yield _count(len(named), "key") + " with a name"
+    for key in named[:_MOST_KEYS]:
+        team = f" of {key.team}" if key.team else ""
+        yield f"  {key.name}{team}{_end(key.expires)}"
+    if len(named) > _MOST_KEYS:
+        yield f"  and {len(named) - _MOST_KEYS:,} more"
+
+
+def _end(expires: datetime | None) -> str:
+    if expires is None:
+        return ""
+    return f", {'expired' if expires <= datetime.now(UTC) else 'expires'} {written_time(expires)}"
 
 
 def _limits(settings: Settings, absent_keys: str) -> Iterator[str]:

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
-from app.errors import ClientError
-from app.gateway.authentication import callers_of, check_head, header_map
+from app.errors import AuthenticationFailed, ClientError, PermissionDenied
+from app.gateway.authentication import Caller, callers_of, check_head, header_map
 from app.gateway.call import Gateway
 from app.gateway.cross_origin import CrossOrigin
 from app.gateway.exchange import Exchange
@@ -56,7 +56,7 @@ class GatewayApp:
             return
         route, path_parameters = found
         async with Exchange.opened(self.gateway, route, scope, receive, send) as exchange:
-            caller = self._caller(scope, exchange.headers)
+            caller = self._caller(scope, exchange.headers, exchange)
             route.check_method(scope["method"])
             credential = self._callers.credential(exchange.headers) if self._hands_on else None
             await exchange.serve(caller, path_parameters, credential)
@@ -74,7 +74,16 @@ class GatewayApp:
             return
         await self.others(scope, receive, send)
 
-    def _caller(self, scope: Scope, headers: Mapping[str, str]) -> str:
-        """The caller's name. Raises ClientError for a malformed head, and for a caller who is not allowed."""
+    def _caller(self, scope: Scope, headers: Mapping[str, str], exchange: Exchange | None = None) -> Caller:
+        """Who asks; the exchange of the request, if it has one, knows it even where they may not. Raises ClientError
+        for a malformed head, and for a caller who is not allowed."""
         check_head(scope, headers)
-        return self._callers.check(headers)
+        try:
+            caller = self._callers.find(headers)
+            if exchange is not None:
+                exchange.identify(caller)
+            self._callers.check_validity(caller)
+        except (AuthenticationFailed, PermissionDenied) as error:
+            self.gateway.telemetry.metrics.keys.auth_failures[error.reason].inc()
+            raise
+        return caller

@@ -3,22 +3,25 @@
 A key comes as `Authorization: Bearer ...` or `x-api-key: ...`; where both do, the first counts, unless there are
 deployments with `credentials: client`: then one may be the key, and the other the caller's own. Keys are known by their
 digests: one is found by its first bytes, whatever their number, and compared in constant time. What a caller could
-learn from the time that takes is the beginning of a SHA-256, which nobody can choose.
+learn from the time that takes is the beginning of a SHA-256, which nobody can choose. Who asks is found first, and then
+whether they still may: so it is known whose key has expired.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from hashlib import sha256
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hmac import compare_digest
+from time import time
 
+from msgspec import Struct
 from starlette.types import Scope
 
 from app.dialects import DIALECTS
-from app.errors import AuthenticationFailed, InvalidRequest, PermissionDenied
+from app.errors import AuthenticationFailed, InvalidRequest, KeyExpired, KeyMissing, PermissionDenied
 from app.messages import ClientCredential
 from app.messages.credentials import AUTHORIZATION
+from app.settings import Key, digest_of
 from telemetry.hosts import stranger
+from telemetry.names import NO_KEY, UNNAMED_KEY
 
-_NO_DIGEST = bytes(32)
 _LISTS = frozenset({"baggage", "content-encoding", "openai-beta", "tracestate"})
 """Headers whose value may be spread over several lines."""
 _KEY_HEADERS = tuple(dialect.key_header for dialect in DIALECTS.values() if dialect.key_header is not None)
@@ -28,34 +31,57 @@ _SINGLE = frozenset({"authorization", "host", "origin", "sec-fetch-site", *_KEY_
 """Headers by which it is decided who may ask. Of two, a proxy before the gateway may have looked at the other."""
 
 
-class ApiKeys:
-    """The keys that callers may present."""
+class Caller(Struct, frozen=True):
+    """Who asks, as their key says. `name` is the one in telemetry, `expires_at` in Unix time."""
 
-    def __init__(self, keys: Sequence[str], *, beside_credentials: bool = False) -> None:
+    id: str = ""
+    """Tells callers apart and does not reveal their keys; empty without keys."""
+    name: str = NO_KEY
+    team: str | None = None
+    labels: Mapping[str, str] = {}
+    expires_at: float = float("inf")
+    digest: bytes = b""
+    """That of the key, by `digest_of`."""
+
+
+_ANYBODY, _NOBODY = Caller(), Caller(digest=bytes(32))
+
+
+class ApiKeys:
+    """The keys that callers may present. `clock` is the wall clock, by which they expire."""
+
+    def __init__(
+        self, keys: Sequence[Key], *, beside_credentials: bool = False, clock: Callable[[], float] = time
+    ) -> None:
         self._beside_credentials = beside_credentials
         """Callers may send a credential of their own for a provider in the other header."""
-        self._digests = {_prefix(digest): digest for digest in map(_digest, keys)}
+        self._clock = clock
+        self._callers = {_prefix(key.digest): _caller(key) for key in keys}
 
-    def check(self, headers: Mapping[str, str]) -> str:
-        """The caller's name: it stands for the key, is the same for it in every process, and does not reveal it.
-        Raises AuthenticationFailed."""
+    def find(self, headers: Mapping[str, str]) -> Caller:
+        """Whose key it is, even if it has expired. Raises AuthenticationFailed."""
         presented = list(presented_keys(headers).values())
         if not presented:
-            raise AuthenticationFailed(
-                "No API key provided. Send it as `Authorization: Bearer KEY` or `x-api-key: KEY`."
-            )
+            raise KeyMissing("No API key provided. Send it as `Authorization: Bearer KEY` or `x-api-key: KEY`.")
         for key in presented if self._beside_credentials else presented[:1]:
-            if self._is_known(digest := _digest(key)):
-                return _prefix(digest).hex()
+            if (caller := self._holder(key)) is not None:
+                return caller
         raise AuthenticationFailed("Incorrect API key provided.")
+
+    def check_validity(self, caller: Caller) -> None:
+        """Raise KeyExpired for a caller whose key is no longer valid."""
+        if self._clock() >= caller.expires_at:
+            raise KeyExpired("The API key has expired. Ask whoever runs this gateway for another one.")
 
     def credential(self, headers: Mapping[str, str]) -> ClientCredential | None:
         """What the caller sent beside its key; a key of the gateway's is no such thing, whoever's it is."""
         presented = presented_keys(headers)
-        return _credential(headers, [name for name, key in presented.items() if not self._is_known(_digest(key))])
+        return _credential(headers, [name for name, key in presented.items() if self._holder(key) is None])
 
-    def _is_known(self, digest: bytes) -> bool:
-        return compare_digest(digest, self._digests.get(_prefix(digest), _NO_DIGEST))
+    def _holder(self, key: str) -> Caller | None:
+        digest = digest_of(key)
+        caller = self._callers.get(_prefix(digest), _NOBODY)
+        return caller if compare_digest(digest, caller.digest) else None
 
     def check_probe(self, headers: Mapping[str, str]) -> None:
         """Let everybody ask for the gateway's health."""
@@ -70,8 +96,8 @@ class LocalCallers:
         self._allowed = frozenset(host.lower() for host in allowed_hosts)
         self._origins = frozenset(origins)
 
-    def check(self, headers: Mapping[str, str]) -> str:
-        """An empty name, as callers without a key have none. Raises PermissionDenied."""
+    def find(self, headers: Mapping[str, str]) -> Caller:
+        """Somebody without a name, as callers without a key have none. Raises PermissionDenied."""
         if headers.get("origin") in self._origins:
             headers = {name: value for name, value in headers.items() if name not in _SITE_HEADERS}
         if (reason := stranger(headers, self._allowed)) is not None:
@@ -79,7 +105,10 @@ class LocalCallers:
                 f"Without keys the gateway answers this machine only, and this request has a {reason}. Set a key, or "
                 "name the host in gateway.server.allowed_hosts, a page's origin in gateway.server.cors_origins."
             )
-        return ""
+        return _ANYBODY
+
+    def check_validity(self, caller: Caller) -> None:
+        """Let everybody go on: where there are no keys, none expires."""
 
     def credential(self, headers: Mapping[str, str]) -> ClientCredential | None:
         """What the caller sent: here no key is needed, so it is for the provider."""
@@ -87,14 +116,14 @@ class LocalCallers:
 
     def check_probe(self, headers: Mapping[str, str]) -> None:
         """Let everybody on this machine ask for the gateway's health. Raises PermissionDenied."""
-        self.check(headers)
+        self.find(headers)
 
 
 Callers = ApiKeys | LocalCallers
 
 
 def callers_of(
-    keys: Sequence[str],
+    keys: Sequence[Key],
     allowed_hosts: Iterable[str],
     origins: Iterable[str] = (),
     *,
@@ -121,8 +150,9 @@ def _prefix(digest: bytes) -> bytes:
     return digest[:8]
 
 
-def _digest(key: str) -> bytes:
-    return sha256(key.encode("utf-8", "surrogateescape")).digest()
+def _caller(key: Key) -> Caller:
+    expires_at = float("inf") if key.expires is None else key.expires.timestamp()
+    return Caller(key.caller, key.name or UNNAMED_KEY, key.team, key.labels, expires_at, key.digest)
 
 
 def header_map(scope: Scope) -> dict[str, str]:

@@ -44,7 +44,7 @@ class Call(Struct, frozen=True):
     query: str
     """The raw query string, without the question mark."""
     caller: str
-    """A name for the key that it came with; empty without keys."""
+    """Tells callers apart and does not reveal their keys; empty without keys."""
     credential: ClientCredential | None
     """The caller's own, where a deployment may hand it on."""
     dialect: RequestDialect

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.bodies import Held
 from app.errors import ClientDisconnected, Draining, GatewayError, InternalError, UpstreamFailed, cause_of
-from app.gateway.authentication import header_map
+from app.gateway.authentication import Caller, header_map
 from app.gateway.body import RequestBody
 from app.gateway.call import Call, Gateway
 from app.gateway.client_connection import ClientConnection, connection_of
@@ -86,8 +86,12 @@ class Exchange:
                 _finish(error, self._reply, self._obs)
         return isinstance(raised, Exception | asyncio.CancelledError) and not is_ending
 
+    def identify(self, caller: Caller) -> None:
+        """Note whose key the request came with, whether or not they may ask."""
+        self._obs.identify(caller.name)
+
     async def serve(
-        self, caller: str, path_parameters: Mapping[str, str], credential: ClientCredential | None = None
+        self, caller: Caller, path_parameters: Mapping[str, str], credential: ClientCredential | None = None
     ) -> None:
         """Receive the request and let the route's handler answer it. Raises the error that ended it early: the
         handler's, or the one that was given to `stop`."""
@@ -117,7 +121,7 @@ class Exchange:
             self._task.cancel()
 
     async def _receive_and_handle(
-        self, caller: str, path_parameters: Mapping[str, str], credential: ClientCredential | None, held: Held
+        self, caller: Caller, path_parameters: Mapping[str, str], credential: ClientCredential | None, held: Held
     ) -> None:
         gateway, dialect = self._gateway, self._route.dialect
         body = RequestBody(dialect, self.headers, gateway.bodies, held, gateway.settings.server)
@@ -129,7 +133,7 @@ class Exchange:
             headers=self.headers,
             path_parameters=path_parameters,
             query=self._scope.get("query_string", b"").decode("latin-1"),
-            caller=caller,
+            caller=caller.id,
             credential=credential,
             dialect=dialect,
             body=body,

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, ProcessCollector
 
 from telemetry.metrics.flow import BreakerMetrics, PolicyMetrics, QueueMetrics
 from telemetry.metrics.instruments import counter, gauge, histogram
+from telemetry.metrics.keys import KeyMetrics
 from telemetry.metrics.tokens import TokenMetrics
 from telemetry.metrics.traffic import ClientMetrics, Labels, ServerMetrics
 from telemetry.names import (
@@ -78,6 +79,7 @@ class Metrics:
         self.server = ServerMetrics(self.registry, self.labels)
         self.client = ClientMetrics(self.registry, self.labels)
         self.tokens = TokenMetrics(self.registry, self.labels)
+        self.keys = KeyMetrics(self.registry)
         self.queues = QueueMetrics(self.registry)
         self.policies = PolicyMetrics(self.registry, policies)
         self.breakers = BreakerMetrics(self.registry)

@@ -110,6 +110,14 @@ ATTEMPT_REASONS: tuple[AttemptReason, ...] = get_args(AttemptReason)
 TOKEN_TYPES = ("input", "cache_read", "cache_write", "output", "reasoning")
 """The disjoint parts of an attempt's tokens: the prompt apart from caches, what was read from one and written into one;
 the answer apart from its reasoning, and that."""
+AuthFailureReason = Literal["missing", "unknown", "expired", "not_local"]
+AUTH_FAILURE_REASONS: tuple[AuthFailureReason, ...] = get_args(AuthFailureReason)
+"""Why somebody was not let in: no key, one that nobody has, one that has expired; or no keys are set, and the request
+is not one of this machine's."""
+NO_KEY, UNNAMED_KEY, MASTER_KEY = "none", "default", "master_key"
+"""Names of keys in telemetry that no operator gave: of requests without a key, which are refused where there are keys;
+of all keys without a name; of `general_settings.master_key`."""
+RESERVED_KEY_NAMES = frozenset({NO_KEY, UNNAMED_KEY, MASTER_KEY, OTHER})
 HIGH_WATER_MARKS = (50, 80, 100)
 """Fill levels of a queue, in percent of its capacity, that are worth an event."""
 

@@ -117,6 +117,29 @@ UNPRICED_ATTEMPTS = _counter(
 ATTEMPTS = _counter(
     "flowspan_upstream_attempts_total", ("deployment", "reason"), "Attempts at a deployment, and why it was asked."
 )
+_KEY = ("key", "team")
+KEY_REQUESTS = _counter(
+    "flowspan_key_requests_total",
+    (*_KEY, "outcome"),
+    "Transactions that ended, by the name of the caller's key; `none` without one.",
+)
+KEY_TOKENS = _counter(
+    "flowspan_key_tokens_total",
+    (*_KEY, "token_type"),
+    "Tokens of all attempts for a key, each of one type: the sum over the types is what it used.",
+)
+KEY_COST = _counter(
+    "flowspan_key_cost_usd_total",
+    _KEY,
+    "US dollars of all attempts for a key, for models whose price is configured.",
+)
+KEY_EXPIRY = _gauge(
+    "flowspan_key_expiry_timestamp_seconds",
+    _KEY,
+    "From when on a caller has no valid key any more, in Unix time; none for those who always have one.",
+    "livemax",
+)
+AUTH_FAILURES = _counter("flowspan_auth_failures_total", ("reason",), "Requests of callers who were not let in.")
 CONNECTIONS = _gauge("flowspan_client_connections", (), "Connections of clients that are open now.")
 CONNECTIONS_REFUSED = _counter(
     "flowspan_client_connections_refused_total", ("reason",), "Connections of clients that were turned away."

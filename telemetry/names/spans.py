@@ -174,6 +174,11 @@ class Attribute:
     TRANSACTION_ID = attribute(
         "flowspan.transaction_id", "string", ON_TRANSACTION, "What the response's `x-request-id` says."
     )
+    KEY_NAME = attribute("flowspan.key.name", "string", ON_TRANSACTION, "The name of the caller's key, never the key.")
+    KEY_TEAM = attribute("flowspan.key.team", "string", ON_TRANSACTION, "The team of the caller's key.")
+    KEY_LABEL = attribute(
+        "flowspan.key.label.{name}", "string", ON_TRANSACTION, "A label that the operator gave the caller's key."
+    )
     API = attribute("flowspan.api", "string", ON_TRANSACTION, "The dialect that the client speaks.")
     POLICY = attribute(
         "flowspan.policy",

@@ -22,7 +22,7 @@ from telemetry.redact import TEXT_LIMIT, clean
 from telemetry.traces.spans import RecordedSpan
 from telemetry.transaction.attempts import AttemptTelemetry
 from telemetry.transaction.breakers import BreakerTelemetry
-from telemetry.transaction.ending import Description, Summary, description_attributes
+from telemetry.transaction.ending import Description, Summary, description_attributes, key_attributes
 from telemetry.transaction.policies import PolicyTelemetry
 from telemetry.transaction.queues import QueueTelemetry
 from telemetry.transaction.services import Services
@@ -51,7 +51,9 @@ class ObservabilityContext:
         self._services = services
         self._trace = trace = TransactionTrace(services, span, timeline)
         self.transaction_id = trace.transaction_id
-        self._about = about = Description(services.metrics.labels.api(api), resend_count=resend_count)
+        self._about = about = Description(
+            services.metrics.labels.api(api), services.metrics.keys.without_key, resend_count=resend_count
+        )
         capture = services.options.capture_content != "none"
         self.recorder = recorder = TransactionRecorder(timeline, ledger, trace.event, services.defects, capture=capture)
         self._flow = StreamFlow(self.transaction_id, about.api, ledger, recorder, services.metrics)
@@ -81,6 +83,13 @@ class ObservabilityContext:
     def span_context(self) -> SpanContext:
         """The transaction's span, as other tracers refer to it."""
         return self._trace.context
+
+    @guarded
+    def identify(self, key: str) -> None:
+        """Note the name of the key that the request came with, which is known of all that have one."""
+        self._about.key = found = self._services.metrics.keys.of(key)
+        if self._trace.span.recording and found is not self._services.metrics.keys.without_key:
+            self._trace.span.set(key_attributes(found.identity))
 
     @guarded
     def describe(
@@ -156,6 +165,7 @@ class ObservabilityContext:
     def _count_outcome(self, outcome: Outcome) -> None:
         about, metrics = self._about, self._services.metrics
         metrics.server.outcomes(about.api, about.model, about.stream)[outcome].inc()
+        about.key.requests[outcome].inc()
         metrics.server.in_flight[about.api].dec()
         self._services.live.close(self._flow, outcome)
 

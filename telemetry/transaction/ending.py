@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from telemetry.metrics.keys import KeyChildren, KeyIdentity
 from telemetry.metrics.registry import Metrics
 from telemetry.metrics.traffic import Exemplar
-from telemetry.names import GATEWAY_SHARE, NOT_A_FAULT, Outcome, Where
+from telemetry.names import GATEWAY_SHARE, NO_KEY, NOT_A_FAULT, Outcome, Where
 from telemetry.names.spans import TIME, Attribute, Value
 from telemetry.recording.recorder import TransactionRecorder
 from telemetry.tokens import Tokens
@@ -17,6 +18,8 @@ class Description:
     """What the gateway and the router learnt of a transaction so far."""
 
     api: str
+    key: KeyChildren
+    """The counters of the caller's key, and what is shown of it."""
     operation: str = "chat"
     model: str = "other"
     provider: str = "other"
@@ -59,6 +62,11 @@ def description_attributes(about: Description, policies: Sequence[str] | None) -
     return attributes
 
 
+def key_attributes(identity: KeyIdentity) -> dict[str, Value | None]:
+    labels = {Attribute.KEY_LABEL.format(name=name): text for name, text in identity.labels.items()}
+    return {Attribute.KEY_NAME: identity.name, Attribute.KEY_TEAM: identity.team, **labels}
+
+
 @dataclass(slots=True, kw_only=True)
 class Summary:
     """Everything known of a transaction that has ended. `error_type` is empty if it went well; times are in seconds."""
@@ -93,6 +101,7 @@ class Summary:
         about, recorder, overhead = self.about, self.recorder, metrics.server.overhead
         children = metrics.server.children(about.operation, about.provider, about.model)
         children.ended(self.total_s, metrics.labels.error_type(self.error_type), exemplar)
+        about.key.used(self.totals.tokens, self.totals.cost_usd)
         overhead[about.api, "total"].observe(self.overhead_s, exemplar)
         if recorder.first_chunk_overhead_s is not None:
             overhead[about.api, "first_chunk"].observe(recorder.first_chunk_overhead_s, exemplar)
@@ -113,6 +122,7 @@ class Summary:
             "outcome": self.outcome,
             "status": self.status,
             "api": about.api,
+            **_key_fields(about.key.identity),
             "model": about.model,
             "provider": about.provider,
             "stream": about.stream,
@@ -139,3 +149,10 @@ class Summary:
             Attribute.CLIENT_DISCONNECTED: self.outcome == "client_disconnect",
         }
         return attributes
+
+
+def _key_fields(identity: KeyIdentity) -> dict[str, object]:
+    """What an access line has of the key; nothing for a request without one."""
+    if identity.name == NO_KEY:
+        return {}
+    return {"key": identity.name, "team": identity.team, "key_labels": dict(identity.labels) or None}

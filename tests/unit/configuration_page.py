@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args, get_origin
 from msgspec import NODEFAULT, Meta, Struct
 from msgspec.structs import FieldInfo, fields
 
+from app.configuration.api_keys import KeyEntry
 from app.configuration.entries import Credential, Entry, Info, Params, Prices, Routing
 from app.configuration.guards import GUARDS
 from app.configuration.sections import GatewaySettings, GeneralSettings, LiteLLMRouterSettings, LiteLLMSettings
@@ -32,6 +33,7 @@ SECTIONS: tuple[tuple[str, type[Struct]], ...] = (
     ("litellm_settings", LiteLLMSettings),
     ("router_settings", LiteLLMRouterSettings),
     ("gateway", GatewaySettings),
+    ("gateway.keys[]", KeyEntry),
     ("gateway.policies[]", PolicySpec),
 )
 """Where each struct's fields stand in a file. Structs inside `gateway` follow of themselves."""

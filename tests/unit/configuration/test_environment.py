@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.configuration import Configuration, parse
+from app.settings import Key
 from tests.unit.configuration.reading import MODEL, SECRET, problems, read, warnings
 
 
@@ -70,9 +71,11 @@ def test_a_secret_is_read_from_a_file_without_its_line_end(tmp_path: Path, endin
 def test_keys_of_callers_are_read_from_files(tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text(f"{SECRET}\n")
-    assert read(MODEL, FLOWSPAN_KEY_FILE=str(file)).settings.keys == (SECRET,)
-    assert read(MODEL + f"general_settings: {{master_key: '{file.as_uri()}'}}").settings.keys == (SECRET,)
-    assert read(MODEL + f"gateway: {{keys: ['{file.as_uri()}']}}").settings.keys == (SECRET,)
+    assert read(MODEL, FLOWSPAN_KEY_FILE=str(file)).settings.keys == (Key.in_clear(SECRET),)
+    assert read(MODEL + f"general_settings: {{master_key: '{file.as_uri()}'}}").settings.keys == (
+        Key.in_clear(SECRET, "master_key"),
+    )
+    assert read(MODEL + f"gateway: {{keys: ['{file.as_uri()}']}}").settings.keys == (Key.in_clear(SECRET),)
 
 
 def test_a_variable_wins_over_its_file(tmp_path: Path) -> None:
@@ -153,7 +156,7 @@ def test_references_of_other_programs_and_slips_of_the_pen_are_no_keys(written: 
 
 @pytest.mark.parametrize("key", ["environment-of-tests-0123", "env-0123456789abcdef", "os.envy-0123456789ab"])
 def test_a_key_that_only_begins_like_a_reference_is_one(key: str) -> None:
-    assert read(MODEL + f"gateway: {{keys: [{key}]}}").settings.keys == (key,)
+    assert read(MODEL + f"gateway: {{keys: [{key}]}}").settings.keys == (Key.in_clear(key),)
 
 
 @pytest.mark.parametrize(

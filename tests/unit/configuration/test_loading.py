@@ -6,7 +6,7 @@ import pytest
 
 from app.configuration import ConfigurationRefused, load
 from app.policies import BUILTIN
-from app.settings import ByteSize, Deployment, PolicySpec, Seconds, Settings
+from app.settings import ByteSize, Deployment, Key, PolicySpec, Seconds, Settings
 from tests.unit.configuration.reading import MODEL, SECRET, problems, read, warnings
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -39,7 +39,7 @@ gateway:
 """.replace("m2", "m"),
         KEY=SECRET,
     ).settings
-    assert settings.keys == (SECRET, "sk-second-0123456789")
+    assert settings.keys == (Key.in_clear(SECRET, "master_key"), Key.in_clear("sk-second-0123456789"))
     assert settings.policies == (PolicySpec("noop"), PolicySpec("redact", {"patterns": ["email"]}, "fail_open"))
     assert (settings.server.host, settings.server.port, settings.server.metrics_port) == ("0.0.0.0", 1, 0)
     assert settings.server.body_limit == 1024**2
@@ -155,9 +155,9 @@ litellm_settings: {{request_timeout: os.environ/TOKEN}}
 
 def test_flowspan_key_is_the_key_when_the_file_has_none() -> None:
     locked = read(MODEL, FLOWSPAN_KEY="k").settings
-    assert (locked.keys, locked.key_variable) == (("k",), "FLOWSPAN_KEY")
+    assert (locked.keys, locked.key_variable) == ((Key.in_clear("k"),), "FLOWSPAN_KEY")
     written = read(MODEL + "gateway: {keys: [a]}", FLOWSPAN_KEY="k").settings
-    assert (written.keys, written.key_variable) == (("a",), None)
+    assert (written.keys, written.key_variable) == ((Key.in_clear("a"),), None)
 
 
 @pytest.mark.parametrize("name", ["https://gateway", "gateway:8080", "gate way", "*", "user@gateway", ""])

@@ -58,7 +58,7 @@ def test_the_gateways_configuration_is_good_and_needs_no_providers_key(monkeypat
     monkeypatch.setenv("FLOWSPAN_KEY", "sk-flowspan-local")
     settings = load(str(ROOT / "dashboards" / "stack" / "flowspan.yaml")).settings
     assert {deployment.provider for deployment in settings.deployments} == {"simulated"}
-    assert settings.keys == ("sk-flowspan-local",)
+    assert [key.secret for key in settings.keys] == ["sk-flowspan-local"]
 
 
 def test_prometheus_reaches_the_metrics_of_the_image() -> None:

@@ -1,13 +1,16 @@
 """Who may call, and what of a request's head counts."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from app.errors import AuthenticationFailed, InvalidRequest, PermissionDenied
+from app.errors import AuthenticationFailed, InvalidRequest, KeyExpired, PermissionDenied
 from app.gateway.authentication import ApiKeys, LocalCallers, callers_of, check_head, header_map
+from app.settings import Key, Settings, digest_of
+from tests.unit.telemetry.fakes import ManualClock
 
-KEYS = ApiKeys(["first-key", "zweiter-schlüssel"])
+KEYS = ApiKeys([Key.in_clear("first-key"), Key.in_clear("zweiter-schlüssel")])
 
 
 @pytest.mark.parametrize(
@@ -21,18 +24,47 @@ KEYS = ApiKeys(["first-key", "zweiter-schlüssel"])
     ],
 )
 def test_a_known_key_is_let_in(headers: dict[str, str]) -> None:
-    KEYS.check(headers)
+    KEYS.find(headers)
 
 
 def test_a_key_names_its_caller_without_telling_the_key() -> None:
-    callers = [KEYS.check({"x-api-key": key}) for key in ("first-key", "zweiter-schlüssel", "first-key")]
+    callers = [KEYS.find({"x-api-key": key}).id for key in ("first-key", "zweiter-schlüssel", "first-key")]
     assert callers[0] == callers[2] != callers[1]
-    assert callers[0] == ApiKeys(["first-key"]).check({"authorization": "Bearer first-key"})
+    assert callers[0] == ApiKeys([Key.in_clear("first-key")]).find({"x-api-key": "first-key"}).id
     assert not any(key in callers[0] for key in ("first", "key"))
 
 
+def named(key: str, name: str | None, expires: datetime | None = None) -> Key:
+    return Key(digest_of(key), name, team="platform", labels={"stage": "prod"}, expires=expires)
+
+
+def test_keys_of_one_name_are_one_caller_and_keys_without_one_are_each_their_own() -> None:
+    entries = [named("old", "ci"), named("new", "ci"), named("other", "cd"), named("a", None), named("b", None)]
+    keys = ApiKeys(entries)
+    old, new, other, a, b = (keys.find({"x-api-key": key}) for key in ("old", "new", "other", "a", "b"))
+    assert old.id == new.id
+    assert len({old.id, other.id, a.id, b.id}) == 4
+    assert (old.name, old.team, old.labels) == ("ci", "platform", {"stage": "prod"})
+    assert a.name == b.name == "default"
+    assert not Settings(keys=tuple(entries[:2])).has_several_callers
+    assert Settings(keys=tuple(entries[1:3])).has_several_callers
+
+
+def test_a_key_is_refused_from_the_moment_it_expires_while_the_gateway_runs() -> None:
+    clock = ManualClock(1000)
+    keys = ApiKeys([named("old", "ci", datetime.fromtimestamp(1060, UTC)), named("new", "ci")], clock=clock)
+    old, new = (keys.find({"x-api-key": key}) for key in ("old", "new"))
+    clock.advance(59)
+    keys.check_validity(old)
+    clock.advance(1)
+    with pytest.raises(KeyExpired, match="has expired"):
+        keys.check_validity(old)
+    assert keys.find({"x-api-key": "old"}).name == "ci"
+    keys.check_validity(new)
+
+
 def test_whom_a_request_asks_is_nothing_to_who_has_a_key() -> None:
-    KEYS.check({"origin": "https://evil.example", "host": "evil.example", "x-api-key": "first-key"})
+    KEYS.find({"origin": "https://evil.example", "host": "evil.example", "x-api-key": "first-key"})
     KEYS.check_probe({"host": "10.0.0.1:8080"})
 
 
@@ -50,25 +82,25 @@ def test_whom_a_request_asks_is_nothing_to_who_has_a_key() -> None:
 )
 def test_anything_else_is_not(headers: dict[str, str]) -> None:
     with pytest.raises(AuthenticationFailed):
-        KEYS.check(headers)
+        KEYS.find(headers)
 
 
 def test_the_error_does_not_repeat_the_key() -> None:
     with pytest.raises(AuthenticationFailed) as refused:
-        KEYS.check({"x-api-key": "sk-secret-of-somebody"})
+        KEYS.find({"x-api-key": "sk-secret-of-somebody"})
     assert "sk-secret" not in str(refused.value)
 
 
 def test_without_keys_everybody_on_this_machine_is_let_in() -> None:
     callers = callers_of([], ["Flowspan"])
     assert isinstance(callers, LocalCallers)
-    assert callers.check({"host": "localhost:8080"}) == ""
-    assert callers.check({"host": "flowspan:8080"}) == ""
+    assert callers.find({"host": "localhost:8080"}).id == ""
+    assert callers.find({"host": "flowspan:8080"}).id == ""
 
 
 def test_without_keys_pages_of_other_sites_are_kept_out_of_health_too() -> None:
     callers = callers_of([], [])
-    for check in (callers.check, callers.check_probe):
+    for check in (callers.find, callers.check_probe):
         with pytest.raises(PermissionDenied, match="Host header that names another machine"):
             check({"host": "evil.example"})
 

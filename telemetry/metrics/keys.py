@@ -1,0 +1,99 @@
+"""The metrics of callers by the names of their keys, which an operator gave; a key itself is never shown."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry, Counter
+
+from telemetry.metrics.instruments import counter, gauge
+from telemetry.names import (
+    AUTH_FAILURE_REASONS,
+    NO_KEY,
+    OTHER,
+    OUTCOMES,
+    TOKEN_TYPES,
+    AuthFailureReason,
+    Outcome,
+)
+from telemetry.names import metrics as names
+from telemetry.tokens import Tokens
+
+EAGER_KEYS = 1_000
+"""Keys up to which counters exist from the start; with more, each gets its own at its first request."""
+
+
+@dataclass(frozen=True)
+class KeyIdentity:
+    """What telemetry shows of a key. `expires_at` is when its caller has no valid key any more, in Unix time; None for
+    never."""
+
+    name: str
+    team: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    expires_at: float | None = None
+
+
+class KeyChildren:
+    """All counters of one key, looked up once."""
+
+    def __init__(self, metrics: "KeyMetrics", identity: KeyIdentity) -> None:
+        labels = (identity.name, identity.team or "")
+        self.identity = identity
+        self.requests: dict[Outcome, Counter] = {
+            outcome: metrics.requests.labels(*labels, outcome) for outcome in OUTCOMES
+        }
+        self._tokens = tuple(metrics.tokens.labels(*labels, kind) for kind in TOKEN_TYPES)
+        self._cost = metrics.cost.labels(*labels)
+
+    def used(self, tokens: Tokens | None, cost_usd: float | None) -> None:
+        """Count what all attempts of a request took."""
+        if tokens is not None:
+            for child, count in zip(self._tokens, tokens.parts, strict=True):
+                if count:
+                    child.inc(count)
+        if cost_usd:
+            self._cost.inc(cost_usd)
+
+
+class KeyMetrics:
+    """The counters of all keys. For requests without one they stand at zero from the start, for others from `register`
+    on."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.requests = counter(names.KEY_REQUESTS, registry)
+        self.tokens = counter(names.KEY_TOKENS, registry)
+        self.cost = counter(names.KEY_COST, registry)
+        self._expiry = gauge(names.KEY_EXPIRY, registry)
+        failures = counter(names.AUTH_FAILURES, registry)
+        self.auth_failures: dict[AuthFailureReason, Counter] = {
+            reason: failures.labels(reason) for reason in AUTH_FAILURE_REASONS
+        }
+        self._identities: dict[str, KeyIdentity] = {}
+        self._children: dict[str, KeyChildren] = {}
+        self.without_key = self._children[NO_KEY] = KeyChildren(self, KeyIdentity(NO_KEY))
+
+    def register(self, identities: Iterable[KeyIdentity]) -> None:
+        """Show when keys expire, and have their counters stand at zero, unless they are too many to be scraped."""
+        for identity in identities:
+            self._identities[identity.name] = identity
+            if identity.expires_at is not None:
+                self._expiry.labels(identity.name, identity.team or "").set(identity.expires_at)
+        if len(self._identities) <= EAGER_KEYS:
+            for name in self._identities:
+                self.of(name)
+
+    def of(self, name: str) -> KeyChildren:
+        """The counters of a registered key; of any other they are those of `other`."""
+        found = self._children.get(name)
+        if found is None:
+            identity = self._identities.get(name)
+            if identity is None:
+                return self._other()
+            found = self._children[name] = KeyChildren(self, identity)
+        return found
+
+    def _other(self) -> KeyChildren:
+        found = self._children.get(OTHER)
+        if found is None:
+            found = self._children[OTHER] = KeyChildren(self, KeyIdentity(OTHER))
+        return found
