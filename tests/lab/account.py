@@ -210,28 +210,31 @@ def _tokens(books: Books, visits: Sequence[Visit]) -> Iterator[str]:
     sums = {"input": 0, "output": 0}
     for record in books.records:
         for attempt in record.attempts:
-            counted = {kind: int(attempt.get(f"gen_ai.usage.{kind}_tokens") or 0) for kind in sums}
-            for kind, tokens in counted.items():
-                sums[kind] += tokens
+            for kind in sums:
+                sums[kind] += int(attempt.get(f"gen_ai.usage.{kind}_tokens") or 0)
             answer = answers.get(str(attempt.get("gen_ai.response.id", "")).rpartition("-")[2].rpartition("_")[2])
-            if answer is None or "gen_ai.usage.input_tokens" not in attempt:
-                continue
-            counts = {"input": answer.input_tokens, "output": answer.output_tokens}
-            is_whole = record.outcome == "ok" and "error.type" not in attempt
-            if attempt.get("flowspan.usage.estimated"):
-                if is_whole:
-                    yield f"{record.id}: an estimate of a whole answer that its provider counted: {counted}"
-                continue
-            if counted["input"] != counts["input"] or counted["output"] > counts["output"]:
-                yield f"{record.id}: {counted} tokens, the provider said {counts}"
-            elif is_whole and counted["output"] != counts["output"] and record.attributes["flowspan.api"] != _NO_OUTPUT:
-                yield f"{record.id}: {counted} tokens of a whole answer, the provider said {counts}"
+            if answer is not None and "gen_ai.usage.input_tokens" in attempt:
+                counts = {"input": answer.input_tokens, "output": answer.output_tokens}
+                yield from _miscounted(record, attempt, counts)
     for kind, total in sums.items():
         if (metric := books.sheet.sum("gen_ai_client_token_usage_sum", gen_ai_token_type=kind)) != total:
             yield f"{metric:g} {kind} tokens by the metric, {total} by the spans"
         parts = sum(books.sheet.sum("flowspan_tokens_total", token_type=part) for part in _PARTS[kind])
         if parts != total:
             yield f"{parts:g} {kind} tokens by their parts, {total} by the spans"
+
+
+def _miscounted(record: TransactionRecord, attempt: Mapping[str, Any], counts: Mapping[str, int]) -> Iterator[str]:
+    """Where an attempt has other tokens than those that its provider counted."""
+    found = {kind: int(attempt.get(f"gen_ai.usage.{kind}_tokens") or 0) for kind in counts}
+    is_whole = record.outcome == "ok" and "error.type" not in attempt
+    if attempt.get("flowspan.usage.estimated"):
+        if is_whole:
+            yield f"{record.id}: an estimate of a whole answer that its provider counted: {found}"
+    elif found["input"] != counts["input"] or found["output"] > counts["output"]:
+        yield f"{record.id}: {found} tokens, the provider said {counts}"
+    elif is_whole and found["output"] != counts["output"] and record.attributes["flowspan.api"] != _NO_OUTPUT:
+        yield f"{record.id}: {found} tokens of a whole answer, the provider said {counts}"
 
 
 def _clients(books: Books, visits: Sequence[Visit], strangers: int) -> Iterator[str]:

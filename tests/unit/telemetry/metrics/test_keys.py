@@ -1,12 +1,12 @@
 """The metrics of callers by the names of their keys."""
 
-from telemetry import AttemptTarget, KeyIdentity
+from telemetry import AttemptTarget, KeyIdentity, Tokens
 from telemetry.metrics.keys import EAGER_KEYS
 from telemetry.names import AUTH_FAILURE_REASONS, OUTCOMES, TOKEN_TYPES
-from tests.unit.telemetry.fakes import Bench, FakeCost, FakeUsage, attributes_of
+from tests.unit.telemetry.fakes import Bench, attributes_of
 
 CI = {"key": "ci", "team": "platform"}
-TARGET = AttemptTarget(deployment="d", provider="openai", model="gpt-5", cost=FakeCost(input=0.01, output=0.1))
+TARGET = AttemptTarget(deployment="d", provider="openai", model="gpt-5", model_group="gpt-5")
 
 
 def test_the_counters_of_configured_keys_stand_at_zero_from_the_start() -> None:
@@ -39,15 +39,15 @@ def test_tokens_and_cost_of_every_attempt_are_the_keys_and_each_token_counts_onc
     obs = bench.open()
     obs.identify("ci")
     first = obs.attempts.start(TARGET)
-    first.usage(FakeUsage(prompt_tokens=100, completion_tokens=7, cache_read_input_tokens=60, reasoning_tokens=5))
+    first.usage(Tokens(40, 60, 0, 2, 5), 0.5)
     first.fail("upstream_truncated")
     first.end()
     second = obs.attempts.start(TARGET, retry_of=first)
-    second.usage(FakeUsage(prompt_tokens=50, completion_tokens=3, cache_creation_input_tokens=20))
+    second.usage(Tokens(30, 0, 20, 3, 0), 0.25)
     obs.finish("ok", status=200)
 
     used = {kind: bench.value("flowspan_key_tokens_total", **CI, token_type=kind) for kind in TOKEN_TYPES}
-    assert used == {"input": 70, "cache_read": 60, "cache_write": 20, "output": 10, "reasoning": 0}
+    assert used == {"input": 70, "cache_read": 60, "cache_write": 20, "output": 5, "reasoning": 5}
     assert sum(filter(None, used.values())) == 100 + 7 + 50 + 3
     assert bench.value("flowspan_key_cost_usd_total", **CI) == bench.value(
         "flowspan_cost_usd_total", provider="openai", model="gpt-5"
