@@ -155,4 +155,9 @@ def _key_fields(identity: KeyIdentity) -> dict[str, object]:
     """What an access line has of the key; nothing for a request without one."""
     if identity.name == NO_KEY:
         return {}
-    return {"key": identity.name, "team": identity.team, "key_labels": dict(identity.labels) or None}
+    fields: dict[str, object] = {"key": identity.name}
+    if identity.team is not None:
+        fields["team"] = identity.team
+    if identity.labels:
+        fields["key_labels"] = identity.labels
+    return fields
