@@ -113,8 +113,8 @@ def test_no_key_is_in_a_span_a_line_or_a_metric(gateway: RunningGateway) -> None
             answer = asked(gateway, path, key)
     gateway.wait_until_idle()
     until(lambda: answer.request_id in gateway.log.getvalue(), "the last line")
-    shown = [span.to_json() for span in gateway.spans()]
-    emitted = "\n".join((*shown, gateway.log.getvalue(), generate_latest(gateway.telemetry.registry).decode()))
+    spans = [span.to_json() for span in gateway.spans()]
+    emitted = "\n".join((*spans, gateway.log.getvalue(), generate_latest(gateway.telemetry.registry).decode()))
     assert "ci" in emitted
     assert "mulberry" not in emitted
     for key in (OLD, NEW, HASHED, PLAIN, ENDED, UNKNOWN):
