@@ -43,7 +43,6 @@ class KeyChildren:
         self.requests: dict[Outcome, Counter] = {
             outcome: metrics.requests.labels(*labels, outcome) for outcome in OUTCOMES
         }
-<<<<<<< HEAD
         self._tokens = tuple(metrics.tokens.labels(*labels, kind) for kind in TOKEN_TYPES)
         self._cost = metrics.cost.labels(*labels)
 
@@ -53,26 +52,6 @@ class KeyChildren:
             for child, count in zip(self._tokens, tokens.parts, strict=True):
                 if count:
                     child.inc(count)
-=======
-        self._uncached, self._read, self._written, self._output = (
-            metrics.tokens.labels(*labels, kind) for kind in KEY_TOKEN_TYPES
-        )
-        self._cost = metrics.cost.labels(*labels)
-
-    def used(self, usage: Usage | None, cost_usd: float | None) -> None:
-        """Count what one attempt took."""
-        if usage is not None:
-            uncached = usage.prompt_tokens
-            if read := usage.cache_read_input_tokens:
-                self._read.inc(read)
-                uncached -= read
-            if written := usage.cache_creation_input_tokens:
-                self._written.inc(written)
-                uncached -= written
-            if uncached > 0:
-                self._uncached.inc(uncached)
-            self._output.inc(usage.completion_tokens)
->>>>>>> e4c4b12 (Tell how keys with names are written, exchanged and counted)
         if cost_usd:
             self._cost.inc(cost_usd)
 

@@ -55,7 +55,6 @@ class AttemptScope:
     itself is freed by the garbage collector alone, which took a tenth of a small request's time."""
 
     trace: TransactionTrace
-    about: Description
     recorder: Recorded
     labels: Labels
     propagate: bool
@@ -69,9 +68,7 @@ class AttemptTelemetry:
         self.defects = services.defects
         self._trace = trace
         self._metrics = services.metrics
-        self._scope = AttemptScope(
-            trace, about, recorder, services.metrics.labels, services.options.propagate_traceparent
-        )
+        self._scope = AttemptScope(trace, recorder, services.metrics.labels, services.options.propagate_traceparent)
         self._attempts: list[Attempt] = []
 
     def start(self, target: AttemptTarget, *, retry_of: "Attempt | None" = None, fallback: bool = False) -> "Attempt":

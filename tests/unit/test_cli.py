@@ -78,6 +78,8 @@ gateway:
     simulated/echo by simulated, no price
 1 policy
   redact (fail_open)
+1 key with a name
+  master_key
 limits
   127.0.0.1:8080, metrics on 127.0.0.1:9464, 1 key from the configuration
   request timeout 600 s, 2 retries
