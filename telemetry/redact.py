@@ -50,6 +50,11 @@ _RULES = (
     _rule("basic", r"(?<![A-Za-z])[Bb]asic\s{1,4}(?=[A-Za-z0-9+/]{0,200}[A-Z0-9=])[A-Za-z0-9+/]{8,}={0,2}"),
 )
 _NAMED = re.compile(rf"(?P<before>(?i:{_ASSIGNED}|(?<![a-z])bearer\s{{1,4}}))(?!\[redacted\])[^\s\"',;&}}\]\\]{{4,}}")
+_SECRET_NAME = re.compile(rf"{key_shapes.CONTEXT.pattern}|(?i:secret[-_]\w{{1,20}}){key_shapes.QUOTE}\s{{0,4}}[:=]")
+_LONGEST_NAME = 64
+"""Characters from the beginning of a secret's name to the colon behind it, at most."""
+_LONGEST_GAP = 64
+"""Characters from there to the fourth one of the key, at most."""
 _LEAST = 8
 """Characters after a key's prefix that are enough to know it: a log may have truncated it."""
 _PREFIXED = {
@@ -95,9 +100,7 @@ class Scrubber:
                 if hint in low:
                     text = rule.pattern.sub(MARK, text)
                     break
-        if "secret" in low or key_shapes.CONTEXT.search(text):
-            text = _NAMED.sub(_masked, text)
-        return text
+        return _without_named(text, "secret" in low)
 
 
 scrub = Scrubber()
@@ -127,8 +130,17 @@ def _prefixed_key(text: str, start: int, end: int) -> re.Match[str] | None:
     return None
 
 
-def _masked(match: re.Match[str]) -> str:
-    return f"{match['before']}{MARK}"
+def _without_named(text: str, names_secrets: bool) -> str:
+    """A text without the keys that a name or a scheme stands before. Each is looked for only around a character that
+    may follow a name: in a prompt of a megabyte that takes a twentieth of the time."""
+    kept: list[str] = []
+    done = 0
+    for hint in (_SECRET_NAME if names_secrets else key_shapes.CONTEXT).finditer(text):
+        start, end = max(done, hint.start() - _LONGEST_NAME), hint.end() + _LONGEST_GAP
+        while (near := _NAMED.search(text, start, end)) and (key := _NAMED.match(text, near.start())):
+            kept += (text[done : key.start()], key["before"], MARK)
+            start = done = key.end()
+    return "".join((*kept, text[done:])) if done else text
 
 
 def bounded(text: str, limit: int) -> str:

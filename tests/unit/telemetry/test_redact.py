@@ -50,6 +50,13 @@ def test_no_key_stays_in_a_text(shape: str, secret: str, before: str, after: str
     assert MARK in scrub(text)
 
 
+@given(st.lists(word, min_size=len(KEYS), max_size=len(KEYS), unique=True), around)
+def test_no_key_stays_among_others(secrets: list[str], between: str) -> None:
+    assume(not any(secret in between for secret in secrets))
+    cleaned = scrub(f" {between} ".join(shape.format(secret) for shape, secret in zip(KEYS, secrets, strict=True)))
+    assert [secret for secret in secrets if secret in cleaned] == []
+
+
 @given(st.text(string.ascii_uppercase + string.digits, min_size=16, max_size=16), around)
 def test_no_access_key_id_stays(secret: str, around: str) -> None:
     assert f"AKIA{secret}" not in scrub(f"{around} AKIA{secret}")
