@@ -162,6 +162,8 @@ def make_telemetry(
         TelemetryOptions(
             boundary_events=options.boundary_events,
             capture_content=options.capture_content,
+            content_limit=options.content_limit,
+            openinference=options.openinference,
             propagate_traceparent=options.propagate_traceparent,
             log_level=options.log_level,
         ),

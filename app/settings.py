@@ -188,8 +188,14 @@ class TelemetrySettings(Struct, frozen=True, forbid_unknown_fields=True):
     boundary_events: Literal["span", "log", "both"] = "span"
     """Where the moments of a stream are recorded: as events of spans, as log lines, or both."""
     capture_content: Literal["none", "span", "event", "both"] = "none"
-    """Whether message content is recorded, scrubbed of keys, as the policies let it through: on the transaction's span,
-    as an event, or both. What a policy blocked is not recorded, nor are a provider's error messages."""
+    """Whether message content is recorded, scrubbed of keys, as the policies let it through: on the span of the attempt
+    that answered, as an event, or both. What a policy blocked is not recorded, nor are a provider's error messages."""
+    content_limit: ByteSize = ByteSize(1024**2)
+    """The size of an attribute with content. Of more, the middle is left out: of the list of messages first, then of
+    long texts."""
+    openinference: bool = False
+    """Whether spans also have the attributes of OpenInference by which Phoenix lists traces and sessions: the kind of
+    the transaction's span and, with content, the last question and its answer."""
     propagate_traceparent: bool = False
     """Whether the trace context is sent to providers."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -39,11 +39,13 @@ from telemetry.traces.http import HttpRequest, request_attributes, resend_count
 from telemetry.traces.sdk_spans import ForeignSpans, as_readable
 from telemetry.traces.spans import EVENT_LIMIT, Sink, Tracer
 from telemetry.transaction.boundary import BoundaryEvents
+from telemetry.transaction.content import ContentRecorder
 from telemetry.transaction.context import ObservabilityContext
 from telemetry.transaction.services import Services, TelemetryOptions
 
 _log = logging.getLogger("telemetry.setup")
 _CLOSE_LIMIT = 2.0
+_LENGTH_VARIABLES = ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT")
 _CAPTURE_VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 _CAPTURE: dict[str, CaptureMode] = {
     "NO_CONTENT": "none",
@@ -168,13 +170,18 @@ def setup(
     provider = _tracer_provider(limits)
     exports = Exports() if span_exporter is not None else _exports(options, metrics, provider.resource)
     log_export = _log_export(exports, provider.resource, scrub, metrics) if writer is not None else None
+    tracer = _tracer(provider, limits, _sink(provider, span_exporter, exports), scrub, defects)
+    boundary = _boundary_events(options, metrics, provider.resource, scrub, exports)
+    content = _content_recorder(options, tracer, boundary, metrics)
+    _log_content(options, has_spans=tracer.sink is not None, has_logs=exports.logs is not None)
     services = Services(
         options=options,
         metrics=metrics,
-        tracer=_tracer(provider, limits, _sink(provider, span_exporter, exports), scrub, defects),
-        boundary=_boundary_events(options, metrics, provider.resource, scrub, exports),
+        tracer=tracer,
+        boundary=boundary,
         scrub=scrub,
         defects=defects,
+        content=content,
         clock=clock,
         wall_ns=wall_ns,
     )
@@ -182,7 +189,7 @@ def setup(
         services,
         sampler=Sampler(services.live, metrics, defects, waiting=lambda: _waiting(exports, writer), clock=clock),
         tracer_provider=provider,
-        close_exports=lambda: _close(exports, writer, log_export),
+        close_exports=lambda: _close(content, exports, writer, log_export),
     )
 
 
@@ -252,6 +259,36 @@ def _boundary_events(
     return BoundaryEvents(options.boundary_events, metrics, resource, scrub, export)
 
 
+def _content_recorder(
+    options: TelemetryOptions, tracer: Tracer, boundary: BoundaryEvents, metrics: Metrics
+) -> ContentRecorder:
+    # The limit of all texts in spans is made for others, so only one that the operator sets holds for content.
+    is_bounded = any(map(os.environ.get, _LENGTH_VARIABLES))
+    return ContentRecorder(
+        options.capture_content,
+        min(options.content_limit, tracer.text_limit) if is_bounded else options.content_limit,
+        has_spans=tracer.sink is not None,
+        openinference=options.openinference,
+        scrub=tracer.scrub,
+        boundary=boundary,
+        metrics=metrics.exports,
+        defects=tracer.defects,
+    )
+
+
+def _log_content(options: TelemetryOptions, *, has_spans: bool, has_logs: bool) -> None:
+    """Log where captured content goes, for nobody should have to look for it, or come upon it by chance."""
+    mode = options.capture_content
+    if mode in ("span", "both") and not has_spans:
+        _log.warning(
+            "capture_content: %s records nothing on spans, because none are exported: set OTEL_EXPORTER_OTLP_ENDPOINT",
+            mode,
+        )
+    if mode in ("event", "both"):
+        where = "go to the collector, as log records" if has_logs else "are lines of this log"
+        _log.info("capture_content: %s records prompts and answers: they %s", mode, where)
+
+
 def _tracer(
     provider: TracerProvider, limits: SpanLimits, sink: Sink | None, scrub: Scrubber, defects: Defects
 ) -> Tracer:
@@ -275,7 +312,8 @@ def _waiting(exports: Exports, writer: LogWriter | None) -> dict[Signal, int]:
     return waiting
 
 
-def _close(exports: Exports, writer: LogWriter | None, log_export: LogExport | None) -> None:
+def _close(content: ContentRecorder, exports: Exports, writer: LogWriter | None, log_export: LogExport | None) -> None:
+    content.close(_CLOSE_LIMIT)
     if log_export is not None:
         logging.getLogger().removeHandler(log_export)
     exports.close(_CLOSE_LIMIT)

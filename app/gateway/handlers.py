@@ -20,6 +20,7 @@ from app.dialects import RequestDialect, StreamingDialect
 from app.dialects.translation.call_ids import with_unique_ids
 from app.errors import UnknownResponse
 from app.gateway.call import Call, Gateway
+from app.gateway.captured import prompt_of
 from app.gateway.reply import Reply
 from app.messages import ModelResponse, Received, Request, received_size, text_size
 from app.pipeline import PolicyOrchestrator
@@ -40,7 +41,8 @@ async def complete(gateway: Gateway, call: Call) -> None:
     obs = call.obs
     obs.recorder.request_received()
     request, policy_ctx = await _request(gateway, call, call.dialect.operation, {})
-    obs.recorder.request_sent(partial(_content, request))
+    obs.recorder.request_sent()
+    obs.capture(partial(prompt_of, request))
     if request.stream:
         async with gateway.orchestrator.reading_errors(policy_ctx, obs):
             await _stream(gateway, gateway.orchestrator, call, request, policy_ctx)
@@ -103,11 +105,6 @@ async def _request(
     policy_ctx = PolicyContext(obs.transaction_id, request, bodies=gateway.bodies)
     request = await gateway.orchestrator.process_request(request, policy_ctx, obs)
     return request, policy_ctx
-
-
-def _content(request: Request) -> dict[str, object]:
-    """The parts of a request that are recorded where content is captured."""
-    return {"input_messages": request.messages, "tool_definitions": request.tools}
 
 
 async def _stream(

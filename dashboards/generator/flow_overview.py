@@ -41,7 +41,7 @@ _TO_OUTCOME = [
     logs("Logs of this outcome", f'outcome="{label("outcome")}"'),
 ]
 _TO_MODEL = [
-    traces("Traces of this model", "kind = server", f'span.gen_ai.request.model = "{label("model")}"'),
+    traces("Traces of this model", "kind = server", f'span.flowspan.model = "{label("model")}"'),
     logs("Logs of this model", f'model="{label("model")}"'),
 ]
 _TO_QUEUE = [
@@ -282,7 +282,7 @@ def _pair(title: str, what: str, spec: names.MetricSpec, where: str = "") -> lis
 
 def _failures() -> list[PanelBuilder]:
     found = traceql("kind = server", "status = error", 'span.flowspan.outcome != "client_disconnect"')
-    columns = "select(span.flowspan.outcome, span.gen_ai.request.model, span.flowspan.detail)"
+    columns = "select(span.flowspan.outcome, span.flowspan.model, span.flowspan.detail)"
     return [
         trace_table(
             "Traces that failed", "The newest transactions that failed; a click opens one.", f"{found} | {columns}"

@@ -20,7 +20,7 @@ _PAYING = 'model=~"$model"'
 def _to_model(name: str) -> list[DashboardLink]:
     """Links by the label `name`. A metric's model is what clients call it, and so is the transaction's; an attempt has
     the provider's name for it."""
-    of_model = f'span.gen_ai.request.model = "{label(name)}"'
+    of_model = f'span.flowspan.model = "{label(name)}"'
     return [
         traces("Traces of this model", "kind = server", of_model),
         logs("Logs of this model", f'model="{label(name)}"'),

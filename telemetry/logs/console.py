@@ -16,7 +16,7 @@ import msgspec
 
 from telemetry.exceptions import stack_of
 from telemetry.export import Batcher
-from telemetry.logs.records import AccessRecord, Level, clean_fields, is_left_out, message_of
+from telemetry.logs.records import CleanRecord, Level, clean_fields, is_left_out, message_of
 from telemetry.metrics.registry import ExportMetrics
 from telemetry.redact import TEXT_LIMIT, Scrubber, clean
 
@@ -38,7 +38,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": clean(self._scrub, message_of(record), TEXT_LIMIT),
         }
-        if isinstance(record, AccessRecord):
+        if isinstance(record, CleanRecord):
             line.update(record.fields)
             return msgspec.json.encode(line).decode()
         fields = clean_fields(self._scrub, record)

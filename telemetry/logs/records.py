@@ -35,15 +35,19 @@ _LIBRARIES = frozenset(
 
 def log_fields(context: SpanContext | None, fields: Mapping[str, object]) -> dict[str, object]:
     """The `extra` of a logging call: `fields`, and the ids of the span in `context`."""
-    ids: dict[str, object] = {}
-    if context is not None and context.is_valid:
-        ids = {"trace_id": format_trace_id(context.trace_id), "span_id": format_span_id(context.span_id)}
-    return {_FIELDS: {**ids, **fields}}
+    return {_FIELDS: {**ids_of(context), **fields}}
+
+
+def ids_of(context: SpanContext | None) -> dict[str, object]:
+    """The ids of a span as fields of a log line; none where there is no span."""
+    if context is None or not context.is_valid:
+        return {}
+    return {"trace_id": format_trace_id(context.trace_id), "span_id": format_span_id(context.span_id)}
 
 
 def clean_fields(scrub: Scrubber, record: logging.LogRecord) -> Mapping[str, object]:
     """The fields that `log_fields` put into a record, scrubbed; those of an access line are clean as they are."""
-    if isinstance(record, AccessRecord):
+    if isinstance(record, CleanRecord):
         return record.fields
     fields = getattr(record, _FIELDS, None)
     if not isinstance(fields, Mapping):
@@ -65,8 +69,14 @@ def _scrubbed(scrub: Scrubber, value: object) -> object:
             return clean(scrub, str(value), TEXT_LIMIT)
 
 
-class AccessRecord(logging.LogRecord):
-    """The log record of an access line, whose `fields` are known to be clean: numbers, labels, scrubbed text.
+class CleanRecord(logging.LogRecord):
+    """A log record whose `fields` are known to be clean: numbers, labels, texts that were scrubbed and bounded."""
+
+    fields: Mapping[str, object]
+
+
+class AccessRecord(CleanRecord):
+    """The log record of an access line.
 
     It skips LogRecord's look at the caller's thread and process, which takes longer than all the rest of the line:
     2.7 us instead of 6.5.
@@ -80,6 +90,14 @@ class AccessRecord(logging.LogRecord):
 
 _SAME = vars(logging.LogRecord(ACCESS_LOGGER, logging.INFO, "", 0, "", (), None))
 """The attributes of a log record that are equal in all access records."""
+
+
+def log_clean(logger: logging.Logger, message: str, fields: Mapping[str, object]) -> None:
+    """Log a line whose fields need neither scrubbing nor a bound."""
+    if logger.isEnabledFor(logging.INFO):
+        record = CleanRecord(logger.name, logging.INFO, "", 0, message, (), None)
+        record.fields = fields
+        logger.handle(record)
 
 
 def log_access(message: str, fields: Mapping[str, object]) -> None:

@@ -105,15 +105,25 @@ class Attribute:
         "exception.stacktrace", "string", ON_EVENT, "The way it came, where it was not foreseen."
     )
 
-    OPERATION = attribute("gen_ai.operation.name", "string", ON_BOTH, "chat, or another operation of the conventions.")
-    PROVIDER = attribute("gen_ai.provider.name", "string", ON_BOTH, "The provider that was asked.")
-    REQUEST_MODEL = attribute(
-        "gen_ai.request.model",
-        "string",
-        ON_BOTH,
-        "The model: as clients or as the provider call it.",
+    OPERATION = attribute(
+        "gen_ai.operation.name", "string", ON_ATTEMPT, "chat, or another operation of the conventions."
     )
-    REQUEST_STREAM = attribute("gen_ai.request.stream", "bool", ON_BOTH, "Whether a stream was asked for.")
+    PROVIDER = attribute("gen_ai.provider.name", "string", ON_BOTH, "The provider that was asked.")
+    REQUEST_MODEL = attribute("gen_ai.request.model", "string", ON_ATTEMPT, "The model, as the provider calls it.")
+    REQUEST_STREAM = attribute("gen_ai.request.stream", "bool", ON_ATTEMPT, "Whether a stream was asked for.")
+    TRANSACTION_OPERATION = attribute(
+        "flowspan.operation",
+        "string",
+        ON_TRANSACTION,
+        "chat, or another operation. Under the conventions' name the transaction would count as one more model call.",
+    )
+    TRANSACTION_MODEL = attribute(
+        "flowspan.model",
+        "string",
+        ON_TRANSACTION,
+        "The model, as clients call it; `other` if it is not configured.",
+    )
+    TRANSACTION_STREAM = attribute("flowspan.stream", "bool", ON_TRANSACTION, "Whether the client asked for a stream.")
     RESPONSE_ID = attribute("gen_ai.response.id", "string", ON_ATTEMPT, "The provider's id of the answer.")
     UPSTREAM_REQUEST_ID = attribute(
         "flowspan.upstream.request_id", "string", ON_ATTEMPT, "The provider's id of the request, for a question to it."
@@ -165,11 +175,20 @@ class Attribute:
         "Some of its tokens are an estimate, because the provider did not count them.",
     )
     SYSTEM_INSTRUCTIONS = attribute(
-        "gen_ai.system_instructions", "string", ON_BOTH, "By opt-in: the system prompt, as JSON."
+        "gen_ai.system_instructions", "string", ON_BOTH, "By opt-in: the system prompt where it stands apart, as JSON."
     )
     INPUT_MESSAGES = attribute("gen_ai.input.messages", "string", ON_BOTH, "By opt-in: what was asked, as JSON.")
     OUTPUT_MESSAGES = attribute("gen_ai.output.messages", "string", ON_BOTH, "By opt-in: what was answered, as JSON.")
     TOOL_DEFINITIONS = attribute("gen_ai.tool.definitions", "string", ON_BOTH, "By opt-in: the tools, as JSON.")
+    INPUT_VALUE = attribute(
+        "input.value", "string", ON_BOTH, "With `openinference`, by opt-in: the last text of the user."
+    )
+    OUTPUT_VALUE = attribute(
+        "output.value", "string", ON_BOTH, "With `openinference`, by opt-in: the text of the answer, or its calls."
+    )
+    SPAN_KIND = attribute(
+        "openinference.span.kind", "string", ON_TRANSACTION, "With `openinference`: CHAIN, as the attempt is the LLM."
+    )
 
     TRANSACTION_ID = attribute(
         "flowspan.transaction_id", "string", ON_TRANSACTION, "What the response's `x-request-id` says."
@@ -287,7 +306,8 @@ class Event:
     RESPONSE_COMPLETED = event("response.completed", "The transaction ended, well or not.")
     EXCEPTION = event("exception", "Something was raised.")
     CONTENT = event(
-        "gen_ai.client.inference.operation.details", "By opt-in: what was asked and answered, redacted and bounded."
+        "gen_ai.client.inference.operation.details",
+        "By opt-in: what was asked and answered, redacted and bounded. A log record, never an event of a span.",
     )
 
 

@@ -1,127 +1,149 @@
-"""Message content for those who opted in: collected within a bound, scrubbed of keys, given out as JSON text.
+"""Message content for those who opted in: a prompt and the answers to it, collected within a bound.
 
-Nothing here is made when content is not captured. A text over the bound becomes a JSON string of its beginning, so what
-stands in an attribute is JSON in any case; what was cut is said and counted.
+Prompt and answers have the shape of OpenTelemetry's conventions for GenAI: messages with parts, each of a type.
+Nothing here is made when content is not captured; what becomes of it is in `content_attributes`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
-import msgspec
-
-from telemetry.names.spans import Attribute
 from telemetry.recording.chunks import Choice, Chunk, Message, ToolCall
-from telemetry.redact import TEXT_LIMIT, Scrubber, clean
+from telemetry.recording.excerpts import LeftOut
 
 CaptureMode = Literal["none", "span", "event", "both"]
-_COLLECT_LIMIT = 2 * TEXT_LIMIT
-_PARTS = {
-    "system_instructions": Attribute.SYSTEM_INSTRUCTIONS,
-    "input_messages": Attribute.INPUT_MESSAGES,
-    "tool_definitions": Attribute.TOOL_DEFINITIONS,
+Part = dict[str, Any]
+"""`type`, and what a part of that type has: `content` of a text, `name` and `arguments` of a tool call."""
+_OF_ANSWERS = 2
+"""How many times the limit of an attribute is kept of answers: the end of one is worth more than its middle."""
+_LONGEST_NAME = 256
+_REASONS = {
+    **dict.fromkeys(("tool_calls", "tool_use", "function_call"), "tool_call"),
+    **dict.fromkeys(("end_turn", "stop_sequence"), "stop"),
+    **dict.fromkeys(("max_tokens", "max_output_tokens"), "length"),
+    "refusal": "content_filter",
 }
+"""The conventions' words for the end of an answer; others stay as the provider wrote them."""
 
 
-@dataclass
-class _Choice:
-    """One choice of a response, put together from its chunks."""
+@dataclass(frozen=True, slots=True)
+class JsonText:
+    """JSON as a model or a client wrote it, which may be none."""
 
-    text: list[str] = field(default_factory=list)
-    reasoning: list[str] = field(default_factory=list)
-    calls: dict[int, list[str]] = field(default_factory=dict)
-    names: dict[int, str] = field(default_factory=dict)
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a model was asked, within a bound. `system` has the parts of instructions that stand apart from the
+    conversation; `size` is about how many characters all of it holds."""
+
+    system: Sequence[Part] = ()
+    messages: Sequence[dict[str, Any] | LeftOut] = ()
+    tools: Sequence[dict[str, Any] | LeftOut] = ()
+    size: int = 0
+
+
+@dataclass(slots=True)
+class _Text:
+    kind: Literal["text", "reasoning"]
+    pieces: list[str] = field(default_factory=list)
+
+    def as_part(self) -> Part:
+        return {"type": self.kind, "content": "".join(self.pieces)}
+
+
+@dataclass(slots=True)
+class _Call:
+    id: str | None = None
+    name: str = ""
+    pieces: list[str] = field(default_factory=list)
+
+    def as_part(self) -> Part:
+        return {"type": "tool_call", "id": self.id, "name": self.name, "arguments": JsonText("".join(self.pieces))}
+
+
+@dataclass(slots=True)
+class _ChoiceParts:
+    """One choice of a response, put together from its chunks, its parts in the order in which they began."""
+
+    parts: list[_Text | _Call] = field(default_factory=list)
+    calls: dict[int, _Call] = field(default_factory=dict)
     finish_reason: str | None = None
 
-    def as_message(self) -> dict[str, object]:
-        parts: list[dict[str, str]] = []
-        if self.reasoning:
-            parts.append({"type": "reasoning", "content": "".join(self.reasoning)})
-        if self.text:
-            parts.append({"type": "text", "content": "".join(self.text)})
-        for index, pieces in self.calls.items():
-            parts.append({"type": "tool_call", "name": self.names.get(index, ""), "arguments": "".join(pieces)})
-        return {"role": "assistant", "parts": parts, "finish_reason": self.finish_reason}
+    def text(self, kind: Literal["text", "reasoning"]) -> list[str]:
+        last = self.parts[-1] if self.parts else None
+        if not isinstance(last, _Text) or last.kind != kind:
+            last = _Text(kind)
+            self.parts.append(last)
+        return last.pieces
+
+    def call(self, piece: ToolCall) -> _Call:
+        call = self.calls.get(piece.index)
+        # Some providers number all of their calls 0.
+        if call is None or (piece.id and call.id and piece.id != call.id):
+            call = self.calls[piece.index] = _Call()
+            self.parts.append(call)
+        call.id = call.id or piece.id
+        call.name = call.name or (piece.function.name or "")[:_LONGEST_NAME]
+        return call
+
+    def as_message(self) -> dict[str, Any]:
+        # One that did not end was broken off, by whomever.
+        reason = self.finish_reason or "error"
+        return {
+            "role": "assistant",
+            "parts": [part.as_part() for part in self.parts],
+            "finish_reason": _REASONS.get(reason, reason),
+        }
 
 
 class Conversation:
-    """The messages of a request and of its response, within a bound."""
+    """A prompt and the answers to it. Attributes made of it have at most `limit` bytes each."""
 
-    def __init__(self) -> None:
-        self._asked: object = None
-        self._answers: dict[int, _Choice] = {}
-        self._room = _COLLECT_LIMIT
-        self._cut = False
+    def __init__(self, prompt: Prompt, limit: int) -> None:
+        self.prompt = prompt
+        self.limit = limit
+        self.is_cut = False
+        """Whether the end of an answer is missing."""
+        self._answers: dict[int, _ChoiceParts] = {}
+        self._room = _OF_ANSWERS * limit
 
-    def ask(self, content: object) -> None:
-        self._asked = content
+    @property
+    def size(self) -> int:
+        """About how many characters it holds."""
+        return self.prompt.size + _OF_ANSWERS * self.limit - self._room
 
-    def answer(self, chunk: Chunk) -> None:
+    def add(self, chunk: Chunk) -> None:
+        """Add what a chunk of the answer, or a whole one, holds."""
         for choice in chunk.choices:
             if self._room <= 0:
-                self._cut = True
+                self.is_cut = True
                 return
             self._collect(choice)
 
-    def attributes(self, scrub: Scrubber) -> dict[str, str | bool]:
-        texts = {key: msgspec.json.encode(value, enc_hook=str).decode() for key, value in self._parts().items()}
-        found: dict[str, str | bool] = {}
-        for key, text in texts.items():
-            cleaned = clean(scrub, text, TEXT_LIMIT)
-            if len(text) > TEXT_LIMIT:
-                self._cut = True
-                cleaned = _beginning(cleaned)
-            found[key] = cleaned
-        if self._cut:
-            found[Attribute.CONTENT_TRUNCATED] = True
-        return found
-
-    @property
-    def cut(self) -> bool:
-        return self._cut
-
-    def _parts(self) -> dict[str, object]:
-        parts: dict[str, object] = {}
-        if isinstance(self._asked, Mapping) and self._asked.keys() <= _PARTS.keys():
-            parts = {_PARTS[key]: value for key, value in self._asked.items() if value}
-        elif self._asked is not None:
-            parts = {Attribute.INPUT_MESSAGES: self._asked}
-        if self._answers:
-            parts[Attribute.OUTPUT_MESSAGES] = [answer.as_message() for answer in self._answers.values()]
-        return parts
+    def answers(self) -> list[dict[str, Any]]:
+        """The answers as messages, one for each choice."""
+        return [self._answers[index].as_message() for index in sorted(self._answers)]
 
     def _collect(self, choice: Choice) -> None:
-        answer = self._answers.setdefault(choice.index, _Choice())
+        answer = self._answers.setdefault(choice.index, _ChoiceParts())
         answer.finish_reason = choice.finish_reason or answer.finish_reason
         message = choice.delta or choice.message
         if message is not None:
             self._collect_message(answer, message)
 
-    def _collect_message(self, answer: _Choice, message: Message) -> None:
-        for pieces, text in (
-            (answer.reasoning, message.reasoning_content),
-            (answer.text, message.content or message.refusal),
-        ):
-            if text:
-                self._append(pieces, text)
-        for call in message.tool_calls:
-            self._collect_call(answer, call)
-
-    def _collect_call(self, answer: _Choice, call: ToolCall) -> None:
-        if call.function.name:
-            answer.names[call.index] = call.function.name[:256]
-        self._append(answer.calls.setdefault(call.index, []), call.function.arguments)
+    def _collect_message(self, answer: _ChoiceParts, message: Message) -> None:
+        if message.reasoning_content:
+            self._append(answer.text("reasoning"), message.reasoning_content)
+        if text := message.content or message.refusal:
+            self._append(answer.text("text"), text)
+        for piece in message.tool_calls:
+            self._append(answer.call(piece).pieces, piece.function.arguments)
 
     def _append(self, pieces: list[str], text: str) -> None:
         if len(text) > self._room:
-            self._cut = True
-        pieces.append(text[: max(0, self._room)])
+            self.is_cut = True
+            text = text[: max(0, self._room)]
         self._room -= len(text)
-
-
-def _beginning(text: str) -> str:
-    """The beginning of a text as a JSON string, which stays within the limit once it is escaped."""
-    length = TEXT_LIMIT - 2
-    while len(encoded := msgspec.json.encode(text[:length]).decode()) > TEXT_LIMIT:
-        length -= len(encoded) - TEXT_LIMIT
-    return encoded
+        pieces.append(text)

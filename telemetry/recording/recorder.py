@@ -16,17 +16,14 @@ from telemetry.recording.log_buckets import LogBuckets
 from telemetry.recording.timeline import Timeline
 
 _FEW = 64
-Content = Callable[[], object]
 Emit = Callable[[str, Mapping[str, Value]], None]
 
 
 class TransactionRecorder:
-    """Counts what passes through one transaction. `content` is what the policies let through, or None where it is not
-    captured."""
+    """Counts what passes through one transaction. `content` takes what the policies let through of the answer; it is
+    None where that is not captured."""
 
-    def __init__(
-        self, timeline: Timeline, ledger: TimeLedger, emit: Emit, defects: Defects, *, capture: bool = False
-    ) -> None:
+    def __init__(self, timeline: Timeline, ledger: TimeLedger, emit: Emit, defects: Defects) -> None:
         self.chunks_in = 0
         self.chunks_out = 0
         self.bytes_out = 0
@@ -34,7 +31,7 @@ class TransactionRecorder:
         self.first_chunk_overhead_s: float | None = None
         self._gaps = LogBuckets()
         self._recent: list[float] = []
-        self.content = Conversation() if capture else None
+        self.content: Conversation | None = None
         self.defects = defects
         self._now = timeline.now
         self._ledger = ledger
@@ -45,12 +42,10 @@ class TransactionRecorder:
     def request_received(self) -> None:
         self._emit(Event.REQUEST_RECEIVED, {})
 
-    def request_sent(self, content: Content | None = None) -> None:
-        """An attempt is about to be made. `content` returns what the policies let through of the request."""
+    def request_sent(self) -> None:
+        """An attempt is about to be made."""
         self._last_in = None
         self._emit(Event.REQUEST_SENT, {})
-        if self.content is not None and content is not None:
-            self._ask(self.content, content)
 
     def chunk_in(self, *chunks: object) -> float:
         """Count the chunks that came from the upstream in one read. Returns when that was, in seconds of the clock."""
@@ -97,14 +92,10 @@ class TransactionRecorder:
         self._recent.clear()
 
     @guarded
-    def _ask(self, conversation: Conversation, content: Content) -> None:
-        conversation.ask(content())
-
-    @guarded
     def _look(self, chunks: Iterable[Chunk]) -> None:
         self._substantial = any(map(is_substantial, chunks))
 
     @guarded
     def _collect(self, conversation: Conversation, chunks: Iterable[Chunk]) -> None:
         for chunk in chunks:
-            conversation.answer(chunk)
+            conversation.add(chunk)

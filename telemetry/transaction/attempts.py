@@ -20,6 +20,7 @@ from telemetry.recording.log_buckets import LogBuckets
 from telemetry.redact import scrub
 from telemetry.tokens import Tokens
 from telemetry.traces.spans import RecordedSpan, outgoing_headers
+from telemetry.transaction.content import SpanEnds
 from telemetry.transaction.ending import AttemptTotals
 from telemetry.transaction.services import Services
 from telemetry.transaction.trace import TransactionTrace
@@ -59,6 +60,7 @@ class AttemptScope:
     labels: Labels
     propagate: bool
     """Whether providers may learn our trace id."""
+    spans: SpanEnds
 
 
 class AttemptTelemetry:
@@ -68,7 +70,9 @@ class AttemptTelemetry:
         self.defects = services.defects
         self._trace = trace
         self._metrics = services.metrics
-        self._scope = AttemptScope(trace, recorder, services.metrics.labels, services.options.propagate_traceparent)
+        self.spans = SpanEnds()
+        propagate = services.options.propagate_traceparent
+        self._scope = AttemptScope(trace, recorder, services.metrics.labels, propagate, self.spans)
         self._attempts: list[Attempt] = []
 
     def start(self, target: AttemptTarget, *, retry_of: "Attempt | None" = None, fallback: bool = False) -> "Attempt":
@@ -233,7 +237,7 @@ class Attempt:
     def _end_span(self) -> None:
         if self.tokens is not None and self._span.sampled:
             self._span.set(_usage_attributes(self.tokens, self.cost_usd))
-        self._span.end(self._scope.trace.timeline.ns())
+        self._scope.spans.end(self._span, self._scope.trace.timeline.ns())
 
     @guarded
     def _count(self) -> None:

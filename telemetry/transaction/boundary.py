@@ -14,7 +14,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import NonRecordingSpan, SpanContext, set_span_in_context
 
-from telemetry.logs.records import log_fields
+from telemetry.logs.records import ids_of, log_clean, log_fields
 from telemetry.metrics.registry import Metrics
 from telemetry.names import EVENT_LOGGER, SCOPE
 from telemetry.names.spans import Value
@@ -61,13 +61,25 @@ class BoundaryEvents:
             key: clean(self._scrub, value, TEXT_LIMIT) if isinstance(value, str) else value
             for key, value in attributes.items()
         }
+        self._export(self._record(context, name, at_ns, cleaned))
+
+    def content(self, context: SpanContext, name: str, at_ns: int, attributes: Mapping[str, Value]) -> None:
+        """Emit captured content as a log record, whose attributes are scrubbed and bounded as they are."""
+        if self._export is None:
+            log_clean(_log, name, {**ids_of(context), "event": name, **attributes})
+            return
+        self._export(self._record(context, name, at_ns, attributes))
+
+    def _record(
+        self, context: SpanContext, name: str, at_ns: int, attributes: Mapping[str, Value]
+    ) -> ReadableLogRecord:
         record = LogRecord(
             timestamp=at_ns,
             observed_timestamp=at_ns,
             context=set_span_in_context(NonRecordingSpan(context), Context()),
             severity_number=SeverityNumber.INFO,
             severity_text="INFO",
-            attributes=cleaned,
+            attributes=dict(attributes),
             event_name=name,
         )
-        self._export(ReadableLogRecord(record, self._resource, self._scope))
+        return ReadableLogRecord(record, self._resource, self._scope)

@@ -5,7 +5,7 @@ The ObservabilityContext owns the transaction's span and gives out a face for ea
 raises into the data path or waits.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 
 from opentelemetry.trace import SpanContext, format_span_id
@@ -15,6 +15,7 @@ from telemetry.live.streams import StreamFlow
 from telemetry.logs.records import Level, is_logged, log_access
 from telemetry.names import Outcome, Stage
 from telemetry.names.spans import Attribute, Value
+from telemetry.recording.content import Conversation, Prompt
 from telemetry.recording.ledger import TimeLedger
 from telemetry.recording.recorder import TransactionRecorder
 from telemetry.recording.timeline import Timeline
@@ -22,6 +23,7 @@ from telemetry.redact import TEXT_LIMIT, clean
 from telemetry.traces.spans import RecordedSpan
 from telemetry.transaction.attempts import AttemptTelemetry
 from telemetry.transaction.breakers import BreakerTelemetry
+from telemetry.transaction.content import SpanEnd
 from telemetry.transaction.ending import Description, Summary, description_attributes, key_attributes
 from telemetry.transaction.policies import PolicyTelemetry
 from telemetry.transaction.queues import QueueTelemetry
@@ -54,8 +56,7 @@ class ObservabilityContext:
         self._about = about = Description(
             services.metrics.labels.api(api), services.metrics.keys.without_key, resend_count=resend_count
         )
-        capture = services.options.capture_content != "none"
-        self.recorder = recorder = TransactionRecorder(timeline, ledger, trace.event, services.defects, capture=capture)
+        self.recorder = recorder = TransactionRecorder(timeline, ledger, trace.event, services.defects)
         self._flow = StreamFlow(self.transaction_id, about.api, ledger, recorder, services.metrics)
         self.attempts = AttemptTelemetry(services, trace, recorder)
         self.queues = QueueTelemetry(trace, services.live, self._flow)
@@ -63,6 +64,8 @@ class ObservabilityContext:
         services.live.open(self._flow)
         services.metrics.server.in_flight[about.api].inc()
         span.set({Attribute.TRANSACTION_ID: self.transaction_id, Attribute.API: about.api})
+        if services.options.openinference:
+            span.set({Attribute.SPAN_KIND: "CHAIN"})
 
     def __enter__(self) -> "ObservabilityContext":
         return self
@@ -117,6 +120,15 @@ class ObservabilityContext:
             # Here, so that the counters of a new model stand at zero before the transaction's end moves one.
             self._services.metrics.server.outcomes(about.api, about.model, about.stream)
 
+    @guarded
+    def capture(self, prompt: Callable[[int], Prompt]) -> None:
+        """Begin to record content, if anybody wants that of this transaction. `prompt` returns what the policies let
+        through of the request, with texts of no more than so many characters."""
+        content = self._services.content
+        if content.is_wanted(self._trace.sampled):
+            self.recorder.content = Conversation(prompt(content.limit), content.limit)
+            self.attempts.spans.keeps_last = True
+
     def stage(self, name: Stage) -> SpanScope:
         """A `with` block that is the span of a stage of the pipeline."""
         return self._trace.stage(name)
@@ -152,14 +164,6 @@ class ObservabilityContext:
         self.attempts.end_all(error_type or "abandoned")
         self._trace.end_stages()
         self.queues.close_all()
-        # What a policy refused, or did not get to judge, is not told.
-        if self.recorder.content is not None and not error_type.startswith("policy_"):
-            self._record_content()
-
-    @guarded
-    def _record_content(self) -> None:
-        if self.recorder.content is not None:
-            self._services.record_content(self._trace.span, self.recorder.content, self._trace.timeline.ns())
 
     @guarded
     def _count_outcome(self, outcome: Outcome) -> None:
@@ -192,7 +196,15 @@ class ObservabilityContext:
 
     @guarded
     def _end_span(self, summary: Summary) -> None:
-        summary.end_span(self._trace.span, self._trace.timeline.after(summary.total_s))
+        span = self._trace.span
+        summary.describe_end(span)
+        ended = [*self.attempts.spans.take_last(), SpanEnd(span, self._trace.timeline.after(summary.total_s))]
+        # What a policy refused, or did not get to judge, is not told.
+        if self.recorder.content is not None and not summary.error_type.startswith("policy_"):
+            self._services.content.record(self.recorder.content, ended)
+            return
+        for one in ended:
+            one.end()
 
     @guarded
     def _log_access(self, summary: Summary) -> None:

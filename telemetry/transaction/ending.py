@@ -52,10 +52,10 @@ class AttemptTotals:
 
 def description_attributes(about: Description, policies: Sequence[str] | None) -> dict[str, Value | None]:
     attributes: dict[str, Value | None] = {
-        Attribute.OPERATION: about.operation,
-        Attribute.REQUEST_MODEL: about.model,
+        Attribute.TRANSACTION_OPERATION: about.operation,
+        Attribute.TRANSACTION_MODEL: about.model,
         Attribute.PROVIDER: about.provider,
-        Attribute.REQUEST_STREAM: about.stream,
+        Attribute.TRANSACTION_STREAM: about.stream,
     }
     if policies:
         attributes[Attribute.POLICY] = tuple(policies)
@@ -88,14 +88,14 @@ class Summary:
         """The time that the gateway itself answers for."""
         return sum([self.parts[where] for where in GATEWAY_SHARE])
 
-    def end_span(self, span: RecordedSpan, end_ns: int) -> None:
+    def describe_end(self, span: RecordedSpan) -> None:
+        """Put what is known onto the transaction's span, which still has to be ended."""
         if span.sampled:
             span.set(self._attributes())
         if self.detail:
             span.set_text(Attribute.DETAIL, self.detail)
         if self.outcome not in NOT_A_FAULT:
             span.fail(self.detail or self.error_type)
-        span.end(end_ns)
 
     def count(self, metrics: Metrics, exemplar: Exemplar) -> None:
         about, recorder, overhead = self.about, self.recorder, metrics.server.overhead

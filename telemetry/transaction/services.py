@@ -10,11 +10,11 @@ from telemetry.guard import Defects
 from telemetry.live.streams import Live
 from telemetry.logs.records import Level
 from telemetry.metrics.registry import Metrics
-from telemetry.names.spans import Event
-from telemetry.recording.content import CaptureMode, Conversation
+from telemetry.recording.content import CaptureMode
 from telemetry.redact import Scrubber
-from telemetry.traces.spans import RecordedSpan, Tracer
+from telemetry.traces.spans import Tracer
 from telemetry.transaction.boundary import BoundaryEvents, Mode
+from telemetry.transaction.content import ContentRecorder
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,9 @@ class TelemetryOptions:
     capture_content: CaptureMode = "none"
     propagate_traceparent: bool = False
     log_level: Level = "info"
+    content_limit: int = 1024**2
+    """Bytes of an attribute with content."""
+    openinference: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,21 +38,9 @@ class Services:
     boundary: BoundaryEvents
     scrub: Scrubber
     defects: Defects
+    content: ContentRecorder
     live: Live = field(default_factory=Live)
     trips: dict[str, SpanContext] = field(default_factory=dict)
     """The span of the transaction that tripped a breaker last, by the breaker's name."""
     clock: Callable[[], float] = perf_counter
     wall_ns: Callable[[], int] = time_ns
-
-    def record_content(self, span: RecordedSpan, conversation: Conversation, at_ns: int) -> None:
-        """Put captured content on the span, into an event, or both, as the operator chose."""
-        mode = self.options.capture_content
-        if mode == "none":
-            return
-        attributes = conversation.attributes(self.scrub)
-        if conversation.cut:
-            self.metrics.exports.dropped("content", "limit")
-        if mode != "event":
-            span.set(attributes)
-        if mode != "span":
-            self.boundary.log(span.context, Event.CONTENT, at_ns, attributes)

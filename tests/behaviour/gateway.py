@@ -201,6 +201,8 @@ class RunningGateway:
                 options.capture_content,
                 options.propagate_traceparent,
                 log_level=options.log_level,
+                content_limit=options.content_limit,
+                openinference=options.openinference,
             ),
             models=[(one.model_name, one.provider) for one in settings.deployments],
             policies=[loaded.name for loaded in load_policies(settings.policies)],

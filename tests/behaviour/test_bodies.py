@@ -122,7 +122,7 @@ def test_hostile_model_names_are_not_found_and_never_a_label(gateway: RunningGat
     assert "set-cookie" not in reply.headers
     ended = gateway.transaction(reply.request_id)
     assert ended.outcome == "client_error"
-    assert ended.get("gen_ai.request.model") in (None, "other")
+    assert ended.get("flowspan.model") in (None, "other")
     line = gateway.log_line(transaction_id=reply.request_id)
     assert line["model"] == "other"
     labels = {

@@ -93,7 +93,7 @@ def test_there_is_a_span_with_operation_and_usage_and_they_are_counted(
     before = gateway.sample("gen_ai_client_token_usage_sum", **labels)
     reply = post(gateway, path, ask("oai", path))
     ended = gateway.transaction(reply.request_id)
-    assert (ended.outcome, ended["gen_ai.operation.name"]) == ("ok", OPERATION[path])
+    assert (ended.outcome, ended["flowspan.operation"]) == ("ok", OPERATION[path])
     assert ended.span.name == f"POST {path}"
     [attempt] = ended.attempts
     attributes = dict(attempt.attributes or {})

@@ -54,7 +54,7 @@ def test_a_provider_is_asked_for_the_model_that_is_meant(
     assert reply.status == 200, reply.body
     assert provider.received().json()["model"] == sent
     ended = gateway.transaction(reply.request_id)
-    assert ended["gen_ai.request.model"] == name
+    assert ended["flowspan.model"] == name
     assert dict(ended.attempts[-1].attributes or {})["gen_ai.request.model"] == sent
 
 

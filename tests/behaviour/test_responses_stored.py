@@ -88,7 +88,7 @@ def test_what_comes_back_is_the_providers_byte_for_byte_and_told_like_any_other_
     assert sent.headers["authorization"] == f"Bearer {PROVIDER_KEY}"
     ended = gateway.transaction(answer.request_id)
     assert (ended.outcome, ended.span.name) == ("ok", "GET /v1/responses/{response_id}")
-    assert ended["gen_ai.request.model"] == "res"
+    assert ended["flowspan.model"] == "res"
     assert [attempt.name for attempt in ended.attempts] == ["stored_response gpt-scripted"]
     assert gateway.sample("flowspan_policy_skipped_total", policy="redact") == skipped + 1
 

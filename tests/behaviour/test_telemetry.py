@@ -167,9 +167,9 @@ def test_the_servers_span_tells_what_is_promised(gateway: RunningGateway, receiv
             "http.response.status_code": 200,
             "url.path": MESSAGES,
             "user_agent.original": "tester/1",
-            "gen_ai.operation.name": "chat",
-            "gen_ai.request.model": "echo",
-            "gen_ai.request.stream": True,
+            "flowspan.operation": "chat",
+            "flowspan.model": "echo",
+            "flowspan.stream": True,
             "flowspan.transaction_id": reply.request_id,
             "flowspan.api": "anthropic_messages",
             "flowspan.policy": ["Shouts", "redact"],
@@ -179,7 +179,8 @@ def test_the_servers_span_tells_what_is_promised(gateway: RunningGateway, receiv
         == server
     )
     assert server["flowspan.chunks_in"] > 0 < server["flowspan.chunks_out"]
-    assert not any(name.startswith("gen_ai.usage") for name in server)
+    # Or it would look like a second call of a model.
+    assert {name for name in server if name.startswith("gen_ai.")} == {"gen_ai.provider.name"}
     client: dict[str, Any] = attributes(tree.of("chat echo").attributes)
     assert client["gen_ai.usage.output_tokens"] == 2
     assert client["gen_ai.response.finish_reasons"] == ["stop"]
@@ -438,4 +439,4 @@ def test_a_count_of_tokens_is_no_stream_whatever_its_body_says() -> None:
         reply = post(gateway, COUNT, ask("echo", MESSAGES, stream=True))
         counted = gateway.transaction(reply.request_id)
     assert reply.status == 200
-    assert (counted["gen_ai.operation.name"], counted["gen_ai.request.stream"]) == ("count_tokens", False)
+    assert (counted["flowspan.operation"], counted["flowspan.stream"]) == ("count_tokens", False)

@@ -79,7 +79,7 @@ def test_claude_code_reads_a_real_model_in_either_dialect(gateway: RunningGatewa
     result, _ = run(gateway, tmp_path, model, "--tools", "", "--system-prompt", "Be brief.")
     assert result["modelUsage"][model]["outputTokens"] > 0
     gateway.wait_until_idle()
-    ended = [one for one in gateway.transactions() if one["gen_ai.request.model"] == model]
+    ended = [one for one in gateway.transactions() if one["flowspan.model"] == model]
     assert ended
     assert {one.outcome for one in ended} == {"ok"}
 

@@ -61,7 +61,7 @@ def _title(trace: Trace) -> Iterator[Text]:
     policies = (server.attributes or {}).get(Attribute.POLICY, ())
     yield Text(trace.transaction_id, "bold")
     yield Text(
-        f"model {text(server, Attribute.REQUEST_MODEL)} over {text(server, Attribute.API)}, policy "
+        f"model {text(server, Attribute.TRANSACTION_MODEL)} over {text(server, Attribute.API)}, policy "
         f"{', '.join(map(str, policies)) if isinstance(policies, tuple | list) else policies}, outcome {trace.outcome}"
     )
     yield Text(

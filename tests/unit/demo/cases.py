@@ -78,7 +78,7 @@ class Transaction:
             Attribute.TRANSACTION_ID: f"txn_{number}",
             Attribute.OUTCOME: self.outcome,
             Attribute.API: self.observation.call.api,
-            Attribute.REQUEST_MODEL: self.observation.call.model,
+            Attribute.TRANSACTION_MODEL: self.observation.call.model,
             Attribute.POLICY: ("redact",),
             **{TIME[where]: self.parts.get(where, 0.0) for where in WHERE},
         }
