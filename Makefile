@@ -20,8 +20,8 @@ test: $(VENV)/dev.done
 # On real programs: dashboards, rules, collector and compose on Prometheus and Alertmanager (apt-get install prometheus
 # prometheus-alertmanager), a collector and the compose specification's own reader (built here, with Go); where one is
 # missing its tests are skipped, and on CI they fail. So they are for the proxies that attackers and victims share: nginx,
-# haproxy (apt-get install) and Envoy. And the gateway before llama.cpp with a tiny model and behind coding agents, all
-# fetched at the first run, as Envoy is; where they cannot be had their tests are skipped.
+# haproxy (apt-get install) and Envoy. And the gateway before llama.cpp with a tiny model, behind coding agents, and with
+# its spans in Phoenix, all fetched at the first run, as Envoy is; where they cannot be had their tests are skipped.
 test-real: $(VENV)/dev.done
 	@if command -v go >/dev/null; then $(MAKE) --no-print-directory $(TOOLS); else echo "No Go: no collector is built."; fi
 	@$(BIN)/pytest --no-cov tests/real $(ARGS)
@@ -75,6 +75,8 @@ lock:
 		--no-annotate pyproject.toml --group build --group dev -c requirements.lock -o requirements-dev.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--no-annotate --group real -c requirements-dev.lock -o requirements-real.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--no-annotate --group phoenix -o requirements-phoenix.lock
 
 .tools/otelcol: tests/real/otelcol.yaml
 	@echo "Building the collector (some minutes, once) ..."

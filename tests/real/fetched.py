@@ -15,13 +15,27 @@ import pytest
 from tests.real.programs import ROOT, TOOLS
 
 _HERE = Path(__file__).parent
-_TIMEOUT = 240
+_TIMEOUT = 600
+
+
+def python_with_models() -> Path:
+    """An interpreter with requirements-real.lock."""
+    return _python_with("requirements-real.lock")
+
+
+def phoenix_server() -> str:
+    """The path of Phoenix, a viewer of traces. On CI its lack is a failure."""
+    try:
+        return str(_python_with("requirements-phoenix.lock").parent / "arize-phoenix")
+    except pytest.skip.Exception as missing:
+        if os.environ.get("CI"):
+            pytest.fail(f"Phoenix is missing: {missing.msg}")
+        raise
 
 
 @cache
-def python_with_models() -> Path:
-    """An interpreter with requirements-real.lock."""
-    lock = ROOT / "requirements-real.lock"
+def _python_with(name: str) -> Path:
+    lock = ROOT / name
     folder = TOOLS / f"python-{_version(lock)}"
     interpreter = folder / "bin" / "python"
     if not (folder / "done").exists():
