@@ -186,6 +186,9 @@ class Attribute:
     OUTPUT_VALUE = attribute(
         "output.value", "string", ON_BOTH, "With `openinference`, by opt-in: the text of the answer, or its calls."
     )
+    OUTPUT_TYPE = attribute(
+        "output.mime_type", "string", ON_BOTH, "With `openinference`: application/json where the answer is calls alone."
+    )
     SPAN_KIND = attribute(
         "openinference.span.kind", "string", ON_TRANSACTION, "With `openinference`: CHAIN, as the attempt is the LLM."
     )

@@ -33,6 +33,8 @@ class Rendered:
     is_cut: bool = False
     asked: str = ""
     answered: str = ""
+    answered_in_json: bool = False
+    """Whether the answer is calls alone."""
 
 
 def rendered(conversation: Conversation, scrub: Scrubber) -> Rendered:
@@ -56,7 +58,9 @@ def rendered(conversation: Conversation, scrub: Scrubber) -> Rendered:
             encoded, is_cut = encoded_list(items, limit, note, lead=lead)
             found.attributes[name] = encoded.decode()
             found.is_cut = found.is_cut or is_cut
-    found.asked, found.answered = _last_question(messages), _text_of(answers[0]) if answers else ""
+    found.asked = _last_question(messages)
+    if answers:
+        found.answered, found.answered_in_json = _text_of(answers[0]), not _texts(answers[0])
     if found.is_cut:
         found.attributes[Attribute.CONTENT_TRUNCATED] = True
     return found
@@ -97,11 +101,14 @@ def _last_question(messages: Sequence[Any]) -> str:
 
 def _text_of(message: Any) -> str:
     """The texts of a message, or else its calls as JSON; bounded to what a list of conversations has room for."""
-    texts = [part["content"] for part in message["parts"] if part.get("type") == "text"]
-    if texts:
+    if texts := _texts(message):
         return excerpt("\n".join(texts), TEXT_LIMIT)
     calls = [part for part in message["parts"] if part.get("type") == "tool_call"]
     return excerpt(msgspec.json.encode(calls, enc_hook=str).decode(), TEXT_LIMIT) if calls else ""
+
+
+def _texts(message: Any) -> list[str]:
+    return [part["content"] for part in message["parts"] if part.get("type") == "text"]
 
 
 def _clean(scrub: Scrubber, items: Sequence[Any]) -> list[Any]:

@@ -138,7 +138,14 @@ class ContentRecorder:
 
 
 def _for_lists(found: Rendered) -> dict[str, Value | None]:
-    return {Attribute.INPUT_VALUE: found.asked or None, Attribute.OUTPUT_VALUE: found.answered or None}
+    if not found.answered:
+        return {Attribute.INPUT_VALUE: found.asked or None}
+    form = "application/json" if found.answered_in_json else "text/plain"
+    return {
+        Attribute.INPUT_VALUE: found.asked or None,
+        Attribute.OUTPUT_VALUE: found.answered,
+        Attribute.OUTPUT_TYPE: form,
+    }
 
 
 def _end(spans: Sequence[SpanEnd]) -> None:
