@@ -8,9 +8,9 @@ Each error knows the HTTP `status` it becomes before the first byte, a bounded `
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
-from app.upstream_statuses import Fault, meaning_of
+from app.upstream_statuses import RATE_LIMITED, Fault, meaning_of
 from telemetry.exceptions import summary_of
-from telemetry.names import AuthFailureReason, LocalFailureKind, Outcome
+from telemetry.names import AttemptOutcome, AuthFailureReason, LocalFailureKind, Outcome
 from telemetry.redact import bounded
 
 _PARAM_LIMIT = 200
@@ -197,6 +197,8 @@ class BackendError(GatewayError):
     retryable = True
     counts_against_deployment = True
     """Whether it says that the deployment is unwell: the deployment's breaker counts it as a failure."""
+    attempt_outcome: AttemptOutcome = "error"
+    """How the attempt ended that raised it, in the metrics of its deployment."""
 
 
 class ErrorBody(NamedTuple):
@@ -245,6 +247,10 @@ class UpstreamFailed(BackendError):
             self.status = meant_status
         self.retryable = meaning.retried and "provider" in self.passes_on
         self.counts_against_deployment = self.counts_against_deployment and meaning.counted
+        if self.attempt_outcome == "error" and meant_status == RATE_LIMITED:
+            self.attempt_outcome = "rate_limited"
+        elif self.attempt_outcome == "error" and meaning.fault == "credentials":
+            self.attempt_outcome = "unauthorized"
 
 
 class UpstreamRejected(UpstreamFailed):
@@ -253,6 +259,7 @@ class UpstreamRejected(UpstreamFailed):
     status = 400
     error_type = "upstream_rejected"
     outcome: Outcome = "client_error"
+    attempt_outcome: AttemptOutcome = "refused"
     counts_against_deployment = False
     # By another status clients would try it again, or take their own key for wrong.
     passes_on = frozenset({"caller"})
@@ -277,6 +284,7 @@ class ModelMissing(UpstreamFailed):
     status = 404
     error_type = "model_not_found"
     outcome: Outcome = "client_error"
+    attempt_outcome: AttemptOutcome = "refused"
     counts_against_deployment = False
     passes_on = frozenset()
 
@@ -288,6 +296,7 @@ class AccountRejected(UpstreamFailed):
     status = 400
     error_type = "upstream_rejected"
     outcome: Outcome = "client_error"
+    attempt_outcome: AttemptOutcome = "refused"
     counts_against_deployment = False
 
 
@@ -306,6 +315,7 @@ class UpstreamTimeout(BackendError):
     status = 504
     error_type = "upstream_timeout"
     outcome: Outcome = "timeout"
+    attempt_outcome: AttemptOutcome = "timeout"
 
 
 class UpstreamTruncated(BackendError):
@@ -327,6 +337,7 @@ class LocalFailure(BackendError):
     status = 503
     error_type = "local_failure"
     outcome: Outcome = "internal_error"
+    attempt_outcome: AttemptOutcome = "local"
     counts_against_deployment = False
 
     def __init__(self, kind: LocalFailureKind, *, detail: str | None = None) -> None:

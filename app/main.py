@@ -13,7 +13,7 @@ from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from app.addresses import secrets_of_params
-from app.backends import Backend, Router, make_backend, prepare
+from app.backends import Backend, Router, make_backend, pool_readings, prepare
 from app.backends.attempts import AttemptControl
 from app.bodies import Bodies
 from app.gateway import (
@@ -66,6 +66,7 @@ def make_gateway(
     """All services of the process; the application that serves requests with them is made by `create_app`."""
     bodies = Bodies(settings.server.total_body_bytes)
     telemetry.watch_bodies(lambda: bodies.used, settings.server.total_body_bytes)
+    telemetry.watch_pools(pool_readings)
     telemetry.register_deployments([deployment.id for deployment in settings.deployments])
     telemetry.register_keys(_key_identities(settings.keys))
     orchestrator, unfiltered = _orchestrators(settings, policies, telemetry)

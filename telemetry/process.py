@@ -27,6 +27,7 @@ from telemetry.live.streams import Snapshot, take_snapshot
 from telemetry.logs.console import LogWriter, install
 from telemetry.logs.otlp import LogExport
 from telemetry.metrics.keys import KeyIdentity
+from telemetry.metrics.pools import PoolReading
 from telemetry.metrics.registry import Metrics
 from telemetry.metrics.traffic import EAGER_DEPLOYMENTS
 from telemetry.names import Signal
@@ -106,7 +107,7 @@ class Telemetry:
         """Have the metrics of deployments and their breakers stand at zero, unless they are too many to be scraped."""
         if len(deployments) <= EAGER_DEPLOYMENTS:
             for deployment in deployments:
-                self._services.metrics.register_deployment(deployment)
+                self._services.metrics.deployment(deployment)
 
     def register_keys(self, keys: Sequence[KeyIdentity]) -> None:
         """Have the metrics of callers' keys stand at zero, unless they are too many to be scraped."""
@@ -122,6 +123,10 @@ class Telemetry:
         """Sample `held`, which returns the bytes of request and response bodies in memory, of at most `limit`."""
         self._services.metrics.body_limit.set(limit)
         self.sampler.bodies = held
+
+    def watch_pools(self, readings: Callable[[], Iterable[PoolReading]]) -> None:
+        """Sample what the pools of connections to providers hold."""
+        self.sampler.pools = readings
 
     def snapshot(self) -> Snapshot:
         return take_snapshot(self._services.live, self._services.metrics)

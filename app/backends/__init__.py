@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from app.addresses import base_of, without_credentials
 from app.backends.direct import SharedResources, make_direct, validate_direct
+from app.backends.direct.connections import pool_readings
 from app.backends.litellm.loading import load as load_litellm
 from app.backends.router import Backend, Router
 from app.backends.simulated import make_simulated, scenario_of
@@ -17,7 +18,7 @@ from app.bodies import Bodies
 from app.lookups import Lookups
 from app.settings import Deployment, DnsSettings, PipelineSettings, ServerSettings
 
-__all__ = ["Backend", "Router", "make_backend", "prepare", "validate"]
+__all__ = ["Backend", "Router", "make_backend", "pool_readings", "prepare", "validate"]
 
 
 def make_backend(

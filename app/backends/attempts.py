@@ -18,6 +18,7 @@ from app.breakers.deployments import AttemptPermit, DeploymentBreakers
 from app.breakers.reporting import report
 from app.dialects.tool_calls import are_none, parsed_object
 from app.errors import (
+    BackendError,
     GatewayError,
     LocalFailure,
     UpstreamFailed,
@@ -229,9 +230,10 @@ class GuardedAttempt:
         match error:
             case GatewayError():
                 status = error.upstream_status if isinstance(error, UpstreamFailed) else None
-                self.attempt.fail(error.error_type, error.detail or error.message, status)
+                outcome = error.attempt_outcome if isinstance(error, BackendError) else "error"
+                self.attempt.fail(error.error_type, error.detail or error.message, status, outcome)
             case asyncio.CancelledError() | GeneratorExit():
-                self.attempt.fail("cancelled")
+                self.attempt.fail("cancelled", outcome="cancelled")
             case _:
                 self.attempt.fail("internal_error", type(error).__name__)
 

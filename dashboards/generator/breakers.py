@@ -1,5 +1,6 @@
 """Breakers and upstreams: who is shut, why, what it cost, and how providers do."""
 
+from dashboards.generator.deployments import deployments
 from dashboards.generator.frame import Json, Row, dashboard
 from dashboards.generator.links import label, logql, logs, traceql, traces
 from dashboards.generator.metrics import INSTANCE, buckets, in_range, increase, quantile, rate
@@ -58,6 +59,7 @@ def build() -> Json:
             Row("What they cost", _cost()),
             Row("What was spared", _spared()),
             Row("Providers", _providers()),
+            Row("Deployments", deployments()),
             Row("What happened last", _last()),
         ],
     )

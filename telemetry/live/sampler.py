@@ -2,12 +2,13 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from time import perf_counter
 
 from telemetry.guard import Defects, guarded
 from telemetry.live.streams import Live
 from telemetry.metrics.flow import QueueChildren
+from telemetry.metrics.pools import PoolReading
 from telemetry.metrics.registry import Metrics
 from telemetry.names import QUEUES, Signal
 
@@ -36,6 +37,8 @@ class Sampler:
         self._clock = clock
         self.bodies: Callable[[], int] = int
         """Returns the bytes of request and response bodies that are held in memory."""
+        self.pools: Callable[[], Iterable[PoolReading]] = tuple
+        """Returns what the pools of connections to providers hold."""
         self._peaks: dict[str, deque[int]] = {}
 
     async def run(self) -> None:
@@ -55,6 +58,7 @@ class Sampler:
         self._sample_depths()
         self._sample_peaks()
         self._metrics.body_bytes.set(self.bodies())
+        self._metrics.pools.show(self.pools())
         for signal, items in self._waiting().items():
             self._metrics.exports.waiting[signal].set(items)
 

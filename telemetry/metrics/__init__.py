@@ -2,6 +2,8 @@
 
 registry ........ all metrics of a process, gathered by subject
 traffic, flow ... requests and attempts; queues, policies and breakers
+deployments ..... how each deployment does
+pools ........... connections to providers
 instruments ..... counters and histograms that are cheap to move, and bounded labels
 exposition ...... the port that shows them
 """

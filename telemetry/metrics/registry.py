@@ -10,9 +10,11 @@ from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, ProcessCollector
 
+from telemetry.metrics.deployments import DeploymentChildren, DeploymentMetrics
 from telemetry.metrics.flow import BreakerMetrics, PolicyMetrics, QueueMetrics
 from telemetry.metrics.instruments import counter, gauge, histogram
 from telemetry.metrics.keys import KeyMetrics
+from telemetry.metrics.pools import PoolMetrics
 from telemetry.metrics.tokens import TokenMetrics
 from telemetry.metrics.traffic import ClientMetrics, Labels, ServerMetrics
 from telemetry.names import (
@@ -80,6 +82,8 @@ class Metrics:
         self.client = ClientMetrics(self.registry, self.labels)
         self.tokens = TokenMetrics(self.registry, self.labels)
         self.keys = KeyMetrics(self.registry)
+        self.deployments = DeploymentMetrics(self.registry)
+        self.pools = PoolMetrics(self.registry)
         self.queues = QueueMetrics(self.registry)
         self.policies = PolicyMetrics(self.registry, policies)
         self.breakers = BreakerMetrics(self.registry)
@@ -94,7 +98,8 @@ class Metrics:
         self.loop_lag = histogram(names.LOOP_LAG, self.registry)
         ProcessCollector(registry=self.registry)
 
-    def register_deployment(self, deployment: str) -> None:
-        """Have the counters of a deployment stand at zero, and those of its breaker, which bears its id."""
+    def deployment(self, deployment: str) -> DeploymentChildren:
+        """The metrics of a deployment. From the first call on its counters stand at zero, and so do those of its
+        breaker, which bears its id."""
         self.breakers.register(deployment)
-        self.client.attempts(deployment)
+        return self.deployments.of(deployment)

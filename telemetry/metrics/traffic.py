@@ -11,14 +11,12 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from telemetry.metrics.instruments import Bounded, BulkHistogram, counter, gauge, histogram
 from telemetry.names import (
     APIS,
-    ATTEMPT_REASONS,
     DISCONNECT_PHASES,
     LOCAL_FAILURE_KINDS,
     OPERATIONS,
     OTHER,
     OUTCOMES,
     OVERHEAD_PHASES,
-    AttemptReason,
     Outcome,
 )
 from telemetry.names import metrics as names
@@ -141,13 +139,11 @@ class ClientMetrics:
         self.first_chunk = histogram(names.CLIENT_TTFC, registry)
         self.per_chunk = histogram(names.CLIENT_PER_CHUNK, registry)
         self.tokens = histogram(names.TOKEN_USAGE, registry)
-        self._attempts = counter(names.ATTEMPTS, registry)
         self._retries_denied = counter(names.RETRIES_DENIED, registry)
         for model in (*_eager(labels), OTHER):
             self._retries_denied.labels(model)
         local_failures = counter(names.LOCAL_FAILURES, registry)
         self.local_failures = {kind: local_failures.labels(kind) for kind in LOCAL_FAILURE_KINDS}
-        self._attempts_at: dict[str, dict[AttemptReason, Counter]] = {}
         self._children: dict[tuple[str, str, str, str], ClientChildren] = {}
 
     def children(self, operation: str, provider: str, model: str, deployment: str) -> ClientChildren:
@@ -157,14 +153,6 @@ class ClientMetrics:
         found = self._children.get(key)
         if found is None:
             found = self._children[key] = ClientChildren(self, key)
-        return found
-
-    def attempts(self, deployment: str) -> dict[AttemptReason, Counter]:
-        """The counters of every reason, all of them there from the first call on."""
-        found = self._attempts_at.get(deployment)
-        if found is None:
-            found = {reason: self._attempts.labels(deployment, reason) for reason in ATTEMPT_REASONS}
-            self._attempts_at[deployment] = found
         return found
 
     def retry_denied(self, model: str) -> None:

@@ -118,6 +118,21 @@ NO_KEY, UNNAMED_KEY, MASTER_KEY = "none", "default", "master_key"
 """Names of keys in telemetry that no operator gave: of requests without a key, which are refused where there are keys;
 of all keys without a name; of `general_settings.master_key`."""
 RESERVED_KEY_NAMES = frozenset({NO_KEY, UNNAMED_KEY, MASTER_KEY, OTHER})
+AttemptOutcome = Literal["ok", "error", "timeout", "rate_limited", "unauthorized", "refused", "local", "cancelled"]
+ATTEMPT_OUTCOMES: tuple[AttemptOutcome, ...] = get_args(AttemptOutcome)
+"""How an attempt at a deployment ended. `unauthorized`: the operator's key or account was refused; `refused`: what the
+caller sent was; `local`: the gateway's own machine was in the way; `cancelled`: nobody wanted the rest of the answer.
+"""
+StatusClass = Literal["2xx", "3xx", "4xx", "429", "5xx", "other", "none"]
+STATUS_CLASSES: tuple[StatusClass, ...] = get_args(StatusClass)
+"""What a provider answered, by its HTTP status; `4xx` is without 429, `none` an attempt that ended without a response.
+"""
+LimitKind = Literal["requests", "tokens", "input_tokens", "output_tokens"]
+"""What a provider counts against a rate limit of its own."""
+PoolState = Literal["active", "idle", "waiting"]
+POOL_STATES: tuple[PoolState, ...] = get_args(PoolState)
+"""Connections to a provider that are in use, those that are kept for the next request, and requests that wait for one.
+"""
 HIGH_WATER_MARKS = (50, 80, 100)
 """Fill levels of a queue, in percent of its capacity, that are worth an event."""
 

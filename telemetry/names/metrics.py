@@ -140,6 +140,40 @@ KEY_EXPIRY = _gauge(
     "livemax",
 )
 AUTH_FAILURES = _counter("flowspan_auth_failures_total", ("reason",), "Requests of callers who were not let in.")
+ATTEMPT_OUTCOMES = _counter(
+    "flowspan_upstream_outcomes_total", ("deployment", "outcome"), "Attempts at a deployment that ended, and how."
+)
+UPSTREAM_RESPONSES = _counter(
+    "flowspan_upstream_responses_total",
+    ("deployment", "status_class"),
+    "Responses of a deployment's provider by the class of their HTTP status; none for an attempt without a response.",
+)
+ATTEMPTS_IN_FLIGHT = _gauge(
+    "flowspan_upstream_in_flight", ("deployment",), "Attempts at a deployment that are open now."
+)
+UPSTREAM_LIMIT = _gauge(
+    "flowspan_upstream_limit",
+    ("deployment", "limit"),
+    "The provider's own rate limit, as the headers of its last response told it.",
+    "livemax",
+)
+UPSTREAM_LIMIT_REMAINING = _gauge(
+    "flowspan_upstream_limit_remaining",
+    ("deployment", "limit"),
+    "What is left of the provider's rate limit, as the headers of its last response told it.",
+    "livemax",
+)
+UPSTREAM_CONNECTIONS = _gauge(
+    "flowspan_upstream_connections",
+    ("origin", "state"),
+    "Connections to providers by the origin they lead to: in use, kept for later, and requests that wait for one.",
+)
+UPSTREAM_CONNECT = _histogram(
+    "flowspan_upstream_connect_seconds",
+    ("origin",),
+    _B2,
+    "From the look-up of a provider's name to an open connection, TLS included.",
+)
 CONNECTIONS = _gauge("flowspan_client_connections", (), "Connections of clients that are open now.")
 CONNECTIONS_REFUSED = _counter(
     "flowspan_client_connections_refused_total", ("reason",), "Connections of clients that were turned away."

@@ -12,9 +12,10 @@ from typing import Protocol
 from opentelemetry.trace import SpanContext, SpanKind
 
 from telemetry.guard import guarded
+from telemetry.metrics.deployments import DeploymentChildren, status_class
 from telemetry.metrics.tokens import TokenChildren
 from telemetry.metrics.traffic import ClientChildren, Labels
-from telemetry.names import AttemptReason, LocalFailureKind
+from telemetry.names import AttemptOutcome, AttemptReason, LimitKind, LocalFailureKind
 from telemetry.names.spans import Attribute, Event, Value
 from telemetry.recording.log_buckets import LogBuckets
 from telemetry.redact import scrub
@@ -79,9 +80,9 @@ class AttemptTelemetry:
         """Start an attempt. `retry_of` is the one before it, whatever model it asked; `fallback` is whether the client
         asked for another model."""
         # Its breaker's counters have to stand at zero before it trips.
-        self._metrics.register_deployment(target.deployment)
+        deployment = self._metrics.deployment(target.deployment)
         reason: AttemptReason = "fallback" if fallback else "retry" if retry_of is not None else "first"
-        self._metrics.client.attempts(target.deployment)[reason].inc()
+        deployment.attempts[reason].inc()
         started_at = self._trace.timeline.now()
         span = self._trace.child(
             f"{target.operation} {target.model}",
@@ -94,7 +95,7 @@ class AttemptTelemetry:
         client, model = self._metrics.client, target.model_group
         children = client.children(target.operation, target.provider, model, target.deployment)
         tokens = self._metrics.tokens.children(target.provider, model, target.deployment)
-        attempt = Attempt(self._scope, children, tokens, span, started_at, target.deployment)
+        attempt = Attempt(self._scope, children, tokens, deployment, span, started_at, target.deployment)
         self._attempts.append(attempt)
         return attempt
 
@@ -115,7 +116,7 @@ class AttemptTelemetry:
         """End those still open as failed."""
         for attempt in self._attempts:
             if not attempt.ended:
-                attempt.fail(error_type)
+                attempt.fail(error_type, outcome="cancelled")
                 attempt.end()
 
     @property
@@ -145,6 +146,7 @@ class Attempt:
         scope: AttemptScope,
         children: ClientChildren,
         token_children: TokenChildren,
+        deployment_children: DeploymentChildren,
         span: RecordedSpan,
         started_at: float,
         deployment: str,
@@ -162,6 +164,10 @@ class Attempt:
         self._span = span
         self._started_at = started_at
         self._error_type = ""
+        self._deployment_children = deployment_children
+        self._outcome: AttemptOutcome = "ok"
+        self._has_response = False
+        deployment_children.in_flight.inc()
 
     @property
     def span_context(self) -> SpanContext:
@@ -181,6 +187,9 @@ class Attempt:
         """The provider's first chunk has come; the first call counts."""
         if self.time_to_first_chunk_s is None:
             self.time_to_first_chunk_s = self._scope.trace.timeline.now() - self._started_at
+            if not self._has_response:
+                # Not every backend sees the head of a response.
+                self.responded(200)
             self._scope.trace.event(Event.UPSTREAM_FIRST_CHUNK, {})
             self._span.set({Attribute.TIME_TO_FIRST_CHUNK: self.time_to_first_chunk_s})
 
@@ -219,8 +228,28 @@ class Attempt:
         self._span.set_text(Attribute.UPSTREAM_REQUEST_ID, id, _WORD_LIMIT)
 
     @guarded
-    def fail(self, error_type: str, detail: str | None = None, status: int | None = None) -> None:
+    def responded(self, status: int) -> None:
+        """The head of a response has come. An attempt that asks twice has two of them."""
+        self._has_response = True
+        self._deployment_children.responses[status_class(status)].inc()
+
+    @guarded
+    def allowance(self, kind: LimitKind, limit: int | None, remaining: int) -> None:
+        """Note what the provider says of one of its rate limits; `limit` is None where it tells only what is left."""
+        self._deployment_children.allowance(kind, limit, remaining)
+
+    @guarded
+    def fail(
+        self,
+        error_type: str,
+        detail: str | None = None,
+        status: int | None = None,
+        outcome: AttemptOutcome = "error",
+    ) -> None:
         """The attempt failed; `status` is the provider's HTTP status. It still has to be ended."""
+        self._outcome = outcome
+        if status is not None and not self._has_response:
+            self.responded(status)
         self._error_type = self._scope.labels.error_type(error_type)
         self._span.fail(detail)
         self._span.set({Attribute.ERROR_TYPE: self._error_type, Attribute.HTTP_STATUS: status})
@@ -232,6 +261,7 @@ class Attempt:
             self.ended = True
             self._end_span()
             self._count()
+            self._count_at_deployment()
 
     @guarded
     def _end_span(self) -> None:
@@ -251,6 +281,13 @@ class Attempt:
         if self.tokens is not None:
             children.tokens(self.tokens.prompt, self.tokens.completion)
             self._token_children.count(self.tokens, self.cost_usd)
+
+    @guarded
+    def _count_at_deployment(self) -> None:
+        self._deployment_children.in_flight.dec()
+        self._deployment_children.outcomes[self._outcome].inc()
+        if not self._has_response:
+            self._deployment_children.responses["none"].inc()
 
 
 def _usage_attributes(tokens: Tokens, cost_usd: float | None) -> dict[str, Value | None]:

@@ -8,9 +8,9 @@ from app.upstream_statuses import LISTED
 from tests.behaviour.clients import CHAT, MESSAGES, ask, post
 from tests.behaviour.gateway import RunningGateway
 from tests.behaviour.provider import Provider
-from tests.behaviour.scripted import gateway_before
+from tests.behaviour.scripted import gateway_before, text_reply
 from tests.unit.backends.status_page import row
-from tests.upstream import openai_error
+from tests.upstream import Fin, Script, anthropic_error, json_reply, openai_completion, openai_error
 
 UNMOVED = "  breakers: {upstream: {threshold: 10000, min_requests: 10000}}"
 
@@ -33,3 +33,52 @@ def test_a_status_becomes_what_the_page_says(
     assert len(provider.requests) == 1 + expected.asked_again
     ended = gateway.transaction(reply.request_id)
     assert ended.outcome == ("client_error" if expected.fault == "caller" else "upstream_error")
+
+
+@pytest.mark.parametrize(
+    ("script", "status_class", "outcome", "attempts"),
+    [
+        (text_reply("oai"), "2xx", "ok", 1),
+        (openai_error(400), "4xx", "refused", 1),
+        (openai_error(401), "4xx", "unauthorized", 1),
+        (openai_error(429), "429", "rate_limited", 2),
+        (openai_error(500), "5xx", "error", 2),
+        (openai_error(302), "3xx", "error", 2),
+        ([Fin()], "none", "error", 2),
+    ],
+    ids=["200", "400", "401", "429", "500", "302", "no response"],
+)
+def test_each_attempt_is_counted_at_its_deployment_by_status_and_outcome(
+    gateway: RunningGateway, provider: Provider, script: Script, status_class: str, outcome: str, attempts: int
+) -> None:
+    def counts() -> tuple[float, ...]:
+        return (
+            gateway.sample("flowspan_upstream_responses_total", deployment="oai", status_class=status_class),
+            gateway.sample("flowspan_upstream_responses_total", deployment="oai"),
+            gateway.sample("flowspan_upstream_outcomes_total", deployment="oai", outcome=outcome),
+            gateway.sample("flowspan_upstream_outcomes_total", deployment="oai"),
+        )
+
+    before = counts()
+    provider.play(script)
+    gateway.transaction(post(gateway, CHAT, ask("oai", CHAT)).request_id)
+    assert tuple(now - then for now, then in zip(counts(), before, strict=True)) == (attempts,) * 4
+    assert gateway.sample("flowspan_upstream_in_flight") == 0
+
+
+def test_what_a_provider_says_of_its_limits_is_shown_by_deployment(gateway: RunningGateway, provider: Provider) -> None:
+    def value_of(name: str, deployment: str, limit: str) -> float | None:
+        return gateway.telemetry.registry.get_sample_value(name, {"deployment": deployment, "limit": limit})
+
+    limits = {"x-ratelimit-limit-requests": "60", "x-ratelimit-remaining-requests": "59"}
+    provider.play(
+        json_reply(openai_completion({"content": "A"}), headers={**limits, "x-ratelimit-remaining-tokens": ""})
+    )
+    gateway.transaction(post(gateway, CHAT, ask("oai", CHAT)).request_id)
+    assert value_of("flowspan_upstream_limit", "oai", "requests") == 60
+    assert value_of("flowspan_upstream_limit_remaining", "oai", "requests") == 59
+    assert value_of("flowspan_upstream_limit_remaining", "oai", "tokens") is None
+    provider.play(anthropic_error(429, headers={"anthropic-ratelimit-input-tokens-remaining": "0"}))
+    gateway.transaction(post(gateway, CHAT, ask("ant", CHAT)).request_id)
+    assert value_of("flowspan_upstream_limit_remaining", "ant", "input_tokens") == 0
+    assert value_of("flowspan_upstream_limit", "ant", "input_tokens") is None

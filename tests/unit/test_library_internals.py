@@ -24,6 +24,7 @@ from telemetry.metrics.instruments import BulkHistogram, LeanCounter
 _PLAIN = ("app", "telemetry", "builtins", "typing", "abc", "enum", "msgspec")
 ROOT = Path(__file__).parents[2]
 HERE = "tests/unit/test_library_internals.py"
+_READINGS = "tests/unit/backends/direct/test_connections.py::test_a_pool_tells_what_it_holds"
 INTERNALS = {
     ("LeanCounter", "_value"): f"{HERE}::test_a_lean_counter_is_exposed_as_the_librarys",
     ("BulkHistogram", "_sum"): f"{HERE}::test_a_bulk_histogram_is_exposed_as_the_librarys",
@@ -36,6 +37,8 @@ INTERNALS = {
     ("GuardedConnector", "_loop"): "tests/unit/backends/direct/test_interim_answers.py",
     ("GuardedConnector", "_acquired"): "tests/unit/backends/direct/test_connections.py"
     "::test_a_wait_for_a_free_connection_that_ends_in_vain_is_the_gateways_own",
+    ("GuardedConnector", "_conns"): _READINGS,
+    ("GuardedConnector", "_waiters"): _READINGS,
 }
 """By our class and the attribute: the test that fails where it is gone."""
 

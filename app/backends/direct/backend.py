@@ -5,7 +5,7 @@ the connection is closed as soon as nobody reads any more, and goes back to the 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -23,6 +23,7 @@ from app.backends.direct.odd_framing import whole_json
 from app.backends.direct.parameters import named_headers
 from app.backends.direct.streaming import Opened, read_joined, read_stream
 from app.backends.error_bodies import limit_headers
+from app.backends.provider_limits import allowances
 from app.bodies import Bodies, Held
 from app.bodies.json_encoding import encode as encode_json
 from app.dialects.dialect import left_out_tools
@@ -218,13 +219,23 @@ class DirectBackend:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise connection_lost(error, self._scrub) from error
         if attempt is not None:
-            _record_request_id(attempt, response.headers)
+            self._record_head(attempt, response)
         try:
             await self._check(response, not self._accounts.isdisjoint(request.headers))
             return await opened_body(response, wanted, self._scrub)
         except BaseException:
             response.close()
             raise
+
+    def _record_head(self, attempt: Attempt, response: UpstreamResponse) -> None:
+        attempt.responded(response.status)
+        request_id = next((value for name in _REQUEST_IDS if (value := response.headers.get(name))), None)
+        if request_id:
+            attempt.request_id(request_id)
+        if not self._hands_on:
+            # Those of a caller's own account say nothing of the deployment's.
+            for allowance in allowances(response.headers):
+                attempt.allowance(*allowance)
 
     async def _check(self, response: UpstreamResponse, names_account: bool) -> None:
         if not 200 <= response.status < 300:
@@ -252,12 +263,6 @@ def _of_callers_account(error: BackendError, status: int) -> BackendError:
     if status in (402, 429):
         error.counts_against_deployment = False
     return error
-
-
-def _record_request_id(attempt: Attempt, headers: Mapping[str, str]) -> None:
-    request_id = next((value for name in _REQUEST_IDS if (value := headers.get(name))), None)
-    if request_id:
-        attempt.request_id(request_id)
 
 
 def ssl_verify(deployment: Deployment) -> bool | str:

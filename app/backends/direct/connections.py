@@ -16,9 +16,11 @@ Where aiohttp trusts a server, connections are guarded:
 import asyncio
 import socket
 import ssl
+from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
+from time import monotonic
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -32,6 +34,7 @@ from yarl import URL
 from app.errors import LocalFailure
 from app.lookups import Lookups, Question
 from telemetry import Attempt
+from telemetry.metrics.pools import PoolReading
 
 _CONNECT_LIMIT = 10.0
 """Seconds for a connection, the wait for a free one included."""
@@ -42,6 +45,8 @@ _LARGE_BODY = 2**20
 _PIECE = 2**16
 """Bytes of a large body that are written at once."""
 _HEADER_LIMIT = 64 * 1024
+_CONNECTS = 4096
+"""Connect times that are kept until they are read."""
 INTERIM_LIMIT = 32
 """Interim responses before one answer."""
 _SWITCHING_PROTOCOLS = 101
@@ -148,6 +153,16 @@ class Connections:
         return self._shared.session
 
 
+def pool_readings() -> list[PoolReading]:
+    """What each pool of the running event loop holds; nothing where none runs any more."""
+    try:
+        pools = _sessions.get(asyncio.get_running_loop(), {})
+    except RuntimeError:
+        return []
+    connectors = ((origin, shared.session.connector) for origin, shared in pools.items())
+    return [one.reading(origin) for origin, one in connectors if isinstance(one, GuardedConnector)]
+
+
 class _WholeBody(aiohttp.BytesPayload):
     """A body that is written at once, over a connection that stands by then."""
 
@@ -248,11 +263,25 @@ class GuardedConnector(aiohttp.TCPConnector):
         super().__init__(**options)
         # There is no public way to choose the protocol; a test holds that this one is in use.
         self._factory = partial(GuardedHandler, loop=self._loop)  # type: ignore[assignment]  # a subclass
+        self._connects: deque[float] = deque(maxlen=_CONNECTS)
 
     @property
     def is_full(self) -> bool:
         """Whether all its connections are in use, so that the next request waits for one of these to end."""
         return bool(self.limit) and len(self._acquired) >= self.limit
+
+    def reading(self, origin: str) -> PoolReading:
+        """What the pool holds, and how long the connections took that were made since the last reading."""
+        connects, self._connects = self._connects, deque(maxlen=_CONNECTS)
+        idle, waiting = sum(map(len, self._conns.values())), sum(map(len, self._waiters.values()))
+        return PoolReading(origin, len(self._acquired), idle, waiting, connects)
+
+    # aiohttp's own tracing would cost each request, and tell of connections only there.
+    async def _create_connection(self, *given: Any, **named: Any) -> ResponseHandler:
+        began = monotonic()
+        made = await super()._create_connection(*given, **named)
+        self._connects.append(monotonic() - began)
+        return made
 
 
 class _Resolver(AbstractResolver):

@@ -26,6 +26,7 @@ from app.backends.litellm.completions_and_embeddings import (
     text_client,
 )
 from app.backends.litellm.parameters import LiteLLMTarget, arguments, form_of, target_of
+from app.backends.provider_limits import allowances
 from app.dialects.dialect import left_out_tools
 from app.dialects.errors import ProviderFailed
 from app.dialects.finish_reasons import refuse_failed
@@ -120,10 +121,10 @@ class LiteLLMBackend:
 
         if self._is_text_completion(litellm, request):
             response, answer = await self._text(litellm, request, attempt)
-            yield (Received(as_chunk(response), None, self._limits(answer)),)
+            yield (Received(as_chunk(response), None, self._limits(answer, attempt)),)
             return
         wrapper = await self._call(litellm, request, attempt, stream=True)
-        facts, started, limits = listen_to(wrapper), False, self._limits(wrapper)
+        facts, started, limits = listen_to(wrapper), False, self._limits(wrapper, attempt)
         repair, signs_thinking = ChunkRepair(facts), self._its_target(litellm).signs_thinking
         try:
             while (chunk := await self._next(wrapper, started)) is not None:
@@ -149,7 +150,7 @@ class LiteLLMBackend:
 
     async def complete(self, request: Request, attempt: Attempt) -> Received:
         response, answer = await self._completed(request, attempt)
-        return Received(response, None, self._limits(answer))
+        return Received(response, None, self._limits(answer, attempt))
 
     async def _completed(self, request: Request, attempt: Attempt) -> tuple[ModelResponse, Any]:
         """The response, and LiteLLM's object that it was made of."""
@@ -198,8 +199,12 @@ class LiteLLMBackend:
         answer = await self._answer(litellm.aembedding(**given), attempt)
         return from_embedding(answer), answer
 
-    def _limits(self, answer: Any) -> dict[str, str] | None:
-        return _provider_limits(answer) if self._relays_limits else None
+    def _limits(self, answer: Any, attempt: Attempt) -> dict[str, str] | None:
+        """Tell telemetry of the provider's limits; returned are those that clients are told of."""
+        limits = _provider_limits(answer)
+        for allowance in allowances(limits):
+            attempt.allowance(*allowance)
+        return limits if self._relays_limits else None
 
     async def _call(self, litellm: ModuleType, request: Request, attempt: Attempt, *, stream: bool) -> Any:
         attempt.left_out_tools(left_out_tools(request, form_of(request, self._its_target(litellm))))

@@ -9,6 +9,7 @@ from app.backends.attempts import Backend
 from app.messages import Batch, Choice, InputMessage, Message, ModelResponse, Received, Request, TextPart, Usage
 from app.opened_stream import OpenedStream
 from telemetry import Attempt, AttemptTarget, AttemptTelemetry, BreakerTelemetry, ObservabilityContext, Tokens
+from telemetry.names import AttemptOutcome, LimitKind
 
 TARGET = AttemptTarget(deployment="d", provider="openai", model="m", model_group="gpt-5")
 
@@ -46,7 +47,19 @@ class FakeAttempt(Attempt):
     def request_id(self, id: str) -> None:
         self.calls.append(("request_id", id))
 
-    def fail(self, error_type: str, detail: str | None = None, status: int | None = None) -> None:
+    def responded(self, status: int) -> None:
+        self.calls.append(("responded", status))
+
+    def allowance(self, kind: LimitKind, limit: int | None, remaining: int) -> None:
+        self.calls.append(("allowance", kind, limit, remaining))
+
+    def fail(
+        self,
+        error_type: str,
+        detail: str | None = None,
+        status: int | None = None,
+        outcome: AttemptOutcome = "error",
+    ) -> None:
         self.calls.append(("fail", error_type, detail, status))
 
     def end(self) -> None:

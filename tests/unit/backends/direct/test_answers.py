@@ -74,7 +74,7 @@ def test_a_whole_answer_is_decoded_with_its_bytes_behind_it(model: str, body: di
     assert response.chunk.choices[0].finish_reason == "stop"
     assert response.native is not None
     assert response.native.event == body
-    assert attempt.calls == [("request_id", "req_1")]
+    assert attempt.calls == [("responded", 200), ("request_id", "req_1")]
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def test_the_clients_body_goes_out_as_it_came_with_the_providers_name_of_the_mod
     assert response.chunk.model == "served"
     assert response.chunk.usage is not None
     assert response.chunk.usage.prompt_tokens == 3
-    assert attempt.calls == [("request_id", "req_1")]
+    assert attempt.calls == [("responded", 200), ("request_id", "req_1")]
 
 
 @pytest.mark.parametrize(

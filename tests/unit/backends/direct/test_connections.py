@@ -1,13 +1,15 @@
 """The pool of connections: who waits for one, and which are used again."""
 
+import asyncio
+
 import pytest
 
-from app.backends.direct.connections import Connections
+from app.backends.direct.connections import Connections, pool_readings
 from app.errors import LocalFailure
 from app.lookups import Lookups
 from app.settings import DnsSettings
 from tests.support import run
-from tests.upstream import Head, ScriptedUpstream, Stall, json_reply
+from tests.upstream import Head, Script, ScriptedUpstream, Stall, json_reply
 
 
 def connections(url: str, limit: int) -> Connections:
@@ -43,3 +45,31 @@ def test_no_other_request_uses_the_connection_of_an_answer_that_was_given_up() -
             await pool.aclose()
 
     run(main())
+
+
+def test_a_pool_tells_what_it_holds() -> None:
+    scripts: dict[int, Script] = {1: [Head(), Stall()], 2: json_reply({})}
+
+    async def main() -> None:
+        assert pool_readings() == []
+        async with ScriptedUpstream(lambda number, request: scripts[number]) as upstream:
+            pool = connections(upstream.url, limit=1)
+            held = await pool.request("POST", upstream.url, b"{}", {})
+            waiting = asyncio.create_task(pool.request("POST", upstream.url, b"{}", {}))
+            for _ in range(5):
+                await asyncio.sleep(0)
+            [reading] = pool_readings()
+            assert reading.origin == upstream.url
+            assert (reading.active, reading.idle, reading.waiting) == (1, 0, 1)
+            assert [0 < seconds < 5 for seconds in reading.connects] == [True]
+            held.close()
+            await (await waiting).read()
+            [reading] = pool_readings()
+            assert (reading.active, reading.idle, reading.waiting) == (0, 1, 0)
+            assert len(reading.connects) == 1
+            assert not pool_readings()[0].connects
+            await pool.aclose()
+        assert pool_readings() == []
+
+    run(main())
+    assert pool_readings() == []

@@ -201,7 +201,7 @@ def test_the_providers_request_id_and_our_trace_headers_are_exchanged() -> None:
             attempt = FakeAttempt(trace_headers={"traceparent": "00-1-2-01"})
             await read(backend, attempt=attempt)
             assert upstream.requests[0].headers["traceparent"] == "00-1-2-01"
-            assert attempt.calls == []
+            assert attempt.calls == [("responded", 200)]
 
     run(main())
 

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from telemetry import AttemptTarget
 from telemetry.metrics.instruments import Bounded
+from telemetry.metrics.pools import PoolReading
 from telemetry.metrics.registry import Metrics
 from telemetry.metrics.traffic import EAGER_DEPLOYMENTS
 from telemetry.names import APIS, OUTCOMES
@@ -80,6 +81,9 @@ def test_configured_deployments_have_their_counters_before_anybody_asks_them() -
     bench.telemetry.register_deployments(["east", "west"])
     assert bench.value("flowspan_breaker_trips_total", breaker="east", reason="failure_rate") == 0
     assert bench.value("flowspan_upstream_attempts_total", deployment="west", reason="fallback") == 0
+    assert bench.value("flowspan_upstream_outcomes_total", deployment="west", outcome="timeout") == 0
+    assert bench.value("flowspan_upstream_responses_total", deployment="west", status_class="429") == 0
+    assert bench.value("flowspan_upstream_in_flight", deployment="west") == 0
 
 
 def test_thousands_of_deployments_do_not_make_thousands_of_children_at_the_start() -> None:
@@ -103,6 +107,21 @@ def test_an_attempt_is_counted_by_why_it_was_made() -> None:
     for deployment, reason in (("east", "first"), ("east", "retry"), ("west", "fallback")):
         assert bench.value("flowspan_upstream_attempts_total", deployment=deployment, reason=reason) == 1
     assert bench.value("flowspan_upstream_attempts_total", deployment="west", reason="retry") == 0
+
+
+def test_pools_are_shown_as_sampled_and_at_zero_once_they_are_closed() -> None:
+    bench = Bench()
+    origin = "https://api.openai.com"
+    readings = [PoolReading(origin, 2, 1, 3, [0.02, 0.03])]
+    bench.telemetry.watch_pools(lambda: readings)
+    bench.telemetry.sampler.sample()
+    for state, count in {"active": 2, "idle": 1, "waiting": 3}.items():
+        assert bench.value("flowspan_upstream_connections", origin=origin, state=state) == count
+    readings.clear()
+    bench.telemetry.sampler.sample()
+    for state in ("active", "idle", "waiting"):
+        assert bench.value("flowspan_upstream_connections", origin=origin, state=state) == 0
+    assert bench.value("flowspan_upstream_connect_seconds_count", origin=origin) == 2
 
 
 def test_what_comes_in_and_what_goes_out_is_counted_while_the_stream_runs() -> None:

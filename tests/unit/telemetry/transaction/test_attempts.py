@@ -202,6 +202,40 @@ def test_a_breaker_stands_at_zero_from_the_first_attempt_on() -> None:
     assert bench.value("flowspan_breaker_state", breaker="d1", state="closed") == 1
 
 
+def test_an_attempt_is_in_flight_until_it_ends_and_then_counted_once_with_its_outcome() -> None:
+    bench = Bench()
+    obs = bench.open()
+    cut, whole = (
+        obs.attempts.start(AttemptTarget(deployment="d1", provider="openai", model="gpt-5", model_group="gpt-5"))
+        for _ in "ab"
+    )
+    assert bench.value("flowspan_upstream_in_flight", deployment="d1") == 2
+    whole.first_chunk()
+    for _ in range(2):
+        whole.end()
+    assert bench.value("flowspan_upstream_in_flight", deployment="d1") == 1
+    obs.finish("policy_blocked", status=400, error_type="policy_blocked")
+    assert cut.ended
+    assert bench.value("flowspan_upstream_in_flight", deployment="d1") == 0
+    for outcome, count in {"ok": 1, "cancelled": 1, "error": 0, "timeout": 0}.items():
+        assert bench.value("flowspan_upstream_outcomes_total", deployment="d1", outcome=outcome) == count
+    for status_class, count in {"2xx": 1, "none": 1, "5xx": 0}.items():
+        assert bench.value("flowspan_upstream_responses_total", deployment="d1", status_class=status_class) == count
+
+
+def test_the_head_of_a_response_counts_once_whatever_comes_behind_it() -> None:
+    bench = Bench()
+    attempt = bench.open().attempts.start(
+        AttemptTarget(deployment="d1", provider="openai", model="gpt-5", model_group="gpt-5")
+    )
+    attempt.responded(200)
+    attempt.first_chunk()
+    attempt.fail("upstream_error", "overloaded, in the stream", 529)
+    attempt.end()
+    for status_class, count in {"2xx": 1, "5xx": 0, "none": 0}.items():
+        assert bench.value("flowspan_upstream_responses_total", deployment="d1", status_class=status_class) == count
+
+
 def test_time_per_token_is_the_time_after_the_first_over_the_tokens_after_it() -> None:
     bench = Bench()
     obs = bench.open()

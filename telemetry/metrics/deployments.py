@@ -1,0 +1,72 @@
+"""The metrics of deployments: how often each is asked and why, what it answers, and what it may still be asked.
+
+The children of a deployment are looked up once, when it is registered or first asked, and kept; all but those of its
+provider's limits stand at zero from then on.
+"""
+
+from prometheus_client import CollectorRegistry, Counter
+
+from telemetry.metrics.instruments import counter, gauge
+from telemetry.names import (
+    ATTEMPT_OUTCOMES,
+    ATTEMPT_REASONS,
+    STATUS_CLASSES,
+    AttemptOutcome,
+    AttemptReason,
+    LimitKind,
+    StatusClass,
+)
+from telemetry.names import metrics as names
+
+
+class DeploymentChildren:
+    """All metrics of one deployment."""
+
+    def __init__(self, metrics: "DeploymentMetrics", deployment: str) -> None:
+        self.attempts: dict[AttemptReason, Counter] = {
+            reason: metrics.attempts.labels(deployment, reason) for reason in ATTEMPT_REASONS
+        }
+        self.outcomes: dict[AttemptOutcome, Counter] = {
+            outcome: metrics.outcomes.labels(deployment, outcome) for outcome in ATTEMPT_OUTCOMES
+        }
+        self.responses: dict[StatusClass, Counter] = {
+            status_class: metrics.responses.labels(deployment, status_class) for status_class in STATUS_CLASSES
+        }
+        self.in_flight = metrics.in_flight.labels(deployment)
+        self._limit = metrics.limit
+        self._remaining = metrics.remaining
+        self._deployment = deployment
+
+    def allowance(self, kind: LimitKind, limit: int | None, remaining: int) -> None:
+        """Show what a provider says of one of its limits; `limit` is None where it tells only what is left."""
+        self._remaining.labels(self._deployment, kind).set(remaining)
+        if limit is not None:
+            self._limit.labels(self._deployment, kind).set(limit)
+
+
+class DeploymentMetrics:
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.attempts = counter(names.ATTEMPTS, registry)
+        self.outcomes = counter(names.ATTEMPT_OUTCOMES, registry)
+        self.responses = counter(names.UPSTREAM_RESPONSES, registry)
+        self.in_flight = gauge(names.ATTEMPTS_IN_FLIGHT, registry)
+        self.limit = gauge(names.UPSTREAM_LIMIT, registry)
+        self.remaining = gauge(names.UPSTREAM_LIMIT_REMAINING, registry)
+        self._children: dict[str, DeploymentChildren] = {}
+
+    def of(self, deployment: str) -> DeploymentChildren:
+        """The children of a deployment, which is an entry of the configuration."""
+        found = self._children.get(deployment)
+        if found is None:
+            found = self._children[deployment] = DeploymentChildren(self, deployment)
+        return found
+
+
+def status_class(status: int) -> StatusClass:
+    """The class of an HTTP status, of which 429 is one of its own."""
+    if status == 429:
+        return "429"
+    return _CLASSES.get(status // 100, "other")
+
+
+_CLASSES: dict[int, StatusClass] = {2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx"}
