@@ -167,6 +167,7 @@ def make_telemetry(
             openinference=options.openinference,
             propagate_traceparent=options.propagate_traceparent,
             log_level=options.log_level,
+            created_timestamps=options.created_timestamps,
         ),
         models=[(deployment.model_name, deployment.provider) for deployment in settings.deployments],
         policies=[loaded.name for loaded in policies],

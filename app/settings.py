@@ -200,6 +200,9 @@ class TelemetrySettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Whether the trace context is sent to providers."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe log lines that are written."""
+    created_timestamps: bool = False
+    """Whether a scrape in OpenMetrics' form tells when each counter and histogram began (`_created`). Prometheus reads
+    it with `--enable-feature=created-timestamp-zero-ingestion`."""
 
 
 class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):

@@ -64,7 +64,12 @@ def _metrics_server(settings: ServerSettings, telemetry: Telemetry) -> MetricsSe
     host, port = settings.metrics_host, settings.metrics_port
     try:
         metrics = MetricsServer(
-            telemetry.registry, host, port, token=settings.metrics_token, allowed_hosts=settings.allowed_hosts
+            telemetry.registry,
+            host,
+            port,
+            token=settings.metrics_token,
+            allowed_hosts=settings.allowed_hosts,
+            created_timestamps=telemetry.options.created_timestamps,
         )
     except OSError as error:
         _log.error(not_listening(host, port, error, "metrics_"))

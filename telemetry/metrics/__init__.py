@@ -5,5 +5,7 @@ traffic, flow ... requests and attempts; queues, policies and breakers
 deployments ..... how each deployment does
 pools ........... connections to providers
 instruments ..... counters and histograms that are cheap to move, and bounded labels
-exposition ...... the port that shows them
+families ........ how instruments are exposed
+rendering ....... the text of a scrape
+exposition ...... the port that shows it
 """

@@ -1,6 +1,7 @@
 """/metrics on a port of its own, from threads of its own: a scrape never holds up the event loop.
 
-OpenMetrics, with exemplars, is given to whoever accepts it, else the plain text form. A scrape has to present the
+OpenMetrics, with exemplars, is given to whoever accepts it, else the plain text form; and gzip to whoever takes that. A
+scrape has to present the
 token, where there is one; without a token loopback is for programs of this machine, and not for web pages.
 """
 
@@ -19,6 +20,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from telemetry.hosts import is_loopback, stranger
+from telemetry.metrics.rendering import body
 
 _CONNECTIONS = 32
 """Connections at once. Each has a thread and a descriptor, which the gateway needs for itself."""
@@ -29,7 +31,8 @@ Request = socket.socket | tuple[bytes, socket.socket]
 class MetricsServer:
     """Serves `/metrics` once it is made. Port 0 takes a free one, which `port` then holds; `close()` frees it.
 
-    `allowed_hosts` are further names by which clients may reach it on loopback.
+    `allowed_hosts` are further names by which clients may reach it on loopback. With `created_timestamps` the times at
+    which counters began are in OpenMetrics' text.
     """
 
     def __init__(
@@ -40,9 +43,11 @@ class MetricsServer:
         *,
         token: str | None = None,
         allowed_hosts: Iterable[str] = (),
+        created_timestamps: bool = False,
     ) -> None:
         server = _Server6 if ":" in host else _Server
-        self._server = server((host, port), _handler(registry, _Visitors(host, token, allowed_hosts)))
+        handler = _handler(registry, _Visitors(host, token, allowed_hosts), created_timestamps)
+        self._server = server((host, port), handler)
         self.port = self._server.server_port
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.1,), name="flowspan-metrics", daemon=True
@@ -120,7 +125,16 @@ class _Server6(_Server):
     address_family = socket.AF_INET6
 
 
-def _handler(registry: CollectorRegistry, visitors: _Visitors) -> type[BaseHTTPRequestHandler]:
+def _takes_gzip(accept_encoding: str) -> bool:
+    """Whether an `Accept-Encoding` header names gzip, and not with a weight of zero."""
+    codings = [coding.replace(" ", "").lower().partition(";q=") for coding in accept_encoding.split(",")]
+    weights = [weight or "1" for name, _, weight in codings if name == "gzip"]
+    return any(weight.strip("0.") for weight in weights)
+
+
+def _handler(
+    registry: CollectorRegistry, visitors: _Visitors, created_timestamps: bool
+) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         timeout = 10
         server_version = "flowspan"
@@ -133,13 +147,22 @@ def _handler(registry: CollectorRegistry, visitors: _Visitors) -> type[BaseHTTPR
             if self.path.partition("?")[0] != "/metrics":
                 self.send_error(HTTPStatus.NOT_FOUND)
                 return
-            encode, content_type = choose_encoder(self.headers.get("Accept", ""))
-            body = encode(registry)
+            _, content_type = choose_encoder(self.headers.get("Accept", ""))
+            gzip = _takes_gzip(self.headers.get("Accept-Encoding", ""))
+            answer = body(
+                registry,
+                openmetrics=content_type.startswith("application/openmetrics-text"),
+                created=created_timestamps,
+                gzip=gzip,
+            )
             self.send_response(HTTPStatus.OK)
             self.send_header("Content-Type", content_type)
-            self.send_header("Content-Length", str(len(body)))
+            if gzip:
+                self.send_header("Content-Encoding", "gzip")
+            self.send_header("Vary", "Accept, Accept-Encoding")
+            self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(answer)
 
         def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
             """Answer with the status' own phrase; `message` would repeat text of the request."""
@@ -147,12 +170,12 @@ def _handler(registry: CollectorRegistry, visitors: _Visitors) -> type[BaseHTTPR
             self.send_response(code)
             if code == HTTPStatus.UNAUTHORIZED:
                 self.send_header("WWW-Authenticate", "Bearer")
-            body = f"{HTTPStatus(code).phrase}\n".encode()
+            phrase = f"{HTTPStatus(code).phrase}\n".encode()
             self.send_header("Content-Type", "text/plain")
-            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Length", str(len(phrase)))
             self.end_headers()
             if self.command != "HEAD":
-                self.wfile.write(body)
+                self.wfile.write(phrase)
 
         def log_message(self, format: str, *args: object) -> None:
             """Log nothing: a scrape every few seconds is not worth a line."""

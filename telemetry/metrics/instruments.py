@@ -1,18 +1,35 @@
-"""From the declarations in `names.metrics` to prometheus-client's instruments; and what bounds their labels."""
+"""From the declarations in `names.metrics` to prometheus-client's instruments; and what bounds their labels.
+
+An instrument is not registered itself: its `Family` is, which shows it.
+"""
 
 import re
 from bisect import bisect_left
 from collections.abc import Iterable
+from itertools import accumulate
+from threading import Lock
 from time import time
+from typing import Self, cast
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.samples import Exemplar
 
+from telemetry.metrics.families import HistogramFamily, LabelValues, NumberFamily, Reading
 from telemetry.names import OTHER
 from telemetry.names.metrics import MetricSpec
 
 
-class LeanCounter(Counter):
+class _Parent(MetricWrapperBase):
+    def children(self) -> list[tuple[LabelValues, Self]]:
+        """All children with the values of their labels; the instrument itself where it has no labels."""
+        if not self._labelnames:
+            return [((), self)]
+        with self._lock:
+            return list(cast("dict[LabelValues, Self]", self._metrics).items())
+
+
+class LeanCounter(_Parent, Counter):
     """A counter that is always a child or without labels, so that nothing is checked at each call."""
 
     def inc(self, amount: float = 1, exemplar: dict[str, str] | None = None) -> None:
@@ -20,38 +37,93 @@ class LeanCounter(Counter):
             raise ValueError("a counter only goes up")
         self._value.inc(amount)
 
+    @property
+    def value(self) -> float:
+        return float(self._value.get())
 
-class BulkHistogram(Histogram):
+    @property
+    def created(self) -> float:
+        return self._created
+
+
+class LeanGauge(_Parent, Gauge):
+    """A gauge that is always a child or without labels."""
+
+    def inc(self, amount: float = 1) -> None:
+        self._value.inc(amount)
+
+    def dec(self, amount: float = 1) -> None:
+        self._value.inc(-amount)
+
+    def set(self, value: float) -> None:
+        self._value.set(float(value))
+
+    @property
+    def value(self) -> float:
+        return float(self._value.get())
+
+    @property
+    def created(self) -> float:
+        """Nothing: a gauge does not start from anywhere."""
+        return 0.0
+
+
+class BulkHistogram(_Parent, Histogram):
     """A histogram that takes many equal values at once, such as the thousands that a stream's queue counted.
 
-    It is always a child or without labels, and its exemplars are our own, so nothing is checked at each call.
+    It is always a child or without labels, and its exemplars are our own, so nothing is checked at each call. It keeps
+    its counts itself, under one lock, where the library has a lock for each bucket: a scrape reads them all.
     """
 
+    def _metric_init(self) -> None:
+        self._created = time()
+        self._counts = [0] * len(self._upper_bounds)
+        self._total = 0.0
+        self._exemplars: dict[int, Exemplar] = {}
+        self._mutex = Lock()
+
     def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:
-        self._sum.inc(amount)
-        bucket = self._buckets[bisect_left(self._upper_bounds, amount)]
-        bucket.inc(1)
+        at = bisect_left(self._upper_bounds, amount)
+        with self._mutex:
+            self._counts[at] += 1
+            self._total += amount
         if exemplar:
-            bucket.set_exemplar(Exemplar(exemplar, amount, time()))
+            self._exemplars[at] = Exemplar(exemplar, amount, time())
 
     def observe_many(self, value: float, count: int, exemplar: dict[str, str] | None = None) -> None:
-        self._sum.inc(value * count)
-        bucket = self._buckets[bisect_left(self._upper_bounds, value)]
-        bucket.inc(count)
+        at = bisect_left(self._upper_bounds, value)
+        with self._mutex:
+            self._counts[at] += count
+            self._total += value * count
         if exemplar:
-            bucket.set_exemplar(Exemplar(exemplar, value, time()))
+            self._exemplars[at] = Exemplar(exemplar, value, time())
+
+    def reading(self) -> Reading:
+        with self._mutex:
+            return Reading(list(accumulate(self._counts)), self._total, self._exemplars.copy(), self._created)
 
 
 def counter(spec: MetricSpec, registry: CollectorRegistry) -> Counter:
-    return LeanCounter(spec.name, spec.help, spec.labels, registry=registry)
+    made = LeanCounter(spec.name, spec.help, spec.labels, registry=None)
+    registry.register(NumberFamily(spec, made))
+    return made
 
 
 def gauge(spec: MetricSpec, registry: CollectorRegistry) -> Gauge:
-    return Gauge(spec.name, spec.help, spec.labels, registry=registry, multiprocess_mode=spec.mode)
+    made = LeanGauge(spec.name, spec.help, spec.labels, registry=None, multiprocess_mode=spec.mode)
+    registry.register(NumberFamily(spec, made))
+    return made
 
 
 def histogram(spec: MetricSpec, registry: CollectorRegistry) -> BulkHistogram:
-    return BulkHistogram(spec.name, spec.help, spec.labels, registry=registry, buckets=spec.buckets)
+    made = unregistered_histogram(spec)
+    registry.register(HistogramFamily(spec, made))
+    return made
+
+
+def unregistered_histogram(spec: MetricSpec) -> BulkHistogram:
+    """A histogram that nobody shows yet."""
+    return BulkHistogram(spec.name, spec.help, spec.labels, registry=None, buckets=spec.buckets)
 
 
 class Bounded:

@@ -28,6 +28,7 @@ class TelemetryOptions:
     content_limit: int = 1024**2
     """Bytes of an attribute with content."""
     openinference: bool = False
+    created_timestamps: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,3 +1,4 @@
+import gzip
 import socket
 import threading
 from collections.abc import Iterator, Mapping
@@ -68,6 +69,27 @@ def test_exemplars_of_sampled_spans_for_who_accepts_openmetrics(bench: Bench, se
     for name in ("gen_ai_server_request_duration_seconds", "gen_ai_server_time_to_first_token_seconds"):
         exemplars = [sample.exemplar for sample in families[name].samples if sample.exemplar]
         assert [exemplar.labels for exemplar in exemplars] == [{"trace_id": trace_id}]
+
+
+@pytest.mark.parametrize(
+    ("accepted", "packed"),
+    [("gzip", True), ("deflate, gzip;q=0.5", True), ("gzip;q=0, identity", False), ("br", False), ("", False)],
+)
+def test_gzip_is_for_who_takes_it(server: MetricsServer, accepted: str, packed: bool) -> None:
+    with closing(HTTPConnection("127.0.0.1", server.port, timeout=5)) as connection:
+        connection.request("GET", "/metrics", headers={"accept-encoding": accepted, "accept": OPENMETRICS})
+        response = connection.getresponse()
+        body = response.read()
+    assert response.getheader("content-encoding") == ("gzip" if packed else None)
+    text = (gzip.decompress(body) if packed else body).decode()
+    assert "flowspan_requests" in {family.name for family in parse_openmetrics(text)}  # type: ignore[no-untyped-call]
+
+
+def test_created_timestamps_are_for_the_operator_to_choose(bench: Bench, server: MetricsServer) -> None:
+    assert "_created" not in get(server, accept=OPENMETRICS)[2]
+    with closing(MetricsServer(bench.registry, port=0, created_timestamps=True)) as telling:
+        assert "flowspan_requests_created" in get(telling, accept=OPENMETRICS)[2]
+        assert "_created" not in get(telling)[2]
 
 
 def test_no_exemplar_of_an_unsampled_span(bench: Bench, server: MetricsServer) -> None:
