@@ -24,12 +24,23 @@ class PolicyContext:
     """Does what takes long on a large request beside the event loop: `await ctx.bodies.work(request.size, function,
     ...)`."""
     _states: dict[int, object] = field(default_factory=dict, init=False, repr=False)
+    _decisions: list[str] = field(default_factory=list, init=False, repr=False)
 
     def state(self, owner: object, make: Callable[[], T]) -> T:
         """The object that `owner` keeps for this transaction: `make` is called once, at the first call."""
         if id(owner) not in self._states:
             self._states[id(owner)] = make()
         return cast(T, self._states[id(owner)])
+
+    def decide(self, decision: str) -> None:
+        """Report, in `on_request` or `on_response`, what the policy decided, in a word or two: it is counted, and an
+        event of the transaction's span. Streaming hooks have a `decide` of their context."""
+        self._decisions.append(decision)
+
+    def take_decisions(self) -> list[str]:
+        """The decisions reported since the last call."""
+        decisions, self._decisions = self._decisions, []
+        return decisions
 
 
 class StreamContext(Protocol):

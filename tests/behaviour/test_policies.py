@@ -202,6 +202,25 @@ def test_the_provider_sees_a_redacted_request(
     assert "write to [EMAIL] now" in sent
 
 
+def test_what_was_taken_out_of_a_request_is_counted_and_noted(redacting: RunningGateway, provider: Provider) -> None:
+    def counted() -> float:
+        return redacting.sample(
+            "flowspan_policy_decisions_total", policy="redact", hook="on_request", decision="redacted"
+        )
+
+    before = counted()
+    replies = []
+    for text in ("write to canary@example.org now", "write to nobody"):
+        provider.play(text_reply("oai"))
+        replies.append(post(redacting, CHAT, ask("oai", CHAT, text)))
+
+    changed, unchanged = (redacting.transaction(reply.request_id) for reply in replies)
+    decisions = [event.attributes for event in changed.span.events if event.name == "policy.decision"]
+    assert decisions == [{"flowspan.policy": "redact", "flowspan.hook": "on_request", "flowspan.decision": "redacted"}]
+    assert "policy.decision" not in unchanged.events
+    assert counted() == before + 1
+
+
 @pytest.mark.parametrize("path", [CHAT, MESSAGES])
 @pytest.mark.parametrize("size", [1, 2, 5, 200])
 def test_what_is_cut_across_chunks_is_redacted_all_the_same(

@@ -70,10 +70,14 @@ class HookCall:
         """Call a hook that takes a whole request or response. Returns its result, or `value` itself if the policy
         failed and is `fail_open`."""
         self.last = hook
-        with self._telemetry.hook(hook) as scope:
-            result = await self._bounded(self._hooks[hook], (value, context), exemplar=scope.span.exemplar)
-            if isinstance(result, PolicyError):
-                scope.failed(result.__cause__ or result)
+        try:
+            with self._telemetry.hook(hook) as scope:
+                result = await self._bounded(self._hooks[hook], (value, context), exemplar=scope.span.exemplar)
+                if isinstance(result, PolicyError):
+                    scope.failed(result.__cause__ or result)
+        finally:
+            for decision in context.take_decisions():
+                self._telemetry.decided(hook, decision)
         if isinstance(result, type(value)):
             return result
         if isinstance(result, PolicyError):

@@ -77,6 +77,8 @@ class Redact(Policy):
             else:
                 await self._scheduler.run(work)
             changed, missing = await ctx.bodies.work(request.size, _with_redacted, request, redacted)
+        if changed is not request:
+            ctx.decide("redacted")
         return changed
 
     async def on_content_delta(self, text: str, ctx: StreamContext) -> None:
