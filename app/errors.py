@@ -33,6 +33,10 @@ class GatewayError(Exception):
     error_type: ClassVar[str] = "internal_error"
     outcome: Outcome = "internal_error"
     retryable: bool = False
+    may_quote: ClassVar[bool] = True
+    """Whether `message` may repeat words of a caller, a policy or a provider."""
+    plain: ClassVar[str] = ""
+    """What it means, in words that quote nobody."""
 
     def __init__(
         self, message: str, *, detail: str | None = None, param: str | None = None, retry_after: float | None = None
@@ -42,6 +46,11 @@ class GatewayError(Exception):
         self.detail = detail
         self.param = None if param is None else legible(param)
         self.retry_after = retry_after
+
+    @property
+    def recorded(self) -> str | None:
+        """What went wrong, in words for spans and logs; None where there are none that quote nobody."""
+        return self.detail or self.plain or (None if self.may_quote else self.message)
 
 
 class ClientError(GatewayError):
@@ -58,10 +67,13 @@ class ClientError(GatewayError):
 class InvalidRequest(ClientError):
     """The body is no JSON, too deep, has a wrong type or a field that cannot be translated; `param` names the field."""
 
+    plain = "the body is no JSON, or a field of it cannot be served"
+
 
 class AuthenticationFailed(ClientError):
     """The request has no key, or one that is not known."""
 
+    may_quote = False
     status = 401
     error_type = "authentication"
     reason: AuthFailureReason = "unknown"
@@ -82,6 +94,7 @@ class KeyExpired(AuthenticationFailed):
 class PermissionDenied(ClientError):
     """The request comes from a place that may not ask, whatever key it has."""
 
+    plain = "it comes from a page or a host that may not ask"
     status = 403
     error_type = "permission"
     reason: AuthFailureReason = "not_local"
@@ -90,6 +103,7 @@ class PermissionDenied(ClientError):
 class UnknownModel(ClientError):
     """No deployment serves the model that was asked for."""
 
+    plain = "no deployment serves the model"
     status = 404
     error_type = "unknown_model"
 
@@ -97,6 +111,7 @@ class UnknownModel(ClientError):
 class UnknownResponse(ClientError):
     """No deployment is known to have made the response."""
 
+    plain = "nobody is known to have made the response"
     status = 404
     error_type = "unknown_response"
 
@@ -122,6 +137,7 @@ class MethodNotAllowed(ClientError):
 class RequestTooLarge(ClientError):
     """The body has more bytes than the gateway accepts."""
 
+    may_quote = False
     status = 413
     error_type = "request_too_large"
 
@@ -143,6 +159,7 @@ class UnsupportedEncoding(ClientError):
 class RequestTimeout(ClientError):
     """The body did not arrive in time."""
 
+    may_quote = False
     status = 408
     error_type = "request_timeout"
     outcome: Outcome = "timeout"
@@ -151,6 +168,7 @@ class RequestTimeout(ClientError):
 class ClientDisconnected(ClientError):
     """The caller went away, so that nobody reads this error; 499 is nginx's status for it."""
 
+    may_quote = False
     status = 499
     error_type = "client_disconnect"
     outcome: Outcome = "client_disconnect"
@@ -163,6 +181,7 @@ class PolicyError(GatewayError):
 class PolicyBlocked(PolicyError):
     """Raised by a policy on purpose; `message` is what the caller reads."""
 
+    plain = "a policy refused it"
     status = 400
     error_type = "policy_blocked"
     outcome: Outcome = "policy_blocked"
@@ -191,6 +210,7 @@ class PolicyTimeout(PolicyError):
 class BackendError(GatewayError):
     """The provider, or the way to it, failed."""
 
+    may_quote = False
     status = 502
     error_type = "upstream_error"
     outcome: Outcome = "upstream_error"
@@ -217,6 +237,8 @@ class UpstreamFailed(BackendError):
     """The provider answered with an error, by status or in its stream; `upstream_status` is its HTTP status, if any,
     `code` its own word for what is wrong: clients decide by it what to do (shorten the conversation, give up)."""
 
+    may_quote = True
+    plain = "the provider answered with an error"
     passes_on: frozenset[Fault] = frozenset({"caller", "credentials", "provider"})
     """For whose faults it takes over the provider's status, where its meaning is the same to callers."""
 
@@ -347,6 +369,8 @@ class LocalFailure(BackendError):
 
 class GatewayFault(GatewayError):
     """The gateway itself cannot serve."""
+
+    may_quote = False
 
 
 class QueueOverflow(GatewayFault):

@@ -29,6 +29,8 @@ from app.lookups import Lookups
 from app.loop_stalls import LoopStalls
 from app.pipeline import AdmissionControl, ByteBudget, ClientFormatter, PolicyExecutor, PolicyOrchestrator
 from app.policies import LoadedPolicy, load_policies
+from app.proxies import TrustedProxies
+from app.request_ids import Conversations, Finder
 from app.settings import Deployment, Key, PipelineSettings, Settings
 from telemetry import KeyIdentity, Telemetry, TelemetryOptions, setup
 from telemetry.names import UNNAMED_KEY
@@ -70,6 +72,7 @@ def make_gateway(
     telemetry.register_deployments([deployment.id for deployment in settings.deployments])
     telemetry.register_keys(_key_identities(settings.keys))
     orchestrator, unfiltered = _orchestrators(settings, policies, telemetry)
+    conversations = Conversations()
     return Gateway(
         settings=settings,
         router=_router(settings, bodies, stalls),
@@ -80,6 +83,10 @@ def make_gateway(
         policy_names=tuple(loaded.name for loaded in policies),
         response_policy_names=tuple(loaded.name for loaded in policies if loaded.looks_at_responses),
         bodies=bodies,
+        ids=Finder(settings.telemetry, conversations),
+        conversations=conversations,
+        proxies=TrustedProxies(settings.server.forwarded_allow_ips),
+        request_policies=any("on_request" in loaded.hooks for loaded in policies),
     )
 
 

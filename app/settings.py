@@ -182,6 +182,37 @@ class Deployment(Struct, frozen=True):
     """Where the price is from. Of the models behind a wildcard, `catalogue` prices each as it is asked for."""
 
 
+CONVERSATION_FROM = (
+    "header:x-claude-code-session-id",
+    "header:session_id",
+    "header:session-id",
+    "header:conversation_id",
+    "header:conversation-id",
+    "header:x-session-id",
+    "body:metadata.user_id/session_id",
+    "body:metadata.session_id",
+    "body:metadata.conversation_id",
+    "body:metadata.thread_id",
+    "body:conversation",
+    "body:conversation.id",
+    "body:client_metadata.session_id",
+    "header:x-codex-turn-metadata/session_id",
+    "baggage:gen_ai.conversation.id",
+    "baggage:session.id",
+    "previous_response",
+    "body:prompt_cache_key",
+    "fingerprint",
+)
+USER_FROM = (
+    "body:metadata.user_id/device_id",
+    "body:metadata.user_id",
+    "body:safety_identifier",
+    "body:user",
+    "baggage:user.id",
+    "baggage:enduser.id",
+)
+
+
 class TelemetrySettings(Struct, frozen=True, forbid_unknown_fields=True):
     """What is recorded and logged. Where spans go is set by the OTEL_* variables."""
 
@@ -203,6 +234,15 @@ class TelemetrySettings(Struct, frozen=True, forbid_unknown_fields=True):
     created_timestamps: bool = False
     """Whether a scrape in OpenMetrics' form tells when each counter and histogram began (`_created`). Prometheus reads
     it with `--enable-feature=created-timestamp-zero-ingestion`."""
+    conversation_from: tuple[str, ...] = CONVERSATION_FROM
+    """Where the id of a request's conversation is taken from, the first that has one: `header:NAME`, `body:PATH`,
+    `baggage:KEY`, a field within such a text (`header:NAME/FIELD`), `previous_response` (the conversation of the
+    response that is continued) or `fingerprint` (a hash of how the conversation begins)."""
+    user_from: tuple[str, ...] = USER_FROM
+    """Where the id of the user is taken from, in the same way."""
+    attributes: dict[str, str] = {}
+    """Further attributes of spans and log lines, at most 16: `{tenant: "header:x-tenant"}`. Values are cut at 256
+    characters and scrubbed of keys; headers that hold credentials and the texts of a conversation are refused."""
 
 
 class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -215,6 +255,9 @@ class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     allowed_hosts: tuple[str, ...] = ()
     """Host names, without a port, that requests may name beside `localhost` and loopback addresses. They are checked by
     a gateway without keys, and by the metrics port on loopback without a token."""
+    forwarded_allow_ips: tuple[str, ...] = ("127.0.0.1", "::1")
+    """Addresses and networks of proxies before the gateway, `*` for any: whose `x-forwarded-for`, `x-forwarded-proto`
+    and `forwarded` are believed, so that spans and log lines show the client's address and not the proxy's."""
     cors_origins: tuple[str, ...] = ()
     """Origins (`https://app.example.com`) whose pages may call from a browser; `*` for all, where keys are set. Pages
     of other origins cannot read an answer, and without keys get none."""

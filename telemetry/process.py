@@ -42,6 +42,7 @@ from telemetry.traces.spans import EVENT_LIMIT, Sink, Tracer
 from telemetry.transaction.boundary import BoundaryEvents
 from telemetry.transaction.content import ContentRecorder
 from telemetry.transaction.context import ObservabilityContext
+from telemetry.transaction.ending import head_fields
 from telemetry.transaction.services import Services, TelemetryOptions
 
 _log = logging.getLogger("telemetry.setup")
@@ -97,7 +98,8 @@ class Telemetry:
         attributes = request_attributes(request, services.tracer.text_limit)
         name = f"{request.method} {request.route}"
         span = services.tracer.start_root(name, timeline.started_ns, attributes, request.headers)
-        return ObservabilityContext(services, api, span, ledger, timeline, resend_count(request.headers))
+        resends, head = resend_count(request.headers), head_fields(attributes)
+        return ObservabilityContext(services, api, span, ledger, timeline, resends, head)
 
     def register_breaker(self, breaker: str) -> None:
         """Have the metrics of a breaker stand at zero before it first trips."""

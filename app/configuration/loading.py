@@ -22,6 +22,8 @@ from app.configuration.litellm_names import TOP
 from app.configuration.models import read_models
 from app.configuration.origins import check_origins
 from app.configuration.problems import ConfigurationRefused, Problem, Report, dotted, in_order
+from app.configuration.proxies import check_proxies
+from app.configuration.request_ids import check_request_ids
 from app.configuration.sections import Sections, read_sections
 from app.configuration.wildcards import EVERYTHING
 from app.conversion import Path, convert_struct, did_you_mean
@@ -120,6 +122,8 @@ def _read(document: Document, report: Report, environment: Environment) -> Setti
     check_pools(deployments, report)
     _check_allowed_hosts(settings.server.allowed_hosts, report)
     check_origins(settings.server.cors_origins, report, has_keys=bool(settings.keys))
+    check_proxies(settings.server.forwarded_allow_ips, report)
+    check_request_ids(settings.telemetry, report)
     _check_secrecy(root, settings, report)
     # Keys that cannot be read are no reason to complain of missing ones.
     if not any(map(report.lacks, KEY_PATHS)):

@@ -22,7 +22,7 @@ from app.settings import Key, digest_of
 from telemetry.hosts import stranger
 from telemetry.names import NO_KEY, UNNAMED_KEY
 
-_LISTS = frozenset({"baggage", "content-encoding", "openai-beta", "tracestate"})
+_LISTS = frozenset({"baggage", "content-encoding", "forwarded", "openai-beta", "tracestate", "x-forwarded-for"})
 """Headers whose value may be spread over several lines."""
 _KEY_HEADERS = tuple(dialect.key_header for dialect in DIALECTS.values() if dialect.key_header is not None)
 _SITE_HEADERS = ("origin", "sec-fetch-site")

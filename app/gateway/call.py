@@ -13,6 +13,8 @@ from app.gateway.in_flight import InFlight
 from app.gateway.reply import Reply
 from app.messages import ClientCredential
 from app.pipeline import PolicyOrchestrator
+from app.proxies import TrustedProxies
+from app.request_ids import Conversations, Finder
 from app.settings import Settings
 from telemetry import ObservabilityContext, Telemetry
 
@@ -32,6 +34,12 @@ class Gateway:
     response_policy_names: tuple[str, ...]
     """The policies that look at responses."""
     bodies: Bodies
+    ids: Finder
+    """Finds whose a request is."""
+    conversations: Conversations
+    proxies: TrustedProxies
+    request_policies: bool
+    """Whether a policy looks at requests, and may change them."""
 
 
 class Call(Struct, frozen=True):

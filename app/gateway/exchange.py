@@ -20,7 +20,7 @@ from app.gateway.client_connection import ClientConnection, connection_of
 from app.gateway.reply import Reply
 from app.gateway.routes import Route
 from app.messages import ClientCredential
-from telemetry import HttpRequest, ObservabilityContext, Telemetry
+from telemetry import HttpRequest, ObservabilityContext
 from telemetry.names.spans import Event
 
 
@@ -57,7 +57,7 @@ class Exchange:
         """Open a transaction. As an `async with` block, which it has to be, the exchange answers with the error that
         the block raises, if any, and ends the transaction."""
         headers, connection = header_map(scope), connection_of(scope, receive)
-        obs = _open_transaction(gateway.telemetry, route, scope, headers)
+        obs = _open_transaction(gateway, route, scope, headers)
         reply = Reply(send, connection, route.dialect, obs, gateway.settings.pipeline)
         return cls(gateway, route, scope, headers, receive, connection=connection, reply=reply, obs=obs)
 
@@ -83,6 +83,9 @@ class Exchange:
                         self._reply.relay(error.limit_headers)
                     await _answer(error, self._reply, self._obs)
             finally:
+                if not self._obs.has_ids:
+                    # Nothing is known of its body, but its head may say whose it is.
+                    self._obs.note_ids(*self._gateway.ids.find(self.headers, {}))
                 _finish(error, self._reply, self._obs)
         return isinstance(raised, Exception | asyncio.CancelledError) and not is_ending
 
@@ -162,19 +165,18 @@ def _is_cancelled(raised: BaseException | None) -> bool:
     return isinstance(raised, GeneratorExit)
 
 
-def _open_transaction(
-    telemetry: Telemetry, route: Route, scope: Scope, headers: Mapping[str, str]
-) -> ObservabilityContext:
+def _open_transaction(gateway: Gateway, route: Route, scope: Scope, headers: Mapping[str, str]) -> ObservabilityContext:
+    peer = (scope.get("client") or (None, None))[0]
     request = HttpRequest(
         scope["method"],
         route.path,
         headers,
-        scheme=scope["scheme"],
+        scheme=gateway.proxies.scheme(headers, peer, scope["scheme"]),
         http_version=scope["http_version"],
         server=scope.get("server") or (None, None),
-        client_address=(scope.get("client") or (None, None))[0],
+        client_address=gateway.proxies.client(headers, peer),
     )
-    return telemetry.open(route.dialect.name, request)
+    return gateway.telemetry.open(route.dialect.name, request)
 
 
 async def _answer(error: GatewayError, reply: Reply, obs: ObservabilityContext) -> None:
@@ -189,4 +191,4 @@ def _finish(error: GatewayError | None, reply: Reply, obs: ObservabilityContext)
         obs.finish("ok", status=reply.status)
     else:
         status = reply.status or error.status
-        obs.finish(error.outcome, status=status, error_type=error.error_type, detail=error.detail)
+        obs.finish(error.outcome, status=status, error_type=error.error_type, detail=error.recorded)

@@ -21,6 +21,7 @@ from app.dialects.translation.call_ids import with_unique_ids
 from app.errors import UnknownResponse
 from app.gateway.call import Call, Gateway
 from app.gateway.captured import prompt_of
+from app.gateway.identity import RequestIdentity, learn_conversation
 from app.gateway.reply import Reply
 from app.messages import ModelResponse, Received, Request, received_size, text_size
 from app.pipeline import PolicyOrchestrator
@@ -98,12 +99,16 @@ async def _request(
         model=known or OTHER,
         stream=operation == call.dialect.operation and body.get("stream") is True,
         policies=gateway.policy_names,
+        asked_model=None if known == model or not isinstance(body.get("model"), str) else model,
     )
+    ids = RequestIdentity(gateway, call, body, is_conversation=operation == "chat")
+    ids.note_received()
     request = await call.body.decoded(body, call.caller, call.query, call.credential)
     if known is None:
         raise gateway.router.unknown_model(request.model)
     policy_ctx = PolicyContext(obs.transaction_id, request, bodies=gateway.bodies)
-    request = await gateway.orchestrator.process_request(request, policy_ctx, obs)
+    given, request = request, await gateway.orchestrator.process_request(request, policy_ctx, obs)
+    ids.note_permitted(given, request)
     return request, policy_ctx
 
 
@@ -123,6 +128,7 @@ async def _stream(
         with obs.ledger.charge("upstream"):
             opened = await gateway.router.open(asked, obs)
         _relay_limits(call.reply, opened.first[0])
+        learn_conversation(gateway, call, opened.first[0])
         await orchestrator.process_streaming_response(opened, formatter, call.reply, admission, policy_ctx, obs)
     await call.reply.end()
 
@@ -134,6 +140,7 @@ async def _whole(gateway: Gateway, call: Call, request: Request, policy_ctx: Pol
         with obs.ledger.charge("upstream"):
             response = await gateway.router.complete(request, obs)
     _relay_limits(call.reply, response)
+    learn_conversation(gateway, call, response)
     size = received_size(response)
     call.held.resize(call.held.size + size)
     obs.recorder.chunk_in(response)

@@ -82,14 +82,22 @@ class AccessRecord(CleanRecord):
     2.7 us instead of 6.5.
     """
 
-    def __init__(self, message: str, fields: Mapping[str, object]) -> None:
+    def __init__(self, message: str, fields: Mapping[str, object], level: Level = "info") -> None:
         created = time()
-        self.__dict__.update(_SAME, msg=message, created=created, msecs=created % 1 * 1000)
+        self.__dict__.update(_SAME[level], msg=message, created=created, msecs=created % 1 * 1000)
         self.fields = fields
 
 
-_SAME = vars(logging.LogRecord(ACCESS_LOGGER, logging.INFO, "", 0, "", (), None))
-"""The attributes of a log record that are equal in all access records."""
+_NUMBERS: dict[Level, int] = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+_SAME = {
+    level: vars(logging.LogRecord(ACCESS_LOGGER, number, "", 0, "", (), None)) for level, number in _NUMBERS.items()
+}
+"""The attributes of a log record that are equal in all access records of a level."""
 
 
 def log_clean(logger: logging.Logger, message: str, fields: Mapping[str, object]) -> None:
@@ -100,12 +108,13 @@ def log_clean(logger: logging.Logger, message: str, fields: Mapping[str, object]
         logger.handle(record)
 
 
-def log_access(message: str, fields: Mapping[str, object]) -> None:
-    _access_log.handle(AccessRecord(message, fields))
+def log_access(message: str, fields: Mapping[str, object], level: Level = "info") -> None:
+    _access_log.handle(AccessRecord(message, fields, level))
 
 
-def is_logged() -> bool:
-    return _access_log.isEnabledFor(logging.INFO)
+def is_logged(level: Level = "info") -> bool:
+    """Whether access lines of this level are written."""
+    return _access_log.isEnabledFor(_NUMBERS[level])
 
 
 def is_foreign(logger: str) -> bool:

@@ -26,6 +26,23 @@ OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 NOT_A_FAULT: frozenset[Outcome] = frozenset({"ok", "client_error", "policy_blocked"})
 """Outcomes that leave the transaction's span status unset: the gateway did what it should."""
 
+OutcomeLevel = Literal["info", "warning", "error"]
+OUTCOME_LEVELS: dict[Outcome, OutcomeLevel] = {
+    "ok": "info",
+    "client_error": "info",
+    "policy_blocked": "info",
+    "client_disconnect": "info",
+    "upstream_error": "warning",
+    "timeout": "warning",
+    "overflow": "warning",
+    "overloaded": "warning",
+    "breaker_open": "warning",
+    "drained": "warning",
+    "internal_error": "error",
+}
+"""The level of a transaction's log line: `info` for what callers and policies decided, `warning` for what somebody did
+not get who should have, `error` for defects of the gateway."""
+
 Where = Literal["upstream", "policy", "queue", "format", "client"]
 """The parts of the time ledger: who a stream was waiting for."""
 WHERE: tuple[Where, ...] = get_args(Where)

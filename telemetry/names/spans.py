@@ -193,6 +193,27 @@ class Attribute:
         "openinference.span.kind", "string", ON_TRANSACTION, "With `openinference`: CHAIN, as the attempt is the LLM."
     )
 
+    CONVERSATION = attribute(
+        "gen_ai.conversation.id", "string", ON_BOTH, "The conversation: its id, or a hash of how it begins (`fp_...`)."
+    )
+    SESSION = attribute("session.id", "string", ON_BOTH, "The conversation again, under the name that UIs group by.")
+    AGENT = attribute("gen_ai.agent.id", "string", ON_BOTH, "The agent that asks, as it says itself.")
+    PARENT_AGENT = attribute("flowspan.agent.parent_id", "string", ON_BOTH, "The agent that it works for.")
+    USER = attribute("user.id", "string", ON_BOTH, "The user, as the client names one.")
+    ACCOUNT = attribute("flowspan.account.id", "string", ON_TRANSACTION, "The user's account with a provider.")
+    CLIENT_REQUEST = attribute(
+        "flowspan.client_request_id", "string", ON_TRANSACTION, "The client's own id of the request."
+    )
+    PREVIOUS_RESPONSE = attribute(
+        "gen_ai.request.previous_response.id", "string", ON_TRANSACTION, "The response that the request goes on from."
+    )
+    ASKED_MODEL = attribute(
+        "flowspan.asked_model",
+        "string",
+        ON_TRANSACTION,
+        "The model as the client named it, where that is an alias, stands for a wildcard, or is unknown.",
+    )
+
     TRANSACTION_ID = attribute(
         "flowspan.transaction_id", "string", ON_TRANSACTION, "What the response's `x-request-id` says."
     )

@@ -5,7 +5,7 @@ needs none. Ids, sampling and resource are the SDK's. Times are Unix nanoseconds
 unsampled one records nothing. Texts that others wrote are scrubbed of keys and bounded.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from opentelemetry.context import Context
@@ -216,6 +216,12 @@ class RecordedSpan:
         """Set attributes whose values need no scrubbing."""
         if self.recording:
             self.attributes.update(attributes)
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Remove attributes that no longer hold."""
+        if self.recording:
+            for name in names:
+                self.attributes.pop(name, None)
 
     def set_text(self, key: str, text: str, limit: int = TEXT_LIMIT) -> None:
         """Set an attribute to text of a client or a provider: scrubbed, and bounded to `limit` characters."""

@@ -22,7 +22,7 @@ from telemetry.redact import scrub
 from telemetry.tokens import Tokens
 from telemetry.traces.spans import RecordedSpan, outgoing_headers
 from telemetry.transaction.content import SpanEnds
-from telemetry.transaction.ending import AttemptTotals
+from telemetry.transaction.ending import AttemptTotals, Description
 from telemetry.transaction.services import Services
 from telemetry.transaction.trace import TransactionTrace
 
@@ -67,13 +67,14 @@ class AttemptScope:
 class AttemptTelemetry:
     """Starts the attempts of a transaction, ends those left open, and sums up tokens and cost."""
 
-    def __init__(self, services: Services, trace: TransactionTrace, recorder: Recorded) -> None:
+    def __init__(self, services: Services, trace: TransactionTrace, about: Description, recorder: Recorded) -> None:
         self.defects = services.defects
         self._trace = trace
         self._metrics = services.metrics
         self.spans = SpanEnds()
         propagate = services.options.propagate_traceparent
         self._scope = AttemptScope(trace, recorder, services.metrics.labels, propagate, self.spans)
+        self._about = about
         self._attempts: list[Attempt] = []
 
     def start(self, target: AttemptTarget, *, retry_of: "Attempt | None" = None, fallback: bool = False) -> "Attempt":
@@ -84,9 +85,13 @@ class AttemptTelemetry:
         reason: AttemptReason = "fallback" if fallback else "retry" if retry_of is not None else "first"
         deployment.attempts[reason].inc()
         started_at = self._trace.timeline.now()
+        if retry_of is not None:
+            self._log_retry(retry_of, target.deployment, started_at)
+        identity = self._about.identity
+        attributes = _target_attributes(target)
         span = self._trace.child(
             f"{target.operation} {target.model}",
-            _target_attributes(target),
+            attributes if identity is None else {**attributes, **identity.on_attempts},
             start_ns=self._trace.timeline.ns(started_at),
             kind=SpanKind.CLIENT,
         )
@@ -112,6 +117,19 @@ class AttemptTelemetry:
         self._metrics.client.retry_denied(model)
         self._trace.span.set({Attribute.RETRY_DENIED: True})
 
+    def _log_retry(self, failed: "Attempt", deployment: str, started_at: float) -> None:
+        """Leave a line of an attempt after whose failure another deployment, or the same, is asked: where the request
+        ends well, nothing else would speak of it."""
+        self._trace.log(
+            "warning",
+            "attempt failed, retried",
+            deployment=failed.deployment,
+            error_type=failed.error_type,
+            detail=failed.detail,
+            retried_at=deployment,
+            wait_s=round(started_at - failed.ended_at, 6),
+        )
+
     def end_all(self, error_type: str) -> None:
         """End those still open as failed."""
         for attempt in self._attempts:
@@ -121,8 +139,7 @@ class AttemptTelemetry:
 
     @property
     def totals(self) -> AttemptTotals:
-        """All attempts so far together. Deployment, tokens of the answer and finish reasons are those of the last one
-        that began to answer."""
+        """All attempts so far together."""
         attempts = self._attempts
         last = next((one for one in reversed(attempts) if one.time_to_first_chunk_s is not None), None)
         costs = [one.cost_usd for one in attempts if one.cost_usd is not None]
@@ -131,7 +148,7 @@ class AttemptTelemetry:
             attempts=len(attempts),
             tokens=sum(counted[1:], counted[0]) if counted else None,
             cost_usd=sum(costs) if costs else None,
-            deployment=None if last is None else last.deployment,
+            deployment=None if not attempts else (last or attempts[-1]).deployment,
             answer_tokens=None if last is None else last.tokens,
             finish_reasons=() if last is None else last.finish_reasons,
         )
@@ -153,6 +170,12 @@ class Attempt:
     ) -> None:
         self.defects = scope.trace.defects
         self.deployment = deployment
+        self.error_type = ""
+        """Empty as long as it has not failed."""
+        self.detail: str | None = None
+        """What went wrong, in words that are not scrubbed yet."""
+        self.ended_at = started_at
+        """When it ended, in seconds of the clock."""
         self.tokens: Tokens | None = None
         self.cost_usd: float | None = None
         self.finish_reasons: tuple[str, ...] = ()
@@ -163,7 +186,6 @@ class Attempt:
         self._token_children = token_children
         self._span = span
         self._started_at = started_at
-        self._error_type = ""
         self._deployment_children = deployment_children
         self._outcome: AttemptOutcome = "ok"
         self._has_response = False
@@ -248,17 +270,19 @@ class Attempt:
     ) -> None:
         """The attempt failed; `status` is the provider's HTTP status. It still has to be ended."""
         self._outcome = outcome
+        self.detail = detail
         if status is not None and not self._has_response:
             self.responded(status)
-        self._error_type = self._scope.labels.error_type(error_type)
+        self.error_type = self._scope.labels.error_type(error_type)
         self._span.fail(detail)
-        self._span.set({Attribute.ERROR_TYPE: self._error_type, Attribute.HTTP_STATUS: status})
+        self._span.set({Attribute.ERROR_TYPE: self.error_type, Attribute.HTTP_STATUS: status})
         if detail:
             self._span.set_text(Attribute.DETAIL, detail)
 
     def end(self) -> None:
         if not self.ended:
             self.ended = True
+            self.ended_at = self._scope.trace.timeline.now()
             self._end_span()
             self._count()
             self._count_at_deployment()
@@ -267,13 +291,13 @@ class Attempt:
     def _end_span(self) -> None:
         if self.tokens is not None and self._span.sampled:
             self._span.set(_usage_attributes(self.tokens, self.cost_usd))
-        self._scope.spans.end(self._span, self._scope.trace.timeline.ns())
+        self._scope.spans.end(self._span, self._scope.trace.timeline.ns(self.ended_at))
 
     @guarded
     def _count(self) -> None:
         children, scope = self._children, self._scope
         exemplar = self._span.exemplar
-        children.ended(scope.trace.timeline.now() - self._started_at, self._error_type, exemplar)
+        children.ended(self.ended_at - self._started_at, self.error_type, exemplar)
         if self.time_to_first_chunk_s is not None:
             children.first_chunk(self.time_to_first_chunk_s, exemplar)
         for seconds, count in scope.recorder.take_gaps().filled():

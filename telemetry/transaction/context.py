@@ -13,7 +13,7 @@ from opentelemetry.trace import SpanContext, format_span_id
 from telemetry.guard import guarded
 from telemetry.live.streams import StreamFlow
 from telemetry.logs.records import Level, is_logged, log_access
-from telemetry.names import Outcome, Stage
+from telemetry.names import OUTCOME_LEVELS, Outcome, Stage
 from telemetry.names.spans import Attribute, Value
 from telemetry.recording.content import Conversation, Prompt
 from telemetry.recording.ledger import TimeLedger
@@ -25,6 +25,7 @@ from telemetry.transaction.attempts import AttemptTelemetry
 from telemetry.transaction.breakers import BreakerTelemetry
 from telemetry.transaction.content import SpanEnd
 from telemetry.transaction.ending import Description, Summary, description_attributes, key_attributes
+from telemetry.transaction.identity import Identity, legible_id
 from telemetry.transaction.policies import PolicyTelemetry
 from telemetry.transaction.queues import QueueTelemetry
 from telemetry.transaction.services import Services
@@ -46,7 +47,9 @@ class ObservabilityContext:
         ledger: TimeLedger,
         timeline: Timeline,
         resend_count: int | None = None,
+        head: Mapping[str, object] | None = None,
     ) -> None:
+        """`head` has the fields of the access line that are known from the request's head."""
         self.ledger = ledger
         self._finished = False
         self.defects = services.defects
@@ -54,11 +57,14 @@ class ObservabilityContext:
         self._trace = trace = TransactionTrace(services, span, timeline)
         self.transaction_id = trace.transaction_id
         self._about = about = Description(
-            services.metrics.labels.api(api), services.metrics.keys.without_key, resend_count=resend_count
+            services.metrics.labels.api(api),
+            services.metrics.keys.without_key,
+            resend_count=resend_count,
+            request_fields=head or {},
         )
         self.recorder = recorder = TransactionRecorder(timeline, ledger, trace.event, services.defects)
         self._flow = StreamFlow(self.transaction_id, about.api, ledger, recorder, services.metrics)
-        self.attempts = AttemptTelemetry(services, trace, recorder)
+        self.attempts = AttemptTelemetry(services, trace, about, recorder)
         self.queues = QueueTelemetry(trace, services.live, self._flow)
         self.breakers = BreakerTelemetry(services, trace)
         services.live.open(self._flow)
@@ -103,6 +109,7 @@ class ObservabilityContext:
         provider: str | None = None,
         stream: bool | None = None,
         policies: Sequence[str] | None = None,
+        asked_model: str | None = None,
     ) -> None:
         """Describe the transaction, again when more is known; what is left out stays as it was."""
         about, labels = self._about, self._services.metrics.labels
@@ -114,6 +121,9 @@ class ObservabilityContext:
             about.provider = labels.provider(provider)
         if stream is not None:
             about.stream = stream
+        if asked_model is not None:
+            about.asked_model = legible_id(asked_model, self._services.scrub)
+            self._trace.span.set({Attribute.ASKED_MODEL: about.asked_model})
         self._trace.span.set(description_attributes(about, policies))
         self._trace.span.decide()
         if model is not None:
@@ -128,6 +138,25 @@ class ObservabilityContext:
         if content.is_wanted(self._trace.sampled):
             self.recorder.content = Conversation(prompt(content.limit), content.limit)
             self.attempts.spans.keeps_last = True
+
+    @property
+    def has_ids(self) -> bool:
+        """Whether `note_ids` was called."""
+        return self._about.identity is not None
+
+    @property
+    def conversation_id(self) -> str:
+        """The conversation that `note_ids` was given; empty without one."""
+        return "" if self._about.identity is None else self._about.identity.conversation_id
+
+    @guarded
+    def note_ids(self, ids: Mapping[str, str], attributes: Mapping[str, str]) -> None:
+        """Note whose the transaction is, again when more is known: `ids` by their attributes, and `attributes` of the
+        operator's choice. The texts may be as they came. Spans that have ended, or begun before, do not change."""
+        if self._about.identity is not None:
+            self._trace.span.remove(self._about.identity.on_transaction)
+        self._about.identity = identity = Identity(ids, attributes, self._services.scrub)
+        self._trace.span.set(identity.on_transaction)
 
     def stage(self, name: Stage) -> SpanScope:
         """A `with` block that is the span of a stage of the pipeline."""
@@ -208,7 +237,8 @@ class ObservabilityContext:
 
     @guarded
     def _log_access(self, summary: Summary) -> None:
-        if not is_logged():
+        level = OUTCOME_LEVELS[summary.outcome]
+        if not is_logged(level):
             return
         span = self._trace.span
         ids = {
@@ -216,8 +246,8 @@ class ObservabilityContext:
             "span_id": format_span_id(span.span_id),
             "transaction_id": self.transaction_id,
         }
-        line: dict[str, object] = {**ids, **summary.access_fields()}
+        line = {**ids, **summary.access_fields()}
         if summary.error_type:
             detail = None if summary.detail is None else clean(self._services.scrub, summary.detail, TEXT_LIMIT)
             line |= {"error_type": summary.error_type, "detail": detail}
-        log_access(f"{span.name} {summary.outcome}", line)
+        log_access(f"{span.name} {summary.outcome}", line, level)

@@ -1,7 +1,7 @@
 """The end of a transaction: a summary made once, and its three renderings, as span, metrics and access line."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from telemetry.metrics.keys import KeyChildren, KeyIdentity
 from telemetry.metrics.registry import Metrics
@@ -11,6 +11,7 @@ from telemetry.names.spans import TIME, Attribute, Value
 from telemetry.recording.recorder import TransactionRecorder
 from telemetry.tokens import Tokens
 from telemetry.traces.spans import RecordedSpan
+from telemetry.transaction.identity import Identity
 
 
 @dataclass(slots=True)
@@ -26,6 +27,24 @@ class Description:
     stream: bool = False
     resend_count: int | None = None
     """How often the caller had sent the same request before, as it says; None for a first try."""
+    request_fields: Mapping[str, object] = field(default_factory=dict)
+    """Fields of the access line that are known from the request's head: its method, its client."""
+    asked_model: str | None = None
+    """The model as the client named it, where the configuration has another name for it or none."""
+    identity: Identity | None = None
+    """Whose it is; None as long as nobody has looked."""
+
+
+def head_fields(attributes: Mapping[str, Value | None]) -> dict[str, object]:
+    """The fields of the access line that are known from a request's head, of the attributes of its span."""
+    fields: dict[str, object] = {
+        "method": attributes[Attribute.HTTP_METHOD],
+        "route": attributes[Attribute.HTTP_ROUTE],
+        "client_address": attributes[Attribute.CLIENT_ADDRESS],
+    }
+    if (user_agent := attributes[Attribute.USER_AGENT]) is not None:
+        fields["user_agent"] = user_agent
+    return fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +57,33 @@ class AttemptTotals:
     cost_usd: float | None = None
     """US dollars for all attempts at models with a known price; None where there was no such attempt."""
     deployment: str | None = None
-    """The deployment whose answer the client got, or the beginning of it."""
+    """The deployment that began to answer last; where none did, the one that was asked last."""
     answer_tokens: Tokens | None = None
     """The tokens of the attempt that gave this answer alone."""
     finish_reasons: tuple[str, ...] = ()
     """Why each choice of that answer ended, scrubbed."""
+
+    def log_fields(self) -> dict[str, object]:
+        """What an access line has of the attempts."""
+        if not self.attempts:
+            return {}
+        fields: dict[str, object] = {
+            "deployment": self.deployment,
+            "attempts": self.attempts,
+            "retries": self.retries,
+        }
+        if self.finish_reasons:
+            fields["finish_reason"] = ",".join(self.finish_reasons)
+        if (tokens := self.tokens) is not None:
+            fields["input_tokens"] = tokens.prompt
+            fields["output_tokens"] = tokens.completion
+            fields["cache_read_tokens"] = tokens.cache_read
+            fields["cache_write_tokens"] = tokens.cache_write
+            if tokens.is_estimated:
+                fields["usage_estimated"] = True
+        if self.cost_usd is not None:
+            fields["cost_usd"] = self.cost_usd
+        return fields
 
     @property
     def retries(self) -> int:
@@ -133,6 +174,10 @@ class Summary:
             "chunks_in": recorder.chunks_in,
             "chunks_out": recorder.chunks_out,
             "bytes_out": recorder.bytes_out,
+            **about.request_fields,
+            **self.totals.log_fields(),
+            **({} if about.asked_model is None else {"asked_model": about.asked_model}),
+            **({} if about.identity is None else about.identity.log_fields),
         }
 
     def _attributes(self) -> dict[str, Value | None]:

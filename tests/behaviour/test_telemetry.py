@@ -274,7 +274,7 @@ def test_an_unsampled_caller_gets_no_spans_but_is_counted(gateway: RunningGatewa
 
 
 def test_no_content_goes_anywhere_by_default(gateway: RunningGateway, receiver: OtlpReceiver, log: io.StringIO) -> None:
-    asked = ask("echo", text=SECRET_TEXT, stream=True, user=f"user-{SECRET_TEXT}")
+    asked = ask("echo", text=SECRET_TEXT, stream=True)
     tree_of(receiver, post(gateway, CHAT, asked).request_id, f"POST {CHAT}")
     last = post(gateway, MESSAGES, ask("echo", MESSAGES, text=SECRET_TEXT, system=SECRET_TEXT))
     tree_of(receiver, last.request_id, f"POST {MESSAGES}")

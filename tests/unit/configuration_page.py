@@ -144,6 +144,8 @@ def _default(field: FieldInfo) -> str:
             return _size(value)
         case int() | float():
             return f"{value:,}"
+        case tuple():
+            return ", ".join(f"`{one}`" for one in value)
     return f"`{value}`"
 
 

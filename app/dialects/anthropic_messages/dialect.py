@@ -49,7 +49,7 @@ class AnthropicMessages(ClientDialect):
     id_prefix = PREFIX
     reason_paths = staticmethod(reason_paths)
     native_reason = staticmethod(native_reason)
-    field_names: Mapping[str, str] = {"stop": "stop_sequences"}
+    field_names: Mapping[str, str] = {"stop": "stop_sequences", "user": "metadata.user_id"}
     # What a provider's own tools did in an earlier turn; the answer that was made of it stands beside it as text.
     dropped_parts = frozenset(
         {

@@ -47,7 +47,7 @@ def test_a_line_arrives_with_its_severity_its_fields_and_its_trace(
     telemetry.close()
     fields = attributes(record.attributes)
     assert record.body.string_value == "POST /v1/chat/completions upstream_error"
-    assert (record.severity_text, record.severity_number) == ("INFO", SeverityNumber.INFO.value)
+    assert (record.severity_text, record.severity_number) == ("WARNING", SeverityNumber.WARN.value)
     assert record.trace_id == obs.span_context.trace_id.to_bytes(16, "big")
     assert record.span_id == obs.span_context.span_id.to_bytes(8, "big")
     assert (fields["outcome"], fields["status"], fields["detail"]) == ("upstream_error", 502, "[redacted] was refused")

@@ -9,11 +9,11 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from telemetry import AttemptTarget
+from telemetry import AttemptTarget, Tokens
 from telemetry.metrics import rendering
 from telemetry.metrics.instruments import counter, gauge, histogram
 from telemetry.names.metrics import MetricSpec
-from tests.unit.telemetry.fakes import Bench, FakeUsage
+from tests.unit.telemetry.fakes import Bench
 
 CALLS = MetricSpec("calls_total", "counter", ("model", "kind"), "Calls.")
 PLAIN = MetricSpec("plain_total", "counter", (), "No labels.")
@@ -98,9 +98,9 @@ def test_a_scrape_says_what_the_librarys_own_would(openmetrics: bool) -> None:
 def test_of_the_gateways_own_registry_text_and_samples_say_the_same(openmetrics: bool) -> None:
     bench = Bench()
     obs = bench.open()
-    attempt = obs.attempts.start(AttemptTarget(deployment="d1", provider="openai", model="gpt-5"))
+    attempt = obs.attempts.start(AttemptTarget(deployment="d1", provider="openai", model="gpt-5", model_group="gpt-5"))
     attempt.first_chunk()
-    attempt.usage(FakeUsage(100, 20))
+    attempt.usage(Tokens(100, 0, 0, 20, 0))
     attempt.end()
     obs.finish("ok", status=200)
     assert scraped(bench.registry, openmetrics) == by_library(bench.registry, openmetrics)

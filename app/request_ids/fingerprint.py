@@ -1,0 +1,70 @@
+"""A name for a conversation that has none: a hash of how it begins, the same for each of its turns and in each process.
+
+It begins with the system prompt and goes up to the first message of the user's, as the client sent them. Of each text
+its ends and its length count, so a long prompt costs no more than a short one. What clients move between turns,
+such as cache marks, does not count.
+"""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+PREFIX = "fp_"
+_DIGITS = 24
+_END = 1024
+"""Characters that count at each end of a text."""
+_TEXTS = 32
+"""Texts that count."""
+_MESSAGES = 16
+"""Messages among which the user's first one is looked for."""
+_SYSTEM = ("system", "instructions")
+_CONVERSATION = ("messages", "input")
+_CONTENT = ("text", "content", "image_url", "url", "source", "data", "file_id")
+"""Fields of a part that hold what it shows to a model."""
+
+
+def fingerprint(body: Mapping[str, Any], scope: str) -> str | None:
+    """The fingerprint of the conversation in a body of any dialect; None where nothing is in it. Equal beginnings under
+    different values of `scope` have different ones."""
+    texts: list[str] = []
+    for name in _SYSTEM:
+        if name in body:
+            _collect(body[name], texts)
+    for name in _CONVERSATION:
+        if name in body:
+            _collect_beginning(body[name], texts)
+    if not texts:
+        return None
+    parts = [scope, *map(_ends, texts[:_TEXTS])]
+    return PREFIX + sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
+
+
+def _ends(text: str) -> str:
+    ends = text if len(text) <= 2 * _END else text[:_END] + text[-_END:]
+    return f"{len(text)} {ends}"
+
+
+def _collect_beginning(messages: object, texts: list[str]) -> None:
+    if not isinstance(messages, list):
+        _collect(messages, texts)
+        return
+    for message in messages[:_MESSAGES]:
+        _collect(message, texts)
+        if isinstance(message, dict) and message.get("role") == "user":
+            return
+
+
+def _collect(value: object, texts: list[str]) -> None:
+    """Add the texts in a message or a part of one, in order, up to somewhat more than count."""
+    if isinstance(value, str):
+        if value:
+            texts.append(value)
+    elif isinstance(value, dict):
+        for name in _CONTENT:
+            if name in value:
+                _collect(value[name], texts)
+    elif isinstance(value, list):
+        for part in value:
+            if len(texts) >= _TEXTS:
+                return
+            _collect(part, texts)
