@@ -96,6 +96,7 @@ def complaints(books: Books, visits: Sequence[Visit], strangers: int = 0) -> lis
         *(fault for record in books.records for fault in (*_ledger(record), *_queues(record))),
         *_sums(books),
         *_tokens(books, visits),
+        *_keys(books),
         *_clients(books, visits, strangers),
     ]
 
@@ -235,6 +236,22 @@ def _miscounted(record: TransactionRecord, attempt: Mapping[str, Any], counts: M
         yield f"{record.id}: {found} tokens, the provider said {counts}"
     elif is_whole and found["output"] != counts["output"] and record.attributes["flowspan.api"] != _NO_OUTPUT:
         yield f"{record.id}: {found} tokens of a whole answer, the provider said {counts}"
+
+
+def _keys(books: Books) -> Iterator[str]:
+    """What is counted by key adds up to all there was: each request, token and dollar is one key's."""
+    sheet = books.sheet
+    by_key, in_all = (sheet.by(f"flowspan_{name}", "outcome") for name in ("key_requests_total", "requests_total"))
+    if by_key != in_all:
+        yield f"outcomes by key {by_key}, in all {in_all}"
+    kinds = ("gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens")
+    attempts = [attempt for record in books.records for attempt in record.attempts]
+    tokens = sum(int(attempt.get(kind) or 0) for attempt in attempts for kind in kinds)
+    if (counted := sheet.sum("flowspan_key_tokens_total")) != tokens:
+        yield f"{counted:g} tokens by key, {tokens} by the spans"
+    dollars, spent = sheet.sum("flowspan_key_cost_usd_total"), sheet.sum("flowspan_cost_usd_total")
+    if abs(dollars - spent) > 1e-9 * spent:
+        yield f"{dollars:g} dollars by key, {spent:g} in all"
 
 
 def _clients(books: Books, visits: Sequence[Visit], strangers: int) -> Iterator[str]:
