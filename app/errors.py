@@ -71,24 +71,15 @@ class InvalidRequest(ClientError):
 
 
 class AuthenticationFailed(ClientError):
-    """The request has no key, or one that is not known."""
+    """The request has no key, or one that is not known or no longer valid; `reason` says which."""
 
     may_quote = False
     status = 401
     error_type = "authentication"
-    reason: AuthFailureReason = "unknown"
 
-
-class KeyMissing(AuthenticationFailed):
-    """The request has no key."""
-
-    reason = "missing"
-
-
-class KeyExpired(AuthenticationFailed):
-    """The request has a key that is no longer valid."""
-
-    reason = "expired"
+    def __init__(self, message: str, *, reason: AuthFailureReason = "unknown") -> None:
+        super().__init__(message)
+        self.reason: AuthFailureReason = reason
 
 
 class PermissionDenied(ClientError):

@@ -183,7 +183,7 @@ def _check_labels(labels: Mapping[str, Any], path: Path, report: Report) -> None
 def _time(written: str, path: Path, report: Report) -> datetime | None:
     """The end of a day in UTC, or a time, in UTC as well."""
     try:
-        return datetime.combine(date.fromisoformat(written), time(23, 59, 59), UTC)
+        return datetime.combine(date.fromisoformat(written), time.max, UTC)
     except ValueError:
         pass
     try:

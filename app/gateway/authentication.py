@@ -15,7 +15,7 @@ from msgspec import Struct
 from starlette.types import Scope
 
 from app.dialects import DIALECTS
-from app.errors import AuthenticationFailed, InvalidRequest, KeyExpired, KeyMissing, PermissionDenied
+from app.errors import AuthenticationFailed, InvalidRequest, PermissionDenied
 from app.messages import ClientCredential
 from app.messages.credentials import AUTHORIZATION
 from app.settings import Key, digest_of
@@ -62,16 +62,18 @@ class ApiKeys:
         """Whose key it is, even if it has expired. Raises AuthenticationFailed."""
         presented = list(presented_keys(headers).values())
         if not presented:
-            raise KeyMissing("No API key provided. Send it as `Authorization: Bearer KEY` or `x-api-key: KEY`.")
+            message = "No API key provided. Send it as `Authorization: Bearer KEY` or `x-api-key: KEY`."
+            raise AuthenticationFailed(message, reason="missing")
         for key in presented if self._beside_credentials else presented[:1]:
             if (caller := self._holder(key)) is not None:
                 return caller
         raise AuthenticationFailed("Incorrect API key provided.")
 
     def check_validity(self, caller: Caller) -> None:
-        """Raise KeyExpired for a caller whose key is no longer valid."""
+        """Raise AuthenticationFailed for a caller whose key is no longer valid."""
         if self._clock() >= caller.expires_at:
-            raise KeyExpired("The API key has expired. Ask whoever runs this gateway for another one.")
+            message = "The API key has expired. Ask whoever runs this gateway for another one."
+            raise AuthenticationFailed(message, reason="expired")
 
     def credential(self, headers: Mapping[str, str]) -> ClientCredential | None:
         """What the caller sent beside its key; a key of the gateway's is no such thing, whoever's it is."""
