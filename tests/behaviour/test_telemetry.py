@@ -180,7 +180,7 @@ def test_the_servers_span_tells_what_is_promised(gateway: RunningGateway, receiv
     )
     assert server["flowspan.chunks_in"] > 0 < server["flowspan.chunks_out"]
     # Or it would look like a second call of a model.
-    assert {name for name in server if name.startswith("gen_ai.")} == {"gen_ai.provider.name"}
+    assert {name for name in server if name.startswith("gen_ai.")} == {"gen_ai.conversation.id", "gen_ai.provider.name"}
     client: dict[str, Any] = attributes(tree.of("chat echo").attributes)
     assert client["gen_ai.usage.output_tokens"] == 2
     assert client["gen_ai.response.finish_reasons"] == ["stop"]
@@ -317,7 +317,7 @@ def test_every_series_of_a_known_model_stands_at_zero_before_it_is_needed() -> N
     with RunningGateway(configuration(simulated("echo"))) as fresh:
         text = scrape(fresh)
         for outcome in ("ok", "drained", "overflow", "internal_error"):
-            assert re.search(rf'flowspan_requests_total\{{[^}}]*model="echo",outcome="{outcome}"[^}}]*\}} 0\.0', text)
+            assert re.search(rf'flowspan_requests_total\{{[^}}]*model="echo"[^}}]*outcome="{outcome}"[^}}]*\}} 0\.0', text)
         for queue in ("policy_out", "sse"):
             assert f'flowspan_queue_overflows_total{{queue="{queue}"}} 0.0' in text
 
