@@ -1,5 +1,7 @@
 """Items in, batches out by a thread of their own: bounded, and every loss counted with its reason.
 
+Why a receiver takes nothing is logged once, again when the reason changes and every five minutes.
+
 `offer` never waits: when the queue is full the item is lost. A batch that could not be sent is lost, not kept: the
 sender has had its retries. `close` sends what is left for a bounded time; what a receiver that is down did not take by
 then is lost too, and the thread, a daemon, is left behind.
@@ -9,28 +11,69 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import Generic, TypeVar
 
+from telemetry.delivery.rejections import Rejection
 from telemetry.metrics.registry import ExportMetrics
 from telemetry.names import DropReason, Signal
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
+_REMINDER = 300.0
+"""Seconds after which a line about the same failure is repeated."""
+
+
+class Outages:
+    """Counts the exports of a signal and what is lost with them, and logs when its `receiver` begins to take nothing,
+    why, and when it takes it again."""
+
+    def __init__(
+        self, signal: Signal, metrics: ExportMetrics, receiver: str, clock: Callable[[], float] = monotonic
+    ) -> None:
+        self._signal = signal
+        self._metrics = metrics
+        self._receiver = receiver
+        self._clock = clock
+        self._logged: dict[str, float] = {}
+        """When each reason of the present outage was logged."""
+
+    def note(self, rejection: Rejection | None, count: int) -> None:
+        """Note what came of a batch of `count` items."""
+        self._metrics.exported(self._signal, "ok" if rejection is None else "failed")
+        if rejection is not None:
+            lost = count if rejection.items is None else min(count, rejection.items)
+            self._metrics.dropped(self._signal, "export_failed", lost)
+        if self._signal == "console":
+            return
+        if rejection is not None:
+            self._log_failure(rejection.reason)
+        elif self._logged:
+            self._logged.clear()
+            _log.info("%s takes %s again", self._receiver, self._signal)
+
+    def _log_failure(self, reason: str) -> None:
+        now = self._clock()
+        if now - self._logged.get(reason, now - _REMINDER) >= _REMINDER:
+            self._logged[reason] = now
+            message = "%s does not take %s, which are lost, and counted: %s"
+            _log.warning(message, self._receiver, self._signal, reason)
 
 
 class Batcher(Generic[T]):
-    """A bounded queue with a thread that empties it. `send` takes a batch and returns whether it arrived; what it
-    raises counts as a failure."""
+    """A bounded queue with a thread that empties it. `send` takes a batch and returns why it did not arrive, None where
+    it did; what it raises counts as a failure. `receiver` is its name in log lines."""
 
     def __init__(
         self,
-        send: Callable[[Sequence[T]], bool],
+        send: Callable[[Sequence[T]], Rejection | None],
         signal: Signal,
         metrics: ExportMetrics,
         *,
         queue_size: int,
         batch_size: int,
         delay: float,
+        receiver: str = "the collector",
         abort: Callable[[], None] | None = None,
     ) -> None:
         self._send = send
@@ -45,7 +88,7 @@ class Batcher(Generic[T]):
         self._closing = False
         self._abandoned = False
         self._in_flight = 0
-        self._failing = False
+        self._outages = Outages(signal, metrics, receiver)
         metrics.capacity[signal].set(queue_size)
         self._thread = threading.Thread(target=self._run, name=f"flowspan-export-{signal}", daemon=True)
         self._thread.start()
@@ -102,27 +145,13 @@ class Batcher(Generic[T]):
         while self._queue and not self._abandoned:
             batch = [self._queue.popleft() for _ in range(min(self._batch_size, len(self._queue)))]
             self._in_flight = len(batch)
-            arrived = self._try(batch)
+            rejection = self._try(batch)
             self._in_flight = 0
             if not self._abandoned:
-                self._account(arrived, len(batch))
+                self._outages.note(rejection, len(batch))
 
-    def _try(self, batch: Sequence[T]) -> bool:
+    def _try(self, batch: Sequence[T]) -> Rejection | None:
         try:
             return self._send(batch)
-        except Exception:
-            return False
-
-    def _account(self, arrived: bool, count: int) -> None:
-        self._metrics.exported(self._signal, "ok" if arrived else "failed")
-        if not arrived:
-            self.lose("export_failed", count)
-        if arrived == self._failing and self._signal != "console":
-            _log.log(
-                logging.INFO if arrived else logging.WARNING,
-                "the collector takes %s again"
-                if arrived
-                else "the collector does not take %s: they are lost, and counted",
-                self._signal,
-            )
-        self._failing = not arrived
+        except Exception as error:
+            return Rejection(f"a batch could not be sent ({type(error).__name__})")

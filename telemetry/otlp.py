@@ -1,24 +1,28 @@
-"""The exports that the standard OTEL_* variables ask for: OTLP over HTTP, or none.
+"""The exports that the environment asks for: OTLP by HTTP or gRPC, lines on stdout, both or none.
 
-The exporters read their endpoint, headers, timeout, compression and certificates from the environment themselves; here
-it is decided whether there is one, and how much may wait for it (OTEL_BSP_*, OTEL_BLRP_*). They are imported only then.
+What the OTEL_* variables say is read and checked before (`telemetry.environment`). Here each signal gets its queue, its
+encoder and its ways out, which are imported only then. A signal with two ways is encoded once; it is lost where one of
+the two does not take it.
 """
 
-import logging
-import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from time import monotonic
-from typing import Literal
+from time import monotonic, time_ns
+from typing import TypeVar
 
+from google.protobuf.message import Message
 from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk.resources import Resource
 
+from telemetry.delivery.rejections import Delivery, Rejection
+from telemetry.environment import Environment, SignalExport
 from telemetry.export import Batcher
-from telemetry.metrics.registry import ExportMetrics
+from telemetry.metrics.registry import Metrics
 from telemetry.names import Signal
-from telemetry.traces.otlp_encoding import EncodedSpan, EndedSpan, encode
+from telemetry.periodic import PeriodicExport
+from telemetry.traces.otlp_encoding import EncodedSpan, EndedSpan, encode, encode_export
 
-_log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 class SpanExport:
@@ -35,6 +39,7 @@ class SpanExport:
 class Exports:
     spans: SpanExport | None = None
     logs: Batcher[ReadableLogRecord] | None = None
+    metrics: PeriodicExport | None = None
 
     def waiting(self) -> dict[Signal, int]:
         waiting: dict[Signal, int] = {}
@@ -45,91 +50,109 @@ class Exports:
         return waiting
 
     def close(self, timeout: float) -> None:
-        """Send what is left of both, within one `timeout` in seconds."""
+        """Send what is left of all of them, within one `timeout` in seconds."""
         deadline = monotonic() + timeout
-        if self.logs is not None:
-            self.logs.wake()
-        if self.spans is not None:
-            self.spans.batcher.close(max(0.0, deadline - monotonic()))
-        if self.logs is not None:
-            self.logs.close(max(0.0, deadline - monotonic()))
+        batchers = [self.spans.batcher if self.spans is not None else None, self.logs, self.metrics]
+        open_ones = [one for one in batchers if one is not None]
+        for one in open_ones:
+            one.wake()
+        for one in open_ones:
+            one.close(max(0.0, deadline - monotonic()))
 
 
-def sdk_disabled() -> bool:
-    return os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
-
-
-def logs_asked_for() -> bool:
-    """Whether the process's log lines go to the collector too, which takes OTEL_LOGS_EXPORTER=otlp."""
-    return os.environ.get("OTEL_LOGS_EXPORTER", "").strip().lower() == "otlp"
-
-
-def exports_from_environment(metrics: ExportMetrics, resource: Resource, *, with_logs: bool) -> Exports:
-    if sdk_disabled():
-        return Exports()
+def make_exports(environment: Environment, metrics: Metrics, resource: Resource, *, with_logs: bool) -> Exports:
+    """Start the exports of `environment`; those of log records only `with_logs`, of metrics those of `metrics`."""
+    traces, logs, points = environment.traces, environment.logs, environment.metrics
     return Exports(
-        _spans(metrics, resource) if _wanted("TRACES") else None,
-        _logs(metrics) if with_logs and _wanted("LOGS") else None,
+        None if traces is None else SpanExport(_spans(traces, metrics, resource)),
+        None if logs is None or not with_logs else _logs(logs, metrics),
+        None if points is None else _metrics(points, metrics, resource),
     )
 
 
-def _wanted(signal: Literal["TRACES", "LOGS"]) -> bool:
-    chosen = os.environ.get(f"OTEL_{signal}_EXPORTER", "").strip().lower()
-    if chosen not in ("", "otlp"):
-        if chosen != "none":
-            _log.warning("OTEL_%s_EXPORTER=%s is not supported: nothing is exported", signal, chosen)
-        return False
-    endpoints = ("OTEL_EXPORTER_OTLP_ENDPOINT", f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT")
-    wanted = bool(chosen) or any(os.environ.get(name) for name in endpoints)
-    if wanted:
-        _check_protocol(signal)
-    return wanted
+def _spans(export: SignalExport, metrics: Metrics, resource: Resource) -> Batcher[EncodedSpan]:
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+    return _batcher("traces", export, metrics, ExportTraceServiceRequest, lambda batch: encode_export(batch, resource))
 
 
-def _check_protocol(signal: str) -> None:
-    names = (f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
-    protocol = next((value for name in names if (value := os.environ.get(name))), "http/protobuf")
-    if protocol != "http/protobuf":
-        _log.warning("OTLP by %s is not supported: %s go out as http/protobuf", protocol, signal.lower())
+def _logs(export: SignalExport, metrics: Metrics) -> Batcher[ReadableLogRecord]:
+    from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
+    from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
-
-def _spans(metrics: ExportMetrics, resource: Resource) -> SpanExport:
-    from telemetry.traces.exporter import EncodedSpanExporter
-
-    exporter = EncodedSpanExporter()
-    batcher: Batcher[EncodedSpan] = Batcher(
-        lambda batch: exporter.send(batch, resource),
-        "traces",
-        metrics,
-        queue_size=_number("OTEL_BSP_MAX_QUEUE_SIZE", 2048),
-        batch_size=_number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512),
-        delay=_number("OTEL_BSP_SCHEDULE_DELAY", 5000) / 1000,
-        abort=exporter.shutdown,
+    return _batcher(
+        "logs", export, metrics, ExportLogsServiceRequest, lambda batch: encode_logs(batch).SerializeToString()
     )
-    return SpanExport(batcher)
 
 
-def _logs(metrics: ExportMetrics) -> Batcher[ReadableLogRecord]:
-    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
-    from opentelemetry.sdk._logs.export import LogRecordExportResult
-
-    exporter = OTLPLogExporter()
+def _batcher(
+    signal: Signal,
+    export: SignalExport,
+    metrics: Metrics,
+    kind: type[Message],
+    encode_batch: Callable[[Sequence[T]], bytes],
+) -> Batcher[T]:
+    ways = _Ways(export, kind)
     return Batcher(
-        lambda batch: exporter.export(batch) is LogRecordExportResult.SUCCESS,
-        "logs",
-        metrics,
-        queue_size=_number("OTEL_BLRP_MAX_QUEUE_SIZE", 2048),
-        batch_size=_number("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", 512),
-        delay=_number("OTEL_BLRP_SCHEDULE_DELAY", 1000) / 1000,
-        abort=exporter.shutdown,
+        lambda batch: ways.send(encode_batch(batch)),
+        signal,
+        metrics.exports,
+        queue_size=export.queue_size,
+        batch_size=export.batch_size,
+        delay=export.delay,
+        receiver=ways.name,
+        abort=ways.close,
     )
 
 
-def _number(name: str, default: int) -> int:
-    text = os.environ.get(name, "").strip()
-    if not text:
-        return default
-    if text.isdecimal() and int(text) > 0:
-        return int(text)
-    _log.warning("%s must be a positive number: %d is used", name, default)
-    return default
+def _metrics(export: SignalExport, metrics: Metrics, resource: Resource) -> PeriodicExport:
+    from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+
+    from telemetry.metrics.otlp_encoding import encode_metrics
+
+    ways = _Ways(export, ExportMetricsServiceRequest)
+    started_ns = time_ns()
+    return PeriodicExport(
+        lambda: encode_metrics(metrics.registry.collect(), resource.attributes, started_ns, time_ns()),
+        ways.send,
+        "metrics",
+        metrics.exports,
+        interval=export.delay,
+        receiver=ways.name,
+        abort=ways.close,
+    )
+
+
+class _Ways:
+    """All ways that one signal takes: stdout, which is quick, before the collector."""
+
+    def __init__(self, export: SignalExport, kind: type[Message]) -> None:
+        self._all = _deliveries(export, kind)
+        self.name = " and ".join(
+            f"the collector at {one.name}" if one.name != "stdout" else one.name for one in self._all
+        )
+
+    def send(self, body: bytes) -> Rejection | None:
+        rejections = [rejection for one in self._all if (rejection := one.send(body)) is not None]
+        return rejections[0] if rejections else None
+
+    def close(self) -> None:
+        for one in self._all:
+            one.close()
+
+
+def _deliveries(export: SignalExport, kind: type[Message]) -> list[Delivery]:
+    found: list[Delivery] = []
+    if export.console:
+        from telemetry.delivery.console import ConsoleDelivery
+
+        found.append(ConsoleDelivery(kind))
+    if export.target is not None and export.target.protocol == "grpc":
+        from telemetry.delivery.grpc import GrpcDelivery
+
+        found.append(GrpcDelivery(export.target))
+    elif export.target is not None:
+        from telemetry.delivery.http import HttpDelivery
+
+        found.append(HttpDelivery(export.target, kind))
+    return found

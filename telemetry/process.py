@@ -1,10 +1,11 @@
 """Telemetry of a process: `setup` builds it, from its options and the standard OTEL_* variables; `open` begins a
 transaction, `run` is the sampler's task, `close` sends what is left.
 
-Traces are exported where OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT or OTEL_TRACES_EXPORTER=otlp
-asks for it; without an exporter nothing is recorded that nobody would see. Log lines go there too where
-OTEL_LOGS_EXPORTER=otlp asks for them. Nothing global is set but logging, and that only where a stream for it is given,
-and prometheus-client's `_created` series, which are left out.
+Traces are exported where OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT or OTEL_TRACES_EXPORTER asks
+for it; without an exporter nothing is recorded that nobody would see. Log lines and metrics go there too where
+OTEL_LOGS_EXPORTER and OTEL_METRICS_EXPORTER ask for them. A variable that cannot be obeyed stops `setup`. Nothing
+global is set but logging, and that only where a stream for it is given, and prometheus-client's `_created` series,
+which are left out.
 """
 
 import asyncio
@@ -12,15 +13,16 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from time import perf_counter, time_ns
 from typing import TextIO
 
-from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from prometheus_client import CollectorRegistry, disable_created_metrics
 
+from telemetry.environment import Environment, read_environment
 from telemetry.guard import Defects
 from telemetry.live.sampler import Sampler
 from telemetry.live.streams import Snapshot, take_snapshot
@@ -31,14 +33,16 @@ from telemetry.metrics.pools import PoolReading
 from telemetry.metrics.registry import Metrics
 from telemetry.metrics.traffic import EAGER_DEPLOYMENTS
 from telemetry.names import Signal
-from telemetry.otlp import Exports, exports_from_environment, logs_asked_for, sdk_disabled
+from telemetry.names.resource import SCHEMA_URL, SERVICE, VERSION
+from telemetry.otlp import Exports, make_exports
 from telemetry.recording.content import CaptureMode
 from telemetry.recording.ledger import TimeLedger
 from telemetry.recording.timeline import Timeline
 from telemetry.redact import TEXT_LIMIT, Scrubber, clean
 from telemetry.traces.http import HttpRequest, request_attributes, resend_count
+from telemetry.traces.propagation import Propagation
 from telemetry.traces.sdk_spans import ForeignSpans, as_readable
-from telemetry.traces.spans import EVENT_LIMIT, Sink, Tracer
+from telemetry.traces.spans import Sink, Tracer
 from telemetry.transaction.boundary import BoundaryEvents
 from telemetry.transaction.content import ContentRecorder
 from telemetry.transaction.context import ObservabilityContext
@@ -164,21 +168,25 @@ def setup(
     """Build the telemetry of a process.
 
     `models` are (name, provider) pairs; `secrets` are the configured keys, which no log line or span will hold. A given
-    `span_exporter` gets each span as it ends, in place of the exporter that the environment asks for.
+    `span_exporter` gets each span as it ends, in place of the exporter that the environment asks for. Raises
+    EnvironmentRefused where an OTEL_* variable cannot be obeyed.
     """
+    environment = read_environment(os.environ)
     options = _with_environment(options or TelemetryOptions())
     # Series that would nearly double each scrape, for a time that Prometheus does not read by default.
     disable_created_metrics()  # type: ignore[no-untyped-call]
     metrics = Metrics(registry, models=models, policies=policies)
-    scrub = Scrubber(secrets)
+    scrub = Scrubber((*secrets, *environment.secrets))
     writer = install(options.log_level, metrics.exports, scrub, log_stream) if log_stream is not None else None
+    _apply_log_level(environment)
+    for warning in environment.warnings:
+        _log.warning(warning)
     defects = Defects(lambda: metrics.exports.dropped("internal", "defect"))
-    limits = _limits()
-    provider = _tracer_provider(limits)
-    exports = Exports() if span_exporter is not None else _exports(options, metrics, provider.resource)
-    log_export = _log_export(exports, provider.resource, scrub, metrics) if writer is not None else None
-    tracer = _tracer(provider, limits, _sink(provider, span_exporter, exports), scrub, defects)
-    boundary = _boundary_events(options, metrics, provider.resource, scrub, exports)
+    provider = _tracer_provider(environment)
+    exports = Exports() if span_exporter is not None else _exports(environment, options, metrics, provider.resource)
+    log_export = None if writer is None else _log_export(environment, exports, provider.resource, scrub, metrics)
+    tracer = _tracer(environment, provider, _sink(provider, span_exporter, exports), scrub, defects)
+    boundary = _boundary_events(environment, options, metrics, provider.resource, scrub, exports)
     content = _content_recorder(options, tracer, boundary, metrics)
     _log_content(options, has_spans=tracer.sink is not None, has_logs=exports.logs is not None)
     services = Services(
@@ -211,40 +219,56 @@ def _with_environment(options: TelemetryOptions) -> TelemetryOptions:
     return replace(options, capture_content=_CAPTURE[text])
 
 
-def _exports(options: TelemetryOptions, metrics: Metrics, resource: Resource) -> Exports:
+def _apply_log_level(environment: Environment) -> None:
+    """Let telemetry's own lines, which are of exports that fail and variables that mean nothing, have their level."""
+    if environment.log_level is not None:
+        logging.getLogger("telemetry").setLevel(environment.log_level)
+
+
+def _exports(environment: Environment, options: TelemetryOptions, metrics: Metrics, resource: Resource) -> Exports:
     events = options.boundary_events != "span" or options.capture_content in ("event", "both")
-    with_logs = events or logs_asked_for()
-    return exports_from_environment(metrics.exports, resource, with_logs=with_logs)
+    return make_exports(environment, metrics, resource, with_logs=events or environment.exports_log_lines)
 
 
-def _log_export(exports: Exports, resource: Resource, scrub: Scrubber, metrics: Metrics) -> LogExport | None:
+def _log_export(
+    environment: Environment, exports: Exports, resource: Resource, scrub: Scrubber, metrics: Metrics
+) -> LogExport | None:
     """A second handler of the root logger, for the records that the console gets, where the environment asks for it."""
-    if exports.logs is None or not logs_asked_for():
+    if exports.logs is None or not environment.exports_log_lines:
         return None
-    handler = LogExport(resource, scrub, exports.logs.offer, lambda: metrics.exports.dropped("logs", "defect"))
+    lose = partial(metrics.exports.dropped, "logs", "defect")
+    handler = LogExport(resource, scrub, exports.logs.offer, lose, environment.log_limits)
     logging.getLogger().addHandler(handler)
     return handler
 
 
-def _limits() -> SpanLimits:
-    """The limits of spans: this project's, unless a standard variable sets one."""
-    return SpanLimits(
-        max_events=None if "OTEL_SPAN_EVENT_COUNT_LIMIT" in os.environ else EVENT_LIMIT,
-        max_attribute_length=None if "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT" in os.environ else TEXT_LIMIT,
+def _tracer_provider(environment: Environment) -> TracerProvider:
+    # Without the instrumentations' consent to the stable names, other routes would speak of HTTP in the old ones.
+    os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http,gen_ai_latest_experimental")
+    limits = environment.span_limits
+    return TracerProvider(
+        sampler=environment.sampler,
+        resource=_resource(),
+        shutdown_on_exit=False,
+        span_limits=SpanLimits(
+            max_span_attributes=limits.attributes,
+            max_events=limits.events,
+            max_links=limits.links,
+            max_event_attributes=limits.event_attributes,
+            max_link_attributes=limits.link_attributes,
+            max_attributes=limits.attributes,
+            max_attribute_length=limits.text_length,
+            max_span_attribute_length=limits.text_length,
+        ),
     )
 
 
-def _tracer_provider(limits: SpanLimits) -> TracerProvider:
-    # Without the instrumentations' consent to the stable names, other routes would speak of HTTP in the old ones.
-    os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http,gen_ai_latest_experimental")
-    return TracerProvider(resource=_resource(), span_limits=limits, shutdown_on_exit=False)
-
-
 def _resource() -> Resource:
-    resource = Resource.create()
-    if str(resource.attributes.get(SERVICE_NAME, "")).startswith("unknown_service"):
-        resource = resource.merge(Resource({SERVICE_NAME: "flowspan"}))
-    return resource
+    found = Resource.create()
+    attributes = {SERVICE_VERSION: VERSION, **found.attributes}
+    if str(attributes.get(SERVICE_NAME, "")).startswith("unknown_service"):
+        attributes[SERVICE_NAME] = SERVICE
+    return Resource(attributes, found.schema_url or SCHEMA_URL)
 
 
 def _sink(provider: TracerProvider, span_exporter: SpanExporter | None, exports: Exports) -> Sink | None:
@@ -260,10 +284,15 @@ def _sink(provider: TracerProvider, span_exporter: SpanExporter | None, exports:
 
 
 def _boundary_events(
-    options: TelemetryOptions, metrics: Metrics, resource: Resource, scrub: Scrubber, exports: Exports
+    environment: Environment,
+    options: TelemetryOptions,
+    metrics: Metrics,
+    resource: Resource,
+    scrub: Scrubber,
+    exports: Exports,
 ) -> BoundaryEvents:
     export = exports.logs.offer if exports.logs is not None else None
-    return BoundaryEvents(options.boundary_events, metrics, resource, scrub, export)
+    return BoundaryEvents(options.boundary_events, metrics, resource, scrub, export, environment.log_limits)
 
 
 def _content_recorder(
@@ -297,18 +326,18 @@ def _log_content(options: TelemetryOptions, *, has_spans: bool, has_logs: bool) 
 
 
 def _tracer(
-    provider: TracerProvider, limits: SpanLimits, sink: Sink | None, scrub: Scrubber, defects: Defects
+    environment: Environment, provider: TracerProvider, sink: Sink | None, scrub: Scrubber, defects: Defects
 ) -> Tracer:
-    disabled = sdk_disabled()
     return Tracer(
-        sink=None if disabled else sink,
-        sampler=ALWAYS_OFF if disabled else provider.sampler,
+        sink=None if environment.is_disabled else sink,
+        sampler=environment.sampler,
         resource=provider.resource,
         scrub=scrub,
         defects=defects,
         ids=provider.id_generator,
-        text_limit=TEXT_LIMIT if limits.max_span_attribute_length is None else limits.max_span_attribute_length,
-        event_limit=EVENT_LIMIT if limits.max_events is None else limits.max_events,
+        limits=environment.span_limits,
+        propagation=Propagation(environment.propagators),
+        has_exemplars=environment.has_exemplars,
     )
 
 

@@ -27,6 +27,8 @@ class OtlpReceiver:
         self.stall = stall
         self.requests = 0
         self.bodies: list[bytes] = []
+        self.headers: list[dict[str, str]] = []
+        """The headers of each request, with lower-case names."""
         self.resources: list[dict[str, Plain]] = []
         self._traces: list[Span] = []
         self._logs: list[LogRecord] = []
@@ -81,12 +83,13 @@ class OtlpReceiver:
                     f"{self.requests} requests, {len(self._traces)} spans and {len(self._logs)} log records came"
                 )
 
-    def receive(self, path: str, body: bytes) -> int:
+    def receive(self, path: str, headers: dict[str, str], body: bytes) -> int:
         """What the server's threads call; gives the status to answer with."""
         with self._changed:
             self.requests += 1
             self.bodies.append(body)
-            if not self.stall and self.status == 200:
+            self.headers.append(headers)
+            if not self.stall and self.status == 200 and headers.get("content-type") != "application/json":
                 self._decode(path, body)
             self._changed.notify_all()
         if self.stall:
@@ -138,7 +141,8 @@ def _handler(receiver: OtlpReceiver) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
-            status = receiver.receive(self.path, body)
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            status = receiver.receive(self.path, headers, body)
             self.send_response(status)
             self.send_header("Content-Length", "0")
             self.end_headers()

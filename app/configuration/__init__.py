@@ -8,6 +8,7 @@ from app.configuration.binding import UnsafeBind, check_bind, where_keys_are
 from app.configuration.environment import export
 from app.configuration.loading import Configuration, load, parse
 from app.configuration.problems import ConfigurationRefused, Problem, grouped
+from app.configuration.telemetry_variables import check_telemetry_variables
 
 __all__ = [
     "Configuration",
@@ -15,6 +16,7 @@ __all__ = [
     "Problem",
     "UnsafeBind",
     "check_bind",
+    "check_telemetry_variables",
     "export",
     "grouped",
     "load",

@@ -25,6 +25,7 @@ from app.configuration.problems import ConfigurationRefused, Problem, Report, do
 from app.configuration.proxies import check_proxies
 from app.configuration.request_ids import check_request_ids
 from app.configuration.sections import Sections, read_sections
+from app.configuration.telemetry_variables import check_telemetry_variables
 from app.configuration.wildcards import EVERYTHING
 from app.conversion import Path, convert_struct, did_you_mean
 from app.policies import PolicyNotLoadable, load_policy, located
@@ -79,6 +80,11 @@ def parse(
     report = Report(file, document)
     environment = Environment(os.environ if environ is None else environ, report, needed=needs_environment)
     settings = _read(document, report, environment)
+    if needs_environment:
+        variables = {**(os.environ if environ is None else environ), **environment.declared}
+        problems, unread = check_telemetry_variables(variables)
+        report.problems += problems
+        report.warnings += unread
     warnings = in_order(report.warnings, file)
     if report.problems:
         raise ConfigurationRefused(in_order(report.problems, file), warnings)

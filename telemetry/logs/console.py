@@ -20,8 +20,12 @@ from telemetry.logs.records import CleanRecord, Level, clean_fields, is_left_out
 from telemetry.metrics.registry import ExportMetrics
 from telemetry.redact import TEXT_LIMIT, Scrubber, clean
 
-_EXPORTER_LOGGERS = ("opentelemetry.exporter", "opentelemetry.sdk", "urllib3")
-"""Loggers with a line for every failed batch; here the exports' counters and one line per change do that."""
+_EXPORTER_LOGGERS = (
+    *("opentelemetry.attributes", "opentelemetry.baggage", "opentelemetry.propagators", "opentelemetry.sdk"),
+    *("opentelemetry.trace", "urllib3", "grpc"),
+)
+"""Loggers with a line for every failed batch, malformed header or attribute beyond a limit; for batches the exports'
+counters and one line per change do that, and anybody can send headers."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -99,10 +103,9 @@ class LogWriter(logging.Handler):
         self._is_closed = True
         super().close()
 
-    def _write(self, lines: Sequence[str]) -> bool:
+    def _write(self, lines: Sequence[str]) -> None:
         self._stream.write("\n".join(lines) + "\n")
         self._stream.flush()
-        return True
 
 
 def install(level: Level, metrics: ExportMetrics, scrub: Scrubber, stream: TextIO | None = None) -> LogWriter:

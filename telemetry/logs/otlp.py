@@ -16,7 +16,8 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_s
 from opentelemetry.util.types import AnyValue
 
 from telemetry.exceptions import stack_of
-from telemetry.logs.records import clean_fields, is_left_out, message_of
+from telemetry.limits import LOG_LIMITS, LogLimits
+from telemetry.logs.records import clean_fields, is_left_out, limited, message_of
 from telemetry.names.spans import Attribute
 from telemetry.redact import TEXT_LIMIT, Scrubber, clean
 
@@ -39,12 +40,14 @@ class LogExport(logging.Handler):
         scrub: Scrubber,
         offer: Callable[[ReadableLogRecord], None],
         lose: Callable[[], None],
+        limits: LogLimits = LOG_LIMITS,
     ) -> None:
         super().__init__()
         self._resource = resource
         self._scrub = scrub
         self._offer = offer
         self._lose = lose
+        self._limits = limits
 
     def emit(self, record: logging.LogRecord) -> None:
         if is_left_out(record):
@@ -65,7 +68,7 @@ class LogExport(logging.Handler):
             severity_number=next(number for level, number in _SEVERITIES if record.levelno >= level),
             severity_text=record.levelname,
             body=clean(self._scrub, message_of(record), TEXT_LIMIT),
-            attributes=dict(_flat(fields)) | self._exception(record),
+            attributes=limited(dict(_flat(fields)) | self._exception(record), self._limits),
         )
 
     def _exception(self, record: logging.LogRecord) -> dict[str, AnyValue]:

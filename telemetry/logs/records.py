@@ -8,11 +8,15 @@ left out, whatever level the environment asks a library for (LITELLM_LOG, OPENAI
 
 import logging
 from collections.abc import Mapping
+from itertools import islice
 from time import time
 from typing import Literal
 
+from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.trace import SpanContext, format_span_id, format_trace_id
+from opentelemetry.util.types import AnyValue
 
+from telemetry.limits import LogLimits
 from telemetry.names import ACCESS_LOGGER
 from telemetry.redact import TEXT_LIMIT, Scrubber, clean
 
@@ -106,6 +110,19 @@ def log_clean(logger: logging.Logger, message: str, fields: Mapping[str, object]
         record = CleanRecord(logger.name, logging.INFO, "", 0, message, (), None)
         record.fields = fields
         logger.handle(record)
+
+
+def limited(attributes: Mapping[str, AnyValue], limits: LogLimits) -> Mapping[str, AnyValue]:
+    """The attributes of an exported record, cut to what the operator's limits allow; the first ones are kept."""
+    length = limits.value_length
+    if length is not None:
+        attributes = {key: one[:length] if isinstance(one, str) else one for key, one in attributes.items()}
+    if len(attributes) <= limits.attributes:
+        return attributes
+    kept = BoundedAttributes(attributes=dict(islice(attributes.items(), limits.attributes)))
+    # Where OTLP's encoder looks for it.
+    kept.dropped = len(attributes) - limits.attributes
+    return kept
 
 
 def log_access(message: str, fields: Mapping[str, object], level: Level = "info") -> None:

@@ -77,12 +77,12 @@ Stage = Literal["policy_executor", "client_formatter"]
 ContentKind = Literal["content", "tool_call", "thinking", "image", "audio", "file", "encrypted", "tokens"]
 KINDS: tuple[ContentKind, ...] = get_args(ContentKind)
 """What a policy can look at."""
-Signal = Literal["traces", "logs", "console", "content", "events", "internal"]
+Signal = Literal["traces", "logs", "metrics", "console", "content", "events", "internal"]
 SIGNALS: tuple[Signal, ...] = get_args(Signal)
-"""What telemetry can lose: spans, exported log records, lines on stderr, captured content, boundary events, and calls
-that failed by a defect of its own."""
-EXPORTED: tuple[Signal, ...] = ("traces", "logs", "console")
-"""The signals that pass through a bounded queue to a thread of their own."""
+"""What telemetry can lose: spans, exported log records and points of metrics, lines on stderr, captured content,
+boundary events, and calls that failed by a defect of its own."""
+EXPORTED: tuple[Signal, ...] = ("traces", "logs", "metrics", "console")
+"""The signals that a thread of their own sends. All but metrics wait for it in a bounded queue."""
 DropReason = Literal["queue_full", "export_failed", "shutdown", "limit", "defect"]
 DROP_REASONS: tuple[DropReason, ...] = get_args(DropReason)
 ExportResult = Literal["ok", "failed"]

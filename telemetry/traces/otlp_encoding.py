@@ -35,6 +35,8 @@ class SpanEvent(Protocol):
     def timestamp(self) -> int: ...
     @property
     def attributes(self) -> Mapping[str, Any] | None: ...
+    @property
+    def dropped_attributes(self) -> int: ...
 
 
 class EndedSpan(Protocol):
@@ -63,11 +65,15 @@ class EndedSpan(Protocol):
     @property
     def attributes(self) -> Mapping[str, Any]: ...
     @property
+    def dropped_attributes(self) -> int: ...
+    @property
     def events(self) -> Sequence[SpanEvent]: ...
     @property
     def dropped_events(self) -> int: ...
     @property
     def links(self) -> Sequence[Link]: ...
+    @property
+    def dropped_links(self) -> int: ...
     @property
     def status(self) -> Status: ...
     @property
@@ -84,7 +90,8 @@ def encode_export(spans: Iterable[EncodedSpan], resource: Resource) -> bytes:
     for scope, encoded in spans:
         by_scope.setdefault(scope, []).append(encoded)
     parts = [_delimited(b"\x0a", _attributes(b"\x0a", resource.attributes))]
-    parts += [_delimited(b"\x12", _scope(scope) + b"".join(each)) for scope, each in by_scope.items()]
+    parts += [_delimited(b"\x12", _scope(scope) + b"".join(each) + _schema(scope)) for scope, each in by_scope.items()]
+    parts.append(_text(b"\x1a", resource.schema_url) if resource.schema_url else b"")
     return _delimited(b"\x0a", b"".join(parts))
 
 
@@ -108,9 +115,11 @@ def _encode_span(span: EndedSpan) -> bytes:
             b"\x41",
             _FIXED64(span.end_time),
             _attributes(b"\x4a", span.attributes),
+            b"\x50" + _varint(span.dropped_attributes) if span.dropped_attributes else b"",
             *[_delimited(b"\x5a", _event(event)) for event in span.events],
             b"\x60" + _varint(span.dropped_events) if span.dropped_events else b"",
             *[_delimited(b"\x6a", _link(link)) for link in span.links],
+            b"\x70" + _varint(span.dropped_links) if span.dropped_links else b"",
             _delimited(b"\x7a", _status(span.status)),
             b"\x85\x01",
             _FIXED32(flags),
@@ -125,6 +134,11 @@ def _scope(scope: InstrumentationScope | None) -> bytes:
     return _delimited(b"\x0a", _text(b"\x0a", scope.name) + version)
 
 
+def _schema(scope: InstrumentationScope | None) -> bytes:
+    """The field `schema_url` of spans that belong to the same scope."""
+    return _text(b"\x1a", scope.schema_url) if scope is not None and scope.schema_url else b""
+
+
 def _ids(trace_id: int, span_id: int, state: TraceState | None) -> bytes:
     ids = b"\x0a\x10" + trace_id.to_bytes(16, "big") + b"\x12\x08" + span_id.to_bytes(8, "big")
     return ids + _delimited(b"\x1a", state.to_header().encode()) if state else ids
@@ -133,6 +147,8 @@ def _ids(trace_id: int, span_id: int, state: TraceState | None) -> bytes:
 def _event(event: SpanEvent) -> bytes:
     attributes = event.attributes
     encoded = _attributes(b"\x1a", attributes) if attributes else b""
+    if event.dropped_attributes:
+        encoded += b"\x20" + _varint(event.dropped_attributes)
     return b"\x09" + _FIXED64(event.timestamp) + _text(b"\x12", event.name) + encoded
 
 
@@ -140,6 +156,8 @@ def _link(link: Link) -> bytes:
     context = link.context
     flags = context.trace_flags | _HAS_REMOTE | (_IS_REMOTE if context.is_remote else 0)
     attributes = _attributes(b"\x22", link.attributes or {})
+    if dropped := link.dropped_attributes:
+        attributes += b"\x28" + _varint(dropped)
     return _ids(context.trace_id, context.span_id, context.trace_state) + attributes + b"\x35" + _FIXED32(flags)
 
 

@@ -26,9 +26,11 @@ class ForeignSpan(NamedTuple):
     start_time: int
     end_time: int
     attributes: Mapping[str, Any]
+    dropped_attributes: int
     events: Sequence[Event]
     dropped_events: int
     links: Sequence[Link]
+    dropped_links: int
     status: Status
     instrumentation_scope: InstrumentationScope | None
 
@@ -58,9 +60,11 @@ def as_ended(span: ReadableSpan) -> ForeignSpan:
         start_time=span.start_time or 0,
         end_time=span.end_time or 0,
         attributes=span.attributes or {},
+        dropped_attributes=span.dropped_attributes,
         events=span.events,
         dropped_events=span.dropped_events,
         links=span.links,
+        dropped_links=span.dropped_links,
         status=span.status,
         instrumentation_scope=span.instrumentation_scope,
     )

@@ -6,8 +6,10 @@ unsampled one records nothing. Texts that others wrote are scrubbed of keys and 
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from itertools import islice
+from typing import Any, NamedTuple
 
+from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
@@ -21,26 +23,28 @@ from opentelemetry.trace import (
     TraceFlags,
     TraceState,
     format_trace_id,
-    get_current_span,
     set_span_in_context,
 )
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.trace.status import Status, StatusCode
 
 from telemetry.exceptions import stack_of
 from telemetry.guard import Defects
+from telemetry.limits import SPAN_LIMITS, SpanLimits
 from telemetry.names import SCOPE
+from telemetry.names.resource import SCHEMA_URL, VERSION
 from telemetry.names.spans import Attribute, Event, Value
-from telemetry.redact import TEXT_LIMIT, Scrubber, clean, scrub
+from telemetry.redact import TEXT_LIMIT, Scrubber, clean
+from telemetry.traces.propagation import Propagation
 
-EVENT_LIMIT = 256
 _UNSET = Status(StatusCode.UNSET)
+_PROPAGATION = Propagation()
 
 
 class SpanEvent(NamedTuple):
     name: str
     timestamp: int
     attributes: Mapping[str, Value]
+    dropped_attributes: int = 0
 
 
 class Tracer:
@@ -55,8 +59,9 @@ class Tracer:
         scrub: Scrubber,
         defects: Defects,
         ids: IdGenerator | None = None,
-        text_limit: int = TEXT_LIMIT,
-        event_limit: int = EVENT_LIMIT,
+        limits: SpanLimits = SPAN_LIMITS,
+        propagation: Propagation = _PROPAGATION,
+        has_exemplars: bool = True,
     ) -> None:
         self.sink = sink
         self.sampler = sampler
@@ -64,9 +69,11 @@ class Tracer:
         self.scrub = scrub
         self.defects = defects
         self.ids = ids or RandomIdGenerator()
-        self.text_limit = text_limit
-        self.event_limit = event_limit
-        self.scope = InstrumentationScope(SCOPE)
+        self.limits = limits
+        self.text_limit = limits.text_length
+        self.propagation = propagation
+        self.has_exemplars = has_exemplars
+        self.scope = InstrumentationScope(SCOPE, VERSION, SCHEMA_URL)
         self._new_trace_flags = TraceFlags.RANDOM_TRACE_ID if self.ids.is_trace_id_random() else TraceFlags.DEFAULT
 
     def start_root(
@@ -77,11 +84,13 @@ class Tracer:
         Whether it is sampled is decided by `decide`, or when it first matters: by then the sampler can see what the
         transaction is about.
         """
-        caller = _caller(headers) if "traceparent" in headers else None
+        caller = self.propagation.caller(headers)
         trace_id = self.ids.generate_trace_id() if caller is None else caller.trace_id
         span = RecordedSpan(self, name, SpanKind.SERVER, trace_id, start_ns, attributes)
         if caller is not None:
             span.caller, span.parent_id, span.remote_parent = caller, caller.span_id, caller.is_remote
+        if "baggage" in headers:
+            span.baggage = self.propagation.baggage(headers)
         return span
 
     def start_child(
@@ -124,8 +133,11 @@ class RecordedSpan:
         "_decided",
         "_tracer",
         "attributes",
+        "baggage",
         "caller",
+        "dropped_attributes",
         "dropped_events",
+        "dropped_links",
         "end_time",
         "events",
         "kind",
@@ -162,6 +174,8 @@ class RecordedSpan:
         self.remote_parent = False
         self.caller: SpanContext | None = None
         """The parent span in another process."""
+        self.baggage = ""
+        """What of the caller's baggage goes on to providers."""
         self.trace_flags = 0
         self.trace_state: TraceState | None = None
         self.start_time = start_ns
@@ -171,7 +185,7 @@ class RecordedSpan:
         self.events: list[SpanEvent] = []
         self.links: list[Link] = []
         self.status = _UNSET
-        self.dropped_events = 0
+        self.dropped_attributes = self.dropped_events = self.dropped_links = 0
         self.recording = self.sampled = tracer.sink is not None
 
     @property
@@ -191,7 +205,7 @@ class RecordedSpan:
     def exemplar(self) -> dict[str, str] | None:
         """The exemplar that leads from a metric to this trace; None where the trace is not kept."""
         self.decide()
-        return {"trace_id": format_trace_id(self.trace_id)} if self.sampled else None
+        return {"trace_id": format_trace_id(self.trace_id)} if self.sampled and self._tracer.has_exemplars else None
 
     def decide(self) -> None:
         """Ask the sampler, with the attributes known by now; the first call counts."""
@@ -231,13 +245,17 @@ class RecordedSpan:
     def event(self, name: str, at_ns: int, attributes: Mapping[str, Value]) -> None:
         if not self.recording:
             return
-        if len(self.events) >= self._tracer.event_limit:
+        limits = self._tracer.limits
+        if len(self.events) >= limits.events:
             self.dropped_events += 1
             return
+        dropped = 0
         if attributes:
             clean = self._clean
             attributes = {key: clean(value) if isinstance(value, str) else value for key, value in attributes.items()}
-        self.events.append(SpanEvent(name, at_ns, attributes))
+            if len(attributes) > limits.event_attributes:
+                attributes, dropped = _first(attributes, limits.event_attributes)
+        self.events.append(SpanEvent(name, at_ns, attributes, dropped))
 
     def exception(self, error: BaseException, at_ns: int, *, with_stack: bool) -> None:
         if not self.recording:
@@ -248,8 +266,13 @@ class RecordedSpan:
         self.event(Event.EXCEPTION, at_ns, attributes)
 
     def link(self, other: SpanContext, why: str) -> None:
-        if self.recording:
-            self.links.append(Link(other, {Attribute.LINK: why}))
+        if not self.recording:
+            return
+        limits = self._tracer.limits
+        if len(self.links) >= limits.links:
+            self.dropped_links += 1
+            return
+        self.links.append(Link(other, BoundedAttributes(limits.link_attributes, {Attribute.LINK: why})))
 
     def fail(self, description: str | None = None) -> None:
         if self.recording:
@@ -263,35 +286,40 @@ class RecordedSpan:
             return
         self.recording = False
         self.end_time = max(end_ns, self.start_time)
+        limits = self._tracer.limits
+        if limits.value_length is not None or len(self.attributes) > limits.attributes:
+            self._keep_to(limits)
         try:
             sink(self)
         except Exception as error:
             self._tracer.defects.note("span sink", error)
 
+    def _keep_to(self, limits: SpanLimits) -> None:
+        """Cut the attributes to what the operator's limits allow; those that were set first are kept."""
+        attributes, length = self.attributes, limits.value_length
+        if length is not None:
+            attributes = {key: _cut(value, length) for key, value in attributes.items()}
+        known = {key: value for key, value in attributes.items() if value is not None}
+        self.attributes, self.dropped_attributes = _first(known, limits.attributes)
+
     def _clean(self, text: str) -> str:
         return clean(self._tracer.scrub, text, self._tracer.text_limit)
 
 
+def _first(attributes: Mapping[str, Any], count: int) -> tuple[dict[str, Any], int]:
+    """The first `count` of the attributes, and how many the others are."""
+    return dict(islice(attributes.items(), count)), max(0, len(attributes) - count)
+
+
+def _cut(value: Value | None, length: int) -> Value | None:
+    match value:
+        case str():
+            return value[:length]
+        case tuple() | list():
+            return tuple(each[:length] if isinstance(each, str) else each for each in value)
+        case _:
+            return value
+
+
 Sink = Callable[[RecordedSpan], None]
 """Takes spans as they end. It must not wait."""
-
-
-_TRACESTATE_LIMIT = 512
-"""Characters of `tracestate` that W3C Trace Context asks everybody to pass on."""
-_PROPAGATOR = TraceContextTextMapPropagator()
-
-
-def _caller(headers: Mapping[str, str]) -> SpanContext | None:
-    tracestate = headers.get("tracestate", "")
-    if len(tracestate) > _TRACESTATE_LIMIT or scrub(tracestate) != tracestate:
-        tracestate = ""
-    carrier = {"traceparent": headers["traceparent"], "tracestate": tracestate}
-    caller = get_current_span(_PROPAGATOR.extract(carrier, Context())).get_span_context()
-    return caller if caller.is_valid else None
-
-
-def outgoing_headers(context: SpanContext) -> dict[str, str]:
-    """The headers `traceparent` and `tracestate` that make `context` the parent of the receiver's spans."""
-    carrier: dict[str, str] = {}
-    _PROPAGATOR.inject(carrier, set_span_in_context(NonRecordingSpan(context), Context()))
-    return carrier

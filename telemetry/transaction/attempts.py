@@ -20,7 +20,7 @@ from telemetry.names.spans import Attribute, Event, Value
 from telemetry.recording.log_buckets import LogBuckets
 from telemetry.redact import scrub
 from telemetry.tokens import Tokens
-from telemetry.traces.spans import RecordedSpan, outgoing_headers
+from telemetry.traces.spans import RecordedSpan
 from telemetry.transaction.content import SpanEnds
 from telemetry.transaction.ending import AttemptTotals, Description
 from telemetry.transaction.services import Services
@@ -198,7 +198,7 @@ class Attempt:
     @property
     def trace_headers(self) -> dict[str, str]:
         """The headers that make the provider's spans children of this attempt; empty unless the operator allows it."""
-        return outgoing_headers(self._span.context) if self._scope.propagate else {}
+        return self._scope.trace.outgoing_headers(self._span) if self._scope.propagate else {}
 
     def sent(self) -> None:
         """The request is on its way to the provider, over a connection that stands."""

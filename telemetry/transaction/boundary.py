@@ -14,9 +14,11 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import NonRecordingSpan, SpanContext, set_span_in_context
 
-from telemetry.logs.records import ids_of, log_clean, log_fields
+from telemetry.limits import LOG_LIMITS, LogLimits
+from telemetry.logs.records import ids_of, limited, log_clean, log_fields
 from telemetry.metrics.registry import Metrics
 from telemetry.names import EVENT_LOGGER, SCOPE
+from telemetry.names.resource import SCHEMA_URL, VERSION
 from telemetry.names.spans import Value
 from telemetry.redact import TEXT_LIMIT, Scrubber, clean
 from telemetry.traces.spans import RecordedSpan
@@ -35,6 +37,7 @@ class BoundaryEvents:
         resource: Resource,
         scrub: Scrubber,
         export: Callable[[ReadableLogRecord], None] | None = None,
+        limits: LogLimits = LOG_LIMITS,
     ) -> None:
         self._on_span = mode != "log"
         self.as_log = mode != "span"
@@ -42,7 +45,8 @@ class BoundaryEvents:
         self._resource = resource
         self._scrub = scrub
         self._export = export
-        self._scope = InstrumentationScope(SCOPE)
+        self._limits = limits
+        self._scope = InstrumentationScope(SCOPE, VERSION, SCHEMA_URL)
 
     def emit(self, span: RecordedSpan, name: str, at_ns: int, attributes: Mapping[str, Value]) -> None:
         if self._on_span:
@@ -79,7 +83,7 @@ class BoundaryEvents:
             context=set_span_in_context(NonRecordingSpan(context), Context()),
             severity_number=SeverityNumber.INFO,
             severity_text="INFO",
-            attributes=dict(attributes),
+            attributes=limited(attributes, self._limits),
             event_name=name,
         )
         return ReadableLogRecord(record, self._resource, self._scope)

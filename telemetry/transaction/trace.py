@@ -110,6 +110,10 @@ class TransactionTrace:
         at_ns = self.timeline.ns() if start_ns is None else start_ns
         return self._tracer.start_child(self.span, name, at_ns, attributes, kind)
 
+    def outgoing_headers(self, span: RecordedSpan) -> dict[str, str]:
+        """The headers that make a receiver's spans children of `span`, in the formats that the operator chose."""
+        return self._tracer.propagation.headers(span.context, self.span.baggage)
+
     @guarded
     def event(self, name: str, attributes: Mapping[str, Value]) -> None:
         """Emit a boundary event, on the span or as a log record; those in `ONCE` only at the first call."""

@@ -317,7 +317,9 @@ def test_every_series_of_a_known_model_stands_at_zero_before_it_is_needed() -> N
     with RunningGateway(configuration(simulated("echo"))) as fresh:
         text = scrape(fresh)
         for outcome in ("ok", "drained", "overflow", "internal_error"):
-            assert re.search(rf'flowspan_requests_total\{{[^}}]*model="echo"[^}}]*outcome="{outcome}"[^}}]*\}} 0\.0', text)
+            assert re.search(
+                rf'flowspan_requests_total\{{[^}}]*model="echo"[^}}]*outcome="{outcome}"[^}}]*\}} 0\.0', text
+            )
         for queue in ("policy_out", "sse"):
             assert f'flowspan_queue_overflows_total{{queue="{queue}"}} 0.0' in text
 

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import pytest
 
@@ -96,7 +97,7 @@ class Sheet:
 
 def _tokens(transaction: Transaction) -> list[tuple[int, int, bool] | None]:
     """Input and output of each attempt, and whether some of it is an estimate; None for one that used none."""
-    found = [dict(span.attributes or {}) for span in transaction.attempts]
+    found: list[dict[str, Any]] = [dict(span.attributes or {}) for span in transaction.attempts]
     return [
         (one["gen_ai.usage.input_tokens"], one["gen_ai.usage.output_tokens"], "flowspan.usage.estimated" in one)
         if "gen_ai.usage.input_tokens" in one

@@ -28,7 +28,7 @@ class Collected(OtlpReceiver):
         """How many transactions have ended and were not taken yet."""
         return len(self._ended)
 
-    def receive(self, path: str, body: bytes) -> int:
+    def receive(self, path: str, headers: dict[str, str], body: bytes) -> int:
         if not path.endswith("/v1/traces"):
             return self.status
         spans = [

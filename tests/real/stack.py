@@ -105,7 +105,7 @@ class Stack:
         environment = {
             "OTEL_SERVICE_NAME": "flowspan",
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{self._at('collector')}",
-            "OTEL_EXPORTER_OTLP_TIMEOUT": "1",
+            "OTEL_EXPORTER_OTLP_TIMEOUT": "1000",
             "OTEL_LOGS_EXPORTER": "otlp",
             "OTEL_BSP_SCHEDULE_DELAY": "200",
             "OTEL_BLRP_SCHEDULE_DELAY": "200",

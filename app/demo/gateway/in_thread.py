@@ -6,6 +6,7 @@ reader is felt at once.
 """
 
 import asyncio
+import os
 import signal
 import socket
 import threading
@@ -19,8 +20,9 @@ from app.policies import load_policies
 from app.serving.server import GatewayServer
 from app.settings import Settings
 from telemetry import MetricsServer, Snapshot
+from telemetry.environment import read_environment
 from telemetry.names.metrics import QUEUE_ENQUEUED
-from telemetry.otlp import exports_from_environment
+from telemetry.otlp import make_exports
 from telemetry.traces.sdk_spans import as_ended
 
 _KERNEL_BUFFER = 16 * 1024
@@ -41,8 +43,11 @@ class DemoGateway:
         self.log = LogTail()
         policies = load_policies(settings.policies)
         self._telemetry = make_telemetry(settings, policies, log_stream=self.log, span_exporter=self.spans)
-        self._exports = exports_from_environment(
-            self._telemetry.metrics.exports, self._telemetry.tracer_provider.resource, with_logs=False
+        self._exports = make_exports(
+            read_environment(os.environ),
+            self._telemetry.metrics,
+            self._telemetry.tracer_provider.resource,
+            with_logs=False,
         )
         if self._exports.spans is not None:
             offer = self._exports.spans.offer

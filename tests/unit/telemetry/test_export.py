@@ -6,8 +6,10 @@ from contextlib import contextmanager
 import pytest
 from prometheus_client import CollectorRegistry
 
-from telemetry.export import Batcher
+from telemetry.delivery.rejections import Rejection
+from telemetry.export import Batcher, Outages
 from telemetry.metrics.registry import ExportMetrics
+from tests.unit.telemetry.fakes import ManualClock
 
 
 class Receiver:
@@ -21,11 +23,11 @@ class Receiver:
         if not hold:
             self.go_on.set()
 
-    def send(self, batch: Sequence[int]) -> bool:
+    def send(self, batch: Sequence[int]) -> Rejection | None:
         self.called.set()
         self.go_on.wait(10)
         self.batches.append(list(batch))
-        return self.takes
+        return None if self.takes else Rejection("it is closed today")
 
     @property
     def items(self) -> list[int]:
@@ -100,18 +102,39 @@ def test_what_is_refused_is_lost_and_counted(caplog: pytest.LogCaptureFixture) -
         made.close(5)
     assert losses.dropped("export_failed") == 6
     assert losses.exports("failed") == len(receiver.batches)
-    assert len([record for record in caplog.records if "does not take" in record.message]) == 1
+    (line,) = [record.message for record in caplog.records if "does not take" in record.message]
+    assert "it is closed today" in line
+
+
+def test_an_outage_is_logged_by_reason_again_after_a_while_and_when_it_is_over(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    clock, losses = ManualClock(), Losses()
+    outages = Outages("traces", losses.metrics, "the collector at x:1", clock)
+    refused, late = Rejection("refused"), Rejection("late", 2)
+    for rejection in (refused, refused, late, refused, None, None, refused):
+        outages.note(rejection, 10)
+    clock.advance(299)
+    outages.note(refused, 10)
+    clock.advance(2)
+    outages.note(refused, 10)
+    lines = [record.message.rpartition(": ")[2] for record in caplog.records]
+    assert lines == ["refused", "late", "the collector at x:1 takes traces again", "refused", "refused"]
+    # Of a batch that was taken in part only the rest is lost.
+    assert losses.dropped("export_failed") == 6 * 10 + 2
+    assert (losses.exports("ok"), losses.exports("failed")) == (2, 7)
 
 
 def test_a_sender_that_raises_loses_its_batch_only() -> None:
     losses = Losses()
     taken: list[int] = []
 
-    def send(batch: Sequence[int]) -> bool:
+    def send(batch: Sequence[int]) -> Rejection | None:
         if 1 in batch:
             raise OSError("broken")
         taken.extend(batch)
-        return True
+        return None
 
     made = Batcher(send, "traces", losses.metrics, queue_size=10, batch_size=1, delay=60)
     for item in range(3):

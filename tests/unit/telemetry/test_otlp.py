@@ -109,7 +109,7 @@ def test_boundary_events_arrive_as_log_records(otel: pytest.MonkeyPatch, mode: s
 
 
 def test_what_a_collector_refuses_is_counted(otel: pytest.MonkeyPatch) -> None:
-    otel.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.2")
+    otel.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "200")
     with OtlpReceiver(status=503) as receiver:
         otel.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint)
         telemetry = setup()
@@ -143,7 +143,7 @@ def test_a_collector_that_hangs_holds_up_neither_requests_nor_the_end(otel: pyte
 
 
 def test_nobody_listening_costs_spans_and_nothing_else(otel: pytest.MonkeyPatch) -> None:
-    otel.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.1")
+    otel.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "100")
     with OtlpReceiver() as receiver:
         endpoint = receiver.endpoint
     otel.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
@@ -200,15 +200,3 @@ def test_spans_of_other_routes_take_the_same_way(otel: pytest.MonkeyPatch) -> No
         (span,) = receiver.spans(at_least=1)
         telemetry.close()
     assert span.name == "GET /v1/models"
-
-
-def test_a_number_that_is_none_is_said_and_not_used(otel: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    otel.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "many")
-    otel.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
-    otel.setenv("OTEL_TRACES_EXPORTER", "otlp")
-    telemetry = setup()
-    telemetry.close()
-    labels = {"signal": "traces"}
-    assert telemetry.registry.get_sample_value("flowspan_telemetry_queue_capacity_items", labels) == 2048
-    assert "OTEL_BSP_MAX_QUEUE_SIZE" in caplog.text
-    assert "grpc" in caplog.text

@@ -4,17 +4,20 @@ import ast
 from pathlib import Path
 
 TELEMETRY = Path(__file__).parents[3] / "telemetry"
-BELOW = {"names", "exceptions", "guard", "hosts", "key_shapes", "redact", "tokens"}
+BELOW = {"names", "exceptions", "guard", "hosts", "key_shapes", "limits", "redact", "tokens"}
 """What stands below all wings."""
 MAY_IMPORT = {
     **dict.fromkeys(BELOW, BELOW),
     "metrics": BELOW,
-    "export": BELOW | {"metrics"},
+    "environment": BELOW,
+    "delivery": BELOW | {"environment"},
+    "export": BELOW | {"metrics", "delivery"},
+    "periodic": BELOW | {"metrics", "delivery", "export"},
     "recording": BELOW,
     "traces": BELOW,
     "logs": BELOW | {"metrics", "export"},
     "live": BELOW | {"metrics", "recording"},
-    "otlp": BELOW | {"metrics", "export", "traces"},
+    "otlp": BELOW | {"metrics", "environment", "delivery", "export", "periodic", "traces"},
     "transaction": BELOW | {"metrics", "recording", "traces", "logs", "live"},
 }
 """The rest (`process` and the face) may import everything."""
