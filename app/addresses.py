@@ -4,6 +4,7 @@ A base address may have a user and password: they go along as Basic authorizatio
 asked, logged or shown.
 """
 
+import ipaddress
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,6 +13,16 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 HEADER_BLOCKS = ("default_headers", "headers", "extra_headers")
 """The parameters that hold headers for a provider; where two name the same header, the later block counts."""
 _SECRET_NAMES = ("key", "secret", "token", "password", "credential", "authorization")
+_INTERNAL_NAMES = (".local", ".internal", ".localhost")
+_INTERNAL_NETWORKS = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16"),
+            *("fc00::/7", "::1/128", "fe80::/10"),
+        ),
+    )
+)
 _SCHEMES = frozenset({"basic", "bearer", "token"})
 
 
@@ -31,6 +42,20 @@ def split_base(base: str) -> SplitResult:
         # Wherever in it a password ends, it is before the last @.
         raise ValueError(f"api_base {base.rpartition('@')[2]!r} is not an http(s) address")
     return parts
+
+
+def is_internal(base: str) -> bool:
+    """Whether an address is one of the operator's network, by its name or number alone: nobody is asked for it."""
+    try:
+        host = (urlsplit(base).hostname or "").removesuffix(".")
+    except ValueError:
+        return False
+    try:
+        number = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return bool(host) and ("." not in host or host.endswith(_INTERNAL_NAMES))
+    mapped = number.ipv4_mapped if isinstance(number, ipaddress.IPv6Address) else None
+    return any((mapped or number) in network for network in _INTERNAL_NETWORKS)
 
 
 def without_credentials(base: str) -> tuple[str, str | None]:

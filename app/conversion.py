@@ -159,6 +159,8 @@ def _in_words(match: re.Match[str]) -> str:
 
 
 def _choices(kind: Any) -> tuple[str, ...]:
+    if kind is bool:
+        return "true", "false"
     if get_origin(kind) is Literal:
         return tuple(str(choice) for choice in get_args(kind))
     inner: Mapping[str, None] = dict.fromkeys(choice for part in get_args(kind) for choice in _choices(part))

@@ -173,6 +173,7 @@ def make_telemetry(
             content_limit=options.content_limit,
             openinference=options.openinference,
             propagate_traceparent=options.propagate_traceparent,
+            spans=options.spans,
             log_level=options.log_level,
             created_timestamps=options.created_timestamps,
         ),

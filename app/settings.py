@@ -227,8 +227,14 @@ class TelemetrySettings(Struct, frozen=True, forbid_unknown_fields=True):
     openinference: bool = False
     """Whether spans also have the attributes of OpenInference by which Phoenix lists traces and sessions: the kind of
     the transaction's span and, with content, the last question and its answer."""
-    propagate_traceparent: bool = False
-    """Whether the trace context is sent to providers."""
+    propagate_traceparent: bool | Literal["auto"] = "auto"
+    """Whether the trace context is sent to providers, in the formats of OTEL_PROPAGATORS. `auto`: to those of the
+    operator's network alone, whose `api_base` is a private, loopback or link-local address, a name of one word, or one
+    that ends in `.local`, `.internal` or `.localhost`."""
+    spans: Literal["all", "attempts", "transaction"] = "all"
+    """The spans of a transaction: its own alone, with those of its attempts at providers, or those of hooks, stages and
+    queues, too. Events of spans that are left out stand on the transaction's; so do, without attempts, their tokens
+    added up, and what the last one says of its response."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe log lines that are written."""
     created_timestamps: bool = False

@@ -6,6 +6,7 @@ from dashboards.checks import families
 from dashboards.queries import Kind, Query, users
 from telemetry.names.metrics import METRICS, PROCESS, MetricSpec
 from telemetry.names.spans import ATTRIBUTES, EVENTS, SPANS
+from telemetry.names.variables import SIGNAL_NAMES, VARIABLES
 
 _UNITS = {"seconds": "s", "bytes": "bytes", "usd": "USD", "items": "items", "ratio": "0..1", "usage": "tokens"}
 _USERS: tuple[tuple[str, Kind], ...] = (
@@ -29,7 +30,9 @@ _SPANS = """
 ## Spans
 
 Sampled, and sent where `OTEL_EXPORTER_OTLP_ENDPOINT` says. One trace is one transaction, or several of a caller that
-began the trace.
+began the trace. `telemetry.spans` asks for fewer: `attempts` leaves out hooks, stages and queues, `transaction` all but
+the first; events of those that are left out stand on the transaction's span, and without attempts their tokens do, too,
+added up.
 """
 _ATTRIBUTES = """
 ## Attributes
@@ -42,6 +45,41 @@ _EVENTS = """
 The boundaries of a transaction, as events of its span, as log records (`boundary_events: log`), or as both.
 """
 
+_EXPORTS = """
+## Exports
+
+Spans, log records and metrics go to a collector by OTLP: as protobuf or JSON over HTTP, or by gRPC. For example, spans,
+log lines and metrics by gRPC, every tenth trace:
+
+```
+pip install 'flowspan[grpc]'
+export OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4317 OTEL_EXPORTER_OTLP_PROTOCOL=grpc
+export OTEL_LOGS_EXPORTER=otlp OTEL_METRICS_EXPORTER=otlp
+export OTEL_TRACES_SAMPLER=parentbased_traceidratio OTEL_TRACES_SAMPLER_ARG=0.1
+flowspan serve flowspan.yaml
+```
+
+- A variable that cannot be obeyed stops the start by its name; `flowspan check` finds all of them at once, those of
+  `environment_variables` too. A name that nothing reads is warned of where it is close to one that is read.
+- Metrics have the same names and labels by OTLP as on `/metrics`, and are cumulative.
+- What is not taken is tried again as long as `OTEL_EXPORTER_OTLP_TIMEOUT` allows, then it is lost, and counted in
+  `flowspan_telemetry_items_dropped_total`, as is what a collector says it rejected of a batch.
+- Why a collector does not take a signal is one line in the log: the status of HTTP or gRPC, a certificate that is not
+  accepted, a name without an address, a refused connection, a port that speaks another protocol. It is repeated after
+  five minutes, and another line says that it is over.
+- Providers get the trace of an attempt where `telemetry.propagate_traceparent` allows it: by default those of the
+  operator's network alone, whose `api_base` is a private, loopback or link-local address, a name of one word, or one
+  that ends in `.local`, `.internal` or `.localhost`.
+- The resource has `service.name`, `service.version`, `service.instance.id` and what `OTEL_RESOURCE_ATTRIBUTES` adds. It
+  and the scope name the schema of the conventions.
+
+## Standard variables
+
+Each setting of `OTEL_EXPORTER_OTLP_` may be given for one signal alone, as in `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`,
+`OTEL_EXPORTER_OTLP_METRICS_ENDPOINT` or `OTEL_EXPORTER_OTLP_LOGS_ENDPOINT`, which then counts before the general one.
+What is refused stops the start where it is set; what has no meaning here is warned of.
+"""
+
 
 def document(queries: Sequence[Query]) -> str:
     """The whole page, as Markdown."""
@@ -52,7 +90,16 @@ def document(queries: Sequence[Query]) -> str:
     rows = ((f"`{name}`", it.kind, it.unit, it.on, it.text) for name, it in sorted(ATTRIBUTES.items()))
     parts.append(_ATTRIBUTES + "\n" + _table(("name", "type", "unit", "on", "what"), rows))
     parts.append(_EVENTS + "\n" + _table(("name", "what"), ((f"`{name}`", text) for name, text in EVENTS.items())))
+    parts.append(_EXPORTS + "\n" + _table(("variable", "is", "what"), _variables()))
     return "\n".join(parts)
+
+
+def _variables() -> Iterable[Sequence[str]]:
+    """A row for each standard variable; those of one signal alone are told before the table."""
+    for name, spec in sorted(VARIABLES.items()):
+        shorter = {name.replace(f"_{signal}_", "_", 1) for signal in SIGNAL_NAMES} - {name}
+        if shorter.isdisjoint(VARIABLES):
+            yield f"`{name}`", spec.standing, f"{spec.text[0].upper()}{spec.text[1:].removesuffix('.')}."
 
 
 def unit_of(spec: MetricSpec) -> str:

@@ -1,6 +1,9 @@
 """How much a span or an exported log record may hold, unless a standard variable says otherwise."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
+from typing import Any, TypeVar
 
 from telemetry.redact import TEXT_LIMIT
 
@@ -34,3 +37,21 @@ class LogLimits:
 
 SPAN_LIMITS = SpanLimits()
 LOG_LIMITS = LogLimits()
+
+V = TypeVar("V")
+
+
+def first(attributes: Mapping[str, V], count: int) -> tuple[dict[str, V], int]:
+    """The first `count` of the attributes, and how many the others are."""
+    return dict(islice(attributes.items(), count)), max(0, len(attributes) - count)
+
+
+def cut(value: Any, length: int) -> Any:
+    """A value of an attribute with no text in it longer than `length` characters."""
+    match value:
+        case str():
+            return value[:length]
+        case tuple() | list():
+            return tuple(each[:length] if isinstance(each, str) else each for each in value)
+        case _:
+            return value

@@ -179,8 +179,6 @@ def setup(
     scrub = Scrubber((*secrets, *environment.secrets))
     writer = install(options.log_level, metrics.exports, scrub, log_stream) if log_stream is not None else None
     _apply_log_level(environment)
-    for warning in environment.warnings:
-        _log.warning(warning)
     defects = Defects(lambda: metrics.exports.dropped("internal", "defect"))
     provider = _tracer_provider(environment)
     exports = Exports() if span_exporter is not None else _exports(environment, options, metrics, provider.resource)

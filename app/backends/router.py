@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from urllib.parse import urlsplit
 
-from app.addresses import base_of
+from app.addresses import base_of, is_internal
 from app.backends.attempts import AttemptControl, Backend, GuardedAttempt, completed, opened, within
 from app.backends.choice import of_model
 from app.backends.client_credentials import addressed, permitted
@@ -39,7 +39,7 @@ from app.errors import (
 )
 from app.messages import Batch, Received, Request
 from app.opened_stream import OpenedStream
-from app.providers import RESPONSES_PREFIX
+from app.providers import RESPONSES_PREFIX, row_of
 from app.settings import Deployment, RouterSettings
 from telemetry import Attempt, AttemptTarget, ObservabilityContext
 
@@ -304,6 +304,7 @@ class Router:
             stream=search.stream,
             server_address=address,
             server_port=port,
+            is_internal=_is_internal(base_of(deployment.params) or row_of(deployment.model.partition("/")[0]).base_url),
         )
         fallback = deployment.model_name != search.model
         search.attempt = obs.attempts.start(target, retry_of=search.attempt, fallback=fallback)
@@ -367,6 +368,11 @@ def _server(base: object) -> tuple[str | None, int | None]:
         return url.hostname, url.port
     except ValueError:
         return None, None
+
+
+@lru_cache(4096)
+def _is_internal(base: object) -> bool:
+    return isinstance(base, str) and is_internal(base)
 
 
 async def _nothing_more() -> AsyncGenerator[Batch, None]:

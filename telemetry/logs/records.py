@@ -8,7 +8,6 @@ left out, whatever level the environment asks a library for (LITELLM_LOG, OPENAI
 
 import logging
 from collections.abc import Mapping
-from itertools import islice
 from time import time
 from typing import Literal
 
@@ -16,7 +15,7 @@ from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.trace import SpanContext, format_span_id, format_trace_id
 from opentelemetry.util.types import AnyValue
 
-from telemetry.limits import LogLimits
+from telemetry.limits import LogLimits, first
 from telemetry.names import ACCESS_LOGGER
 from telemetry.redact import TEXT_LIMIT, Scrubber, clean
 
@@ -119,10 +118,11 @@ def limited(attributes: Mapping[str, AnyValue], limits: LogLimits) -> Mapping[st
         attributes = {key: one[:length] if isinstance(one, str) else one for key, one in attributes.items()}
     if len(attributes) <= limits.attributes:
         return attributes
-    kept = BoundedAttributes(attributes=dict(islice(attributes.items(), limits.attributes)))
+    kept, dropped = first(attributes, limits.attributes)
+    bounded = BoundedAttributes(attributes=kept)
     # Where OTLP's encoder looks for it.
-    kept.dropped = len(attributes) - limits.attributes
-    return kept
+    bounded.dropped = dropped
+    return bounded
 
 
 def log_access(message: str, fields: Mapping[str, object], level: Level = "info") -> None:

@@ -7,6 +7,7 @@ are made at first use. Labels hold configured names or `other`. All calls are th
 """
 
 from collections.abc import Iterable
+from platform import python_version
 
 from prometheus_client import CollectorRegistry, Counter, ProcessCollector
 
@@ -31,6 +32,7 @@ from telemetry.names import (
     Where,
 )
 from telemetry.names import metrics as names
+from telemetry.names.resource import VERSION
 
 
 class ExportMetrics:
@@ -95,6 +97,7 @@ class Metrics:
         self.client_bytes = counter(names.CLIENT_BYTES, self.registry)
         self.body_bytes = gauge(names.BODY_BYTES, self.registry)
         self.body_limit = gauge(names.BODY_LIMIT, self.registry)
+        gauge(names.BUILD_INFO, self.registry).labels(VERSION, python_version()).set(1)
         self.loop_lag = histogram(names.LOOP_LAG, self.registry)
         ProcessCollector(registry=self.registry)
 

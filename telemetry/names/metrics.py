@@ -250,6 +250,12 @@ TELEMETRY_DROPPED = _counter(
 TELEMETRY_EXPORTS = _counter(
     "flowspan_telemetry_exports_total", ("signal", "result"), "Batches handed to the collector or to stderr."
 )
+BUILD_INFO = _gauge(
+    "flowspan_build_info",
+    ("version", "python"),
+    "Always 1, with the versions that run as labels.",
+    "livemax",
+)
 LOOP_LAG = _histogram("flowspan_event_loop_lag_seconds", (), _B2, "How late the event loop ran a timer.")
 
 METRICS: tuple[MetricSpec, ...] = tuple(value for value in tuple(globals().values()) if isinstance(value, MetricSpec))

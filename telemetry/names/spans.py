@@ -45,6 +45,10 @@ def event(name: str, text: str) -> str:
     return name
 
 
+SpanChoice = Literal["all", "attempts", "transaction"]
+"""Which spans of a transaction are exported."""
+
+
 class Span:
     """Names of spans; the transaction's own is `{method} {route}`."""
 

@@ -113,17 +113,21 @@ VALUE_LENGTH = _obeyed(
 )
 ATTRIBUTE_COUNT = _obeyed("OTEL_ATTRIBUTE_COUNT_LIMIT", "Attributes of a span or a log record, by default 128.")
 SPAN_VALUE_LENGTH = _obeyed(
-    "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "The same for spans, their events and links alone."
+    "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    "As `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT`, for spans, their events and links alone.",
 )
-SPAN_ATTRIBUTE_COUNT = _obeyed("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "Attributes of a span.")
+SPAN_ATTRIBUTE_COUNT = _obeyed("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "Attributes of a span, before the general limit.")
 SPAN_EVENT_COUNT = _obeyed("OTEL_SPAN_EVENT_COUNT_LIMIT", "Events of a span, by default 256.")
 SPAN_LINK_COUNT = _obeyed("OTEL_SPAN_LINK_COUNT_LIMIT", "Links of a span, by default 128.")
 EVENT_ATTRIBUTE_COUNT = _obeyed("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "Attributes of an event of a span, by default 128.")
 LINK_ATTRIBUTE_COUNT = _obeyed("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "Attributes of a link, by default 128.")
 LOG_VALUE_LENGTH = _obeyed(
-    "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT", "The same as for spans, for exported log records alone."
+    "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    "As `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT`, for exported log records alone.",
 )
-LOG_ATTRIBUTE_COUNT = _obeyed("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", "Attributes of an exported log record.")
+LOG_ATTRIBUTE_COUNT = _obeyed(
+    "OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", "Attributes of an exported log record, before the general limit."
+)
 
 ENDPOINT = _otlp(
     "ENDPOINT",
@@ -132,7 +136,7 @@ ENDPOINT = _otlp(
     "scheme, too.",
 )
 PROTOCOL = _otlp(
-    "PROTOCOL", "`http/protobuf`, the default, `http/json`, or `grpc`, which takes `pip install 'flowspan[grpc]'`."
+    "PROTOCOL", "http/protobuf, the default, http/json, or grpc, which takes `pip install 'flowspan[grpc]'`."
 )
 HEADERS = _otlp("HEADERS", "Headers of an export, as `name=value,name=value`; scrubbed from all that is logged.")
 TIMEOUT = _otlp(

@@ -6,8 +6,7 @@ unsampled one records nothing. Texts that others wrote are scrubbed of keys and 
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.context import Context
@@ -29,11 +28,12 @@ from opentelemetry.trace.status import Status, StatusCode
 
 from telemetry.exceptions import stack_of
 from telemetry.guard import Defects
-from telemetry.limits import SPAN_LIMITS, SpanLimits
+from telemetry.limits import SPAN_LIMITS, SpanLimits, cut, first
 from telemetry.names import SCOPE
 from telemetry.names.resource import SCHEMA_URL, VERSION
 from telemetry.names.spans import Attribute, Event, Value
 from telemetry.redact import TEXT_LIMIT, Scrubber, clean
+from telemetry.traces.absent_spans import merge_attempt
 from telemetry.traces.propagation import Propagation
 
 _UNSET = Status(StatusCode.UNSET)
@@ -100,11 +100,17 @@ class Tracer:
         start_ns: int,
         attributes: dict[str, Value | None],
         kind: SpanKind = SpanKind.INTERNAL,
+        *,
+        is_absent: bool = False,
     ) -> "RecordedSpan":
-        """Start a span below `parent`. Under an unsampled parent it does not record, and has the parent's id."""
+        """Start a span below `parent`. Under an unsampled parent it does not record, and has the parent's id. One that
+        is absent is not exported: it has the parent's id, too, and gives the parent its events, and an attempt's
+        attributes, when it ends."""
         parent.decide()
         span = RecordedSpan(self, name, kind, parent.trace_id, start_ns, attributes)
         span.inherit(parent)
+        if is_absent:
+            span.stand_in_for(parent)
         return span
 
     def flags_of(self, caller: SpanContext | None) -> int:
@@ -130,6 +136,7 @@ class RecordedSpan:
     whether it still takes attributes and events, as it has not ended."""
 
     __slots__ = (
+        "_above",
         "_decided",
         "_tracer",
         "attributes",
@@ -166,6 +173,7 @@ class RecordedSpan:
     ) -> None:
         self._tracer = tracer
         self._decided = False
+        self._above: RecordedSpan | None = None
         self.name = name
         self.kind = kind
         self.trace_id = trace_id
@@ -226,6 +234,16 @@ class RecordedSpan:
             self.recording = self.sampled = False
             self.span_id = parent.span_id
 
+    def stand_in_for(self, parent: "RecordedSpan") -> None:
+        """Have the parent get what is recorded here, in place of a span of its own."""
+        self._above = parent
+        self.span_id = parent.span_id
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether it stands in for the span above, and is not exported."""
+        return self._above is not None
+
     def set(self, attributes: Mapping[str, Value | None]) -> None:
         """Set attributes whose values need no scrubbing."""
         if self.recording:
@@ -254,7 +272,7 @@ class RecordedSpan:
             clean = self._clean
             attributes = {key: clean(value) if isinstance(value, str) else value for key, value in attributes.items()}
             if len(attributes) > limits.event_attributes:
-                attributes, dropped = _first(attributes, limits.event_attributes)
+                attributes, dropped = first(attributes, limits.event_attributes)
         self.events.append(SpanEvent(name, at_ns, attributes, dropped))
 
     def exception(self, error: BaseException, at_ns: int, *, with_stack: bool) -> None:
@@ -285,6 +303,9 @@ class RecordedSpan:
         if sink is None or not self.recording:
             return
         self.recording = False
+        if self._above is not None:
+            self._above.take_over(self)
+            return
         self.end_time = max(end_ns, self.start_time)
         limits = self._tracer.limits
         if limits.value_length is not None or len(self.attributes) > limits.attributes:
@@ -294,31 +315,26 @@ class RecordedSpan:
         except Exception as error:
             self._tracer.defects.note("span sink", error)
 
+    def take_over(self, absent: "RecordedSpan") -> None:
+        """Record what an absent span did: its events and, of an attempt, what the transaction does not know itself."""
+        if not self.recording:
+            return
+        room = max(0, self._tracer.limits.events - len(self.events))
+        self.events += absent.events[:room]
+        self.dropped_events += absent.dropped_events + max(0, len(absent.events) - room)
+        if absent.kind is SpanKind.CLIENT:
+            merge_attempt(self.attributes, absent.attributes)
+
     def _keep_to(self, limits: SpanLimits) -> None:
         """Cut the attributes to what the operator's limits allow; those that were set first are kept."""
         attributes, length = self.attributes, limits.value_length
         if length is not None:
-            attributes = {key: _cut(value, length) for key, value in attributes.items()}
+            attributes = {key: cut(value, length) for key, value in attributes.items()}
         known = {key: value for key, value in attributes.items() if value is not None}
-        self.attributes, self.dropped_attributes = _first(known, limits.attributes)
+        self.attributes, self.dropped_attributes = first(known, limits.attributes)
 
     def _clean(self, text: str) -> str:
         return clean(self._tracer.scrub, text, self._tracer.text_limit)
-
-
-def _first(attributes: Mapping[str, Any], count: int) -> tuple[dict[str, Any], int]:
-    """The first `count` of the attributes, and how many the others are."""
-    return dict(islice(attributes.items(), count)), max(0, len(attributes) - count)
-
-
-def _cut(value: Value | None, length: int) -> Value | None:
-    match value:
-        case str():
-            return value[:length]
-        case tuple() | list():
-            return tuple(each[:length] if isinstance(each, str) else each for each in value)
-        case _:
-            return value
 
 
 Sink = Callable[[RecordedSpan], None]

@@ -49,6 +49,8 @@ class AttemptTarget:
     stream: bool = False
     server_address: str | None = None
     server_port: int | None = None
+    is_internal: bool = False
+    """Whether it is asked at an address of the operator's network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,6 @@ class AttemptScope:
     trace: TransactionTrace
     recorder: Recorded
     labels: Labels
-    propagate: bool
-    """Whether providers may learn our trace id."""
     spans: SpanEnds
 
 
@@ -70,10 +70,10 @@ class AttemptTelemetry:
     def __init__(self, services: Services, trace: TransactionTrace, about: Description, recorder: Recorded) -> None:
         self.defects = services.defects
         self._trace = trace
+        self._propagate = services.options.propagate_traceparent
         self._metrics = services.metrics
         self.spans = SpanEnds()
-        propagate = services.options.propagate_traceparent
-        self._scope = AttemptScope(trace, recorder, services.metrics.labels, propagate, self.spans)
+        self._scope = AttemptScope(trace, recorder, services.metrics.labels, self.spans)
         self._about = about
         self._attempts: list[Attempt] = []
 
@@ -95,12 +95,15 @@ class AttemptTelemetry:
             start_ns=self._trace.timeline.ns(started_at),
             kind=SpanKind.CLIENT,
         )
-        if retry_of is not None:
+        if retry_of is not None and not span.is_absent:
             span.link(retry_of.span_context, "retry_of")
+        propagates = target.is_internal if self._propagate == "auto" else self._propagate
         client, model = self._metrics.client, target.model_group
         children = client.children(target.operation, target.provider, model, target.deployment)
         tokens = self._metrics.tokens.children(target.provider, model, target.deployment)
-        attempt = Attempt(self._scope, children, tokens, deployment, span, started_at, target.deployment)
+        attempt = Attempt(
+            self._scope, children, tokens, deployment, span, started_at, target.deployment, propagates=propagates
+        )
         self._attempts.append(attempt)
         return attempt
 
@@ -167,6 +170,8 @@ class Attempt:
         span: RecordedSpan,
         started_at: float,
         deployment: str,
+        *,
+        propagates: bool = False,
     ) -> None:
         self.defects = scope.trace.defects
         self.deployment = deployment
@@ -190,6 +195,8 @@ class Attempt:
         self._outcome: AttemptOutcome = "ok"
         self._has_response = False
         deployment_children.in_flight.inc()
+        self._propagates = propagates
+        """Whether the provider may learn our trace id."""
 
     @property
     def span_context(self) -> SpanContext:
@@ -198,7 +205,7 @@ class Attempt:
     @property
     def trace_headers(self) -> dict[str, str]:
         """The headers that make the provider's spans children of this attempt; empty unless the operator allows it."""
-        return self._scope.trace.outgoing_headers(self._span) if self._scope.propagate else {}
+        return self._scope.trace.outgoing_headers(self._span) if self._propagates else {}
 
     def sent(self) -> None:
         """The request is on its way to the provider, over a connection that stands."""

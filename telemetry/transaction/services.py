@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter, time_ns
+from typing import Literal
 
 from opentelemetry.trace import SpanContext
 
@@ -10,6 +11,7 @@ from telemetry.guard import Defects
 from telemetry.live.streams import Live
 from telemetry.logs.records import Level
 from telemetry.metrics.registry import Metrics
+from telemetry.names.spans import SpanChoice
 from telemetry.recording.content import CaptureMode
 from telemetry.redact import Scrubber
 from telemetry.traces.spans import Tracer
@@ -23,7 +25,9 @@ class TelemetryOptions:
 
     boundary_events: Mode = "span"
     capture_content: CaptureMode = "none"
-    propagate_traceparent: bool = False
+    propagate_traceparent: bool | Literal["auto"] = "auto"
+    """Whether providers get the trace context; `auto`: those whose attempt says that they are internal."""
+    spans: SpanChoice = "all"
     log_level: Level = "info"
     content_limit: int = 1024**2
     """Bytes of an attribute with content."""

@@ -11,7 +11,7 @@ from telemetry.exceptions import name_of
 from telemetry.guard import guarded
 from telemetry.logs.records import Level, log_fields
 from telemetry.names import TRANSACTION_PREFIX, Stage
-from telemetry.names.spans import ONCE, Attribute, Span, Value
+from telemetry.names.spans import ONCE, Attribute, Span, SpanChoice, Value
 from telemetry.recording.timeline import Timeline
 from telemetry.traces.spans import RecordedSpan
 from telemetry.transaction.services import Services
@@ -20,6 +20,12 @@ _log = logging.getLogger("flowspan")
 
 
 _NO_FAULT = (asyncio.CancelledError, GeneratorExit)
+_EXPORTED: dict[SpanChoice, frozenset[SpanKind]] = {
+    "all": frozenset({SpanKind.CLIENT, SpanKind.INTERNAL}),
+    "attempts": frozenset({SpanKind.CLIENT}),
+    "transaction": frozenset(),
+}
+"""The kinds of spans below the transaction's that are exported."""
 
 
 class SpanScope:
@@ -70,6 +76,7 @@ class TransactionTrace:
         self.transaction_id = _transaction_id(span, self.trace_id)
         self._tracer = services.tracer
         self._boundary = services.boundary
+        self._kinds = _EXPORTED[services.options.spans]
         self._emitted: set[str] = set()
         self._stages: list[SpanScope] = []
 
@@ -106,9 +113,10 @@ class TransactionTrace:
         start_ns: int | None = None,
         kind: SpanKind = SpanKind.INTERNAL,
     ) -> RecordedSpan:
-        """Start a span below the transaction's, at `start_ns` or else now."""
+        """Start a span below the transaction's, at `start_ns` or else now. One that the operator wants no export of
+        leaves what matters on the transaction's."""
         at_ns = self.timeline.ns() if start_ns is None else start_ns
-        return self._tracer.start_child(self.span, name, at_ns, attributes, kind)
+        return self._tracer.start_child(self.span, name, at_ns, attributes, kind, is_absent=kind not in self._kinds)
 
     def outgoing_headers(self, span: RecordedSpan) -> dict[str, str]:
         """The headers that make a receiver's spans children of `span`, in the formats that the operator chose."""

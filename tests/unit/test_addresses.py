@@ -1,4 +1,4 @@
-"""A user and password in a base address: where they go, and where they are never seen."""
+"""Base addresses: whose network they are in; where a user and password in one go, and where they are never seen."""
 
 import base64
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.addresses import passwords, without_credentials
+from app.addresses import is_internal, passwords, without_credentials
 from app.backends import validate
 from app.backends.direct.anthropic_messages import AnthropicCodec
 from app.backends.direct.codec import ProviderCodec
@@ -115,3 +115,22 @@ def test_every_header_and_every_parameter_that_is_named_a_secret_is_one() -> Non
         *("aws-0123456789", "azure-0123456789", "body-0123456789"),
         *("Bearer 0123456789", "0123456789", "team-a", "session=9876543210"),
     }
+
+
+@pytest.mark.parametrize(
+    ("base", "internal"),
+    [
+        *((f"http://{host}:8000/v1", True) for host in ("127.0.0.1", "10.1.2.3", "172.31.0.1", "192.168.1.9", "[::1]")),
+        *(
+            (f"http://{host}/v1", True)
+            for host in ("169.254.1.1", "[fd00::1]", "[fe80::1%25eth0]", "[::ffff:10.0.0.1]")
+        ),
+        *((f"http://{host}", True) for host in ("vllm", "LOCALHOST", "vllm.default.svc.cluster.local.", "x.internal")),
+        *((f"https://{host}/v1", False) for host in ("api.openai.com", "8.8.8.8", "172.32.0.1", "[2001:db8::1]")),
+        *((f"https://{host}", False) for host in ("local.example.com", "127.0.0.1.example.com", "internal.io")),
+        *((base, False) for base in ("", "not an address", "http://", "http://[::1")),
+        ("https://10.0.0.1@api.openai.com/v1", False),
+    ],
+)
+def test_an_internal_address_is_known_by_its_name_or_number(base: str, internal: bool) -> None:
+    assert is_internal(base) is internal

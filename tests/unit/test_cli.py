@@ -173,6 +173,25 @@ def test_serve_refuses_a_faulty_file(tmp_path: Path, served: list[Settings]) -> 
     assert served == []
 
 
+def test_a_standard_variable_that_cannot_be_obeyed_stops_every_command(
+    tmp_path: Path, served: list[Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "zipkin")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
+    file = written(tmp_path, GOOD + "environment_variables: {OTEL_TRACE_SAMPLER: always_off}\n")
+    for command, status in (("serve", 2), ("check", 1)):
+        result = flowspan(command, file)
+        assert result.exit_code == status
+        assert "environment: OTEL_TRACES_EXPORTER: 'zipkin' is not supported" in result.output
+    result = flowspan("demo", "--once")
+    assert (result.exit_code, "OTEL_TRACES_EXPORTER" in result.output) == (2, True)
+    assert served == []
+    # Where it is to run there may be another environment.
+    assert flowspan("check", "--no-env", file).exit_code == 0
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "none")
+    assert "did you mean OTEL_TRACES_SAMPLER" in flowspan("check", file).output
+
+
 def test_serve_refuses_what_cannot_be_read(served: list[Settings]) -> None:
     assert flowspan("serve", "--config", "/missing.yaml").exit_code == 2
     assert served == []

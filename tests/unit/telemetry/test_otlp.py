@@ -1,11 +1,16 @@
+import json
 import logging
 from collections.abc import Iterator
+from platform import python_version
 from time import monotonic
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.trace import format_trace_id
 
 from telemetry import AttemptTarget, HttpRequest, Telemetry, TelemetryOptions, setup
+from telemetry.environment import EnvironmentRefused
+from telemetry.names.resource import VERSION
 from tests.receivers import OtlpReceiver, attributes
 
 
@@ -200,3 +205,113 @@ def test_spans_of_other_routes_take_the_same_way(otel: pytest.MonkeyPatch) -> No
         (span,) = receiver.spans(at_least=1)
         telemetry.close()
     assert span.name == "GET /v1/models"
+
+
+def test_spans_keep_to_every_count_and_say_what_was_dropped(otel: pytest.MonkeyPatch) -> None:
+    for name, value in {"SPAN_ATTRIBUTE": 4, "EVENT_ATTRIBUTE": 1, "SPAN_LINK": 1, "LINK_ATTRIBUTE": 0}.items():
+        otel.setenv(f"OTEL_{name}_COUNT_LIMIT", str(value))
+    with OtlpReceiver() as receiver:
+        otel.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint)
+        telemetry = setup()
+        obs = telemetry.open("openai_chat", HttpRequest("POST", "/v1/chat/completions", {}))
+        obs.policy("redact").decided("on_request", "changed")
+        for breaker in ("a", "b"):
+            obs.breakers.changed(breaker, "closed", "open", "failures")
+            obs.breakers.rejected(breaker)
+        obs.finish("ok", status=200)
+        (root,) = receiver.spans(at_least=1)
+        telemetry.close()
+    assert len(root.attributes) == 4
+    assert root.dropped_attributes_count > 10
+    assert [(len(event.attributes), event.dropped_attributes_count) for event in root.events[:2]] == [(1, 2), (1, 3)]
+    assert [(len(link.attributes), link.dropped_attributes_count) for link in root.links] == [(0, 1)]
+    assert root.dropped_links_count == 1
+
+
+def test_log_records_keep_to_their_limits(otel: pytest.MonkeyPatch) -> None:
+    otel.setenv("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", "2")
+    otel.setenv("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "3")
+    with OtlpReceiver() as receiver:
+        otel.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint)
+        telemetry = setup(TelemetryOptions(boundary_events="log"))
+        obs = telemetry.open("openai_chat", HttpRequest("POST", "/v1/chat/completions", {}))
+        obs.policy("redact").decided("on_request", "changed")
+        record = receiver.logs(at_least=1)[0]
+        telemetry.close()
+    assert attributes(record.attributes) == {"flowspan.policy": "red", "flowspan.hook": "on_"}
+    assert record.dropped_attributes_count == 1
+
+
+def test_resource_and_scope_say_their_version_and_schema(otel: pytest.MonkeyPatch) -> None:
+    with OtlpReceiver() as receiver:
+        otel.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint)
+        telemetry = setup()
+        one_transaction(telemetry)
+        receiver.spans(at_least=3)
+        telemetry.close()
+    (spans,) = ExportTraceServiceRequest.FromString(receiver.bodies[0]).resource_spans
+    assert receiver.resources[0]["service.version"] == VERSION
+    assert receiver.resources[0]["service.instance.id"]
+    scope = spans.scope_spans[0]
+    assert (scope.scope.name, scope.scope.version) == ("flowspan", VERSION)
+    assert spans.schema_url == scope.schema_url == "https://opentelemetry.io/schemas/1.41.0"
+    labels = {"version": VERSION, "python": python_version()}
+    assert telemetry.registry.get_sample_value("flowspan_build_info", labels) == 1
+
+
+def test_metrics_arrive_from_time_to_time_and_at_the_end(otel: pytest.MonkeyPatch) -> None:
+    otel.setenv("OTEL_METRICS_EXPORTER", "otlp")
+    otel.setenv("OTEL_METRIC_EXPORT_INTERVAL", "20")
+    with OtlpReceiver() as receiver:
+        otel.setenv("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", receiver.endpoint + "/v1/metrics")
+        telemetry = setup()
+        receiver.wait_until(lambda: receiver.requests >= 2)
+        telemetry.open("openai_chat", HttpRequest("POST", "/v1/chat/completions", {})).finish("ok", status=200)
+        telemetry.close()
+        last = {metric.name: metric for metric in receiver.metrics()}
+    requests = last["flowspan_requests_total"].sum.data_points
+    assert sum(point.as_double for point in requests) == 1
+    exports = {"signal": "metrics", "result": "ok"}
+    assert telemetry.registry.get_sample_value("flowspan_telemetry_exports_total", exports) == receiver.requests
+
+
+def test_metrics_that_are_refused_are_counted_as_lost(otel: pytest.MonkeyPatch) -> None:
+    otel.setenv("OTEL_METRICS_EXPORTER", "otlp")
+    with OtlpReceiver(status=400) as receiver:
+        otel.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint)
+        telemetry = setup()
+        telemetry.close()
+    assert dropped(telemetry, "metrics", "export_failed") > 100
+
+
+def test_spans_go_to_the_console_and_the_collector_at_once(
+    otel: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    otel.setenv("OTEL_TRACES_EXPORTER", "otlp,console")
+    with OtlpReceiver() as receiver:
+        otel.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint)
+        telemetry = setup()
+        trace_id = one_transaction(telemetry)
+        telemetry.close()
+        assert len(receiver.spans()) == 3
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    spans = [span for line in lines for span in line["resourceSpans"][0]["scopeSpans"][0]["spans"]]
+    assert [span["traceId"] for span in spans] == [trace_id] * 3
+
+
+def test_a_variable_that_cannot_be_obeyed_stops_the_start(otel: pytest.MonkeyPatch) -> None:
+    otel.setenv("OTEL_PROPAGATORS", "carrier_pigeon")
+    with pytest.raises(EnvironmentRefused, match="OTEL_PROPAGATORS"):
+        setup()
+
+
+def test_keys_in_headers_are_in_no_log_line(otel: pytest.MonkeyPatch) -> None:
+    otel.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-api-key=canary-secret")
+    with OtlpReceiver() as receiver:
+        otel.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint)
+        telemetry = setup()
+        obs = telemetry.open("openai_chat", HttpRequest("POST", "/v1/chat/completions", {}))
+        obs.finish("upstream_error", status=502, detail="canary-secret was refused")
+        (root,) = receiver.spans(at_least=1)
+        telemetry.close()
+    assert attributes(root.attributes)["flowspan.detail"] == "[redacted] was refused"

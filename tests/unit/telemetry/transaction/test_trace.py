@@ -1,4 +1,5 @@
 import asyncio
+from typing import Literal
 
 import pytest
 from opentelemetry.trace import format_span_id, format_trace_id
@@ -142,18 +143,33 @@ def test_a_stage_records_what_it_failed_with(error: Exception, error_type: str, 
     assert ("exception.stacktrace" in (event.attributes or {})) is with_stack
 
 
-def test_providers_are_told_the_trace_only_by_consent() -> None:
-    silent, telling = Bench(), Bench(TelemetryOptions(propagate_traceparent=True))
-    assert (
-        silent.open()
-        .attempts.start(AttemptTarget(deployment="d", provider="openai", model="gpt-5", model_group="gpt-5"))
-        .trace_headers
-        == {}
+@pytest.mark.parametrize(
+    ("choice", "is_internal", "sent"),
+    [(False, True, False), ("auto", False, False), ("auto", True, True), (True, False, True)],
+)
+def test_providers_are_told_the_trace_only_by_consent(
+    choice: bool | Literal["auto"], is_internal: bool, sent: bool
+) -> None:
+    bench = Bench(TelemetryOptions(propagate_traceparent=choice))
+    target = AttemptTarget(
+        deployment="d", provider="openai", model="gpt-5", model_group="gpt-5", is_internal=is_internal
     )
-    attempt = telling.open().attempts.start(
-        AttemptTarget(deployment="d", provider="openai", model="gpt-5", model_group="gpt-5")
-    )
-    version, trace_id, span_id, flags = attempt.trace_headers["traceparent"].split("-")
-    assert (version, flags) == ("00", "03")
-    assert trace_id == format_trace_id(attempt.span_context.trace_id)
-    assert span_id == format_span_id(attempt.span_context.span_id)
+    attempt = bench.open({"baggage": "team=a"}).attempts.start(target)
+    headers = attempt.trace_headers
+    assert headers.keys() == ({"traceparent"} if sent else set())
+    if sent:
+        version, trace_id, span_id, flags = headers["traceparent"].split("-")
+        assert (version, flags) == ("00", "03")
+        assert trace_id == format_trace_id(attempt.span_context.trace_id)
+        assert span_id == format_span_id(attempt.span_context.span_id)
+
+
+def test_the_formats_and_the_callers_baggage_are_those_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_PROPAGATORS", "b3,baggage")
+    bench = Bench(TelemetryOptions(propagate_traceparent=True))
+    obs = bench.open({"b3": f"{TRACE_ID}-00f067aa0ba902b7-1", "traceparent": "garbage", "baggage": "team=a"})
+    attempt = obs.attempts.start(AttemptTarget(deployment="d", provider="openai", model="gpt-5", model_group="gpt-5"))
+    assert attempt.trace_headers == {
+        "b3": f"{TRACE_ID}-{format_span_id(attempt.span_context.span_id)}-1",
+        "baggage": "team=a",
+    }
