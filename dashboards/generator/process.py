@@ -70,6 +70,14 @@ def process() -> list[PanelBuilder]:
             width=8,
             links=lines,
         ),
+        series(
+            "Versions",
+            "Gateways by version: two while a new one is rolled out.",
+            "short",
+            [Query(total(names.BUILD_INFO, "version", "python"), "{{version}}, Python {{python}}")],
+            width=8,
+            links=lines,
+        ),
     ]
 
 

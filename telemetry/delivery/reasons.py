@@ -21,6 +21,10 @@ _HINTS = {
 """What to look at for a status."""
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _NOT_HTTP = "it does not speak HTTP/1.1; is it a port for gRPC (OTEL_EXPORTER_OTLP_PROTOCOL=grpc)?"
+_CLOSED = (
+    "it closed the connection without an answer; "
+    "is it a port for gRPC (OTEL_EXPORTER_OTLP_PROTOCOL=grpc), or for TLS (https)?"
+)
 _NOT_TLS = "it does not speak TLS; is its address one of http instead of https?"
 _NO_ADDRESS = "its name has no address"
 _REFUSED = "the connection is refused; nothing listens there"
@@ -56,7 +60,7 @@ def _reason(error: BaseException) -> str:
         case ConnectionRefusedError():
             return _REFUSED
         case RemoteDisconnected() | ConnectionResetError() | BrokenPipeError():
-            return "it closed the connection without an answer"
+            return _CLOSED
         case BadStatusLine():
             return _NOT_HTTP
         case TimeoutError() | failures.Timeout():

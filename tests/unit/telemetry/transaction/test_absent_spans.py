@@ -67,7 +67,7 @@ def test_attempts_alone_keep_their_tokens() -> None:
 @pytest.mark.parametrize("choice", ["transaction", "attempts", "all"])
 def test_metrics_are_the_same_whatever_spans_there_are(choice: SpanChoice) -> None:
     bench, _ = streamed(choice)
-    labels = {"operation": "chat", "provider": "openai", "model": "gpt-5", "error_type": "upstream_error"}
-    assert bench.value("gen_ai_client_operation_duration_seconds_count", **labels) == 1
+    assert bench.value("flowspan_upstream_attempts_total", deployment="d2", reason="retry") == 1
+    assert bench.value("flowspan_requests_total", api="openai_chat", model="gpt-5", stream="true", outcome="ok") == 1
     assert bench.value("flowspan_queue_enqueued_items_total", queue="sse") == 1
     assert bench.value("flowspan_queue_high_water_ratio_count", queue="sse") == 1
