@@ -9,7 +9,6 @@ from app.configuration.binding import where_keys_are
 from app.prices import catalogue_name
 from app.providers import DIRECT, find
 from app.settings import Deployment, Key, Settings
-from telemetry.names import MASTER_KEY
 
 _MOST_MODELS = 20
 _PRICED = {"none": "no price", "configuration": "its own price", "catalogue": "list price"}
@@ -54,8 +53,8 @@ def _policies(settings: Settings) -> Iterator[str]:
 
 
 def _keys(keys: Sequence[Key]) -> Iterator[str]:
-    """The keys that the operator gave a name; of the others there is only how many they are."""
-    named = [key for key in keys if key.name not in (None, MASTER_KEY)]
+    """The names of keys; of those without one there is only how many they are."""
+    named = [key for key in keys if key.name is not None]
     if named:
         yield _count(len(named), "key") + " with a name"
     for key in named[:_MOST_KEYS]:

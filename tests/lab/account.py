@@ -241,17 +241,18 @@ def _miscounted(record: TransactionRecord, attempt: Mapping[str, Any], counts: M
 def _keys(books: Books) -> Iterator[str]:
     """What is counted by key adds up to all there was: each request, token and dollar is one key's."""
     sheet = books.sheet
-    by_key, in_all = (sheet.by(f"flowspan_{name}", "outcome") for name in ("key_requests_total", "requests_total"))
-    if by_key != in_all:
-        yield f"outcomes by key {by_key}, in all {in_all}"
-    kinds = ("gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens")
-    attempts = [attempt for record in books.records for attempt in record.attempts]
-    tokens = sum(int(attempt.get(kind) or 0) for attempt in attempts for kind in kinds)
-    if (counted := sheet.sum("flowspan_key_tokens_total")) != tokens:
-        yield f"{counted:g} tokens by key, {tokens} by the spans"
+    for name, label in (("requests", "outcome"), ("tokens", "token_type")):
+        by_key, in_all = (_counted(sheet, f"flowspan_{kind}{name}_total", label) for kind in ("key_", ""))
+        if by_key != in_all:
+            yield f"{name} by key {by_key}, in all {in_all}"
     dollars, spent = sheet.sum("flowspan_key_cost_usd_total"), sheet.sum("flowspan_cost_usd_total")
     if abs(dollars - spent) > 1e-9 * spent:
         yield f"{dollars:g} dollars by key, {spent:g} in all"
+
+
+def _counted(sheet: Sheet, name: str, label: str) -> dict[str, float]:
+    """What there was any of: series of a kind that never came may be there at zero, or not at all."""
+    return {value: count for value, count in sheet.by(name, label).items() if count}
 
 
 def _clients(books: Books, visits: Sequence[Visit], strangers: int) -> Iterator[str]:
