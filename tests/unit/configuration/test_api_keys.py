@@ -181,3 +181,13 @@ def test_a_file_that_is_not_here_is_no_error_where_the_keys_are_elsewhere() -> N
     assert found.absent_keys == "gateway.keys"
     with pytest.raises(ConfigurationRefused):
         parse(entry, "f.yaml", {})
+
+
+def test_the_documentations_example_is_good(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text()
+    (example,) = (part.partition("```")[0] for part in page.split("```yaml\n") if part.startswith("gateway:\n  keys:"))
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "ci-next").write_text(SECRET)
+    environ = {"CI_KEY": OTHER_SECRET, "SHARED_KEY": "sk-shared-0123456789"}
+    settings = parse(MODEL + example, str(tmp_path / "flowspan.yaml"), environ).settings
+    assert [key.name for key in settings.keys] == ["ci", "ci", "notebook", None]
