@@ -91,7 +91,7 @@ def test_all_signals_arrive_by_every_protocol(
         monkeypatch.setenv(name, value)
     telemetry = setup(TelemetryOptions(), log_stream=io.StringIO())
     obs = telemetry.open("openai_chat", HttpRequest("POST", "/v1/chat/completions", {}))
-    obs.describe(operation="chat", model="gpt-5", model_group="gpt-5", provider="openai", stream=True)
+    obs.describe(operation="chat", model="gpt-5", provider="openai", stream=True)
     first = obs.attempts.start(
         AttemptTarget(deployment="d", provider="openai", model="gpt-5", model_group="gpt-5", stream=True)
     )
