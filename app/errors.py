@@ -153,7 +153,6 @@ class RequestTimeout(ClientError):
     may_quote = False
     status = 408
     error_type = "request_timeout"
-    outcome: Outcome = "timeout"
 
 
 class ClientDisconnected(ClientError):
