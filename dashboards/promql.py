@@ -4,15 +4,15 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from promql_parser import AggregateExpr, BinaryExpr, Expr, VectorSelector, parse, walk
+from promql_parser import AggregateExpr, BinaryExpr, Call, Expr, StringLiteral, VectorSelector, parse, walk
 
 from telemetry.names.metrics import METRICS, PROCESS, MetricSpec
 
 Known = Mapping[str, frozenset[str]]
 """The labels that each series may have, by its name."""
 
-_SCRAPED = frozenset({"instance", "job"})
-"""Labels that Prometheus adds to all that it scrapes."""
+_SCRAPED = frozenset({"instance", "job", "cluster", "namespace"})
+"""Labels that Prometheus, or who configures it, adds to all that it scrapes."""
 _GRAFANA = {"$__rate_interval": "1m", "$__range": "1h", "$__interval": "1m"}
 
 
@@ -45,6 +45,14 @@ def selectors(query: str) -> list[Selector]:
     return list(_selectors(_parsed(query)))
 
 
+def groupings(query: str) -> list[list[str]]:
+    """The labels that each aggregation keeps, none where it keeps none, and those that each pair of operands is matched
+    on."""
+    aggregations = [node for node in _nodes(_parsed(query)) if isinstance(node, AggregateExpr)]
+    bare: list[list[str]] = [[] for node in aggregations if node.modifier is None]
+    return bare + [labels for _, labels in _groupings(_parsed(query))]
+
+
 def problems(query: str, known: Known) -> list[str]:
     """One line for each metric and label of the query that does not exist."""
     try:
@@ -53,9 +61,17 @@ def problems(query: str, known: Known) -> list[str]:
         return [f"cannot be read: {error}"]
     found = list(_unknown(tree, known))
     for node, grouping in _groupings(tree):
-        having = {label for one in _selectors(node) for label in known.get(one.metric, ())}
+        having = labels_of(node, known)
         found += [f"groups by {label}, which nothing in it has" for label in grouping if having and label not in having]
     return found
+
+
+def labels_of(query: str | Expr, known: Known) -> set[str]:
+    """The labels that a result may have: those of the series in it, and those that `label_replace` adds."""
+    tree = _parsed(query) if isinstance(query, str) else query
+    calls = [node for node in _nodes(tree) if isinstance(node, Call) and node.func.name == "label_replace"]
+    added = {node.args[1].val for node in calls if isinstance(node.args[1], StringLiteral)}
+    return added | {label for one in _selectors(tree) for label in known.get(one.metric, ())}
 
 
 def _parsed(query: str) -> Expr:

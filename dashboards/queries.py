@@ -13,7 +13,7 @@ import yaml
 HERE = Path(__file__).parent
 GRAFANA = HERE / "grafana"
 ALERTS = HERE / "alerts"
-RULE_FILES = (ALERTS / "recording.rules.yaml", ALERTS / "alerts.rules.yaml")
+RULE_FILES = tuple(ALERTS / f"{name}.rules.yaml" for name in ("objectives", "recording", "alerts"))
 
 Source = Literal["prometheus", "tempo", "loki"]
 Kind = Literal["panel", "annotation", "variable", "link", "alert", "record"]
@@ -29,6 +29,8 @@ class Query:
     source: Source = "prometheus"
     exemplar: bool = False
     instant: bool = False
+    labels: frozenset[str] = frozenset()
+    """Labels that a rule adds to what its query returns."""
 
 
 def read_dashboards() -> dict[str, dict[str, Any]]:
@@ -97,7 +99,7 @@ def _of_link(link: dict[str, Any], where: str) -> Iterator[Query]:
 def _of_rule(rule: dict[str, Any]) -> Query:
     if "alert" in rule:
         return Query("alert", rule["alert"], rule["expr"], instant=True)
-    return Query("record", rule["record"], rule["expr"], instant=True)
+    return Query("record", rule["record"], rule["expr"], instant=True, labels=frozenset(rule.get("labels", ())))
 
 
 def users(queries: Sequence[Query], kind: Kind) -> list[str]:

@@ -16,3 +16,31 @@ FAILED = tuple(outcome for outcome in OUTCOMES if outcome not in NOT_A_FAULT | {
 
 BAD = "|".join(FAILED)
 """The bad outcomes as a regular expression of PromQL and LogQL."""
+
+ANSWERED = "ok|policy_blocked"
+"""Outcomes of requests that an answer came back for."""
+
+UNDELIVERED = "failed|cut"
+"""What became of streams that broke the objective of delivery, which is the same share of those that began. A client
+that leaves by itself counts for neither side."""
+
+LEFT, DELIVERY_LEFT = "flowspan:error_budget:remaining30d", "flowspan:delivery_budget:remaining30d"
+"""Recorded series: what is left of both budgets, as a share of all that 30 days allow."""
+
+CLIENT_ERRORS = (
+    "authentication",
+    "content_refused",
+    "context_overflow",
+    "invalid_request",
+    "method_not_allowed",
+    "model_not_found",
+    "permission",
+    "request_timeout",
+    "request_too_large",
+    "unknown_model",
+    "unknown_response",
+    "unknown_route",
+    "unsupported_encoding",
+    "upstream_rejected",
+)
+"""Kinds of errors that end a request as `client_error`; a test holds them to the gateway's errors."""

@@ -17,7 +17,7 @@ from app.gateway.authentication import Caller, header_map
 from app.gateway.body import RequestBody
 from app.gateway.call import Call, Gateway
 from app.gateway.client_connection import ClientConnection, connection_of
-from app.gateway.reply import Reply
+from app.gateway.reply import Reply, ReplyState
 from app.gateway.routes import Route
 from app.messages import ClientCredential
 from telemetry import HttpRequest, ObservabilityContext
@@ -188,7 +188,13 @@ async def _answer(error: GatewayError, reply: Reply, obs: ObservabilityContext) 
 
 def _finish(error: GatewayError | None, reply: Reply, obs: ObservabilityContext) -> None:
     if error is None:
-        obs.finish("ok", status=reply.status)
+        obs.finish("ok", status=reply.status, delivered=reply.state is ReplyState.COMPLETE)
     else:
         status = reply.status or error.status
-        obs.finish(error.outcome, status=status, error_type=error.error_type, detail=error.recorded)
+        obs.finish(
+            error.outcome,
+            status=status,
+            error_type=error.error_type,
+            detail=error.recorded,
+            delivered=reply.state is ReplyState.COMPLETE,
+        )

@@ -3,7 +3,7 @@
 from dashboards.generator.deployments import deployments
 from dashboards.generator.frame import Json, Row, dashboard
 from dashboards.generator.links import label, logql, logs, traceql, traces
-from dashboards.generator.metrics import INSTANCE, buckets, in_range, increase, quantile, rate
+from dashboards.generator.metrics import INSTANCE, buckets, events, in_range, quantile, rate
 from dashboards.generator.panels import (
     ANY_IS_BAD,
     BLUE,
@@ -127,7 +127,7 @@ def _breakers() -> list[PanelBuilder]:
             "short",
             [
                 Query(
-                    increase(names.BREAKER_TRANSITIONS_TOTAL, "breaker", "to_state") + " > 0",
+                    events(names.BREAKER_TRANSITIONS_TOTAL, "breaker", "to_state") + " > 0",
                     "{{breaker}} {{to_state}}",
                 )
             ],
@@ -138,7 +138,7 @@ def _breakers() -> list[PanelBuilder]:
             "Trips by reason",
             "Changes to open. A trip out of half-open (probe_failed) says that it is still not well.",
             "short",
-            [Query(increase(names.BREAKER_TRIPS, "breaker", "reason") + " > 0", "{{breaker}} {{reason}}")],
+            [Query(events(names.BREAKER_TRIPS, "breaker", "reason") + " > 0", "{{breaker}} {{reason}}")],
             bars=True,
             links=_TO_BREAKER,
         ),
@@ -187,7 +187,7 @@ def _spared() -> list[PanelBuilder]:
             "Callers shut out alone",
             "Callers whose own requests failed, by the breaker behind theirs. Nobody else noticed.",
             "short",
-            [Query(increase(names.BREAKER_CALLER_TRIPS, "breaker", "reason"), "{{breaker}} {{reason}}")],
+            [Query(events(names.BREAKER_CALLER_TRIPS, "breaker", "reason"), "{{breaker}} {{reason}}")],
             width=8,
             bars=True,
             links=_TO_BREAKER,
@@ -219,7 +219,7 @@ def _providers() -> list[PanelBuilder]:
             "Failed attempts by model and kind",
             "Attempts that came to nothing, a second.",
             "reqps",
-            [Query(errors, "{{gen_ai_request_model}} {{error_type}}")],
+            [Query(errors, "{{gen_ai_request_model}} ({{gen_ai_provider_name}}) {{error_type}}")],
             width=24,
             links=[_FAILED, _TO_PROVIDER[1]],
         ),
@@ -234,7 +234,7 @@ def _pair(title: str, what: str, spec: names.MetricSpec) -> list[PanelBuilder]:
     return latency(
         f"{title}, p95",
         what,
-        [Query(quantile(0.95, spec, *_MODEL), "{{gen_ai_request_model}}")],
+        [Query(quantile(0.95, spec, *_MODEL), "{{gen_ai_request_model}} ({{gen_ai_provider_name}})")],
         buckets(spec),
         dot="an attempt",
         links=_TO_PROVIDER,

@@ -1,8 +1,9 @@
 """Flow overview: how it is going, where streams are, who is slow, what failed last."""
 
+from dashboards.generator.delivery import delivery
 from dashboards.generator.frame import Json, Row, dashboard
 from dashboards.generator.links import label, logql, logs, traceql, traces
-from dashboards.generator.metrics import buckets, greatest, in_range, quantile, rate, total
+from dashboards.generator.metrics import INSTANCE, buckets, greatest, in_range, quantile, rate, total
 from dashboards.generator.panels import (
     ANY_IS_BAD,
     BLUE,
@@ -74,6 +75,7 @@ def build() -> Json:
             Row("The pipeline", [pipeline_picture(), *_pipeline()]),
             Row("Who is slow", _who_is_slow()),
             Row("Requests", _requests()),
+            Row("What clients got", delivery()),
             Row("Latency", _latency()),
             Row("What failed last", _failures()),
             Row("The process", process()),
@@ -83,7 +85,7 @@ def build() -> Json:
 
 
 def _stats() -> list[PanelBuilder]:
-    open_breakers = f'sum(max by (breaker) ({names.BREAKER_STATE.name}{{instance=~"$instance",state="open"}}))'
+    open_breakers = f'sum(max by (breaker) ({names.BREAKER_STATE.name}{{{INSTANCE},state="open"}}))'
     return [
         number("Requests", "Transactions that ended, a second.", "reqps", _one(rate(names.REQUESTS)), links=_TO_ALL),
         number(

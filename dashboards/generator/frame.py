@@ -17,7 +17,7 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableSort,
 )
 
-from dashboards.generator.metrics import increase, selected
+from dashboards.generator.metrics import events, selected
 from dashboards.generator.panels import BLUE, PROMETHEUS, RED, PanelBuilder
 from telemetry.names import metrics as names
 
@@ -42,7 +42,7 @@ def dashboard(
     """Build a dashboard: the stats come first, then the rows, in the order of the pipeline."""
     made = builders.Dashboard(title).uid(uid).description(description).tags([TAG]).editable().refresh("10s")
     made.time("now-30m", "now").timezone("browser").tooltip(DashboardCursorSync.CROSSHAIR)
-    made.variables([*_datasources(), _instances(), *variables]).annotations([_trips(), _policies_loaded()])
+    made.variables([*_datasources(), *_gateways(), *variables]).annotations([_trips(), _policies_loaded()])
     made.link(_others())
     for panel in stats:
         made.with_panel(panel)
@@ -62,9 +62,11 @@ def _in_sight(made: Json) -> Json:
     return {key: value for key, value in made.items() if (key, value) != ("placement", "inControlsMenu")}
 
 
-def choice(name: str, label: str, spec: names.MetricSpec, of: str, part: str = "") -> builders.QueryVariable:
-    """A variable that selects any number of a label's values."""
-    query = f"label_values({spec.name}{part}, {of})"
+def choice(
+    name: str, label: str, spec: names.MetricSpec, of: str, part: str = "", where: str = ""
+) -> builders.QueryVariable:
+    """A variable that selects any number of a label's values; `where` is a selector of those to choose from."""
+    query = f"label_values({spec.name}{part}{where}, {of})"
     made = builders.QueryVariable(name).label(label).datasource(PROMETHEUS).query({"query": query, "refId": name})
     made.definition(query).refresh(VariableRefresh.ON_TIME_RANGE_CHANGED).sort(VariableSort.ALPHABETICAL_ASC)
     made.multi(True).include_all(True).all_value(".*")
@@ -77,8 +79,14 @@ def _datasources() -> list[builders.DatasourceVariable]:
     return [variable.hide(VariableHide.DONT_HIDE) for variable in made]
 
 
-def _instances() -> builders.QueryVariable:
-    return choice("instance", "Instance", names.IN_FLIGHT, "instance")
+def _gateways() -> list[builders.QueryVariable]:
+    """Which gateways are shown. A label that a Prometheus does not have leaves its choice at all of them."""
+    labels = (("job", "Job"), ("cluster", "Cluster"), ("namespace", "Namespace"), ("instance", "Instance"))
+    made, chosen = [], ""
+    for name, title in labels:
+        made.append(choice(name, title, names.IN_FLIGHT, name, where=f"{{{chosen}}}" if chosen else ""))
+        chosen = ",".join(text for text in (chosen, f'{name}=~"${name}"') if text)
+    return made
 
 
 def _others() -> builders.DashboardLink:
@@ -89,7 +97,7 @@ def _others() -> builders.DashboardLink:
 def _trips() -> builders.AnnotationQuery:
     """Mark where a closed breaker opened. A probe that fails is no mark: they would fill the graph with lines."""
     where = 'reason!="probe_failed"'
-    expr = f"{increase(names.BREAKER_TRIPS, 'breaker', 'reason', where=where)} > 0"
+    expr = f"{events(names.BREAKER_TRIPS, 'breaker', 'reason', where=where)} > 0"
     made = _annotation("Breaker trips", RED, expr)
     return made.title_format("{{breaker}} opened").text_format("{{reason}}").tag_keys("breaker,reason")
 

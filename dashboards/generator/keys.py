@@ -1,7 +1,7 @@
 """Who sends and what it costs: panels by the names of callers' keys."""
 
 from dashboards.generator.links import label, logs, traces
-from dashboards.generator.metrics import greatest, in_range, increase, rate
+from dashboards.generator.metrics import events, greatest, in_range, rate
 from dashboards.generator.panels import PanelBuilder, Query, bars, series
 from telemetry.names import metrics as names
 
@@ -48,7 +48,7 @@ def keys() -> list[PanelBuilder]:
             "Requests of callers who were not let in, by reason: no key, an unknown one, an expired one, or no request "
             "of this machine where there are no keys.",
             "short",
-            [Query(increase(names.AUTH_FAILURES, "reason"), "{{reason}}")],
+            [Query(events(names.AUTH_FAILURES, "reason"), "{{reason}}")],
             width=16,
             bars=True,
             links=_TO_REFUSED,

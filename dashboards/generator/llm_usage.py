@@ -13,6 +13,9 @@ UID = "flowspan-llm-usage"
 
 _MODEL = names.GEN_AI_MODEL
 _TYPE = names.GEN_AI_TOKEN_TYPE
+_BY_PROVIDER = (names.GEN_AI_PROVIDER, _MODEL)
+_LEGEND = "{{gen_ai_request_model}} ({{gen_ai_provider_name}})"
+"""Several providers may serve a model of one name."""
 _MODELS = f'{_MODEL}=~"$model"'
 _PAYING = 'model=~"$model"'
 
@@ -149,13 +152,13 @@ def _tokens() -> list[PanelBuilder]:
 
 def _money() -> list[PanelBuilder]:
     an_hour = f"topk(10, {rate(names.COST, 'provider', 'model', where=_PAYING)} * 3600)"
-    spent = f"topk(10, {in_range(names.COST, 'model', where=_PAYING)} > 0)"
+    spent = f"topk(10, {in_range(names.COST, 'provider', 'model', where=_PAYING)} > 0)"
     return [
         series(
             "Dollars an hour",
             "What the models cost at their present rate, for the ten dearest.",
             "currencyUSD",
-            [Query(an_hour, "{{model}}")],
+            [Query(an_hour, "{{model}} ({{provider}})")],
             width=10,
             stacked=True,
             links=_to_model("model"),
@@ -164,7 +167,7 @@ def _money() -> list[PanelBuilder]:
             "Spent, by model",
             "US dollars in the time shown, for the ten dearest.",
             "currencyUSD",
-            Query(spent, "{{model}}"),
+            Query(spent, "{{model}} ({{provider}})"),
             width=7,
             links=_to_model("model"),
         ),
@@ -172,7 +175,12 @@ def _money() -> list[PanelBuilder]:
             "Attempts without a price",
             "Attempts a second at models whose price is not known: what they cost is in none of these sums.",
             "cps",
-            [Query(f"topk(10, {rate(names.UNPRICED_ATTEMPTS, 'provider', 'model', where=_PAYING)})", "{{model}}")],
+            [
+                Query(
+                    f"topk(10, {rate(names.UNPRICED_ATTEMPTS, 'provider', 'model', where=_PAYING)})",
+                    "{{model}} ({{provider}})",
+                )
+            ],
             width=7,
             links=_to_model("model"),
         ),
@@ -183,12 +191,22 @@ def _pace() -> list[PanelBuilder]:
     return [
         *_pair("Time to first token", "From a request's head to the first piece of its answer.", names.SERVER_TTFT),
         *_pair("Time per output token", "Mean of each stream, after its first token.", names.SERVER_PER_TOKEN),
+        *latency(
+            "Longest silence that clients saw, p95",
+            "The longest time of each stream in which nothing of the answer came, comments to keep it alive aside.",
+            [Query(quantile(0.95, names.LONGEST_SILENCE, "model", where=_PAYING), "{{model}}")],
+            buckets(names.LONGEST_SILENCE, _PAYING),
+            dot="a stream",
+            links=_to_model("model"),
+            all_links=_TO_ALL,
+            more="The worst twentieth, by model.",
+        ),
         series(
             "Gap between chunks",
             "Mean time between two chunks of a provider. A reader who is slow holds its provider back, so look at the "
             "queues, too.",
             "s",
-            [Query(mean(names.CLIENT_PER_CHUNK, _MODEL, where=_MODELS), "{{gen_ai_request_model}}")],
+            [Query(mean(names.CLIENT_PER_CHUNK, *_BY_PROVIDER, where=_MODELS), _LEGEND)],
             width=12,
             links=_TO_MODEL,
         ),
@@ -208,7 +226,7 @@ def _pair(title: str, what: str, spec: names.MetricSpec) -> list[PanelBuilder]:
     return latency(
         f"{title}, p95",
         what,
-        [Query(quantile(0.95, spec, _MODEL, where=_MODELS), "{{gen_ai_request_model}}")],
+        [Query(quantile(0.95, spec, *_BY_PROVIDER, where=_MODELS), _LEGEND)],
         buckets(spec, _MODELS),
         dot="a request",
         links=_TO_MODEL,

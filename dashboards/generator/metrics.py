@@ -6,7 +6,9 @@ are: after a restart they would be wrong.
 
 from telemetry.names.metrics import MetricSpec
 
-INSTANCE = 'instance=~"$instance"'
+GATEWAY = 'job=~"$job",cluster=~"$cluster",namespace=~"$namespace"'
+"""Which gateway, of all that a Prometheus scrapes."""
+INSTANCE = f'{GATEWAY},instance=~"$instance"'
 
 
 def selected(spec: MetricSpec, where: str = "", part: str = "") -> str:
@@ -20,9 +22,13 @@ def rate(spec: MetricSpec, *by: str, where: str = "", part: str = "") -> str:
     return f"sum{_by(by)} (rate({selected(spec, where, part)}[$__rate_interval]))"
 
 
-def increase(spec: MetricSpec, *by: str, where: str = "", part: str = "") -> str:
-    """The increase since the last point of the graph."""
-    return f"sum{_by(by)} (increase({selected(spec, where, part)}[$__rate_interval]))"
+def events(spec: MetricSpec, *by: str, where: str = "") -> str:
+    """The increase since the last point of the graph, as a whole number: one event is in one point.
+
+    `increase` over the rate interval, which is four scrapes long, would show it four times, and a third too large.
+    """
+    counter = selected(spec, where)
+    return f"sum{_by(by)} (clamp_min({counter} - {counter} offset $__interval, 0))"
 
 
 def in_range(spec: MetricSpec, *by: str, where: str = "") -> str:
@@ -48,7 +54,12 @@ def mean(spec: MetricSpec, *by: str, where: str = "") -> str:
 
 def buckets(spec: MetricSpec, where: str = "") -> str:
     """The buckets of a histogram, for a heatmap."""
-    return increase(spec, "le", where=where, part="_bucket")
+    return f"sum by (le) (increase({selected(spec, where, '_bucket')}[$__rate_interval]))"
+
+
+def recorded(name: str, where: str = "") -> str:
+    """A selector of a series that a recording rule makes, which is of a gateway rather than of an instance."""
+    return f"{name}{{{','.join(text for text in (GATEWAY, where) if text)}}}"
 
 
 def _by(labels: tuple[str, ...]) -> str:

@@ -30,8 +30,11 @@ from grafana_foundation_sdk.models.common import (
     VizOrientation,
 )
 from grafana_foundation_sdk.models.dashboard import (
+    DashboardSpecialValueMapOptions,
     DynamicConfigValue,
     Panel,
+    SpecialValueMap,
+    SpecialValueMatch,
     Threshold,
     ThresholdsMode,
     ValueMap,
@@ -51,6 +54,9 @@ PARTS = {"upstream": BLUE, "policy": PURPLE, "queue": ORANGE, "format": "#FADE2A
 """The colour of each part of the time ledger, on every dashboard."""
 STATES = (("closed", GREEN), ("half-open", ORANGE), ("open", RED))
 """Text and colour of a breaker's states, which are 0, 1 and 2."""
+
+NO_TRAFFIC = "no traffic"
+"""What a number says where there is none."""
 
 PanelBuilder = Builder[Panel]
 Links = Sequence[dashboard_builders.DashboardLink]
@@ -123,14 +129,17 @@ def number(
     width: int = 3,
     decimals: int | None = None,
 ) -> stat.Panel:
-    """One number, with its course behind it. What is counted has no `decimals`, though Prometheus makes some."""
+    """One number, with its course behind it. What is counted has no `decimals`, though Prometheus makes some.
+
+    Where there is nothing to count it says so: the last point is shown, not the last number, and is never missing.
+    """
     panel = stat.Panel().title(title).description(description).unit(unit).span(width).height(4)
-    panel.datasource(PROMETHEUS).data_links(list(links)).thresholds(_thresholds(steps)).no_value("-")
-    panel.color_mode(BigValueColorMode.VALUE).graph_mode(BigValueGraphMode.AREA)
-    panel.reduce_options(common_builders.ReduceDataOptions().calcs(["lastNotNull"]))
+    panel.datasource(PROMETHEUS).data_links(list(links)).thresholds(_thresholds(steps)).no_value(NO_TRAFFIC)
+    panel.color_mode(BigValueColorMode.VALUE).graph_mode(BigValueGraphMode.AREA).mappings([_nothing()])
+    panel.reduce_options(common_builders.ReduceDataOptions().calcs(["last"]))
     if decimals is not None:
         panel.decimals(decimals)
-    return panel.with_target(_range(query, 0))
+    return panel.with_target(_range(Query(f"{query.expr} or vector(NaN)", query.legend), 0))
 
 
 def heat(
@@ -197,12 +206,13 @@ def bars(
     panel = bargauge.Panel().title(title).description(description).unit(unit).span(width).height(8).min(0)
     panel.datasource(PROMETHEUS).data_links(list(links)).thresholds(_thresholds([(None, BLUE)]))
     panel.orientation(VizOrientation.HORIZONTAL).display_mode(BarGaugeDisplayMode.BASIC)
-    panel.reduce_options(common_builders.ReduceDataOptions().calcs(["lastNotNull"]))
+    panel.reduce_options(common_builders.ReduceDataOptions().calcs(["last"]))
     if top is not None:
         panel.max(top)
     for name, colour in (colours or {}).items():
         panel.override_by_name(name, [_fixed(colour)])
-    return panel.with_target(_range(query, 0))
+    # At the end of the time shown: what has gone has no bar.
+    return panel.with_target(_range(query, 0).instant())
 
 
 def trace_table(title: str, description: str, query: str) -> table.Panel:
@@ -230,6 +240,11 @@ def _thresholds(steps: Steps) -> dashboard_builders.ThresholdsConfig:
 
 def _fixed(colour: str) -> DynamicConfigValue:
     return DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": colour})
+
+
+def _nothing() -> ValueMapping:
+    text = ValueMappingResult(text=NO_TRAFFIC, color=GREY, index=0)
+    return SpecialValueMap(DashboardSpecialValueMapOptions(match=SpecialValueMatch.NULL_AND_NAN, result=text))
 
 
 def _mapping(options: dict[str, ValueMappingResult]) -> ValueMapping:

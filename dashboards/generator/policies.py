@@ -2,7 +2,7 @@
 
 from dashboards.generator.frame import Json, Row, dashboard
 from dashboards.generator.links import label, logs, traces
-from dashboards.generator.metrics import buckets, in_range, increase, quantile, rate
+from dashboards.generator.metrics import buckets, events, in_range, quantile, rate
 from dashboards.generator.panels import ANY_IS_BAD, PanelBuilder, Query, latency, number, series
 from telemetry.names import metrics as names
 
@@ -139,7 +139,7 @@ def _failures() -> list[PanelBuilder]:
             "Timeouts",
             "Hooks that were cut off.",
             "short",
-            [Query(increase(names.POLICY_TIMEOUTS, "policy", "hook") + " > 0", "{{policy}} {{hook}}")],
+            [Query(events(names.POLICY_TIMEOUTS, "policy", "hook") + " > 0", "{{policy}} {{hook}}")],
             width=8,
             bars=True,
             links=_TO_TIMEOUTS,
@@ -148,7 +148,7 @@ def _failures() -> list[PanelBuilder]:
             "Errors",
             "Hooks that raised, or returned what is no answer.",
             "short",
-            [Query(increase(names.POLICY_FAILURES, "policy", "hook") + " > 0", "{{policy}} {{hook}}")],
+            [Query(events(names.POLICY_FAILURES, "policy", "hook") + " > 0", "{{policy}} {{hook}}")],
             width=8,
             bars=True,
             links=_TO_ERRORS,

@@ -1,7 +1,7 @@
 """How the process itself is, and its telemetry: the last rows of the flow overview."""
 
 from dashboards.generator.links import logs
-from dashboards.generator.metrics import greatest, mean, rate, total
+from dashboards.generator.metrics import greatest, mean, rate, selected, total
 from dashboards.generator.panels import FILL, PanelBuilder, Query, series
 from telemetry.names import metrics as names
 
@@ -16,6 +16,8 @@ def process() -> list[PanelBuilder]:
             "process_max_fds",
         )
     )
+    started = _process_metric("process_start_time_seconds")
+    restarts = f"sum by (instance) ({selected(started)} > bool ({selected(started)} offset $__interval))"
     lines = [logs("Logs of warnings and errors", 'severity_text=~"WARNING|ERROR|CRITICAL"')]
     return [
         series("CPU", "Cores in use.", "short", [Query(rate(cpu, "instance"), "{{instance}}")], width=6, links=lines),
@@ -55,11 +57,20 @@ def process() -> list[PanelBuilder]:
             links=[logs("Logs of refused requests", 'outcome=~"overloaded|breaker_open"')],
         ),
         series(
+            "Restarts",
+            "Starts of a process in the place of another one, one bar each.",
+            "short",
+            [Query(restarts, "{{instance}}")],
+            width=4,
+            bars=True,
+            links=lines,
+        ),
+        series(
             "Connections of clients",
             "Open ones, idle ones included.",
             "short",
             [Query(total(names.CONNECTIONS, "instance"), "{{instance}}")],
-            width=8,
+            width=6,
             links=lines,
         ),
         series(
@@ -67,7 +78,7 @@ def process() -> list[PanelBuilder]:
             "A second, by reason: too many in all, too many from one address, or no file descriptor left.",
             "cps",
             [Query(rate(names.CONNECTIONS_REFUSED, "reason"), "{{reason}}")],
-            width=8,
+            width=6,
             links=lines,
         ),
         series(

@@ -2,7 +2,7 @@
 
 from dashboards.generator.frame import Json, Row, dashboard
 from dashboards.generator.links import label, logs, traces
-from dashboards.generator.metrics import buckets, greatest, in_range, increase, mean, quantile, rate, total
+from dashboards.generator.metrics import buckets, events, greatest, in_range, mean, quantile, rate, total
 from dashboards.generator.panels import ANY_IS_BAD, FILL, PanelBuilder, Query, bars, heat, latency, number, series
 from telemetry.names import metrics as names
 
@@ -167,7 +167,7 @@ def _loss() -> list[PanelBuilder]:
             "Overflows",
             "Streams that ended because their reader left no room for longer than put_timeout.",
             "short",
-            [Query(increase(names.QUEUE_OVERFLOWS, "queue"), "{{queue}}")],
+            [Query(events(names.QUEUE_OVERFLOWS, "queue"), "{{queue}}")],
             width=8,
             bars=True,
             links=_TO_OVERFLOWED,
@@ -176,7 +176,7 @@ def _loss() -> list[PanelBuilder]:
             "Discarded items",
             "Items that nobody wanted any more, for their stream had ended.",
             "short",
-            [Query(increase(names.QUEUE_DISCARDED, "queue"), "{{queue}}")],
+            [Query(events(names.QUEUE_DISCARDED, "queue"), "{{queue}}")],
             width=8,
             bars=True,
             links=_TO_DISCARDED,

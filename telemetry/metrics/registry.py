@@ -1,7 +1,7 @@
 """Every metric that the gateway feeds, in a registry of its own, gathered by subject.
 
 Children of fixed sets exist from the start, so that `increase()` sees their first event. The exception is
-`flowspan_requests_total` where more than 32 models are configured: there the children of an (api, model, stream), all
+what is counted by model where more than 32 models are configured: there the children of an (api, model, stream), all
 outcomes at zero, are made when the first such transaction is described, before any of them moves. Histograms by model
 are made at first use. Labels hold configured names or `other`. All calls are thread-safe; none waits.
 """
@@ -11,18 +11,20 @@ from platform import python_version
 
 from prometheus_client import CollectorRegistry, Counter, ProcessCollector
 
+from telemetry.metrics.delivery import DeliveryMetrics
 from telemetry.metrics.deployments import DeploymentChildren, DeploymentMetrics
 from telemetry.metrics.flow import BreakerMetrics, PolicyMetrics, QueueMetrics
 from telemetry.metrics.instruments import counter, gauge, histogram
 from telemetry.metrics.keys import KeyMetrics
 from telemetry.metrics.pools import PoolMetrics
 from telemetry.metrics.tokens import TokenMetrics
-from telemetry.metrics.traffic import ClientMetrics, Labels, ServerMetrics
+from telemetry.metrics.traffic import ClientMetrics, Labels, ServerMetrics, eager_models
 from telemetry.names import (
     CONNECTION_REFUSALS,
     DROP_REASONS,
     EXPORT_RESULTS,
     EXPORTED,
+    OTHER,
     SIGNALS,
     WHERE,
     ConnectionRefusal,
@@ -86,6 +88,7 @@ class Metrics:
         self.keys = KeyMetrics(self.registry)
         self.deployments = DeploymentMetrics(self.registry)
         self.pools = PoolMetrics(self.registry)
+        self.delivery = DeliveryMetrics(self.registry, self.labels.model, (*eager_models(self.labels), OTHER))
         self.queues = QueueMetrics(self.registry)
         self.policies = PolicyMetrics(self.registry, policies)
         self.breakers = BreakerMetrics(self.registry)

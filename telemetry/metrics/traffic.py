@@ -42,7 +42,7 @@ class Labels:
         self.api = Bounded(APIS)
 
 
-def _eager(labels: Labels) -> tuple[str, ...]:
+def eager_models(labels: Labels) -> tuple[str, ...]:
     """The models whose counters stand at zero from the start."""
     return labels.models if len(labels.models) <= EAGER_MODELS else ()
 
@@ -86,7 +86,7 @@ class ServerMetrics:
         self.disconnects = {pair: disconnects.labels(*pair) for pair in product(apis, DISCONNECT_PHASES)}
         self._outcomes: dict[tuple[str, str, bool], dict[Outcome, Counter]] = {}
         self._children: dict[tuple[str, str, str], ServerChildren] = {}
-        for api, model, stream in product(apis, (*_eager(labels), OTHER), (False, True)):
+        for api, model, stream in product(apis, (*eager_models(labels), OTHER), (False, True)):
             self.outcomes(api, model, stream)
 
     def outcomes(self, api: str, model: str, stream: bool) -> dict[Outcome, Counter]:
@@ -140,7 +140,7 @@ class ClientMetrics:
         self.per_chunk = histogram(names.CLIENT_PER_CHUNK, registry)
         self.tokens = histogram(names.TOKEN_USAGE, registry)
         self._retries_denied = counter(names.RETRIES_DENIED, registry)
-        for model in (*_eager(labels), OTHER):
+        for model in (*eager_models(labels), OTHER):
             self._retries_denied.labels(model)
         local_failures = counter(names.LOCAL_FAILURES, registry)
         self.local_failures = {kind: local_failures.labels(kind) for kind in LOCAL_FAILURE_KINDS}

@@ -42,6 +42,10 @@ OUTCOME_LEVELS: dict[Outcome, OutcomeLevel] = {
 }
 """The level of a transaction's log line: `info` for what callers and policies decided, `warning` for what somebody did
 not get who should have, `error` for defects of the gateway."""
+StreamResult = Literal["complete", "failed", "cut", "left", "unanswered"]
+STREAM_RESULTS: tuple[StreamResult, ...] = get_args(StreamResult)
+"""What a client got of its stream: all of it, with the last event; a beginning, and an event that tells of the failure;
+a beginning, and then the connection's end; a beginning, and then it left by itself; nothing before it left."""
 
 Where = Literal["upstream", "policy", "queue", "format", "client"]
 """The parts of the time ledger: who a stream was waiting for."""

@@ -22,6 +22,7 @@ _B1_FINE = tuple(round(0.001 * 2**n, 3) for n in range(17))
 _B2 = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 _TTFT = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 15.0, 30.0, 60.0)
 _PER_TOKEN = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5)
+_SILENCE = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 _FILL = (0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 _TOKENS = tuple(float(4**n) for n in range(14))
 
@@ -107,6 +108,18 @@ STREAM_SECONDS = _counter(
 IN_FLIGHT = _gauge("flowspan_streams_in_flight", ("api",), "Transactions that are open now.")
 DISCONNECTS = _counter(
     "flowspan_client_disconnects_total", ("api", "phase"), "Clients that left before their answer ended."
+)
+STREAMS_DELIVERED = _counter(
+    "flowspan_streams_delivered_total",
+    ("model", "result"),
+    "Streams by what their clients got of them; one that was refused before it began is in none.",
+)
+LONGEST_SILENCE = _histogram(
+    "flowspan_stream_longest_silence_seconds",
+    ("model",),
+    _SILENCE,
+    "The longest time between two pieces of the answer sent to the client, one observation per stream; comments that "
+    "keep it alive are no pieces.",
 )
 COST = _counter("flowspan_cost_usd_total", ("provider", "model"), "US dollars, for models whose price is known.")
 UNPRICED_ATTEMPTS = _counter(

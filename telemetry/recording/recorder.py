@@ -28,6 +28,8 @@ class TransactionRecorder:
         self.chunks_out = 0
         self.bytes_out = 0
         self.ttft_s: float | None = None
+        self.longest_silence_s = 0.0
+        """Between two writes to the client, or its last one and the end; seconds."""
         self.first_chunk_overhead_s: float | None = None
         self._gaps = LogBuckets()
         self._recent: list[float] = []
@@ -37,6 +39,7 @@ class TransactionRecorder:
         self._ledger = ledger
         self._emit = emit
         self._last_in: float | None = None
+        self._last_out = 0.0
         self._substantial = False
 
     def request_received(self) -> None:
@@ -68,14 +71,20 @@ class TransactionRecorder:
             self._collect(self.content, chunks)
 
     def sent_bytes(self, count: int) -> None:
+        now = self._now()
         if not self.bytes_out:
             self._emit(Event.CLIENT_FIRST_BYTE, {})
+        elif now - self._last_out > self.longest_silence_s:
+            self.longest_silence_s = now - self._last_out
+        self._last_out = now
         self.bytes_out += count
         if self._substantial and self.ttft_s is None:
-            self.ttft_s = self._now() - self._ledger.opened_at
+            self.ttft_s = now - self._ledger.opened_at
             self.first_chunk_overhead_s = self._ledger.overhead()
 
     def end(self, outcome: Outcome) -> None:
+        if self.bytes_out:
+            self.longest_silence_s = max(self.longest_silence_s, self._now() - self._last_out)
         left = outcome == "client_disconnect"
         self._emit(Event.CLIENT_DISCONNECTED if left else Event.RESPONSE_COMPLETED, {})
 

@@ -129,6 +129,7 @@ class ObservabilityContext:
         if model is not None:
             # Here, so that the counters of a new model stand at zero before the transaction's end moves one.
             self._services.metrics.server.outcomes(about.api, about.model, about.stream)
+            self._services.metrics.delivery.of(about.model)
 
     @guarded
     def capture(self, prompt: Callable[[int], Prompt]) -> None:
@@ -174,9 +175,16 @@ class ObservabilityContext:
         self._trace.log(level, message, error=error, **fields)
 
     def finish(
-        self, outcome: Outcome, *, status: int, error_type: str | None = None, detail: str | None = None
+        self,
+        outcome: Outcome,
+        *,
+        status: int,
+        error_type: str | None = None,
+        detail: str | None = None,
+        delivered: bool = False,
     ) -> None:
-        """End the transaction, after its last byte. Only the first call counts; a second one is noted as a defect."""
+        """End the transaction, after its last byte; `delivered`: the client's connection took that one, too. Only the
+        first call counts; a second one is noted as a defect."""
         if self._finished:
             self.defects.note(f"finish({outcome!r}) of a transaction that had ended")
             return
@@ -185,7 +193,7 @@ class ObservabilityContext:
         self._close_parts(outcome, error_type)
         self.ledger.close()
         self._count_outcome(outcome)
-        self._report(outcome, status, error_type, detail)
+        self._report(outcome, status, error_type, detail, delivered)
 
     @guarded
     def _close_parts(self, outcome: Outcome, error_type: str) -> None:
@@ -203,7 +211,7 @@ class ObservabilityContext:
         self._services.live.close(self._flow, outcome)
 
     @guarded
-    def _report(self, outcome: Outcome, status: int, error_type: str, detail: str | None) -> None:
+    def _report(self, outcome: Outcome, status: int, error_type: str, detail: str | None, delivered: bool) -> None:
         summary = Summary(
             outcome=outcome,
             status=status,
@@ -214,6 +222,7 @@ class ObservabilityContext:
             parts=self.ledger.snapshot(),
             recorder=self.recorder,
             totals=self.attempts.totals,
+            delivered=delivered,
         )
         self._count(summary)
         self._end_span(summary)

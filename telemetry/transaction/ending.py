@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from telemetry.metrics.keys import KeyChildren, KeyIdentity
 from telemetry.metrics.registry import Metrics
 from telemetry.metrics.traffic import Exemplar
-from telemetry.names import GATEWAY_SHARE, NO_KEY, NOT_A_FAULT, Outcome, Where
+from telemetry.names import GATEWAY_SHARE, NO_KEY, NOT_A_FAULT, Outcome, StreamResult, Where
 from telemetry.names.spans import TIME, Attribute, Value
 from telemetry.recording.recorder import TransactionRecorder
 from telemetry.tokens import Tokens
@@ -123,11 +123,28 @@ class Summary:
     recorder: TransactionRecorder
     """Holds first token, chunks and bytes; it no longer counts."""
     totals: AttemptTotals
+    delivered: bool = False
+    """Whether the client's connection took the last of the response."""
 
     @property
     def overhead_s(self) -> float:
         """The time that the gateway itself answers for."""
         return sum([self.parts[where] for where in GATEWAY_SHARE])
+
+    @property
+    def stream_result(self) -> StreamResult | None:
+        """What the client got of its stream; None if it asked for none, or was refused before one began."""
+        # An error's body is no beginning of a stream.
+        begun = self.recorder.bytes_out > 0 and self.status < 400
+        if not self.about.stream:
+            return None
+        if self.outcome == "client_disconnect":
+            return "left" if begun else "unanswered"
+        if not begun:
+            return None
+        if not self.delivered:
+            return "cut"
+        return "complete" if self.outcome in NOT_A_FAULT else "failed"
 
     def describe_end(self, span: RecordedSpan) -> None:
         """Put what is known onto the transaction's span, which still has to be ended."""
@@ -149,6 +166,11 @@ class Summary:
         if self.outcome == "client_disconnect":
             phase = "streaming" if recorder.bytes_out else "before_first_byte"
             metrics.server.disconnects[about.api, phase].inc()
+        if (result := self.stream_result) is not None:
+            delivery = metrics.delivery.of(about.model)
+            delivery.streams[result].inc()
+            if result != "unanswered":
+                delivery.silence.observe(recorder.longest_silence_s, exemplar)
         if about.stream and recorder.ttft_s is not None:
             children.first_token(recorder.ttft_s, exemplar)
             answer = self.totals.answer_tokens

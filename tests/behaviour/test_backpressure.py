@@ -140,10 +140,13 @@ def test_the_memory_of_a_stream_that_nobody_reads_is_given_back(impatient: Runni
 def test_a_client_that_never_reads_has_its_connection_cut(impatient: RunningGateway) -> None:
     """Its socket and what was buffered for it must not stay for as long as it likes."""
     until(lambda: not impatient.server.server_state.connections, "all other connections are closed")
+    cut = impatient.sample("flowspan_streams_delivered_total", result="cut")
     with RawClient(impatient, receive_buffer=4096) as client:
         client.post(CHAT, ask("big", stream=True))
         until(lambda: impatient.server.server_state.connections, "the connection is open")
         until(lambda: not impatient.server.server_state.connections, "the connection is cut", 15)
+    impatient.wait_until_idle()
+    assert impatient.sample("flowspan_streams_delivered_total", result="cut") == cut + 1
 
 
 @pytest.fixture(scope="module")

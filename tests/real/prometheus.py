@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -70,9 +71,9 @@ class Prometheus:
 
 
 def as_prometheus(query: str, seconds: float) -> str:
-    """`$instance` and `$model` stand for all of them."""
+    """`$instance`, `$model` and the like stand for all of them."""
     replaced = query.replace("$__rate_interval", RATE_INTERVAL).replace("$__range", f"{math.ceil(seconds)}s")
-    return replaced.replace("$instance", ".*").replace("$model", ".*")
+    return re.sub(r'"\$\w+"', '".*"', replaced.replace("$__interval", f"{STEP:g}s"))
 
 
 def _series(labels: dict[str, str], values: list[tuple[float, str]]) -> Series:

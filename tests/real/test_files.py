@@ -31,8 +31,11 @@ def test_alertmanager_takes_the_routes() -> None:
         (["alertname=Watchdog", "severity=none"], "dead-mans-switch"),
         (["alertname=QueueOverflow", "severity=critical"], "pager"),
         (["alertname=BreakerTripped", "severity=warning"], "chat"),
+        (["alertname=QueueOverflow", "severity=critical", "namespace=llm"], "pager"),
+        (["alertname=QueueOverflow", "severity=critical", "namespace=llm-staging"], "nobody"),
+        (["alertname=GatewayDown", "severity=critical", "cluster=staging-eu"], "nobody"),
     ],
-    ids=["watchdog", "critical", "warning"],
+    ids=["watchdog", "critical", "warning", "namespace", "staging namespace", "staging cluster"],
 )
 def test_alertmanager_tells_the_right_one(labels: list[str], receiver: str) -> None:
     config = f"--config.file={ALERTS / 'alertmanager.yaml'}"

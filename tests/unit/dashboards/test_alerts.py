@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 import yaml
 
+from app.errors import GatewayError
 from dashboards.__main__ import ROOT
 from dashboards.operator import prometheus_rule
+from dashboards.promql import groupings, selectors
 from dashboards.queries import ALERTS, panels_of, read_dashboards, read_rules
-from dashboards.slo import BAD, BUDGET, BURNS_FAST
+from dashboards.slo import ANSWERED, BAD, BUDGET, BURNS_FAST, CLIENT_ERRORS, UNDELIVERED
 
 RULES = [rule for rule in read_rules() if "alert" in rule]
 RUNBOOKS = ROOT / "docs" / "runbooks"
@@ -58,10 +60,35 @@ def test_no_page_is_left_over() -> None:
 def test_the_rules_mean_the_same_failures_as_the_dashboards() -> None:
     for rule in read_rules():
         for outcomes in re.findall(r'outcome=~"(.*?)"', rule["expr"]):
-            assert outcomes == BAD, rule.get("record") or rule["alert"]
+            assert outcomes in (BAD, ANSWERED), rule.get("record") or rule["alert"]
+        for results in re.findall(r'result=~"(.*?)"', rule["expr"]):
+            assert results in (UNDELIVERED, f"complete|{UNDELIVERED}"), rule.get("record") or rule["alert"]
     burns = [rule for rule in RULES if rule["alert"].startswith("AvailabilityBurn")]
     assert all(f"* {BUDGET}" in rule["expr"] for rule in burns)
     assert f"{BURNS_FAST} * {BUDGET}" in next(rule["expr"] for rule in burns if rule["alert"].endswith("Fast"))
+
+
+every_rule = pytest.mark.parametrize("rule", read_rules(), ids=lambda rule: rule.get("record") or rule["alert"])
+
+
+@every_rule
+def test_a_gateway_of_another_job_is_no_business_of_a_rule(rule: dict[str, Any]) -> None:
+    for one in selectors(rule["expr"]):
+        if ":" not in one.metric:
+            assert "job" in one.labels, one.metric
+
+
+@every_rule
+def test_nothing_is_added_up_over_jobs_clusters_and_namespaces(rule: dict[str, Any]) -> None:
+    for labels in groupings(rule["expr"]):
+        assert set(labels) >= {"job", "cluster", "namespace"} or set(labels) <= {"model"}, labels
+
+
+def test_an_inhibition_silences_its_own_gateway_only() -> None:
+    config = yaml.safe_load((ALERTS / "alertmanager.yaml").read_text())
+    assert {"job", "cluster", "namespace"} <= set(config["route"]["group_by"])
+    for rule in config["inhibit_rules"]:
+        assert {"job", "cluster", "namespace"} <= set(rule["equal"]), rule
 
 
 def test_every_alert_has_a_test_of_its_rule() -> None:
@@ -88,3 +115,13 @@ def test_the_operators_form_holds_all_rules() -> None:
     made = prometheus_rule()
     assert (made["apiVersion"], made["kind"]) == ("monitoring.coreos.com/v1", "PrometheusRule")
     assert [rule for group in made["spec"]["groups"] for rule in group["rules"]] == read_rules()
+
+
+def test_the_mistakes_of_clients_are_those_that_the_gateway_tells_apart() -> None:
+    kinds, found = [GatewayError], set()
+    while kinds:
+        kind = kinds.pop()
+        kinds += kind.__subclasses__()
+        if kind.outcome == "client_error":
+            found.add(kind.error_type)
+    assert set(CLIENT_ERRORS) == found

@@ -37,13 +37,14 @@ def test_renaming_a_metric_names_the_panels_and_alerts_concerned() -> None:
 
 def test_what_rests_on_a_recorded_series_is_told_too() -> None:
     found = broken(QUERIES, changed("flowspan_requests_total", name="flowspan_transactions_total"))
-    assert "alert AvailabilityBurnFast: rests on flowspan:requests_failed:ratio_rate1h" in found
+    assert "alert InternalErrors: rests on flowspan:internal_errors:increase5m" in found
     assert "record flowspan:requests_failed:ratio_rate5m: flowspan_requests_total is no metric" in found
 
 
 def test_renaming_a_label_names_the_panels_and_alerts_concerned() -> None:
     found = broken(QUERIES, changed("flowspan_breaker_trips_total", labels=("circuit", "reason")))
-    assert "alert BreakerTripped: groups by breaker, which nothing in it has" in found
+    assert "record flowspan:breaker_trips:increase5m: groups by breaker, which nothing in it has" in found
+    assert "alert BreakerTripped: rests on flowspan:breaker_trips:increase5m" in found
     assert "annotation Policies: Breaker trips: groups by breaker, which nothing in it has" in found
 
 

@@ -56,15 +56,18 @@ def test_1_at_most_eight_numbers_stand_on_top_of_the_rows(dashboard: dict[str, A
 def test_2_datasources_and_instance_are_variables_everywhere(dashboard: dict[str, Any]) -> None:
     variables = {each["name"]: each["type"] for each in dashboard["templating"]["list"]}
     assert variables.items() >= {"datasource": "datasource", "tempo": "datasource", "loki": "datasource"}.items()
-    assert variables["instance"] == "query"
+    assert {variables[name] for name in ("job", "cluster", "namespace", "instance")} == {"query"}
     for panel in panels_of(dashboard):
         for part in (panel, *panel["targets"]):
             assert part["datasource"]["uid"] in ("${datasource}", "${tempo}", "${loki}"), title(panel)
     for query in queries_of(dashboard):
         if query.source == "prometheus" and query.kind in ("panel", "annotation"):
-            for one in selectors(query.text):
-                assert "instance" in one.labels, query.where
-            assert query.text.count('instance=~"$instance"') == len(selectors(query.text)), query.where
+            found = selectors(query.text)
+            recorded = [one for one in found if ":" in one.metric]
+            for name in ("job", "cluster", "namespace"):
+                assert query.text.count(f'{name}=~"${name}"') == len(found), query.where
+            # What a rule records is of a gateway, not of an instance.
+            assert query.text.count('instance=~"$instance"') == len(found) - len(recorded), query.where
 
 
 @every_dashboard
@@ -81,8 +84,19 @@ def test_3_a_counter_is_never_shown_as_it_is(dashboard: dict[str, Any]) -> None:
     counters = {spec.name for spec in METRICS if spec.kind == "counter"}
     for panel in metric_panels(dashboard):
         for query in queries(panel):
-            bare = re.sub(r"(rate|increase)\([^()]*\[[^]]*\]\)", "", query)
+            bare = re.sub(r"(rate|increase)\([^()]*\[[^]]*\]\)|clamp_min\([^()]* offset \$__interval, 0\)", "", query)
             assert not [name for name in counters if name in bare], f"{title(panel)}: {query}"
+
+
+@every_dashboard
+def test_3_a_number_without_traffic_says_so(dashboard: dict[str, Any]) -> None:
+    for panel in metric_panels(dashboard):
+        if panel["type"] == "stat":
+            assert panel["options"]["reduceOptions"]["calcs"] == ["last"], title(panel)
+            assert panel["fieldConfig"]["defaults"]["noValue"] == "no traffic", title(panel)
+            (mapping,) = panel["fieldConfig"]["defaults"]["mappings"]
+            assert (mapping["options"]["match"], mapping["options"]["result"]["text"]) == ("null+nan", "no traffic")
+            assert [query.endswith(" or vector(NaN)") for query in queries(panel)] == [True], title(panel)
 
 
 @every_dashboard

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from opentelemetry.trace.status import StatusCode
 
 from telemetry import AttemptTarget
-from telemetry.names import OUTCOMES, WHERE, Outcome
+from telemetry.names import OUTCOMES, STREAM_RESULTS, WHERE, Outcome
 from telemetry.names.spans import TIME
 from tests.unit.telemetry.fakes import ROLE_CHUNK, Bench, attributes_of, event_names, text_chunk
 
@@ -134,3 +134,43 @@ def test_a_block_leaves_a_transaction_that_ended_in_it_as_it_is() -> None:
         obs.finish("ok", status=200)
     assert attributes_of(bench.transaction())["flowspan.outcome"] == "ok"
     assert bench.value("flowspan_telemetry_items_dropped_total", signal="internal", reason="defect") == 0
+
+
+@pytest.mark.parametrize(
+    ("outcome", "begun", "delivered", "result"),
+    [
+        ("ok", True, True, "complete"),
+        ("policy_blocked", True, True, "complete"),
+        ("upstream_error", True, True, "failed"),
+        ("overflow", True, False, "cut"),
+        ("drained", True, False, "cut"),
+        ("client_disconnect", True, False, "left"),
+        ("client_disconnect", False, False, "unanswered"),
+        ("upstream_error", False, True, None),
+    ],
+)
+def test_a_stream_is_counted_by_what_its_client_got_of_it(
+    outcome: Outcome, begun: bool, delivered: bool, result: str | None
+) -> None:
+    bench = Bench()
+    obs = bench.open()
+    if begun:
+        obs.recorder.sent_bytes(1)
+    obs.finish(outcome, status=200, delivered=delivered)
+    for each in STREAM_RESULTS:
+        assert bench.value("flowspan_streams_delivered_total", model="gpt-5", result=each) == (each == result)
+
+
+@pytest.mark.parametrize(("last", "longest"), [(1, 7), (9, 9)])
+def test_the_longest_silence_may_be_the_last(last: float, longest: float) -> None:
+    bench = Bench()
+    obs = bench.open()
+    bench.clock.advance(20)
+    obs.recorder.sent_bytes(1)
+    for pause in (2, 7, 3):
+        bench.clock.advance(pause)
+        obs.recorder.sent_bytes(1)
+    bench.clock.advance(last)
+    obs.finish("client_disconnect", status=200)
+    assert bench.value("flowspan_stream_longest_silence_seconds_sum", model="gpt-5") == longest
+    assert bench.value("flowspan_stream_longest_silence_seconds_count", model="gpt-5") == 1
