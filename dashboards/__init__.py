@@ -1,7 +1,7 @@
 """What an operator loads into Grafana, Prometheus and Alertmanager, and what makes and reads it.
 
 generator/      Python -> `grafana/*.json`, with `python -m dashboards`; never edit the JSON
-grafana/        the five dashboards, as Grafana takes them
+grafana/        the six dashboards, as Grafana takes them
 provisioning/   Grafana's datasources and dashboards, as files
 alerts/         Prometheus rules with their tests, an Alertmanager configuration
 stack/          what else `compose.yaml` mounts

@@ -6,10 +6,10 @@ metrics -> panels -> a dashboard's own module -> frame
 `pipeline_picture` the picture; `frame` puts them in rows, with variables, annotations and links that all share.
 """
 
-from dashboards.generator import breakers, flow_overview, llm_usage, policies, queue_health
+from dashboards.generator import breakers, flow_overview, llm_usage, policies, queue_health, who_and_cost
 from dashboards.generator.frame import Json
 
-DASHBOARDS = (flow_overview, queue_health, breakers, policies, llm_usage)
+DASHBOARDS = (flow_overview, queue_health, breakers, policies, llm_usage, who_and_cost)
 
 
 def build() -> dict[str, Json]:

@@ -3,7 +3,6 @@
 from grafana_foundation_sdk.builders.dashboard import DashboardLink
 
 from dashboards.generator.frame import Json, Row, choice, dashboard
-from dashboards.generator.keys import keys
 from dashboards.generator.links import label, logs, traces
 from dashboards.generator.metrics import buckets, in_range, mean, quantile, rate
 from dashboards.generator.panels import PanelBuilder, Query, bars, heat, latency, number, series
@@ -44,7 +43,7 @@ def build() -> Json:
         "Flowspan / LLM usage",
         "Tokens and money by model, how fast answers reach their readers, and what prompt caches save.",
         _stats(),
-        [Row("Tokens", _tokens()), Row("Money", _money()), Row("Keys", keys()), Row("Pace", _pace())],
+        [Row("Tokens", _tokens()), Row("Money", _money()), Row("Pace", _pace())],
         variables=[choice("model", "Model", names.CLIENT_DURATION, _MODEL, part="_count")],
     )
 

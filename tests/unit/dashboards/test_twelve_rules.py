@@ -33,13 +33,14 @@ def title(panel: dict[str, Any]) -> str:
     return str(panel["title"])
 
 
-def test_there_are_five() -> None:
+def test_there_are_six() -> None:
     assert set(DASHBOARDS) == {
         "flow-overview.json",
         "queue-health.json",
         "breakers.json",
         "policies.json",
         "llm-usage.json",
+        "who-and-cost.json",
     }
 
 
