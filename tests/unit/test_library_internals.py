@@ -34,7 +34,6 @@ INTERNALS = {
     ("_Parent", "_labelnames"): _EXPOSED,
     ("_Parent", "_lock"): _EXPOSED,
     ("_Parent", "_metrics"): _EXPOSED,
-    ("EncodedSpanExporter", "_client"): "tests/unit/telemetry/test_otlp.py::test_spans_arrive_at_a_collector",
     ("GuardedHandler", "_payload"): "tests/unit/backends/direct/test_streams.py"
     "::test_a_body_whose_framing_breaks_is_truncated_at_once",
     ("GuardedConnector", "_factory"): "tests/unit/backends/direct/test_interim_answers.py",
