@@ -79,6 +79,7 @@ class AttemptTotals:
             fields["output_tokens"] = tokens.completion
             fields["cache_read_tokens"] = tokens.cache_read
             fields["cache_write_tokens"] = tokens.cache_write
+            fields["reasoning_tokens"] = tokens.reasoning
             if tokens.is_estimated:
                 fields["usage_estimated"] = True
         if self.cost_usd is not None:
