@@ -1,7 +1,8 @@
 """The tokens of an attempt in disjoint parts, so that a sum over them counts none twice."""
 
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 
 class Usage(Protocol):
@@ -20,8 +21,7 @@ class Usage(Protocol):
     def reasoning_tokens(self) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
+class Tokens(Struct, frozen=True, gc=False):
     """The tokens of one attempt, or of several. The first five are disjoint: their sum is `total`."""
 
     input: int
@@ -40,6 +40,8 @@ class Tokens:
     def of(cls, usage: Usage, uncounted_prompt: int = 0, uncounted_completion: int = 0) -> "Tokens":
         """A part that is greater than its whole is taken to be the whole."""
         prompt, completion = max(0, usage.prompt_tokens), max(0, usage.completion_tokens)
+        if not (usage.cache_read_input_tokens or usage.cache_creation_input_tokens or usage.reasoning_tokens):
+            return cls(prompt, 0, 0, completion, 0, uncounted_prompt, uncounted_completion)
         read = min(max(0, usage.cache_read_input_tokens), prompt)
         written = min(max(0, usage.cache_creation_input_tokens), prompt - read)
         reasoning = min(max(0, usage.reasoning_tokens), completion)

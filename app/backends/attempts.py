@@ -199,7 +199,7 @@ class GuardedAttempt:
             self._control.answered(self._permit)
             self.attempt.first_chunk()
         self._last = received[-1].chunk
-        usage = self._usage
+        usage, chars = self._usage, 0
         for one in received:
             response = one.chunk
             for choice in response.choices:
@@ -207,13 +207,16 @@ class GuardedAttempt:
                     self._finish_reasons[choice.index] = choice.finish_reason
                 message = choice.delta or choice.message
                 if message is not None:
-                    if usage is not None:
-                        usage.add(characters(message))
+                    chars += characters(message)
                     if message.tool_calls:
                         self._calls = self._calls or ToolCallChecks()
                         self._calls.add(choice.index, message.tool_calls)
             if response.usage is not None and usage is not None:
+                usage.add(chars)
                 usage.count(response)
+                chars = 0
+        if usage is not None:
+            usage.add(chars)
 
     def _has_tokens(self, usage: AnswerUsage, cause: BaseException | None) -> bool:
         """Whether the provider worked on an answer."""

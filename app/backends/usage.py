@@ -47,6 +47,8 @@ class AnswerUsage:
             return Tokens.of(usage, usage.prompt_tokens, usage.completion_tokens)
         # A zero beside text says nothing.
         text = self._chars - (self._chars_counted if usage.completion_tokens else 0)
+        if not text and usage.prompt_tokens:
+            return Tokens.of(usage)
         completion = estimate_output_tokens(text) if text else 0
         prompt = 0 if usage.prompt_tokens else estimate_input_tokens(self._request)
         whole = Usage(
@@ -67,7 +69,10 @@ class AnswerUsage:
 
 def characters(message: Message) -> int:
     """The characters of an answer's piece that a model wrote: text, thinking, refusals, and what calls are given."""
-    count = len(message.content or "") + len(message.reasoning_content or "") + len(message.refusal or "")
+    count = len(message.content or "")
+    if not (message.tool_calls or message.reasoning_content or message.refusal):
+        return count
+    count += len(message.reasoning_content or "") + len(message.refusal or "")
     for call in message.tool_calls:
         count += len(call.function.name or "") + len(call.function.arguments)
     return count

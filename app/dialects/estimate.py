@@ -2,7 +2,17 @@
 
 import msgspec
 
-from app.messages import DocumentPart, ImagePart, Part, Request, TextPart, ThinkingPart, ToolCallPart, ToolResultPart
+from app.messages import (
+    DocumentPart,
+    ImagePart,
+    OpaquePart,
+    Part,
+    Request,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    ToolResultPart,
+)
 
 _CHARS_PER_TOKEN = 4
 _IMAGE_TOKENS = 1500
@@ -33,6 +43,8 @@ def _part(part: Part) -> int:
             return _chars(text)
         case DocumentPart(data=str(data)):
             return _chars(data) // 2
+        case OpaquePart(raw={"type": "tokens", "tokens": list(tokens)}):
+            return len(tokens)
         case _:
             return _MESSAGE_TOKENS
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from telemetry.metrics.keys import KeyChildren, KeyIdentity
 from telemetry.metrics.registry import Metrics
 from telemetry.metrics.traffic import Exemplar
@@ -47,8 +49,7 @@ def head_fields(attributes: Mapping[str, Value | None]) -> dict[str, object]:
     return fields
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptTotals:
+class AttemptTotals(Struct, frozen=True, kw_only=True):
     """What the attempts of one transaction come to together."""
 
     attempts: int = 0

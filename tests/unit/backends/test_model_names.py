@@ -6,9 +6,11 @@ from collections.abc import Mapping
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from app.backends.choice import of_model
 from app.backends.model_names import LONGEST, FoundModel, ModelNames
+from app.prices import listed_cost
 from app.settings import Alias, Deployment
 
 NAMES = ("gpt-5", "claude-opus-4-8", "anthropic/*", "claude-sonnet-*", "openai/*", "openai/gpt-5-*", "a::*::b::*")
@@ -127,6 +129,16 @@ def test_a_strangers_name_takes_no_time() -> None:
 def test_a_wildcard_of_the_model_stands_for_the_same(model: str, segments: tuple[str, ...], asked: str) -> None:
     deployment = Deployment(id="d", model_name="w*", model=model, provider="p", backend="litellm")
     assert of_model(deployment, segments).model == asked
+
+
+def test_each_model_behind_a_wildcard_has_its_list_price_where_that_is_wanted() -> None:
+    listed = Deployment(id="d", model_name="*", model="openai/*", provider="openai", cost_source="catalogue")
+    found = of_model(listed, ("gpt-4o",))
+    assert found.cost is not None
+    assert found.cost == listed_cost("openai/gpt-4o", {})
+    assert of_model(listed, ("nobody-knows-it",)).cost is None
+    assert of_model(replace(listed, cost_source="none"), ("gpt-4o",)).cost is None
+    assert of_model(replace(listed, cost=found.cost, cost_source="configuration"), ("x",)).cost is found.cost
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ from app.messages import (
     DocumentPart,
     ImagePart,
     InputMessage,
+    OpaquePart,
     Part,
     RefusalPart,
     TextPart,
@@ -24,6 +25,10 @@ def test_texts_count_by_their_length_wherever_they_stand() -> None:
 
 def test_an_image_counts_by_its_kind_and_not_by_its_bytes() -> None:
     assert _tokens(ImagePart(data="A" * 1_000_000)) == _tokens(ImagePart(url="https://example.org/a.png")) == 1504
+
+
+def test_token_ids_count_themselves() -> None:
+    assert _tokens(OpaquePart("openai_embeddings", {"type": "tokens", "tokens": [1, 2, 3]})) == 4 + 3
 
 
 def test_tools_count_with_their_schemas() -> None:
