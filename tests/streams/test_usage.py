@@ -1,12 +1,13 @@
 """The tokens of recorded streams, whole and broken off: all accounts agree, and nothing that was counted is estimated.
 
 A few recordings of each kind are played by default; the environment's USAGE_RECORDINGS=all plays every one, broken off
-at twenty places, which takes a minute.
+at twenty places, which takes two minutes.
 """
 
 import os
 from collections.abc import Iterator, Sequence
 
+import pytest
 from msgspec.structs import replace
 
 from app.dialects.joined import joined
@@ -17,7 +18,7 @@ from tests.support import run
 from tests.unit.backends.bookkeeping import Books, Played
 from tests.unit.backends.fakes import ask
 
-pytestmark = needs_recordings
+pytestmark = [needs_recordings, pytest.mark.timeout(600)]
 ALL = os.environ.get("USAGE_RECORDINGS") == "all"
 CUTS = 20 if ALL else 2
 """Places at which each recording is broken off."""
@@ -62,7 +63,7 @@ def test_all_accounts_of_recorded_streams_agree() -> None:
 
     for recording in RECORDED:
         books.begin()
-        run(play(recording), timeout=100)
+        run(play(recording), timeout=300)
         assert books.differences() == [], recording.name
         found = [one for one in books.attempts() if "gen_ai.usage.input_tokens" in one]
         attempts += len(books.attempts())

@@ -1,6 +1,7 @@
 """The tokens of an attempt: the provider's count as far as there is one, an estimate for the rest."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 
 import pytest
@@ -16,10 +17,10 @@ from app.errors import (
     UpstreamTruncated,
     UpstreamUnreachable,
 )
-from app.messages import Function, Message, ModelResponse, ToolCall, Usage
+from app.messages import Batch, Function, Message, ModelResponse, Request, ToolCall, Usage
 from app.prices import cost_of
 from app.settings import RouterSettings
-from telemetry import Tokens
+from telemetry import Attempt, Tokens
 from tests.support import run
 from tests.unit.backends.fakes import ScriptedBackend, ask, finish, text, used
 from tests.unit.backends.test_router import Setup
@@ -143,6 +144,29 @@ def test_a_client_that_does_not_wait_for_the_first_chunk_has_used_its_prompt() -
         return _noted(setup)
 
     assert run(leave()) == Tokens(PROMPT, 0, 0, 0, 0, PROMPT, 0)
+
+
+class _SlowToClose(ScriptedBackend):
+    async def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]:
+        try:
+            async for batch in super().stream(request, attempt):
+                yield batch
+        finally:
+            await asyncio.Event().wait()
+
+
+def test_an_attempt_has_its_tokens_however_long_its_connection_takes_to_close() -> None:
+    async def leave() -> Tokens | None:
+        setup = Setup({"a": _SlowToClose([text("y" * 40), ScriptedBackend.HANG])})
+        opened = await setup.router.open(REQUEST, setup.obs)
+        closing = asyncio.ensure_future(opened.rest.aclose())
+        await asyncio.wait({closing}, timeout=0.001)
+        tokens = _noted(setup)
+        closing.cancel()
+        await asyncio.gather(closing, return_exceptions=True)
+        return tokens
+
+    assert run(leave()) == Tokens(PROMPT, 0, 0, 10, 0, PROMPT, 10)
 
 
 def test_a_whole_answer_without_usage_is_estimated() -> None:
