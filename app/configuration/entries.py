@@ -56,6 +56,8 @@ class Info(Struct, frozen=True):
     """The deployment's name in telemetry; the model's name, numbered, unless it is set."""
     mode: Mode = "chat"
     """`responses`: it is asked by the Responses API alone. Others are a warning."""
+    base_model: str | None = None
+    """The model behind a name of one's own, as in Azure, with its provider before it: what it costs is looked up."""
     supported_endpoints: list[str] | None = None
     """The paths that its server has: `/v1/chat/completions`, `/v1/responses`."""
 

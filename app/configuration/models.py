@@ -24,12 +24,13 @@ from app.configuration.environment import Environment
 from app.configuration.litellm_keys import LiteLLMKeys
 from app.configuration.litellm_names import ENTRY, PARAMS, PROVIDER_PARAMS
 from app.configuration.litellm_providers import is_known, provider_of, unknown, without_prefix
+from app.configuration.prices import price_of
 from app.configuration.problems import Report
 from app.configuration.wildcards import check_wildcards, each_provider
 from app.conversion import Path, convert_value, did_you_mean
-from app.prices import Cost, cost_of, is_price, listed_cost
+from app.prices import is_price
 from app.providers import BackendName, ResponsesApi, find, row_of
-from app.settings import CostSource, Deployment, PriceSource
+from app.settings import Deployment, PriceSource
 
 _ENTRY = Entry.__struct_fields__
 _INFO = {field.name: field.type for field in fields(Info)}
@@ -114,7 +115,7 @@ class _ModelReader:
         kept = self._provider_params(model, params, params_path, simulated or credentials == "client")
         backend, responses = _backend_and_api(model, kept, entry, info)
         self._check_apis(kept, info, responses, path)
-        cost, cost_source = self._cost(model, params, info, path)
+        cost, cost_source = price_of(model, params, info, path, self._report, self._prices)
         deployment = Deployment(
             id=str(info.get("id") or ""),
             model_name=name,
@@ -236,31 +237,6 @@ class _ModelReader:
             elif not faults:
                 found[key] = value
         return found
-
-    def _cost(
-        self, model: str, params: dict[str, Any], info: dict[str, Any], path: Path
-    ) -> tuple[Cost | None, CostSource]:
-        """What the model costs, and where that is from. Each model behind a wildcard is priced as it is asked for."""
-        found: dict[str, float] = {}
-        for block, where in ((info, "model_info"), (params, "litellm_params")):
-            for key in filter(is_price, block):
-                if block[key] is None:
-                    continue
-                value, faults = convert_value(float, block[key], (*path, where, key))
-                self._report.faults(faults)
-                if not faults and not 0 <= value < float("inf"):
-                    self._report.problem((*path, where, key), "must not be negative or infinite")
-                elif not faults:
-                    found[key] = value
-        if (cost := cost_of(found)) is not None:
-            return cost, "configuration"
-        if found:
-            message = "changes nothing without input_cost_per_token or output_cost_per_token"
-            self._report.warning((*path, "litellm_params" if found.keys() & params else "model_info"), message)
-        if self._prices == "configured":
-            return None, "none"
-        listed = listed_cost(model, params, params.get("base_model") or info.get("base_model"))
-        return listed, "catalogue" if listed is not None or is_wildcard(model) else "none"
 
     def _check_servable(self, deployment: Deployment, path: Path) -> None:
         if self._report.lacks(path) or (is_wildcard(deployment.model) and deployment.backend == "simulated"):
