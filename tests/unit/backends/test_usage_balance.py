@@ -27,7 +27,7 @@ PASSING = {"cut", "late", "refused", "unreachable", "local", "broken off"}
 """After these the next deployment is asked, if nothing of the answer had come."""
 
 
-class Answer(NamedTuple):
+class ScriptedResponse(NamedTuple):
     """Texts by their length, of which the provider counts those up to `counted`: at none, some or all of them."""
 
     texts: list[int]
@@ -75,26 +75,26 @@ _USAGE = st.builds(Usage, st.integers(0, 200), st.integers(0, 90), _COUNTS, _COU
 
 
 @st.composite
-def _answers(draw: st.DrawFn) -> Answer:
+def _answers(draw: st.DrawFn) -> ScriptedResponse:
     texts = draw(st.lists(st.integers(0, 60), max_size=4))
     counted = draw(st.none() | st.integers(0, len(texts)) | st.just(len(texts)))
     ending = draw(st.sampled_from(["ok", "ok", "left", *ERRORS]))
-    return Answer(texts or [1] if ending == "ok" else texts, counted, draw(_USAGE), ending)
+    return ScriptedResponse(texts or [1] if ending == "ok" else texts, counted, draw(_USAGE), ending)
 
 
 @settings(max_examples=80, deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.lists(_answers(), min_size=1, max_size=4)), min_size=1, max_size=4))
-def test_all_accounts_of_tokens_and_cost_agree(transactions: list[tuple[bool, list[Answer]]]) -> None:
+def test_all_accounts_of_tokens_and_cost_agree(transactions: list[tuple[bool, list[ScriptedResponse]]]) -> None:
     run(_play(transactions))
 
 
-async def _play(transactions: list[tuple[bool, list[Answer]]]) -> None:
+async def _play(transactions: list[tuple[bool, list[ScriptedResponse]]]) -> None:
     books.begin()
     expected: list[Tokens] = []
     for stream, answers in transactions:
         made = list(answers)
         # The last one ends it, whatever comes.
-        made.append(Answer([8], 1, Usage(5, 2), "ok"))
+        made.append(ScriptedResponse([8], 1, Usage(5, 2), "ok"))
         await books.play(ask("x" * 4000, stream=stream), [one.played(stream) for one in made])
         for answer in made:
             if (tokens := answer.tokens(stream)) is not None:
