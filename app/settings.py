@@ -179,7 +179,8 @@ class Deployment(Struct, frozen=True):
     cost: Cost | None = None
     """What its model costs; None where that is not known."""
     cost_source: CostSource = "none"
-    """Where the price is from. Of the models behind a wildcard, `catalogue` prices each as it is asked for."""
+    """Where the price is from. With `catalogue`, each model behind a wildcard is priced as it is asked for, and what a
+    provider itself says that an answer cost comes before its list price."""
 
 
 CONVERSATION_FROM = (

@@ -30,7 +30,6 @@ from app.limits import EXPIRED, Limit
 from app.loop_stalls import LoopStalls
 from app.messages import Batch, ModelResponse, Received, Request, ToolCall
 from app.opened_stream import OpenedStream
-from app.prices import Cost
 from app.settings import Deployment, UpstreamBreakerSettings
 from telemetry import Attempt, ObservabilityContext
 from telemetry.names import RejectionReason
@@ -156,12 +155,12 @@ class GuardedAttempt:
         permit: AttemptPermit,
         control: AttemptControl,
         obs: ObservabilityContext,
+        deployment: Deployment,
         request: Request | None = None,
-        cost: Cost | None = None,
     ) -> None:
         self.attempt = attempt
         self._usage = None if request is None else AnswerUsage(request)
-        self._cost = cost
+        self._deployment = deployment
         self._permit = permit
         self._control = control
         self._obs = obs
@@ -183,8 +182,7 @@ class GuardedAttempt:
         self._describe()
         if self._usage is not None and self._has_tokens(self._usage, cause):
             tokens = self._usage.tokens()
-            cost = None if self._cost is None else self._usage.dollars(tokens, self._cost)
-            self.attempt.usage(tokens, cost)
+            self.attempt.usage(tokens, self._usage.dollars(tokens, self._deployment))
         if cause is not None:
             self._fail(cause)
         elif self._calls is not None:

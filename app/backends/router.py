@@ -308,7 +308,7 @@ class Router:
         )
         fallback = deployment.model_name != search.model
         search.attempt = obs.attempts.start(target, retry_of=search.attempt, fallback=fallback)
-        return GuardedAttempt(search.attempt, permit, self._control, obs, request, deployment.cost)
+        return GuardedAttempt(search.attempt, permit, self._control, obs, deployment, request)
 
     def _keeps_out(self, search: _Search, deployment: Deployment) -> bool:
         """Whether a breaker keeps the request away from the deployment."""

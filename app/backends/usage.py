@@ -7,7 +7,8 @@ to has nothing left to estimate, unless a provider counts nothing at all.
 
 from app.dialects.estimate import estimate_input_tokens, estimate_output_tokens
 from app.messages import Message, ModelResponse, Request, Usage
-from app.prices import Cost
+from app.prices import billed_dollars
+from app.settings import Deployment
 from telemetry import Tokens
 
 
@@ -60,9 +61,16 @@ class AnswerUsage:
         )
         return Tokens.of(whole, prompt, completion)
 
-    def dollars(self, tokens: Tokens, cost: Cost) -> float:
-        """What these tokens cost, in the tier of service that the provider says."""
+    def dollars(self, tokens: Tokens, deployment: Deployment) -> float | None:
+        """What these tokens cost: by the configuration, else what the provider itself says of a whole answer, else by
+        its list price in the tier of service that it says. None where nobody knows."""
         extra = {} if self._usage is None else self._usage.extra
+        if extra and deployment.cost_source == "catalogue" and not tokens.is_estimated:
+            billed = billed_dollars(deployment.provider, extra)
+            if billed is not None:
+                return billed
+        if (cost := deployment.cost) is None:
+            return None
         tier = self._service_tier or extra.get("service_tier")
         return cost.dollars(tokens, extra, tier if isinstance(tier, str) else None)
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.backends.model_names import is_wildcard
 from app.configuration.problems import Report
 from app.conversion import Path, convert_value
 from app.prices import Cost, cost_of, is_price, listed_cost
@@ -21,7 +20,8 @@ def price_of(
     source: PriceSource,
 ) -> tuple[Cost | None, CostSource]:
     """The price of an entry's model, and where that is from. `params` are its `litellm_params`, `info` its
-    `model_info`, of which the parameters win. Each model behind a wildcard is priced as it is asked for."""
+    `model_info`, of which the parameters win. The catalogue may have none: for a model that nobody lists, or for a
+    wildcard, each of whose models is priced as it is asked for."""
     blocks = {"model_info": info, "litellm_params": params}
     prices = {key: (name, value) for name, block in blocks.items() for key, value in _prices(block).items()}
     numbers = {key: _number(value, (*path, name, key), report) for key, (name, value) in prices.items()}
@@ -32,8 +32,7 @@ def price_of(
         report.warning((*path, name, key), message)
     if source == "configured":
         return None, "none"
-    listed = listed_cost(model, params, _base_model(blocks, path, report))
-    return listed, "catalogue" if listed is not None or is_wildcard(model) else "none"
+    return listed_cost(model, params, _base_model(blocks, path, report)), "catalogue"
 
 
 def _prices(block: Mapping[str, Any]) -> dict[str, Any]:

@@ -128,8 +128,8 @@ class GatewaySettings(Struct, frozen=True):
     dns: DnsSettings = field(default_factory=DnsSettings)
     """Look-ups of providers' names."""
     prices: PriceSource = "catalogue"
-    """What a model without prices in the configuration costs: its provider's list price, from the table that comes with
-    LiteLLM, or, with `configured`, nobody knows."""
+    """What a model without prices in the configuration costs: what its provider says, or its list price, from the table
+    that comes with LiteLLM; or, with `configured`, nobody knows."""
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
     """What is recorded."""
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from app.backends.deployments import by_model
+from app.backends.model_names import is_wildcard
 from app.configuration.api_keys import written_time
 from app.configuration.binding import where_keys_are
 from app.prices import catalogue_name
@@ -11,7 +12,6 @@ from app.providers import DIRECT, find
 from app.settings import Deployment, Key, Settings
 
 _MOST_MODELS = 20
-_PRICED = {"none": "no price", "configuration": "its own price", "catalogue": "list price"}
 _MOST_KEYS = 20
 
 
@@ -28,11 +28,11 @@ def _models(settings: Settings) -> Iterator[str]:
         yield f"  {name}" + (f" (falls back to {', '.join(fallbacks)})" if fallbacks else "")
         for deployment in sorted(deployments, key=lambda each: each.order):
             only = ", by the Responses API only" if deployment.responses == "only" else ""
-            price = _PRICED[deployment.cost_source]
-            yield f"    {deployment.model} by {_asked(deployment)}{only}{_rank(deployment, deployments)}, {price}"
+            rank = _rank(deployment, deployments)
+            yield f"    {deployment.model} by {_asked(deployment)}{only}{rank}, {_price(deployment)}"
     if len(by_name) > _MOST_MODELS:
         yield f"  and {len(by_name) - _MOST_MODELS:,} more"
-    if any(deployment.cost_source == "catalogue" for deployment in settings.deployments):
+    if any(_price(deployment) == "list price" for deployment in settings.deployments):
         yield f"  list prices of {catalogue_name()}"
 
 
@@ -40,6 +40,14 @@ def _asked(deployment: Deployment) -> str:
     """Who is asked: the provider, by its prefix, where the gateway asks it directly; else its backend."""
     found = find(deployment.model, deployment.params) if deployment.backend in DIRECT else None
     return found.provider.prefix if found else deployment.backend
+
+
+def _price(deployment: Deployment) -> str:
+    """Where what its model costs is known from."""
+    if deployment.cost_source == "configuration":
+        return "its own price"
+    is_listed = deployment.cost is not None or is_wildcard(deployment.model)
+    return "list price" if is_listed and deployment.cost_source == "catalogue" else "no list price"
 
 
 def _rank(deployment: Deployment, deployments: Sequence[Deployment]) -> str:

@@ -72,10 +72,10 @@ gateway:
         """\
 2 models, 3 deployments
   a (falls back to b)
-    simulated/echo by simulated, order 1, weight 3, no price
-    groq/x by groq, order 2, weight 1, no price
+    simulated/echo by simulated, order 1, weight 3, no list price
+    groq/x by groq, order 2, weight 1, no list price
   b
-    simulated/echo by simulated, no price
+    simulated/echo by simulated, no list price
 1 policy
   redact (fail_open)
 1 key with a name
@@ -100,8 +100,8 @@ def test_check_tells_where_prices_are_from(tmp_path: Path) -> None:
     assert "    openai/gpt-4o by openai, list price\n  b\n    openai/gpt-4o by openai, its own price\n" in listed
     assert "  list prices of litellm " in listed
     configured = flowspan("check", written(tmp_path, f"model_list:\n{entries}gateway: {{prices: configured}}")).output
-    assert "    openai/gpt-4o by openai, no price\n" in configured
-    assert "list price" not in configured
+    assert "    openai/gpt-4o by openai, no list price\n" in configured
+    assert "list prices of" not in configured
 
 
 def test_check_warns_of_loopback_without_keys(tmp_path: Path) -> None:
@@ -118,9 +118,9 @@ def test_check_tells_who_is_asked(tmp_path: Path) -> None:
 """
     output = flowspan("check", written(tmp_path, f"model_list:\n{entries}")).output
     for asked in (
-        "azure/gpt-5-prod by azure, no price",
+        "azure/gpt-5-prod by azure, no list price",
         "gpt-5 by openai, list price",
-        "gemini/gemini-x by litellm, no price",
+        "gemini/gemini-x by litellm, no list price",
         "openai/gpt-5 by litellm, list price",
     ):
         assert f"    {asked}\n" in output

@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import suppress
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from app.backends.usage import AnswerUsage, characters
 from app.dialects.estimate import estimate_input_tokens
@@ -19,7 +21,7 @@ from app.errors import (
 )
 from app.messages import Batch, Function, Message, ModelResponse, Request, ToolCall, Usage
 from app.prices import cost_of
-from app.settings import RouterSettings
+from app.settings import Deployment, RouterSettings
 from telemetry import Attempt, Tokens
 from tests.support import run
 from tests.unit.backends.fakes import ScriptedBackend, ask, finish, text, used
@@ -27,6 +29,7 @@ from tests.unit.backends.test_router import Setup
 
 REQUEST = ask("x" * 400)
 PROMPT = estimate_input_tokens(REQUEST)
+LISTED = Deployment(id="d", model_name="m", model="x/m", provider="x", cost_source="catalogue")
 ESTIMATED = ModelResponse(usage=Usage(7, 5, extra={"estimated": True}))
 PROMPT_ONLY = ModelResponse(usage=Usage(50, 1, cache_read_input_tokens=20))
 
@@ -77,7 +80,37 @@ def test_the_tier_of_service_that_the_provider_says_has_its_price(
     assert cost is not None
     usage = AnswerUsage(REQUEST)
     usage.count(ModelResponse(usage=Usage(2, 1, extra=extra), service_tier=tier))
-    assert usage.dollars(usage.tokens(), cost) == dollars
+    assert usage.dollars(usage.tokens(), replace(LISTED, cost=cost)) == dollars
+
+
+OPENROUTER = {"cost": 0.25, "cost_details": {"upstream_inference_cost": 0.5}}
+
+
+@pytest.mark.parametrize(
+    ("provider", "extra", "dollars"),
+    [
+        ("x_ai", {"cost_in_usd_ticks": 5_000_000_000}, 0.5),
+        ("openrouter", OPENROUTER, 0.25),
+        ("openrouter", {**OPENROUTER, "is_byok": True}, 0.75),
+        ("openrouter", {"cost": 0}, 0),
+        ("openrouter", {"cost": 1, "is_byok": True}, 12),
+        ("openrouter", {"cost": "free"}, 12),
+        ("openrouter", {}, 12),
+        ("openai", OPENROUTER, 12),
+    ],
+)
+def test_what_the_provider_bills_comes_before_its_list_price(
+    provider: str, extra: dict[str, Any], dollars: float
+) -> None:
+    cost = cost_of({"input_cost_per_token": 1, "output_cost_per_token": 1})
+    listed = replace(LISTED, cost=cost, provider=provider)
+    usage = AnswerUsage(REQUEST)
+    usage.count(ModelResponse(usage=Usage(7, 5, extra=extra)))
+    assert usage.dollars(usage.tokens(), listed) == dollars
+    assert usage.dollars(usage.tokens(), replace(listed, cost_source="configuration")) == 12
+    assert usage.dollars(usage.tokens(), replace(listed, cost=None, cost_source="none")) is None
+    usage.add(400)
+    assert usage.dollars(usage.tokens(), listed) == 112
 
 
 def _tokens_after(*steps: ModelResponse | BackendError, is_sent: bool = True) -> Tokens | None:

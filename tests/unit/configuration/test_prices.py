@@ -47,7 +47,7 @@ def test_a_wildcard_prices_each_model_as_it_is_asked_for() -> None:
 
 
 def test_the_model_behind_a_name_of_ones_own_is_named_by_the_entry() -> None:
-    assert only_deployment(f"{{{AZURE}}}").cost_source == "none"
+    assert only_deployment(f"{{{AZURE}}}").cost is None
     named = only_deployment(f"{{{AZURE}, model_info: {{base_model: azure/gpt-4o}}}}")
     assert named.cost == listed_cost("azure/gpt-4o", {})
     assert problems(f"model_list: [{{{AZURE}, model_info: {{base_model: 5}}}}]") == [
