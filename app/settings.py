@@ -236,6 +236,9 @@ class TelemetrySettings(Struct, frozen=True, forbid_unknown_fields=True):
     """The spans of a transaction: its own alone, with those of its attempts at providers, or those of hooks, stages and
     queues, too. Events of spans that are left out stand on the transaction's; so do, without attempts, their tokens
     added up, and what the last one says of its response."""
+    prompt_cache: bool = True
+    """Whether the prompts of 4 KiB and more are compared with those before them in their conversation, to find out why
+    a provider did not read one from its cache. Of each only hashes are kept, in 32 MiB of memory at most."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe log lines that are written."""
     created_timestamps: bool = False

@@ -24,6 +24,7 @@ themselves are never labels. Prometheus adds `instance` and `job`.
 
 ## Metrics
 
+[Prompt caches](prompt-caches.md) has queries for what was read from a cache of prompts, and for what should have been.
 Histograms with exemplars lead to traces where a trace is sampled and the scraper asks for OpenMetrics.
 """
 _SPANS = """

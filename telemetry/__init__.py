@@ -3,6 +3,7 @@
 process ............ `setup` builds a process's telemetry, which opens transactions
 transaction/ ....... one transaction: its trace, attempts, policies, queues, breakers, and its one end
 recording/ ......... what it measures while it runs; integers and times, no output
+prompt_cache/ ...... why a provider's warm prompt cache was missed
 live/ .............. the open transactions: sampled once a second, and a snapshot
 traces/ metrics/ logs/ ... where it goes
 export, otlp ....... batches to a collector
@@ -15,6 +16,7 @@ from telemetry.metrics.exposition import MetricsServer
 from telemetry.metrics.keys import KeyIdentity
 from telemetry.metrics.registry import ConnectionMetrics
 from telemetry.process import Telemetry, setup
+from telemetry.prompt_cache import PromptForm, PromptForms
 from telemetry.recording.ledger import TimeLedger
 from telemetry.recording.queue_stats import QueueStats
 from telemetry.redact import Scrubber
@@ -37,6 +39,8 @@ __all__ = [
     "MetricsServer",
     "ObservabilityContext",
     "PolicyTelemetry",
+    "PromptForm",
+    "PromptForms",
     "QueueStats",
     "QueueView",
     "Scrubber",

@@ -31,8 +31,9 @@ from app.loop_stalls import LoopStalls
 from app.messages import Batch, ModelResponse, Received, Request, ToolCall
 from app.opened_stream import OpenedStream
 from app.settings import Deployment, UpstreamBreakerSettings
-from telemetry import Attempt, ObservabilityContext
+from telemetry import Attempt, ObservabilityContext, Tokens
 from telemetry.names import RejectionReason
+from telemetry.prompt_cache import as_if_read
 
 _T = TypeVar("_T")
 _STALLED_SHARE = 0.1
@@ -183,6 +184,7 @@ class GuardedAttempt:
         if self._usage is not None and self._has_tokens(self._usage, cause):
             tokens = self._usage.tokens()
             self.attempt.usage(tokens, self._usage.dollars(tokens, self._deployment))
+            self._compare_prompt(self._usage, tokens)
         if cause is not None:
             self._fail(cause)
         elif self._calls is not None:
@@ -221,6 +223,17 @@ class GuardedAttempt:
         if cause is None or usage.has_begun:
             return True
         return self.attempt.is_sent and not isinstance(cause, UpstreamFailed | UpstreamUnreachable)
+
+    def _compare_prompt(self, usage: AnswerUsage, tokens: Tokens) -> None:
+        """Tell of a miss of the provider's prompt cache, and what it cost, if it was one."""
+        cache = self.attempt.prompt_cache
+        if cache is None:
+            return
+        cache.answered(tokens)
+        if (miss := cache.miss) is not None:
+            paid = usage.listed_dollars(tokens, self._deployment)
+            read = usage.listed_dollars(as_if_read(tokens, miss), self._deployment)
+            cache.missed(None if paid is None or read is None else paid - read)
 
     def _describe(self) -> None:
         if self._last is not None:

@@ -69,8 +69,13 @@ class AnswerUsage:
             billed = billed_dollars(deployment.provider, extra)
             if billed is not None:
                 return billed
+        return self.listed_dollars(tokens, deployment)
+
+    def listed_dollars(self, tokens: Tokens, deployment: Deployment) -> float | None:
+        """What these tokens cost at the deployment's price; None where it has none."""
         if (cost := deployment.cost) is None:
             return None
+        extra = {} if self._usage is None else self._usage.extra
         tier = self._service_tier or extra.get("service_tier")
         return cost.dollars(tokens, extra, tier if isinstance(tier, str) else None)
 

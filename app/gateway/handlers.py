@@ -21,11 +21,12 @@ from app.dialects.translation.call_ids import with_unique_ids
 from app.errors import UnknownResponse
 from app.gateway.call import Call, Gateway
 from app.gateway.captured import prompt_of
-from app.gateway.identity import RequestIdentity, learn_conversation
+from app.gateway.identity import RequestIdentity, learn_conversation, named_conversation
 from app.gateway.reply import Reply
 from app.messages import ModelResponse, Received, Request, received_size, text_size
 from app.pipeline import PolicyOrchestrator
 from app.policies import PolicyContext
+from app.prompt_forms import LEAST_SIZE, prompt_forms_of
 from telemetry.names import OTHER
 
 _STORED_QUERY: dict[Tail, frozenset[str]] = {
@@ -109,6 +110,9 @@ async def _request(
     policy_ctx = PolicyContext(obs.transaction_id, request, bodies=gateway.bodies)
     given, request = request, await gateway.orchestrator.process_request(request, policy_ctx, obs)
     ids.note_permitted(given, request)
+    if operation == "chat" and given.size >= LEAST_SIZE and gateway.settings.telemetry.prompt_cache:
+        prompt = await gateway.bodies.work(given.size, prompt_forms_of, given, request, named_conversation(obs))
+        obs.attempts.prompt_cache.watch(prompt)
     return request, policy_ctx
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from app.gateway.call import Call, Gateway
 from app.messages import Received, Request
-from app.request_ids import fields_left, unread_fields
+from app.request_ids import fields_left, is_fingerprint, unread_fields
+from telemetry import ObservabilityContext
 
 
 class RequestIdentity:
@@ -45,3 +46,9 @@ def learn_conversation(gateway: Gateway, call: Call, first: Received) -> None:
     native = first.native
     if call.dialect.keeps_responses and native is not None and native.dialect == call.dialect.name:
         gateway.conversations.learn(first.chunk.id, call.obs.conversation_id)
+
+
+def named_conversation(obs: ObservabilityContext) -> str:
+    """The conversation that the client names; empty where all that is known of it is how it begins."""
+    conversation = obs.conversation_id
+    return "" if is_fingerprint(conversation) else conversation

@@ -14,6 +14,7 @@ found.
 
 from app.request_ids.conversations import Conversations
 from app.request_ids.finder import Finder, FoundIds
+from app.request_ids.fingerprint import is_fingerprint
 from app.request_ids.policies import fields_left, unread_fields
 from app.request_ids.sources import BadSource, parse_conversation_source, parse_source
 
@@ -23,6 +24,7 @@ __all__ = [
     "Finder",
     "FoundIds",
     "fields_left",
+    "is_fingerprint",
     "parse_conversation_source",
     "parse_source",
     "unread_fields",

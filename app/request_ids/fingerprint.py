@@ -23,6 +23,11 @@ _CONTENT = ("text", "content", "image_url", "url", "source", "data", "file_id")
 """Fields of a part that hold what it shows to a model."""
 
 
+def is_fingerprint(conversation_id: str) -> bool:
+    """Whether an id of a conversation was made here, of how the conversation begins."""
+    return conversation_id.startswith(PREFIX)
+
+
 def fingerprint(body: Mapping[str, Any], scope: str) -> str | None:
     """The fingerprint of the conversation in a body of any dialect; None where nothing is in it. Equal beginnings under
     different values of `scope` have different ones."""

@@ -4,7 +4,7 @@ from grafana_foundation_sdk.builders.dashboard import DashboardLink
 
 from dashboards.generator.frame import Json, Row, choice, dashboard
 from dashboards.generator.links import label, logs, traces
-from dashboards.generator.metrics import buckets, in_range, mean, quantile, rate
+from dashboards.generator.metrics import buckets, events, in_range, mean, quantile, rate
 from dashboards.generator.panels import PanelBuilder, Query, bars, heat, latency, number, series
 from telemetry.names import metrics as names
 
@@ -35,6 +35,7 @@ _TO_ALL = [traces("Attempts", "kind = client"), _ACCESS]
 _TO_COST = [traces("Requests that cost something", "kind = server", "span.flowspan.cost_usd > 0"), _ACCESS]
 _TO_ESTIMATED = [traces("Attempts with an estimate", "span.flowspan.usage.estimated = true"), _ACCESS]
 _TO_CACHED = [traces("Attempts that read from a cache", "span.gen_ai.usage.cache_read.input_tokens > 0"), _ACCESS]
+_TO_MISSED = [traces("Attempts that missed a cache", 'span.flowspan.cache.miss.cause != ""'), _ACCESS]
 
 
 def build() -> Json:
@@ -43,7 +44,7 @@ def build() -> Json:
         "Flowspan / LLM usage",
         "Tokens and money by model, how fast answers reach their readers, and what prompt caches save.",
         _stats(),
-        [Row("Tokens", _tokens()), Row("Money", _money()), Row("Pace", _pace())],
+        [Row("Tokens", _tokens()), Row("Prompt caches", _caches()), Row("Money", _money()), Row("Pace", _pace())],
         variables=[choice("model", "Model", names.CLIENT_DURATION, _MODEL, part="_count")],
     )
 
@@ -145,6 +146,29 @@ def _tokens() -> list[PanelBuilder]:
             width=12,
             links=_TO_ALL,
             exemplars=False,
+        ),
+    ]
+
+
+def _caches() -> list[PanelBuilder]:
+    return [
+        series(
+            "Warm caches missed",
+            "Prompts that a provider had in its cache and did not read from there, by what changed first.",
+            "short",
+            [Query(events(names.CACHE_MISSES, "cause", where=_PAYING) + " > 0", "{{cause}}")],
+            width=12,
+            bars=True,
+            links=_TO_MISSED,
+        ),
+        series(
+            "Tokens paid for again",
+            "Input tokens, a second, that had been in a cache and were not read from there.",
+            "cps",
+            [Query(rate(names.CACHE_LOST_TOKENS, "cause", where=_PAYING), "{{cause}}")],
+            width=12,
+            stacked=True,
+            links=_TO_MISSED,
         ),
     ]
 

@@ -17,6 +17,7 @@ from telemetry.metrics.flow import BreakerMetrics, PolicyMetrics, QueueMetrics
 from telemetry.metrics.instruments import counter, gauge, histogram
 from telemetry.metrics.keys import KeyMetrics
 from telemetry.metrics.pools import PoolMetrics
+from telemetry.metrics.prompt_cache import PromptCacheMetrics
 from telemetry.metrics.tokens import TokenMetrics
 from telemetry.metrics.traffic import ClientMetrics, Labels, ServerMetrics, eager_models
 from telemetry.names import (
@@ -89,6 +90,7 @@ class Metrics:
         self.deployments = DeploymentMetrics(self.registry)
         self.pools = PoolMetrics(self.registry)
         self.delivery = DeliveryMetrics(self.registry, self.labels.model, (*eager_models(self.labels), OTHER))
+        self.prompt_cache = PromptCacheMetrics(self.registry, self.labels)
         self.queues = QueueMetrics(self.registry)
         self.policies = PolicyMetrics(self.registry, policies)
         self.breakers = BreakerMetrics(self.registry)

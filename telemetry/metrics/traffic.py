@@ -35,6 +35,7 @@ class Labels:
     def __init__(self, models: Iterable[tuple[str, str]]) -> None:
         configured = tuple(models)
         self.models = tuple(dict.fromkeys(model for model, _ in configured))
+        self.providers_of_models = tuple(dict.fromkeys((provider, model) for model, provider in configured))
         self.model = Bounded(self.models)
         self.provider = Bounded(provider for _, provider in configured)
         self.operation = Bounded(OPERATIONS, room=16)

@@ -154,6 +154,12 @@ PoolState = Literal["active", "idle", "waiting"]
 POOL_STATES: tuple[PoolState, ...] = get_args(PoolState)
 """Connections to a provider that are in use, those that are kept for the next request, and requests that wait for one.
 """
+CacheMissCause = Literal["tools", "system", "parameters", "message", "deployment", "expired", "provider"]
+CACHE_MISS_CAUSES: tuple[CacheMissCause, ...] = get_args(CacheMissCause)
+"""Why a prompt was not read from a cache that was warm: the block that changed first, another deployment, the time that
+passed; or the provider, where nothing changed."""
+CacheMissBy = Literal["client", "policy", "translation", "deployment", "time", "provider"]
+"""Who is to blame for it."""
 HIGH_WATER_MARKS = (50, 80, 100)
 """Fill levels of a queue, in percent of its capacity, that are worth an event."""
 

@@ -127,6 +127,16 @@ UNPRICED_ATTEMPTS = _counter(
     ("provider", "model"),
     "Attempts with tokens at a model whose price is not known: what they cost is in no sum.",
 )
+CACHE_MISSES = _counter(
+    "flowspan_cache_misses_total",
+    ("provider", "model", "cause"),
+    "Prompts that a provider had in its cache and did not read from there.",
+)
+CACHE_LOST_TOKENS = _counter(
+    "flowspan_cache_lost_tokens_total",
+    ("provider", "model", "cause"),
+    "Tokens of prompts that were paid for in full though they had been in a cache.",
+)
 ATTEMPTS = _counter(
     "flowspan_upstream_attempts_total", ("deployment", "reason"), "Attempts at a deployment, and why it was asked."
 )

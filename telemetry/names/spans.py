@@ -178,6 +178,41 @@ class Attribute:
         ON_ATTEMPT,
         "Some of its tokens are an estimate, because the provider did not count them.",
     )
+    CACHE_READ_RATIO = attribute(
+        "flowspan.cache.read_ratio", "double", ON_ATTEMPT, "The part of the prompt, 0 to 1, that was read from a cache."
+    )
+    CACHE_MISS_CAUSE = attribute(
+        "flowspan.cache.miss.cause",
+        "string",
+        f"{ON_ATTEMPT}, {ON_EVENT}",
+        "A warm cache was not read: for which change.",
+    )
+    CACHE_MISS_BY = attribute(
+        "flowspan.cache.miss.by",
+        "string",
+        f"{ON_ATTEMPT}, {ON_EVENT}",
+        "Who made it: client, policy, translation, deployment, time or provider.",
+    )
+    CACHE_MISS_BLOCK = attribute(
+        "flowspan.cache.miss.block",
+        "string",
+        f"{ON_ATTEMPT}, {ON_EVENT}",
+        "The first block of the prompt that changed, as in `tools[3]`, `system[0]` or `messages[2]`.",
+    )
+    CACHE_MISS_LOST_TOKENS = attribute(
+        "flowspan.cache.miss.lost_tokens",
+        "int",
+        f"{ON_ATTEMPT}, {ON_EVENT}",
+        "Tokens that were paid for in full though they had been in a cache.",
+        unit="tokens",
+    )
+    CACHE_MISS_COST = attribute(
+        "flowspan.cache.miss.cost_usd",
+        "double",
+        f"{ON_ATTEMPT}, {ON_EVENT}",
+        "What that cost beyond the price of reading them, where the prices are known.",
+        unit="USD",
+    )
     SYSTEM_INSTRUCTIONS = attribute(
         "gen_ai.system_instructions", "string", ON_BOTH, "By opt-in: the system prompt where it stands apart, as JSON."
     )
@@ -329,6 +364,7 @@ class Event:
     POLICY_DECISION = event("policy.decision", "A policy said what it did, or failed open.")
     QUEUE_HIGH_WATER = event("queue.high_water", "A queue reached 50, 80 or 100 % of its capacity, once each.")
     BREAKER_STATE_CHANGE = event("breaker.state_change", "A breaker changed its state on account of this transaction.")
+    CACHE_MISSED = event("cache.missed", "A provider had the prompt in its cache, and did not read it from there.")
     CLIENT_FIRST_BYTE = event("client.first_byte", "The first byte of the answer went to the client.")
     CLIENT_DISCONNECTED = event("client.disconnected", "The client left.")
     RESPONSE_COMPLETED = event("response.completed", "The transaction ended, well or not.")

@@ -23,6 +23,7 @@ from telemetry.tokens import Tokens
 from telemetry.traces.spans import RecordedSpan
 from telemetry.transaction.content import SpanEnds
 from telemetry.transaction.ending import AttemptTotals, Description
+from telemetry.transaction.prompt_cache import AttemptCache, PromptCacheTelemetry
 from telemetry.transaction.services import Services
 from telemetry.transaction.trace import TransactionTrace
 
@@ -71,6 +72,7 @@ class AttemptTelemetry:
         self.defects = services.defects
         self._trace = trace
         self._propagate = services.options.propagate_traceparent
+        self.prompt_cache = PromptCacheTelemetry(services, trace)
         self._metrics = services.metrics
         self.spans = SpanEnds()
         self._scope = AttemptScope(trace, recorder, services.metrics.labels, self.spans)
@@ -101,8 +103,9 @@ class AttemptTelemetry:
         client, model = self._metrics.client, target.model_group
         children = client.children(target.operation, target.provider, model, target.deployment)
         tokens = self._metrics.tokens.children(target.provider, model, target.deployment)
+        cache = self.prompt_cache.attempt(target.deployment, target.provider, model, started_at, span)
         attempt = Attempt(
-            self._scope, children, tokens, deployment, span, started_at, target.deployment, propagates=propagates
+            self._scope, children, tokens, deployment, span, started_at, target.deployment, cache, propagates=propagates
         )
         self._attempts.append(attempt)
         return attempt
@@ -170,6 +173,7 @@ class Attempt:
         span: RecordedSpan,
         started_at: float,
         deployment: str,
+        prompt_cache: AttemptCache | None = None,
         *,
         propagates: bool = False,
     ) -> None:
@@ -181,6 +185,8 @@ class Attempt:
         """What went wrong, in words that are not scrubbed yet."""
         self.ended_at = started_at
         """When it ended, in seconds of the clock."""
+        self.prompt_cache = prompt_cache
+        """What tells of the provider's prompt cache; None where the prompt is too small to be in one."""
         self.tokens: Tokens | None = None
         self.cost_usd: float | None = None
         self.finish_reasons: tuple[str, ...] = ()
@@ -326,6 +332,7 @@ def _usage_attributes(tokens: Tokens, cost_usd: float | None) -> dict[str, Value
         Attribute.INPUT_TOKENS: tokens.prompt,
         Attribute.OUTPUT_TOKENS: tokens.completion,
         Attribute.CACHE_READ_TOKENS: tokens.cache_read or None,
+        Attribute.CACHE_READ_RATIO: tokens.cache_read / tokens.prompt if tokens.cache_read else None,
         Attribute.CACHE_CREATION_TOKENS: tokens.cache_write or None,
         Attribute.REASONING_TOKENS: tokens.reasoning or None,
         Attribute.USAGE_ESTIMATED: tokens.is_estimated or None,

@@ -259,4 +259,5 @@ class ObservabilityContext:
         if summary.error_type:
             detail = None if summary.detail is None else clean(self._services.scrub, summary.detail, TEXT_LIMIT)
             line |= {"error_type": summary.error_type, "detail": detail}
+        line |= self.attempts.prompt_cache.access_fields()
         log_access(f"{span.name} {summary.outcome}", line, level)

@@ -12,6 +12,7 @@ from telemetry.live.streams import Live
 from telemetry.logs.records import Level
 from telemetry.metrics.registry import Metrics
 from telemetry.names.spans import SpanChoice
+from telemetry.prompt_cache import PromptCaches
 from telemetry.recording.content import CaptureMode
 from telemetry.redact import Scrubber
 from telemetry.traces.spans import Tracer
@@ -47,5 +48,6 @@ class Services:
     live: Live = field(default_factory=Live)
     trips: dict[str, SpanContext] = field(default_factory=dict)
     """The span of the transaction that tripped a breaker last, by the breaker's name."""
+    prompt_caches: PromptCaches = field(default_factory=PromptCaches)
     clock: Callable[[], float] = perf_counter
     wall_ns: Callable[[], int] = time_ns

@@ -6,8 +6,10 @@ import time
 from pathlib import Path
 from typing import ClassVar
 
+from msgspec.structs import replace
+
 from app.errors import PolicyBlocked
-from app.messages import ModelResponse, Request, ToolCall
+from app.messages import InputMessage, ModelResponse, Request, TextPart, ToolCall
 from app.policies import HOOKS, Hook, Policy, PolicyContext, StreamContext
 
 
@@ -211,3 +213,16 @@ class Inserts(Policy):
 class Shouts(Policy):
     async def on_content_delta(self, text: str, ctx: StreamContext) -> None:
         await ctx.emit_text(text.upper())
+
+
+class Dates(Policy):
+    """Puts the number of the request, as another would the date, in front of what is asked of the model `dated`."""
+
+    requests: ClassVar[int] = 0
+
+    async def on_request(self, request: Request, ctx: PolicyContext) -> Request:
+        if request.model != "dated":
+            return request
+        Dates.requests += 1
+        dated = InputMessage("system", (TextPart(f"This is request {Dates.requests}."),))
+        return replace(request, messages=(dated, *request.messages))

@@ -25,6 +25,7 @@ from app.backends.direct.streaming import Opened, read_joined, read_stream
 from app.backends.error_bodies import limit_headers
 from app.backends.provider_limits import allowances
 from app.bodies import Bodies, Held
+from app.bodies.json_encoding import AT_ONCE
 from app.bodies.json_encoding import encode as encode_json
 from app.dialects.dialect import left_out_tools
 from app.dialects.errors import ProviderFailed
@@ -34,8 +35,9 @@ from app.dialects.response_checks import checked
 from app.errors import BackendError, CredentialRejected, UpstreamRejected, UpstreamTimeout, UpstreamTruncated
 from app.lookups import Lookups
 from app.messages import Batch, ClientCredential, ModelResponse, Native, Received, Request, as_chunk
+from app.prompt_forms import form_of_body
 from app.settings import Deployment
-from telemetry import Attempt, Scrubber
+from telemetry import Attempt, PromptForm, Scrubber
 
 Result = TypeVar("Result")
 
@@ -210,7 +212,10 @@ class DirectBackend:
         self, encode: Callable[[], UpstreamRequest], size: int, wanted: BodyForm, attempt: Attempt | None
     ) -> UpstreamBody:
         """Return a good answer's head and first bytes; the caller has to close the response."""
-        request, body = await self._bodies.work(size, _encoded, encode, size)
+        cache = None if attempt is None else attempt.prompt_cache
+        request, body, form = await self._bodies.work(size, _encoded, encode, size, cache is not None)
+        if cache is not None:
+            cache.wire = form
         headers = request.headers if attempt is None else {**request.headers, **attempt.trace_headers}
         try:
             with self._bodies.hold() as held:
@@ -250,9 +255,15 @@ class DirectBackend:
             )
 
 
-def _encoded(encode: Callable[[], UpstreamRequest], size: int) -> tuple[UpstreamRequest, bytes]:
+def _encoded(
+    encode: Callable[[], UpstreamRequest], size: int, with_form: bool
+) -> tuple[UpstreamRequest, bytes, PromptForm | None]:
+    """A request, its body in bytes, and the form of its prompt where that is wanted. A body that is encoded in steps is
+    too large to be looked at again."""
     request = encode()
-    return request, b"" if request.body is None else encode_json(request.body, size)
+    body = request.body
+    form = form_of_body(body) if with_form and size <= AT_ONCE and isinstance(body, dict) else None
+    return request, b"" if body is None else encode_json(body, size), form
 
 
 def _of_callers_account(error: BackendError, status: int) -> BackendError:

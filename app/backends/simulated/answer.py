@@ -126,9 +126,17 @@ class SimulatedAnswer:
     choices: int
 
 
-def answer_to(scenario: Scenario, request: Request, turn: int) -> SimulatedAnswer:
+@dataclass(frozen=True)
+class CacheUse:
+    """Tokens of a prompt that were read from a cache, and those that were written into it."""
+
+    read: int = 0
+    written: int = 0
+
+
+def answer_to(scenario: Scenario, request: Request, turn: int, cache: CacheUse | None = None) -> SimulatedAnswer:
     """The scenario's answer to a request. `turn` counts the requests of a deployment from 0, and chooses among several
-    texts."""
+    texts. `cache` is None where there is none; then the scenario's fixed share is read."""
     text, stopped = _until_stop(_text(scenario, request, turn), request.stop)
     calls = _calls(scenario, request)
     pieces = [*_thinking(scenario), *_spoken(scenario, text, bool(calls)), *_called(calls)]
@@ -139,7 +147,7 @@ def answer_to(scenario: Scenario, request: Request, turn: int) -> SimulatedAnswe
         pieces=tuple(kept),
         finish_reason="length" if cut_short else natural,
         stop_sequence=None if cut_short else stopped,
-        usage=_usage(request, kept, scenario.cached) if scenario.usage else None,
+        usage=_usage(request, kept, scenario.cached, cache) if scenario.usage else None,
         choices=request.n or 1,
     )
 
@@ -180,9 +188,31 @@ def count_tokens(text: str) -> int:
 
 
 def count_request_tokens(request: Request) -> int:
-    texts = [_plain(message.parts) for message in request.messages]
+    return sum(tokens for _, tokens in prompt_blocks(request)) + 3
+
+
+def prompt_blocks(request: Request) -> list[tuple[str, int]]:
+    """What each tool says, then each message, with its tokens: in the order in which prompts are cached."""
     tools = [f"{tool.name} {tool.description} {json.dumps(tool.parameters)}" for tool in request.tools]
-    return sum(count_tokens(text) + 4 for text in texts) + sum(count_tokens(tool) for tool in tools) + 3
+    messages = [(_content(message), count_tokens(_plain(message.parts)) + 4) for message in request.messages]
+    return [*((tool, count_tokens(tool)) for tool in tools), *messages]
+
+
+def _content(message: InputMessage) -> str:
+    """All that a message says, without the marks of what is to be cached."""
+    return "\n".join([message.role, *map(_part_content, message.parts)])
+
+
+def _part_content(part: Part) -> str:
+    match part:
+        case TextPart(text=text):
+            return text
+        case ToolCallPart(id=id, name=name, arguments=arguments):
+            return f"{id} {name} {arguments}"
+        case ToolResultPart(tool_call_id=id, content=content):
+            return "\n".join([id, *map(_part_content, content)])
+        case _:
+            return repr(part)
 
 
 def _text(scenario: Scenario, request: Request, turn: int) -> str:
@@ -259,12 +289,14 @@ def _within(pieces: Sequence[Piece], budget: int | None) -> list[Piece]:
     return kept
 
 
-def _usage(request: Request, kept: Sequence[Piece], cached: float) -> Usage:
+def _usage(request: Request, kept: Sequence[Piece], cached: float, cache: CacheUse | None) -> Usage:
     thought = sum(cost(piece) for piece in kept if isinstance(piece, Thought))
     prompt = count_request_tokens(request)
+    use = cache or CacheUse(read=int(prompt * cached))
     return Usage(
         prompt_tokens=prompt,
-        cache_read_input_tokens=int(prompt * cached),
+        cache_read_input_tokens=use.read,
+        cache_creation_input_tokens=use.written,
         completion_tokens=sum(map(cost, kept)) * (request.n or 1),
         reasoning_tokens=thought * (request.n or 1),
     )

@@ -9,8 +9,9 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from typing import NoReturn, assert_never
 
-from app.backends.simulated.answer import answer_to, chunks, count_request_tokens, whole
+from app.backends.simulated.answer import CacheUse, answer_to, chunks, count_request_tokens, prompt_blocks, whole
 from app.backends.simulated.completions_and_embeddings import text_answers, text_chunks, vectors, whole_texts
+from app.backends.simulated.prefix_cache import PrefixCache
 from app.backends.simulated.scenario import Fault, Scenario
 from app.dialects import dialect_of
 from app.errors import UpstreamFailed, UpstreamRejected, UpstreamTimeout, UpstreamTruncated, UpstreamUnreachable
@@ -40,6 +41,7 @@ class SimulatedBackend:
         self._rng = rng or random.Random(scenario.seed)
         self._now = now
         self._requests = 0
+        self._cache = PrefixCache(scenario) if scenario.cache_ttl is not None else None
 
     async def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]:
         fault, turn = self._begin(request)
@@ -64,9 +66,10 @@ class SimulatedBackend:
     async def complete(self, request: Request, attempt: Attempt) -> Received:
         fault, turn = self._begin(request)
         attempt.sent()
-        response, pieces = self._whole(request, turn)
-        await self._pause(self._scenario.first_delay + self._scenario.delay * pieces)
+        await self._pause(self._scenario.first_delay)
         _refuse(fault)
+        response, pieces = self._whole(request, turn)
+        await self._pause(self._scenario.delay * pieces)
         if fault:
             await self._break(fault, fault.after_chunks)
         return Received(response)
@@ -90,19 +93,22 @@ class SimulatedBackend:
     def _chunks(self, request: Request, turn: int) -> Iterator[ModelResponse]:
         if request.operation == "text_completion":
             return text_chunks(text_answers(self._scenario, request, turn), self._like("cmpl"))
-        return chunks(answer_to(self._scenario, request, turn), self._like())
+        return chunks(answer_to(self._scenario, request, turn, self._cache_use(request)), self._like())
 
     def _whole(self, request: Request, turn: int) -> tuple[ModelResponse, int]:
         """The response, and the number of pieces that a stream of it would have."""
         match request.operation:
             case "chat":
-                answer = answer_to(self._scenario, request, turn)
+                answer = answer_to(self._scenario, request, turn, self._cache_use(request))
                 return whole(answer, self._like()), len(answer.pieces)
             case "text_completion":
                 answers = text_answers(self._scenario, request, turn)
                 return whole_texts(answers, self._like("cmpl")), sum(len(answer.pieces) for answer in answers)
             case "embeddings":
                 return vectors(request, self._like()), 0
+
+    def _cache_use(self, request: Request) -> CacheUse | None:
+        return None if self._cache is None else self._cache.use(prompt_blocks(request), self._now())
 
     def _like(self, kind: str = "chatcmpl") -> ModelResponse:
         id = f"{kind}-simulated-{self._rng.getrandbits(48):012x}"

@@ -59,6 +59,12 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
     usage: bool = True
     cached: float = 0.0
     """The share of the prompt, 0..1, that is told as read from a cache."""
+    cache_ttl: float | None = None
+    """Seconds for which a prompt is kept in a cache of prefixes after its last use; None for no such cache."""
+    cache_minimum: int = 1024
+    """Tokens of a prompt from which on it is cached."""
+    cache_size: int = 10_000
+    """Prefixes in the cache; the one unused for longest goes first."""
     fault: Fault | None = None
     seed: int = 0
 
@@ -98,6 +104,10 @@ def _checked(name: str, fields: dict[str, Any]) -> Scenario:
         raise ValueError(f"simulated/{name}: {error}") from error
     if not 0 <= scenario.cached <= 1:
         raise ValueError(f"simulated/{name}: `cached` lies in 0..1")
+    if min(scenario.cache_minimum, scenario.cache_size) < 1 or (scenario.cache_ttl or 0) < 0:
+        raise ValueError(f"simulated/{name}: `cache_minimum` and `cache_size` start at 1, and `cache_ttl` at 0")
+    if scenario.cached and scenario.cache_ttl is not None:
+        raise ValueError(f"simulated/{name}: `cached` is a fixed share, and `cache_ttl` a real cache: choose one")
     if scenario.chunk_size is not None and scenario.chunk_size < 1:
         raise ValueError(f"simulated/{name}: chunk_size must be at least 1")
     if (fault := scenario.fault) and (fault.every < 1 or not 0 <= fault.rate <= 1):
@@ -122,7 +132,7 @@ def _read_word(text: str, fields: dict[str, Any], fault: dict[str, Any]) -> None
         )
 
 
-_ANSWERS = {"lorem", "tools", "thinking"}
+_ANSWERS = {"lorem", "tools", "thinking", "caching"}
 _PLAIN = {"echo", "refusal", "empty", "no-usage"}
 _FAULTS: dict[str, FaultKind] = {
     "status": "status",
@@ -153,6 +163,8 @@ def _read_answer(text: str, word: str, number: str | None, fields: dict[str, Any
             fields["texts"] = [lorem(int(_whole(text, number, 20)))]
         case "thinking":
             fields["thinking"] = lorem(int(_whole(text, number, 5)))
+        case "caching":
+            fields["cache_ttl"] = 300.0 if number is None else float(number)
         case "tools":
             fields |= {"answer": "tools", "calls": _whole(text, number, 1)}
         case "no-usage":

@@ -25,6 +25,7 @@ class FakeAttempt(Attempt):
         trace_headers: Mapping[str, str] | None = None,
     ) -> None:
         self.target = target
+        self.prompt_cache = None
         self.retry_of = retry_of
         self.fallback = fallback
         self._trace_headers = trace_headers or {}

@@ -14,11 +14,12 @@ MAY_IMPORT = {
     "export": BELOW | {"metrics", "delivery"},
     "periodic": BELOW | {"metrics", "delivery", "export"},
     "recording": BELOW,
+    "prompt_cache": BELOW,
     "traces": BELOW,
     "logs": BELOW | {"metrics", "export"},
     "live": BELOW | {"metrics", "recording"},
     "otlp": BELOW | {"metrics", "environment", "delivery", "export", "periodic", "traces"},
-    "transaction": BELOW | {"metrics", "recording", "traces", "logs", "live"},
+    "transaction": BELOW | {"metrics", "recording", "prompt_cache", "traces", "logs", "live"},
 }
 """The rest (`process` and the face) may import everything."""
 

@@ -50,6 +50,7 @@ def test_an_attempt_is_a_client_span_with_what_the_conventions_ask_for() -> None
         "gen_ai.usage.cache_creation.input_tokens": 10,
         "gen_ai.usage.reasoning.output_tokens": 5,
         "flowspan.cost_usd": 0.5,
+        "flowspan.cache.read_ratio": 0.6,
     }
     assert not any(key.startswith("gen_ai.usage") for key in attributes_of(bench.transaction()))
 
