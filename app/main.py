@@ -18,6 +18,7 @@ from app.backends.attempts import AttemptControl
 from app.bodies import Bodies
 from app.gateway import (
     HEALTH_PATHS,
+    ROUTES,
     Gateway,
     GatewayApp,
     InFlight,
@@ -69,6 +70,7 @@ def make_gateway(
     bodies = Bodies(settings.server.total_body_bytes)
     telemetry.watch_bodies(lambda: bodies.used, settings.server.total_body_bytes)
     telemetry.watch_pools(pool_readings)
+    telemetry.register_routes(ROUTES)
     telemetry.register_deployments([deployment.id for deployment in settings.deployments])
     telemetry.register_keys(_key_identities(settings.keys))
     orchestrator, unfiltered = _orchestrators(settings, policies, telemetry)

@@ -47,6 +47,7 @@ from telemetry.transaction.boundary import BoundaryEvents
 from telemetry.transaction.content import ContentRecorder
 from telemetry.transaction.context import ObservabilityContext
 from telemetry.transaction.ending import head_fields
+from telemetry.transaction.other_requests import OtherRequest
 from telemetry.transaction.services import Services, TelemetryOptions
 
 _log = logging.getLogger("telemetry.setup")
@@ -104,6 +105,15 @@ class Telemetry:
         span = services.tracer.start_root(name, timeline.started_ns, attributes, request.headers)
         resends, head = resend_count(request.headers), head_fields(attributes)
         return ObservabilityContext(services, api, span, ledger, timeline, resends, head)
+
+    def open_other(self, request: HttpRequest, path: str, *, is_probe: bool) -> OtherRequest:
+        """Begin a request that is no transaction. `request.route` is one of those given to `register_routes`, or
+        `other`; `path` is as it came. It has to be ended."""
+        return OtherRequest(self._services, request, path, is_probe=is_probe)
+
+    def register_routes(self, routes: Iterable[str]) -> None:
+        """Have the counters of routes that are no model routes stand at zero."""
+        self._services.metrics.other_requests.register(routes)
 
     def register_breaker(self, breaker: str) -> None:
         """Have the metrics of a breaker stand at zero before it first trips."""

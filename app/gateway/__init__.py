@@ -4,6 +4,9 @@ application ....... the ASGI application: finds the route and checks the key, be
 authentication .... who may call, by the head of a request
 routes ............ path -> methods, dialect and handler, of the model routes
 framework_routes .. what FastAPI serves: health and models
+other_requests .... what these and unknown paths leave: an id, a count, a line
+request_head ...... the head of a request, as telemetry gets it
+identity .......... whose a request is, in step with what policies change of it
 exchange .......... one request and its reply: owns span, task and upstream, and ends them, with one outcome
 body .............. read, parsed and decoded within limits
 handlers .......... what is done for a request, by operation: complete, count_tokens, stored_response
@@ -17,11 +20,13 @@ in_flight ......... the open exchanges, and their end at a shutdown
 
 from app.gateway.application import GatewayApp
 from app.gateway.call import Gateway
-from app.gateway.framework_routes import HEALTH_PATHS, add_error_handlers, add_health_routes, add_model_routes
+from app.gateway.framework_routes import add_error_handlers, add_health_routes, add_model_routes
 from app.gateway.in_flight import InFlight
+from app.gateway.other_requests import HEALTH_PATHS, ROUTES
 
 __all__ = [
     "HEALTH_PATHS",
+    "ROUTES",
     "Gateway",
     "GatewayApp",
     "InFlight",

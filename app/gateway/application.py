@@ -13,9 +13,10 @@ from starlette.types import Receive, Scope, Send
 from app.errors import AuthenticationFailed, ClientError, PermissionDenied
 from app.gateway.authentication import Caller, callers_of, check_head, header_map
 from app.gateway.call import Gateway
-from app.gateway.cross_origin import CrossOrigin
+from app.gateway.cross_origin import CrossOrigin, is_preflight
 from app.gateway.exchange import Exchange
-from app.gateway.framework_routes import HEALTH_PATHS, render
+from app.gateway.framework_routes import render
+from app.gateway.other_requests import HEALTH_PATHS, PREFLIGHT, ObservedRequest, route_of
 from app.gateway.routes import UNVERSIONED, VERSION, find_route
 
 
@@ -40,7 +41,7 @@ class GatewayApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         match scope["type"]:
             case "http" if self._cross_origin is not None and self._cross_origin.lists(scope):
-                await self._cross_origin.app(scope, receive, send)
+                await self._from_a_page(self._cross_origin, scope, receive, send)
             case "http":
                 await self._http(scope, receive, send)
             case "websocket":
@@ -61,18 +62,28 @@ class GatewayApp:
             credential = self._callers.credential(exchange.headers) if self._hands_on else None
             await exchange.serve(caller, path_parameters, credential)
 
+    async def _from_a_page(self, cross_origin: CrossOrigin, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = header_map(scope)
+        if not is_preflight(scope, headers):
+            await cross_origin.app(scope, receive, send)
+            return
+        with ObservedRequest(self.gateway, scope, headers, send, PREFLIGHT) as observed:
+            await cross_origin.app(observed.scope, receive, observed.send)
+
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = header_map(scope)
-        try:
-            if scope["path"] in HEALTH_PATHS:
-                check_head(scope, headers)
-                self._callers.check_probe(headers)
-            else:
-                self._caller(scope, headers)
-        except ClientError as error:
-            await render(scope, error)(scope, receive, send)
-            return
-        await self.others(scope, receive, send)
+        with ObservedRequest(self.gateway, scope, headers, send, route_of(scope["path"])) as observed:
+            try:
+                if scope["path"] in HEALTH_PATHS:
+                    check_head(scope, headers)
+                    self._callers.check_probe(headers)
+                else:
+                    observed.identify(self._caller(scope, headers))
+            except ClientError as error:
+                observed.refused(error.error_type)
+                await render(observed.scope, error)(observed.scope, receive, observed.send)
+                return
+            await self.others(observed.scope, receive, observed.send)
 
     def _caller(self, scope: Scope, headers: Mapping[str, str], exchange: Exchange | None = None) -> Caller:
         """Who asks; the exchange of the request, if it has one, knows it even where they may not. Raises ClientError

@@ -4,7 +4,7 @@ Starlette's middleware answers preflights and adds the headers. It is passed by 
 others cost nothing and are treated as if there were no list: a browser then keeps the answer from the page.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Scope
@@ -15,6 +15,11 @@ _EXPOSED = ("x-request-id", "request-id", "retry-after", "x-should-retry", ANY)
 """`*` is for the rate limits of all providers; the others are named for browsers that take it literally."""
 _MAX_AGE = 600
 """Seconds for which a browser may remember the answer to a preflight."""
+
+
+def is_preflight(scope: Scope, headers: Mapping[str, str]) -> bool:
+    """Whether a browser asks whether a page may send a request, which the middleware answers by itself."""
+    return scope["method"] == "OPTIONS" and "access-control-request-method" in headers
 
 
 class CrossOrigin:

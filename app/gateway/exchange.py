@@ -18,9 +18,10 @@ from app.gateway.body import RequestBody
 from app.gateway.call import Call, Gateway
 from app.gateway.client_connection import ClientConnection, connection_of
 from app.gateway.reply import Reply, ReplyState
+from app.gateway.request_head import http_request
 from app.gateway.routes import Route
 from app.messages import ClientCredential
-from telemetry import HttpRequest, ObservabilityContext
+from telemetry import ObservabilityContext
 from telemetry.names.spans import Event
 
 
@@ -57,7 +58,7 @@ class Exchange:
         """Open a transaction. As an `async with` block, which it has to be, the exchange answers with the error that
         the block raises, if any, and ends the transaction."""
         headers, connection = header_map(scope), connection_of(scope, receive)
-        obs = _open_transaction(gateway, route, scope, headers)
+        obs = gateway.telemetry.open(route.dialect.name, http_request(scope, route.path, headers, gateway.proxies))
         reply = Reply(send, connection, route.dialect, obs, gateway.settings.pipeline)
         return cls(gateway, route, scope, headers, receive, connection=connection, reply=reply, obs=obs)
 
@@ -163,20 +164,6 @@ def _is_cancelled(raised: BaseException | None) -> bool:
         task = asyncio.current_task()
         return task is not None and task.cancelling() > 0
     return isinstance(raised, GeneratorExit)
-
-
-def _open_transaction(gateway: Gateway, route: Route, scope: Scope, headers: Mapping[str, str]) -> ObservabilityContext:
-    peer = (scope.get("client") or (None, None))[0]
-    request = HttpRequest(
-        scope["method"],
-        route.path,
-        headers,
-        scheme=gateway.proxies.scheme(headers, peer, scope["scheme"]),
-        http_version=scope["http_version"],
-        server=scope.get("server") or (None, None),
-        client_address=gateway.proxies.client(headers, peer),
-    )
-    return gateway.telemetry.open(route.dialect.name, request)
 
 
 async def _answer(error: GatewayError, reply: Reply, obs: ObservabilityContext) -> None:

@@ -20,14 +20,12 @@ from app.errors import (
     legible,
 )
 from app.gateway.call import Gateway
+from app.gateway.other_requests import HELLO
 from telemetry.exceptions import summary_of
+from telemetry.traces.http import REQUEST_ID
 
 _Dialect = TypeVar("_Dialect", bound=RequestDialect)
 
-HELLO = "/api/hello"
-"""Claude Code asks for it by HEAD, without its key, to learn whether the address is alive; any answer will do."""
-HEALTH_PATHS = frozenset({"/", "/livez", "/readyz", HELLO})
-"""The routes that need no key."""
 _SAFE_METHODS = ["GET", "HEAD"]
 
 
@@ -92,10 +90,8 @@ def asked_dialect(scope: Scope, dialects: Iterable[_Dialect]) -> _Dialect:
 
 def render(scope: Scope, error: GatewayError) -> JSONResponse:
     """The response for an error on a route that is no model route."""
-    rendered = asked_dialect(scope, DIALECTS.values()).render_error(error, request_id="")
-    # There is no transaction here whose id could stand in one of them.
-    headers = {name: value for name, value in rendered.headers.items() if value}
-    return JSONResponse(rendered.body, rendered.status, headers)
+    rendered = asked_dialect(scope, DIALECTS.values()).render_error(error, request_id=scope[REQUEST_ID])
+    return JSONResponse(rendered.body, rendered.status, dict(rendered.headers))
 
 
 def _as_client_error(request: Request, error: HTTPException) -> ClientError:

@@ -53,7 +53,7 @@ def process() -> list[PanelBuilder]:
                 Query(total(names.BODY_BYTES, "instance"), "{{instance}}"),
                 Query(greatest(names.BODY_LIMIT, "instance"), "limit of {{instance}}"),
             ],
-            width=8,
+            width=6,
             links=[logs("Logs of refused requests", 'outcome=~"overloaded|breaker_open"')],
         ),
         series(
@@ -88,6 +88,14 @@ def process() -> list[PanelBuilder]:
             [Query(total(names.BUILD_INFO, "version", "python"), "{{version}}, Python {{python}}")],
             width=8,
             links=lines,
+        ),
+        series(
+            "Requests to no model",
+            "A second, by route and status: the list of models, probes, and paths that nobody serves (other).",
+            "reqps",
+            [Query(rate(names.OTHER_REQUESTS, "route", "status") + " > 0", "{{route}} {{status}}")],
+            width=6,
+            links=[logs("Logs of requests to no model", 'scope_name="flowspan.access.other"')],
         ),
     ]
 

@@ -85,9 +85,11 @@ class AccessRecord(CleanRecord):
     2.7 us instead of 6.5.
     """
 
-    def __init__(self, message: str, fields: Mapping[str, object], level: Level = "info") -> None:
+    def __init__(
+        self, message: str, fields: Mapping[str, object], level: Level = "info", logger: str = ACCESS_LOGGER
+    ) -> None:
         created = time()
-        self.__dict__.update(_SAME[level], msg=message, created=created, msecs=created % 1 * 1000)
+        self.__dict__.update(_SAME[level], name=logger, msg=message, created=created, msecs=created % 1 * 1000)
         self.fields = fields
 
 
@@ -125,8 +127,8 @@ def limited(attributes: Mapping[str, AnyValue], limits: LogLimits) -> Mapping[st
     return bounded
 
 
-def log_access(message: str, fields: Mapping[str, object], level: Level = "info") -> None:
-    _access_log.handle(AccessRecord(message, fields, level))
+def log_access(message: str, fields: Mapping[str, object], level: Level = "info", logger: str = ACCESS_LOGGER) -> None:
+    _access_log.handle(AccessRecord(message, fields, level, logger))
 
 
 def is_logged(level: Level = "info") -> bool:

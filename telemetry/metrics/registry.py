@@ -16,6 +16,7 @@ from telemetry.metrics.deployments import DeploymentChildren, DeploymentMetrics
 from telemetry.metrics.flow import BreakerMetrics, PolicyMetrics, QueueMetrics
 from telemetry.metrics.instruments import counter, gauge, histogram
 from telemetry.metrics.keys import KeyMetrics
+from telemetry.metrics.other_requests import OtherRequestMetrics
 from telemetry.metrics.pools import PoolMetrics
 from telemetry.metrics.prompt_cache import PromptCacheMetrics
 from telemetry.metrics.tokens import TokenMetrics
@@ -96,6 +97,7 @@ class Metrics:
         self.breakers = BreakerMetrics(self.registry)
         self.exports = ExportMetrics(self.registry)
         self.connections = ConnectionMetrics(self.registry)
+        self.other_requests = OtherRequestMetrics(self.registry)
         stream_seconds = counter(names.STREAM_SECONDS, self.registry)
         self.stream_seconds: dict[Where, Counter] = {where: stream_seconds.labels(where) for where in WHERE}
         self.upstream_chunks = counter(names.UPSTREAM_CHUNKS, self.registry)

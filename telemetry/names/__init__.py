@@ -163,7 +163,13 @@ CacheMissBy = Literal["client", "policy", "translation", "deployment", "time", "
 HIGH_WATER_MARKS = (50, 80, 100)
 """Fill levels of a queue, in percent of its capacity, that are worth an event."""
 
+REQUEST_PREFIX = "req_"
+"""Begins the ids of requests that are no transactions."""
+OTHER_STATUSES = ("200", "400", "401", "403", "404", "405", "500", "503")
+"""Statuses of the responses to such requests."""
 TRANSACTION_PREFIX = "txn_"
 SCOPE = "flowspan"
 ACCESS_LOGGER = "flowspan.access"
+OTHER_ACCESS_LOGGER = "flowspan.access.other"
+"""For requests that are no transactions."""
 EVENT_LOGGER = "flowspan.event"

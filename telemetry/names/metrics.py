@@ -197,6 +197,11 @@ UPSTREAM_CONNECT = _histogram(
     _B2,
     "From the look-up of a provider's name to an open connection, TLS included.",
 )
+OTHER_REQUESTS = _counter(
+    "flowspan_other_requests_total",
+    ("route", "status"),
+    "Requests on routes that are no model routes: probes, the list of models, unknown paths.",
+)
 CONNECTIONS = _gauge("flowspan_client_connections", (), "Connections of clients that are open now.")
 CONNECTIONS_REFUSED = _counter(
     "flowspan_client_connections_refused_total", ("reason",), "Connections of clients that were turned away."

@@ -14,6 +14,8 @@ ON_TRANSACTION, ON_ATTEMPT, ON_STAGE, ON_HOOK, ON_QUEUE = "transaction", "attemp
 """Spans that bear an attribute."""
 ON_EVENT, ON_LINK, ON_FAILED = "event", "link", "any that failed"
 """What else bears one."""
+ON_OTHER_ROUTES = "list of models, unknown paths"
+"""Spans that are no transaction's."""
 ON_BOTH = f"{ON_TRANSACTION}, {ON_ATTEMPT}"
 
 
@@ -260,6 +262,12 @@ class Attribute:
     KEY_TEAM = attribute("flowspan.key.team", "string", ON_TRANSACTION, "The team of the caller's key.")
     KEY_LABEL = attribute(
         "flowspan.key.label.{name}", "string", ON_TRANSACTION, "A label that the operator gave the caller's key."
+    )
+    REQUEST_ID = attribute(
+        "flowspan.request_id",
+        "string",
+        ON_OTHER_ROUTES,
+        "What the response's `x-request-id` says, where the request is no transaction.",
     )
     API = attribute("flowspan.api", "string", ON_TRANSACTION, "The dialect that the client speaks.")
     POLICY = attribute(

@@ -20,6 +20,8 @@ _PRODUCTS = 4
 _LONGEST = 1024
 _ELSE = "{…}"
 _QUERY = "url.query"
+REQUEST_ID = "flowspan.request_id"
+"""The key of an ASGI scope under which a request that is no transaction has its id."""
 _RESEND_HEADERS = (("x-stainless-retry-count", 0), ("x-envoy-attempt-count", 1))
 """The name of a header, and its value on a first try."""
 _LONGEST_COUNT = 6
@@ -88,5 +90,7 @@ def restrict_http_attributes(span: Span, scope: dict[str, Any]) -> None:
     span.set_attribute(Attribute.URL_PATH, path_shape(str(scope.get("path", ""))))
     if b"user-agent" in headers:
         span.set_attribute(Attribute.USER_AGENT, products_of(headers[b"user-agent"].decode("latin-1")))
+    if REQUEST_ID in scope:
+        span.set_attribute(Attribute.REQUEST_ID, scope[REQUEST_ID])
     if scope.get("query_string"):
         span.set_attribute(_QUERY, "")

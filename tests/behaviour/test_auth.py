@@ -108,6 +108,13 @@ def test_health_needs_no_key_and_may_be_asked_by_any_name(gateway: RunningGatewa
         assert method == "GET" or reply.body == b""
 
 
+def test_who_is_refused_on_another_route_has_an_id_and_a_line(gateway: RunningGateway) -> None:
+    reply = request(gateway, "GET", "/v1/models", headers={"authorization": "Bearer sk-wrong-0123456789"})
+    line = gateway.log_line(request_id=reply.request_id)
+    assert (line["status"], line["error_type"], line["level"]) == (401, "authentication", "info")
+    assert "sk-wrong" not in gateway.log.getvalue()
+
+
 @pytest.mark.parametrize("path", [CHAT, MESSAGES, RESPONSES, f"{RESPONSES}/resp_1", "/v1/models", "/v1/nothing"])
 @pytest.mark.parametrize("name", ["authorization", "x-api-key", "host"])
 def test_of_two_credentials_or_hosts_none_counts(gateway: RunningGateway, path: str, name: str) -> None:

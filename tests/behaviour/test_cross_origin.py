@@ -44,6 +44,7 @@ def test_a_preflight_of_a_listed_origin_is_answered_without_a_key(keyless: Runni
     assert reply.headers["access-control-allow-headers"] == ASKED
     assert "POST" in reply.headers["access-control-allow-methods"]
     assert "access-control-allow-credentials" not in reply.headers
+    assert keyless.log_line(request_id=reply.request_id)["route"] == "preflight"
     assert "Origin" in reply.headers["vary"]
 
 

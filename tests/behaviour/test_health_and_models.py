@@ -83,6 +83,56 @@ def test_another_method_elsewhere_is_not_allowed_either(gateway: RunningGateway)
     assert (reply.status, set(reply.headers["allow"].split(", "))) == (405, {"GET", "HEAD"})
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "route", "status", "level"),
+    [
+        ("GET", "/", "/", 200, None),
+        ("GET", "/readyz", "/readyz", 200, None),
+        ("HEAD", "/api/hello", "/api/hello", 200, None),
+        ("GET", "/v1/models", "/v1/models", 200, "info"),
+        ("GET", "/models", "/v1/models", 200, "info"),
+        ("GET", "/v1/models/vendor/model-1", "/v1/models/{name}", 200, "info"),
+        ("GET", "/v1/models/nothing", "/v1/models/{name}", 404, "info"),
+        ("PUT", "/v1/models", "/v1/models", 405, "info"),
+        ("GET", "/v1/canary@example.org/x?key=canary", "other", 404, "info"),
+        ("GET", "/wp-login.php", "other", 404, "info"),
+    ],
+)
+def test_a_request_to_no_model_has_an_id_is_counted_and_leaves_a_line(
+    gateway: RunningGateway, method: str, path: str, route: str, status: int, level: str | None
+) -> None:
+    def counted() -> float:
+        return gateway.sample("flowspan_other_requests_total", route=route, status=str(status))
+
+    before = counted()
+    headers = {"x-client-request-id": "mine", "user-agent": "curl/8.5.0 (canary)", "x-forwarded-for": "203.0.113.9"}
+    reply = request(gateway, method, path, headers=headers)
+    assert reply.status == status
+    assert reply.request_id.startswith("req_")
+    assert reply.headers["request-id"] == reply.request_id
+    until(lambda: counted() == before + 1, "it is counted")
+    if level is None:
+        assert not [line for line in gateway.logs() if line.get("request_id") == reply.request_id]
+        return
+    line = gateway.log_line(request_id=reply.request_id)
+    assert (line["level"], line["logger"]) == (level, "flowspan.access.other")
+    assert (line["method"], line["route"], line["status"]) == (method, route, status)
+    assert (line["client_address"], line["user_agent"]) == ("203.0.113.9", "curl/8.5.0")
+    assert line["client_request_id"] == "mine"
+    assert "canary" not in gateway.log.getvalue()
+
+
+def test_an_error_has_the_id_of_its_response(gateway: RunningGateway) -> None:
+    reply = post(gateway, "/v1/messages/batches", {}, ANTHROPIC)
+    assert reply.json()["request_id"] == reply.request_id
+
+
+def test_probes_leave_lines_where_everything_is_logged() -> None:
+    with RunningGateway(configuration(simulated("echo"), "  telemetry: {log_level: debug}")) as gateway:
+        reply = request(gateway, "GET", "/livez")
+        assert gateway.log_line(request_id=reply.request_id)["level"] == "debug"
+
+
 def test_other_routes_have_a_span_too_and_health_has_none(gateway: RunningGateway) -> None:
     seen = len(gateway.spans())
     request(gateway, "GET", "/readyz")
@@ -90,4 +140,6 @@ def test_other_routes_have_a_span_too_and_health_has_none(gateway: RunningGatewa
     request(gateway, "HEAD", "/")
     request(gateway, "GET", "/v1/models")
     until(lambda: gateway.spans()[seen:], "the span of /v1/models")
-    assert [span.name for span in gateway.spans()[seen:]] == ["GET /v1/models"]
+    [span] = gateway.spans()[seen:]
+    assert span.name == "GET /v1/models"
+    assert str((span.attributes or {})["flowspan.request_id"]).startswith("req_")

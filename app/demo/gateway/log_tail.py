@@ -81,10 +81,10 @@ def moment_of(line: dict[str, Any]) -> Moment | None:
 
 
 def _tone_and_text(line: dict[str, Any]) -> tuple[Tone, str] | None:
-    if line.get("level") in ("error", "critical"):
-        return "bad", str(line.get("message"))
     if line.get("logger") == ACCESS_LOGGER:
         return _of_end(line)
+    if line.get("level") in ("error", "critical"):
+        return "bad", str(line.get("message"))
     return _of_event(line) if line.get("logger") == EVENT_LOGGER else None
 
 
@@ -104,7 +104,8 @@ def _of_event(line: dict[str, Any]) -> tuple[Tone, str] | None:
             change = f"breaker {line.get(Attribute.BREAKER)}: {state}, {line.get(Attribute.REASON)}"
             return _BREAKER_TONES.get(state, "plain"), change.replace("_", " ")
         case Event.POLICY_DECISION:
-            return "good", f"policy {line.get(Attribute.POLICY)}: {line.get(Attribute.DECISION)} a piece of an answer"
+            side = "a request" if line.get(Attribute.HOOK) == "on_request" else "an answer"
+            return "good", f"policy {line.get(Attribute.POLICY)}: {line.get(Attribute.DECISION)} a piece of {side}"
         case Event.QUEUE_HIGH_WATER if line.get(Attribute.QUEUE_PERCENT) == 100:
             return "warning", f"queue {line.get(Attribute.QUEUE_NAME)} of a stream is full: its writer waits"
         case _:

@@ -216,8 +216,9 @@ def test_11_no_metric_has_an_id_a_key_or_a_user_as_a_label() -> None:
     """`key` is the name that an operator gave a key, and `team` that of its team."""
     bounded = {
         "api", "breaker", "cause", "decision", "deployment", "error_type", "from_state", "hook", "key", "kind", "limit",
-        "model", "origin", "outcome", "phase", "policy", "provider", "python", "queue", "reason", "result", "signal",
-        "state", "status_class", "stream", "team", "to_state", "token_type", "version", "where", "flowspan_deployment",
+        "model", "origin", "outcome", "phase", "policy", "provider", "python", "queue", "reason", "result", "route",
+        "signal", "state", "status", "status_class", "stream", "team", "to_state", "token_type", "version", "where",
+        "flowspan_deployment",
         "gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_token_type",
     }  # fmt: skip
     assert {label for spec in METRICS for label in spec.labels} <= bounded
