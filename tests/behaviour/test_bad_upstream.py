@@ -112,7 +112,7 @@ def test_a_whole_answer_that_is_none(
 ) -> None:
     provider.play(WHOLE[case])
     reply = post(direct, path, body_for(path, model, stream=False))
-    detail_part = "empty body" if case in ("empty", "blank") else "welcome" if case.startswith("HTML") else " bytes of "
+    detail_part = "empty body" if case in ("empty", "blank") else "welcome" if case == "HTML" else " bytes of "
     if case == "events" and path != EMBED:
         # Read as the stream that it is, which has no end.
         detail_part = "no last word"
@@ -125,7 +125,7 @@ def test_a_whole_answer_that_is_none(
 def test_a_stream_that_is_none(direct: RunningGateway, provider: Provider, path: str, model: str, case: str) -> None:
     provider.play(STREAMED[case])
     reply = post(direct, path, body_for(path, model, stream=True))
-    detail_part = "welcome" if case.startswith("HTML") else " bytes of "
+    detail_part = "welcome" if case == "HTML" else " bytes of "
     detail_part = {"empty": "empty body", "blank": "not an event stream"}.get(case, detail_part)
     check_error(path, reply, direct.transaction(reply.request_id), detail_part)
     is_not_reused(direct, provider, path, model, stream=True)

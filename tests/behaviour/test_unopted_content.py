@@ -40,6 +40,7 @@ QUOTED = f"cannot read the text '{CANARY}' at 0"
 LIMITS = "  breakers: {upstream: {threshold: 100000, min_requests: 100000}}\n"
 PAIRS = [(path, model) for path in (CHAT, MESSAGES) for model in ("oai", "ant")]
 pairs = pytest.mark.parametrize(("path", "model"), PAIRS)
+PAGE = f"<!doctype html><title>{CANARY}</title><p>as the model was asked for</p>".encode()
 CHUNKED = {"transfer-encoding": "chunked"}
 CUT = json.dumps({"choices": [{"index": 0, "delta": {"content": CANARY}}], "id": "x"}).encode()
 
@@ -60,6 +61,8 @@ def whole(model: str) -> dict[str, Script]:
         "another form": json_reply({"choices": [{"message": CANARY}], "content": [CANARY]}),
         "an error with 200": json_reply({"error": {"message": QUOTED, "type": "server_error"}}),
         "cut": [json_head, Body(CANARY.encode()), Fin()],
+        "a page as JSON": [json_head, Body(PAGE), End()],
+        "a page as text": [Head(content_type="text/plain"), Body(PAGE), End()],
         "not HTTP": [Body(CANARY.encode() + b"\r\n\r\n"), Fin()],
         "reset": [json_head, Body(CANARY.encode()), Rst()],
     }
@@ -76,6 +79,8 @@ def streamed(model: str) -> dict[str, Script]:
         "cut amid an event": [Head(), Body(b"data: " + CUT[:-20]), Fin()],
         "not JSON": [Head(), Body(b"data: " + CANARY.encode() + b"\n\n"), End()],
         "another form": [Head(), Body(b'data: {"choices": "' + CANARY.encode() + b'", "type": {}}\n\n'), End()],
+        "a page": [Head(), Body(PAGE), End()],
+        "a page in an event": [*begun[:3], Body(b"data: " + PAGE + b"\n\n"), End()],
         "no events": [Head(), Body(CANARY.encode()), End()],
         "an error": [Head(), Body(b"data: " + json.dumps({"error": {"message": QUOTED}}).encode() + b"\n\n"), End()],
         "refused": _error(model, QUOTED, 400),
@@ -213,3 +218,14 @@ def test_of_what_a_policy_blocks_nothing_is_captured(provider: Provider, hook: s
         assert post(gateway, CHAT, ask("oai", CHAT, CANARY)).status == 400
         gateway.wait_until_idle()
         assert "kanarienvogel" not in recorded_by(gateway)
+
+
+@pytest.mark.parametrize(("status", "media_type"), [(200, "text/html; charset=utf-8"), (502, "text/plain")])
+def test_a_page_of_a_proxy_is_shown(
+    gateway: RunningGateway, provider: Provider, status: int, media_type: str, request: pytest.FixtureRequest
+) -> None:
+    provider.play([Head(status, content_type=media_type), Body(b"<html><title>Log in to the proxy</title>"), End()])
+    reply = post(gateway, CHAT, ask("oai", CHAT))
+    assert reply.status == 502
+    if "direct" in request.node.callspec.id:
+        assert "Log in to the proxy" in str(gateway.transaction(reply.request_id)["flowspan.detail"])

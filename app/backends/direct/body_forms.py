@@ -82,4 +82,4 @@ async def opened_body(response: UpstreamResponse, wanted: BodyForm, scrub: Scrub
     body = start + await first_bytes(response)
     response.give_up()
     what = f"{found[:100] or 'no type'} instead of {_MEDIA_TYPES[wanted]}"
-    raise unexpected_body(what if body.strip() else f"an empty body, {what}", body, scrub)
+    raise unexpected_body(what if body.strip() else f"an empty body, {what}", body, scrub, found)

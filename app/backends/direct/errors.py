@@ -3,7 +3,8 @@
 Messages reach callers, so keys are blotted out of them, and a provider's complaint about the gateway's own key is not
 passed on at all; of a page that a proxy sent, they get the title. `detail` is for spans and logs: types, codes, sizes
 and statuses stand there, and no message of a provider, for it may quote a prompt or a response that no policy has seen.
-Only the beginning of such a page is shown.
+Only the beginning of a page is shown, which a proxy sent: it came with an error's status, or calls itself a page. Else
+it may be what a model said.
 """
 
 import asyncio
@@ -39,6 +40,7 @@ from app.upstream_statuses import WITHOUT_ROUTE
 from telemetry.redact import bounded
 
 _PAGE_LIMIT = 500
+_PAGES = frozenset({"text/html", "application/xhtml+xml", "text/xml", "application/xml"})
 _READ_FOR_KEYS = 4096
 _ENCODING = 100
 _CODE = re.compile(r"[A-Za-z][\w.-]{0,63}", re.ASCII)
@@ -56,7 +58,7 @@ def status_error(
 ) -> BackendError:
     """The error for a response whose status is not 2xx. `names_account`: the client's own headers named an account."""
     report = report_in(body)
-    detail = f"status {status}: {error_labels(report.fields, scrub) or _body_summary(body, scrub)}"
+    detail = f"status {status}: {error_labels(report.fields, scrub) or _page(body, scrub) or _size_and_kind(body)}"
     if 300 <= status < 400:
         return UpstreamFailed("The provider answered with a redirect, which is not followed.", detail=detail)
     found = _error_for(status, report, detail, scrub, headers, now, names_account)
@@ -108,13 +110,15 @@ def _error_for(
     )
 
 
-def unexpected_body(why: str, body: bytes, scrub: Scrub) -> UpstreamFailed:
-    """The error for a 2xx whose body is no response; `why` completes "The provider sent ..."."""
+def unexpected_body(why: str, body: bytes, scrub: Scrub, media_type: str = "") -> UpstreamFailed:
+    """The error for a 2xx whose body is no response; `why` completes "The provider sent ...". The body is shown if its
+    `media_type` is that of a page."""
     payload = object_in(body)
     if is_error(payload):
         return reported_error(payload, scrub, body)
-    page = bounded(scrub(report_in(body).message), MESSAGE_LIMIT) if is_page(body) else ""
-    return UpstreamFailed(page or f"The provider sent {why}.", detail=f"{why}: {_body_summary(body, scrub)}")
+    page = _page(body, scrub) if media_type in _PAGES else ""
+    title = bounded(scrub(report_in(body).message), MESSAGE_LIMIT) if page else ""
+    return UpstreamFailed(title or f"The provider sent {why}.", detail=f"{why}: {page or _size_and_kind(body)}")
 
 
 def connection_lost(error: BaseException, scrub: Scrub, begun: bool = False) -> BackendError:
@@ -138,11 +142,15 @@ def connection_lost(error: BaseException, scrub: Scrub, begun: bool = False) -> 
             return UpstreamUnreachable("The provider could not be reached.", detail=detail)
 
 
-def _body_summary(body: bytes, scrub: Scrub) -> str:
-    """An unexpected body as it may stand in a span: the beginning of a page; of anything else its size and kind."""
+def _page(body: bytes, scrub: Scrub) -> str:
+    """The beginning of a page; empty for anything else."""
     start = body[:_READ_FOR_KEYS].lstrip()
-    if is_page(start):
-        return bounded(scrub(start.decode("utf-8", "replace")), _PAGE_LIMIT)
+    return bounded(scrub(start.decode("utf-8", "replace")), _PAGE_LIMIT) if is_page(start) else ""
+
+
+def _size_and_kind(body: bytes) -> str:
+    """What may be told in a span of a body that may be a model's answer."""
+    start = body[:_READ_FOR_KEYS].lstrip()
     if not start:
         return "nothing"
     return f"{len(body)} bytes of {'JSON' if start.startswith((b'{', b'[')) else 'text'}"
