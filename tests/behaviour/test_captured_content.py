@@ -125,7 +125,7 @@ ROADS = [
     (COMPLETE, "chat"),
     (EMBED, "chat"),
 ]
-HEADERS = {"user-agent": f"curl/8.5.0 ({CANARY})", "tracestate": f"a={CANARY}", "x-request-id": CANARY}
+HEADERS = {"user-agent": f"curl/8.5.0 ({CANARY})", "tracestate": f"a={CANARY}", "x-unheard-of": CANARY}
 
 
 def content_of(ended: Transaction) -> dict[str, Any]:
