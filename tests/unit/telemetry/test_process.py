@@ -5,7 +5,8 @@ import logging
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from telemetry import HttpRequest, TelemetryOptions, setup
+from telemetry import HttpRequest, Telemetry, TelemetryOptions, setup
+from telemetry.recording.content import CaptureMode, Prompt
 from tests.support import run
 
 
@@ -47,3 +48,42 @@ def test_log_lines_are_free_of_the_configured_keys() -> None:
     root.setLevel(before[1])
     (line,) = (json.loads(text) for text in stream.getvalue().splitlines())
     assert line["detail"] == "[redacted] was refused"
+
+
+def limits_of(telemetry: Telemetry) -> list[int]:
+    """The limit that a prompt is asked for with; none if nobody wants it."""
+    limits = []
+
+    def prompt(limit: int) -> Prompt:
+        limits.append(limit)
+        return Prompt()
+
+    with telemetry.open("openai_chat", HttpRequest("POST", "/v1/chat/completions", {})) as obs:
+        obs.capture(prompt)
+        obs.finish("ok", status=200)
+    telemetry.close()
+    return limits
+
+
+@pytest.mark.parametrize(
+    ("mode", "warned", "where"), [("span", 1, ""), ("event", 0, "this log"), ("both", 1, "this log")]
+)
+def test_content_that_nobody_would_see_is_warned_of_and_not_collected(
+    mode: CaptureMode, warned: int, where: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT", raising=False)
+    caplog.set_level("INFO")
+    telemetry = setup(TelemetryOptions(capture_content=mode))
+    lines = [record for record in caplog.records if "capture_content" in record.message]
+    assert [record.levelname for record in lines].count("WARNING") == warned
+    assert where in " ".join(record.message for record in lines)
+    assert bool(limits_of(telemetry)) is (mode != "span")
+
+
+@pytest.mark.parametrize(("variable", "longest"), [("200", 200), ("5000000", 1024**2), ("", 1024**2)])
+def test_the_standard_limit_of_attributes_holds_for_content_too(
+    variable: str, longest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", variable)
+    telemetry = setup(TelemetryOptions(capture_content="span"), span_exporter=InMemorySpanExporter())
+    assert limits_of(telemetry) == [longest]
