@@ -125,6 +125,8 @@ NAMES = (
 WHOLE_NAMES = ("token", "pwd")
 QUERY_NAMES = ("key", "token", "sig", "signature", "code")
 """Names in the query of a URL."""
+LAST_WORDS = tuple(dict.fromkeys(name.rpartition(" ")[2] for name in (*NAMES, *WHOLE_NAMES, *QUERY_NAMES)))
+"""The last words of all names, in a few characters before the colon: most of what precedes a colon is none of them."""
 _LAST_LETTERS = "(?i:key|.id|ken|ret|ord|swd|ase|ial|als|ion|pwd|sig|ure|ode)"
 _QUOTED = "|".join(rf"(?<={_LAST_LETTERS}.{{{width}}})" for width in range(2, 8))
 _NAMED = rf"(?<=[a-zA-Z].)(?<={_LAST_LETTERS}.)|(?<=[\"'`\s].)(?:{_QUOTED})"

@@ -51,6 +51,9 @@ _RULES = (
 )
 _NAMED = re.compile(rf"(?P<before>(?i:{_ASSIGNED}|(?<![a-z])bearer\s{{1,4}}))(?!\[redacted\])[^\s\"',;&}}\]\\]{{4,}}")
 _SECRET_NAME = re.compile(rf"{key_shapes.CONTEXT.pattern}|(?i:secret[-_]\w{{1,20}}){key_shapes.QUOTE}\s{{0,4}}[:=]")
+_NAME_END = re.compile(rf"(?i:{'|'.join(key_shapes.LAST_WORDS)}){key_shapes.QUOTE}\s{{0,4}}[:=]\Z")
+_LONGEST_END = 32
+"""Characters of a name's last word and of what may stand between it and the colon."""
 _LONGEST_NAME = 64
 """Characters from the beginning of a secret's name to the colon behind it, at most."""
 _LONGEST_GAP = 64
@@ -137,6 +140,10 @@ def _without_named(text: str, names_secrets: bool) -> str:
     done = 0
     for hint in (_SECRET_NAME if names_secrets else key_shapes.CONTEXT).finditer(text):
         start, end = max(done, hint.start() - _LONGEST_NAME), hint.end() + _LONGEST_GAP
+        if hint.end() - hint.start() == 1 and not _NAME_END.search(
+            text, max(0, hint.start() - _LONGEST_END), hint.end()
+        ):
+            continue
         while (near := _NAMED.search(text, start, end)) and (key := _NAMED.match(text, near.start())):
             kept += (text[done : key.start()], key["before"], MARK)
             start = done = key.end()
