@@ -20,6 +20,12 @@ from telemetry.names import DropReason, Signal
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
+_LARGE = 64 * 1024
+"""Bytes from which on an item counts by its size, too: with captured content a few spans are as much as thousands."""
+_LARGE_LIMIT = 64 * 1024**2
+"""Bytes of large items that may wait."""
+_BATCH_BYTES = 4 * 1024**2
+"""Bytes of a batch of several items: a collector takes no more than 20 MiB, by gRPC 4 MiB."""
 _REMINDER = 300.0
 """Seconds after which a line about the same failure is repeated."""
 
@@ -62,7 +68,8 @@ class Outages:
 
 class Batcher(Generic[T]):
     """A bounded queue with a thread that empties it. `send` takes a batch and returns why it did not arrive, None where
-    it did; what it raises counts as a failure. `receiver` is its name in log lines."""
+    it did; what it raises counts as a failure. `receiver` is its name in log lines; `size_of` returns the bytes of an item,
+    where they differ much."""
 
     def __init__(
         self,
@@ -75,6 +82,7 @@ class Batcher(Generic[T]):
         delay: float,
         receiver: str = "the collector",
         abort: Callable[[], None] | None = None,
+        size_of: Callable[[T], int] = lambda item: 0,
     ) -> None:
         self._send = send
         self._signal = signal
@@ -84,6 +92,10 @@ class Batcher(Generic[T]):
         self._batch_size = min(batch_size, queue_size)
         self._delay = delay
         self._abort = abort
+        self._size_of = size_of
+        self._large = 0
+        """Bytes of the large items that wait."""
+        self._large_lock = threading.Lock()
         self._awake = threading.Event()
         self._closing = False
         self._abandoned = False
@@ -96,11 +108,11 @@ class Batcher(Generic[T]):
     def offer(self, item: T) -> None:
         if self._closing:
             self.lose("shutdown")
-        elif len(self._queue) >= self._queue_size:
+        elif len(self._queue) >= self._queue_size or not self._admits(self._size_of(item)):
             self.lose("queue_full")
         else:
             self._queue.append(item)
-            if len(self._queue) == self._batch_size:
+            if len(self._queue) == self._batch_size or self._large >= _BATCH_BYTES:
                 self._awake.set()
 
     def lose(self, reason: DropReason, count: int = 1) -> None:
@@ -143,12 +155,36 @@ class Batcher(Generic[T]):
 
     def _send_all(self) -> None:
         while self._queue and not self._abandoned:
-            batch = [self._queue.popleft() for _ in range(min(self._batch_size, len(self._queue)))]
+            batch = self._next_batch()
             self._in_flight = len(batch)
             rejection = self._try(batch)
             self._in_flight = 0
             if not self._abandoned:
                 self._outages.note(rejection, len(batch))
+
+    def _admits(self, size: int) -> bool:
+        """Whether there is room for an item of this size, which is counted then."""
+        if size < _LARGE:
+            return True
+        with self._large_lock:
+            if self._large + size > _LARGE_LIMIT:
+                return False
+            self._large += size
+        return True
+
+    def _next_batch(self) -> list[T]:
+        batch: list[T] = []
+        total = 0
+        while self._queue and len(batch) < self._batch_size:
+            size = self._size_of(self._queue[0])
+            if batch and total + size > _BATCH_BYTES:
+                break
+            batch.append(self._queue.popleft())
+            total += size
+            if size >= _LARGE:
+                with self._large_lock:
+                    self._large -= size
+        return batch
 
     def _try(self, batch: Sequence[T]) -> Rejection | None:
         try:

@@ -73,7 +73,14 @@ def make_exports(environment: Environment, metrics: Metrics, resource: Resource,
 def _spans(export: SignalExport, metrics: Metrics, resource: Resource) -> Batcher[EncodedSpan]:
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-    return _batcher("traces", export, metrics, ExportTraceServiceRequest, lambda batch: encode_export(batch, resource))
+    return _batcher(
+        "traces",
+        export,
+        metrics,
+        ExportTraceServiceRequest,
+        lambda batch: encode_export(batch, resource),
+        lambda span: len(span[1]),
+    )
 
 
 def _logs(export: SignalExport, metrics: Metrics) -> Batcher[ReadableLogRecord]:
@@ -81,8 +88,19 @@ def _logs(export: SignalExport, metrics: Metrics) -> Batcher[ReadableLogRecord]:
     from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
     return _batcher(
-        "logs", export, metrics, ExportLogsServiceRequest, lambda batch: encode_logs(batch).SerializeToString()
+        "logs",
+        export,
+        metrics,
+        ExportLogsServiceRequest,
+        lambda batch: encode_logs(batch).SerializeToString(),
+        _size_of_record,
     )
+
+
+def _size_of_record(record: ReadableLogRecord) -> int:
+    """About how many bytes the attributes of a log record take."""
+    attributes = record.log_record.attributes or {}
+    return sum(len(value) for value in attributes.values() if isinstance(value, str))
 
 
 def _batcher(
@@ -91,6 +109,7 @@ def _batcher(
     metrics: Metrics,
     kind: type[Message],
     encode_batch: Callable[[Sequence[T]], bytes],
+    size_of: Callable[[T], int],
 ) -> Batcher[T]:
     ways = _Ways(export, kind)
     return Batcher(
@@ -102,6 +121,7 @@ def _batcher(
         delay=export.delay,
         receiver=ways.name,
         abort=ways.close,
+        size_of=size_of,
     )
 
 

@@ -164,3 +164,43 @@ def test_what_comes_after_the_close_is_lost_and_counted() -> None:
         made.offer(1)
         made.close(5)
     assert losses.dropped("shutdown") == 1
+
+
+def test_large_items_go_in_batches_of_some_megabytes_and_as_soon_as_there_are_enough() -> None:
+    receiver, losses = Receiver(), Losses()
+    made = Batcher(
+        receiver.send,
+        "traces",
+        losses.metrics,
+        queue_size=2048,
+        batch_size=512,
+        delay=60,
+        size_of=lambda item: item * 1024**2,
+    )
+    for item in (1, 1, 1, 6, 0, 0, 3):
+        made.offer(item)
+    assert receiver.called.wait(5)
+    made.close(5)
+    assert receiver.items == [1, 1, 1, 6, 0, 0, 3]
+    assert all(sum(batch) <= 4 or len(batch) == 1 for batch in receiver.batches)
+
+
+def test_large_items_that_find_no_room_are_lost_and_counted_and_small_ones_are_not() -> None:
+    receiver, losses = Receiver(hold=True), Losses()
+    made = Batcher(
+        receiver.send,
+        "traces",
+        losses.metrics,
+        queue_size=2048,
+        batch_size=512,
+        delay=60,
+        size_of=lambda item: item * 1024**2,
+    )
+    made.offer(5)
+    assert receiver.called.wait(5)
+    for item in (30, 30, 30, 0, 4):
+        made.offer(item)
+    receiver.go_on.set()
+    made.close(5)
+    assert receiver.items == [5, 30, 30, 0, 4]
+    assert losses.dropped("queue_full") == 1
