@@ -61,7 +61,7 @@ def process() -> list[PanelBuilder]:
             "Starts of a process in the place of another one, one bar each.",
             "short",
             [Query(restarts, "{{instance}}")],
-            width=4,
+            width=6,
             bars=True,
             links=lines,
         ),
@@ -86,7 +86,7 @@ def process() -> list[PanelBuilder]:
             "Gateways by version: two while a new one is rolled out.",
             "short",
             [Query(total(names.BUILD_INFO, "version", "python"), "{{version}}, Python {{python}}")],
-            width=8,
+            width=12,
             links=lines,
         ),
         series(
@@ -94,7 +94,7 @@ def process() -> list[PanelBuilder]:
             "A second, by route and status: the list of models, probes, and paths that nobody serves (other).",
             "reqps",
             [Query(rate(names.OTHER_REQUESTS, "route", "status") + " > 0", "{{route}} {{status}}")],
-            width=6,
+            width=12,
             links=[logs("Logs of requests to no model", 'scope_name="flowspan.access.other"')],
         ),
     ]
