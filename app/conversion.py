@@ -72,6 +72,9 @@ def convert_struct(kind: type[T], data: object, path: Path = ()) -> tuple[T | No
 def convert_value(kind: Any, data: object, path: Path = ()) -> tuple[Any, list[Fault]]:
     """A value of any type that msgspec supports, or `Seconds` or `ByteSize`, and its faults. Numbers may be given as
     text, as in environment variables."""
+    if get_origin(kind) is Literal and isinstance(data, int | float) and not isinstance(data, bool):
+        # A choice can look like a number to YAML, as a version does.
+        data = str(data)
     try:
         return msgspec.convert(data, kind, strict=False, dec_hook=_written_form), []
     except ValidationError as error:

@@ -178,6 +178,7 @@ def make_telemetry(
             spans=options.spans,
             log_level=options.log_level,
             created_timestamps=options.created_timestamps,
+            semconv=options.semconv,
         ),
         models=[(deployment.model_name, deployment.provider) for deployment in settings.deployments],
         policies=[loaded.name for loaded in policies],

@@ -241,6 +241,9 @@ class TelemetrySettings(Struct, frozen=True, forbid_unknown_fields=True):
     a provider did not read one from its cache. Of each only hashes are kept, in 32 MiB of memory at most."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe log lines that are written."""
+    semconv: Literal["1.41", "0.1", "both"] = "1.41"
+    """Whose names spans and metrics of GenAI have: those of OpenTelemetry's conventions up to 1.41, those of the first
+    release of the GenAI conventions on their own, or both while dashboards are moved."""
     created_timestamps: bool = False
     """Whether a scrape in OpenMetrics' form tells when each counter and histogram began (`_created`). Prometheus reads
     it with `--enable-feature=created-timestamp-zero-ingestion`."""

@@ -185,7 +185,7 @@ def setup(
     options = _with_environment(options or TelemetryOptions())
     # Series that would nearly double each scrape, for a time that Prometheus does not read by default.
     disable_created_metrics()  # type: ignore[no-untyped-call]
-    metrics = Metrics(registry, models=models, policies=policies)
+    metrics = Metrics(registry, models=models, policies=policies, semconv=options.semconv)
     scrub = Scrubber((*secrets, *environment.secrets))
     writer = install(options.log_level, metrics.exports, scrub, log_stream) if log_stream is not None else None
     _apply_log_level(environment)

@@ -22,7 +22,7 @@ from app.backends.client_tools import ClientTools, with_client_tools
 from app.backends.deployment_backends import DeploymentBackends
 from app.backends.deployments import Failure, Move, Refuse, RetryBudget, Try, able, by_model, next_move
 from app.backends.model_names import ModelNames, is_wildcard
-from app.backends.stored_responses import STORED, StoredCall, StoredResponseBackend, StoredResponses
+from app.backends.stored_responses import StoredCall, StoredResponseBackend, StoredResponses
 from app.breakers.breaker import Denied
 from app.errors import (
     AuthenticationFailed,
@@ -160,7 +160,7 @@ class Router:
         backend = self._backends.of(deployment)
         if not isinstance(backend, StoredResponseBackend):
             raise UnknownResponse(f"Response with id {call.response_id!r} not found.", param="response_id")
-        search = _Search(obs, self._clock(), deployment.model_name, call.stream, STORED, call.caller)
+        search = _Search(obs, self._clock(), deployment.model_name, call.stream, call.operation, call.caller)
         if self._keeps_out(search, deployment) or (guarded := self._guarded(deployment, search)) is None:
             raise self._all_failing((deployment,), call.caller)
         return guarded, backend, self._limit(deployment, search)

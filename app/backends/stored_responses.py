@@ -18,9 +18,8 @@ from app.errors import InvalidRequest
 from app.messages import Batch, ClientCredential, Request
 from app.settings import Deployment
 from telemetry import Attempt
+from telemetry.names.semconv import FETCH_RESPONSE, STORED_RESPONSE
 
-STORED = "stored_response"
-"""The name of the operation in telemetry."""
 _KNOWN_RESPONSES = 50_000
 """The most ids that are remembered, at about 200 bytes each."""
 _ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.:=~-]{0,255}")
@@ -41,6 +40,11 @@ class StoredCall:
     caller: str = ""
     """Who asks, as in `Request.caller`."""
     credential: ClientCredential | None = None
+
+    @property
+    def operation(self) -> str:
+        """The name of the operation in telemetry."""
+        return FETCH_RESPONSE if self.method == "GET" and not self.tail else STORED_RESPONSE
 
 
 @runtime_checkable

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from msgspec.structs import replace
 
-from app.backends.stored_responses import STORED, StoredCall, Tail, is_response_id
+from app.backends.stored_responses import StoredCall, Tail, is_response_id
 from app.bodies.json_encoding import encode
 from app.dialects import RequestDialect, StreamingDialect
 from app.dialects.translation.call_ids import with_unique_ids
@@ -70,7 +70,7 @@ async def stored_response(gateway: Gateway, call: Call, *, tail: Tail) -> None:
     """Answer with what the provider has of a response. `tail` is what follows its id in the path."""
     obs = call.obs
     stored = _stored_call(call, tail)
-    obs.describe(operation=STORED, model=OTHER, stream=stored.stream, policies=())
+    obs.describe(operation=stored.operation, model=OTHER, stream=stored.stream, policies=())
     model = gateway.router.origin(stored).model_name
     obs.describe(model=model)
     if stored.stream:

@@ -45,7 +45,7 @@ def build() -> Json:
         "Tokens and money by model, how fast answers reach their readers, and what prompt caches save.",
         _stats(),
         [Row("Tokens", _tokens()), Row("Prompt caches", _caches()), Row("Money", _money()), Row("Pace", _pace())],
-        variables=[choice("model", "Model", names.CLIENT_DURATION, _MODEL, part="_count")],
+        variables=[choice("model", "Model", names.SERVER_DURATION, _MODEL, part="_count")],
     )
 
 

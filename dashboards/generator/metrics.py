@@ -4,7 +4,7 @@
 are: after a restart they would be wrong.
 """
 
-from telemetry.names.metrics import MetricSpec
+from telemetry.names.metrics import SUCCESSORS, MetricSpec
 
 GATEWAY = 'job=~"$job",cluster=~"$cluster",namespace=~"$namespace"'
 """Which gateway, of all that a Prometheus scrapes."""
@@ -17,9 +17,19 @@ def selected(spec: MetricSpec, where: str = "", part: str = "") -> str:
     return f"{spec.name}{part}{{{matchers}}}"
 
 
+def over(function: str, spec: MetricSpec, window: str, where: str = "", part: str = "") -> str:
+    """`rate` or `increase` of a counter in a window of time, under whichever of its names the gateway shows it.
+
+    Where it has both names, the labels are the same and `or` takes the first: nothing is counted twice.
+    """
+    names = (spec, *SUCCESSORS.get(spec.name, ()))
+    taken = [f"{function}({selected(each, where, part)}[{window}])" for each in names]
+    return " or ".join(taken)
+
+
 def rate(spec: MetricSpec, *by: str, where: str = "", part: str = "") -> str:
     """The increase per second."""
-    return f"sum{_by(by)} (rate({selected(spec, where, part)}[$__rate_interval]))"
+    return f"sum{_by(by)} ({over('rate', spec, '$__rate_interval', where, part)})"
 
 
 def events(spec: MetricSpec, *by: str, where: str = "") -> str:
@@ -33,7 +43,7 @@ def events(spec: MetricSpec, *by: str, where: str = "") -> str:
 
 def in_range(spec: MetricSpec, *by: str, where: str = "") -> str:
     """The increase in all of the time that the dashboard shows."""
-    return f"sum{_by(by)} (increase({selected(spec, where)}[$__range]))"
+    return f"sum{_by(by)} ({over('increase', spec, '$__range', where)})"
 
 
 def total(spec: MetricSpec, *by: str, where: str = "") -> str:

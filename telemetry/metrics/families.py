@@ -6,7 +6,7 @@ prometheus-client makes of the same samples is what a test holds the text to.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf, isfinite
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -57,22 +57,22 @@ class Instrument(Protocol[Child]):
 
 @dataclass(frozen=True)
 class Selection:
-    """Which children of an instrument a family shows, by the value of one label, and under which labels.
+    """Which children of an instrument a family shows, and with which labels.
 
-    `position` is that of the label in the instrument's own; a child is shown if the label's value is `among` these, or,
-    with `inverted`, if it is not. `hidden` are positions of labels that the family does not have, `added` the values of
-    those that it has besides.
+    `only` and `never` say by a label's position which values it must have, and which not. `hidden` are positions of
+    labels that the family does not have, `added` the values of those that it has besides.
     """
 
-    position: int
-    among: frozenset[str]
-    inverted: bool = False
+    only: Mapping[int, frozenset[str]] = field(default_factory=dict)
+    never: Mapping[int, frozenset[str]] = field(default_factory=dict)
     hidden: frozenset[int] = frozenset()
     added: LabelValues = ()
 
     def labels(self, values: LabelValues) -> LabelValues | None:
         """The values of a child's labels in the family; None for a child that it does not show."""
-        if (values[self.position] in self.among) is self.inverted:
+        if any(values[at] not in wanted for at, wanted in self.only.items()):
+            return None
+        if any(values[at] in unwanted for at, unwanted in self.never.items()):
             return None
         return (*(value for at, value in enumerate(values) if at not in self.hidden), *self.added)
 

@@ -103,7 +103,7 @@ class BulkHistogram(_Parent, Histogram):
             return Reading(list(accumulate(self._counts)), self._total, self._exemplars.copy(), self._created)
 
 
-def counter(spec: MetricSpec, registry: CollectorRegistry) -> Counter:
+def counter(spec: MetricSpec, registry: CollectorRegistry) -> LeanCounter:
     made = LeanCounter(spec.name, spec.help, spec.labels, registry=None)
     registry.register(NumberFamily(spec, made))
     return made

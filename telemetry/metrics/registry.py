@@ -37,6 +37,7 @@ from telemetry.names import (
 )
 from telemetry.names import metrics as names
 from telemetry.names.resource import VERSION
+from telemetry.names.semconv import Semconv
 
 
 class ExportMetrics:
@@ -73,7 +74,8 @@ class ConnectionMetrics:
 
 
 class Metrics:
-    """All metrics of a process. `models` are pairs of a configured name and its provider."""
+    """All metrics of a process. `models` are pairs of a configured name and its provider, `semconv` whose names the
+    metrics of attempts have."""
 
     def __init__(
         self,
@@ -81,9 +83,10 @@ class Metrics:
         *,
         models: Iterable[tuple[str, str]] = (),
         policies: Iterable[str] = (),
+        semconv: Semconv = "1.41",
     ) -> None:
         self.registry = registry or CollectorRegistry()
-        self.labels = Labels(models)
+        self.labels = Labels(models, semconv)
         self.server = ServerMetrics(self.registry, self.labels)
         self.client = ClientMetrics(self.registry, self.labels)
         self.tokens = TokenMetrics(self.registry, self.labels)

@@ -2,6 +2,7 @@
 
 from prometheus_client import CollectorRegistry
 
+from telemetry.metrics.conventions import families_of_parts
 from telemetry.metrics.instruments import counter
 from telemetry.metrics.traffic import Labels
 from telemetry.names import TOKEN_TYPES
@@ -41,6 +42,8 @@ class TokenMetrics:
     def __init__(self, registry: CollectorRegistry, labels: Labels) -> None:
         self._labels = labels
         self.tokens = counter(names.TOKENS, registry)
+        for family in families_of_parts(labels.semconv, self.tokens):
+            registry.register(family)
         self.uncounted = counter(names.TOKENS_WITHOUT_USAGE, registry)
         self.cost = counter(names.COST, registry)
         self.unpriced = counter(names.UNPRICED_ATTEMPTS, registry)

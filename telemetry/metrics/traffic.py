@@ -8,7 +8,8 @@ from itertools import product
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from telemetry.metrics.instruments import Bounded, BulkHistogram, counter, gauge, histogram
+from telemetry.metrics.conventions import AttemptInstruments, families
+from telemetry.metrics.instruments import Bounded, BulkHistogram, counter, gauge, histogram, unregistered_histogram
 from telemetry.names import (
     APIS,
     DISCONNECT_PHASES,
@@ -20,6 +21,7 @@ from telemetry.names import (
     Outcome,
 )
 from telemetry.names import metrics as names
+from telemetry.names.semconv import Semconv, operation_name
 
 EAGER_MODELS = 32
 """Models up to which request counters exist from the start; with more, each gets its own at its first transaction."""
@@ -30,17 +32,21 @@ Exemplar = dict[str, str] | None
 
 
 class Labels:
-    """Bounds the labels of requests and attempts to what is configured."""
+    """Bounds the labels of requests and attempts to what is configured, with the conventions' word for operations."""
 
-    def __init__(self, models: Iterable[tuple[str, str]]) -> None:
+    def __init__(self, models: Iterable[tuple[str, str]], semconv: Semconv = "1.41") -> None:
+        self.semconv = semconv
         configured = tuple(models)
         self.models = tuple(dict.fromkeys(model for model, _ in configured))
         self.providers_of_models = tuple(dict.fromkeys((provider, model) for model, provider in configured))
         self.model = Bounded(self.models)
         self.provider = Bounded(provider for _, provider in configured)
-        self.operation = Bounded(OPERATIONS, room=16)
+        self._operation = Bounded(OPERATIONS, room=16)
         self.error_type = Bounded(("", *OUTCOMES), room=64)
         self.api = Bounded(APIS)
+
+    def operation(self, name: str) -> str:
+        return self._operation(operation_name(name, self.semconv))
 
 
 def eager_models(labels: Labels) -> tuple[str, ...]:
@@ -136,10 +142,13 @@ class ClientChildren:
 class ClientMetrics:
     def __init__(self, registry: CollectorRegistry, labels: Labels) -> None:
         self._labels = labels
-        self.duration = histogram(names.CLIENT_DURATION, registry)
-        self.first_chunk = histogram(names.CLIENT_TTFC, registry)
-        self.per_chunk = histogram(names.CLIENT_PER_CHUNK, registry)
-        self.tokens = histogram(names.TOKEN_USAGE, registry)
+        self.duration = unregistered_histogram(names.CLIENT_DURATION)
+        self.first_chunk = unregistered_histogram(names.CLIENT_TTFC)
+        self.per_chunk = unregistered_histogram(names.CLIENT_PER_CHUNK)
+        self.tokens = unregistered_histogram(names.TOKEN_USAGE)
+        counted = AttemptInstruments(self.duration, self.first_chunk, self.per_chunk, self.tokens)
+        for family in families(labels.semconv, counted):
+            registry.register(family)
         self._retries_denied = counter(names.RETRIES_DENIED, registry)
         for model in (*eager_models(labels), OTHER):
             self._retries_denied.labels(model)

@@ -55,7 +55,9 @@ GATEWAY_SHARE: tuple[Where, ...] = ("policy", "queue", "format")
 """The parts that the gateway itself answers for: its overhead."""
 
 APIS = ("openai_chat", "anthropic_messages", "openai_responses", "openai_completions", "openai_embeddings")
-OPERATIONS = ("chat", "text_completion", "embeddings", "stored_response")
+OPERATIONS = ("chat", "text_completion", "embeddings", "stored_response", "fetch_response")
+UNKNOWN_MODALITY = "unknown"
+"""Tokens are not told apart by text, image and audio."""
 QUEUES = ("policy_out", "sse")
 OTHER = "other"
 """The value of a label for everything that was not configured."""

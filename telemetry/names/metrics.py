@@ -1,7 +1,9 @@
 """Every metric, declared as data: `METRICS` is the whole table, from which instruments and dashboards are made."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
+
+from telemetry.names.semconv import Semconv
 
 
 @dataclass(frozen=True)
@@ -14,6 +16,8 @@ class MetricSpec:
     help: str
     buckets: tuple[float, ...] = ()
     mode: Literal["livesum", "livemax"] = "livesum"
+    semconv: Semconv = "both"
+    """By which conventions it has this name, where it depends on them."""
 
 
 _B1 = tuple(round(0.01 * 2**n, 2) for n in range(14))
@@ -30,6 +34,7 @@ GEN_AI_OPERATION = "gen_ai_operation_name"
 GEN_AI_PROVIDER = "gen_ai_provider_name"
 GEN_AI_MODEL = "gen_ai_request_model"
 GEN_AI_TOKEN_TYPE = "gen_ai_token_type"
+GEN_AI_MODALITY = "gen_ai_token_modality"
 ATTEMPT_DEPLOYMENT = "flowspan_deployment"
 """Labels of the conventions' metrics are the conventions' attributes as Prometheus writes them; ours has our prefix."""
 
@@ -45,6 +50,10 @@ def _gauge(
     name: str, labels: tuple[str, ...], text: str, mode: Literal["livesum", "livemax"] = "livesum"
 ) -> MetricSpec:
     return MetricSpec(name, "gauge", labels, text, mode=mode)
+
+
+def _of(semconv: Semconv, spec: MetricSpec) -> MetricSpec:
+    return replace(spec, semconv=semconv)
 
 
 def _histogram(name: str, labels: tuple[str, ...], buckets: tuple[float, ...], text: str) -> MetricSpec:
@@ -71,21 +80,83 @@ SERVER_PER_TOKEN = _histogram(
     "Mean time per output token after the first, one observation per stream.",
 )
 CLIENT_DURATION = _histogram(
-    "gen_ai_client_operation_duration_seconds", (*_ATTEMPT, "error_type"), _B1_LONG, "One attempt at a provider."
+    "gen_ai_client_operation_duration_seconds",
+    (*_ATTEMPT, "error_type"),
+    _B1_LONG,
+    "One attempt at a provider; with the names of 0.1, one that is neither inference nor embeddings.",
 )
-CLIENT_TTFC = _histogram(
-    "gen_ai_client_operation_time_to_first_chunk_seconds",
-    _ATTEMPT,
-    _B1,
-    "From the start of an attempt to the provider's first chunk.",
+CLIENT_TTFC = _of(
+    "1.41",
+    _histogram(
+        "gen_ai_client_operation_time_to_first_chunk_seconds",
+        _ATTEMPT,
+        _B1,
+        "From the start of an attempt to the provider's first chunk.",
+    ),
 )
-CLIENT_PER_CHUNK = _histogram(
-    "gen_ai_client_operation_time_per_output_chunk_seconds",
-    _ATTEMPT,
-    _B1_FINE,
-    "The gap between two chunks of a provider.",
+CLIENT_PER_CHUNK = _of(
+    "1.41",
+    _histogram(
+        "gen_ai_client_operation_time_per_output_chunk_seconds",
+        _ATTEMPT,
+        _B1_FINE,
+        "The gap between two chunks of a provider.",
+    ),
 )
-TOKEN_USAGE = _histogram("gen_ai_client_token_usage", (*_ATTEMPT, GEN_AI_TOKEN_TYPE), _TOKENS, "Tokens of one attempt.")
+TOKEN_USAGE = _of(
+    "1.41",
+    _histogram("gen_ai_client_token_usage", (*_ATTEMPT, GEN_AI_TOKEN_TYPE), _TOKENS, "Tokens of one attempt."),
+)
+INFERENCE_DURATION = _of(
+    "0.1",
+    _histogram(
+        "gen_ai_client_inference_duration_seconds",
+        (*_ATTEMPT, "error_type"),
+        _B1_LONG,
+        "One attempt at a provider to have a model generate something.",
+    ),
+)
+INFERENCE_TTFC = _of("0.1", replace(CLIENT_TTFC, name="gen_ai_client_inference_time_to_first_chunk_seconds"))
+INFERENCE_PER_CHUNK = _of(
+    "0.1", replace(CLIENT_PER_CHUNK, name="gen_ai_client_inference_time_per_output_chunk_seconds")
+)
+INFERENCE_INPUT_TOKENS = _of(
+    "0.1",
+    _histogram("gen_ai_client_inference_operation_input_tokens", _ATTEMPT, _TOKENS, "Tokens of an attempt's prompt."),
+)
+INFERENCE_OUTPUT_TOKENS = _of(
+    "0.1",
+    _histogram("gen_ai_client_inference_operation_output_tokens", _ATTEMPT, _TOKENS, "Tokens of an attempt's answer."),
+)
+EMBEDDINGS_DURATION = _of(
+    "0.1",
+    _histogram(
+        "gen_ai_client_embeddings_duration_seconds",
+        (*_ATTEMPT, "error_type"),
+        _B1_LONG,
+        "One attempt at a provider to have vectors made.",
+    ),
+)
+EMBEDDINGS_INPUT_TOKENS = _of(
+    "0.1",
+    _histogram(
+        "gen_ai_client_embeddings_operation_input_tokens",
+        _ATTEMPT,
+        _TOKENS,
+        "Tokens of texts of which vectors are made.",
+    ),
+)
+
+
+def _usage(part: str, labels: tuple[str, ...], text: str) -> MetricSpec:
+    return _of("0.1", _counter(f"gen_ai_client_inference_usage_{part}_total", (*labels, GEN_AI_MODALITY), text))
+
+
+USAGE_INPUT = _usage("input_tokens", _ATTEMPT, "Tokens of prompts, those from and into caches included.")
+USAGE_OUTPUT = _usage("output_tokens", _ATTEMPT, "Tokens of answers, those of reasoning included.")
+USAGE_CACHE_READ = _usage("cache_read_input_tokens", _ATTEMPT[1:], "Of the prompts, tokens read from a cache.")
+USAGE_CACHE_WRITE = _usage("cache_write_input_tokens", _ATTEMPT[1:], "Of the prompts, tokens written into a cache.")
+USAGE_REASONING = _usage("reasoning_output_tokens", _ATTEMPT[1:], "Of the answers, tokens of reasoning.")
 TOKENS = _counter(
     "flowspan_tokens_total",
     ("provider", "model", "deployment", "token_type"),
@@ -285,6 +356,13 @@ BUILD_INFO = _gauge(
     "livemax",
 )
 LOOP_LAG = _histogram("flowspan_event_loop_lag_seconds", (), _B2, "How late the event loop ran a timer.")
+
+SUCCESSORS: dict[str, tuple[MetricSpec, ...]] = {
+    CLIENT_DURATION.name: (INFERENCE_DURATION, EMBEDDINGS_DURATION),
+    CLIENT_TTFC.name: (INFERENCE_TTFC,),
+    CLIENT_PER_CHUNK.name: (INFERENCE_PER_CHUNK,),
+}
+"""The metrics that have the same series under the names of 0.1, by a metric's name up to 1.41."""
 
 METRICS: tuple[MetricSpec, ...] = tuple(value for value in tuple(globals().values()) if isinstance(value, MetricSpec))
 

@@ -168,7 +168,14 @@ class Attribute:
         "gen_ai.usage.cache_creation.input_tokens",
         "int",
         ON_ATTEMPT,
-        "Of the prompt, those written into a cache.",
+        "Of the prompt, those written into a cache; not with the names of 0.1 alone.",
+        unit="tokens",
+    )
+    CACHE_WRITE_TOKENS = attribute(
+        "gen_ai.usage.cache_write.input_tokens",
+        "int",
+        ON_ATTEMPT,
+        "Of the prompt, those written into a cache; with the names of 0.1.",
         unit="tokens",
     )
     REASONING_TOKENS = attribute(

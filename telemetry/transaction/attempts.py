@@ -16,6 +16,7 @@ from telemetry.metrics.deployments import DeploymentChildren, status_class
 from telemetry.metrics.tokens import TokenChildren
 from telemetry.metrics.traffic import ClientChildren, Labels
 from telemetry.names import AttemptOutcome, AttemptReason, LimitKind, LocalFailureKind
+from telemetry.names.semconv import Semconv
 from telemetry.names.spans import Attribute, Event, Value
 from telemetry.recording.log_buckets import LogBuckets
 from telemetry.redact import scrub
@@ -84,15 +85,16 @@ class AttemptTelemetry:
         asked for another model."""
         # Its breaker's counters have to stand at zero before it trips.
         deployment = self._metrics.deployment(target.deployment)
+        operation = self._metrics.labels.operation(target.operation)
         reason: AttemptReason = "fallback" if fallback else "retry" if retry_of is not None else "first"
         deployment.attempts[reason].inc()
         started_at = self._trace.timeline.now()
         if retry_of is not None:
             self._log_retry(retry_of, target.deployment, started_at)
         identity = self._about.identity
-        attributes = _target_attributes(target)
+        attributes = _target_attributes(target, operation)
         span = self._trace.child(
-            f"{target.operation} {target.model}",
+            f"{operation} {target.model}",
             attributes if identity is None else {**attributes, **identity.on_attempts},
             start_ns=self._trace.timeline.ns(started_at),
             kind=SpanKind.CLIENT,
@@ -303,7 +305,7 @@ class Attempt:
     @guarded
     def _end_span(self) -> None:
         if self.tokens is not None and self._span.sampled:
-            self._span.set(_usage_attributes(self.tokens, self.cost_usd))
+            self._span.set(_usage_attributes(self.tokens, self.cost_usd, self._scope.labels.semconv))
         self._scope.spans.end(self._span, self._scope.trace.timeline.ns(self.ended_at))
 
     @guarded
@@ -327,22 +329,24 @@ class Attempt:
             self._deployment_children.responses["none"].inc()
 
 
-def _usage_attributes(tokens: Tokens, cost_usd: float | None) -> dict[str, Value | None]:
+def _usage_attributes(tokens: Tokens, cost_usd: float | None, semconv: Semconv) -> dict[str, Value | None]:
+    cache_write = tokens.cache_write or None
     return {
         Attribute.INPUT_TOKENS: tokens.prompt,
         Attribute.OUTPUT_TOKENS: tokens.completion,
         Attribute.CACHE_READ_TOKENS: tokens.cache_read or None,
         Attribute.CACHE_READ_RATIO: tokens.cache_read / tokens.prompt if tokens.cache_read else None,
-        Attribute.CACHE_CREATION_TOKENS: tokens.cache_write or None,
+        Attribute.CACHE_CREATION_TOKENS: cache_write if semconv != "0.1" else None,
+        Attribute.CACHE_WRITE_TOKENS: cache_write if semconv != "1.41" else None,
         Attribute.REASONING_TOKENS: tokens.reasoning or None,
         Attribute.USAGE_ESTIMATED: tokens.is_estimated or None,
         Attribute.COST: cost_usd,
     }
 
 
-def _target_attributes(target: AttemptTarget) -> dict[str, Value | None]:
+def _target_attributes(target: AttemptTarget, operation: str) -> dict[str, Value | None]:
     return {
-        Attribute.OPERATION: target.operation,
+        Attribute.OPERATION: operation,
         Attribute.PROVIDER: target.provider,
         Attribute.REQUEST_MODEL: target.model,
         Attribute.REQUEST_STREAM: target.stream,

@@ -11,6 +11,7 @@ from telemetry.guard import Defects
 from telemetry.live.streams import Live
 from telemetry.logs.records import Level
 from telemetry.metrics.registry import Metrics
+from telemetry.names.semconv import Semconv
 from telemetry.names.spans import SpanChoice
 from telemetry.prompt_cache import PromptCaches
 from telemetry.recording.content import CaptureMode
@@ -34,6 +35,7 @@ class TelemetryOptions:
     """Bytes of an attribute with content."""
     openinference: bool = False
     created_timestamps: bool = False
+    semconv: Semconv = "1.41"
 
 
 @dataclass(frozen=True)

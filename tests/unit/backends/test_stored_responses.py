@@ -85,7 +85,7 @@ def test_the_deployment_that_made_a_response_is_asked_about_it(whole: bool) -> N
 
     assert run(main()) == b"{}"
     assert setup.asked == ["a"]
-    assert setup.obs.attempts.started[-1].target.operation == "stored_response"
+    assert setup.obs.attempts.started[-1].target.operation == "fetch_response"
     assert setup.obs.attempts.started[-1].ends == 1
 
 

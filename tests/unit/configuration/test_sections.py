@@ -65,6 +65,18 @@ def test_a_bad_value_is_refused_by_line_and_key(option: str, expected: str) -> N
     assert problems(text) == [f"f.yaml:4: gateway.pipeline.{expected}"]
 
 
+@pytest.mark.parametrize("written", ["0.1", "'0.1'", "1.41", "both"])
+def test_a_version_may_be_written_as_the_number_it_looks_like(written: str) -> None:
+    settings = read(f"{MODEL}gateway: {{telemetry: {{semconv: {written}}}}}").settings
+    assert settings.telemetry.semconv == written.strip("'")
+
+
+@pytest.mark.parametrize("written", ["1.42", "'1.42'", "latest", "1"])
+def test_conventions_that_are_not_known_stop_the_start(written: str) -> None:
+    text = f"{MODEL}gateway:\n  telemetry:\n    semconv: {written}\n"
+    assert problems(text) == ["f.yaml:4: gateway.telemetry.semconv: expected one of 1.41, 0.1, both"]
+
+
 @pytest.mark.parametrize(
     ("written", "seconds"),
     [("30", 30), ("30s", 30), ("500ms", 0.5), ("2m", 120), ("1h", 3600), ("1.5s", 1.5), ("0.5", 0.5)],

@@ -220,6 +220,7 @@ def test_11_no_metric_has_an_id_a_key_or_a_user_as_a_label() -> None:
         "signal", "state", "status", "status_class", "stream", "team", "to_state", "token_type", "version", "where",
         "flowspan_deployment",
         "gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_token_type",
+        "gen_ai_token_modality",
     }  # fmt: skip
     assert {label for spec in METRICS for label in spec.labels} <= bounded
 

@@ -4,12 +4,12 @@ from typing import get_args
 
 import pytest
 
-from app.backends.stored_responses import STORED
 from app.dialects import DIALECTS
 from app.errors import MethodNotAllowed
 from app.gateway.routes import ROUTES, Route, find_route
 from app.messages import Dialect
 from telemetry.names import APIS, OPERATIONS
+from telemetry.names.semconv import FETCH_RESPONSE, STORED_RESPONSE
 
 
 def test_every_dialect_has_a_route_and_is_an_api_of_telemetry() -> None:
@@ -18,7 +18,7 @@ def test_every_dialect_has_a_route_and_is_an_api_of_telemetry() -> None:
 
 
 def test_every_operation_is_known_to_telemetry() -> None:
-    assert {*(dialect.operation for dialect in DIALECTS.values()), STORED} == set(OPERATIONS)
+    assert {*(dialect.operation for dialect in DIALECTS.values()), STORED_RESPONSE, FETCH_RESPONSE} == set(OPERATIONS)
 
 
 def found(path: str) -> tuple[Route, dict[str, str]]:

@@ -14,6 +14,7 @@ from telemetry.metrics.traffic import EAGER_DEPLOYMENTS
 from telemetry.names import APIS, OUTCOMES
 from telemetry.names import metrics as names
 from telemetry.names.metrics import METRICS, PROCESS
+from telemetry.names.semconv import Semconv
 from tests.unit.telemetry.fakes import Bench, text_chunk
 
 TELEMETRY = Path(names.__file__).parent
@@ -27,10 +28,14 @@ def exposed(registry: CollectorRegistry) -> dict[str, list[dict[str, str]]]:
     return found
 
 
-def test_every_declared_metric_is_made_and_no_other() -> None:
-    registry = Metrics().registry
-    made = {f"{metric.name}_total" if metric.type == "counter" else metric.name for metric in registry.collect()}
-    assert made == {spec.name for spec in (*METRICS, *PROCESS)}
+@pytest.mark.parametrize("semconv", ["1.41", "0.1", "both"])
+def test_every_declared_metric_is_made_and_no_other(semconv: Semconv) -> None:
+    registry = Metrics(semconv=semconv).registry
+    made = [f"{metric.name}_total" if metric.type == "counter" else metric.name for metric in registry.collect()]
+    declared = [
+        spec.name for spec in (*METRICS, *PROCESS) if "both" in (semconv, spec.semconv) or spec.semconv == semconv
+    ]
+    assert sorted(made) == sorted(declared)
 
 
 def test_names_say_unit_and_kind() -> None:

@@ -9,7 +9,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from telemetry import AttemptTarget, Tokens
+from telemetry import AttemptTarget, TelemetryOptions, Tokens
 from telemetry.metrics import rendering
 from telemetry.metrics.instruments import counter, gauge, histogram
 from telemetry.names.metrics import MetricSpec
@@ -96,7 +96,7 @@ def test_a_scrape_says_what_the_librarys_own_would(openmetrics: bool) -> None:
 
 @pytest.mark.parametrize("openmetrics", [False, True])
 def test_of_the_gateways_own_registry_text_and_samples_say_the_same(openmetrics: bool) -> None:
-    bench = Bench()
+    bench = Bench(TelemetryOptions(semconv="both"))
     obs = bench.open()
     attempt = obs.attempts.start(AttemptTarget(deployment="d1", provider="openai", model="gpt-5", model_group="gpt-5"))
     attempt.first_chunk()
