@@ -26,6 +26,19 @@ themselves are never labels. Prometheus adds `instance` and `job`.
 
 [Prompt caches](prompt-caches.md) has queries for what was read from a cache of prompts, and for what should have been.
 Histograms with exemplars lead to traces where a trace is sampled and the scraper asks for OpenMetrics.
+
+The labels of `gen_ai_*` metrics are the attributes of OpenTelemetry's GenAI conventions as Prometheus writes them.
+Which release of the conventions names the metrics of attempts is for `telemetry.semconv` to say; where a metric below
+belongs to one release alone, it says so. `both` shows every attempt under both names, while dashboards are moved:
+
+```yaml
+gateway:
+  telemetry: {semconv: both}      # "1.41", the default, or "0.1", or both
+```
+
+Queries take either name with `or`, which counts nothing twice, for the labels are the same:
+`sum by (gen_ai_request_model) (rate(gen_ai_client_operation_duration_seconds_count[5m])
+or rate(gen_ai_client_inference_duration_seconds_count[5m]))`.
 """
 _SPANS = """
 ## Spans
@@ -122,6 +135,8 @@ def _metric(spec: MetricSpec, used: Sequence[Query]) -> str:
     labels = ", ".join(f"`{label}`" for label in spec.labels) or "none"
     unit = f", in {unit_of(spec)}" if unit_of(spec) else ""
     lines.append(f"- {spec.kind}{unit}; labels: {labels}")
+    if spec.semconv != "both":
+        lines.append(f"- with the names of {spec.semconv}")
     if spec.buckets:
         lines.append(f"- buckets: {' '.join(f'{bound:g}' for bound in spec.buckets)}")
     lines += [f"- {title}: {'; '.join(found)}" for title, kind in _USERS if (found := users(used, kind))]
