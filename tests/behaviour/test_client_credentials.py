@@ -188,3 +188,19 @@ def test_anthropics_sdk_sends_both(keyed: RunningGateway, provider: Provider) ->
         answer: Any = sdk.messages.create(model="own", max_tokens=9, messages=[{"role": "user", "content": "hi"}])
     assert answer.content
     assert credentials(provider.received().headers) == {"authorization": f"Bearer {TOKEN}"}
+
+
+def test_the_limits_of_a_callers_account_are_not_shown_as_the_deployments(
+    keyless: RunningGateway, provider: Provider
+) -> None:
+    limits = {"anthropic-ratelimit-requests-remaining": "0"}
+    provider.play(anthropic_error(400, headers=limits))
+    for model in ("own", "ours"):
+        keyless.transaction(post(keyless, MESSAGES, ask(model, MESSAGES), headers=OAUTH).request_id)
+    deployments = {
+        sample.labels["deployment"]
+        for family in keyless.telemetry.registry.collect()
+        for sample in family.samples
+        if sample.name == "flowspan_upstream_limit_remaining"
+    }
+    assert deployments == {"ours"}

@@ -68,6 +68,7 @@ def test_what_is_no_inference_is_told_apart_by_the_metrics_name(semconv: Semconv
     attempt(bench, "fetch_response", Tokens(9, 0, 0, 0, 0))
     old, new = (None if semconv == unlike else 1 for unlike in ("0.1", "1.41"))
     assert bench.value(OLD, **labels("embeddings", error_type="")) == old
+    assert bench.value(NEW, **labels("embeddings", error_type="")) is None
     assert bench.value("gen_ai_client_embeddings_duration_seconds_count", **labels("embeddings", error_type="")) == new
     assert bench.value("gen_ai_client_embeddings_operation_input_tokens_sum", **labels("embeddings")) == (new and 7)
     fetched = "stored_response" if semconv == "1.41" else "fetch_response"
