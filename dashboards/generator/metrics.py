@@ -35,10 +35,11 @@ def rate(spec: MetricSpec, *by: str, where: str = "", part: str = "") -> str:
 def events(spec: MetricSpec, *by: str, where: str = "") -> str:
     """The increase since the last point of the graph, as a whole number: one event is in one point.
 
-    `increase` over the rate interval, which is four scrapes long, would show it four times, and a third too large.
+    `increase` over the rate interval, which is four scrapes long, would show it four times, and a third too large. A
+    scrape that is missed hides nothing: the last value before it is looked for.
     """
     counter = selected(spec, where)
-    return f"sum{_by(by)} (clamp_min({counter} - {counter} offset $__interval, 0))"
+    return f"sum{_by(by)} (clamp_min({counter} - last_over_time({counter}[5m] offset $__interval), 0))"
 
 
 def in_range(spec: MetricSpec, *by: str, where: str = "") -> str:

@@ -10,8 +10,8 @@ from typing import Any
 FACTOR = 60
 SHORTEST_WINDOW = 5
 """Seconds, at one scrape a second."""
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_DURATION = re.compile(r"(\d+)([smhd])")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_DURATION = re.compile(r"(\d+)([smhdw])")
 _TIMES = ("group_wait", "group_interval", "repeat_interval")
 
 

@@ -1,14 +1,14 @@
 """The scripted incident: calm traffic, then everything that can go wrong at once, then calm again.
 
 The demo's models, texts and clients, against a gateway of its own process. In the incident an upstream fails and then
-recovers, another one hangs up in mid-sentence, readers are slow or look away, policies hang and fail, and the collector
-is gone for a while.
+recovers, another one hangs up in mid-sentence, a third one says nothing until its clients leave, readers are slow or
+look away, policies hang and fail, and the collector is gone for a while.
 """
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,7 +48,9 @@ EXPECTED = frozenset(
         "Backpressure",
         "BreakerStuckOpen",
         "BreakerTripped",
+        "DeliveryBurn",
         "InternalErrors",
+        "ModelUnanswered",
         "PolicyFailing",
         "PolicySkipped",
         "PolicyTimeouts",
@@ -60,6 +62,11 @@ EXPECTED = frozenset(
 )
 OF_THE_MACHINE = frozenset({"EventLoopLag", "GatewayOverhead"})
 """They tell how fast this machine is, not what the incident does: told, and not held against the run."""
+LASTING = frozenset({"AvailabilityBurnLong"})
+"""Its windows are longer than the run: once it fires it does not end within it."""
+PATIENCE = 0.4
+"""Seconds; whoever leaves a silent provider so soon tells a breaker nothing."""
+_KEY = "sk-flowspan-incident"
 _PRICE = {"input_cost_per_token": 0.000003, "output_cost_per_token": 0.000015}
 
 
@@ -77,10 +84,15 @@ def configuration() -> dict[str, Any]:
             _model("flaky", "lorem+pace-5", id="flaky-west", order=2),
             # Down for long: each probe of its breaker takes one of these failures.
             _model("fragile", "lorem+pace-5+status-503+first-10"),
+            # Nothing that a breaker opens for, and retries hide it from clients.
+            _model("shaky", "lorem+pace-5+status-503+every-4"),
+            _model("hung", "lorem+stall-0"),
             _model("severed", "lorem+pace-5+cut-6+first-16", texts=[PLAIN]),
         ],
         "litellm_settings": {"num_retries": 1, "fallbacks": [{"fragile": ["chat"]}]},
         "gateway": {
+            # One only, or each caller would have breakers of its own.
+            "keys": [{"name": "visitors", "key": _KEY, "team": "demo", "expires": "2099-12-31"}],
             "policies": [
                 {"use": "redact", "config": {"patterns": ["email", "phone", "card"]}},
                 {"use": "tests.real.policies:Reviewer", "on_error": "fail_open"},
@@ -121,11 +133,13 @@ Make = Callable[[Api], Call]
 
 @dataclass(frozen=True)
 class Visitor:
-    """Makes one of `calls` after another, with `pause` seconds in between; `first` seconds pass before."""
+    """Makes one of `calls` after another, with `pause` seconds in between; `first` seconds pass before. One with
+    `patience` hangs up after so many seconds."""
 
     calls: Sequence[Make]
     pause: float
     first: float = 0.0
+    patience: float | None = None
 
 
 def _whole(make: Callable[[Api, bool], Call]) -> Make:
@@ -138,6 +152,16 @@ def _saying(word: str, stream: bool = True) -> Make:
         return Call(word, api, {**made.body, "messages": [{"role": "user", "content": f"Please {word}"}]})
 
     return call
+
+
+def _shaky(api: Api) -> Call:
+    made = talk(api)
+    return Call("shaky", api, {**made.body, "model": "shaky"}, text=made.text)
+
+
+def _hung(api: Api) -> Call:
+    made = talk(api)
+    return Call("hung", api, {**made.body, "model": "hung"})
 
 
 def _dragging(api: Api) -> Call:
@@ -153,11 +177,15 @@ MISHAPS = (
     Visitor((flaky,), 0.3),
     Visitor((fragile,), 0.4),
     Visitor((severed,), 0.25),
+    Visitor((_shaky,), 0.1),
+    Visitor((_hung,), 0.1, patience=PATIENCE),
     *(Visitor((_dragging,), 0.1, first=0.3 * turn) for turn in range(8)),
-    Visitor((_saying(HANG),), 0.8),
+    *(Visitor((_saying(HANG),), 0.2) for _ in range(2)),
     Visitor((_saying(REFUSE),), 0.8),
     Visitor((_saying(BREAK, stream=False),), 1.5),
 )
+STRANGERS = (Visitor((talk,), 0.5),)
+"""They have no key."""
 AFTERWARDS = (Visitor((severed, fragile), 0.7),)
 """A breaker closes only when somebody asks."""
 LOOKS_AWAY = 4
@@ -167,10 +195,14 @@ LOOKS_AWAY = 4
 async def play(stack: Stack, recovered: Callable[[], bool], at_most: float = 100.0) -> Run:
     """Calm, trouble, and calm until `recovered` says so; a run that does not recover ends all the same."""
     run = Run(began=time.time())
-    async with Clients(stack.url) as clients, _visits(EVERYDAY, clients, run):
+    async with (
+        Clients(stack.url, _KEY) as clients,
+        Clients(stack.url) as strangers,
+        _visits(EVERYDAY, clients, run),
+    ):
         await asyncio.sleep(CALM)
         run.trouble_at = time.time()
-        async with _visits(MISHAPS, clients, run):
+        async with _visits(MISHAPS, clients, run), _visits(STRANGERS, strangers, run):
             await asyncio.gather(_look_away(clients, run), _lose_collector(stack), asyncio.sleep(TROUBLE))
         run.calm_at = time.time()
         async with _visits(AFTERWARDS, clients, run):
@@ -201,7 +233,9 @@ async def _visit(visitor: Visitor, turn: int, clients: Clients, run: Run) -> Non
     while True:
         for make in visitor.calls:
             for api in APIS if turn % 2 else reversed(APIS):
-                run.seen.append(await clients.send(make(api)))
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(visitor.patience):
+                        run.seen.append(await clients.send(make(api)))
                 await asyncio.sleep(visitor.pause)
 
 

@@ -48,10 +48,12 @@ class Observation:
 
 
 class Clients:
-    """`async with Clients(url) as clients: await clients.send(call)`; `received` is the bytes of all of them."""
+    """`async with Clients(url) as clients: await clients.send(call)`; `received` is the bytes of all of them. They
+    present `key`, if there is one."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, key: str | None = None) -> None:
         self._url = url
+        self._headers = {} if key is None else {"authorization": f"Bearer {key}"}
         self.received = 0
         self.sent = 0
 
@@ -72,7 +74,7 @@ class Clients:
         self.sent += 1
         observation = Observation(call, time_ns())
         session = self._narrow if isinstance(call.reader, Slow | Stuck) else self._wide
-        headers = _HEADERS if call.api == "anthropic_messages" else {}
+        headers = {**self._headers, **(_HEADERS if call.api == "anthropic_messages" else {})}
         try:
             async with session.post(self._url + PATHS[call.api], json=call.body, headers=headers) as response:
                 observation.status = response.status

@@ -77,7 +77,8 @@ def test_3_rates_are_taken_over_the_rate_interval_only(dashboard: dict[str, Any]
         for query in queries(panel):
             for function, window in re.findall(r"(\w+)\([^()]*\[(.*?)\]", query):
                 whole = function == "increase" and window == "$__range" and panel["type"] in ("stat", "bargauge")
-                assert whole or window == "$__rate_interval", f"{title(panel)}: {query}"
+                before = function == "last_over_time"
+                assert whole or before or window == "$__rate_interval", f"{title(panel)}: {query}"
 
 
 @every_dashboard
@@ -85,7 +86,9 @@ def test_3_a_counter_is_never_shown_as_it_is(dashboard: dict[str, Any]) -> None:
     counters = {spec.name for spec in METRICS if spec.kind == "counter"}
     for panel in metric_panels(dashboard):
         for query in queries(panel):
-            bare = re.sub(r"(rate|increase)\([^()]*\[[^]]*\]\)|clamp_min\([^()]* offset \$__interval, 0\)", "", query)
+            bare = re.sub(
+                r"(rate|increase)\([^()]*\[[^]]*\]\)|clamp_min\([^()]*last_over_time\([^()]*\), 0\)", "", query
+            )
             assert not [name for name in counters if name in bare], f"{title(panel)}: {query}"
 
 
