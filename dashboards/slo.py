@@ -20,6 +20,10 @@ BAD = "|".join(FAILED)
 ANSWERED = "ok|policy_blocked"
 """Outcomes of requests that an answer came back for."""
 
+UPSTREAM_FAILURES = "error|timeout|unauthorized"
+"""How attempts end that their provider fails. What it refuses and what nobody waited for is no failure of it, and too
+many requests are another matter."""
+
 UNDELIVERED = "failed|cut"
 """What became of streams that broke the objective of delivery, which is the same share of those that began. A client
 that leaves by itself counts for neither side."""

@@ -2,9 +2,9 @@
 
 from dashboards.generator.frame import Json, Row, choice, dashboard
 from dashboards.generator.keys import keys, others, teams
-from dashboards.generator.links import logs, traces
+from dashboards.generator.links import logql, logs, traceql, traces
 from dashboards.generator.metrics import in_range, rate
-from dashboards.generator.panels import ANY_IS_BAD, PanelBuilder, Query, number
+from dashboards.generator.panels import ANY_IS_BAD, PanelBuilder, Query, log_lines, number, trace_table
 from dashboards.slo import BAD
 from telemetry.names import metrics as names
 
@@ -23,7 +23,12 @@ def build() -> Json:
         "Flowspan / Who and what it costs",
         "Requests, tokens and money by the names of callers' keys and their teams, and who was not let in.",
         _stats(),
-        [Row("Keys", keys(_CHOSEN)), Row("Teams", teams(_CHOSEN)), Row("Who is not let in", others())],
+        [
+            Row("Keys", keys(_CHOSEN)),
+            Row("Teams", teams(_CHOSEN)),
+            Row("Who is not let in", others()),
+            Row("Conversations", _conversations()),
+        ],
         variables=[
             choice("team", "Team", names.KEY_REQUESTS, "team"),
             choice("key", "Key", names.KEY_REQUESTS, "key", where='{team=~"$team"}'),
@@ -86,5 +91,23 @@ def _stats() -> list[PanelBuilder]:
             decimals=0,
             links=_TO_REFUSED,
             width=4,
+        ),
+    ]
+
+
+def _conversations() -> list[PanelBuilder]:
+    columns = "select(span.gen_ai.conversation.id, span.flowspan.key.name, span.gen_ai.request.model)"
+    found = traceql("kind = server", 'span.gen_ai.conversation.id != ""')
+    return [
+        trace_table(
+            "Conversations",
+            "The newest requests with their conversation, key and model. A search for one conversation's id finds all "
+            "of its requests, those of subagents too.",
+            f"{found} | {columns}",
+        ),
+        log_lines(
+            "Requests",
+            "The access lines of the same: key, conversation, tokens and cost.",
+            logql('scope_name="flowspan.access"'),
         ),
     ]

@@ -11,7 +11,7 @@ from dashboards.__main__ import ROOT
 from dashboards.operator import prometheus_rule
 from dashboards.promql import groupings, selectors
 from dashboards.queries import ALERTS, panels_of, read_dashboards, read_rules
-from dashboards.slo import ANSWERED, BAD, BUDGET, BURNS_FAST, CLIENT_ERRORS, UNDELIVERED
+from dashboards.slo import ANSWERED, BAD, BUDGET, BURNS_FAST, CLIENT_ERRORS, UNDELIVERED, UPSTREAM_FAILURES
 
 RULES = [rule for rule in read_rules() if "alert" in rule]
 RUNBOOKS = ROOT / "docs" / "runbooks"
@@ -60,7 +60,7 @@ def test_no_page_is_left_over() -> None:
 def test_the_rules_mean_the_same_failures_as_the_dashboards() -> None:
     for rule in read_rules():
         for outcomes in re.findall(r'outcome=~"(.*?)"', rule["expr"]):
-            assert outcomes in (BAD, ANSWERED), rule.get("record") or rule["alert"]
+            assert outcomes in (BAD, ANSWERED, UPSTREAM_FAILURES), rule.get("record") or rule["alert"]
         for results in re.findall(r'result=~"(.*?)"', rule["expr"]):
             assert results in (UNDELIVERED, f"complete|{UNDELIVERED}"), rule.get("record") or rule["alert"]
     burns = [rule for rule in RULES if rule["alert"].startswith("AvailabilityBurn")]
