@@ -65,7 +65,7 @@ def mean(spec: MetricSpec, *by: str, where: str = "") -> str:
 
 def buckets(spec: MetricSpec, where: str = "") -> str:
     """The buckets of a histogram, for a heatmap."""
-    return f"sum by (le) (increase({selected(spec, where, '_bucket')}[$__rate_interval]))"
+    return f"sum by (le) ({over('increase', spec, '$__rate_interval', where, '_bucket')})"
 
 
 def recorded(name: str, where: str = "") -> str:

@@ -6,7 +6,9 @@ as it came; a policy, if only after the policies; the translation, if only in th
 changed it was the provider, which may drop what it keeps at any time.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from telemetry.names import CacheMissBy, CacheMissCause
 from telemetry.prompt_cache.forms import KINDS, Change, PromptForm, PromptForms, first_change

@@ -64,7 +64,7 @@ OF_THE_MACHINE = frozenset({"EventLoopLag", "GatewayOverhead"})
 """They tell how fast this machine is, not what the incident does: told, and not held against the run."""
 LASTING = frozenset({"AvailabilityBurnLong"})
 """Its windows are longer than the run: once it fires it does not end within it."""
-PATIENCE = 0.4
+GIVES_UP_AFTER = 0.4
 """Seconds; whoever leaves a silent provider so soon tells a breaker nothing."""
 _KEY = "sk-flowspan-incident"
 _PRICE = {"input_cost_per_token": 0.000003, "output_cost_per_token": 0.000015}
@@ -134,12 +134,12 @@ Make = Callable[[Api], Call]
 @dataclass(frozen=True)
 class Visitor:
     """Makes one of `calls` after another, with `pause` seconds in between; `first` seconds pass before. One with
-    `patience` hangs up after so many seconds."""
+    `gives_up_after` hangs up after so many seconds."""
 
     calls: Sequence[Make]
     pause: float
     first: float = 0.0
-    patience: float | None = None
+    gives_up_after: float | None = None
 
 
 def _whole(make: Callable[[Api, bool], Call]) -> Make:
@@ -178,7 +178,7 @@ MISHAPS = (
     Visitor((fragile,), 0.4),
     Visitor((severed,), 0.25),
     Visitor((_shaky,), 0.1),
-    Visitor((_hung,), 0.1, patience=PATIENCE),
+    Visitor((_hung,), 0.1, gives_up_after=GIVES_UP_AFTER),
     *(Visitor((_dragging,), 0.1, first=0.3 * turn) for turn in range(8)),
     *(Visitor((_saying(HANG),), 0.2) for _ in range(2)),
     Visitor((_saying(REFUSE),), 0.8),
@@ -234,7 +234,7 @@ async def _visit(visitor: Visitor, turn: int, clients: Clients, run: Run) -> Non
         for make in visitor.calls:
             for api in APIS if turn % 2 else reversed(APIS):
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(visitor.patience):
+                    async with asyncio.timeout(visitor.gives_up_after):
                         run.seen.append(await clients.send(make(api)))
                 await asyncio.sleep(visitor.pause)
 

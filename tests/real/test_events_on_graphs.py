@@ -12,12 +12,12 @@ from tests.real.programs import output_of
 
 _SERIES = 'flowspan_breaker_trips_total{job="flowspan",instance="a",breaker="east",reason="consecutive_failures"}'
 QUERIES = [query for query in read_queries() if "flowspan_breaker_trips_total" in query.text and "> 0" in query.text]
-SHOWN = {query.kind: query for query in QUERIES if query.kind in ("panel", "annotation")}
+BY_KIND: dict[str, Query] = {query.kind: query for query in QUERIES if query.kind in ("panel", "annotation")}
 
 
 def expectation(query: Query, at: int, step: int, trip: int) -> dict[str, Any]:
     """The trip is in the first point of the graph that is not before it, and in no other."""
-    shown = ceil(trip / step) * step == at
+    expected = ceil(trip / step) * step == at
     text = query.text.replace("$__interval", f"{step}s")
     for name in ("job", "cluster", "namespace", "instance"):
         text = text.replace(f"${name}", ".*")
@@ -25,7 +25,7 @@ def expectation(query: Query, at: int, step: int, trip: int) -> dict[str, Any]:
     return {
         "expr": text,
         "eval_time": f"{at}s",
-        "exp_samples": [{"labels": labels, "value": 1}] if shown else [],
+        "exp_samples": [{"labels": labels, "value": 1}] if expected else [],
     }
 
 
@@ -44,7 +44,7 @@ def expectation(query: Query, at: int, step: int, trip: int) -> dict[str, Any]:
 def test_one_trip_is_one_bar_and_one_mark(
     kind: str, scrape: int, step: int, values: str, trip: int, tmp_path: Path
 ) -> None:
-    cases = [expectation(SHOWN[kind], at, step, trip) for at in range(60, 480, step)]
+    cases = [expectation(BY_KIND[kind], at, step, trip) for at in range(60, 480, step)]
     assert sum(len(case["exp_samples"]) for case in cases) == 1
     test = {
         "evaluation_interval": "15s",
