@@ -73,11 +73,16 @@ def make_gateway(
     telemetry.register_routes(ROUTES)
     telemetry.register_deployments([deployment.id for deployment in settings.deployments])
     telemetry.register_keys(_key_identities(settings.keys))
-    orchestrator, unfiltered = _orchestrators(settings, policies, telemetry)
+    admission = AdmissionControl(settings.breakers.queue, by_caller=settings.has_several_callers)
+    control = AttemptControl(settings.breakers.upstream, by_caller=settings.has_several_callers, stalls=stalls)
+    for name in admission.breakers.names:
+        telemetry.register_breaker(name)
+    telemetry.watch_breakers(lambda: {**admission.states(), **control.states()})
+    orchestrator, unfiltered = _orchestrators(settings, policies, admission)
     conversations = Conversations()
     return Gateway(
         settings=settings,
-        router=_router(settings, bodies, stalls),
+        router=_router(settings, bodies, control),
         orchestrator=orchestrator,
         unfiltered=unfiltered,
         telemetry=telemetry,
@@ -110,12 +115,9 @@ def _last_end(ends: Sequence[datetime | None]) -> float | None:
 
 
 def _orchestrators(
-    settings: Settings, policies: Sequence[LoadedPolicy], telemetry: Telemetry
+    settings: Settings, policies: Sequence[LoadedPolicy], admission: AdmissionControl
 ) -> tuple[PolicyOrchestrator, PolicyOrchestrator]:
     """One with all policies and one without any; breakers and queue budget are the same for both."""
-    admission = AdmissionControl(settings.breakers.queue, by_caller=settings.has_several_callers)
-    for name in admission.breakers.names:
-        telemetry.register_breaker(name)
     pipeline = _with_request_timeout(settings)
     budget = ByteBudget(pipeline.total_queue_bytes)
 
@@ -135,7 +137,7 @@ def _with_request_timeout(settings: Settings) -> PipelineSettings:
     return pipeline
 
 
-def _router(settings: Settings, bodies: Bodies, stalls: LoopStalls) -> Router:
+def _router(settings: Settings, bodies: Bodies, control: AttemptControl) -> Router:
     lookups = Lookups(settings.dns)
 
     def backend_of(deployment: Deployment) -> Backend:
@@ -152,7 +154,7 @@ def _router(settings: Settings, bodies: Bodies, stalls: LoopStalls) -> Router:
     return Router(
         settings.deployments,
         settings.router,
-        control=AttemptControl(settings.breakers.upstream, by_caller=several_callers, stalls=stalls),
+        control=control,
         make_backend=backend_of,
         shared_responses=settings.router.share_stored_responses or not several_callers,
     )

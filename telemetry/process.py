@@ -11,7 +11,7 @@ which are left out.
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from time import perf_counter, time_ns
@@ -139,6 +139,11 @@ class Telemetry:
         """Sample `held`, which returns the bytes of request and response bodies in memory, of at most `limit`."""
         self._services.metrics.body_limit.set(limit)
         self.sampler.bodies = held
+
+    def watch_breakers(self, states: Callable[[], Mapping[str, str]]) -> None:
+        """Sample the states of breakers, by their names. A breaker that opened lets probes through after a while, and
+        nothing happens by which that could be told."""
+        self.sampler.breakers = states
 
     def watch_pools(self, readings: Callable[[], Iterable[PoolReading]]) -> None:
         """Sample what the pools of connections to providers hold."""

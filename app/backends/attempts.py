@@ -32,7 +32,7 @@ from app.messages import Batch, ModelResponse, Received, Request, ToolCall
 from app.opened_stream import OpenedStream
 from app.settings import Deployment, UpstreamBreakerSettings
 from telemetry import Attempt, ObservabilityContext, Tokens
-from telemetry.names import RejectionReason
+from telemetry.names import BreakerState, RejectionReason
 from telemetry.prompt_cache import as_if_read
 
 _T = TypeVar("_T")
@@ -76,6 +76,10 @@ class AttemptControl:
         self.breakers = DeploymentBreakers(settings, by_caller)
         self._clock = clock
         self._stalls = stalls or LoopStalls(clock)
+
+    def states(self) -> dict[str, BreakerState]:
+        """The state of each deployment's breaker now, by the deployment's id."""
+        return self.breakers.states(self._clock())
 
     def refusal(self, deployment: Deployment, caller: str = "") -> RejectionReason | None:
         """Why a caller would be turned away, if it would. Asking takes no permit."""

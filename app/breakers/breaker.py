@@ -101,6 +101,12 @@ class CircuitBreaker:
         self._probes = [*self._under_way(now), probe]
         return probe.permit, changes
 
+    def state_at(self, now: float) -> BreakerState:
+        """The state as a caller finds it: one that is OPEN lets probes through once its cooldown is over, though nobody
+        has asked yet."""
+        is_over = self.state is BreakerState.OPEN and now >= self._opened_at + self._cooldown
+        return BreakerState.HALF_OPEN if is_over else self.state
+
     def would_allow(self, now: float, caller: str = "") -> bool:
         """Whether `allow` would give a permit. Asking takes none and changes no state."""
         if self.state is BreakerState.CLOSED:

@@ -74,10 +74,9 @@ class DeploymentBreakers:
         self._by_caller = by_caller
         self._watched: dict[str, _Watched] = {}
 
-    @property
-    def states(self) -> dict[str, BreakerState]:
-        """The state of each deployment that was ever tried, by its id."""
-        return {deployment: watched.breakers.shared.state for deployment, watched in self._watched.items()}
+    def states(self, now: float) -> dict[str, BreakerState]:
+        """The state of each deployment that was ever tried, by its id, as a caller finds it."""
+        return {deployment: watched.breakers.shared.state_at(now) for deployment, watched in self._watched.items()}
 
     def refusal(self, deployment: str, now: float, caller: str = "") -> RejectionReason | None:
         """Why a caller would be turned away, if it would. Asking makes no breaker and takes no permit."""

@@ -14,7 +14,7 @@ from app.breakers.breaker import CircuitBreaker, Denied
 from app.breakers.callers import NO_PROBE, CallerBreakers, CallerPermit, Changes
 from app.breakers.trip_rules import FailureWindow
 from app.settings import QueueBreakerSettings
-from telemetry.names import QUEUES, RejectionReason
+from telemetry.names import QUEUES, BreakerState, RejectionReason
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,11 @@ class QueueBreakers:
     def names(self) -> tuple[str, ...]:
         """The names of the breakers for all callers, as telemetry has them."""
         return tuple(breakers.shared.name for breakers in self._breakers.values())
+
+    def states(self, now: float) -> dict[str, BreakerState]:
+        """The state of each breaker, by its name, as a stream finds it."""
+        shared = (breakers.shared for breakers in self._breakers.values())
+        return {breaker.name: breaker.state_at(now) for breaker in shared}
 
     def allow(self, now: float, caller: str = "") -> tuple[StreamPermit | StreamDenied, Changes]:
         """Take a permit of every queue's breakers, or of none."""

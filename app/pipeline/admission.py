@@ -14,6 +14,7 @@ from app.breakers.reporting import report
 from app.errors import BreakerOpen
 from app.settings import QueueBreakerSettings
 from telemetry import ObservabilityContext
+from telemetry.names import BreakerState
 
 
 class AdmissionControl:
@@ -25,6 +26,10 @@ class AdmissionControl:
         self.breakers = QueueBreakers(settings, by_caller)
         self._cooldown = settings.cooldown
         self._clock = clock
+
+    def states(self) -> dict[str, BreakerState]:
+        """The state of each queue's breaker now, by its name."""
+        return self.breakers.states(self._clock())
 
     def admit(self, obs: ObservabilityContext, caller: str = "") -> "Admission":
         """Let one stream in. Raises BreakerOpen, with every permit given back, where a breaker turns it away."""

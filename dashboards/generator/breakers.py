@@ -117,7 +117,8 @@ def _breakers() -> list[PanelBuilder]:
     return [
         states(
             "State of each breaker",
-            "Green is closed: traffic flows. Orange is half-open: a probe is under way. Red is open: no traffic.",
+            "Green is closed: traffic flows. Orange is half-open: a probe is under way, or the next request is one. "
+            "Red is open: no traffic.",
             Query(_COURSE, "{{breaker}}"),
             links=_TO_BREAKER,
         ),

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from time import perf_counter
 
 from telemetry.guard import Defects, guarded
@@ -39,6 +39,8 @@ class Sampler:
         """Returns the bytes of request and response bodies that are held in memory."""
         self.pools: Callable[[], Iterable[PoolReading]] = tuple
         """Returns what the pools of connections to providers hold."""
+        self.breakers: Callable[[], Mapping[str, str]] = dict
+        """Returns the states of breakers, by their names."""
         self._peaks: dict[str, deque[int]] = {}
 
     async def run(self) -> None:
@@ -59,6 +61,7 @@ class Sampler:
         self._sample_peaks()
         self._metrics.body_bytes.set(self.bodies())
         self._metrics.pools.show(self.pools())
+        self._metrics.breakers.show(self.breakers())
         for signal, items in self._waiting().items():
             self._metrics.exports.waiting[signal].set(items)
 

@@ -1,6 +1,6 @@
 """The metrics of queues, policies and breakers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -171,6 +171,12 @@ class BreakerMetrics:
         if to_state == "open":
             self._trips.labels(breaker, self._trip_reason(reason)).inc()
         self._enter(breaker, to_state)
+
+    def show(self, states: Mapping[str, str]) -> None:
+        """Have the gauge say what state breakers are in, by their names, where time alone has changed it."""
+        for breaker, state in states.items():
+            if breaker in self.states and self.states[breaker] != state:
+                self._enter(breaker, state)
 
     def caller_kept_out(self, breaker: str, reason: str) -> None:
         self.register(breaker)

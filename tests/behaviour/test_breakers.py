@@ -47,11 +47,23 @@ def test_a_breaker_opens_turns_away_and_recovers_by_a_probe(gateway: RunningGate
             assert ended.attempts == []
             assert len(ended.span.links) == 1
     assert gateway.sample("flowspan_breaker_rejections_total", breaker="lonely") == 4
-    gateway.telemetry.sampler.sample()
-    assert gateway.sample("flowspan_breaker_state", breaker="lonely", state="open") == 1
-    until(lambda: post(gateway, CHAT, ask("lonely")).status == 200, "the probe goes through")
+    assert gauge_is(gateway, "open")
+    until(lambda: gauge_is(gateway, "half_open"), "the cooldown is over, and the gauge says so though nobody asks")
+    assert gateway.sample("flowspan_breaker_transitions_total", breaker="lonely", to_state="half_open") == 0
+    assert post(gateway, CHAT, ask("lonely")).status == 200
+    assert gauge_is(gateway, "closed")
     assert post(gateway, CHAT, ask("lonely", stream=True)).status == 200
     assert gateway.sample("flowspan_breaker_transitions_total", breaker="lonely", to_state="closed") == 1
+
+
+def gauge_is(gateway: RunningGateway, state: str) -> bool:
+    """Whether the gauge has the breaker in this state, and in no other."""
+    gateway.telemetry.sampler.sample()
+    states = {
+        each: gateway.sample("flowspan_breaker_state", breaker="lonely", state=each)
+        for each in ("closed", "open", "half_open")
+    }
+    return states == {each: float(each == state) for each in states}
 
 
 def test_a_transition_is_an_event_and_a_log_line(gateway: RunningGateway) -> None:

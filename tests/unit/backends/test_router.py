@@ -86,7 +86,7 @@ class Setup:
         return self._backends[deployment.id]
 
     def state(self, id: str) -> BreakerState:
-        return self.control.breakers.states[id]
+        return self.control.states()[id]
 
     async def stream(self, **fields: Any) -> list[ModelResponse]:
         return [one.chunk for one in await all_of(await self.router.open(ask(**fields), self.obs))]
@@ -486,10 +486,10 @@ def test_thousands_of_deployments_make_nothing_until_used() -> None:
     backends = {f"d{number}@model-{number}": ScriptedBackend(ANSWER) for number in range(5000)}
     setup = Setup(backends)
     assert setup.made == []
-    assert setup.control.breakers.states == {}
+    assert setup.control.states() == {}
     run(setup.stream(model="model-4999"))
     assert setup.made == ["d4999@model-4999"]
-    assert len(setup.control.breakers.states) == 1
+    assert len(setup.control.states()) == 1
     assert len(setup.router.model_names()) == 5000
 
 

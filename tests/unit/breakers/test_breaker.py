@@ -30,6 +30,16 @@ def trip(breaker: CircuitBreaker, now: float, failures: int = 3) -> None:
         breaker.failed(permit_of(breaker, now), now)
 
 
+def test_a_breaker_that_nobody_asks_is_half_open_once_its_cooldown_is_over() -> None:
+    breaker = a_breaker()
+    trip(breaker, 0)
+    assert [breaker.state_at(now) for now in (0, 14.9, 15, 1000)] == [OPEN, OPEN, HALF_OPEN, HALF_OPEN]
+    breaker.failed(permit_of(breaker, 20), 20)
+    assert [breaker.state_at(now) for now in (20, 34.9, 35)] == [OPEN, OPEN, HALF_OPEN]
+    breaker.succeeded(permit_of(breaker, 40), 40)
+    assert breaker.state_at(1000) is CLOSED
+
+
 def test_a_breaker_opens_at_the_threshold_and_not_before() -> None:
     breaker = a_breaker()
     trip(breaker, 0, failures=2)

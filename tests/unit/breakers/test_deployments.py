@@ -48,7 +48,7 @@ class Setup:
 
     @property
     def state(self) -> BreakerState:
-        return self.breakers.states["d"]
+        return self.breakers.states(self.now)["d"]
 
 
 def leaving() -> BaseException:
