@@ -3,7 +3,7 @@
 from dashboards.generator.links import label, logs, traces
 from dashboards.generator.metrics import events, greatest, in_range, rate
 from dashboards.generator.panels import PanelBuilder, Query, bars, series
-from dashboards.slo import BAD
+from dashboards.slo import BAD, UNDELIVERED
 from telemetry.names import metrics as names
 
 _TO_KEY = [
@@ -27,6 +27,7 @@ def keys(chosen: str) -> list[PanelBuilder]:
     """`chosen` is a selector of keys."""
     failed = rate(names.KEY_REQUESTS, "key", where=f'{chosen},outcome=~"{BAD}"')
     asked = rate(names.KEY_REQUESTS, "key", where=chosen)
+    broken = rate(names.KEY_STREAMS, "key", "result", where=f'{chosen},result=~"{UNDELIVERED}|unanswered"')
     return [
         series(
             "Requests by key",
@@ -59,8 +60,16 @@ def keys(chosen: str) -> list[PanelBuilder]:
             "The share of a key's requests that broke the objective, for the ten worst.",
             "percentunit",
             [Query(f"topk(10, {failed} / {asked})", "{{key}}")],
-            width=8,
+            width=6,
             top=1,
+            links=_TO_KEY,
+        ),
+        series(
+            "Streams without a good end, by key",
+            "Streams a second that failed, were cut, or left before anything came; for the ten worst keys.",
+            "reqps",
+            [Query(f"topk(10, {broken} > 0)", "{{key}} {{result}}")],
+            width=6,
             links=_TO_KEY,
         ),
         series(
@@ -69,7 +78,7 @@ def keys(chosen: str) -> list[PanelBuilder]:
             "apart from their reasoning, and that.",
             "cps",
             [Query(rate(names.KEY_TOKENS, "token_type", where=chosen), "{{token_type}}")],
-            width=8,
+            width=6,
             stacked=True,
             links=_TO_ANY,
         ),
@@ -78,7 +87,7 @@ def keys(chosen: str) -> list[PanelBuilder]:
             "The share of a key's prompt tokens that providers read from a cache, for the ten that ask most.",
             "percentunit",
             [Query(_cached(chosen), "{{key}}")],
-            width=8,
+            width=6,
             top=1,
             links=_TO_KEY,
         ),

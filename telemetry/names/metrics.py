@@ -217,6 +217,11 @@ KEY_REQUESTS = _counter(
     (*_KEY, "outcome"),
     "Transactions that ended, by the name of the caller's key; `none` without one.",
 )
+KEY_STREAMS = _counter(
+    "flowspan_key_streams_total",
+    (*_KEY, "result"),
+    "Streams by what their clients got of them, by the name of the caller's key.",
+)
 KEY_TOKENS = _counter(
     "flowspan_key_tokens_total",
     (*_KEY, "token_type"),

@@ -171,6 +171,7 @@ class Summary:
         if (result := self.stream_result) is not None:
             delivery = metrics.delivery.of(about.model)
             delivery.streams[result].inc()
+            about.key.streams[result].inc()
             if result != "unanswered":
                 delivery.silence.observe(recorder.longest_silence_s, exemplar)
         if about.stream and recorder.ttft_s is not None:

@@ -159,6 +159,7 @@ def test_a_stream_is_counted_by_what_its_client_got_of_it(
     obs.finish(outcome, status=200, delivered=delivered)
     for each in STREAM_RESULTS:
         assert bench.value("flowspan_streams_delivered_total", model="gpt-5", result=each) == (each == result)
+        assert bench.value("flowspan_key_streams_total", key="none", team="", result=each) == (each == result)
 
 
 @pytest.mark.parametrize(("last", "longest"), [(1, 7), (9, 9)])
