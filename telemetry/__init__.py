@@ -6,9 +6,10 @@ recording/ ......... what it measures while it runs; integers and times, no outp
 prompt_cache/ ...... why a provider's warm prompt cache was missed
 live/ .............. the open transactions: sampled once a second, and a snapshot
 traces/ metrics/ logs/ ... where it goes
-export, otlp ....... batches to a collector
+environment/ ....... the standard OTEL_* variables, read and checked
+otlp, export, periodic, delivery/ ... batches to a collector or to stdout, and what became of them
 names .............. the only home of what users see: metrics, attributes, events, labels
-redact, key_shapes, exceptions, hosts, guard ... what may be told, and to whom
+redact, limits, key_shapes, exceptions, hosts, guard ... what may be told, how much, and to whom
 """
 
 from telemetry.live.streams import QueueView, Snapshot, StreamView

@@ -52,7 +52,6 @@ from telemetry.transaction.services import Services, TelemetryOptions
 
 _log = logging.getLogger("telemetry.setup")
 _CLOSE_LIMIT = 2.0
-_LENGTH_VARIABLES = ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT")
 _CAPTURE_VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 _CAPTURE: dict[str, CaptureMode] = {
     "NO_CONTENT": "none",
@@ -312,10 +311,10 @@ def _content_recorder(
     options: TelemetryOptions, tracer: Tracer, boundary: BoundaryEvents, metrics: Metrics
 ) -> ContentRecorder:
     # The limit of all texts in spans is made for others, so only one that the operator sets holds for content.
-    is_bounded = any(map(os.environ.get, _LENGTH_VARIABLES))
+    length = tracer.limits.value_length
     return ContentRecorder(
         options.capture_content,
-        min(options.content_limit, tracer.text_limit) if is_bounded else options.content_limit,
+        options.content_limit if length is None else min(options.content_limit, length),
         has_spans=tracer.sink is not None,
         openinference=options.openinference,
         scrub=tracer.scrub,

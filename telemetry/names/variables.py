@@ -136,7 +136,8 @@ ENDPOINT = _otlp(
     "scheme, too.",
 )
 PROTOCOL = _otlp(
-    "PROTOCOL", "http/protobuf, the default, http/json, or grpc, which takes `pip install 'flowspan[grpc]'`."
+    "PROTOCOL",
+    "The transport: http/protobuf, the default, http/json, or grpc, which takes `pip install 'flowspan[grpc]'`.",
 )
 HEADERS = _otlp("HEADERS", "Headers of an export, as `name=value,name=value`; scrubbed from all that is logged.")
 TIMEOUT = _otlp(

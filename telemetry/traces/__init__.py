@@ -5,7 +5,7 @@
     set, event, link    keep values as they are; text of others is scrubbed of keys and bounded
     end                 hands the span to the sink: it is encoded at once, as its objects are warm       otlp_encoding
     Batcher.offer       keeps the bytes until a batch is full or its time has come                      telemetry.export
-    exporter            puts a batch into one message and sends it, in the batcher's thread              exporter
+    otlp                puts a batch into one message and sends it, in the batcher's thread              telemetry.otlp
 
 Routes that are no transactions have spans of the SDK's own tracers: `sdk_spans` makes them fit for the same encoder.
 `http` decides which parts of a request's head a span may hold.

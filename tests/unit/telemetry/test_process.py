@@ -87,3 +87,25 @@ def test_the_standard_limit_of_attributes_holds_for_content_too(
     monkeypatch.setenv("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", variable)
     telemetry = setup(TelemetryOptions(capture_content="span"), span_exporter=InMemorySpanExporter())
     assert limits_of(telemetry) == [longest]
+
+
+def test_telemetrys_lines_have_a_level_of_their_own_where_the_environment_asks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    logger = logging.getLogger("telemetry")
+    before = logger.level
+    monkeypatch.setenv("OTEL_LOG_LEVEL", "warn")
+    try:
+        setup(span_exporter=InMemorySpanExporter()).close()
+        assert logging.getLogger("telemetry.export").getEffectiveLevel() == logging.WARNING
+    finally:
+        logger.setLevel(before)
+
+
+def test_exemplars_are_left_out_where_the_environment_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_METRICS_EXEMPLAR_FILTER", "always_off")
+    telemetry = setup(span_exporter=InMemorySpanExporter())
+    telemetry.open("openai_chat", HttpRequest("POST", "/v1/chat/completions", {})).finish("ok", status=200)
+    samples = [sample for family in telemetry.registry.collect() for sample in family.samples]
+    assert not [sample for sample in samples if sample.exemplar]
+    telemetry.close()

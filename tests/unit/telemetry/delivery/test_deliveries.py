@@ -123,7 +123,12 @@ def test_the_console_gets_a_line_for_each_batch() -> None:
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(401, "401 (Unauthorized); check OTEL_EXPORTER_OTLP_HEADERS"), (404, "the path of"), (415, "OTLP_PROTOCOL")],
+    [
+        (302, "it is not followed"),
+        (401, "401 (Unauthorized); check OTEL_EXPORTER_OTLP_HEADERS"),
+        (404, "the path of"),
+        (415, "OTLP_PROTOCOL"),
+    ],
 )
 def test_a_status_says_what_to_look_at(status: int, words: str) -> None:
     with OtlpReceiver(status=status) as receiver:

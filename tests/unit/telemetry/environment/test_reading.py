@@ -194,7 +194,7 @@ def test_a_name_that_nothing_reads_is_warned_of_where_it_is_close_to_one() -> No
     assert "no meaning here" in warning
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.dictionaries(st.sampled_from(sorted(VARIABLES)), st.text(max_size=30), max_size=6))
 def test_no_value_of_any_variable_is_a_traceback(environ: dict[str, str]) -> None:
     # One that is refused in any case, so that there is always an error to look at.
