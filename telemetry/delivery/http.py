@@ -34,10 +34,10 @@ class HttpDelivery:
         self._compress = _COMPRESSION[target.compression]
         self._retries = Retries(target.timeout)
         self._session = requests.Session()
-        self._session.verify = target.certificate or True
-        if target.client_certificate:
-            files = target.client_certificate, target.client_key
-            self._session.cert = files if target.client_key else target.client_certificate
+        # With each request: what a session verifies by gives way to REQUESTS_CA_BUNDLE.
+        self._trusted: bool | str = target.certificate or True
+        files = target.client_certificate, target.client_key
+        self._client_files = files if target.client_key else target.client_certificate or None
         headers = {
             "content-type": "application/json" if self._is_json else _PROTOBUF,
             "user-agent": f"flowspan/{VERSION}",
@@ -57,7 +57,13 @@ class HttpDelivery:
     def _post(self, body: bytes, timeout: float) -> Rejection | None:
         try:
             with self._session.post(
-                self._endpoint, data=body, timeout=timeout, allow_redirects=False, stream=True
+                self._endpoint,
+                data=body,
+                timeout=timeout,
+                verify=self._trusted,
+                cert=self._client_files,
+                allow_redirects=False,
+                stream=True,
             ) as response:
                 content = response.raw.read(_RESPONSE_LIMIT, decode_content=True)
         except Exception as error:
