@@ -178,7 +178,7 @@ class Deployment(Struct, frozen=True):
     timeout: Seconds | None = None
     cost: Cost | None = None
     """What its model costs; None where that is not known."""
-    cost_source: CostSource = "none"
+    cost_source: CostSource = "catalogue"
     """Where the price is from. With `catalogue`, each model behind a wildcard is priced as it is asked for, and what a
     provider itself says that an answer cost comes before its list price."""
 

@@ -132,7 +132,7 @@ def test_a_wildcard_of_the_model_stands_for_the_same(model: str, segments: tuple
 
 
 def test_each_model_behind_a_wildcard_has_its_list_price_where_that_is_wanted() -> None:
-    listed = Deployment(id="d", model_name="*", model="openai/*", provider="openai", cost_source="catalogue")
+    listed = Deployment(id="d", model_name="*", model="openai/*", provider="openai")
     found = of_model(listed, ("gpt-4o",))
     assert found.cost is not None
     assert found.cost == listed_cost("openai/gpt-4o", {})

@@ -29,7 +29,7 @@ from tests.unit.backends.test_router import Setup
 
 REQUEST = ask("x" * 400)
 PROMPT = estimate_input_tokens(REQUEST)
-LISTED = Deployment(id="d", model_name="m", model="x/m", provider="x", cost_source="catalogue")
+LISTED = Deployment(id="d", model_name="m", model="x/m", provider="x")
 ESTIMATED = ModelResponse(usage=Usage(7, 5, extra={"estimated": True}))
 PROMPT_ONLY = ModelResponse(usage=Usage(50, 1, cache_read_input_tokens=20))
 
