@@ -12,7 +12,7 @@ from contextlib import aclosing
 from types import TracebackType
 from typing import Protocol, TypeVar
 
-from app.backends.usage import AnswerUsage, characters
+from app.backends.usage import AnswerUsage, characters_beside_content
 from app.breakers.breaker import Denied
 from app.breakers.deployments import AttemptPermit, DeploymentBreakers
 from app.breakers.reporting import report
@@ -211,7 +211,9 @@ class GuardedAttempt:
                     self._finish_reasons[choice.index] = choice.finish_reason
                 message = choice.delta or choice.message
                 if message is not None:
-                    chars += characters(message)
+                    chars += len(message.content or "")
+                    if message.reasoning_content or message.tool_calls or message.refusal:
+                        chars += characters_beside_content(message)
                     if message.tool_calls:
                         self._calls = self._calls or ToolCallChecks()
                         self._calls.add(choice.index, message.tool_calls)

@@ -80,12 +80,9 @@ class AnswerUsage:
         return cost.dollars(tokens, extra, tier if isinstance(tier, str) else None)
 
 
-def characters(message: Message) -> int:
-    """The characters of an answer's piece that a model wrote: text, thinking, refusals, and what calls are given."""
-    count = len(message.content or "")
-    if not (message.tool_calls or message.reasoning_content or message.refusal):
-        return count
-    count += len(message.reasoning_content or "") + len(message.refusal or "")
+def characters_beside_content(message: Message) -> int:
+    """The characters of an answer's piece that a model wrote beside its text: thinking, refusals, and calls."""
+    count = len(message.reasoning_content or "") + len(message.refusal or "")
     for call in message.tool_calls:
         count += len(call.function.name or "") + len(call.function.arguments)
     return count

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from app.backends.usage import AnswerUsage, characters
+from app.backends.usage import AnswerUsage
 from app.dialects.estimate import estimate_input_tokens
 from app.errors import (
     BackendError,
@@ -19,7 +19,7 @@ from app.errors import (
     UpstreamTruncated,
     UpstreamUnreachable,
 )
-from app.messages import Batch, Function, Message, ModelResponse, Request, ToolCall, Usage
+from app.messages import Batch, Choice, Function, Message, ModelResponse, Request, ToolCall, Usage
 from app.prices import cost_of
 from app.settings import Deployment, RouterSettings
 from telemetry import Attempt, Tokens
@@ -61,12 +61,15 @@ def test_what_the_provider_counted_stands_and_the_rest_is_estimated(
     assert usage.tokens() == tokens
 
 
-def test_everything_that_a_model_writes_has_characters() -> None:
+def test_everything_that_a_model_writes_is_counted() -> None:
     calls = (
         ToolCall(0, "1", "function", Function("read", '{"a"')),
         ToolCall(0, None, "function", Function(None, ":1}")),
     )
-    assert characters(Message(content="ab", reasoning_content="cde", refusal="f", tool_calls=calls)) == 6 + 4 + 7
+    written = Message(content="ab" * 4, reasoning_content="cde" * 4, refusal="f" * 13, tool_calls=calls)
+    tokens = _tokens_after(ModelResponse(choices=(Choice(delta=written),)), UpstreamTruncated("cut"))
+    assert tokens is not None
+    assert tokens.output == (8 + 12 + 13 + 4 + 4 + 3) // 4
 
 
 @pytest.mark.parametrize(
