@@ -6,7 +6,7 @@ such as cache marks, does not count.
 """
 
 from collections.abc import Mapping
-from hashlib import sha256
+from hashlib import blake2b
 from typing import Any
 
 PREFIX = "fp_"
@@ -19,8 +19,9 @@ _MESSAGES = 16
 """Messages among which the user's first one is looked for."""
 _SYSTEM = ("system", "instructions")
 _CONVERSATION = ("messages", "input")
-_CONTENT = ("text", "content", "image_url", "url", "source", "data", "file_id")
-"""Fields of a part that hold what it shows to a model."""
+_TEXT = ("content", "text")
+_MEDIA = ("image_url", "url", "source", "data", "file_id")
+"""Fields of a part without text that hold what it shows to a model."""
 
 
 def is_fingerprint(conversation_id: str) -> bool:
@@ -40,13 +41,11 @@ def fingerprint(body: Mapping[str, Any], scope: str) -> str | None:
             _collect_beginning(body[name], texts)
     if not texts:
         return None
-    parts = [scope, *map(_ends, texts[:_TEXTS])]
-    return PREFIX + sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
-
-
-def _ends(text: str) -> str:
-    ends = text if len(text) <= 2 * _END else text[:_END] + text[-_END:]
-    return f"{len(text)} {ends}"
+    hashed = scope
+    for text in texts[:_TEXTS]:
+        size = len(text)
+        hashed += f"\0{size} {text}" if size <= 2 * _END else f"\0{size} {text[:_END]}{text[-_END:]}"
+    return PREFIX + blake2b(hashed.encode("utf-8", "surrogatepass"), digest_size=_DIGITS // 2).hexdigest()
 
 
 def _collect_beginning(messages: object, texts: list[str]) -> None:
@@ -65,7 +64,8 @@ def _collect(value: object, texts: list[str]) -> None:
         if value:
             texts.append(value)
     elif isinstance(value, dict):
-        for name in _CONTENT:
+        names = [name for name in _TEXT if name in value] or _MEDIA
+        for name in names:
             if name in value:
                 _collect(value[name], texts)
     elif isinstance(value, list):
