@@ -68,7 +68,7 @@ class Outages:
 
 class Batcher(Generic[T]):
     """A bounded queue with a thread that empties it. `send` takes a batch and returns why it did not arrive, None where
-    it did; what it raises counts as a failure. `receiver` is its name in log lines; `size_of` returns the bytes of an
+    it did; what it raises counts as a failure. `receiver` is its name in log lines, `size_of` returns the bytes of an
     item, where they differ much."""
 
     def __init__(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from telemetry import AttemptTarget, ObservabilityContext, TelemetryOptions
 from telemetry.logs.records import CleanRecord
+from telemetry.names.spans import SpanChoice
 from telemetry.recording.content import CaptureMode, Conversation, JsonText, Prompt
 from telemetry.recording.content_attributes import rendered
 from telemetry.recording.excerpts import LeftOut, encoded_list, excerpt
@@ -232,12 +233,17 @@ def test_content_goes_where_it_is_wanted_and_nowhere_else(
     assert len(events) == (1 if mode in ("event", "both") else 0)
 
 
-def test_without_an_attempt_the_transaction_bears_the_prompt() -> None:
-    bench = Bench(TelemetryOptions(capture_content="span"))
+@pytest.mark.parametrize("spans", ["all", "attempts", "transaction"])
+@pytest.mark.parametrize("attempts", [0, 1])
+def test_the_first_span_that_is_exported_bears_the_content(spans: SpanChoice, attempts: int) -> None:
+    bench = Bench(TelemetryOptions(capture_content="span", spans=spans))
     obs = bench.open()
     capture(obs)
-    obs.finish("breaker_open", status=503)
-    assert "gen_ai.input.messages" in attributes_of(bench.transaction())
+    for _ in range(attempts):
+        obs.attempts.start(AttemptTarget(deployment="d", provider="openai", model="gpt-5", model_group="gpt-5")).end()
+    obs.finish("ok", status=200)
+    [bearer] = [name for name, span in bench.spans().items() if "gen_ai.input.messages" in attributes_of(span)]
+    assert bearer.startswith("chat") is (attempts == 1 and spans != "transaction")
 
 
 def test_an_event_has_all_of_a_large_content(caplog: pytest.LogCaptureFixture) -> None:
