@@ -305,7 +305,10 @@ class Attempt:
     @guarded
     def _end_span(self) -> None:
         if self.tokens is not None and self._span.sampled:
-            self._span.set(_usage_attributes(self.tokens, self.cost_usd, self._scope.labels.semconv))
+            attributes = _usage_attributes(self.tokens, self.cost_usd, self._scope.labels.semconv)
+            if self.tokens.cache_read or (self.prompt_cache is not None and not self.tokens.uncounted_prompt):
+                attributes[Attribute.CACHE_READ_RATIO] = self.tokens.cache_read / max(self.tokens.prompt, 1)
+            self._span.set(attributes)
         self._scope.spans.end(self._span, self._scope.trace.timeline.ns(self.ended_at))
 
     @guarded
@@ -335,7 +338,6 @@ def _usage_attributes(tokens: Tokens, cost_usd: float | None, semconv: Semconv) 
         Attribute.INPUT_TOKENS: tokens.prompt,
         Attribute.OUTPUT_TOKENS: tokens.completion,
         Attribute.CACHE_READ_TOKENS: tokens.cache_read or None,
-        Attribute.CACHE_READ_RATIO: tokens.cache_read / tokens.prompt if tokens.cache_read else None,
         Attribute.CACHE_CREATION_TOKENS: cache_write if semconv != "0.1" else None,
         Attribute.CACHE_WRITE_TOKENS: cache_write if semconv != "1.41" else None,
         Attribute.REASONING_TOKENS: tokens.reasoning or None,

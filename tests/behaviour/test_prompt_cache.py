@@ -136,6 +136,7 @@ def test_another_deployment_has_another_cache(gateway: RunningGateway) -> None:
     missed = send(gateway, talk("elsewhere", "yes", BULK, "ok", "go on"), model="failing")
 
     assert blame(missed) == ("deployment", "deployment", None)
+    assert missed["flowspan.cache.read_ratio"] == 0
 
 
 def test_a_provider_that_forgets_is_to_blame_itself(gateway: RunningGateway) -> None:

@@ -8,7 +8,7 @@ from dashboards.__main__ import REFERENCE, as_text
 from dashboards.checks import families
 from dashboards.generator import build
 from dashboards.promql import family, selectors
-from dashboards.queries import GRAFANA, queries_of, read_dashboards, read_queries
+from dashboards.queries import GRAFANA, read_dashboards, read_queries
 from telemetry.names.metrics import METRICS, SUCCESSORS
 from telemetry.names.spans import ATTRIBUTES, EVENTS, TIME, Attribute, Event
 
@@ -51,9 +51,8 @@ def test_every_metric_is_looked_at_by_a_panel_or_an_alert() -> None:
     assert {spec.name for spec in METRICS if spec.semconv != "0.1"} - used == set()
 
 
-def test_a_dashboard_finds_a_metric_under_each_of_its_names() -> None:
-    panels = [query for dashboard in read_dashboards().values() for query in queries_of(dashboard)]
-    asked = [query for query in panels if query.source == "prometheus"]
+def test_queries_of_dashboards_and_rules_find_a_metric_under_each_of_its_names() -> None:
+    asked = [query for query in read_queries() if query.source == "prometheus"]
     looked_at = [{family(one.metric) for one in selectors(query.text)} for query in asked]
     for name, successors in SUCCESSORS.items():
         found = [metrics for metrics in looked_at if name in metrics]
