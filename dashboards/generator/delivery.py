@@ -9,7 +9,7 @@ from telemetry.names import metrics as names
 _RESULTS = {"complete": GREEN, "failed": ORANGE, "cut": RED, "left": GREY, "unanswered": PURPLE}
 _MISTAKES = f'error_type=~"{"|".join(CLIENT_ERRORS)}"'
 _OF_MODEL = [
-    traces("Traces of this model", "kind = server", f'span.gen_ai.request.model = "{label("model")}"'),
+    traces("Traces of this model", "kind = server", f'span.flowspan.model = "{label("model")}"'),
     logs("Logs of this model", f'model="{label("model")}"'),
 ]
 

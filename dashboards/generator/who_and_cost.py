@@ -96,7 +96,7 @@ def _stats() -> list[PanelBuilder]:
 
 
 def _conversations() -> list[PanelBuilder]:
-    columns = "select(span.gen_ai.conversation.id, span.flowspan.key.name, span.gen_ai.request.model)"
+    columns = "select(span.gen_ai.conversation.id, span.flowspan.key.name, span.flowspan.model)"
     found = traceql("kind = server", 'span.gen_ai.conversation.id != ""')
     return [
         trace_table(

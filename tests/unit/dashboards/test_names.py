@@ -71,3 +71,11 @@ def test_every_search_for_traces_names_attributes_that_are_there(query: Query) -
     for name in attributes(query.text):
         for where in get_args(Where) if "${" in name else [""]:
             assert re.sub(r"\$\{.*?\}", where, name) in ATTRIBUTES
+
+
+@pytest.mark.parametrize("query", LINKS, ids=lambda query: query.where)
+def test_a_search_for_transactions_or_attempts_names_attributes_that_they_have(query: Query) -> None:
+    for kind, place in (("server", "transaction"), ("client", "attempt")):
+        if f"kind = {kind}" in query.text:
+            for name in re.findall(r"\bspan\.([\w.]+)", query.text):
+                assert ATTRIBUTES[name].on == "any that failed" or place in ATTRIBUTES[name].on, name
