@@ -75,7 +75,7 @@ def test_every_search_for_traces_names_attributes_that_are_there(query: Query) -
 
 @pytest.mark.parametrize("query", LINKS, ids=lambda query: query.where)
 def test_a_search_for_transactions_or_attempts_names_attributes_that_they_have(query: Query) -> None:
-    for kind, place in (("server", "transaction"), ("client", "attempt")):
+    for kind, span in (("server", "transaction"), ("client", "attempt")):
         if f"kind = {kind}" in query.text:
             for name in re.findall(r"\bspan\.([\w.]+)", query.text):
-                assert ATTRIBUTES[name].on == "any that failed" or place in ATTRIBUTES[name].on, name
+                assert ATTRIBUTES[name].on == "any that failed" or span in ATTRIBUTES[name].on, name
