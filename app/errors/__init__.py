@@ -1,0 +1,93 @@
+"""What can go wrong, by whose fault: client, policy, backend or gateway.
+
+Each error knows the HTTP `status` it becomes before the first byte, a bounded `error_type` for telemetry, the
+`outcome` it gives its request, and whether it is `retryable` (by the router on another attempt, and by the caller).
+`message` is written for the caller; `detail` goes to spans and logs only. The dialects render errors, nobody else.
+"""
+
+from app.errors.base import GatewayError, legible
+from app.errors.client_errors import (
+    AuthenticationFailed,
+    ClientDisconnected,
+    ClientError,
+    InvalidRequest,
+    MethodNotAllowed,
+    PermissionDenied,
+    RequestTimeout,
+    RequestTooLarge,
+    UnknownModel,
+    UnknownResponse,
+    UnknownRoute,
+    UnsupportedEncoding,
+)
+from app.errors.gateway_errors import (
+    BreakerOpen,
+    Draining,
+    GatewayFault,
+    InternalError,
+    Overloaded,
+    PolicyBlocked,
+    PolicyError,
+    PolicyFailed,
+    PolicyFlooded,
+    PolicyTimeout,
+    QueueOverflow,
+    cause_of,
+)
+from app.errors.upstream_errors import (
+    AccountRejected,
+    BackendError,
+    ContentRefused,
+    ContextOverflow,
+    CredentialRejected,
+    ErrorBody,
+    LocalFailure,
+    ModelMissing,
+    UpstreamFailed,
+    UpstreamRejected,
+    UpstreamTimeout,
+    UpstreamTruncated,
+    UpstreamUnreachable,
+)
+
+__all__ = [
+    "AccountRejected",
+    "AuthenticationFailed",
+    "BackendError",
+    "BreakerOpen",
+    "ClientDisconnected",
+    "ClientError",
+    "ContentRefused",
+    "ContextOverflow",
+    "CredentialRejected",
+    "Draining",
+    "ErrorBody",
+    "GatewayError",
+    "GatewayFault",
+    "InternalError",
+    "InvalidRequest",
+    "LocalFailure",
+    "MethodNotAllowed",
+    "ModelMissing",
+    "Overloaded",
+    "PermissionDenied",
+    "PolicyBlocked",
+    "PolicyError",
+    "PolicyFailed",
+    "PolicyFlooded",
+    "PolicyTimeout",
+    "QueueOverflow",
+    "RequestTimeout",
+    "RequestTooLarge",
+    "UnknownModel",
+    "UnknownResponse",
+    "UnknownRoute",
+    "UnsupportedEncoding",
+    "UpstreamFailed",
+    "UpstreamRejected",
+    "UpstreamTimeout",
+    "UpstreamTruncated",
+    "UpstreamUnreachable",
+    "cause_of",
+    "legible",
+]
