@@ -1,6 +1,7 @@
 """Makes the gateway from its settings: the only place that creates long-lived objects, and closes them in reverse."""
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -53,6 +54,8 @@ def create_app(settings: Settings, telemetry: Telemetry | None = None) -> Gatewa
     add_model_routes(app, gateway)
     add_health_routes(app, gateway)
     add_error_handlers(app)
+    # Else the instrumentation speaks of HTTP in its old names, which hold whole paths.
+    os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http")
     FastAPIInstrumentor.instrument_app(
         app,
         tracer_provider=telemetry.tracer_provider,

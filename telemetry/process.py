@@ -255,8 +255,6 @@ def _log_export(
 
 
 def _tracer_provider(environment: Environment) -> TracerProvider:
-    # Without the instrumentations' consent to the stable names, other routes would speak of HTTP in the old ones.
-    os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http,gen_ai_latest_experimental")
     limits = environment.span_limits
     return TracerProvider(
         sampler=environment.sampler,
