@@ -356,6 +356,10 @@ class Key(Struct, frozen=True):
     expires: datetime | None = None
     """From when on it is refused, with a zone."""
 
+    def __repr__(self) -> str:
+        """Whose it is, for whoever comes upon it in a traceback or a debugger; never the key."""
+        return f"Key({self.caller!r})"
+
     @property
     def caller(self) -> str:
         """The id of who holds it, which does not reveal it: the same in every process, and for all keys of a name."""

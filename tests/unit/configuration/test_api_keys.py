@@ -33,6 +33,7 @@ def test_an_entry_has_a_name_a_team_labels_and_an_end() -> None:
         {"stage": "prod", "cost-centre": "42"},
         datetime(2999, 1, 31, 23, 59, 59, 999999, tzinfo=UTC),
     )
+    assert SECRET not in repr(key)
 
 
 def test_the_key_may_be_a_hash_or_in_a_file_or_a_variable(tmp_path: Path) -> None:
