@@ -177,14 +177,14 @@ MISHAPS = (
     Visitor((flaky,), 0.3),
     Visitor((fragile,), 0.4),
     Visitor((severed,), 0.25),
-    Visitor((_shaky,), 0.1),
+    Visitor((_shaky,), 0.2),
     Visitor((_hung,), 0.1, gives_up_after=GIVES_UP_AFTER),
     *(Visitor((_dragging,), 0.1, first=0.3 * turn) for turn in range(8)),
     *(Visitor((_saying(HANG),), 0.2) for _ in range(2)),
     Visitor((_saying(REFUSE),), 0.8),
     Visitor((_saying(BREAK, stream=False),), 1.5),
 )
-STRANGERS = (Visitor((talk,), 0.5),)
+STRANGERS = (Visitor((talk,), 1.0),)
 """They have no key."""
 AFTERWARDS = (Visitor((severed, fragile), 0.7),)
 """A breaker closes only when somebody asks."""
