@@ -61,6 +61,8 @@ class RequestDialect(ABC):
     """Its streams are chunks of choices, as in the common form, where other APIs have events of many kinds."""
     keeps_responses = False
     """A provider of this API may keep responses, and requests may refer to earlier ones by id."""
+    has_system_apart = False
+    """The system prompt is a field of the body, apart from the conversation."""
     field_names: Mapping[str, str] = MappingProxyType({})
     """A field of `Request` -> what its clients call it, where that is not the name in chat completions."""
     stop_reasons: Mapping[str, str] = MappingProxyType({})

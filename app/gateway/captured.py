@@ -1,4 +1,4 @@
-"""A request as it is recorded where content is captured: in the shape of OpenTelemetry's conventions for GenAI. Pure.
+"""A request as it is recorded where content is captured: in the shape of OpenTelemetry's conventions for GenAI.
 
 It is taken as the policies leave it. What is kept of it is bounded, so that a request of many megabytes does not stay
 in memory for as long as its answer takes: of a long conversation the messages in the middle are left out, and of a long
@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from app.dialects import dialect_of
 from app.messages import (
     DocumentPart,
     ImagePart,
@@ -52,8 +53,7 @@ def prompt_of(request: Request, limit: int) -> Prompt:
 def _split(request: Request) -> tuple[Sequence[InputMessage], Sequence[InputMessage]]:
     """The instructions that stand apart from the conversation in the client's API, and the conversation."""
     messages = request.messages
-    apart = request.dialect in ("anthropic_messages", "openai_responses")
-    if apart and messages and messages[0].role == "system":
+    if dialect_of(request).has_system_apart and messages and messages[0].role == "system":
         return messages[:1], messages[1:]
     return (), messages
 

@@ -4,10 +4,9 @@ import json
 import re
 from typing import Any
 
-import pytest
-
 from app.dialects import streaming_dialects
 from app.messages import Dialect
+from tests.streams.by_source import each_of
 from tests.streams.recordings import SHORTENED, WHOLE, Recording, Summary, needs_recordings, summary_of
 from tests.streams.sdks import final_message
 from tests.unit.dialects.legality import check_anthropic, check_openai
@@ -44,7 +43,7 @@ def _rendered(recording: Recording, dialect: Dialect) -> bytes:
     return b"".join([formatter.format(chunk) for chunk in recording.chunks]) + formatter.finish()
 
 
-@pytest.mark.parametrize("recording", _OF_OPENAI, ids=lambda recording: recording.name)
+@each_of(_OF_OPENAI)
 def test_an_openai_stream_tells_an_anthropic_client_the_same(recording: Recording) -> None:
     body = _rendered(recording, "anthropic_messages")
     message, theirs = check_anthropic(body), summary_of("openai_chat", recording.body)
@@ -62,7 +61,7 @@ def test_an_openai_stream_tells_an_anthropic_client_the_same(recording: Recordin
     assert "".join(block["text"] for block in final["content"] if block["type"] == "text") == theirs.text
 
 
-@pytest.mark.parametrize("recording", _OF_ANTHROPIC, ids=lambda recording: recording.name)
+@each_of(_OF_ANTHROPIC)
 def test_an_anthropic_stream_tells_an_openai_client_the_same(recording: Recording) -> None:
     body = _rendered(recording, "openai_chat")
     stream, theirs = check_openai(body, include_usage=True), summary_of("anthropic_messages", recording.body)
@@ -81,7 +80,7 @@ def test_an_anthropic_stream_tells_an_openai_client_the_same(recording: Recordin
     assert (final["choices"][0]["message"]["content"] or "") == theirs.text
 
 
-@pytest.mark.parametrize("recording", [*_OF_OPENAI, *_OF_ANTHROPIC], ids=lambda recording: recording.name)
+@each_of([*_OF_OPENAI, *_OF_ANTHROPIC])
 def test_a_stream_tells_a_responses_client_the_same(recording: Recording) -> None:
     body = _rendered(recording, "openai_responses")
     stream, theirs = check_responses(body), summary_of(recording.dialect, recording.body)
@@ -98,7 +97,7 @@ def test_a_stream_tells_a_responses_client_the_same(recording: Recording) -> Non
     assert final["output_text"] == theirs.text
 
 
-@pytest.mark.parametrize("recording", _OF_RESPONSES, ids=lambda recording: recording.name)
+@each_of(_OF_RESPONSES)
 def test_a_responses_stream_tells_an_openai_client_the_same(recording: Recording) -> None:
     body = _rendered(recording, "openai_chat")
     stream, theirs = check_openai(body, include_usage=True), summary_of("openai_responses", recording.body)
@@ -111,7 +110,7 @@ def test_a_responses_stream_tells_an_openai_client_the_same(recording: Recording
     assert (final_message("openai_chat", body)["choices"][0]["message"]["content"] or "") == theirs.text
 
 
-@pytest.mark.parametrize("recording", _OF_RESPONSES, ids=lambda recording: recording.name)
+@each_of(_OF_RESPONSES)
 def test_a_responses_stream_tells_an_anthropic_client_the_same(recording: Recording) -> None:
     body = _rendered(recording, "anthropic_messages")
     message, theirs = check_anthropic(body), summary_of("openai_responses", recording.body)

@@ -18,11 +18,12 @@ from app.backends.direct.stream_events import Events
 from app.errors import BackendError, UpstreamFailed, UpstreamTruncated
 from app.messages import Dialect, Message, Received
 from app.pipeline.policies.blocks import BlockAssembler, ContentComplete, Finished, ThinkingComplete, ToolCallComplete
+from tests.streams.by_source import each_of
 from tests.streams.index import Recording, of, recordings
 from tests.streams.recordings import summary_of
 from tests.unit.dialects.decoding import DECODERS
 
-ALL = recordings("chat", "messages", "completions", "responses")
+ALL = of("chat", "messages", "completions", "responses")
 CHAT = recordings("chat")
 MESSAGES = recordings("messages")
 RESPONSES = recordings("responses")
@@ -114,7 +115,7 @@ def joined(texts: Iterable[tuple[int, str]]) -> dict[int, str]:
     return {choice: text for choice, text in found.items() if text}
 
 
-@pytest.mark.parametrize("recording", ALL)
+@each_of(ALL)
 def test_a_recording_is_read_to_its_end_and_nothing_of_it_is_lost(recording: Recording) -> None:
     chunks, error = read([recording.body], recording.api)
     if recording.row["error"]:
@@ -218,7 +219,7 @@ def each(blocks: list[dict[str, Any]], kind: str, field: str) -> list[Any]:
     return [block[field] for block in blocks if block["type"] == kind]
 
 
-@pytest.mark.parametrize("recording", ALL)
+@each_of(ALL)
 def test_a_recording_cut_off_after_any_event_never_ends_well(recording: Recording) -> None:
     body = recording.body
     ends = [match.end() for match in re.finditer(rb"\n\n", body)]
@@ -243,7 +244,7 @@ def begin_of_last_word(recording: Recording) -> int:
     return body.rfind(b"\n\n", 0, found.start()) + 2
 
 
-@pytest.mark.parametrize("recording", ALL)
+@each_of(ALL)
 def test_a_recording_says_the_same_in_small_pieces_and_with_other_line_ends(recording: Recording) -> None:
     body = recording.body
     whole, error = read([body], recording.api)

@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Iterable
 
-import pytest
 from msgspec.structs import replace
 
 from app.dialects import streaming_dialects
@@ -12,6 +11,7 @@ from app.messages import Choice, ModelResponse, Received
 from app.policies.base import Policy
 from app.policies.context import StreamContext
 from tests.behaviour.policies import Looks
+from tests.streams.by_source import each_of
 from tests.streams.legal import check
 from tests.streams.recordings import (
     FAILED,
@@ -28,8 +28,8 @@ from tests.unit.dialects.samples import request
 from tests.unit.pipeline.rig import execute
 
 pytestmark = needs_recordings
-_regular = pytest.mark.parametrize("recording", REGULAR, ids=lambda recording: recording.name)
-_each = pytest.mark.parametrize("recording", WHOLE, ids=lambda recording: recording.name)
+_regular = each_of(REGULAR)
+_each = each_of(WHOLE)
 
 
 _MORE = "One more thing."
@@ -118,7 +118,7 @@ def test_a_policys_last_words_come_before_the_end(recording: Recording) -> None:
     assert _summary(recording, _through(AddsText(), recording)) == dataclasses.replace(theirs, text=theirs.text + _MORE)
 
 
-@pytest.mark.parametrize("recording", FAILED, ids=lambda recording: recording.name)
+@each_of(FAILED)
 def test_a_stream_that_failed_is_the_providers_up_to_the_error(recording: Recording) -> None:
     formatter = streaming_dialects()[recording.dialect].formatter(
         request(recording.dialect, include_usage=True), "txn", 7

@@ -47,6 +47,7 @@ class AnthropicMessages(ClientDialect):
     path_prefix = "/v1/messages"
     key_header = "x-api-key"
     id_prefix = PREFIX
+    has_system_apart = True
     reason_paths = staticmethod(reason_paths)
     native_reason = staticmethod(native_reason)
     field_names: Mapping[str, str] = {"stop": "stop_sequences", "user": "metadata.user_id"}

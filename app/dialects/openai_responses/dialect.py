@@ -62,6 +62,7 @@ class OpenAIResponses(ClientDialect):
     path_prefix = "/v1/responses"
     id_prefix = "resp_"
     keeps_responses = True
+    has_system_apart = True
     field_names: Mapping[str, str] = {"response_format": "text.format"}
     lists: Mapping[str, ListKind] = {**LISTS, "input": "messages"}
     # What a provider's own tools did in an earlier turn; the answer that was made of it stands beside it as text.
