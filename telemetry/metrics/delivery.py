@@ -31,8 +31,8 @@ class DeliveryMetrics:
             self.of(each)
 
     def of(self, model: str) -> DeliveryChildren:
-        label = self._model(model)
-        found = self._children.get(label)
+        found = self._children.get(model)
         if found is None:
-            found = self._children[label] = DeliveryChildren(self, label)
+            label = self._model(model)
+            found = self._children[label] = self._children.get(label) or DeliveryChildren(self, label)
         return found

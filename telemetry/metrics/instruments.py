@@ -29,38 +29,46 @@ class _Parent(MetricWrapperBase):
             return list(cast("dict[LabelValues, Self]", self._metrics).items())
 
 
-class LeanCounter(_Parent, Counter):
+class _Number(_Parent):
+    """A number under its own lock. The library's is an object behind the instrument, one more call at each change."""
+
+    def _metric_init(self) -> None:
+        self._created = time()
+        self._number = 0.0
+        self._mutex = Lock()
+
+    @property
+    def value(self) -> float:
+        return self._number
+
+
+class LeanCounter(_Number, Counter):
     """A counter that is always a child or without labels, so that nothing is checked at each call."""
 
     def inc(self, amount: float = 1, exemplar: dict[str, str] | None = None) -> None:
         if amount < 0:
             raise ValueError("a counter only goes up")
-        self._value.inc(amount)
-
-    @property
-    def value(self) -> float:
-        return float(self._value.get())
+        with self._mutex:
+            self._number += amount
 
     @property
     def created(self) -> float:
         return self._created
 
 
-class LeanGauge(_Parent, Gauge):
+class LeanGauge(_Number, Gauge):
     """A gauge that is always a child or without labels."""
 
     def inc(self, amount: float = 1) -> None:
-        self._value.inc(amount)
+        with self._mutex:
+            self._number += amount
 
     def dec(self, amount: float = 1) -> None:
-        self._value.inc(-amount)
+        with self._mutex:
+            self._number -= amount
 
     def set(self, value: float) -> None:
-        self._value.set(float(value))
-
-    @property
-    def value(self) -> float:
-        return float(self._value.get())
+        self._number = float(value)
 
     @property
     def created(self) -> float:
