@@ -8,6 +8,7 @@ are made at first use. Labels hold configured names or `other`. All calls are th
 
 from collections.abc import Iterable
 from platform import python_version
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, ProcessCollector
 
@@ -19,8 +20,8 @@ from telemetry.metrics.keys import KeyMetrics
 from telemetry.metrics.other_requests import OtherRequestMetrics
 from telemetry.metrics.pools import PoolMetrics
 from telemetry.metrics.prompt_cache import PromptCacheMetrics
-from telemetry.metrics.tokens import TokenMetrics
-from telemetry.metrics.traffic import ClientMetrics, Labels, ServerMetrics, eager_models
+from telemetry.metrics.tokens import TokenChildren, TokenMetrics
+from telemetry.metrics.traffic import ClientChildren, ClientMetrics, Labels, ServerMetrics, eager_models
 from telemetry.names import (
     CONNECTION_REFUSALS,
     DROP_REASONS,
@@ -73,6 +74,15 @@ class ConnectionMetrics:
         }
 
 
+class AttemptChildren(NamedTuple):
+    """All metrics that attempts at one deployment move. `operation` is the conventions' name of what they ask for."""
+
+    operation: str
+    client: ClientChildren
+    tokens: TokenChildren
+    deployment: DeploymentChildren
+
+
 class Metrics:
     """All metrics of a process. `models` are pairs of a configured name and its provider, `semconv` whose names the
     metrics of attempts have."""
@@ -110,9 +120,24 @@ class Metrics:
         gauge(names.BUILD_INFO, self.registry).labels(VERSION, python_version()).set(1)
         self.loop_lag = histogram(names.LOOP_LAG, self.registry)
         ProcessCollector(registry=self.registry)
+        self._attempts: dict[tuple[str, str, str, str], AttemptChildren] = {}
 
     def deployment(self, deployment: str) -> DeploymentChildren:
         """The metrics of a deployment. From the first call on its counters stand at zero, and so do those of its
         breaker, which bears its id."""
         self.breakers.register(deployment)
         return self.deployments.of(deployment)
+
+    def attempts(self, operation: str, provider: str, model: str, deployment: str) -> AttemptChildren:
+        """The metrics of attempts at a deployment, looked up at the first one and kept. All but `operation` are names
+        of the configuration, which bounds what is kept."""
+        key = (operation, provider, model, deployment)
+        found = self._attempts.get(key)
+        if found is None:
+            found = self._attempts[key] = AttemptChildren(
+                self.labels.operation(operation),
+                self.client.children(operation, provider, model, deployment),
+                self.tokens.children(provider, model, deployment),
+                self.deployment(deployment),
+            )
+        return found

@@ -47,15 +47,9 @@ class TokenMetrics:
         self.uncounted = counter(names.TOKENS_WITHOUT_USAGE, registry)
         self.cost = counter(names.COST, registry)
         self.unpriced = counter(names.UNPRICED_ATTEMPTS, registry)
-        self._children: dict[tuple[str, str, str], TokenChildren] = {}
 
     def children(self, provider: str, model: str, deployment: str) -> TokenChildren:
-        """The counters of a deployment, all of them there from the first call on. Deployments are known by their
-        configured ids."""
-        key = (provider, model, deployment)
-        found = self._children.get(key)
-        if found is None:
-            labels = self._labels
-            found = TokenChildren(self, labels.provider(provider), labels.model(model), deployment)
-            self._children[key] = found
-        return found
+        """Look up the counters of a deployment, all of them there from the first call on. Deployments are known by
+        their configured ids."""
+        labels = self._labels
+        return TokenChildren(self, labels.provider(provider), labels.model(model), deployment)

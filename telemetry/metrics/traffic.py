@@ -98,20 +98,22 @@ class ServerMetrics:
 
     def outcomes(self, api: str, model: str, stream: bool) -> dict[Outcome, Counter]:
         """The counters of every outcome, all of them there from the first call on."""
-        key = (self._labels.api(api), self._labels.model(model), stream)
-        found = self._outcomes.get(key)
+        found = self._outcomes.get((api, model, stream))
         if found is None:
-            text = "true" if stream else "false"
-            found = {outcome: self._requests.labels(key[0], key[1], text, outcome) for outcome in OUTCOMES}
-            self._outcomes[key] = found
+            key = (self._labels.api(api), self._labels.model(model), stream)
+            found = self._outcomes.get(key)
+            if found is None:
+                text = "true" if stream else "false"
+                found = {outcome: self._requests.labels(key[0], key[1], text, outcome) for outcome in OUTCOMES}
+                self._outcomes[key] = found
         return found
 
     def children(self, operation: str, provider: str, model: str) -> ServerChildren:
-        labels = self._labels
-        key = (labels.operation(operation), labels.provider(provider), labels.model(model))
-        found = self._children.get(key)
+        found = self._children.get((operation, provider, model))
         if found is None:
-            found = self._children[key] = ServerChildren(self, key)
+            labels = self._labels
+            key = (labels.operation(operation), labels.provider(provider), labels.model(model))
+            found = self._children[key] = self._children.get(key) or ServerChildren(self, key)
         return found
 
 
@@ -154,16 +156,12 @@ class ClientMetrics:
             self._retries_denied.labels(model)
         local_failures = counter(names.LOCAL_FAILURES, registry)
         self.local_failures = {kind: local_failures.labels(kind) for kind in LOCAL_FAILURE_KINDS}
-        self._children: dict[tuple[str, str, str, str], ClientChildren] = {}
 
     def children(self, operation: str, provider: str, model: str, deployment: str) -> ClientChildren:
-        """`deployment` is the id of an entry of the configuration, which bounds it."""
+        """Look up the histograms. `deployment` is the id of an entry of the configuration, which bounds it."""
         labels = self._labels
-        key = (labels.operation(operation), labels.provider(provider), labels.model(model), deployment)
-        found = self._children.get(key)
-        if found is None:
-            found = self._children[key] = ClientChildren(self, key)
-        return found
+        bounded = (labels.operation(operation), labels.provider(provider), labels.model(model), deployment)
+        return ClientChildren(self, bounded)
 
     def retry_denied(self, model: str) -> None:
         self._retries_denied.labels(self._labels.model(model)).inc()

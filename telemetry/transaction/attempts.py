@@ -6,15 +6,15 @@ stands on this span only, so tokens are counted once. An attempt still open at i
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import Struct
 from opentelemetry.trace import SpanContext, SpanKind
 
 from telemetry.guard import guarded
-from telemetry.metrics.deployments import DeploymentChildren, status_class
-from telemetry.metrics.tokens import TokenChildren
-from telemetry.metrics.traffic import ClientChildren, Labels
+from telemetry.metrics.deployments import status_class
+from telemetry.metrics.registry import AttemptChildren
+from telemetry.metrics.traffic import Labels
 from telemetry.names import AttemptOutcome, AttemptReason, LimitKind, LocalFailureKind
 from telemetry.names.semconv import Semconv
 from telemetry.names.spans import Attribute, Event, Value
@@ -38,8 +38,7 @@ class Recorded(Protocol):
     def take_gaps(self) -> LogBuckets: ...
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AttemptTarget:
+class AttemptTarget(Struct, frozen=True, kw_only=True):
     """Which provider an attempt asks, and for what. `model` is the provider's name of the model, `model_group` the one
     in the configuration, under which metrics book the attempt."""
 
@@ -55,8 +54,7 @@ class AttemptTarget:
     """Whether it is asked at an address of the operator's network."""
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptScope:
+class AttemptScope(Struct, frozen=True):
     """What the attempts of one transaction share. They do not know each other, nor what keeps them: what refers to
     itself is freed by the garbage collector alone, which took a tenth of a small request's time."""
 
@@ -83,31 +81,20 @@ class AttemptTelemetry:
     def start(self, target: AttemptTarget, *, retry_of: "Attempt | None" = None, fallback: bool = False) -> "Attempt":
         """Start an attempt. `retry_of` is the one before it, whatever model it asked; `fallback` is whether the client
         asked for another model."""
-        # Its breaker's counters have to stand at zero before it trips.
-        deployment = self._metrics.deployment(target.deployment)
-        operation = self._metrics.labels.operation(target.operation)
+        # With the first look-up the counters of its breaker stand at zero, before it trips.
+        children = self._metrics.attempts(target.operation, target.provider, target.model_group, target.deployment)
         reason: AttemptReason = "fallback" if fallback else "retry" if retry_of is not None else "first"
-        deployment.attempts[reason].inc()
+        children.deployment.attempts[reason].inc()
         started_at = self._trace.timeline.now()
         if retry_of is not None:
             self._log_retry(retry_of, target.deployment, started_at)
-        identity = self._about.identity
-        attributes = _target_attributes(target, operation)
-        span = self._trace.child(
-            f"{operation} {target.model}",
-            attributes if identity is None else {**attributes, **identity.on_attempts},
-            start_ns=self._trace.timeline.ns(started_at),
-            kind=SpanKind.CLIENT,
-        )
+        span = self._start_span(target, children.operation, started_at)
         if retry_of is not None and not span.is_absent:
             span.link(retry_of.span_context, "retry_of")
+        cache = self.prompt_cache.attempt(target.deployment, target.provider, target.model_group, started_at, span)
         propagates = target.is_internal if self._propagate == "auto" else self._propagate
-        client, model = self._metrics.client, target.model_group
-        children = client.children(target.operation, target.provider, model, target.deployment)
-        tokens = self._metrics.tokens.children(target.provider, model, target.deployment)
-        cache = self.prompt_cache.attempt(target.deployment, target.provider, model, started_at, span)
         attempt = Attempt(
-            self._scope, children, tokens, deployment, span, started_at, target.deployment, cache, propagates=propagates
+            self._scope, children, span, started_at, target.deployment, prompt_cache=cache, propagates=propagates
         )
         self._attempts.append(attempt)
         return attempt
@@ -124,6 +111,13 @@ class AttemptTelemetry:
         """A retry was not made, because the budget of `model` was used up."""
         self._metrics.client.retry_denied(model)
         self._trace.span.set({Attribute.RETRY_DENIED: True})
+
+    def _start_span(self, target: AttemptTarget, operation: str, started_at: float) -> RecordedSpan:
+        attributes = _target_attributes(target, operation)
+        if (identity := self._about.identity) is not None:
+            attributes.update(identity.on_attempts)
+        start_ns = self._trace.timeline.ns(started_at)
+        return self._trace.child(f"{operation} {target.model}", attributes, start_ns=start_ns, kind=SpanKind.CLIENT)
 
     def _log_retry(self, failed: "Attempt", deployment: str, started_at: float) -> None:
         """Leave a line of an attempt after whose failure another deployment, or the same, is asked: where the request
@@ -169,15 +163,13 @@ class Attempt:
     def __init__(
         self,
         scope: AttemptScope,
-        children: ClientChildren,
-        token_children: TokenChildren,
-        deployment_children: DeploymentChildren,
+        children: AttemptChildren,
         span: RecordedSpan,
         started_at: float,
         deployment: str,
-        prompt_cache: AttemptCache | None = None,
         *,
-        propagates: bool = False,
+        prompt_cache: AttemptCache | None,
+        propagates: bool,
     ) -> None:
         self.defects = scope.trace.defects
         self.deployment = deployment
@@ -196,13 +188,11 @@ class Attempt:
         self.time_to_first_chunk_s: float | None = None
         self._scope = scope
         self._children = children
-        self._token_children = token_children
         self._span = span
         self._started_at = started_at
-        self._deployment_children = deployment_children
         self._outcome: AttemptOutcome = "ok"
         self._has_response = False
-        deployment_children.in_flight.inc()
+        children.deployment.in_flight.inc()
         self._propagates = propagates
         """Whether the provider may learn our trace id."""
 
@@ -268,12 +258,12 @@ class Attempt:
     def responded(self, status: int) -> None:
         """The head of a response has come. An attempt that asks twice has two of them."""
         self._has_response = True
-        self._deployment_children.responses[status_class(status)].inc()
+        self._children.deployment.responses[status_class(status)].inc()
 
     @guarded
     def allowance(self, kind: LimitKind, limit: int | None, remaining: int) -> None:
         """Note what the provider says of one of its rate limits; `limit` is None where it tells only what is left."""
-        self._deployment_children.allowance(kind, limit, remaining)
+        self._children.deployment.allowance(kind, limit, remaining)
 
     @guarded
     def fail(
@@ -300,7 +290,6 @@ class Attempt:
             self.ended_at = self._scope.trace.timeline.now()
             self._end_span()
             self._count()
-            self._count_at_deployment()
 
     @guarded
     def _end_span(self) -> None:
@@ -313,23 +302,20 @@ class Attempt:
 
     @guarded
     def _count(self) -> None:
-        children, scope = self._children, self._scope
-        exemplar = self._span.exemplar
-        children.ended(self.ended_at - self._started_at, self.error_type, exemplar)
-        if self.time_to_first_chunk_s is not None:
-            children.first_chunk(self.time_to_first_chunk_s, exemplar)
-        for seconds, count in scope.recorder.take_gaps().filled():
-            children.per_chunk.observe_many(seconds, count)
-        if self.tokens is not None:
-            children.tokens(self.tokens.prompt, self.tokens.completion)
-            self._token_children.count(self.tokens, self.cost_usd)
-
-    @guarded
-    def _count_at_deployment(self) -> None:
-        self._deployment_children.in_flight.dec()
-        self._deployment_children.outcomes[self._outcome].inc()
+        _, client, tokens, deployment = self._children
+        deployment.in_flight.dec()
+        deployment.outcomes[self._outcome].inc()
         if not self._has_response:
-            self._deployment_children.responses["none"].inc()
+            deployment.responses["none"].inc()
+        exemplar = self._span.exemplar
+        client.ended(self.ended_at - self._started_at, self.error_type, exemplar)
+        if self.time_to_first_chunk_s is not None:
+            client.first_chunk(self.time_to_first_chunk_s, exemplar)
+        for seconds, count in self._scope.recorder.take_gaps().filled():
+            client.per_chunk.observe_many(seconds, count)
+        if self.tokens is not None:
+            client.tokens(self.tokens.prompt, self.tokens.completion)
+            tokens.count(self.tokens, self.cost_usd)
 
 
 def _usage_attributes(tokens: Tokens, cost_usd: float | None, semconv: Semconv) -> dict[str, Value | None]:

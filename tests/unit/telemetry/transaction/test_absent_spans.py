@@ -1,8 +1,7 @@
 """Fewer spans where the operator wants fewer: what the absent ones would say stands on the transaction's."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from opentelemetry.trace import format_span_id
 
 from telemetry import AttemptTarget, TelemetryOptions, Tokens

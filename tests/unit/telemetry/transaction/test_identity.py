@@ -2,10 +2,10 @@
 
 import io
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from telemetry import AttemptTarget, HttpRequest, ObservabilityContext, Telemetry, TelemetryOptions, Tokens, setup
 from telemetry.logs.records import Level
