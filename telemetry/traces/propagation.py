@@ -1,17 +1,19 @@
 """A trace from process to process: the caller's out of a request's headers, ours into those for a provider.
 
-W3C Trace Context takes a way of its own, without the SDK's carriers. The other formats are the SDK's propagators,
-imported where OTEL_PROPAGATORS names them. Headers are a stranger's: what is malformed, and whatever a propagator makes
-of it, is no trace. A `tracestate` or `baggage` that is long or looks as if it held a key is left out.
+W3C Trace Context takes a way of its own, without the SDK's contexts and carriers: it goes with each request. The other
+formats are the SDK's propagators, imported where OTEL_PROPAGATORS names them. Headers are a stranger's: what is
+malformed, and whatever a propagator makes of it, is no trace. A `tracestate` or `baggage` that is long or looks as if
+it held a key is left out.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 from opentelemetry import baggage
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import Getter, TextMapPropagator
-from opentelemetry.trace import NonRecordingSpan, SpanContext, get_current_span, set_span_in_context
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceState, get_current_span, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from telemetry.names.propagators import DEFAULT_PROPAGATORS
@@ -39,6 +41,21 @@ class _Headers(Getter[Mapping[str, str]]):
 _HEADERS = _Headers()
 
 
+class SentSpan(Protocol):
+    """A span whose ids go to another process. Its sampling is decided."""
+
+    @property
+    def trace_id(self) -> int: ...
+    @property
+    def span_id(self) -> int: ...
+    @property
+    def trace_flags(self) -> int: ...
+    @property
+    def trace_state(self) -> TraceState | None: ...
+    @property
+    def context(self) -> SpanContext: ...
+
+
 class Propagation:
     """Propagates a trace in the formats of `names`, which are those of OTEL_PROPAGATORS."""
 
@@ -63,15 +80,27 @@ class Propagation:
         text = headers.get("baggage", "") if self._passes_baggage else ""
         return "" if not text or len(text) > _HEADER_LIMIT or scrub(text) != text else _well_formed(text)
 
-    def headers(self, context: SpanContext, baggage: str = "") -> dict[str, str]:
-        """The headers that make `context` the parent of the receiver's spans, with the caller's `baggage`."""
+    def headers(self, span: SentSpan, baggage: str = "") -> dict[str, str]:
+        """The headers that make `span` the parent of the receiver's spans, with the caller's `baggage`."""
+        carrier = _trace_context(span) if self._is_plain else self._injected(span.context)
+        if baggage:
+            carrier["baggage"] = baggage
+        return carrier
+
+    def _injected(self, context: SpanContext) -> dict[str, str]:
         carrier: dict[str, str] = {}
         current = set_span_in_context(NonRecordingSpan(context), Context())
         for propagator in self._propagators:
             propagator.inject(carrier, current)
-        if baggage:
-            carrier["baggage"] = baggage
         return carrier
+
+
+def _trace_context(span: SentSpan) -> dict[str, str]:
+    """The headers of W3C Trace Context (w3.org/TR/trace-context-2)."""
+    carrier = {"traceparent": f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags:02x}"}
+    if span.trace_state:
+        carrier["tracestate"] = span.trace_state.to_header()
+    return carrier
 
 
 def _propagator(name: str) -> TextMapPropagator:

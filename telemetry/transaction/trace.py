@@ -20,12 +20,12 @@ _log = logging.getLogger("flowspan")
 
 
 _NO_FAULT = (asyncio.CancelledError, GeneratorExit)
-_EXPORTED: dict[SpanChoice, frozenset[SpanKind]] = {
-    "all": frozenset({SpanKind.CLIENT, SpanKind.INTERNAL}),
-    "attempts": frozenset({SpanKind.CLIENT}),
-    "transaction": frozenset(),
+_EXPORTED: dict[SpanChoice, tuple[SpanKind, ...]] = {
+    "all": (SpanKind.CLIENT, SpanKind.INTERNAL),
+    "attempts": (SpanKind.CLIENT,),
+    "transaction": (),
 }
-"""The kinds of spans below the transaction's that are exported."""
+"""The kinds of spans below the transaction's that are exported; no set, as members of an enumeration hash slowly."""
 
 
 class SpanScope:
@@ -120,7 +120,7 @@ class TransactionTrace:
 
     def outgoing_headers(self, span: RecordedSpan) -> dict[str, str]:
         """The headers that make a receiver's spans children of `span`, in the formats that the operator chose."""
-        return self._tracer.propagation.headers(span.context, self.span.baggage)
+        return self._tracer.propagation.headers(span, self.span.baggage)
 
     @guarded
     def event(self, name: str, attributes: Mapping[str, Value]) -> None:

@@ -1,9 +1,11 @@
 """A trace in every format of OTEL_PROPAGATORS, out of one process and into the next."""
 
+from dataclasses import dataclass
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from opentelemetry.trace import SpanContext, TraceFlags
+from opentelemetry.trace import SpanContext, TraceFlags, TraceState
 
 from telemetry.names.propagators import PROPAGATORS
 from telemetry.traces.propagation import Propagation
@@ -19,6 +21,21 @@ FORMATS = {
 }
 
 
+@dataclass
+class Sent:
+    """A span that goes to another process."""
+
+    context: SpanContext
+    trace_id: int
+    span_id: int
+    trace_flags: int
+    trace_state: TraceState | None
+
+
+def span_of(context: SpanContext) -> Sent:
+    return Sent(context, context.trace_id, context.span_id, context.trace_flags, context.trace_state)
+
+
 def lower(headers: dict[str, str]) -> dict[str, str]:
     """As the gateway gets them."""
     return {name.lower(): value for name, value in headers.items()}
@@ -27,7 +44,7 @@ def lower(headers: dict[str, str]) -> dict[str, str]:
 @pytest.mark.parametrize("name", FORMATS)
 def test_each_format_goes_out_and_comes_in(name: str) -> None:
     propagation = Propagation((name,))
-    headers = lower(propagation.headers(CONTEXT))
+    headers = lower(propagation.headers(span_of(CONTEXT)))
     assert FORMATS[name] in headers
     found = propagation.caller(headers)
     assert found is not None
@@ -39,8 +56,8 @@ def test_each_format_goes_out_and_comes_in(name: str) -> None:
 
 def test_of_several_formats_all_go_out_and_the_last_that_is_found_counts() -> None:
     propagation = Propagation(("tracecontext", "b3", "jaeger"))
-    assert {"traceparent", "b3", "uber-trace-id"} <= propagation.headers(CONTEXT).keys()
-    headers = Propagation().headers(CONTEXT) | Propagation(("b3",)).headers(OTHER)
+    assert {"traceparent", "b3", "uber-trace-id"} <= propagation.headers(span_of(CONTEXT)).keys()
+    headers = Propagation().headers(span_of(CONTEXT)) | Propagation(("b3",)).headers(span_of(OTHER))
     assert propagation.caller(headers) == OTHER
     assert propagation.caller(headers | {"b3": "garbage"}) == CONTEXT
     assert Propagation(("b3", "tracecontext")).caller(headers) == CONTEXT
@@ -48,8 +65,8 @@ def test_of_several_formats_all_go_out_and_the_last_that_is_found_counts() -> No
 
 def test_none_reads_and_sends_nothing() -> None:
     propagation = Propagation(())
-    assert propagation.caller(Propagation().headers(CONTEXT)) is None
-    assert propagation.headers(CONTEXT) == {}
+    assert propagation.caller(Propagation().headers(span_of(CONTEXT))) is None
+    assert propagation.headers(span_of(CONTEXT)) == {}
 
 
 @pytest.mark.parametrize(
@@ -65,7 +82,7 @@ def test_none_reads_and_sends_nothing() -> None:
 )
 def test_baggage_goes_on_where_it_is_named_and_harmless(names: tuple[str, ...], given: str, sent: str | None) -> None:
     propagation = Propagation(names)
-    headers = propagation.headers(CONTEXT, propagation.baggage({"baggage": given}))
+    headers = propagation.headers(span_of(CONTEXT), propagation.baggage({"baggage": given}))
     assert headers.get("baggage") == sent
 
 
@@ -78,4 +95,4 @@ def test_whatever_headers_say_there_is_a_valid_caller_or_none(headers: dict[str,
     propagation = Propagation(name for name in PROPAGATORS if name != "none")
     caller = propagation.caller(headers)
     assert caller is None or caller.is_valid
-    propagation.headers(CONTEXT, propagation.baggage(headers))
+    propagation.headers(span_of(CONTEXT), propagation.baggage(headers))
