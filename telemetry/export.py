@@ -106,9 +106,10 @@ class Batcher(Generic[T]):
         self._thread.start()
 
     def offer(self, item: T) -> None:
+        size = self._size_of(item)
         if self._closing:
             self.lose("shutdown")
-        elif len(self._queue) >= self._queue_size or not self._admits(self._size_of(item)):
+        elif len(self._queue) >= self._queue_size or (size >= _LARGE and not self._admits_large(size)):
             self.lose("queue_full")
         else:
             self._queue.append(item)
@@ -162,10 +163,8 @@ class Batcher(Generic[T]):
             if not self._abandoned:
                 self._outages.note(rejection, len(batch))
 
-    def _admits(self, size: int) -> bool:
-        """Whether there is room for an item of this size, which is counted then."""
-        if size < _LARGE:
-            return True
+    def _admits_large(self, size: int) -> bool:
+        """Whether there is room for a large item, which is counted then."""
         with self._large_lock:
             if self._large + size > _LARGE_LIMIT:
                 return False
