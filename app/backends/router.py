@@ -11,10 +11,9 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
-from urllib.parse import urlsplit
+from functools import partial
 
-from app.addresses import base_of, is_internal
+from app.backends.attempt_targets import target_of
 from app.backends.attempts import AttemptControl, Backend, GuardedAttempt, completed, opened, within
 from app.backends.choice import of_model
 from app.backends.client_credentials import addressed, permitted
@@ -39,9 +38,8 @@ from app.errors import (
 )
 from app.messages import Batch, Received, Request
 from app.opened_stream import OpenedStream
-from app.providers import RESPONSES_PREFIX, row_of
 from app.settings import Deployment, RouterSettings
-from telemetry import Attempt, AttemptTarget, ObservabilityContext
+from telemetry import Attempt, ObservabilityContext
 
 __all__ = ["Backend", "Router"]
 
@@ -294,18 +292,7 @@ class Router:
         if isinstance(permit, Denied):
             return None
         obs.describe(provider=deployment.provider)
-        address, port = _server(base_of(deployment.params))
-        target = AttemptTarget(
-            deployment=deployment.id,
-            provider=deployment.provider,
-            model=_name(deployment),
-            model_group=deployment.model_name,
-            operation=search.operation,
-            stream=search.stream,
-            server_address=address,
-            server_port=port,
-            is_internal=_is_internal(base_of(deployment.params) or row_of(deployment.model.partition("/")[0]).base_url),
-        )
+        target = target_of(deployment, search.operation, stream=search.stream)
         fallback = deployment.model_name != search.model
         search.attempt = obs.attempts.start(target, retry_of=search.attempt, fallback=fallback)
         return GuardedAttempt(search.attempt, permit, self._control, obs, deployment, request)
@@ -351,28 +338,6 @@ def _unable(request: Request, pool: Sequence[Deployment]) -> str:
     deployments = ", ".join(one.id for one in pool)
     wanted = request.operation.replace("_", " ")
     return f"The model `{request.model}` is served by {who} ({deployments}), which has no {wanted}."
-
-
-def _name(deployment: Deployment) -> str:
-    """The name by which the provider knows the model."""
-    name = deployment.model.partition("/")[2] or deployment.model
-    return name if deployment.responses == "none" else name.removeprefix(RESPONSES_PREFIX)
-
-
-@lru_cache(4096)
-def _server(base: object) -> tuple[str | None, int | None]:
-    """Host and port of the base URL that the operator gave; None where there is none: the backend knows the provider's
-    address."""
-    try:
-        url = urlsplit(str(base or ""))
-        return url.hostname, url.port
-    except ValueError:
-        return None, None
-
-
-@lru_cache(4096)
-def _is_internal(base: object) -> bool:
-    return isinstance(base, str) and is_internal(base)
 
 
 async def _nothing_more() -> AsyncGenerator[Batch, None]:
