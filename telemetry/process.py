@@ -39,7 +39,7 @@ from telemetry.recording.content import CaptureMode
 from telemetry.recording.ledger import TimeLedger
 from telemetry.recording.timeline import Timeline
 from telemetry.redact import TEXT_LIMIT, Scrubber, clean
-from telemetry.traces.http import HttpRequest, request_attributes, resend_count
+from telemetry.traces.http import HttpRequest, request_attributes
 from telemetry.traces.propagation import Propagation
 from telemetry.traces.sdk_spans import ForeignSpans, as_readable
 from telemetry.traces.spans import Sink, Tracer
@@ -102,8 +102,7 @@ class Telemetry:
         attributes = request_attributes(request, services.tracer.text_limit)
         name = f"{request.method} {request.route}"
         span = services.tracer.start_root(name, timeline.started_ns, attributes, request.headers)
-        resends, head = resend_count(request.headers), head_fields(attributes)
-        return ObservabilityContext(services, api, span, ledger, timeline, resends, head)
+        return ObservabilityContext(services, api, span, ledger, timeline, head_fields(attributes))
 
     def open_other(self, request: HttpRequest, path: str, *, is_probe: bool) -> OtherRequest:
         """Begin a request that is no transaction. `request.route` is one of those given to `register_routes`, or

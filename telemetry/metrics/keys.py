@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from prometheus_client import CollectorRegistry, Counter
 
@@ -18,6 +19,7 @@ from telemetry.names import (
     StreamResult,
 )
 from telemetry.names import metrics as names
+from telemetry.names.spans import Attribute, Value
 from telemetry.tokens import Tokens
 
 EAGER_KEYS = 256
@@ -34,6 +36,26 @@ class KeyIdentity:
     team: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     expires_at: float | None = None
+
+    @cached_property
+    def log_fields(self) -> Mapping[str, object]:
+        """What a log line has of the key; nothing for a request without one."""
+        if self.name == NO_KEY:
+            return {}
+        fields: dict[str, object] = {"key": self.name}
+        if self.team is not None:
+            fields["team"] = self.team
+        if self.labels:
+            fields["key_labels"] = self.labels
+        return fields
+
+    @cached_property
+    def attributes(self) -> Mapping[str, Value | None]:
+        """What a span has of the key; nothing for a request without one."""
+        if self.name == NO_KEY:
+            return {}
+        labels = {Attribute.KEY_LABEL.format(name=name): text for name, text in self.labels.items()}
+        return {Attribute.KEY_NAME: self.name, Attribute.KEY_TEAM: self.team, **labels}
 
 
 class KeyChildren:

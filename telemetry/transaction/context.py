@@ -24,7 +24,7 @@ from telemetry.traces.spans import RecordedSpan
 from telemetry.transaction.attempts import AttemptTelemetry
 from telemetry.transaction.breakers import BreakerTelemetry
 from telemetry.transaction.content import SpanEnd
-from telemetry.transaction.ending import Description, Summary, description_attributes, key_attributes
+from telemetry.transaction.ending import Description, Summary, description_attributes
 from telemetry.transaction.identity import Identity, legible_id
 from telemetry.transaction.policies import PolicyTelemetry
 from telemetry.transaction.queues import QueueTelemetry
@@ -46,8 +46,7 @@ class ObservabilityContext:
         span: RecordedSpan,
         ledger: TimeLedger,
         timeline: Timeline,
-        resend_count: int | None = None,
-        head: Mapping[str, object] | None = None,
+        head: Mapping[str, object],
     ) -> None:
         """`head` has the fields of the access line that are known from the request's head."""
         self.ledger = ledger
@@ -59,8 +58,7 @@ class ObservabilityContext:
         self._about = about = Description(
             services.metrics.labels.api(api),
             services.metrics.keys.without_key,
-            resend_count=resend_count,
-            request_fields=head or {},
+            head=head,
         )
         self.recorder = recorder = TransactionRecorder(timeline, ledger, trace.event, services.defects)
         self._flow = StreamFlow(self.transaction_id, about.api, ledger, recorder, services.metrics)
@@ -97,8 +95,7 @@ class ObservabilityContext:
     def identify(self, key: str) -> None:
         """Note the name of the key that the request came with, which is known of all that have one."""
         self._about.key = found = self._services.metrics.keys.of(key)
-        if self._trace.span.recording and found is not self._services.metrics.keys.without_key:
-            self._trace.span.set(key_attributes(found.identity))
+        self._trace.span.set(found.identity.attributes)
 
     @guarded
     def describe(

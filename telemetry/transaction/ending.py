@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 from msgspec import Struct
 
-from telemetry.metrics.keys import KeyChildren, KeyIdentity
+from telemetry.metrics.keys import KeyChildren
 from telemetry.metrics.registry import Metrics
 from telemetry.metrics.traffic import Exemplar
-from telemetry.names import GATEWAY_SHARE, NO_KEY, NOT_A_FAULT, Outcome, StreamResult, Where
+from telemetry.names import GATEWAY_SHARE, NOT_A_FAULT, Outcome, StreamResult, Where
 from telemetry.names.spans import TIME, Attribute, Value
 from telemetry.recording.recorder import TransactionRecorder
 from telemetry.tokens import Tokens
@@ -27,10 +27,8 @@ class Description:
     model: str = "other"
     provider: str = "other"
     stream: bool = False
-    resend_count: int | None = None
-    """How often the caller had sent the same request before, as it says; None for a first try."""
-    request_fields: Mapping[str, object] = field(default_factory=dict)
-    """Fields of the access line that are known from the request's head: its method, its client."""
+    head: Mapping[str, object] = field(default_factory=dict)
+    """The fields of the access line that are known from the request's head, as `head_fields` makes them."""
     asked_model: str | None = None
     """The model as the client named it, where the configuration has another name for it or none."""
     identity: Identity | None = None
@@ -40,6 +38,7 @@ class Description:
 def head_fields(attributes: Mapping[str, Value | None]) -> dict[str, object]:
     """The fields of the access line that are known from a request's head, of the attributes of its span."""
     fields: dict[str, object] = {
+        "resend_count": attributes[Attribute.CLIENT_RETRY],
         "method": attributes[Attribute.HTTP_METHOD],
         "route": attributes[Attribute.HTTP_ROUTE],
         "client_address": attributes[Attribute.CLIENT_ADDRESS],
@@ -103,11 +102,6 @@ def description_attributes(about: Description, policies: Sequence[str] | None) -
     if policies:
         attributes[Attribute.POLICY] = tuple(policies)
     return attributes
-
-
-def key_attributes(identity: KeyIdentity) -> dict[str, Value | None]:
-    labels = {Attribute.KEY_LABEL.format(name=name): text for name, text in identity.labels.items()}
-    return {Attribute.KEY_NAME: identity.name, Attribute.KEY_TEAM: identity.team, **labels}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -184,26 +178,28 @@ class Summary:
     def access_fields(self) -> dict[str, object]:
         """The fields of the access log's line, without ids and error."""
         about, recorder = self.about, self.recorder
-        return {
+        fields: dict[str, object] = {
             "outcome": self.outcome,
             "status": self.status,
             "api": about.api,
-            **_key_fields(about.key.identity),
+            **about.key.identity.log_fields,
             "model": about.model,
             "provider": about.provider,
             "stream": about.stream,
-            "resend_count": about.resend_count,
             "duration_s": round(self.total_s, 6),
             "ttft_s": None if recorder.ttft_s is None else round(recorder.ttft_s, 6),
             "time": {where: round(seconds, 6) for where, seconds in self.parts.items()},
             "chunks_in": recorder.chunks_in,
             "chunks_out": recorder.chunks_out,
             "bytes_out": recorder.bytes_out,
-            **about.request_fields,
+            **about.head,
             **self.totals.log_fields(),
-            **({} if about.asked_model is None else {"asked_model": about.asked_model}),
-            **({} if about.identity is None else about.identity.log_fields),
         }
+        if about.asked_model is not None:
+            fields["asked_model"] = about.asked_model
+        if about.identity is not None:
+            fields.update(about.identity.log_fields)
+        return fields
 
     def _attributes(self) -> dict[str, Value | None]:
         attributes: dict[str, Value | None] = {TIME[where]: seconds for where, seconds in self.parts.items()}
@@ -219,15 +215,3 @@ class Summary:
             Attribute.CLIENT_DISCONNECTED: self.outcome == "client_disconnect",
         }
         return attributes
-
-
-def _key_fields(identity: KeyIdentity) -> dict[str, object]:
-    """What an access line has of the key; nothing for a request without one."""
-    if identity.name == NO_KEY:
-        return {}
-    fields: dict[str, object] = {"key": identity.name}
-    if identity.team is not None:
-        fields["team"] = identity.team
-    if identity.labels:
-        fields["key_labels"] = identity.labels
-    return fields
