@@ -36,6 +36,7 @@ from app.request_ids import Conversations, Finder
 from app.settings import Deployment, Key, PipelineSettings, Settings
 from telemetry import KeyIdentity, Telemetry, TelemetryOptions, setup
 from telemetry.names import UNNAMED_KEY
+from telemetry.names.variables import SEMCONV_OPT_IN
 from telemetry.traces.http import restrict_http_attributes
 
 
@@ -55,7 +56,7 @@ def create_app(settings: Settings, telemetry: Telemetry | None = None) -> Gatewa
     add_health_routes(app, gateway)
     add_error_handlers(app)
     # Else the instrumentation speaks of HTTP in its old names, which hold whole paths.
-    os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http")
+    os.environ.setdefault(SEMCONV_OPT_IN, "http")
     FastAPIInstrumentor.instrument_app(
         app,
         tracer_provider=telemetry.tracer_provider,

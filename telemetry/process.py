@@ -34,6 +34,7 @@ from telemetry.metrics.registry import Metrics
 from telemetry.metrics.traffic import EAGER_DEPLOYMENTS
 from telemetry.names import Signal
 from telemetry.names.resource import SCHEMA_URL, SERVICE, VERSION
+from telemetry.names.variables import CAPTURE_CONTENT
 from telemetry.otlp import Exports, make_exports
 from telemetry.recording.content import CaptureMode
 from telemetry.recording.ledger import TimeLedger
@@ -52,7 +53,6 @@ from telemetry.transaction.services import Services, TelemetryOptions
 
 _log = logging.getLogger("telemetry.setup")
 _CLOSE_LIMIT = 2.0
-_CAPTURE_VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 _CAPTURE: dict[str, CaptureMode] = {
     "NO_CONTENT": "none",
     "SPAN_ONLY": "span",
@@ -221,11 +221,11 @@ def setup(
 
 def _with_environment(options: TelemetryOptions) -> TelemetryOptions:
     """The options, with `capture_content` from the standard variable where it is set."""
-    text = os.environ.get(_CAPTURE_VARIABLE, "").strip().upper()
+    text = os.environ.get(CAPTURE_CONTENT, "").strip().upper()
     if not text:
         return options
     if text not in _CAPTURE:
-        _log.warning("%s must be one of %s: it is ignored", _CAPTURE_VARIABLE, ", ".join(_CAPTURE))
+        _log.warning("%s must be one of %s: it is ignored", CAPTURE_CONTENT, ", ".join(_CAPTURE))
         return options
     return replace(options, capture_content=_CAPTURE[text])
 

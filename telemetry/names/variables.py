@@ -158,7 +158,7 @@ CAPTURE_CONTENT = _obeyed(
     "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT",
     "`NO_CONTENT`, `SPAN_ONLY`, `EVENT_ONLY` or `SPAN_AND_EVENT`, in place of `telemetry.capture_content`.",
 )
-RESOURCE_DETECTORS = _obeyed("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS", "Names of installed detectors of the resource.")
+_obeyed("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS", "Names of installed detectors of the resource.")
 
 for _name in ("OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE"):
     _refused(_name, "declarative configuration is not supported: set the single OTEL_* variables")
