@@ -87,7 +87,8 @@ class BulkHistogram(_Parent, Histogram):
         self._created = time()
         self._counts = [0] * len(self._upper_bounds)
         self._total = 0.0
-        self._exemplars: dict[int, Exemplar] = {}
+        self._exemplars: dict[int, tuple[dict[str, str], float, float]] = {}
+        """The arguments of `Exemplar`: most are replaced before anybody reads them."""
         self._mutex = Lock()
 
     def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:
@@ -96,7 +97,7 @@ class BulkHistogram(_Parent, Histogram):
             self._counts[at] += 1
             self._total += amount
         if exemplar:
-            self._exemplars[at] = Exemplar(exemplar, amount, time())
+            self._exemplars[at] = exemplar, amount, time()
 
     def observe_many(self, value: float, count: int, exemplar: dict[str, str] | None = None) -> None:
         at = bisect_left(self._upper_bounds, value)
@@ -104,11 +105,13 @@ class BulkHistogram(_Parent, Histogram):
             self._counts[at] += count
             self._total += value * count
         if exemplar:
-            self._exemplars[at] = Exemplar(exemplar, value, time())
+            self._exemplars[at] = exemplar, value, time()
 
     def reading(self) -> Reading:
         with self._mutex:
-            return Reading(list(accumulate(self._counts)), self._total, self._exemplars.copy(), self._created)
+            counts, total, latest = self._counts.copy(), self._total, self._exemplars.copy()
+        exemplars = {at: Exemplar(*one) for at, one in latest.items()}
+        return Reading(list(accumulate(counts)), total, exemplars, self._created)
 
 
 def counter(spec: MetricSpec, registry: CollectorRegistry) -> LeanCounter:

@@ -5,9 +5,9 @@ A query is never told: no route of the gateway reads more of one than a few word
 
 import re
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
+from msgspec import Struct
 from opentelemetry.trace import Span
 
 from telemetry.names.spans import Attribute, Value
@@ -27,14 +27,12 @@ _RESEND_HEADERS = (("x-stainless-retry-count", 0), ("x-envoy-attempt-count", 1))
 _LONGEST_COUNT = 6
 
 
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
+class HttpRequest(Struct, frozen=True):
     """The head of a request. `route` is the path as the application declares it, `headers` have lower-case names."""
 
     method: str
     route: str
     headers: Mapping[str, str]
-    _: KW_ONLY
     scheme: str = "http"
     http_version: str | None = None
     server: tuple[str | None, int | None] = (None, None)

@@ -6,8 +6,8 @@ unsampled one records nothing. Texts that others wrote are scrubbed of keys and 
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
 
+from msgspec import Struct
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
@@ -40,7 +40,7 @@ _UNSET = Status(StatusCode.UNSET)
 _PROPAGATION = Propagation()
 
 
-class SpanEvent(NamedTuple):
+class SpanEvent(Struct, frozen=True):
     name: str
     timestamp: int
     attributes: Mapping[str, Value]
