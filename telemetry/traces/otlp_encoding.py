@@ -170,13 +170,14 @@ def _attributes(tag: bytes, attributes: Mapping[str, Any]) -> bytes:
     """The attributes that are not None, each as a `KeyValue` behind its tag."""
     encoder = _ENCODERS.get
     pairs = [
-        encoder(type(value), _other_attribute)(key, value) for key, value in attributes.items() if value is not None
+        # Most are short texts: for them neither a look at the table nor a function in between.
+        _short_attribute(key, value)
+        if type(value) is str and len(value) <= _SHORT
+        else encoder(type(value), _other_attribute)(key, value)
+        for key, value in attributes.items()
+        if value is not None
     ]
     return tag + tag.join(pairs) if pairs else b""
-
-
-def _text_attribute(key: str, value: str) -> bytes:
-    return _short_attribute(key, value) if len(value) <= _SHORT else _other_attribute(key, value)
 
 
 @lru_cache(_KEPT)
@@ -206,7 +207,6 @@ def _other_attribute(key: str, value: Any) -> bytes:
 
 
 _ENCODERS: dict[type, Callable[[str, Any], bytes]] = {
-    str: _text_attribute,
     float: _float_attribute,
     int: _int_attribute,
     bool: _int_attribute,
@@ -225,7 +225,8 @@ def _any_value(value: Any) -> bytes:
             return b"\x21" + _DOUBLE(value)
         case bytes():
             return _delimited(b"\x3a", value)
-        case Sequence():
+        # Before the abstract class, which asks its registry.
+        case tuple() | list() | Sequence():
             return _delimited(b"\x2a", b"".join([_delimited(b"\x0a", _any_value(item)) for item in value]))
         case Mapping():
             pairs = [b"\x0a" + _other_attribute(str(key), item) for key, item in value.items()]
