@@ -316,6 +316,8 @@ class Router:
 
     def _fallbacks(self, asked: str, fallbacks: Mapping[str, Sequence[str]]) -> Sequence[str]:
         """The fallbacks of the very name that was asked for, else of the configured name behind it."""
+        if not fallbacks:
+            return ()
         return fallbacks.get(asked) or fallbacks.get(self.configured_name(asked) or "", ())
 
     def _pool(self, asked: str) -> Sequence[Deployment]:
