@@ -34,9 +34,7 @@ from telemetry.metrics.registry import Metrics
 from telemetry.metrics.traffic import EAGER_DEPLOYMENTS
 from telemetry.names import Signal
 from telemetry.names.resource import SCHEMA_URL, SERVICE, VERSION
-from telemetry.names.variables import CAPTURE_CONTENT
 from telemetry.otlp import Exports, make_exports
-from telemetry.recording.content import CaptureMode
 from telemetry.recording.ledger import TimeLedger
 from telemetry.recording.timeline import Timeline
 from telemetry.redact import TEXT_LIMIT, Scrubber, clean
@@ -53,12 +51,6 @@ from telemetry.transaction.services import Services, TelemetryOptions
 
 _log = logging.getLogger("telemetry.setup")
 _CLOSE_LIMIT = 2.0
-_CAPTURE: dict[str, CaptureMode] = {
-    "NO_CONTENT": "none",
-    "SPAN_ONLY": "span",
-    "EVENT_ONLY": "event",
-    "SPAN_AND_EVENT": "both",
-}
 
 
 class Telemetry:
@@ -185,7 +177,7 @@ def setup(
     EnvironmentRefused where an OTEL_* variable cannot be obeyed.
     """
     environment = read_environment(os.environ)
-    options = _with_environment(options or TelemetryOptions())
+    options = _with_environment(options or TelemetryOptions(), environment)
     # Series that would nearly double each scrape, for a time that Prometheus does not read by default.
     disable_created_metrics()  # type: ignore[no-untyped-call]
     metrics = Metrics(registry, models=models, policies=policies, semconv=options.semconv)
@@ -219,15 +211,10 @@ def setup(
     )
 
 
-def _with_environment(options: TelemetryOptions) -> TelemetryOptions:
+def _with_environment(options: TelemetryOptions, environment: Environment) -> TelemetryOptions:
     """The options, with `capture_content` from the standard variable where it is set."""
-    text = os.environ.get(CAPTURE_CONTENT, "").strip().upper()
-    if not text:
-        return options
-    if text not in _CAPTURE:
-        _log.warning("%s must be one of %s: it is ignored", CAPTURE_CONTENT, ", ".join(_CAPTURE))
-        return options
-    return replace(options, capture_content=_CAPTURE[text])
+    capture = environment.capture_content
+    return options if capture is None else replace(options, capture_content=capture)
 
 
 def _apply_log_level(environment: Environment) -> None:

@@ -21,6 +21,7 @@ from telemetry.environment.variables import Variables
 from telemetry.limits import LOG_LIMITS, SPAN_LIMITS, LogLimits, SpanLimits
 from telemetry.names import variables as names
 from telemetry.names.propagators import DEFAULT_PROPAGATORS, PROPAGATORS
+from telemetry.recording.content import CaptureMode
 
 _SAMPLERS: dict[str, Sampler] = {
     "parentbased_always_on": DEFAULT_ON,
@@ -38,6 +39,12 @@ _LOG_LEVELS = {
     "error": "ERROR",
     "fatal": "CRITICAL",
     "none": "CRITICAL",
+}
+_CAPTURE: dict[str, CaptureMode] = {
+    "no_content": "none",
+    "span_only": "span",
+    "event_only": "event",
+    "span_and_event": "both",
 }
 _EXPORTERS = ("otlp", "console", "otlp/stdout", "none")
 
@@ -78,6 +85,8 @@ class Environment:
     log_limits: LogLimits = LOG_LIMITS
     propagators: tuple[str, ...] = DEFAULT_PROPAGATORS
     has_exemplars: bool = True
+    capture_content: CaptureMode | None = None
+    """Where content is recorded; None for what the configuration says."""
     log_level: str | None = None
     """The level of the loggers of telemetry itself; None for that of all others."""
     secrets: tuple[str, ...] = ()
@@ -99,9 +108,13 @@ def read_environment(
 
 def _read(variables: Variables, is_installed: Callable[[str], bool]) -> Environment:
     propagators = variables.words(names.PROPAGATORS, PROPAGATORS)
+    # Events with content go into the log where nothing is exported, so this counts without exports, too.
+    capture = _CAPTURE.get(variables.word(names.CAPTURE_CONTENT, known=_CAPTURE, default=""))
     is_disabled = variables.flag(names.SDK_DISABLED)
     if is_disabled:
-        return Environment(is_disabled=True, sampler=ALWAYS_OFF, propagators=_or_default(propagators))
+        return Environment(
+            is_disabled=True, sampler=ALWAYS_OFF, propagators=_or_default(propagators), capture_content=capture
+        )
     variables.look_over()
     _check_resource(variables)
     _check_metrics(variables)
@@ -120,6 +133,7 @@ def _read(variables: Variables, is_installed: Callable[[str], bool]) -> Environm
         log_limits=_log_limits(variables),
         propagators=_or_default(propagators),
         has_exemplars=exemplars == "trace_based",
+        capture_content=capture,
         log_level=_LOG_LEVELS[level] if level else None,
         secrets=tuple(value for target in targets for value in target.headers.values()),
         warnings=tuple(dict.fromkeys(variables.warnings)),

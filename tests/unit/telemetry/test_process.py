@@ -22,14 +22,6 @@ def test_the_standard_variable_for_content_has_the_last_word(
     assert telemetry.options.capture_content == expected
 
 
-def test_a_value_that_is_none_of_them_is_said_and_ignored(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "yes please")
-    assert setup().options.capture_content == "none"
-    assert "CAPTURE_MESSAGE_CONTENT" in caplog.text
-
-
 def test_a_close_twice_is_a_close(monkeypatch: pytest.MonkeyPatch) -> None:
     telemetry = setup(span_exporter=InMemorySpanExporter())
     run(telemetry.aclose())

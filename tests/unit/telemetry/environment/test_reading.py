@@ -64,6 +64,8 @@ def problems(**environ: str) -> tuple[str, ...]:
         ("OTEL_METRICS_EXEMPLAR_FILTER", "always_on", "is not supported"),
         ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta", "expected one of cumulative"),
         ("OTEL_RESOURCE_ATTRIBUTES", "team=a,b", "expected attributes as"),
+        ("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "true", "expected one of no_content, span_only"),
+        ("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "NO_CONTNT", "did you mean no_content"),
         ("OTEL_LOG_LEVEL", "loud", "expected one of"),
         ("OTEL_SDK_DISABLED", "1", "expected true or false"),
         ("OTEL_CONFIG_FILE", "otel.yaml", "declarative configuration is not supported"),
@@ -212,3 +214,10 @@ def test_every_variable_that_the_code_names_is_in_the_table() -> None:
         for name in re.findall(r"\bOTEL_[A-Z_]*[A-Z]\b", path.read_text())
     }
     assert named <= VARIABLES.keys()
+
+
+def test_what_is_captured_counts_where_nothing_is_exported_too() -> None:
+    variable = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+    assert read(OTEL_SDK_DISABLED="true", **{variable: "NO_CONTENT"}).capture_content == "none"
+    assert read(**{variable: "Span_Only"}).capture_content == "span"
+    assert "CAPTURE" in problems(OTEL_SDK_DISABLED="true", **{variable: "none"})[0]
