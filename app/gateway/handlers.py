@@ -62,7 +62,9 @@ async def count_tokens(gateway: Gateway, call: Call) -> None:
     # `max_tokens` is required of a message, not of a request to count one.
     request, policy_ctx = await _request(gateway, call, "count_tokens", {"max_tokens": 1})
     async with gateway.orchestrator.reading_errors(policy_ctx, call.obs):
-        tokens = await gateway.router.count_tokens(request)
+        # An estimate, where the provider has no route for it, counts as the provider's time, too: it stands in for it.
+        with call.obs.ledger.charge("upstream"):
+            tokens = await gateway.router.count_tokens(request)
     await call.reply.json(200, {"input_tokens": tokens})
 
 

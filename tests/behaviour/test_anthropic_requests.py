@@ -9,7 +9,7 @@ from tests.behaviour.clients import COUNT, MESSAGES, RawClient, post, request
 from tests.behaviour.gateway import RunningGateway
 from tests.behaviour.provider import Provider
 from tests.behaviour.scripted import PROVIDER_KEY, gateway_before, text_reply, text_stream
-from tests.upstream import json_reply
+from tests.upstream import Sleep, json_reply
 
 AGENT = {
     "anthropic-version": "2023-06-01",
@@ -120,6 +120,16 @@ def test_a_query_goes_on(gateway: RunningGateway, provider: Provider, query: str
     provider.play(json_reply({"input_tokens": 7}))
     assert post(gateway, COUNT + query, BODY).json() == {"input_tokens": 7}
     assert provider.received().path == f"/v1/messages/count_tokens{sent}"
+
+
+def test_the_wait_for_a_count_is_the_providers_and_not_the_gateways_own(
+    gateway: RunningGateway, provider: Provider
+) -> None:
+    provider.play([Sleep(0.1), *json_reply({"input_tokens": 7})])
+    reply = post(gateway, COUNT, BODY)
+    line = gateway.log_line(transaction_id=reply.request_id)
+    assert line["time"]["upstream"] >= 0.1
+    assert line["time"]["format"] < 0.1
 
 
 def test_a_count_takes_new_fields_along_with_their_header(gateway: RunningGateway, provider: Provider) -> None:
