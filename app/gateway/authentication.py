@@ -62,7 +62,7 @@ class ApiKeys:
         """Whose key it is, even if it has expired. Raises AuthenticationFailed."""
         presented = list(presented_keys(headers).values())
         if not presented:
-            message = "No API key provided. Send it as `Authorization: Bearer KEY` or `x-api-key: KEY`."
+            message = "No API key provided. Send it in `x-api-key`, or in `authorization` after the word Bearer."
             raise AuthenticationFailed(message, reason="missing")
         for key in presented if self._beside_credentials else presented[:1]:
             if (caller := self._holder(key)) is not None:

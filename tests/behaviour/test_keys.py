@@ -77,7 +77,11 @@ def test_a_refused_request_has_a_line_without_a_name(gateway: RunningGateway, pa
     for key in (UNKNOWN, None):
         refused = asked(gateway, path, key)
         assert refused.status == 401
-        assert "key" not in gateway.log_line(transaction_id=refused.request_id, status=401)
+        line = gateway.log_line(transaction_id=refused.request_id, status=401)
+        assert "key" not in line
+        assert line["detail"] in refused.body.decode(), (
+            "what the client reads, of which the scrubber took nothing for a key"
+        )
         assert gateway.transaction(refused.request_id).get("flowspan.key.name") is None
 
 
