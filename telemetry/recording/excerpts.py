@@ -57,16 +57,28 @@ def encoded_list(items: Sequence[Any], limit: int, note: Callable[[int], Any], *
         return _listed(pieces), any(isinstance(item, LeftOut) for item in items)
     room = limit - 3 - len(_encoded(note(_LARGEST_COUNT)))
     lead = min(lead, len(items) - 1)
-    for index in (*range(lead), len(items) - 1):
-        share = room // (4 * lead) if index < lead else room // 2 if lead else room - 1
-        if len(pieces[index]) > share:
-            pieces[index] = _shortened(items[index], share) or _encoded(note(1))
+    ends = (*range(lead), len(items) - 1)
+    # A quarter is for what lies between them, if anything does.
+    room_of_ends = room if len(ends) == len(items) else room * 3 // 4
+    for index, share in zip(ends, _shares([len(pieces[index]) + 1 for index in ends], room_of_ends), strict=True):
+        if len(pieces[index]) + 1 > share:
+            pieces[index] = _shortened(items[index], share - 1) or _encoded(note(1))
     begin, end = middle_of(len(items), lambda index: len(pieces[index]) + 1, room, lead)
     if begin < end:
         missing = sum(item.count if isinstance(item, LeftOut) else 1 for item in items[begin:end])
         pieces[begin:end] = [_encoded(note(missing))]
     found = _listed(pieces)
     return (found if len(found) <= limit else b"[]"), True
+
+
+def _shares(sizes: Sequence[int], room: int) -> list[int]:
+    """The room of each: what it needs, or an equal part of what those that need less leave."""
+    shares = list(sizes)
+    smallest_first = sorted(range(len(sizes)), key=sizes.__getitem__)
+    for rank, index in enumerate(smallest_first):
+        shares[index] = min(sizes[index], room // (len(sizes) - rank))
+        room -= shares[index]
+    return shares
 
 
 def _shortened(item: Any, limit: int) -> bytes | None:

@@ -139,6 +139,23 @@ def test_of_a_long_text_the_ends_stay() -> None:
     assert found.is_cut
 
 
+@pytest.mark.parametrize("lengths", [(30, 55, 5000), (5000, 30, 50), (30, 5000, 50), (5000, 5000, 50), (5000, 5000)])
+def test_long_texts_have_the_room_that_short_ones_leave(lengths: tuple[int, ...]) -> None:
+    """A limit such as Tempo's: a short question behind a long system prompt is no reason to show little of that."""
+    encoded, _ = encoded_list([message("x" * length) for length in lengths], 2048, lambda count: message("-"), lead=2)
+    kept = [one["parts"][0]["content"] for one in json.loads(encoded)]
+    assert [text for text, length in zip(kept, lengths, strict=True) if length < 100] == [
+        "x" * length for length in lengths if length < 100
+    ]
+    assert 1800 < len(encoded) <= 2048
+
+
+def test_a_short_message_is_never_replaced_by_a_longer_note() -> None:
+    items = [message("a"), message("b"), message("c" * 513)]
+    encoded, _ = encoded_list(items, 500, lambda count: message(f"[{count} messages left out]"), lead=2)
+    assert [one["parts"][0]["content"][:1] for one in json.loads(encoded)] == ["a", "b", "c"]
+
+
 def test_what_is_missing_between_is_counted_once() -> None:
     items = [message("a"), LeftOut(40), *(message("b" * 400) for _ in range(10)), message("c")]
     encoded, is_cut = encoded_list(items, 2000, lambda count: message(f"missing: {count}"))
