@@ -1,6 +1,8 @@
 """The committed rules and routes, sixty times as fast: minutes become seconds, and nothing else changes.
 
-A window is never shorter than a rate needs: it has to hold several scrapes.
+A window is never shorter than a rate needs: it has to hold several scrapes. And a rule on `up`, which waits for so many
+scrapes to fail in a row, waits for as many here: a scrape has a second and not ten, which a busy machine may overrun
+once and again without a gateway that is gone.
 """
 
 import re
@@ -10,8 +12,11 @@ from typing import Any
 FACTOR = 60
 SHORTEST_WINDOW = 5
 """Seconds, at one scrape a second."""
+SCRAPE_INTERVAL = 15
+"""Seconds between two scrapes in the committed configuration."""
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _DURATION = re.compile(r"(\d+)([smhdw])")
+_UP = re.compile(r"\bup\{")
 _TIMES = ("group_wait", "group_interval", "repeat_interval")
 
 
@@ -21,9 +26,9 @@ def fast_rules(rules: dict[str, Any], factor: int = FACTOR) -> dict[str, Any]:
     for group in made["groups"]:
         group["interval"] = "1s"
         for rule in group["rules"]:
-            rule["expr"] = _fast_expression(rule["expr"], factor)
             if "for" in rule:
-                rule["for"] = _shorter(rule["for"], factor)
+                rule["for"] = _shorter(rule["for"], SCRAPE_INTERVAL if _UP.search(rule["expr"]) else factor)
+            rule["expr"] = _fast_expression(rule["expr"], factor)
     return made
 
 

@@ -23,6 +23,11 @@ def test_a_window_still_holds_several_scrapes() -> None:
     assert fast({"record": "r", "expr": "rate(x[1m])"})["expr"] == "rate(x[5s])"
 
 
+def test_an_alert_on_scrapes_waits_for_as_many_of_them() -> None:
+    assert fast({"alert": "A", "expr": 'up{job="flowspan"} == 0', "for": "2m"})["for"] == "8s"
+    assert fast({"alert": "A", "expr": "startup{} == 0", "for": "2m"})["for"] == "2s"
+
+
 def test_thresholds_labels_and_names_stay() -> None:
     rule = {"alert": "A", "expr": 'x{le="2.5",state=~"open|half_open"} > 14.4 * 0.005', "labels": "kept"}
     assert fast(rule) == rule
