@@ -2,13 +2,13 @@
 
 The demo's models, texts and clients, against a gateway of its own process. In the incident an upstream fails and then
 recovers, another one hangs up in mid-sentence, a third one says nothing until its clients leave, readers are slow or
-look away, policies hang and fail, and the collector is gone for a while.
+look away, an agent loses its prompt cache, policies hang and fail, and the collector is gone for a while.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +31,7 @@ from app.demo.clients.calls import (
 )
 from app.demo.clients.client import Clients, Observation
 from app.demo.gateway.scenario import ARCHIVE, CONTACTS, PLAIN, THOUGHT, unredacted
+from tests.real.conversation import MODEL, Conversations
 from tests.real.policies import BREAK, HANG, REFUSE
 from tests.real.stack import Stack
 
@@ -48,6 +49,7 @@ EXPECTED = frozenset(
         "Backpressure",
         "BreakerStuckOpen",
         "BreakerTripped",
+        "CacheLost",
         "DeliveryBurn",
         "InternalErrors",
         "ModelUnanswered",
@@ -67,7 +69,13 @@ LASTING = frozenset({"AvailabilityBurnLong"})
 GIVES_UP_AFTER = 0.4
 """Seconds; whoever leaves a silent provider so soon tells a breaker nothing."""
 _KEY = "sk-flowspan-incident"
-_PRICE = {"input_cost_per_token": 0.000003, "output_cost_per_token": 0.000015}
+_PRICE = {
+    "input_cost_per_token": 0.000003,
+    "output_cost_per_token": 0.000015,
+    "cache_read_input_token_cost": 0.0000003,
+    "cache_creation_input_token_cost": 0.00000375,
+}
+_OTHER_PATHS = ("/v1/models", "/livez", "/readyz", "/v1/no-such-path")
 
 
 def configuration() -> dict[str, Any]:
@@ -87,6 +95,7 @@ def configuration() -> dict[str, Any]:
             # Nothing that a breaker opens for, and retries hide it from clients.
             _model("shaky", "lorem+pace-5+status-503+every-4"),
             _model("hung", "lorem+stall-0"),
+            _model(MODEL, "lorem-5+pace-2+caching-60"),
             _model("severed", "lorem+pace-5+cut-6+first-16", texts=[PLAIN]),
         ],
         "litellm_settings": {"num_retries": 1, "fallbacks": [{"fragile": ["chat"]}]},
@@ -179,8 +188,9 @@ MISHAPS = (
     Visitor((severed,), 0.25),
     Visitor((_shaky,), 0.2),
     Visitor((_hung,), 0.1, gives_up_after=GIVES_UP_AFTER),
+    Visitor((Conversations(),), 0.05),
     *(Visitor((_dragging,), 0.1, first=0.3 * turn) for turn in range(8)),
-    *(Visitor((_saying(HANG),), 0.2) for _ in range(2)),
+    *(Visitor((_saying(HANG),), 0.2) for _ in range(3)),
     Visitor((_saying(REFUSE),), 0.8),
     Visitor((_saying(BREAK, stream=False),), 1.5),
 )
@@ -199,6 +209,7 @@ async def play(stack: Stack, recovered: Callable[[], bool], at_most: float = 100
         Clients(stack.url, _KEY) as clients,
         Clients(stack.url) as strangers,
         _visits(EVERYDAY, clients, run),
+        _running(_look_around(clients, stack.url)),
     ):
         await asyncio.sleep(CALM)
         run.trouble_at = time.time()
@@ -217,9 +228,13 @@ def _wait_for(fulfilled: Callable[[], bool], at_most: float) -> None:
         time.sleep(1)
 
 
+def _visits(visitors: Sequence[Visitor], clients: Clients, run: Run) -> AbstractAsyncContextManager[None]:
+    return _running(*(_visit(visitor, turn, clients, run) for turn, visitor in enumerate(visitors)))
+
+
 @asynccontextmanager
-async def _visits(visitors: Sequence[Visitor], clients: Clients, run: Run) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(_visit(visitor, turn, clients, run)) for turn, visitor in enumerate(visitors)]
+async def _running(*endless: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(each) for each in endless]
     try:
         yield
     finally:
@@ -237,6 +252,14 @@ async def _visit(visitor: Visitor, turn: int, clients: Clients, run: Run) -> Non
                     async with asyncio.timeout(visitor.gives_up_after):
                         run.seen.append(await clients.send(make(api)))
                 await asyncio.sleep(visitor.pause)
+
+
+async def _look_around(clients: Clients, url: str) -> None:
+    """What asks no model: a list of them, probes, and somebody who tries paths."""
+    while True:
+        for path in _OTHER_PATHS:
+            await clients.get(url + path)
+        await asyncio.sleep(0.5)
 
 
 async def _look_away(clients: Clients, run: Run) -> None:

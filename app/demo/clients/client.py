@@ -86,7 +86,7 @@ class Clients:
         return observation
 
     async def get(self, url: str) -> str:
-        async with self._wide.get(url) as response:
+        async with self._wide.get(url, headers=self._headers) as response:
             return await response.text()
 
     async def _read(self, response: aiohttp.ClientResponse, observation: Observation) -> None:
