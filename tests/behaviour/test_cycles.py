@@ -13,17 +13,27 @@ REQUESTS = 5
 OUTPUT = "app.dialects.openai_responses.output_state"
 
 
-@pytest.fixture(scope="module")
-def gateway() -> Iterator[RunningGateway]:
-    with RunningGateway(configuration(simulated("echo"), "  policies: [noop]")) as running:
-        yield running
+SMALL = "hello there"
+LARGE = "hello there " * 400
+"""A prompt that may be in a provider's cache, and whose content is scrubbed on the spot."""
+PLAIN = "  policies: [noop]"
+CAPTURED = f"""{PLAIN}
+  telemetry: {{capture_content: both, boundary_events: both, openinference: true}}"""
 
 
-def left_by(gateway: RunningGateway, path: str, stream: bool) -> Counter[str]:
+@pytest.fixture(scope="module", params=[(PLAIN, SMALL), (CAPTURED, LARGE)], ids=["plain", "captured"])
+def running(request: pytest.FixtureRequest) -> Iterator[tuple[RunningGateway, str]]:
+    """A gateway, and what it is asked."""
+    settings, text = request.param
+    with RunningGateway(configuration(simulated("echo"), settings)) as gateway:
+        yield gateway, text
+
+
+def left_by(gateway: RunningGateway, path: str, text: str, stream: bool) -> Counter[str]:
     """How many objects of the gateway's own classes were in cycles after some requests, by class."""
 
     def request() -> Reply:
-        return post(gateway, path, ask("echo", path, stream=stream))
+        return post(gateway, path, ask("echo", path, text, stream=stream))
 
     gateway.transaction(request().request_id)
     gc.collect()
@@ -45,8 +55,9 @@ def left_by(gateway: RunningGateway, path: str, stream: bool) -> Counter[str]:
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("path", [CHAT, MESSAGES, RESPONSES])
-def test_a_request_leaves_no_cycles(gateway: RunningGateway, path: str, stream: bool) -> None:
-    left = left_by(gateway, path, stream)
+def test_a_request_leaves_no_cycles(running: tuple[RunningGateway, str], path: str, stream: bool) -> None:
+    gateway, text = running
+    left = left_by(gateway, path, text, stream)
     # A connection may leave some: it serves many requests. The items of a response and their parts know each other.
     of_requests = {name: count for name, count in left.items() if not name.startswith(("app.edge", OUTPUT))}
     assert of_requests == {}
