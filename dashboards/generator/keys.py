@@ -1,7 +1,7 @@
 """Who sends and what it costs: panels by the names of callers' keys."""
 
 from dashboards.generator.links import label, logs, traces
-from dashboards.generator.metrics import events, greatest, in_range, rate
+from dashboards.generator.metrics import PROMPT, events, greatest, in_range, of_types, rate
 from dashboards.generator.panels import PanelBuilder, Query, bars, series
 from dashboards.slo import BAD, UNDELIVERED
 from telemetry.names import metrics as names
@@ -96,7 +96,7 @@ def keys(chosen: str) -> list[PanelBuilder]:
 
 def _cached(chosen: str) -> str:
     read = rate(names.KEY_TOKENS, "key", where=f'{chosen},token_type="cache_read"')
-    prompt = rate(names.KEY_TOKENS, "key", where=f'{chosen},token_type=~"input|cache_read|cache_write"')
+    prompt = rate(names.KEY_TOKENS, "key", where=f"{chosen},{of_types(*PROMPT)}")
     return f"{read} / topk(10, {prompt})"
 
 

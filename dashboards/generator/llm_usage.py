@@ -4,7 +4,7 @@ from grafana_foundation_sdk.builders.dashboard import DashboardLink
 
 from dashboards.generator.frame import Json, Row, choice, dashboard
 from dashboards.generator.links import label, logs, traces
-from dashboards.generator.metrics import buckets, events, in_range, mean, quantile, rate
+from dashboards.generator.metrics import ANSWER, PROMPT, buckets, events, in_range, mean, of_types, quantile, rate
 from dashboards.generator.panels import PanelBuilder, Query, bars, heat, latency, number, series
 from telemetry.names import metrics as names
 
@@ -49,20 +49,14 @@ def build() -> Json:
     )
 
 
-_INPUT = ("input", "cache_read", "cache_write")
-_OUTPUT = ("output", "reasoning")
-
-
 def _tokens_of(*types: str, by: tuple[str, ...] = ()) -> str:
-    return rate(names.TOKENS, *by, where=f'{_PAYING},token_type=~"{"|".join(types)}"')
+    return rate(names.TOKENS, *by, where=f"{_PAYING},{of_types(*types)}")
 
 
 def _stats() -> list[PanelBuilder]:
     return [
-        number("Input", "Tokens of prompts, a second.", "cps", Query(_tokens_of(*_INPUT), ""), links=_TO_ALL, width=4),
-        number(
-            "Output", "Tokens of answers, a second.", "cps", Query(_tokens_of(*_OUTPUT), ""), links=_TO_ALL, width=4
-        ),
+        number("Input", "Tokens of prompts, a second.", "cps", Query(_tokens_of(*PROMPT), ""), links=_TO_ALL, width=4),
+        number("Output", "Tokens of answers, a second.", "cps", Query(_tokens_of(*ANSWER), ""), links=_TO_ALL, width=4),
         number(
             "Spent",
             "US dollars in the time shown, for models whose price is known.",
@@ -83,7 +77,7 @@ def _stats() -> list[PanelBuilder]:
             "From a cache",
             "The share of prompt tokens that providers read from a cache.",
             "percentunit",
-            Query(f"{_tokens_of('cache_read')} / {_tokens_of(*_INPUT)}", ""),
+            Query(f"{_tokens_of('cache_read')} / {_tokens_of(*PROMPT)}", ""),
             links=_TO_CACHED,
             width=4,
         ),
@@ -99,13 +93,13 @@ def _stats() -> list[PanelBuilder]:
 
 
 def _tokens() -> list[PanelBuilder]:
-    cached = f"{_tokens_of('cache_read', by=('model',))} / {_tokens_of(*_INPUT, by=('model',))}"
+    cached = f"{_tokens_of('cache_read', by=('model',))} / {_tokens_of(*PROMPT, by=('model',))}"
     return [
         series(
             "Tokens by model",
             "Tokens of prompts and answers together, a second, for the twenty busiest models.",
             "cps",
-            [Query(f"topk(20, {_tokens_of(*_INPUT, *_OUTPUT, by=('model',))})", "{{model}}")],
+            [Query(f"topk(20, {_tokens_of(*PROMPT, *ANSWER, by=('model',))})", "{{model}}")],
             width=10,
             stacked=True,
             links=_to_model("model"),
@@ -115,7 +109,7 @@ def _tokens() -> list[PanelBuilder]:
             "The same tokens, a second, in parts that add up: input apart from caches, read from and written into one; "
             "output apart from reasoning, and that.",
             "cps",
-            [Query(_tokens_of(*_INPUT, *_OUTPUT, by=("token_type",)), "{{token_type}}")],
+            [Query(_tokens_of(*PROMPT, *ANSWER, by=("token_type",)), "{{token_type}}")],
             width=7,
             stacked=True,
             links=_TO_ALL,

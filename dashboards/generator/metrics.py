@@ -9,6 +9,13 @@ from telemetry.names.metrics import SUCCESSORS, MetricSpec
 GATEWAY = 'job=~"$job",cluster=~"$cluster",namespace=~"$namespace"'
 """Which gateway, of all that a Prometheus scrapes."""
 INSTANCE = f'{GATEWAY},instance=~"$instance"'
+PROMPT, ANSWER = ("input", "cache_read", "cache_write"), ("output", "reasoning")
+"""The types of tokens that prompts have, and answers."""
+
+
+def of_types(*types: str) -> str:
+    """A selector of tokens of these types."""
+    return f'token_type=~"{"|".join(types)}"'
 
 
 def selected(spec: MetricSpec, where: str = "", part: str = "") -> str:

@@ -3,7 +3,7 @@
 from dashboards.generator.frame import Json, Row, choice, dashboard
 from dashboards.generator.keys import keys, others, teams
 from dashboards.generator.links import logql, logs, traceql, traces
-from dashboards.generator.metrics import in_range, rate
+from dashboards.generator.metrics import ANSWER, PROMPT, in_range, of_types, rate
 from dashboards.generator.panels import ANY_IS_BAD, PanelBuilder, Query, log_lines, number, trace_table
 from dashboards.slo import BAD
 from telemetry.names import metrics as names
@@ -38,9 +38,9 @@ def build() -> Json:
 
 def _stats() -> list[PanelBuilder]:
     failed = f'{_CHOSEN},outcome=~"{BAD}"'
-    output = f'{_CHOSEN},token_type=~"output|reasoning"'
+    output = f"{_CHOSEN},{of_types(*ANSWER)}"
     cached = f'{_CHOSEN},token_type="cache_read"'
-    prompt = f'{_CHOSEN},token_type=~"input|cache_read|cache_write"'
+    prompt = f"{_CHOSEN},{of_types(*PROMPT)}"
     return [
         number(
             "Requests",
