@@ -60,8 +60,7 @@ class OtherRequest:
             fields["path"] = path_shape(self._path)
         if user_agent := products_of(request.headers.get("user-agent", "")):
             fields["user_agent"] = user_agent
-        if self.key != NO_KEY:
-            fields["key"] = self.key
+        fields.update(self._services.metrics.keys.of(self.key).identity.log_fields)
         if self.error_type:
             fields["error_type"] = self.error_type
         return fields

@@ -60,6 +60,12 @@ def test_a_named_key_is_on_the_span_the_line_and_the_metrics(gateway: RunningGat
     assert cost == pytest.approx(usage["flowspan.cost_usd"])
 
 
+def test_a_named_key_is_on_the_line_of_a_request_to_no_model(gateway: RunningGateway) -> None:
+    listed = request(gateway, "GET", "/v1/models", headers={"x-api-key": NEW})
+    line = gateway.log_line(request_id=listed.request_id)
+    assert (line["key"], line["team"], line["key_labels"]) == ("ci", "platform", {"stage": "prod"})
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_an_expired_key_is_refused_and_it_is_known_whose_it_was(gateway: RunningGateway, path: str) -> None:
     refused = asked(gateway, path, ENDED)
