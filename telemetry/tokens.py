@@ -22,7 +22,7 @@ class Usage(Protocol):
 
 
 class Tokens(Struct, frozen=True, gc=False):
-    """The tokens of one attempt, or of several. The first five are disjoint: their sum is `total`."""
+    """The tokens of one attempt, or of several. The first five are disjoint."""
 
     input: int
     """The tokens of the prompt that had nothing to do with a cache."""
@@ -56,21 +56,12 @@ class Tokens(Struct, frozen=True, gc=False):
         )
 
     @property
-    def parts(self) -> tuple[int, int, int, int, int]:
-        """The disjoint parts, in the order of `telemetry.names.TOKEN_TYPES`."""
-        return self.input, self.cache_read, self.cache_write, self.output, self.reasoning
-
-    @property
     def prompt(self) -> int:
         return self.input + self.cache_read + self.cache_write
 
     @property
     def completion(self) -> int:
         return self.output + self.reasoning
-
-    @property
-    def total(self) -> int:
-        return self.prompt + self.completion
 
     @property
     def is_estimated(self) -> bool:

@@ -7,13 +7,13 @@ from functools import cached_property
 from prometheus_client import CollectorRegistry, Counter
 
 from telemetry.metrics.instruments import counter, gauge
+from telemetry.metrics.tokens import PartCounters
 from telemetry.names import (
     AUTH_FAILURE_REASONS,
     NO_KEY,
     OTHER,
     OUTCOMES,
     STREAM_RESULTS,
-    TOKEN_TYPES,
     AuthFailureReason,
     Outcome,
     StreamResult,
@@ -70,15 +70,13 @@ class KeyChildren:
         self.streams: dict[StreamResult, Counter] = {
             result: metrics.streams.labels(*labels, result) for result in STREAM_RESULTS
         }
-        self._tokens = tuple(metrics.tokens.labels(*labels, kind) for kind in TOKEN_TYPES)
+        self._tokens = PartCounters(metrics.tokens, *labels)
         self._cost = metrics.cost.labels(*labels)
 
     def used(self, tokens: Tokens | None, cost_usd: float | None) -> None:
         """Count what all attempts of a request took."""
         if tokens is not None:
-            for child, count in zip(self._tokens, tokens.parts, strict=True):
-                if count:
-                    child.inc(count)
+            self._tokens.count(tokens)
         if cost_usd:
             self._cost.inc(cost_usd)
 

@@ -1,6 +1,6 @@
 """The metrics of tokens and money: by provider, model and deployment, in parts that add up."""
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Counter
 
 from telemetry.metrics.conventions import families_of_parts
 from telemetry.metrics.instruments import counter
@@ -10,12 +10,27 @@ from telemetry.names import metrics as names
 from telemetry.tokens import Tokens
 
 
+class PartCounters:
+    """A counter's children for the disjoint parts of tokens. `labels` are the values of those before the part's."""
+
+    def __init__(self, counter: Counter, *labels: str) -> None:
+        parts = [counter.labels(*labels, kind) for kind in TOKEN_TYPES]
+        self._input, self._cache_read, self._cache_write, self._output, self._reasoning = parts
+
+    def count(self, tokens: Tokens) -> None:
+        self._input.inc(tokens.input)
+        self._output.inc(tokens.output)
+        if tokens.cache_read or tokens.cache_write or tokens.reasoning:
+            self._cache_read.inc(tokens.cache_read)
+            self._cache_write.inc(tokens.cache_write)
+            self._reasoning.inc(tokens.reasoning)
+
+
 class TokenChildren:
     """The counters of attempts at one deployment of a model."""
 
     def __init__(self, metrics: "TokenMetrics", provider: str, model: str, deployment: str) -> None:
-        parts = [metrics.tokens.labels(provider, model, deployment, kind) for kind in TOKEN_TYPES]
-        self._input, self._cache_read, self._cache_write, self._output, self._reasoning = parts
+        self._parts = PartCounters(metrics.tokens, provider, model, deployment)
         self._uncounted_prompt = metrics.uncounted.labels(provider, model, "input")
         self._uncounted_completion = metrics.uncounted.labels(provider, model, "output")
         self._cost = metrics.cost.labels(provider, model)
@@ -23,12 +38,7 @@ class TokenChildren:
 
     def count(self, tokens: Tokens, cost_usd: float | None) -> None:
         """Count the tokens of an attempt, and what they cost; None where no price is known."""
-        self._input.inc(tokens.input)
-        self._output.inc(tokens.output)
-        if tokens.cache_read or tokens.cache_write or tokens.reasoning:
-            self._cache_read.inc(tokens.cache_read)
-            self._cache_write.inc(tokens.cache_write)
-            self._reasoning.inc(tokens.reasoning)
+        self._parts.count(tokens)
         if tokens.is_estimated:
             self._uncounted_prompt.inc(tokens.uncounted_prompt)
             self._uncounted_completion.inc(tokens.uncounted_completion)
