@@ -58,6 +58,12 @@ class Outages:
             self._logged.clear()
             _log.info("%s takes %s again", self._receiver, self._signal)
 
+    def note_end(self, count: int) -> None:
+        """Note that the process ends with `count` items which the receiver has not taken. No scrape will show it."""
+        self._metrics.dropped(self._signal, "shutdown", count)
+        if self._signal != "console":
+            _log.warning("%s did not take %d %s by the end, which are lost", self._receiver, count, self._signal)
+
     def _log_failure(self, reason: str) -> None:
         now = self._clock()
         if now - self._logged.get(reason, now - _REMINDER) >= _REMINDER:
@@ -84,6 +90,7 @@ class Batcher(Generic[T]):
         abort: Callable[[], None] | None = None,
         size_of: Callable[[T], int] = lambda item: 0,
     ) -> None:
+        self.receiver = receiver
         self._send = send
         self._signal = signal
         self._metrics = metrics
@@ -143,7 +150,7 @@ class Batcher(Generic[T]):
             lost = len(self._queue) + self._in_flight
             self._queue.clear()
             if lost:
-                self.lose("shutdown", lost)
+                self._outages.note_end(lost)
         if self._abort is not None:
             self._abort()
 

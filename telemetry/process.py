@@ -191,7 +191,9 @@ def setup(
     tracer = _tracer(environment, provider, _sink(provider, span_exporter, exports), scrub, defects)
     boundary = _boundary_events(environment, options, metrics, provider.resource, scrub, exports)
     content = _content_recorder(options, tracer, boundary, metrics)
-    _log_content(options, has_spans=tracer.sink is not None, has_logs=exports.logs is not None)
+    _log_content(
+        options, has_spans=tracer.sink is not None, events_to=None if exports.logs is None else exports.logs.receiver
+    )
     services = Services(
         options=options,
         metrics=metrics,
@@ -308,8 +310,9 @@ def _content_recorder(
     )
 
 
-def _log_content(options: TelemetryOptions, *, has_spans: bool, has_logs: bool) -> None:
-    """Log where captured content goes, for nobody should have to look for it, or come upon it by chance."""
+def _log_content(options: TelemetryOptions, *, has_spans: bool, events_to: str | None) -> None:
+    """Log where captured content goes, for nobody should have to look for it, or come upon it by chance. `events_to` is
+    who gets the log records; None if they are lines of the log."""
     mode = options.capture_content
     if mode in ("span", "both") and not has_spans:
         _log.warning(
@@ -317,7 +320,7 @@ def _log_content(options: TelemetryOptions, *, has_spans: bool, has_logs: bool) 
             mode,
         )
     if mode in ("event", "both"):
-        where = "go to the collector, as log records" if has_logs else "are lines of this log"
+        where = "are lines of this log" if events_to is None else f"go to {events_to}, as log records"
         _log.info("capture_content: %s records prompts and answers: they %s", mode, where)
 
 

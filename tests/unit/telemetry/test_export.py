@@ -144,7 +144,7 @@ def test_a_sender_that_raises_loses_its_batch_only() -> None:
     assert losses.dropped("export_failed") == 1
 
 
-def test_a_close_does_not_wait_for_a_receiver_that_hangs() -> None:
+def test_a_close_does_not_wait_for_a_receiver_that_hangs(caplog: pytest.LogCaptureFixture) -> None:
     receiver, losses = Receiver(hold=True), Losses()
     aborted = threading.Event()
     made = Batcher(receiver.send, "traces", losses.metrics, queue_size=10, batch_size=2, delay=60, abort=aborted.set)
@@ -154,6 +154,10 @@ def test_a_close_does_not_wait_for_a_receiver_that_hangs() -> None:
     made.close(0.01)
     assert aborted.is_set()
     assert losses.dropped("shutdown") == 5
+    # No scrape will see that count.
+    assert [record.message for record in caplog.records] == [
+        "the collector did not take 5 traces by the end, which are lost"
+    ]
     receiver.go_on.set()
 
 

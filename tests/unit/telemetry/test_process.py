@@ -22,6 +22,19 @@ def test_the_standard_variable_for_content_has_the_last_word(
     assert telemetry.options.capture_content == expected
 
 
+@pytest.mark.parametrize(
+    ("exporter", "where"), [("console", "go to stdout, as log records"), ("none", "are lines of this log")]
+)
+def test_a_line_at_the_start_says_where_events_with_content_go(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, exporter: str, where: str
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setenv("OTEL_LOGS_EXPORTER", exporter)
+    telemetry = setup(TelemetryOptions(capture_content="event"))
+    telemetry.close()
+    assert where in caplog.text
+
+
 def test_a_close_twice_is_a_close(monkeypatch: pytest.MonkeyPatch) -> None:
     telemetry = setup(span_exporter=InMemorySpanExporter())
     run(telemetry.aclose())
