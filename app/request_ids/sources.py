@@ -85,7 +85,17 @@ def _header(name: str) -> Source:
         raise BadSource(f"no header can have this name; {_EXPECTED}")
     if _CREDENTIALS.search(name):
         raise BadSource("a header that holds a credential is recorded nowhere")
-    return Source("header", name, lambda request: request.headers.get(name))
+    return Source("header", name, lambda request: _unicode(request.headers.get(name)))
+
+
+def _unicode(text: str | None) -> str | None:
+    """A header's text, in which each byte is a character, as the text that the client had: most send UTF-8."""
+    if text is None or text.isascii():
+        return text
+    try:
+        return text.encode("latin-1").decode()
+    except UnicodeError:
+        return text
 
 
 def _body(path: str) -> Source:

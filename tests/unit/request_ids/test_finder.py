@@ -31,6 +31,14 @@ def test_what_claude_code_packs_into_one_field_is_taken_apart(packed: str) -> No
     assert ids_of({"metadata": {"user_id": packed}}) == {CONVERSATION: SESSION, USER: "0a1b"}
 
 
+@pytest.mark.parametrize(
+    ("sent", "found"),
+    [("Müller-1".encode(), "Müller-1"), ("Müller-1".encode("latin-1"), "Müller-1"), (b"plain", "plain")],
+)
+def test_a_header_is_read_as_utf_8_where_it_is_that(sent: bytes, found: str) -> None:
+    assert ids_of(headers={"session_id": sent.decode("latin-1")}) == {CONVERSATION: found}
+
+
 def test_an_account_is_found_beside_user_and_session() -> None:
     packed = f"user_0a1b_account_c0ffee-1_session_{SESSION}"
     assert ids_of({"metadata": {"user_id": packed}}) == {CONVERSATION: SESSION, USER: "0a1b", ACCOUNT: "c0ffee-1"}
