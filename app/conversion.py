@@ -80,7 +80,8 @@ def convert_value(kind: Any, data: object, path: Path = ()) -> tuple[Any, list[F
     except ValidationError as error:
         where, message = _explain(error)
         choices = _choices(kind)
-        if choices and message.startswith("Invalid enum value"):
+        # YAML takes `off` and `no` for truth values, which is no help to who wanted one of the choices.
+        if choices and (message.startswith("Invalid enum value") or get_origin(kind) is Literal):
             message = f"expected one of {', '.join(choices)}"
         return None, [Fault(path + where, message)]
 

@@ -58,6 +58,7 @@ def test_a_section_for_anchors_is_not_spoken_of() -> None:
         ("queue_items: 1.5", "queue_items: expected a whole number, not a number"),
         ("queue_items: [1]", "queue_items: expected a whole number, not a list"),
         ("on_disconnect: stop", "on_disconnect: expected one of cancel, finish"),
+        ("on_disconnect: off", "on_disconnect: expected one of cancel, finish"),
     ],
 )
 def test_a_bad_value_is_refused_by_line_and_key(option: str, expected: str) -> None:
