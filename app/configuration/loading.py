@@ -82,7 +82,7 @@ def parse(
     settings = _read(document, report, environment)
     if needs_environment:
         variables = {**(os.environ if environ is None else environ), **environment.declared}
-        problems, unread = check_telemetry_variables(variables)
+        problems, unread = check_telemetry_variables(variables, keeps_content_out=_keeps_content_out(document.data))
         report.problems += problems
         report.warnings += unread
     warnings = in_order(report.warnings, file)
@@ -162,12 +162,18 @@ def _server(sections: Sections, root: Mapping[str, Any]) -> ServerSettings:
     return replace(server, body_limit=ByteSize(megabytes * 1024**2))
 
 
+def _keeps_content_out(root: object) -> bool:
+    """Whether LiteLLM would record no content by this configuration."""
+    litellm = root.get("litellm_settings") if isinstance(root, dict) else None
+    return isinstance(litellm, dict) and bool(litellm.get("turn_off_message_logging"))
+
+
 def _check_secrecy(root: Mapping[str, Any], settings: Settings, report: Report) -> None:
     """Report what LiteLLM's settings promise of secrecy and the gateway's own settings break."""
     litellm = root.get("litellm_settings")
     if not isinstance(litellm, dict):
         return
-    if litellm.get("turn_off_message_logging") and settings.telemetry.capture_content != "none":
+    if _keeps_content_out(root) and settings.telemetry.capture_content != "none":
         message = "records the content that litellm_settings.turn_off_message_logging keeps out of records"
         report.problem(("gateway", "telemetry", "capture_content"), message)
     server = settings.server

@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.configuration import ConfigurationRefused, parse
 from app.configuration.guards import ALREADY, GUARDS
 from app.configuration.litellm_names import ENTRY, GENERAL, LITELLM, PARAMS, ROUTER, TOP
 from tests.unit.configuration.reading import MODEL, SECRET, problems, read, warnings
@@ -141,6 +142,15 @@ def test_content_that_litellm_would_not_record_is_not_recorded() -> None:
     text = MODEL + "litellm_settings: {turn_off_message_logging: true}\ngateway: {telemetry: {capture_content: span}}\n"
     (problem,) = problems(text)
     assert problem.startswith("f.yaml:3: gateway.telemetry.capture_content: records the content that litellm_settings.")
+
+
+def test_no_variable_records_content_that_litellm_would_not_record() -> None:
+    text = MODEL + "litellm_settings: {turn_off_message_logging: true}\n"
+    variable = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+    with pytest.raises(ConfigurationRefused, match=f"{variable}: records the content that litellm_settings."):
+        parse(text, "f.yaml", {variable: "SPAN_ONLY"})
+    assert parse(text, "f.yaml", {variable: "NO_CONTENT"}).settings.telemetry.capture_content == "none"
+    assert parse(MODEL, "f.yaml", {variable: "SPAN_ONLY"})
 
 
 def test_metrics_that_litellm_would_guard_need_a_token_where_others_can_reach_them() -> None:
