@@ -186,9 +186,10 @@ def _spared() -> list[PanelBuilder]:
     return [
         series(
             "Callers shut out alone",
-            "Callers whose own requests failed, by the breaker behind theirs. Nobody else noticed.",
+            "Callers whose own requests failed, by the breaker behind theirs, for the ten that trip most. Nobody else "
+            "noticed.",
             "short",
-            [Query(events(names.BREAKER_CALLER_TRIPS, "breaker", "reason"), "{{breaker}} {{reason}}")],
+            [Query(f"topk(10, {events(names.BREAKER_CALLER_TRIPS, 'breaker', 'reason')})", "{{breaker}} {{reason}}")],
             width=8,
             bars=True,
             links=_TO_BREAKER,

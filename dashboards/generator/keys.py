@@ -101,7 +101,7 @@ def _cached(chosen: str) -> str:
 
 
 def teams(chosen: str) -> list[PanelBuilder]:
-    an_hour = f"topk(10, {rate(names.KEY_COST, 'team', where=chosen)} * 3600)"
+    an_hour = f"topk(10, {rate(names.KEY_COST, 'team', where=chosen)} * 3600 > 0)"
     return [
         series(
             "Dollars an hour, by team",

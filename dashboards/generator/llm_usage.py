@@ -93,6 +93,7 @@ def _stats() -> list[PanelBuilder]:
 
 
 def _tokens() -> list[PanelBuilder]:
+    estimated = rate(names.TOKENS_WITHOUT_USAGE, "model", "token_type", where=_PAYING)
     cached = f"{_tokens_of('cache_read', by=('model',))} / {_tokens_of(*PROMPT, by=('model',))}"
     return [
         series(
@@ -126,9 +127,9 @@ def _tokens() -> list[PanelBuilder]:
         series(
             "Estimated tokens",
             "Tokens that no provider counted, a second: of streams that broke off or were left, and of answers without "
-            "usage. They are among those above.",
+            "usage. They are among those above, and here for the ten that have most.",
             "cps",
-            [Query(rate(names.TOKENS_WITHOUT_USAGE, "model", "token_type", where=_PAYING), "{{model}} {{token_type}}")],
+            [Query(f"topk(10, {estimated})", "{{model}} {{token_type}}")],
             width=12,
             links=_TO_ESTIMATED,
         ),
