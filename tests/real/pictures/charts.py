@@ -15,6 +15,9 @@ from tests.real.prometheus import Exemplar, Prometheus, Series
 
 _HEAT = LinearSegmentedColormap.from_list("heat", ["#20150d", "#7a3d0c", "#d9741a", "#ffb357", "#fff0d0"])
 _LEGEND_LINES = 2
+_NO_COUNT = 1e-9
+_NAME_SPACE, _LETTER = 0.22, 6.3
+"""The part of a bar's panel that its name has, and the pixels of a letter in it, at nine points."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,9 @@ def draw_series(axes: Axes, panel: dict[str, Any], window: Window) -> None:
     colours = {name: fixed.get(name) or next(free) for name, _ in found}
     defaults = panel["fieldConfig"]["defaults"]
     custom = defaults["custom"]
+    if not found:
+        draw_nothing(axes)
+        return
     _frame(axes, panel, window)
     if custom.get("stacking", {}).get("mode") == "normal":
         _stack(axes, found, colours, window, bars=custom.get("drawStyle") == "bars")
@@ -90,10 +96,16 @@ def draw_series(axes: Axes, panel: dict[str, Any], window: Window) -> None:
     _legend(axes, list(dict.fromkeys(colours.items())))
 
 
+def draw_nothing(axes: Axes) -> None:
+    axes.axis("off")
+    axes.text(0.5, 0.5, "No data", color=FAINT, fontsize=11, ha="center", va="center", transform=axes.transAxes)
+
+
 def draw_heatmap(axes: Axes, panel: dict[str, Any], window: Window) -> None:
     target = panel["targets"][0]
     found = sorted(window.ask(target["expr"]), key=lambda one: float(one.labels["le"]))
     if not found:
+        draw_nothing(axes)
         return
     bounds = [float(one.labels["le"]) for one in found]
     times = sorted({at for one in found for at, _ in one.points})
@@ -104,7 +116,8 @@ def draw_heatmap(axes: Axes, panel: dict[str, Any], window: Window) -> None:
     counts = np.clip(np.diff(grid, axis=0, prepend=0), 0, None)
     _frame(axes, panel, window)
     edges = [window.since(at) for at in times]
-    masked = np.ma.masked_less_equal(counts**0.5, 0)
+    # What a sum of floats leaves is no count; Grafana hides it at the same bound.
+    masked = np.ma.masked_where(counts <= _NO_COUNT, counts**0.5)
     axes.pcolormesh(edges, range(len(bounds)), masked, cmap=_HEAT, shading="nearest")
     axes.set_ylim(-0.5, len(bounds) - 0.5)
     every = max(1, len(bounds) // 7)
@@ -134,18 +147,25 @@ def draw_states(axes: Axes, panel: dict[str, Any], window: Window) -> None:
 
 def draw_bars(axes: Axes, panel: dict[str, Any], window: Window) -> None:
     target = panel["targets"][0]
-    found = [(legend(target["legendFormat"], one.labels), one.points[-1][1]) for one in window.ask(target["expr"])]
+    found = [
+        (legend(target["legendFormat"], one.labels), one.points[-1][1])
+        for one in window.ask(target["expr"])
+        # At the end of the window: what has gone has no bar.
+        if one.points[-1][0] >= window.end - 1
+    ]
     fixed = overrides(panel)
     highest = panel["fieldConfig"]["defaults"].get("max") or max((value for _, value in found), default=1) or 1
     axes.axis("off")
     axes.set_xlim(0, 1)
     axes.set_ylim(len(found) - 0.4, -0.6)
+    longest = max((len(name) for name, _ in found), default=1)
+    size = 9 * min(1.0, axes.get_window_extent().width * _NAME_SPACE / (longest * _LETTER))
     for row, (name, value) in enumerate(found):
         colour = fixed.get(name) or colour_by(steps_of(panel), value)
-        axes.barh(row, 0.55, left=0.24, height=0.6, color=EDGE)
-        axes.barh(row, 0.55 * min(1, value / highest), left=0.24, height=0.6, color=colour)
-        axes.text(0.22, row, name, color=TEXT, fontsize=9, ha="right", va="center")
-        axes.text(0.81, row, with_unit(value, unit_of(panel)), color=colour, fontsize=10, ha="left", va="center")
+        axes.barh(row, 0.5, left=0.24, height=0.6, color=EDGE)
+        axes.barh(row, 0.5 * min(1, value / highest), left=0.24, height=0.6, color=colour)
+        axes.text(0.22, row, name, color=TEXT, fontsize=size, ha="right", va="center")
+        axes.text(0.76, row, with_unit(value, unit_of(panel)), color=colour, fontsize=10, ha="left", va="center")
 
 
 def _columns(points: Sequence[tuple[float, float]], window: Window) -> tuple[list[float], list[float]]:

@@ -11,6 +11,8 @@ from tests.real.searches import Line, search_lines, search_traces
 from tests.receivers import attributes
 
 _ROWS = 11
+_LETTER = 6.4
+"""Pixels that a letter takes at most, on average."""
 _LEVELS = {"INFO": "#73BF69", "WARNING": "#FF9830", "ERROR": "#F2495C"}
 
 
@@ -22,7 +24,7 @@ def draw_traces(axes: Axes, panel: dict[str, Any], spans: Sequence[Span], until:
     found.sort(key=lambda span: span.start_time_unix_nano, reverse=True)
     heads = ["trace", "name", "duration", *(name.rpartition(".")[2] for name in selected)]
     rows = [_row(span, selected) for span in found[:_ROWS]]
-    _table(axes, heads, rows, (0.0, 0.11, 0.36, 0.45, 0.58, 0.74))
+    _table(axes, heads, rows, (0.0, 0.12, 0.36, 0.45, 0.61, 0.78))
 
 
 def draw_lines(axes: Axes, panel: dict[str, Any], lines: Sequence[Line]) -> None:
@@ -50,7 +52,22 @@ def _table(axes: Axes, heads: Sequence[str], rows: Sequence[Sequence[str]], posi
         y = 0.96 - number * 0.082
         for x, text in zip(positions, row, strict=False):
             colour = FAINT if number == 0 else "#6E9FFF" if x == 0 else TEXT
-            axes.text(x, y, text[:34], color=colour, fontsize=7.5, va="center", transform=axes.transAxes, clip_on=True)
+            axes.text(
+                x,
+                y,
+                text[: _letters(axes, x, positions)],
+                color=colour,
+                fontsize=7.5,
+                va="center",
+                transform=axes.transAxes,
+                clip_on=True,
+            )
+
+
+def _letters(axes: Axes, x: float, positions: Sequence[float]) -> int:
+    """How many letters there is room for before the next column."""
+    after = min((each for each in positions if each > x), default=1.0)
+    return int((after - x) * axes.get_window_extent().width / _LETTER)
 
 
 def _text_of(line: Line) -> str:
