@@ -129,7 +129,7 @@ def _tokens() -> list[PanelBuilder]:
             "Tokens that no provider counted, a second: of streams that broke off or were left, and of answers without "
             "usage. They are among those above, and here for the ten that have most.",
             "cps",
-            [Query(f"topk(10, {estimated})", "{{model}} {{token_type}}")],
+            [Query(f"topk(10, {estimated} > 0)", "{{model}} {{token_type}}")],
             width=12,
             links=_TO_ESTIMATED,
         ),

@@ -11,7 +11,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.ticker import FuncFormatter
 
 from tests.real.pictures.look import EDGE, FAINT, GRID, PALETTE, PANEL, TEXT, colour_by, legend, overrides, with_unit
-from tests.real.prometheus import Exemplar, Prometheus, Series
+from tests.real.prometheus import STEP, Exemplar, Prometheus, Series
 
 _HEAT = LinearSegmentedColormap.from_list("heat", ["#20150d", "#7a3d0c", "#d9741a", "#ffb357", "#fff0d0"])
 _LEGEND_LINES = 2
@@ -90,8 +90,7 @@ def draw_series(axes: Axes, panel: dict[str, Any], window: Window) -> None:
         _stack(axes, found, colours, window, bars=custom.get("drawStyle") == "bars")
     else:
         for name, one in found:
-            times, values = _columns(one.points, window)
-            axes.plot(times, values, color=colours[name], linewidth=1.3)
+            axes.plot(*_columns(_with_gaps(one.points), window), color=colours[name], linewidth=1.3, marker=".", ms=2)
     axes.set_ylim(defaults.get("min"), defaults.get("max"))
     _legend(axes, list(dict.fromkeys(colours.items())))
 
@@ -170,6 +169,16 @@ def draw_bars(axes: Axes, panel: dict[str, Any], window: Window) -> None:
 
 def _columns(points: Sequence[tuple[float, float]], window: Window) -> tuple[list[float], list[float]]:
     return [window.since(at) for at, _ in points], [value for _, value in points]
+
+
+def _with_gaps(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """With a point that is not drawn where a series was gone: a line through there would be invented."""
+    found: list[tuple[float, float]] = []
+    for at, value in points:
+        if found and at - found[-1][0] > STEP * 1.5:
+            found.append((found[-1][0] + STEP, float("nan")))
+        found.append((at, value))
+    return found
 
 
 def _stack(axes: Axes, found: list[tuple[str, Series]], colours: dict[str, str], window: Window, *, bars: bool) -> None:

@@ -11,7 +11,7 @@ from tests.real.searches import Line, search_lines, search_traces
 from tests.receivers import attributes
 
 _ROWS = 11
-_LETTER = 6.4
+_LETTER = 5.8
 """Pixels that a letter takes at most, on average."""
 _LEVELS = {"INFO": "#73BF69", "WARNING": "#FF9830", "ERROR": "#F2495C"}
 
