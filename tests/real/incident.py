@@ -186,7 +186,7 @@ MISHAPS = (
     Visitor((flaky,), 0.3),
     Visitor((fragile,), 0.4),
     Visitor((severed,), 0.25),
-    Visitor((_shaky,), 0.2),
+    Visitor((_shaky,), 0.1),
     Visitor((_hung,), 0.1, gives_up_after=GIVES_UP_AFTER),
     Visitor((Conversations(),), 0.05),
     *(Visitor((_dragging,), 0.1, first=0.3 * turn) for turn in range(8)),
