@@ -19,9 +19,9 @@ from opentelemetry.sdk.trace.sampling import (
 from telemetry.environment.targets import OtlpSignal, OtlpTarget, read_target
 from telemetry.environment.variables import Variables
 from telemetry.limits import LOG_LIMITS, SPAN_LIMITS, LogLimits, SpanLimits
+from telemetry.names import CaptureMode
 from telemetry.names import variables as names
 from telemetry.names.propagators import DEFAULT_PROPAGATORS, PROPAGATORS
-from telemetry.recording.content import CaptureMode
 
 _SAMPLERS: dict[str, Sampler] = {
     "parentbased_always_on": DEFAULT_ON,

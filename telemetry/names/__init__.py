@@ -79,6 +79,8 @@ Hook = Literal[
 HOOKS: tuple[Hook, ...] = get_args(Hook)
 """The hooks of a policy in the order of a transaction; a test compares them with `app.policies.base.Policy`."""
 
+CaptureMode = Literal["none", "span", "event", "both"]
+"""Where captured content is recorded: on spans, as events, or both."""
 Stage = Literal["policy_executor", "client_formatter"]
 ContentKind = Literal["content", "tool_call", "thinking", "image", "audio", "file", "encrypted", "tokens"]
 KINDS: tuple[ContentKind, ...] = get_args(ContentKind)

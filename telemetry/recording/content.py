@@ -11,7 +11,6 @@ from typing import Any, Literal
 from telemetry.recording.chunks import Choice, Chunk, Message, ToolCall
 from telemetry.recording.excerpts import LeftOut
 
-CaptureMode = Literal["none", "span", "event", "both"]
 Part = dict[str, Any]
 """`type`, and what a part of that type has: `content` of a text, `name` and `arguments` of a tool call."""
 _OF_ANSWERS = 2

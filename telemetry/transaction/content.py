@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from telemetry.guard import Defects, guarded
 from telemetry.metrics.registry import ExportMetrics
+from telemetry.names import CaptureMode
 from telemetry.names.spans import Attribute, Event, Value
-from telemetry.recording.content import CaptureMode, Conversation
+from telemetry.recording.content import Conversation
 from telemetry.recording.content_attributes import Rendered, rendered
 from telemetry.redact import Scrubber
 from telemetry.traces.spans import RecordedSpan

@@ -11,10 +11,10 @@ from telemetry.guard import Defects
 from telemetry.live.streams import Live
 from telemetry.logs.records import Level
 from telemetry.metrics.registry import Metrics
+from telemetry.names import CaptureMode
 from telemetry.names.semconv import Semconv
 from telemetry.names.spans import SpanChoice
 from telemetry.prompt_cache import PromptCaches
-from telemetry.recording.content import CaptureMode
 from telemetry.redact import Scrubber
 from telemetry.traces.spans import Tracer
 from telemetry.transaction.boundary import BoundaryEvents, Mode

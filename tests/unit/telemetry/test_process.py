@@ -6,7 +6,8 @@ import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from telemetry import HttpRequest, Telemetry, TelemetryOptions, setup
-from telemetry.recording.content import CaptureMode, Prompt
+from telemetry.names import CaptureMode
+from telemetry.recording.content import Prompt
 from tests.support import run
 
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from telemetry import AttemptTarget, ObservabilityContext, TelemetryOptions
 from telemetry.logs.records import CleanRecord
+from telemetry.names import CaptureMode
 from telemetry.names.spans import SpanChoice
-from telemetry.recording.content import CaptureMode, Conversation, JsonText, Prompt
+from telemetry.recording.content import Conversation, JsonText, Prompt
 from telemetry.recording.content_attributes import rendered
 from telemetry.recording.excerpts import LeftOut, encoded_list, excerpt
 from telemetry.redact import scrub
