@@ -68,7 +68,8 @@ class LeanGauge(_Number, Gauge):
             self._number -= amount
 
     def set(self, value: float) -> None:
-        self._number = float(value)
+        with self._mutex:
+            self._number = float(value)
 
     @property
     def created(self) -> float:
