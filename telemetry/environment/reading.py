@@ -181,7 +181,10 @@ def _export(signal: _Signal, variables: Variables, is_installed: Callable[[str],
     batch = variables.number(signal.batch, default=min(512, size), least=1) if signal.batch else 1
     if batch > size:
         variables.refuse(signal.batch, f"more than {signal.queue}, which is {size}")
-    target = read_target(signal.name, variables, is_installed, longest) if "otlp" in chosen else None
+    is_used = "otlp" in chosen
+    # Checked in any case: who comes to export later learns now what is wrong. A package is wanted only for use.
+    checked = read_target(signal.name, variables, is_installed if is_used else lambda _: True, longest)
+    target = checked if is_used else None
     console = not {"console", "otlp/stdout"}.isdisjoint(chosen)
     if target is None and not console:
         return None

@@ -90,6 +90,11 @@ def test_all_problems_are_found_in_one_go_and_show_no_value_that_may_be_secret()
     assert "hunter2" not in str(found)
 
 
+def test_what_cannot_be_obeyed_is_refused_where_nothing_is_exported_yet() -> None:
+    found = problems(OTEL_EXPORTER_OTLP_PROTOCOL="http", OTEL_EXPORTER_OTLP_COMPRESSION="zstd")
+    assert [one.partition(":")[0] for one in found] == ["OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_COMPRESSION"]
+
+
 def test_grpc_without_its_package_says_how_to_install_it() -> None:
     environ = {**ENDPOINT, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "grpc"}
     with pytest.raises(EnvironmentRefused, match=r"TRACES_PROTOCOL: .*pip install 'flowspan\[grpc\]'"):
