@@ -172,7 +172,7 @@ def _columns(points: Sequence[tuple[float, float]], window: Window) -> tuple[lis
 
 
 def _with_gaps(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """With a point that is not drawn where a series was gone: a line through there would be invented."""
+    """The points, and one that is not drawn wherever the series was gone: a line through there would be invented."""
     found: list[tuple[float, float]] = []
     for at, value in points:
         if found and at - found[-1][0] > STEP * 1.5:
