@@ -264,7 +264,7 @@ def answer_of(text: str, spelled: int = 0) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("answer", "goes_on_as_it_came"),
-    [(answer_of("x", 150_000), False), (answer_of("a" * 100_000, 100_000), True), (answer_of('"\n' * 4_000_000), True)],
+    [(answer_of("x", 80_000), False), (answer_of("a" * 60_000, 60_000), True), (answer_of('"\n' * 4_000_000), True)],
     ids=["of another text", "log probabilities", "long"],
 )
 def test_a_large_answer_of_a_provider_holds_up_nobody(
