@@ -5,6 +5,7 @@ child (a histogram has some twenty lines) is made by formatting one template, wh
 prometheus-client makes of the same samples is what a test holds the text to.
 """
 
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf, isfinite
@@ -91,13 +92,13 @@ class Family(Collector):
     def describe(self) -> Iterable[Metric]:
         return [self.metric]
 
+    @abstractmethod
     def samples(self) -> Iterator[Sample]:
         """What the text says, as prometheus-client has it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def texts(self, *, openmetrics: bool, created: bool) -> Iterator[str]:
         """The lines of each child, one text a child. With `created` OpenMetrics' time of creation is among them."""
-        raise NotImplementedError
 
     def head(self, *, openmetrics: bool) -> str:
         """The lines before those of the children."""
