@@ -123,6 +123,8 @@ def _read(document: Document, report: Report, environment: Environment) -> Setti
         router=_with_known_models(_router(sections, _model_names(root, deployments), report), deployments),
         dns=gateway.dns,
         telemetry=gateway.telemetry,
+        recorder=gateway.recorder,
+        console=gateway.console,
     )
     keys.unused()
     check_pools(deployments, report)

@@ -13,9 +13,11 @@ from app.conversion import Path, convert_struct
 from app.settings import (
     Alias,
     BreakerSettings,
+    ConsoleSettings,
     DnsSettings,
     PipelineSettings,
     PriceSource,
+    RecorderSettings,
     RetryBudgetSettings,
     RouterSettings,
     Seconds,
@@ -131,7 +133,11 @@ class GatewaySettings(Struct, frozen=True):
     """What a model without prices in the configuration costs: what its provider says, or its list price, from the table
     that comes with LiteLLM; or, with `configured`, nobody knows."""
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
-    """What is recorded."""
+    """What traces, metrics and logs tell."""
+    recorder: RecorderSettings = field(default_factory=RecorderSettings)
+    """What is kept of transactions to be looked at."""
+    console: ConsoleSettings = field(default_factory=ConsoleSettings)
+    """Pages for people."""
 
 
 class Sections(Struct, frozen=True):
@@ -187,7 +193,7 @@ class _SectionReader:
             key: value if key == "keys" else self._environment.resolve(value, (*path, key))
             for key, value in section.items()
         }
-        return self._convert_resolved(path, GatewaySettings, resolved)
+        return self._convert_resolved(path, GatewaySettings, _spelt_out(resolved))
 
     def _without_retired(self, gateway: object) -> object:
         """The section without options of earlier versions that change nothing any more; each is a warning."""
@@ -217,3 +223,16 @@ class _SectionReader:
                 self._check_durations(inner, (*path, name))
             elif isinstance(inner, Seconds) and not inner and name not in _MAY_BE_ZERO:
                 self._report.problem((*path, name), "must be more than 0")
+
+
+def _spelt_out(section: dict[str, Any]) -> dict[str, Any]:
+    """The section with the short forms of two of its parts written out. YAML reads `off` as false, `on` as true."""
+    match section.get("recorder"):
+        case False:
+            section["recorder"] = {"store": "off"}
+        case str(store):
+            section["recorder"] = {"store": store}
+    match section.get("console"):
+        case bool(enabled):
+            section["console"] = {"enabled": enabled}
+    return section

@@ -189,7 +189,11 @@ def _spared() -> list[PanelBuilder]:
             "Callers whose own requests failed, by the breaker behind theirs, for the ten that trip most. Nobody else "
             "noticed.",
             "short",
-            [Query(f"topk(10, {events(names.BREAKER_CALLER_TRIPS, 'breaker', 'reason')})", "{{breaker}} {{reason}}")],
+            [
+                Query(
+                    f"topk(10, {events(names.BREAKER_CALLER_TRIPS, 'breaker', 'reason')} > 0)", "{{breaker}} {{reason}}"
+                )
+            ],
             width=8,
             bars=True,
             links=_TO_BREAKER,

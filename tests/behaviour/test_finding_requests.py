@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.settings import CONVERSATION_FROM, USER_FROM
+from app.settings.telemetry import CONVERSATION_FROM, USER_FROM
 from tests.behaviour.clients import CHAT, MESSAGES, RESPONSES, Reply, ask, post
 from tests.behaviour.gateway import RunningGateway, configuration, simulated
 from tests.behaviour.provider import Provider

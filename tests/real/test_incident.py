@@ -30,7 +30,13 @@ DASHBOARDS = read_dashboards()
 QUERIES = list(dict.fromkeys(query for dashboard in DASHBOARDS.values() for query in queries_of(dashboard)))
 WITHOUT_NETWORK = ("Left of providers' limits", "Connections to providers", "Time to connect")
 """Panels that simulated models have nothing for: they open no connection and have no limits."""
-JUDGED = [query for query in QUERIES if not any(title in query.where for title in WITHOUT_NETWORK)]
+WITHOUT_SEVERAL_CALLERS = ("Callers shut out alone",)
+"""Panels that an incident with a single caller has nothing for."""
+JUDGED = [
+    query
+    for query in QUERIES
+    if not any(title in query.where for title in (*WITHOUT_NETWORK, *WITHOUT_SEVERAL_CALLERS))
+]
 METRIC_QUERIES = [query for query in JUDGED if query.source == "prometheus"]
 SEARCHES = [query for query in JUDGED if query.source != "prometheus"]
 PAGED_WITHIN = 10 + 3

@@ -1,0 +1,31 @@
+"""How commands take the file of a configuration, and end where they cannot go on."""
+
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+import click
+
+
+def takes_configuration(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command have its file as an argument or as an option."""
+    option = click.option("--config", "option", metavar="FILE", help="The configuration, in LiteLLM's format.")
+    return click.argument("argument", metavar="[FILE]", required=False)(option(command))
+
+
+def one_file(argument: str | None, option: str | None, without: str) -> str:
+    """The file that a command line names. Ends the command where it names two, or none."""
+    if argument is not None and option is not None and argument != option:
+        stop(f"two configurations are named: {argument} and --config {option}")
+    file = argument if option is None else option
+    return stop(without) if file is None else file
+
+
+def unreadable(file: str, error: OSError | UnicodeDecodeError) -> str:
+    reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+    return f"{file} cannot be read: {reason}"
+
+
+def stop(message: str) -> NoReturn:
+    click.echo(message, err=True)
+    sys.exit(2)

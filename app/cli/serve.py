@@ -1,0 +1,59 @@
+"""`flowspan serve`."""
+
+import signal
+import sys
+
+import click
+
+from app.cli.files import one_file, stop, takes_configuration, unreadable
+
+_NO_CONFIG = """flowspan serve needs a configuration: flowspan serve FILE
+
+  examples/flowspan.yaml    simulated models: no key, no network
+  examples/providers.yaml   OpenAI and Anthropic
+
+flowspan check FILE says what is wrong with a file. flowspan demo needs no file at all."""
+
+
+@click.command()
+@takes_configuration
+@click.option("--host", help="The address to serve on, instead of the configured one.")
+@click.option("--port", type=click.IntRange(0, 65535), help="The port, instead of the configured one.")
+@click.option("--metrics-host", help="The address for Prometheus, instead of the configured one.")
+@click.option("--metrics-port", type=click.IntRange(0, 65535), help="The port for Prometheus; 0 takes a free one.")
+def serve(
+    argument: str | None,
+    option: str | None,
+    host: str | None,
+    port: int | None,
+    metrics_host: str | None,
+    metrics_port: int | None,
+) -> None:
+    """Serve the models of a configuration."""
+    # From the beginning: a reload may be asked for while the start is still under way.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    file = one_file(argument, option, _NO_CONFIG)
+    from msgspec.structs import replace
+
+    from app.configuration import ConfigurationRefused, UnsafeBind, check_bind, export, grouped, load
+
+    try:
+        configuration = load(file)
+    except ConfigurationRefused as refused:
+        stop("\n".join(str(problem) for problem in grouped(refused.problems)))
+    except (OSError, UnicodeDecodeError) as error:
+        stop(unreadable(file, error))
+    for warning in grouped(configuration.warnings):
+        click.echo(f"warning: {warning}", err=True)
+    settings = configuration.settings
+    given = {"host": host, "port": port, "metrics_host": metrics_host, "metrics_port": metrics_port}
+    server = replace(settings.server, **{name: value for name, value in given.items() if value is not None})
+    settings = replace(settings, server=server)
+    try:
+        check_bind(settings)
+    except UnsafeBind as error:
+        stop(f"--{error.option.replace('_', '-')}: {error}")
+    export(configuration.environment)
+    from app.serving.process import serve as run
+
+    sys.exit(run(settings))
