@@ -26,6 +26,11 @@ def is_loopback(host: str) -> bool:
     return (mapped or address).is_loopback
 
 
+def in_url(host: str) -> str:
+    """A name or an address as it stands in a URL: one of IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
 def host_name(authority: str) -> str | None:
     """The name or address in a `Host` header's `name:port`, in lower case; None where it is malformed."""
     found = _AUTHORITY.fullmatch(authority)

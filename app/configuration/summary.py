@@ -10,6 +10,7 @@ from app.configuration.binding import where_keys_are
 from app.prices import catalogue_name
 from app.providers import DIRECT, find
 from app.settings import Deployment, Key, Settings
+from telemetry.hosts import in_url
 
 _MOST_MODELS = 20
 _MOST_KEYS = 20
@@ -81,9 +82,10 @@ def _end(expires: datetime | None) -> str:
 def _limits(settings: Settings, absent_keys: str) -> Iterator[str]:
     server, pipeline, router = settings.server, settings.pipeline, settings.router
     yield "limits"
-    metrics = f"metrics on {server.metrics_host}:{server.metrics_port}{' with a token' if server.metrics_token else ''}"
+    token = " with a token" if server.metrics_token else ""
+    metrics = f"metrics on {in_url(server.metrics_host)}:{server.metrics_port}{token}"
     keys = f"keys of {absent_keys}, not set here" if absent_keys else where_keys_are(settings)
-    yield f"  {server.host}:{server.port}, {metrics}, {keys}"
+    yield f"  {in_url(server.host)}:{server.port}, {metrics}, {keys}"
     yield f"  request timeout {router.request_timeout:g} s, {_count(router.num_retries, 'retry', 'retries')}"
     yield (
         f"  queues of {pipeline.queue_items:,} items and {_size(pipeline.queue_bytes)}, "

@@ -4,11 +4,13 @@ The process ends soon after the last request, whatever still runs in its threads
 """
 
 import asyncio
+import errno
 import gc
 import logging
 import resource
 import sys
 from contextlib import suppress
+from functools import partial
 
 from app.configuration import check_bind, where_keys_are
 from app.edge.listener import listening_sockets, not_listening
@@ -17,6 +19,7 @@ from app.serving.process_end import do_not_wait_for_threads
 from app.serving.server import THREADS_TIMEOUT, GatewayServer
 from app.settings import ServerSettings, Settings
 from telemetry import MetricsServer, Telemetry
+from telemetry.hosts import in_url
 
 _log = logging.getLogger("flowspan")
 _SWITCH_INTERVAL = 0.0005
@@ -43,15 +46,17 @@ def serve(settings: Settings) -> int:
     # for this long; with the usual 5 ms, and several waits in a request, others' p99 was 270 ms beside such bodies.
     sys.setswitchinterval(_SWITCH_INTERVAL)
     try:
-        # uvicorn leaves by SystemExit where it cannot listen, and has logged why.
         with (
-            suppress(KeyboardInterrupt, SystemExit),
+            suppress(KeyboardInterrupt),
             asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner,
         ):
             runner.run(_until_served(server))
+    except SystemExit as ended:
+        # uvicorn leaves so where it cannot listen, and has logged why; a signal does before uvicorn handles it.
+        return 2 if ended.code else 0
     finally:
         metrics.close()
-    return 0 if server.started else 2
+    return 0
 
 
 async def _until_served(server: GatewayServer) -> None:
@@ -60,21 +65,31 @@ async def _until_served(server: GatewayServer) -> None:
 
 
 def _metrics_server(settings: ServerSettings, telemetry: Telemetry) -> MetricsServer | None:
-    """The running server of the metrics port; None, with a line in the log, where the port cannot be had."""
+    """The running server of the metrics port, on a free port where another program has the wanted one; None, with a
+    line in the log, where there is no port to be had."""
     host, port = settings.metrics_host, settings.metrics_port
+    listen = partial(
+        MetricsServer,
+        telemetry.registry,
+        host,
+        token=settings.metrics_token,
+        allowed_hosts=settings.allowed_hosts,
+        created_timestamps=telemetry.options.created_timestamps,
+    )
     try:
-        metrics = MetricsServer(
-            telemetry.registry,
-            host,
-            port,
-            token=settings.metrics_token,
-            allowed_hosts=settings.allowed_hosts,
-            created_timestamps=telemetry.options.created_timestamps,
-        )
+        try:
+            metrics = listen(port)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            metrics = listen(0)
+            _log.warning(
+                "%s; the metrics are on port %d instead", not_listening(host, port, error, "metrics_"), metrics.port
+            )
     except OSError as error:
         _log.error(not_listening(host, port, error, "metrics_"))
         return None
-    _log.info("metrics on http://%s:%d/metrics", host, metrics.port)
+    _log.info("metrics on http://%s:%d/metrics", in_url(host), metrics.port)
     return metrics
 
 

@@ -28,6 +28,7 @@ from app.gateway import GatewayApp
 from app.lookups import Lookups, Question
 from app.serving.process_end import end_within
 from app.settings import Settings
+from telemetry.hosts import in_url
 
 _log = logging.getLogger("flowspan")
 _AFTER_DRAIN = 10
@@ -95,8 +96,7 @@ class GatewayServer(uvicorn.Server):
         self._listener = self._listen(bound)
         self.servers = [self._listener]  # type: ignore[list-item]
         self.started = True
-        host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
-        _log.info("listening on http://%s:%d", host, self.port)
+        _log.info("listening on http://%s:%d", in_url(self.config.host), self.port)
 
     def _listen(self, bound: Sequence[socket.socket]) -> Listener:
         context = ServerContext(self.config.loaded_app, self.server_state, self.lifespan.state, _limits(self._settings))

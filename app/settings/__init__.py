@@ -220,7 +220,7 @@ class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     metrics_host: str = "127.0.0.1"
     """The address of the metrics port, whatever `host` is."""
     metrics_port: Port = 9464
-    """Prometheus; 0 takes a free one."""
+    """Prometheus; 0 takes a free one, as is done, with a warning in the log, where another program has this one."""
     metrics_token: str | None = None
     """The token that a scrape has to send as `Authorization: Bearer ...`; without one, any scrape is answered."""
     header_timeout: Seconds = Seconds(30)

@@ -19,10 +19,17 @@ SCRIPT = (str(Path(sys.executable).with_name("flowspan")),)
 class Served:
     """`port` is answered to once it is made. Killed at the end of the block, if it has not ended by then."""
 
-    def __init__(self, directory: Path, text: str, command: Sequence[str] = COMMAND, cwd: Path | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        text: str,
+        command: Sequence[str] = COMMAND,
+        cwd: Path | None = None,
+        metrics_port: int | None = None,
+    ) -> None:
         file = directory / "flowspan.yaml"
         file.write_text(text)
-        self.port, self.metrics_port = _free_port(), _free_port()
+        self.port, self.metrics_port = _free_port(), metrics_port or _free_port()
         words = ["serve", "--config", str(file), "--port", str(self.port), "--metrics-port", str(self.metrics_port)]
         environment = {**os.environ, "FLOWSPAN_KEY": ""}
         self.process = subprocess.Popen([*command, *words], stderr=subprocess.PIPE, env=environment, cwd=cwd)

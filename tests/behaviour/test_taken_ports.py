@@ -1,40 +1,51 @@
 """What a start tells: ports that somebody else listens on, and where the keys are."""
 
+import json
+import re
 import signal
 import socket
 import subprocess
-import sys
-from contextlib import ExitStack
 from pathlib import Path
 
-import pytest
-
 from tests.behaviour.gateway import configuration, simulated
-from tests.behaviour.process import Served
-
-OPTIONS = {"--port": "gateway.server", "--metrics-port": "metrics_port in gateway.server"}
+from tests.behaviour.process import COMMAND, Served
 
 
-@pytest.mark.parametrize("options", [["--port"], ["--metrics-port"], ["--port", "--metrics-port"]])
-def test_a_process_whose_ports_are_taken_names_each_with_its_options_and_ends(
-    tmp_path: Path, options: list[str]
-) -> None:
+def test_a_process_whose_port_is_taken_names_it_with_its_options_and_ends(tmp_path: Path) -> None:
     file = tmp_path / "flowspan.yaml"
     file.write_text(configuration(simulated("echo"), "  keys: [k]"))
-    with ExitStack() as stack:
-        taken = {option: stack.enter_context(socket.create_server(("127.0.0.1", 0))) for option in options}
-        ports = {option: str(one.getsockname()[1]) for option, one in taken.items()}
-        command = [sys.executable, "-c", "from app.cli import main; main()", "serve", "--config", str(file)]
-        command += [word for pair in ({"--port": "0", "--metrics-port": "0"} | ports).items() for word in pair]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        command = [*COMMAND, "serve", "--config", str(file), "--port", port, "--metrics-port", "0"]
         ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert ended.returncode == 2
-    lines = [line for line in ended.stderr.splitlines() if "address already in use" in line.lower()]
-    assert len(lines) == len(options)
-    for option, port in ports.items():
-        (line,) = (line for line in lines if f" {port} " in line)
-        assert f" and {option}, " in line
-        assert OPTIONS[option] in line
+    (line,) = (line for line in ended.stderr.splitlines() if "address already in use" in line.lower())
+    assert f" {port} " in line
+    assert " and --port, " in line
+    assert "gateway.server" in line
     assert "Traceback" not in ended.stderr
+
+
+def test_where_the_metrics_port_is_taken_another_one_is_and_the_log_says_so(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        text = configuration(simulated("echo"), "  server: {lame_duck: 0}")
+        with Served(tmp_path, text, metrics_port=port) as served:
+            served.send(signal.SIGTERM)
+            log = [json.loads(line) for line in served.end().splitlines()]
+    (warning,) = (line["message"] for line in log if line["level"] == "warning" and "metrics" in line["message"])
+    assert f"cannot listen on metrics port {port} of 127.0.0.1" in warning
+    (instead,) = re.findall(r"the metrics are on port (\d+) instead", warning)
+    assert f"metrics on http://127.0.0.1:{instead}/metrics" in [line["message"] for line in log]
+
+
+def test_a_metrics_address_that_is_none_of_this_machine_ends_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "flowspan.yaml"
+    file.write_text(configuration(simulated("echo"), "  keys: [k]"))
+    command = [*COMMAND, "serve", str(file), "--port", "0", "--metrics-host", "192.0.2.1"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode == 2
+    assert "cannot listen on metrics port 9464 of 192.0.2.1" in ended.stderr
 
 
 def test_the_start_tells_where_the_keys_are_and_shows_none(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from telemetry.hosts import host_name, stranger
+from telemetry.hosts import host_name, in_url, stranger
 
 LOCAL = {"host": "localhost:8080"}
 
@@ -32,6 +32,10 @@ LOCAL = {"host": "localhost:8080"}
 )
 def test_a_host_is_what_stands_before_the_port(authority: str, name: str | None) -> None:
     assert host_name(authority) == name
+
+
+def test_an_address_of_ipv6_has_brackets_in_a_url() -> None:
+    assert [in_url(host) for host in ("::1", "127.0.0.1", "localhost")] == ["[::1]", "127.0.0.1", "localhost"]
 
 
 @pytest.mark.parametrize(
