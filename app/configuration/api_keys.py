@@ -24,6 +24,8 @@ _MASTER: Path = ("general_settings", "master_key")
 _KEYS: Path = ("gateway", "keys")
 KEY_PATHS: tuple[Path, ...] = (_MASTER, _KEYS)
 """Where a configuration may have keys of callers."""
+_LAST_SECOND = time(23, 59, 59)
+"""The end of a day, without fractions of a second: messages and metrics show it."""
 _SOON = timedelta(days=7)
 """How long before its end a key is warned of."""
 _NAME = re.compile(r"[A-Za-z0-9_.:@-]{1,64}")
@@ -183,7 +185,7 @@ def _check_labels(labels: Mapping[str, Any], path: Path, report: Report) -> None
 def _time(written: str, path: Path, report: Report) -> datetime | None:
     """The end of a day in UTC, or a time, in UTC as well."""
     try:
-        return datetime.combine(date.fromisoformat(written), time.max, UTC)
+        return datetime.combine(date.fromisoformat(written), _LAST_SECOND, UTC)
     except ValueError:
         pass
     try:
