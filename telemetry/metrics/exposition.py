@@ -7,7 +7,7 @@ token, where there is one; without a token loopback is for programs of this mach
 
 import socket
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from hashlib import sha256
 from hmac import compare_digest
@@ -24,6 +24,14 @@ from telemetry.metrics.rendering import body
 
 _CONNECTIONS = 32
 """Connections at once. Each has a thread and a descriptor, which the gateway needs for itself."""
+_ERROR_HEADERS: dict[int, dict[str, str]] = {
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
+    HTTPStatus.METHOD_NOT_ALLOWED: {"Allow": "GET, HEAD"},
+}
+_CODES: dict[int, int] = {HTTPStatus.NOT_IMPLEMENTED: HTTPStatus.METHOD_NOT_ALLOWED}
+"""What the library calls a method without a function here, and what it is."""
+_ENCODING: dict[bool, dict[str, str]] = {True: {"Content-Encoding": "gzip"}, False: {}}
+_HINTS: dict[int, str] = {HTTPStatus.NOT_FOUND: ": the metrics are at /metrics"}
 Request = socket.socket | tuple[bytes, socket.socket]
 """What socketserver calls a request; with TCP it is a socket."""
 
@@ -155,27 +163,27 @@ def _handler(
                 created=created_timestamps,
                 gzip=gzip,
             )
-            self.send_response(HTTPStatus.OK)
-            self.send_header("Content-Type", content_type)
-            if gzip:
-                self.send_header("Content-Encoding", "gzip")
-            self.send_header("Vary", "Accept, Accept-Encoding")
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
+            headers = {"Content-Type": content_type, "Vary": "Accept, Accept-Encoding"}
+            self._answer(HTTPStatus.OK, headers | _ENCODING[gzip], answer)
+
+        def do_HEAD(self) -> None:
+            self.do_GET()
 
         def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
             """Answer with the status' own phrase; `message` would repeat text of the request."""
             self.close_connection = True
+            code = _CODES.get(code, code)
+            phrase = f"{HTTPStatus(code).phrase}{_HINTS.get(code, '')}\n".encode()
+            self._answer(code, {**_ERROR_HEADERS.get(code, {}), "Content-Type": "text/plain"}, phrase)
+
+        def _answer(self, code: int, headers: Mapping[str, str], data: bytes) -> None:
             self.send_response(code)
-            if code == HTTPStatus.UNAUTHORIZED:
-                self.send_header("WWW-Authenticate", "Bearer")
-            phrase = f"{HTTPStatus(code).phrase}\n".encode()
-            self.send_header("Content-Type", "text/plain")
-            self.send_header("Content-Length", str(len(phrase)))
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             if self.command != "HEAD":
-                self.wfile.write(phrase)
+                self.wfile.write(data)
 
         def log_message(self, format: str, *args: object) -> None:
             """Log nothing: a scrape every few seconds is not worth a line."""

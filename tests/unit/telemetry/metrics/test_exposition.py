@@ -43,6 +43,22 @@ def get(server: MetricsServer, path: str = "/metrics", accept: str = "*/*") -> t
     return status, headers["content-type"], body
 
 
+def test_a_head_is_that_of_the_page_and_other_methods_are_not_allowed(server: MetricsServer) -> None:
+    def first_line_and_rest(method: bytes, path: bytes = b"/metrics") -> tuple[bytes, bytes, bytes]:
+        answer = exchange(server, b"%b %b HTTP/1.0\r\nhost: localhost\r\n\r\n" % (method, path))
+        head, _, rest = answer.partition(b"\r\n\r\n")
+        return head.splitlines()[0][9:12], head, rest
+
+    status, head, rest = first_line_and_rest(b"HEAD")
+    assert (status, rest) == (b"200", b"")
+    assert b"\r\nContent-Type: text/plain" in head
+    for method in (b"POST", b"PUT", b"DELETE", b"OPTIONS", b"BREW"):
+        status, head, rest = first_line_and_rest(method)
+        assert (status, rest) == (b"405", b"Method Not Allowed\n")
+        assert b"\r\nAllow: GET, HEAD" in head
+    assert first_line_and_rest(b"GET", b"/")[2] == b"Not Found: the metrics are at /metrics\n"
+
+
 def exchange(server: MetricsServer, data: bytes) -> bytes:
     with socket.create_connection(("127.0.0.1", server.port), timeout=5) as client:
         client.sendall(data)
