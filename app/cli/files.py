@@ -9,8 +9,11 @@ import click
 
 def takes_configuration(command: Callable[..., None]) -> Callable[..., None]:
     """Let a command have its file as an argument or as an option."""
-    option = click.option("--config", "option", metavar="FILE", help="The configuration, in LiteLLM's format.")
-    return click.argument("argument", metavar="[FILE]", required=False)(option(command))
+    path = click.Path()
+    named = click.option(
+        "--config", "option", type=path, metavar="FILE", help="The configuration, in LiteLLM's format."
+    )
+    return click.argument("argument", type=path, metavar="[FILE]", required=False)(named(command))
 
 
 def one_file(argument: str | None, option: str | None, without: str) -> str:

@@ -2,6 +2,8 @@
 
 import signal
 import sys
+from types import FrameType
+from typing import NoReturn
 
 import click
 
@@ -9,10 +11,15 @@ from app.cli.files import one_file, stop, takes_configuration, unreadable
 
 _NO_CONFIG = """flowspan serve needs a configuration: flowspan serve FILE
 
-  examples/flowspan.yaml    simulated models: no key, no network
-  examples/providers.yaml   OpenAI and Anthropic
+  flowspan init    writes a first one, from the providers' keys in your environment
+  flowspan demo    shows the gateway at work; it needs no file, no key and no network
 
-flowspan check FILE says what is wrong with a file. flowspan demo needs no file at all."""
+flowspan check FILE says what is wrong with a file."""
+
+
+def _end(sig: int, frame: FrameType | None) -> NoReturn:
+    """End before anything is served: an end that was asked for is a success."""
+    sys.exit(0)
 
 
 @click.command()
@@ -30,8 +37,10 @@ def serve(
     metrics_port: int | None,
 ) -> None:
     """Serve the models of a configuration."""
-    # From the beginning: a reload may be asked for while the start is still under way.
+    # From the beginning: a reload, or the end, may be asked for while the start is still under way.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, _end)
     file = one_file(argument, option, _NO_CONFIG)
     from msgspec.structs import replace
 

@@ -200,6 +200,17 @@ def test_a_hangup_during_the_start_ends_nothing(tmp_path: Path) -> None:
     assert started.returncode == 2, lines
 
 
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_an_end_during_the_start_is_a_success(tmp_path: Path, ending: signal.Signals) -> None:
+    file = tmp_path / "flowspan.yaml"
+    os.mkfifo(file)
+    started = subprocess.Popen([*COMMAND, "serve", "--config", str(file)], stderr=subprocess.PIPE)
+    with file.open("w"):
+        started.send_signal(ending)
+        _, lines = started.communicate(timeout=60)
+    assert (started.returncode, lines) == (0, b"")
+
+
 def test_a_thread_that_hangs_does_not_keep_the_process(tmp_path: Path) -> None:
     hung = tmp_path / "hung"
     text = configuration(

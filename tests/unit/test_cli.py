@@ -1,4 +1,6 @@
 import os
+import re
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +20,11 @@ GOOD = "model_list: [{model_name: m, litellm_params: {model: simulated/echo}}]\n
 def no_key(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("FLOWSPAN_KEY", raising=False)
     path = list(sys.path)
+    handlers = {one: signal.getsignal(one) for one in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)}
     yield
     sys.path[:] = path
+    for one, handler in handlers.items():
+        signal.signal(one, handler)
 
 
 @pytest.fixture
@@ -163,7 +168,31 @@ def test_check_ends_with_2_for_what_cannot_be_read(tmp_path: Path) -> None:
 def test_serve_without_a_file_explains() -> None:
     result = flowspan("serve")
     assert result.exit_code == 2
-    assert "examples/flowspan.yaml" in result.output
+    assert set(re.findall(r"flowspan (\w+)", result.output)) == {"serve", "init", "demo", "check"}
+    # None but what an installed package has.
+    assert "examples/" not in result.output
+
+
+def test_an_address_of_ipv6_stands_in_brackets(tmp_path: Path) -> None:
+    server = "server: {host: '::1', metrics_host: '::1'}"
+    result = flowspan("check", written(tmp_path, GOOD + f"gateway: {{{server}}}\n"))
+    assert "\n  [::1]:8080, metrics on [::1]:9464, " in result.output
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_commands_options_and_files(shell: str) -> None:
+    def completed(*words: str) -> str:
+        typed = {"COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
+        if shell == "fish":
+            typed["COMP_CWORD"] = words[-1]
+        environment = {**typed, "_FLOWSPAN_COMPLETE": f"{shell}_complete"}
+        return CliRunner().invoke(main, prog_name="flowspan", env=environment).output
+
+    assert "serve" in completed("flowspan", "ser")
+    assert "--metrics-port" in completed("flowspan", "serve", "--metrics-p")
+    assert completed("flowspan", "serve", "flow").startswith("file")
+    script = CliRunner().invoke(main, prog_name="flowspan", env={"_FLOWSPAN_COMPLETE": f"{shell}_source"}).output
+    assert "_FLOWSPAN_COMPLETE" in script
 
 
 def test_serve_refuses_a_faulty_file(tmp_path: Path, served: list[Settings]) -> None:
