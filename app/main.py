@@ -25,6 +25,7 @@ from app.gateway import (
     InFlight,
     add_error_handlers,
     add_health_routes,
+    add_litellm_health_routes,
     add_model_routes,
 )
 from app.lookups import Lookups
@@ -54,6 +55,7 @@ def create_app(settings: Settings, telemetry: Telemetry | None = None) -> Gatewa
     )
     add_model_routes(app, gateway)
     add_health_routes(app, gateway)
+    add_litellm_health_routes(app, gateway)
     add_error_handlers(app)
     # Else the instrumentation speaks of HTTP in its old names, which hold whole paths.
     os.environ.setdefault(SEMCONV_OPT_IN, "http")

@@ -113,6 +113,10 @@ class Router:
         found = self._names.find(asked)
         return None if found is None else found.name
 
+    def turned_away(self) -> frozenset[str]:
+        """The ids of the deployments that nobody is sent to now, because their breakers are open."""
+        return frozenset(id for id, state in self._control.states().items() if state == "open")
+
     def unknown_model(self, asked: str) -> UnknownModel:
         """The error for a model that no deployment serves, with names of some that are."""
         return self._names.unknown(asked)

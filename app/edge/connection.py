@@ -18,6 +18,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from secrets import token_hex
 from typing import Any
 
 from starlette.types import Scope
@@ -33,6 +34,8 @@ from app.edge.peer_watch import PeerWatch
 from app.edge.request_cycle import Flow, RequestCycle, ResponseTransport, refusal_response
 from app.errors import ClientDisconnected
 from app.gateway.client_connection import CONNECTION
+from telemetry.logs.records import is_logged, log_access
+from telemetry.names import OTHER_ACCESS_LOGGER, REQUEST_PREFIX
 
 _LINGER_IDLE = 5.0
 """Seconds without a byte after which a lingering connection is closed."""
@@ -306,11 +309,21 @@ class Connection(asyncio.Protocol):
         if running is not None and running.response_started:
             self.abort()
             return
-        self._transport.write(refusal_response(refused))
+        self._write_refusal(refused)
         if running is not None:
             running.disconnect()
             self._notify_lost()
         self._linger()
+
+    def _write_refusal(self, refused: Refused) -> None:
+        """Answer what is no request to anybody. At `debug` alone it leaves a line: strangers can send any number."""
+        id = REQUEST_PREFIX + token_hex(16)
+        self._transport.write(refusal_response(refused, id))
+        if is_logged("debug"):
+            client = get_remote_addr(self._transport)
+            address = client[0] if client else None
+            fields = {"request_id": id, "status": refused.status, "client_address": address, "reason": refused.reason}
+            log_access(f"refused {refused.status}", fields, "debug", OTHER_ACCESS_LOGGER)
 
     def _close(self, asks_for_more: bool) -> None:
         if asks_for_more and not self._draining:
@@ -371,7 +384,7 @@ class Connection(asyncio.Protocol):
             return False
         # A connection on which nothing but empty lines was received ends without a response.
         if self._parser.in_head:
-            self._transport.write(refusal_response(Refused(408, _TOO_LATE)))
+            self._write_refusal(Refused(408, _TOO_LATE))
         self._close(asks_for_more=False)
         return not self._is_idle
 

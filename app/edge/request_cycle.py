@@ -124,9 +124,10 @@ class RequestCycle(RequestResponseCycle):
         self.message_event.set()
 
 
-def refusal_response(refused: Refused) -> bytes:
+def refusal_response(refused: Refused, request_id: str) -> bytes:
     """The whole response to a request that is not served; the connection ends with it."""
     body = refused.reason.encode() + b"\n"
     status = b"%d %b" % (refused.status, HTTPStatus(refused.status).phrase.encode())
     fields = b"connection: close\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: %d" % len(body)
-    return b"HTTP/1.1 %b\r\n%b\r\n\r\n%b" % (status, fields, body)
+    ids = b"x-request-id: %b\r\nrequest-id: %b" % (request_id.encode(), request_id.encode())
+    return b"HTTP/1.1 %b\r\n%b\r\n%b\r\n\r\n%b" % (status, fields, ids, body)

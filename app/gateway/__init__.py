@@ -4,6 +4,7 @@ application ....... the ASGI application: finds the route and checks the key, be
 authentication .... who may call, by the head of a request
 routes ............ path -> methods, dialect and handler, of the model routes
 framework_routes .. what FastAPI serves: health and models
+front_page ........ what the gateway says of itself, at `/` and to whoever asks for an unknown path
 other_requests .... what these and unknown paths leave: an id, a count, a line
 request_head ...... the head of a request, as telemetry gets it
 identity .......... whose a request is, in step with what policies change of it
@@ -20,7 +21,12 @@ in_flight ......... the open exchanges, and their end at a shutdown
 
 from app.gateway.application import GatewayApp
 from app.gateway.call import Gateway
-from app.gateway.framework_routes import add_error_handlers, add_health_routes, add_model_routes
+from app.gateway.framework_routes import (
+    add_error_handlers,
+    add_health_routes,
+    add_litellm_health_routes,
+    add_model_routes,
+)
 from app.gateway.in_flight import InFlight
 from app.gateway.other_requests import HEALTH_PATHS, ROUTES
 
@@ -32,5 +38,6 @@ __all__ = [
     "InFlight",
     "add_error_handlers",
     "add_health_routes",
+    "add_litellm_health_routes",
     "add_model_routes",
 ]

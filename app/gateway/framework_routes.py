@@ -5,7 +5,7 @@ from time import time
 from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
@@ -20,7 +20,8 @@ from app.errors import (
     legible,
 )
 from app.gateway.call import Gateway
-from app.gateway.other_requests import HELLO
+from app.gateway.front_page import PAGE_HEADERS, advice, asks_for_a_page, description, page
+from app.gateway.other_requests import HEALTH, HELLO, LIVE_PATHS, READY_PATH
 from telemetry.exceptions import summary_of
 from telemetry.traces.http import REQUEST_ID
 
@@ -30,9 +31,15 @@ _SAFE_METHODS = ["GET", "HEAD"]
 
 
 def add_health_routes(app: FastAPI, gateway: Gateway) -> None:
-    """Add the probes: whether the process runs, and whether requests should be sent to it."""
+    """Add the probes: whether the process runs, and whether requests should be sent to it; and the page that says what
+    this is."""
 
     @app.api_route("/", methods=_SAFE_METHODS)
+    async def front(request: Request) -> Response:
+        if asks_for_a_page(request.headers.get("accept", "")):
+            return HTMLResponse(page(), headers=PAGE_HEADERS)
+        return JSONResponse(description(), headers={"vary": "accept"})
+
     @app.api_route("/livez", methods=_SAFE_METHODS)
     @app.api_route(HELLO, methods=_SAFE_METHODS)
     async def alive() -> Response:
@@ -43,6 +50,34 @@ def add_health_routes(app: FastAPI, gateway: Gateway) -> None:
         if gateway.in_flight.leaving:
             return JSONResponse({"status": "draining"}, 503)
         return JSONResponse({"status": "ready"})
+
+
+def add_litellm_health_routes(app: FastAPI, gateway: Gateway) -> None:
+    """Add LiteLLM's probes, and its list of what can be asked, which here asks no provider: breakers know."""
+
+    @app.api_route(LIVE_PATHS[0], methods=_SAFE_METHODS)
+    @app.api_route(LIVE_PATHS[1], methods=_SAFE_METHODS)
+    async def alive_as_litellm() -> str:
+        return "I'm alive!"
+
+    @app.api_route(READY_PATH, methods=_SAFE_METHODS)
+    async def ready_as_litellm() -> JSONResponse:
+        if gateway.in_flight.leaving:
+            return JSONResponse({"status": "shutting_down"}, 503)
+        return JSONResponse({"status": "healthy"})
+
+    @app.api_route(HEALTH, methods=_SAFE_METHODS)
+    async def health() -> dict[str, Any]:
+        open_now = gateway.router.turned_away()
+        lists: dict[bool, list[dict[str, str]]] = {True: [], False: []}
+        for one in gateway.settings.deployments:
+            lists[one.id not in open_now].append({"model_name": one.model_name, "model": one.model})
+        return {
+            "healthy_endpoints": lists[True],
+            "unhealthy_endpoints": lists[False],
+            "healthy_count": len(lists[True]),
+            "unhealthy_count": len(lists[False]),
+        }
 
 
 def add_model_routes(app: FastAPI, gateway: Gateway) -> None:
@@ -98,7 +133,7 @@ def _as_client_error(request: Request, error: HTTPException) -> ClientError:
     asked = f"{legible(request.method)} {legible(request.url.path)}"
     match error.status_code:
         case 404:
-            return UnknownRoute(f"Unknown request URL: {asked}.")
+            return UnknownRoute(f"Unknown request URL: {asked}. {advice(request.url.path)}")
         case 405:
             allowed = (error.headers or {}).get("Allow", "")
             return MethodNotAllowed(f"Not allowed here: {asked}.", allowed=allowed)

@@ -16,18 +16,23 @@ from telemetry.traces.http import REQUEST_ID
 
 HELLO = "/api/hello"
 """Claude Code asks for it by HEAD, without its key, to learn whether the address is alive; any answer will do."""
-HEALTH_PATHS = frozenset({"/", "/livez", "/readyz", HELLO})
+LIVE_PATHS = ("/health/liveliness", "/health/liveness")
+READY_PATH = "/health/readiness"
+"""LiteLLM's probes, which answer here as they do there."""
+HEALTH_PATHS = frozenset({"/", "/livez", "/readyz", HELLO, *LIVE_PATHS, READY_PATH})
 """The routes that need no key."""
+HEALTH = "/health"
+"""Which deployments may be asked; needs a key, as LiteLLM's does."""
 PREFLIGHT = "preflight"
 """The route of a browser's question whether a page may ask, whatever its path."""
 _MODELS, _MODEL = "/v1/models", "/v1/models/{name}"
-ROUTES = (*sorted(HEALTH_PATHS), _MODELS, _MODEL, PREFLIGHT)
+ROUTES = (*sorted(HEALTH_PATHS), HEALTH, _MODELS, _MODEL, PREFLIGHT)
 """All routes by which such requests are counted."""
 
 
 def route_of(path: str) -> str:
     """The route of a path, or `other`."""
-    if path in HEALTH_PATHS or path == _MODELS:
+    if path in HEALTH_PATHS or path in (_MODELS, HEALTH):
         return path
     return _MODEL if path.startswith(f"{_MODELS}/") and path != f"{_MODELS}/" else OTHER
 

@@ -22,7 +22,11 @@ STORED = {
     ("POST", f"{RESPONSES}/resp_1/cancel"),
     ("GET", f"{RESPONSES}/resp_1/input_items"),
 }
-OPEN = {(method, path) for method in ("GET", "HEAD") for path in ("/", "/livez", "/readyz", "/api/hello")}
+OPEN_PATHS = (
+    *("/", "/livez", "/readyz", "/api/hello"),
+    *("/health/liveliness", "/health/liveness", "/health/readiness"),
+)
+OPEN = {(method, path) for method in ("GET", "HEAD") for path in OPEN_PATHS}
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +58,8 @@ def test_the_routes_are_the_known_ones(gateway: RunningGateway) -> None:
         "/v1/messages/count_tokens",
         "/v1/models",
         "/v1/models/{name:path}",
-        "/",
-        "/livez",
-        "/readyz",
-        "/api/hello",
+        "/health",
+        *OPEN_PATHS,
     }
 
 

@@ -1,11 +1,13 @@
 """The routes beside the model routes, and what a request meets that goes to none."""
 
+import json
 from collections.abc import Iterator
+from importlib import metadata
 from typing import Any
 
 import pytest
 
-from tests.behaviour.clients import CHAT, COUNT, MESSAGES, RawClient, post, request
+from tests.behaviour.clients import CHAT, COUNT, MESSAGES, RawClient, ask, post, request
 from tests.behaviour.gateway import RunningGateway, configuration, simulated, until
 
 NAMES = ("echo", "lorem", "lorem-30")
@@ -28,6 +30,38 @@ def test_a_gateway_is_alive_and_ready(gateway: RunningGateway) -> None:
         head, body = client.read_all().split(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 ")
     assert body == b""
+
+
+def test_the_root_says_what_this_is(gateway: RunningGateway) -> None:
+    found = request(gateway, "GET", "/").json()
+    assert (found["name"], found["version"]) == ("Flowspan", metadata.version("flowspan"))
+    assert {"POST /v1/chat/completions", "GET /v1/models", "GET /livez"} <= set(found["routes"])
+    assert not set(NAMES) & set(json.dumps(found).split('"')), "what is configured is nobody's business"
+
+
+def test_a_browser_gets_the_root_as_a_page_that_loads_and_runs_nothing(gateway: RunningGateway) -> None:
+    page = request(gateway, "GET", "/", headers={"accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
+    assert b"POST /v1/messages<" in page.body
+    assert b"<script" not in page.body
+
+
+def test_litellms_probes_are_answered_as_there(gateway: RunningGateway) -> None:
+    for path in ("/health/liveliness", "/health/liveness"):
+        assert request(gateway, "GET", path).json() == "I'm alive!"
+    assert request(gateway, "GET", "/health/readiness").json()["status"] == "healthy"
+
+
+def test_health_lists_what_can_be_asked_and_what_a_breaker_keeps_from_being_asked() -> None:
+    models = [*simulated("echo", "status-500"), "away: {model: simulated/status-500}"]
+    extra = "  breakers: {upstream: {threshold: 1, cooldown: 1h}}"
+    with RunningGateway(configuration(models, extra, "litellm_settings: {num_retries: 0}")) as gateway:
+        post(gateway, CHAT, ask("away"))
+        found = request(gateway, "GET", "/health").json()
+    assert found["unhealthy_endpoints"] == [{"model_name": "away", "model": "simulated/status-500"}]
+    assert (found["healthy_count"], found["unhealthy_count"]) == (2, 1)
+    assert {one["model_name"] for one in found["healthy_endpoints"]} == {"echo", "status-500"}
 
 
 @pytest.mark.parametrize("path", ["/v1/models/", "/livez/", "/readyz/"])
@@ -89,6 +123,8 @@ def test_another_method_elsewhere_is_not_allowed_either(gateway: RunningGateway)
         ("GET", "/", "/", 200, None),
         ("GET", "/readyz", "/readyz", 200, None),
         ("HEAD", "/api/hello", "/api/hello", 200, None),
+        ("GET", "/health/liveness", "/health/liveness", 200, None),
+        ("GET", "/health", "/health", 200, "info"),
         ("GET", "/v1/models", "/v1/models", 200, "info"),
         ("GET", "/models", "/v1/models", 200, "info"),
         ("GET", "/v1/models/vendor/model-1", "/v1/models/{name}", 200, "info"),
@@ -127,10 +163,22 @@ def test_an_error_has_the_id_of_its_response(gateway: RunningGateway) -> None:
     assert reply.json()["request_id"] == reply.request_id
 
 
-def test_probes_leave_lines_where_everything_is_logged() -> None:
+def test_probes_and_what_is_no_request_leave_lines_where_everything_is_logged() -> None:
     with RunningGateway(configuration(simulated("echo"), "  telemetry: {log_level: debug}")) as gateway:
         reply = request(gateway, "GET", "/livez")
         assert gateway.log_line(request_id=reply.request_id)["level"] == "debug"
+        with RawClient(gateway) as client:
+            client.send(b"GET /livez HTTP/1.1\r\n\r\n")
+            fields = dict(line.split(": ", 1) for line in client.read_all().decode().splitlines() if ": " in line)
+        line = gateway.log_line(request_id=fields["x-request-id"])
+        assert fields["request-id"] == fields["x-request-id"]
+        assert (line["level"], line["status"], line["client_address"]) == ("debug", 400, "127.0.0.1")
+
+
+def test_an_unknown_path_is_told_the_near_one(gateway: RunningGateway) -> None:
+    message = post(gateway, "/anthropic/v1/messages", {}, ANTHROPIC).json()["error"]["message"]
+    assert message.startswith("Unknown request URL: POST /anthropic/v1/messages. Did you mean /v1/messages? ")
+    assert "This is Flowspan" in message
 
 
 def test_other_routes_have_a_span_too_and_health_has_none(gateway: RunningGateway) -> None:

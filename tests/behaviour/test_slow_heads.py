@@ -1,5 +1,6 @@
 """Clients that never come to the point: heads that do not arrive, arrive byte by byte, or never end."""
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -29,7 +30,9 @@ def test_a_connection_on_which_nothing_comes_is_closed_without_a_word(gateway: R
 def test_a_head_that_stops_half_way_is_given_up(gateway: RunningGateway, begun: bytes) -> None:
     with RawClient(gateway) as client:
         client.send(begun)
-        assert client.read_all().startswith(b"HTTP/1.1 408 ")
+        answer = client.read_all()
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert re.search(rb"\r\nx-request-id: req_[0-9a-f]{32}\r\n", answer)
 
 
 def test_a_head_that_dribbles_wins_no_time(gateway: RunningGateway) -> None:
