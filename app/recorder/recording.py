@@ -74,8 +74,9 @@ class RecordedAttempt(Struct, frozen=True, kw_only=True):
     provider: str
     model: str
     """What the provider was asked for."""
-    why: str = "initial"
-    """`initial`, or why it was made after another one: as `flowspan.attempt.reason`."""
+    why: str = "first"
+    """`first`, or why it was made after another one, `retry` or `fallback`: as the label `reason` of
+    `flowspan_attempts_total`."""
     began: float
     ended: float
     method: str = "POST"
@@ -86,8 +87,11 @@ class RecordedAttempt(Struct, frozen=True, kw_only=True):
     status: int | None = None
     """The HTTP status of the answer, where there was one."""
     response_headers: tuple[tuple[str, str], ...] = ()
+    api: str = ""
+    """The API in which the provider answers, named as that of the client; empty where it was never asked by one."""
     answer: tuple[Piece, ...] = ()
-    """The bytes of the answer's body as they were read."""
+    """The bytes of the answer's body as they were read. What a library read, or a simulated provider made up, has no
+    bytes: there each piece is what came as one chunk, as chat completions have it."""
     answer_size: int = 0
     """Bytes of the answer before any were left out for want of room."""
     request_id: str | None = None

@@ -23,6 +23,9 @@ class RecorderSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Bytes of recordings in a file or a database, as they are stored; beyond them the oldest go."""
     recording_limit: ByteSize = ByteSize(16 * 1024**2)
     """Bytes of one recording; what comes beyond them is counted and left out of it."""
+    under_way: ByteSize = ByteSize(512 * 1024**2)
+    """Bytes of the recordings of all transactions that have not ended; what comes beyond them is counted and left out
+    of the recordings."""
     backlog: ByteSize = ByteSize(64 * 1024**2)
     """Bytes of recordings that wait for the store; beyond them recordings are lost, and counted."""
     sample: Share = 1.0
