@@ -14,12 +14,12 @@ from telemetry.names import NO_KEY, UNNAMED_KEY
 
 _NAME_LIMIT = 80
 _WORDS_LIMIT = 300
-_ATTEMPTS_SHOWN = 4
+_ATTEMPTS_NAMED = 4
 _NOBODY = frozenset({NO_KEY, UNNAMED_KEY})
 
 
 def failures(attempts: Sequence[RecordedAttempt]) -> str:
-    named = [f"{name(one.deployment)} {failure(one)}" for one in attempts[:_ATTEMPTS_SHOWN]]
+    named = [f"{name(one.deployment)} {failure(one)}" for one in attempts[:_ATTEMPTS_NAMED]]
     more = len(attempts) - len(named)
     return listed([*named, f"{counted(more, 'more attempt')} failed"] if more else named)
 
