@@ -24,10 +24,10 @@ The way of a request, with the modules that carry it:
     client
 
 A response that is not streamed takes the same hooks without the queues (pipeline.policies.whole). Which fields of
-requests and answers hold text is in `app.text_fields`. `serving` runs the process: listening, signals, its end.
-`lookups` finds the addresses of names, `loop_stalls` knows when the event loop stood still, `time_slices` cuts long
-work on it. `request_ids` finds whose a request is, `proxies` who its client is. `main.create_app` makes all long-lived
-objects.
+requests and answers hold text is in `app.text_fields`. `serving` runs the process: listening, signals, its end; `run`
+a program with a gateway before it. `lookups` finds the addresses of names, `loop_stalls` knows when the event loop
+stood still, `time_slices` cuts long work on it. `request_ids` finds whose a request is, `proxies` who its client is.
+`main.create_app` makes all long-lived objects.
 
 Imports go one way: serving -> edge, main -> gateway -> pipeline, backends, dialects, policies -> messages, errors,
 settings; everything may import telemetry, which imports nothing of this.

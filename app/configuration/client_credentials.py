@@ -55,8 +55,10 @@ def check_handed_on(deployment: Deployment, path: Path, report: Report) -> None:
 
 
 def check_pools(deployments: Sequence[Deployment], report: Report) -> None:
-    """Report a model whose deployments would give one caller's credential to several providers."""
+    """Report a model whose deployments would give one caller's credential to several providers. Those that speak
+    different APIs never do: a request goes to that of its own API alone."""
     for name, pool in by_model(deployments).items():
-        if len(addressed(pool)) > 1:
+        by_api = [[one for one in pool if one.backend == api] for api in DIRECT]
+        if any(len(addressed(same)) > 1 for same in by_api):
             message = f"the deployments of {name} with credentials: client are of several providers or addresses"
             report.problem(("model_list",), f"{message}, and a caller's credential is for one")

@@ -15,7 +15,8 @@ from types import TracebackType
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TOOLS = ROOT / ".tools"
+TOOLS = (ROOT / ".tools").resolve()
+"""Resolved, since npm does not know a folder again that it was led to by a link."""
 HOW = {
     "prometheus": "apt-get install prometheus",
     "promtool": "apt-get install prometheus",

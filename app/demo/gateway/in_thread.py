@@ -7,17 +7,14 @@ reader is felt at once.
 
 import asyncio
 import os
-import signal
 import socket
-import threading
 from types import TracebackType
 
 from app.demo.gateway.log_tail import LogTail
 from app.demo.gateway.traces import SpanCollector
-from app.gateway import GatewayApp
 from app.main import create_app, make_telemetry
 from app.policies import load_policies
-from app.serving.server import GatewayServer
+from app.serving.in_thread import GatewayFailed, GatewayThread
 from app.settings import Settings
 from telemetry import MetricsServer, Snapshot
 from telemetry.environment import read_environment
@@ -26,13 +23,8 @@ from telemetry.otlp import make_exports
 from telemetry.traces.sdk_spans import as_ended
 
 _KERNEL_BUFFER = 16 * 1024
-_START_LIMIT = 20.0
 _EXPORT_LIMIT = 2.0
 _IDLE_TRIES = 100
-
-
-class GatewayFailed(Exception):
-    """The demo's gateway did not start."""
 
 
 class DemoGateway:
@@ -52,29 +44,21 @@ class DemoGateway:
         if self._exports.spans is not None:
             offer = self._exports.spans.offer
             self.spans.pass_on = lambda span: offer(as_ended(span))
-        self._socket = _listening(settings.server.host)
-        self.url = f"http://{settings.server.host}:{self._socket.getsockname()[1]}"
         app = create_app(settings, self._telemetry)
-        self._server = _AnnouncedServer(settings, app)
+        self._thread = GatewayThread(settings, app, _listening(settings.server.host))
+        self.url = self._thread.url
         server = settings.server
         self._metrics = MetricsServer(self._telemetry.registry, server.metrics_host, server.metrics_port)
         self.metrics_url = f"http://{server.metrics_host}:{self._metrics.port}/metrics"
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = threading.Thread(target=self._serve, name="flowspan-gateway", daemon=True)
 
     async def __aenter__(self) -> "DemoGateway":
-        self._thread.start()
-        await asyncio.to_thread(self._server.tried_to_start.wait, _START_LIMIT)
-        if not self._server.started:
-            raise GatewayFailed("the gateway did not start")
+        await asyncio.to_thread(self._thread.start)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._loop is not None and self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._server.handle_exit, signal.SIGTERM, None)
-        await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._thread.stop)
         await asyncio.to_thread(self._exports.close, _EXPORT_LIMIT)
         self._metrics.close()
 
@@ -84,9 +68,9 @@ class DemoGateway:
         async def take() -> Snapshot:
             return self._telemetry.snapshot()
 
-        if self._loop is None:
+        if self._thread.loop is None:
             raise GatewayFailed("the gateway does not run")
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(take(), self._loop))
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(take(), self._thread.loop))
 
     async def idle_snapshot(self) -> Snapshot:
         """A snapshot once no stream is open: a transaction ends only after its client has read the last byte. Waits two
@@ -104,24 +88,6 @@ class DemoGateway:
         metrics = self._telemetry.registry.restricted_registry([name]).collect()
         samples = (sample for metric in metrics for sample in metric.samples if sample.name == name)
         return sum(sample.value for sample in samples if sample.labels["queue"] == "policy_out")
-
-    def _serve(self) -> None:
-        with asyncio.Runner(loop_factory=self._server.config.get_loop_factory()) as runner:
-            self._loop = runner.get_loop()
-            try:
-                runner.run(self._server.serve([self._socket]))
-            finally:
-                self._server.tried_to_start.set()
-
-
-class _AnnouncedServer(GatewayServer):
-    def __init__(self, settings: Settings, app: GatewayApp) -> None:
-        super().__init__(settings, app)
-        self.tried_to_start = threading.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.tried_to_start.set()
 
 
 def _listening(host: str) -> socket.socket:
