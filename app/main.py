@@ -199,7 +199,12 @@ def make_telemetry(
 def secrets_of(settings: Settings) -> list[str]:
     """Every configured key and password, so that logs and spans can be scrubbed of them."""
     of_providers = (secret for one in settings.deployments for secret in secrets_of_params(one.params))
-    found = (*(key.secret for key in settings.keys), settings.server.metrics_token, *of_providers)
+    found = (
+        *(key.secret for key in settings.keys),
+        settings.server.metrics_token,
+        settings.console.token,
+        *of_providers,
+    )
     return list(dict.fromkeys(secret for secret in found if secret is not None))
 
 

@@ -28,6 +28,8 @@ def _end(sig: int, frame: FrameType | None) -> NoReturn:
 @click.option("--port", type=click.IntRange(0, 65535), help="The port, instead of the configured one.")
 @click.option("--metrics-host", help="The address for Prometheus, instead of the configured one.")
 @click.option("--metrics-port", type=click.IntRange(0, 65535), help="The port for Prometheus; 0 takes a free one.")
+@click.option("--console-host", help="The address of the console, instead of the configured one.")
+@click.option("--console-port", type=click.IntRange(0, 65535), help="The port of the console; 0 takes a free one.")
 def serve(
     argument: str | None,
     option: str | None,
@@ -35,6 +37,8 @@ def serve(
     port: int | None,
     metrics_host: str | None,
     metrics_port: int | None,
+    console_host: str | None,
+    console_port: int | None,
 ) -> None:
     """Serve the models of a configuration."""
     # From the beginning: a reload, or the end, may be asked for while the start is still under way.
@@ -57,7 +61,9 @@ def serve(
     settings = configuration.settings
     given = {"host": host, "port": port, "metrics_host": metrics_host, "metrics_port": metrics_port}
     server = replace(settings.server, **{name: value for name, value in given.items() if value is not None})
-    settings = replace(settings, server=server)
+    overridden = {"host": console_host, "port": console_port}
+    console = replace(settings.console, **{name: value for name, value in overridden.items() if value is not None})
+    settings = replace(settings, server=server, console=console)
     try:
         check_bind(settings)
     except UnsafeBind as error:

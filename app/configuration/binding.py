@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from app.settings import Key, ServerSettings, Settings
+from app.settings import Key, Settings
 from telemetry.hosts import is_loopback
 
 _SHORTEST_KEY = 16
@@ -10,28 +10,42 @@ _SHORTEST_KEY = 16
 _NO_KEY = "no key is set: set general_settings.master_key, gateway.keys or FLOWSPAN_KEY, or bind to 127.0.0.1"
 
 
+_NO_CONSOLE_TOKEN = "the console asks for nothing: set gateway.console.token, or bind it to 127.0.0.1"
+
+
 class UnsafeBind(Exception):
-    """The start is refused. `option` is the option of `gateway.server` that makes it unsafe."""
+    """The start is refused. `option` is the option of the command line that makes it unsafe, `path` that of a file."""
 
     def __init__(self, option: str, host: str, reason: str) -> None:
         super().__init__(f"{host or 'every address'} can be reached by others and {reason}")
         self.option = option
+        of_console = option.startswith("console_")
+        self.path = (
+            ("gateway", "console", option.removeprefix("console_")) if of_console else ("gateway", "server", option)
+        )
 
 
 def check_bind(settings: Settings, *, absent_keys: str = "") -> list[str]:
     """Warnings about keys. Raises `UnsafeBind` for an address that others can reach without keys, or with weak ones.
     With `absent_keys`, the place of keys that are not here, nothing is said of there being none."""
-    server = settings.server
-    weak, weak_token = list(_weak_keys(settings.keys)), list(_weak_token(server))
+    server, console = settings.server, settings.console
+    weak, weak_token = list(_weak_keys(settings.keys)), list(_weak_token("metrics_token", server.metrics_token))
+    weak_console = list(_weak_token("console.token", console.token)) if console.enabled else []
     if not settings.keys and not absent_keys and not is_loopback(server.host):
         raise UnsafeBind("host", server.host, _NO_KEY)
-    for option, host, faults in (("host", server.host, weak), ("metrics_host", server.metrics_host, weak_token)):
+    if console.enabled and console.token is None and not is_loopback(console.host):
+        raise UnsafeBind("console_host", console.host, _NO_CONSOLE_TOKEN)
+    for option, host, faults in (
+        ("host", server.host, weak),
+        ("metrics_host", server.metrics_host, weak_token),
+        ("console_host", console.host, weak_console),
+    ):
         if faults and not is_loopback(host):
             raise UnsafeBind(option, host, faults[0])
     no_key = (
         [] if settings.keys or absent_keys else ["no key is set: whoever can log in to this machine can use the models"]
     )
-    return no_key + weak + weak_token
+    return no_key + weak + weak_token + weak_console
 
 
 def where_keys_are(settings: Settings) -> str:
@@ -50,9 +64,9 @@ def _weak_keys(keys: tuple[Key, ...]) -> Iterator[str]:
             yield f"{'the key' if len(keys) == 1 else f'key {number} of {len(keys)}'} {fault}"
 
 
-def _weak_token(server: ServerSettings) -> Iterator[str]:
-    if server.metrics_token is not None and (fault := _fault(server.metrics_token)) is not None:
-        yield f"metrics_token {fault}"
+def _weak_token(name: str, token: str | None) -> Iterator[str]:
+    if token is not None and (fault := _fault(token)) is not None:
+        yield f"{name} {fault}"
 
 
 def _fault(key: str) -> str | None:

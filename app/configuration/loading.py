@@ -311,7 +311,7 @@ def _check_host(settings: Settings, report: Report, *, needs_keys: bool) -> None
         check_bind(settings)
     except UnsafeBind as error:
         report_it = report.problem if needs_keys or settings.keys else report.warning
-        report_it(("gateway", "server", error.option), str(error))
+        report_it(error.path, str(error))
 
 
 def _check_allowed_hosts(names: Iterable[str], report: Report) -> None:

@@ -13,7 +13,9 @@ from contextlib import suppress
 from functools import partial
 
 from app.configuration import check_bind, where_keys_are
+from app.console import Console, ConsoleServer
 from app.edge.listener import listening_sockets, not_listening
+from app.gateway import Gateway
 from app.main import create_app
 from app.serving.process_end import do_not_wait_for_threads
 from app.serving.server import THREADS_TIMEOUT, GatewayServer
@@ -40,6 +42,13 @@ def serve(settings: Settings) -> int:
         _report_port_taken(settings.server)
         app.gateway.telemetry.close()
         return 2
+    try:
+        console = _console_server(app.gateway)
+    except OSError as error:
+        _log.error("the console cannot listen on %s: %s", settings.console.host, error.strerror)
+        metrics.close()
+        app.gateway.telemetry.close()
+        return 2
     server = GatewayServer(settings, app)
     _tune_garbage_collector()
     # Large bodies are decoded in other threads. One that is at work gives Python's lock back when somebody has waited
@@ -55,6 +64,8 @@ def serve(settings: Settings) -> int:
         # uvicorn leaves so where it cannot listen, and has logged why; a signal does before uvicorn handles it.
         return 2 if ended.code else 0
     finally:
+        if console is not None:
+            console.close()
         metrics.close()
     return 0
 
@@ -91,6 +102,15 @@ def _metrics_server(settings: ServerSettings, telemetry: Telemetry) -> MetricsSe
         return None
     _log.info("metrics on http://%s:%d/metrics", in_url(host), metrics.port)
     return metrics
+
+
+def _console_server(gateway: Gateway) -> ConsoleServer | None:
+    """The running console; None where it is turned off. Raises OSError where its address cannot be had."""
+    if not gateway.settings.console.enabled:
+        return None
+    console = ConsoleServer(Console(gateway.settings, gateway.telemetry, policies=gateway.policy_names))
+    _log.info("console on %s", console.url)
+    return console
 
 
 def _report_port_taken(settings: ServerSettings) -> None:

@@ -1,0 +1,23 @@
+"""Server-sent events: pieces of a page, sent for as long as somebody looks."""
+
+from collections.abc import AsyncIterator
+
+from starlette.responses import StreamingResponse
+
+
+def event(name: str, data: str) -> str:
+    """One event. Its data may have several lines."""
+    lines = "".join(f"data: {line}\n" for line in data.splitlines() or ("",))
+    return f"event: {name}\n{lines}\n"
+
+
+class EventStream(StreamingResponse):
+    """A response of events."""
+
+    def __init__(self, events: AsyncIterator[str]) -> None:
+        super().__init__(
+            events,
+            media_type="text/event-stream",
+            # A proxy that gathers a response would show nothing until its end.
+            headers={"cache-control": "no-store", "x-accel-buffering": "no"},
+        )

@@ -1,0 +1,70 @@
+"""What every page is made of: the gateway's telemetry and settings, what was recorded, and the templates."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from app.console.assets import Assets
+from app.console.pages import Pages
+from app.console.visitors import Visitors
+from app.recorder.stores import Store
+from app.settings import Settings
+from telemetry import Telemetry
+
+_MOST_WATCHERS = 32
+"""Streams of events at a time."""
+
+
+class Watchers:
+    """Counts who looks at a page that changes meanwhile. Belongs to the console's event loop."""
+
+    def __init__(self) -> None:
+        self._closed = asyncio.Event()
+        self._count = 0
+
+    async def turns(self, interval: float) -> AsyncIterator[None]:
+        """One turn at once and then one each `interval` seconds, until the console closes. Raises HTTPException where
+        too many look already."""
+        self._count += 1
+        try:
+            while not self._closed.is_set():
+                yield
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._closed.wait(), interval)
+        finally:
+            self._count -= 1
+
+    def check_room(self) -> None:
+        """Raises HTTPException where so many look that one more would have to wait."""
+        if self._count >= _MOST_WATCHERS:
+            raise HTTPException(503, "Too many pages of the console are open.")
+
+    def close(self) -> None:
+        self._closed.set()
+
+
+class Console:
+    """What pages show, and what they are made with."""
+
+    def __init__(
+        self, settings: Settings, telemetry: Telemetry, store: Store | None = None, policies: Sequence[str] = ()
+    ) -> None:
+        self.settings = settings
+        self.telemetry = telemetry
+        self.store = store
+        """Where recordings are; None while the recorder is off."""
+        self.policies = tuple(policies)
+        """The names of the chain's policies."""
+        self.visitors = Visitors(settings.console.token, settings.server.allowed_hosts)
+        self.assets = Assets()
+        self.pages = Pages(self.assets, have_to_sign_in=self.visitors.have_to_sign_in)
+        self.watchers = Watchers()
+
+
+def console_of(request: Request) -> Console:
+    console = request.app.state.console
+    assert isinstance(console, Console)
+    return console
