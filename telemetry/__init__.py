@@ -28,9 +28,12 @@ from telemetry.transaction.breakers import BreakerTelemetry
 from telemetry.transaction.context import ObservabilityContext
 from telemetry.transaction.policies import PolicyTelemetry
 from telemetry.transaction.services import TelemetryOptions
+from telemetry.transaction.tape import AttemptTape, Tape, TapedBytes, TapeRoom
+from telemetry.transaction.taping import TapedTransaction, TransactionTaker
 
 __all__ = [
     "Attempt",
+    "AttemptTape",
     "AttemptTarget",
     "AttemptTelemetry",
     "BreakerTelemetry",
@@ -47,9 +50,14 @@ __all__ = [
     "Scrubber",
     "Snapshot",
     "StreamView",
+    "Tape",
+    "TapeRoom",
+    "TapedBytes",
+    "TapedTransaction",
     "Telemetry",
     "TelemetryOptions",
     "TimeLedger",
     "Tokens",
+    "TransactionTaker",
     "setup",
 ]

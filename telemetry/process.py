@@ -48,6 +48,7 @@ from telemetry.transaction.context import ObservabilityContext
 from telemetry.transaction.ending import head_fields
 from telemetry.transaction.other_requests import OtherRequest
 from telemetry.transaction.services import Services, TelemetryOptions
+from telemetry.transaction.taping import TransactionTaker
 
 _log = logging.getLogger("telemetry.setup")
 _CLOSE_LIMIT = 2.0
@@ -73,6 +74,7 @@ class Telemetry:
         self._services = services
         self._close_exports = close_exports
         self._closed = False
+        self._taker: TransactionTaker | None = None
 
     @property
     def metrics(self) -> Metrics:
@@ -94,7 +96,11 @@ class Telemetry:
         attributes = request_attributes(request, services.tracer.text_limit)
         name = f"{request.method} {request.route}"
         span = services.tracer.start_root(name, timeline.started_ns, attributes, request.headers)
-        return ObservabilityContext(services, api, span, ledger, timeline, head_fields(attributes))
+        return ObservabilityContext(services, api, span, ledger, timeline, head_fields(attributes), self._taker)
+
+    def record(self, taker: TransactionTaker) -> None:
+        """Have all transactions from now on kept by `taker`."""
+        self._taker = taker
 
     def open_other(self, request: HttpRequest, path: str, *, is_probe: bool) -> OtherRequest:
         """Begin a request that is no transaction. `request.route` is one of those given to `register_routes`, or

@@ -28,7 +28,7 @@ from app.errors import (
 )
 from app.limits import EXPIRED, Limit
 from app.loop_stalls import LoopStalls
-from app.messages import Batch, ModelResponse, Received, Request, ToolCall
+from app.messages import Batch, ModelResponse, Received, Request, ToolCall, text_size
 from app.opened_stream import OpenedStream
 from app.settings import Deployment, UpstreamBreakerSettings
 from telemetry import Attempt, ObservabilityContext, Tokens
@@ -199,9 +199,8 @@ class GuardedAttempt:
 
     def received(self, *received: Received) -> None:
         """Chunks, or the whole response."""
-        if self._last is None:
-            self._control.answered(self._permit)
-            self.attempt.first_chunk()
+        if self._last is None or self.attempt.tape is not None:
+            self._note(received)
         self._last = received[-1].chunk
         usage, chars = self._usage, 0
         for one in received:
@@ -223,6 +222,15 @@ class GuardedAttempt:
                 chars = 0
         if usage is not None:
             usage.add(chars)
+
+    def _note(self, received: Sequence[Received]) -> None:
+        """Note that the response has begun; and what came, where nobody sees a provider's bytes, as a library reads."""
+        if self._last is None:
+            self._control.answered(self._permit)
+            self.attempt.first_chunk()
+        if (tape := self.attempt.tape) is not None and not tape.method:
+            for one in received:
+                tape.chunk(one.chunk, text_size(one.chunk))
 
     def _has_tokens(self, usage: AnswerUsage, cause: BaseException | None) -> bool:
         """Whether the provider worked on an answer."""

@@ -20,6 +20,7 @@ from app.errors import ClientDisconnected, InvalidRequest, RequestTimeout, Reque
 from app.limits import Limit
 from app.messages import ClientCredential, Request
 from app.settings import ServerSettings
+from telemetry import Tape
 
 _LEAST_RATE = 16 * 1024
 """Bytes per second that a body has to arrive with, after the first wait."""
@@ -46,14 +47,16 @@ class RequestBody:
         self._raw = b""
         """The received bytes; empty before, and again when only the decoded form is needed."""
 
-    async def read(self, receive: Receive) -> None:
-        """Read all of it, and decompress it. Raises as `read_pieces` and `decompressed` do."""
+    async def read(self, receive: Receive, tape: Tape | None = None) -> None:
+        """Read all of it, and decompress it; `tape` gets it. Raises as `read_pieces` and `decompressed` do."""
         limits = self._limits
         codings = codings_of(self._headers)
         pieces = await read_pieces(receive, self._headers, limits.body_limit, limits.body_timeout, self._held)
         self._raw = await self._bodies.work(self._held.size, b"".join, pieces)
         if codings and self._raw:
             self._raw = await decompressed(self._raw, codings, limits.body_limit, self._bodies, self._held)
+        if tape is not None:
+            tape.body(self._raw)
 
     async def parsed(self) -> dict[str, Any]:
         """Its JSON, within the limits of what a request may have; raises InvalidRequest and Overloaded."""

@@ -59,6 +59,8 @@ class Exchange:
         the block raises, if any, and ends the transaction."""
         headers, connection = header_map(scope), connection_of(scope, receive)
         obs = gateway.telemetry.open(route.dialect.name, http_request(scope, route.path, headers, gateway.proxies))
+        if obs.tape is not None:
+            obs.tape.head(scope["method"], scope["path"], scope["headers"])
         reply = Reply(send, connection, route.dialect, obs, gateway.settings.pipeline)
         return cls(gateway, route, scope, headers, receive, connection=connection, reply=reply, obs=obs)
 
@@ -130,7 +132,7 @@ class Exchange:
         gateway, dialect = self._gateway, self._route.dialect
         body = RequestBody(dialect, self.headers, gateway.bodies, held, gateway.settings.server)
         with self._obs.ledger.charge("client"):
-            await body.read(self._receive)
+            await body.read(self._receive, self._obs.tape)
         self._connection.when_lost(self._client_left)
         call = Call(
             method=self._scope["method"],

@@ -93,6 +93,7 @@ class Reply:
         self._keepalive: asyncio.TimerHandle | None = None
         self._formatter: StreamFormatter | None = None
         self._sent_bytes = obs.recorder.sent_bytes
+        self._tape = obs.tape
         self._relayed: dict[bytes, bytes] = {}
         self.state = ReplyState.NOT_STARTED
         self.status = 0
@@ -139,6 +140,8 @@ class Reply:
         self._connection.write(data)
         self._idle_since = self._now()
         self._sent_bytes(len(data))
+        if self._tape is not None:
+            self._tape.answer.add(data)
         return True
 
     async def end(self) -> None:
@@ -201,6 +204,8 @@ class Reply:
             if self.state is ReplyState.NOT_STARTED:
                 self._start_stream_now()
             self._connection.write(comment)
+            if self._tape is not None:
+                self._tape.answer.add(comment)
 
     async def _error(self, rendered: RenderedError) -> None:
         # The rendered error bears the transaction's id, too. A header that comes twice is read as one value, "id, id".
@@ -236,11 +241,10 @@ class Reply:
     def _head(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> Message:
         self.status = status
         self.state = ReplyState.READY
-        return {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [*headers, *self._ids, *self._relayed.items()],
-        }
+        sent = [*headers, *self._ids, *self._relayed.items()]
+        if self._tape is not None:
+            self._tape.responded(status, sent)
+        return {"type": "http.response.start", "status": status, "headers": sent}
 
     async def _complete(self, data: bytes) -> None:
         """Send the last of the body. The reply is complete only when the client has read it, up to what buffers hold;
@@ -269,6 +273,9 @@ class Reply:
     async def _body(self, data: bytes, more: bool) -> None:
         if self.state is ReplyState.READY:
             self.state = ReplyState.SENDING
+        if self._tape is not None and data:
+            # Before the wait: a client may have read of it what it wants by the time that it is over.
+            self._tape.answer.add(data)
         self._obs.ledger.enter("client")
         try:
             await self._send({"type": "http.response.body", "body": data, "more_body": more})

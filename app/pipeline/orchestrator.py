@@ -60,10 +60,16 @@ class PolicyOrchestrator:
         """Call every policy's `on_request`, and give back the request as they leave it: the same object if none of them
         changed it. It is the context's request from then on."""
         given = request
+        changed_by: list[str] = []
         for loaded in self._policies:
             if "on_request" in loaded.hooks:
+                before = request
                 request = await self._call(loaded, "on_request", obs).whole("on_request", request, policy_ctx)
                 request = await self._opaque_data(loaded, request, policy_ctx.bodies, obs)
+                if request is not before:
+                    changed_by.append(loaded.name)
+        if obs.tape is not None:
+            obs.tape.permit(request, changed_by)
         # Whose it is, no policy changes.
         policy_ctx.request = request if request is given else replace(request, caller=given.caller)
         return policy_ctx.request

@@ -76,7 +76,7 @@ class RecordedAttempt(Struct, frozen=True, kw_only=True):
     """What the provider was asked for."""
     why: str = "first"
     """`first`, or why it was made after another one, `retry` or `fallback`: as the label `reason` of
-    `flowspan_attempts_total`."""
+    `flowspan_upstream_attempts_total`."""
     began: float
     ended: float
     method: str = "POST"

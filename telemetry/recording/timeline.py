@@ -7,17 +7,18 @@ from collections.abc import Callable
 
 
 class Timeline:
-    __slots__ = ("_opened_at", "now", "started_ns")
+    __slots__ = ("now", "opened_at", "started_ns")
 
     def __init__(self, started_ns: int, opened_at: float, clock: Callable[[], float]) -> None:
         self.started_ns = started_ns
-        self._opened_at = opened_at
+        self.opened_at = opened_at
+        """Monotonic seconds."""
         self.now = clock
         """Monotonic seconds."""
 
     def ns(self, at: float | None = None) -> int:
         """Unix nanoseconds of a monotonic moment, or of now."""
-        return self.started_ns + int(((self.now() if at is None else at) - self._opened_at) * 1e9)
+        return self.started_ns + int(((self.now() if at is None else at) - self.opened_at) * 1e9)
 
     def after(self, seconds: float) -> int:
         """Unix nanoseconds, `seconds` after the start."""

@@ -133,11 +133,13 @@ class Tracer:
 
 class RecordedSpan:
     """A span with one owner. `sampled` is whether it goes to the sink at its end, once that is decided; `recording` is
-    whether it still takes attributes and events, as it has not ended."""
+    whether it still takes attributes and events, as it has not ended and somebody will see it: the sink, or whoever
+    keeps its transaction."""
 
     __slots__ = (
         "_above",
         "_decided",
+        "_is_kept",
         "_tracer",
         "attributes",
         "baggage",
@@ -172,7 +174,7 @@ class RecordedSpan:
         attributes: dict[str, Value | None],
     ) -> None:
         self._tracer = tracer
-        self._decided = False
+        self._decided = self._is_kept = False
         self._above: RecordedSpan | None = None
         self.name = name
         self.kind = kind
@@ -223,7 +225,12 @@ class RecordedSpan:
         sampled, self.trace_state = self._tracer.should_sample(self)
         self.trace_flags = self._tracer.flags_of(self.caller) | (TraceFlags.SAMPLED if sampled else 0)
         if not sampled:
-            self.recording = self.sampled = False
+            self.sampled = False
+            self.recording = self.recording and self._is_kept
+
+    def keep(self) -> None:
+        """Record it, and those below it, even where they go to no sink."""
+        self._is_kept = self.recording = True
 
     def inherit(self, parent: "RecordedSpan") -> None:
         """Take over the sampling decision of the span above."""
@@ -231,7 +238,8 @@ class RecordedSpan:
         self.trace_flags, self.trace_state = parent.trace_flags, parent.trace_state
         self.parent_id = parent.span_id
         if not parent.sampled:
-            self.recording = self.sampled = False
+            self.sampled = False
+            self.recording = self._is_kept = parent._is_kept
             self.span_id = parent.span_id
 
     def stand_in_for(self, parent: "RecordedSpan") -> None:
@@ -299,14 +307,16 @@ class RecordedSpan:
     def end(self, end_ns: int) -> None:
         """End the span at `end_ns` and hand it to the sink; the first call counts."""
         self.decide()
-        sink = self._tracer.sink
-        if sink is None or not self.recording:
+        if not self.recording:
             return
         self.recording = False
+        self.end_time = max(end_ns, self.start_time)
         if self._above is not None:
             self._above.take_over(self)
             return
-        self.end_time = max(end_ns, self.start_time)
+        sink = self._tracer.sink
+        if sink is None or not self.sampled:
+            return
         limits = self._tracer.limits
         if limits.value_length is not None or len(self.attributes) > limits.attributes:
             self._keep_to(limits)

@@ -7,6 +7,8 @@ policies ........ one policy's spans, decisions and metrics
 queues .......... queues, from the first item to the last
 breakers ........ breakers that changed, or turned the transaction away
 ending .......... a summary made once, and its renderings as span, metrics and access line
+tape ............ what passed, byte for byte, where transactions are recorded
+taping .......... who takes the tapes, and what they get beside them
 boundary ........ events on the span, as log records, or both
 services ........ the parts of a process that transactions work with
 """

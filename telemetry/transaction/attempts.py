@@ -26,6 +26,7 @@ from telemetry.transaction.content import SpanEnds
 from telemetry.transaction.ending import AttemptTotals, Description
 from telemetry.transaction.prompt_cache import AttemptCache, PromptCacheTelemetry
 from telemetry.transaction.services import Services
+from telemetry.transaction.tape import AttemptTape
 from telemetry.transaction.trace import TransactionTrace
 
 _WORD_LIMIT = 256
@@ -93,8 +94,16 @@ class AttemptTelemetry:
             span.link(retry_of.span_context, "retry_of")
         cache = self.prompt_cache.attempt(target.deployment, target.provider, target.model_group, started_at, span)
         propagates = target.is_internal if self._propagate == "auto" else self._propagate
+        tape, names = self._trace.tape, (target.deployment, target.provider, target.model)
         attempt = Attempt(
-            self._scope, children, span, started_at, target.deployment, prompt_cache=cache, propagates=propagates
+            self._scope,
+            children,
+            span,
+            started_at,
+            target.deployment,
+            prompt_cache=cache,
+            propagates=propagates,
+            tape=None if tape is None else tape.attempt(names, reason, started_at),
         )
         self._attempts.append(attempt)
         return attempt
@@ -159,6 +168,8 @@ class AttemptTelemetry:
 class Attempt:
     is_sent = False
     """Whether the request went out to the provider: from then on the provider may be at work."""
+    tape: AttemptTape | None = None
+    """What the attempt leaves behind; None where the transaction is not recorded."""
 
     def __init__(
         self,
@@ -170,8 +181,10 @@ class Attempt:
         *,
         prompt_cache: AttemptCache | None,
         propagates: bool,
+        tape: AttemptTape | None,
     ) -> None:
         self.defects = scope.trace.defects
+        self.tape = tape
         self.deployment = deployment
         self.error_type = ""
         """Empty as long as it has not failed."""
@@ -253,6 +266,8 @@ class Attempt:
     def request_id(self, id: str) -> None:
         """Note the provider's id of this request, for a support question to it."""
         self._span.set_text(Attribute.UPSTREAM_REQUEST_ID, id, _WORD_LIMIT)
+        if self.tape is not None:
+            self.tape.request_id = id
 
     @guarded
     def responded(self, status: int) -> None:
@@ -290,10 +305,12 @@ class Attempt:
             self.ended_at = self._scope.trace.timeline.now()
             self._end_span()
             self._count()
+            if self.tape is not None:
+                self.tape.end(self.ended_at, self.error_type, self.detail, self.tokens, self.cost_usd)
 
     @guarded
     def _end_span(self) -> None:
-        if self.tokens is not None and self._span.sampled:
+        if self.tokens is not None and self._span.recording:
             attributes = _usage_attributes(self.tokens, self.cost_usd, self._scope.labels.semconv)
             if self.tokens.cache_read or (self.prompt_cache is not None and not self.tokens.uncounted_prompt):
                 attributes[Attribute.CACHE_READ_RATIO] = self.tokens.cache_read / max(self.tokens.prompt, 1)

@@ -29,6 +29,8 @@ from telemetry.transaction.identity import Identity, legible_id
 from telemetry.transaction.policies import PolicyTelemetry
 from telemetry.transaction.queues import QueueTelemetry
 from telemetry.transaction.services import Services
+from telemetry.transaction.tape import Tape
+from telemetry.transaction.taping import TapedTransaction, TransactionTaker
 from telemetry.transaction.trace import SpanScope, TransactionTrace
 
 
@@ -39,6 +41,9 @@ class ObservabilityContext:
     internal error, and noted as a defect.
     """
 
+    tape: Tape | None = None
+    """What the transaction leaves behind; None where it is not recorded."""
+
     def __init__(
         self,
         services: Services,
@@ -47,13 +52,16 @@ class ObservabilityContext:
         ledger: TimeLedger,
         timeline: Timeline,
         head: Mapping[str, object],
+        taker: TransactionTaker | None = None,
     ) -> None:
-        """`head` has the fields of the access line that are known from the request's head."""
+        """`head` has the fields of the access line that are known from the request's head; `taker` is who records
+        transactions, if anybody does."""
         self.ledger = ledger
         self._finished = False
         self.defects = services.defects
         self._services = services
-        self._trace = trace = TransactionTrace(services, span, timeline)
+        self.tape = tape = None if taker is None else taker.tape(timeline)
+        self._trace = trace = TransactionTrace(services, span, timeline, tape)
         self.transaction_id = trace.transaction_id
         self._about = about = Description(
             services.metrics.labels.api(api),
@@ -68,6 +76,10 @@ class ObservabilityContext:
         services.live.open(self._flow)
         services.metrics.server.in_flight[about.api].inc()
         span.set({Attribute.TRANSACTION_ID: self.transaction_id, Attribute.API: about.api})
+        self._taker = taker
+        self._taped: TapedTransaction | None = None
+        if taker is not None and tape is not None:
+            self._begin_taping(taker, tape)
         if services.options.openinference:
             span.set({Attribute.SPAN_KIND: "CHAIN"})
 
@@ -81,9 +93,16 @@ class ObservabilityContext:
             self.defects.note("a transaction was left without an outcome")
             self.finish("internal_error", status=500)
 
+    def _begin_taping(self, taker: TransactionTaker, tape: Tape) -> None:
+        self._trace.span.keep()
+        tape.span(self._trace.span)
+        trace = self._trace
+        self._taped = TapedTransaction(trace.transaction_id, trace.trace_id, tape, self._about, self._services.scrub)
+        taker.opened(self._taped)
+
     @property
     def sampled(self) -> bool:
-        """Whether its spans are recorded."""
+        """Whether its spans are exported."""
         return self._trace.sampled
 
     @property
@@ -224,6 +243,8 @@ class ObservabilityContext:
         self._count(summary)
         self._end_span(summary)
         self._log_access(summary)
+        if self._taped is not None:
+            self._end_taping(self._taped, summary)
 
     @guarded
     def _count(self, summary: Summary) -> None:
@@ -240,6 +261,12 @@ class ObservabilityContext:
             return
         for one in ended:
             one.end()
+
+    @guarded
+    def _end_taping(self, taped: TapedTransaction, summary: Summary) -> None:
+        taped.summary, taped.cache_fields = summary, self.attempts.prompt_cache.access_fields()
+        if self._taker is not None:
+            self._taker.ended(taped)
 
     @guarded
     def _log_access(self, summary: Summary) -> None:

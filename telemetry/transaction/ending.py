@@ -144,7 +144,7 @@ class Summary:
 
     def describe_end(self, span: RecordedSpan) -> None:
         """Put what is known onto the transaction's span, which still has to be ended."""
-        if span.sampled:
+        if span.recording:
             span.set(self._attributes())
         if self.detail:
             span.set_text(Attribute.DETAIL, self.detail)

@@ -31,6 +31,8 @@ class PolicyTelemetry:
     def decided(self, hook: str, decision: str) -> None:
         """The policy changed or refused something; `decision` is its word for it."""
         self._children.decided(hook, decision)
+        if self._trace.tape is not None:
+            self._trace.tape.decided(self._policy, hook, decision)
         attributes = {Attribute.POLICY: self._policy, Attribute.HOOK: hook, Attribute.DECISION: decision}
         self._trace.event(Event.POLICY_DECISION, attributes)
 
@@ -52,7 +54,17 @@ class PolicyTelemetry:
     @guarded
     def timed_out(self, hook: str) -> None:
         self._children.timeouts(hook).inc()
+        if self._trace.tape is not None:
+            self._trace.tape.decided(self._policy, hook, "timed_out")
 
     @guarded
     def failed(self, hook: str) -> None:
         self._children.failures(hook).inc()
+        if self._trace.tape is not None:
+            self._trace.tape.decided(self._policy, hook, "failed")
+
+    @guarded
+    def blocked(self, hook: str, detail: str | None) -> None:
+        """The policy refused the transaction: its end tells of that, and a recording tells which policy it was."""
+        if self._trace.tape is not None:
+            self._trace.tape.decided(self._policy, hook, "blocked", detail)

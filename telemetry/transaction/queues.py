@@ -26,7 +26,9 @@ class QueueTelemetry:
         """Record a queue that is no longer used; the first call counts."""
         trace = self._trace
         closed = self._live.close_queue(self._flow, stats, trace.exemplar)
-        if closed and trace.sampled and stats.first_put_at is not None:
+        if closed and trace.tape is not None:
+            trace.tape.queues.append(stats)
+        if closed and trace.recording and stats.first_put_at is not None:
             started_ns = trace.timeline.ns(stats.first_put_at)
             span = trace.child(f"{Span.QUEUE} {stats.name}", _span_attributes(stats), start_ns=started_ns)
             span.end(trace.timeline.ns(None if stats.depth else stats.drained_at))

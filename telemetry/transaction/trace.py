@@ -15,6 +15,7 @@ from telemetry.names.spans import ONCE, Attribute, Span, SpanChoice, Value
 from telemetry.recording.timeline import Timeline
 from telemetry.traces.spans import RecordedSpan
 from telemetry.transaction.services import Services
+from telemetry.transaction.tape import Tape
 
 _log = logging.getLogger("flowspan")
 
@@ -68,8 +69,10 @@ class SpanScope:
 class TransactionTrace:
     """`span` is the transaction's own, already started."""
 
-    def __init__(self, services: Services, span: RecordedSpan, timeline: Timeline) -> None:
+    def __init__(self, services: Services, span: RecordedSpan, timeline: Timeline, tape: Tape | None = None) -> None:
         self.span = span
+        self.tape = tape
+        """What the transaction leaves behind; None where it is not recorded."""
         self.timeline = timeline
         self.defects = services.defects
         self.trace_id = format_trace_id(span.trace_id)
@@ -82,9 +85,15 @@ class TransactionTrace:
 
     @property
     def sampled(self) -> bool:
-        """Whether its spans are recorded."""
+        """Whether its spans are exported."""
         self.span.decide()
         return self.span.sampled
+
+    @property
+    def recording(self) -> bool:
+        """Whether its spans are recorded, to be exported or to be kept."""
+        self.span.decide()
+        return self.span.recording
 
     @property
     def context(self) -> SpanContext:
@@ -116,7 +125,10 @@ class TransactionTrace:
         """Start a span below the transaction's, at `start_ns` or else now. One that the operator wants no export of
         leaves what matters on the transaction's."""
         at_ns = self.timeline.ns() if start_ns is None else start_ns
-        return self._tracer.start_child(self.span, name, at_ns, attributes, kind, is_absent=kind not in self._kinds)
+        span = self._tracer.start_child(self.span, name, at_ns, attributes, kind, is_absent=kind not in self._kinds)
+        if self.tape is not None:
+            self.tape.span(span)
+        return span
 
     def outgoing_headers(self, span: RecordedSpan) -> dict[str, str]:
         """The headers that make a receiver's spans children of `span`, in the formats that the operator chose."""
@@ -129,7 +141,9 @@ class TransactionTrace:
             if name in self._emitted:
                 return
             self._emitted.add(name)
-        if self.span.recording or self._boundary.as_log:
+        if self.tape is not None:
+            self.tape.event(name, attributes)
+        if self.span.sampled or self._boundary.as_log:
             self._boundary.emit(self.span, name, self.timeline.ns(), attributes)
 
     def log(self, level: Level, message: str, *, error: BaseException | None = None, **fields: object) -> None:

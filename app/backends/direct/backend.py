@@ -79,13 +79,13 @@ class DirectBackend:
 
     def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]:
         codec = self._codecs.of_stream(request.operation)
-        attempt.left_out_tools(left_out_tools(request, codec.dialect))
+        _describe(request, codec, attempt)
         encode = self._with_credential(partial(codec.encode, request, True), request.credential)
         return self._stream(encode, request.size, codec.decoder(request), attempt, partial(self._response, codec))
 
     async def complete(self, request: Request, attempt: Attempt) -> Received:
         codec = self._codecs.of(request.operation)
-        attempt.left_out_tools(left_out_tools(request, codec.dialect))
+        _describe(request, codec, attempt)
         encode = self._with_credential(partial(codec.encode, request, False), request.credential)
         answer = await self._send(encode, request.size, "json", attempt)
         with self._closing(answer), self._bodies.hold() as held:
@@ -217,6 +217,9 @@ class DirectBackend:
         if cache is not None:
             cache.wire = form
         headers = request.headers if attempt is None else {**request.headers, **attempt.trace_headers}
+        tape = None if attempt is None else attempt.tape
+        if tape is not None:
+            tape.requested(request.method, request.url, headers, body)
         try:
             with self._bodies.hold() as held:
                 held.resize(len(body))
@@ -225,6 +228,8 @@ class DirectBackend:
             raise connection_lost(error, self._scrub) from error
         if attempt is not None:
             self._record_head(attempt, response)
+        if tape is not None:
+            response.tape(tape)
         try:
             await self._check(response, not self._accounts.isdisjoint(request.headers))
             return await opened_body(response, wanted, self._scrub)
@@ -253,6 +258,12 @@ class DirectBackend:
             raise unexpected_body(
                 f"a body in the encoding {encoding[:50]!r}, which was not asked for", b"", self._scrub
             )
+
+
+def _describe(request: Request, codec: ProviderCodec, attempt: Attempt) -> None:
+    attempt.left_out_tools(left_out_tools(request, codec.dialect))
+    if attempt.tape is not None:
+        attempt.tape.api = codec.dialect
 
 
 def _encoded(

@@ -6,6 +6,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
+from app.backends.direct.connections import UpstreamResponse
 from app.backends.direct.errors import connection_lost, unexpected_body
 from app.backends.error_bodies import Scrub
 from app.backends.error_reports import is_error
@@ -29,15 +30,13 @@ _VALUES_LIMIT = 10_000_000
 decode_json = msgspec.json.Decoder().decode
 
 
-async def read_body(
-    response: aiohttp.ClientResponse, limit: int, scrub: Scrub, held: Held, start: bytes = b""
-) -> bytes:
+async def read_body(response: UpstreamResponse, limit: int, scrub: Scrub, held: Held, start: bytes = b"") -> bytes:
     """Read the whole body, of which `start` has been read, or the first `limit + 1` bytes of a longer one. Raises
     `Overloaded` where `held` has no room for it."""
     held.grow(len(start))
     pieces = [start]
     try:
-        while held.size <= limit and (data := await response.content.readany()):
+        while held.size <= limit and (data := await response.read_piece()):
             held.grow(len(data))
             pieces.append(data)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -45,12 +44,12 @@ async def read_body(
     return b"".join(pieces)[: limit + 1]
 
 
-async def first_bytes(response: aiohttp.ClientResponse) -> bytes:
+async def first_bytes(response: UpstreamResponse) -> bytes:
     """Read the beginning of a body that only explains an error, for a short while."""
     body = bytearray()
     try:
         async with asyncio.timeout(_FOR_AN_ERROR):
-            while len(body) < _ERROR_BODY and (data := await response.content.readany()):
+            while len(body) < _ERROR_BODY and (data := await response.read_piece()):
                 body += data
     except (aiohttp.ClientError, TimeoutError, OSError):
         pass

@@ -63,10 +63,10 @@ async def opened_body(response: UpstreamResponse, wanted: BodyForm, scrub: Scrub
     start = b""
     try:
         while (form := form_of(start)) is None and len(start) < _START_LIMIT:
-            if not (data := await response.content.readany()):
+            if not (data := await response.read_piece()):
                 break
             start += data
-        while form == "json" and may_be_lines(start) and (data := await response.content.readany()):
+        while form == "json" and may_be_lines(start) and (data := await response.read_piece()):
             start += data
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise connection_lost(error, scrub, begun=True) from error

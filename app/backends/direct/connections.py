@@ -17,7 +17,7 @@ import asyncio
 import socket
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from time import monotonic
@@ -33,7 +33,7 @@ from yarl import URL
 
 from app.errors import LocalFailure
 from app.lookups import Lookups, Question
-from telemetry import Attempt
+from telemetry import Attempt, AttemptTape
 from telemetry.metrics.pools import PoolReading
 
 _CONNECT_LIMIT = 10.0
@@ -61,11 +61,20 @@ _BASE_HEADERS = {
 class UpstreamResponse(aiohttp.ClientResponse):
     """A response that can still close its connection when that has gone back to the pool, with the last byte."""
 
+    read_piece: Callable[[], Awaitable[bytes]]
+    """Reads what has come of the body, or waits for more; nothing at its end."""
     _handler: ResponseHandler | None = None
 
     async def start(self, connection: Connection) -> aiohttp.ClientResponse:
         self._handler = connection.protocol
-        return await super().start(connection)
+        started = await super().start(connection)
+        self.read_piece = self.content.readany
+        return started
+
+    def tape(self, attempt: AttemptTape) -> None:
+        """Have the attempt's tape get the head, and what is read of the body from now on."""
+        attempt.responded(self.status, self.raw_headers)
+        self.read_piece = attempt.reading(self.content.readany)
 
     def give_up(self) -> None:
         """Close the connection, whether or not the body was read to its end: no other request uses it."""

@@ -4,13 +4,13 @@ One that is not known to have the Responses API is asked there first. Where it a
 request is sent as a chat completion, and so are all later ones. The attempt has not failed by that.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from functools import partial
 
 from app.backends.direct.backend import DirectBackend, SharedResources
 from app.backends.direct.bodies import BODY_LIMIT, NOT_JSON, decode_large
-from app.backends.direct.codec import Codecs
+from app.backends.direct.codec import Codecs, UpstreamRequest
 from app.backends.direct.errors import unexpected_body
 from app.backends.direct.openai_responses import ResponsesCodec
 from app.backends.stored_responses import StoredCall
@@ -29,13 +29,18 @@ class ResponsesBackend(DirectBackend):
         super().__init__(deployment, Codecs(chat=self._responses), shared)
 
     async def stored(self, call: StoredCall, attempt: Attempt) -> bytes:
-        encode = self._with_credential(partial(self._responses.encode_stored, call), call.credential)
+        encode = self._encoding(call, attempt)
         return await self._whole(encode, 0, attempt, partial(self._checked_body, call.method))
 
     def stored_stream(self, call: StoredCall, attempt: Attempt) -> AsyncGenerator[Batch, None]:
-        encode = self._with_credential(partial(self._responses.encode_stored, call), call.credential)
+        encode = self._encoding(call, attempt)
         decode = partial(self._response, self._responses)
         return self._stream(encode, 0, self._responses.stored_decoder(), attempt, decode)
+
+    def _encoding(self, call: StoredCall, attempt: Attempt) -> Callable[[], UpstreamRequest]:
+        if attempt.tape is not None:
+            attempt.tape.api = self._responses.dialect
+        return self._with_credential(partial(self._responses.encode_stored, call), call.credential)
 
     def _checked_body(self, method: str, body: bytes) -> bytes:
         if method == "DELETE" and not body.strip():

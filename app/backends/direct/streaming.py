@@ -13,6 +13,7 @@ import aiohttp
 from app.backends.direct.bodies import BODY_LIMIT
 from app.backends.direct.body_forms import UpstreamBody
 from app.backends.direct.codec import StreamDecoder
+from app.backends.direct.connections import UpstreamResponse
 from app.backends.direct.errors import connection_lost, unexpected_body
 from app.backends.direct.odd_framing import DONE
 from app.backends.direct.stream_events import Events
@@ -49,7 +50,7 @@ async def read_stream(
         if whole is not None:
             yield (Received(whole, None, limits),)
             return
-        read, data = response.content.readany, start
+        read, data = response.read_piece, start
         try:
             while data:
                 if chunks := events.feed(data):
@@ -73,9 +74,7 @@ async def read_stream(
         response.close()
 
 
-async def _ending(
-    response: aiohttp.ClientResponse, events: Events, decoder: StreamDecoder
-) -> AsyncGenerator[Batch, None]:
+async def _ending(response: UpstreamResponse, events: Events, decoder: StreamDecoder) -> AsyncGenerator[Batch, None]:
     if decoder.ended:
         async for rest in _rest(response, events):
             yield rest
@@ -97,7 +96,7 @@ async def read_joined(
     held.grow(len(answer.start))
     received = events.feed(answer.start)
     try:
-        while not (decoder.ended or events.is_over) and (data := await answer.response.content.readany()):
+        while not (decoder.ended or events.is_over) and (data := await answer.response.read_piece()):
             held.grow(len(data))
             received += events.feed(data)
             if held.size > BODY_LIMIT:
@@ -110,13 +109,13 @@ async def read_joined(
     return joined([one.chunk for one in received])
 
 
-async def _rest(response: aiohttp.ClientResponse, events: Events) -> AsyncGenerator[Batch, None]:
+async def _rest(response: UpstreamResponse, events: Events) -> AsyncGenerator[Batch, None]:
     clock = asyncio.get_running_loop().time
     until = clock() + _AFTER_THE_END
     while not response.content.at_eof() and (left := until - clock()) > 0:
         try:
             async with asyncio.timeout(left):
-                data = await response.content.readany()
+                data = await response.read_piece()
         except (aiohttp.ClientError, TimeoutError, OSError):
             return
         if chunks := events.feed(data):

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, TypeVar
 
 from prometheus_client import Histogram
 
-from app.errors import GatewayError, PolicyError, PolicyFailed, PolicyTimeout
+from app.errors import GatewayError, PolicyBlocked, PolicyError, PolicyFailed, PolicyTimeout
 from app.limits import Limit
 from app.messages import ModelResponse, Request
 from app.pipeline.policies.hook_context import HookContext
@@ -107,7 +107,11 @@ class HookCall:
         try:
             with limit:
                 result = await hook.method(*arguments)
-        except (GatewayError, KeyboardInterrupt, GeneratorExit):
+        except GatewayError as error:
+            if isinstance(error, PolicyBlocked) and (context is None or context.fault is None):
+                self._telemetry.blocked(hook.name, error.detail)
+            raise
+        except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError) and limit.is_cancelled_from_elsewhere:

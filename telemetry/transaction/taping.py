@@ -1,0 +1,34 @@
+"""A transaction that is recorded: its tape, and what telemetry knows of it; and who takes such transactions."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from telemetry.recording.timeline import Timeline
+from telemetry.redact import Scrubber
+from telemetry.transaction.ending import Description, Summary
+from telemetry.transaction.tape import Tape
+
+
+@dataclass(slots=True, eq=False)
+class TapedTransaction:
+    """`about` grows as more is learnt; `summary` and `cache_fields` come with the end."""
+
+    transaction_id: str
+    trace_id: str
+    tape: Tape
+    about: Description
+    scrub: Scrubber
+    """Removes configured keys, and what looks like one."""
+    summary: Summary | None = None
+    cache_fields: dict[str, object] | None = None
+    """What the access line has of a missed prompt cache."""
+
+
+class TransactionTaker(Protocol):
+    """Who keeps transactions. All is called on the event loop and must not wait."""
+
+    def tape(self, timeline: Timeline) -> Tape | None:
+        """The tape of a transaction that begins; None if it is not to be recorded."""
+
+    def opened(self, taped: TapedTransaction) -> None: ...
+    def ended(self, taped: TapedTransaction) -> None: ...
