@@ -93,6 +93,10 @@ EXPORTED: tuple[Signal, ...] = ("traces", "logs", "metrics", "console")
 """The signals that a thread of their own sends. All but metrics wait for it in a bounded queue."""
 DropReason = Literal["queue_full", "export_failed", "shutdown", "limit", "defect"]
 DROP_REASONS: tuple[DropReason, ...] = get_args(DropReason)
+RecordingLoss = Literal["backlog", "store", "defect", "shutdown"]
+RECORDING_LOSSES: tuple[RecordingLoss, ...] = get_args(RecordingLoss)
+"""Why a recording is lost: too much waited for the store, the store could not take it, it could not be made, or the
+process ended first."""
 ExportResult = Literal["ok", "failed"]
 EXPORT_RESULTS: tuple[ExportResult, ...] = get_args(ExportResult)
 

@@ -10,6 +10,11 @@ from typing import Protocol
 from msgspec import Struct
 
 from app.recorder.recording import Entry, Recording
+from telemetry.names import OUTCOMES, Outcome
+
+FAILURES: frozenset[Outcome] = frozenset(OUTCOMES) - {"ok"}
+"""What `failures` stands for in filters: every transaction whose client did not get a whole answer, whoever decided so.
+A refused or blocked request is among them, since its content is what one wants to see then."""
 
 
 class StoreFailed(Exception):
@@ -20,12 +25,12 @@ class Filter(Struct, frozen=True, kw_only=True):
     """Which recordings are wanted. What is None, or empty, leaves none out."""
 
     text: str = ""
-    """Words that all stand somewhere in the request or the answer, or in an id."""
+    """Words, or beginnings of words, that all stand somewhere in the request or the answer, or in an id."""
     model: str | None = None
     key: str | None = None
     team: str | None = None
     outcome: str | None = None
-    """An outcome, or `failures` for all that are somebody's fault."""
+    """An outcome, or `failures` for all of `FAILURES`."""
     conversation: str | None = None
     agent: str | None = None
     intervened: bool = False
@@ -91,4 +96,7 @@ class Store(Protocol):
         """The one in which something was said last comes first."""
 
     def figures(self) -> StoreFigures: ...
+    def trim(self) -> None:
+        """Let go what is too old, or too much. Called about once a minute, and whenever something was written."""
+
     def close(self) -> None: ...

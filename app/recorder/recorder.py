@@ -1,0 +1,226 @@
+"""Takes transactions as they end, and has a thread write them to the store: nobody on the event loop waits for it.
+
+What waits is bounded in bytes. Whatever is not kept although it should be is counted with its reason.
+"""
+
+import logging
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+from app.recorder.flight import FlightRecorder
+from app.recorder.opening import open_store
+from app.recorder.recording import Recording
+from app.recorder.selection import Selection
+from app.recorder.stores import Store, StoreFailed
+from app.recorder.stores.sql import with_pin
+from app.settings import RecorderSettings
+from telemetry.names import Outcome, RecordingLoss
+
+_log = logging.getLogger("flowspan.recorder")
+_BATCH = 64
+"""Recordings that are written at once."""
+_PAUSE = 0.1
+"""Seconds between two batches, in which others gather for the next."""
+_TRIM = 60.0
+"""Seconds after which old recordings are looked for, where nothing is written."""
+_COMPLAINT = 60.0
+"""Seconds between two lines that say that recordings are lost."""
+_CLOSE = 5.0
+"""Seconds that the end waits for what is not written yet."""
+
+
+class Taken(Protocol):
+    """What was taken of a transaction that has ended. It is made into a recording by the thread that writes."""
+
+    @property
+    def transaction_id(self) -> str: ...
+    @property
+    def size(self) -> int:
+        """Bytes that it holds."""
+
+    @property
+    def outcome(self) -> Outcome: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def key(self) -> str | None: ...
+    @property
+    def conversation(self) -> str | None: ...
+    @property
+    def deployment(self) -> str | None: ...
+    @property
+    def pinned(self) -> str | None:
+        """Why it and those before it are to stay, where `Recorder.pins` said that they are."""
+
+    def recording(self) -> Recording: ...
+
+
+class _Job(NamedTuple):
+    """A transaction to be written, or recordings to be pinned."""
+
+    taken: Taken | None
+    pinned: str | None = None
+    ids: Sequence[str] = ()
+
+
+class Recorder:
+    """Made by `open_recorder`. `store` may be read from any thread."""
+
+    def __init__(self, store: Store, settings: RecorderSettings, *, pause: float = _PAUSE) -> None:
+        self.store = store
+        self.losses: Counter[RecordingLoss] = Counter()
+        self.written = 0
+        """Recordings so far; it grows with each batch."""
+        self._selection = Selection(settings)
+        self._flights = FlightRecorder[Taken](settings.flight, settings.backlog // 4)
+        self._limit = settings.backlog
+        self._pause = pause
+        self._changed = threading.Condition()
+        self._waiting: deque[_Job] = deque()
+        self._waiting_bytes = 0
+        self._being_written = 0
+        self._closing = False
+        self._stop = threading.Event()
+        self._complained = float("-inf")
+        self._thread = threading.Thread(target=self._run, name="flowspan-recorder", daemon=True)
+        self._thread.start()
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes that wait for the store."""
+        return self._waiting_bytes
+
+    def pins(self, cause: str) -> bool:
+        """Whether a transaction that ends now, in a way that is worth it, is to be pinned with those before it."""
+        return self._flights.permits(cause, time.monotonic())
+
+    def offer(self, taken: Taken) -> None:
+        """Have a transaction written that has ended, if it is one of those to be kept. Never waits."""
+        pinned = taken.pinned
+        is_kept = pinned is not None or self._selection.wants(taken)
+        if pinned is not None:
+            self._pin_flight(taken, pinned)
+        if is_kept:
+            self._enqueue(_Job(taken, pinned), taken.size)
+        self._flights.passed(taken, is_kept=is_kept)
+
+    def _pin_flight(self, taken: Taken, pinned: str) -> None:
+        why = f"{pinned} ({taken.transaction_id})"
+        flight = self._flights.flight(taken)
+        for before in flight.unwritten:
+            self._enqueue(_Job(before, why), before.size)
+        if flight.written:
+            self._enqueue(_Job(None, why, flight.written), 0)
+
+    def _enqueue(self, job: _Job, size: int) -> None:
+        with self._changed:
+            if self._closing:
+                self.losses["shutdown"] += _transactions([job])
+            elif self._waiting_bytes + size > self._limit:
+                self.losses["backlog"] += 1
+            else:
+                self._waiting.append(job)
+                self._waiting_bytes += size
+                self._changed.notify_all()
+
+    def wait_for_more(self, seen: int, timeout: float) -> int:
+        """Wait, in a thread that is not the event loop's, until more than `seen` recordings were written, at most
+        `timeout` seconds. How many were written is `seen` for the next call."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.written > seen or self._closing, timeout)
+            return self.written
+
+    def close(self, timeout: float = _CLOSE) -> None:
+        """Write what waits, for at most `timeout` seconds; what is left then is lost, and counted."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._stop.set()
+        self._thread.join(timeout)
+        with self._changed:
+            if unwritten := _transactions(self._waiting) + self._being_written:
+                self.losses["shutdown"] += unwritten
+            self._waiting.clear()
+            self._waiting_bytes = 0
+        if self._thread.is_alive():
+            _log.warning("the recorder's store did not take what was waiting within %g s", timeout)
+        else:
+            self.store.close()
+
+    def _run(self) -> None:
+        while batch := self._next_batch():
+            self._write(batch)
+            self._stop.wait(self._pause)
+
+    def _next_batch(self) -> list[_Job]:
+        """What is to be written next; waits for it. Empty at the end."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._closing, _TRIM)
+                batch = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
+                self._being_written = _transactions(batch)
+                if batch or self._closing:
+                    return batch
+            self._trim()
+
+    def _write(self, batch: Sequence[_Job]) -> None:
+        recordings = [recording for job in batch if (recording := self._recording(job)) is not None]
+        written = 0
+        try:
+            if recordings:
+                self.store.write(recordings)
+                written = len(recordings)
+            for job in batch:
+                if job.pinned is not None and job.ids:
+                    self.store.pin(job.ids, job.pinned)
+        except StoreFailed as error:
+            self._lost("store", len(recordings) - written, str(error))
+        except Exception as error:
+            self._lost("defect", len(recordings) - written, f"{type(error).__name__}: {error}")
+        with self._changed:
+            self.written += written
+            self._being_written = 0
+            self._waiting_bytes -= sum([job.taken.size for job in batch if job.taken is not None])
+            self._changed.notify_all()
+        self._trim()
+
+    def _recording(self, job: _Job) -> Recording | None:
+        if job.taken is None:
+            return None
+        try:
+            recording = job.taken.recording()
+        except Exception as error:
+            self._lost("defect", 1, f"{type(error).__name__}: {error}")
+            return None
+        return with_pin(recording, job.pinned or recording.entry.pinned)
+
+    def _trim(self) -> None:
+        try:
+            self.store.trim()
+        except StoreFailed as error:
+            self._complain("The recorder cannot let go of old recordings: %s", str(error))
+
+    def _lost(self, reason: RecordingLoss, count: int, why: str) -> None:
+        with self._changed:
+            self.losses[reason] += count
+        self._complain("Recordings are lost: %s", why)
+
+    def _complain(self, message: str, why: str) -> None:
+        """One line a minute, however many recordings are concerned."""
+        now = time.monotonic()
+        if now - self._complained >= _COMPLAINT:
+            self._complained = now
+            _log.warning(message, why)
+
+
+def _transactions(jobs: Iterable[_Job]) -> int:
+    """How many of these are transactions to be written."""
+    return sum([job.taken is not None for job in jobs])
+
+
+def open_recorder(settings: RecorderSettings) -> Recorder | None:
+    """The recorder of these settings, None where nothing is recorded. Raises StoreFailed if its store cannot open."""
+    return None if settings.store == "off" else Recorder(open_store(settings), settings)

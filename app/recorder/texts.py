@@ -1,0 +1,92 @@
+"""The words of a recording that can be searched: what people and models wrote, without pictures and the like."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from app.recorder.recording import Piece, Recording
+
+LIMIT = 512 * 1024
+"""Characters of a request, or of an answer, that can be found; of more, the first and the last half of these."""
+_OPAQUE = re.compile(r"[A-Za-z0-9+/=_-]{200,}")
+"""Signatures, pictures and files in base64: nobody looks for them."""
+_TECHNICAL = frozenset(
+    {"type", "id", "object", "role", "event_id", "item_id", "signature", "encrypted_content", "model"}
+)
+"""Fields that stand in every event and say nothing of a text. The ids of a transaction are searched beside them."""
+_WORD = re.compile(r"[^\W_]+")
+_IDEOGRAPH = re.compile(r"([\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af])")
+"""Scripts without spaces between words: each character is a word."""
+
+
+def searchable(recording: Recording) -> str:
+    """Everything in which words are looked for."""
+    entry = recording.entry
+    ids = [entry.transaction_id, entry.trace_id, entry.conversation, entry.agent, entry.user, entry.deployment]
+    ids += [attempt.request_id for attempt in recording.attempts]
+    texts = [each for each in ids if each]
+    texts.append(_bounded("\n".join(_request(recording.request.data))))
+    texts.append(_bounded(_answer(recording.answer or _last_answer(recording))))
+    return _IDEOGRAPH.sub(r" \1 ", "\n".join(texts)).replace("\0", " ")
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a search, as they are told apart in texts."""
+    return _WORD.findall(_IDEOGRAPH.sub(r" \1 ", text))
+
+
+def _last_answer(recording: Recording) -> Sequence[Piece]:
+    return recording.attempts[-1].answer if recording.attempts else ()
+
+
+def _bounded(text: str) -> str:
+    return text if len(text) <= LIMIT else f"{text[: LIMIT // 2]}\n{text[-LIMIT // 2 :]}"
+
+
+def _request(data: bytes) -> Iterator[str]:
+    body = _json(data)
+    return _strings(body) if body is not None else iter([_readable(data)])
+
+
+def _answer(pieces: Sequence[Piece]) -> str:
+    """The texts of an answer; those of a stream's events are joined, so that no word is cut in two."""
+    data = b"".join([piece.data for piece in pieces])
+    body = _json(data)
+    if body is not None:
+        return "\n".join(_strings(body))
+    parts: dict[str, list[str]] = {}
+    for line in data.splitlines():
+        if line.startswith(b"data:") and (event := _json(line[5:])) is not None:
+            for key, text in _keyed_strings(event):
+                parts.setdefault(key, []).append(text)
+    return "\n".join("".join(texts) for texts in parts.values()) if parts else _readable(data)
+
+
+def _json(data: bytes) -> object:
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+
+
+def _readable(data: bytes) -> str:
+    return _OPAQUE.sub(" ", data[: 2 * LIMIT].decode("utf-8", "replace"))
+
+
+def _strings(value: object) -> Iterator[str]:
+    return (text for _, text in _keyed_strings(value))
+
+
+def _keyed_strings(value: object) -> Iterator[tuple[str, str]]:
+    """All strings in a JSON value, in order, with the name of their field; an element of an array has its array's."""
+    waiting: list[tuple[str, object]] = [("", value)]
+    while waiting:
+        key, each = waiting.pop()
+        if isinstance(each, str):
+            if not each.startswith("data:") and not (len(each) >= 200 and _OPAQUE.fullmatch(each)):
+                yield key, each
+        elif isinstance(each, dict):
+            waiting += [(name, inner) for name, inner in reversed(each.items()) if name not in _TECHNICAL]
+        elif isinstance(each, list):
+            waiting += [(key, inner) for inner in reversed(each)]
