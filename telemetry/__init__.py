@@ -15,6 +15,7 @@ redact, limits, key_shapes, exceptions, hosts, guard ... what may be told, how m
 from telemetry.live.streams import QueueView, Snapshot, StreamView
 from telemetry.metrics.exposition import MetricsServer
 from telemetry.metrics.keys import KeyIdentity
+from telemetry.metrics.recordings import RecorderReading
 from telemetry.metrics.registry import ConnectionMetrics
 from telemetry.process import Telemetry, setup
 from telemetry.prompt_cache import PromptForm, PromptForms
@@ -47,6 +48,7 @@ __all__ = [
     "PromptForms",
     "QueueStats",
     "QueueView",
+    "RecorderReading",
     "Scrubber",
     "Snapshot",
     "StreamView",

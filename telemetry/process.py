@@ -30,6 +30,7 @@ from telemetry.logs.console import LogWriter, install
 from telemetry.logs.otlp import LogExport
 from telemetry.metrics.keys import KeyIdentity
 from telemetry.metrics.pools import PoolReading
+from telemetry.metrics.recordings import RecorderReading
 from telemetry.metrics.registry import Metrics
 from telemetry.metrics.traffic import EAGER_DEPLOYMENTS
 from telemetry.names import Signal
@@ -144,6 +145,10 @@ class Telemetry:
     def watch_pools(self, readings: Callable[[], Iterable[PoolReading]]) -> None:
         """Sample what the pools of connections to providers hold."""
         self.sampler.pools = readings
+
+    def watch_recorder(self, reading: Callable[[], RecorderReading]) -> None:
+        """Sample what the recorder has written and lost, and what it holds."""
+        self.sampler.recorder = reading
 
     def snapshot(self) -> Snapshot:
         return take_snapshot(self._services.live, self._services.metrics)

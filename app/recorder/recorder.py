@@ -17,6 +17,7 @@ from app.recorder.selection import Selection
 from app.recorder.stores import Store, StoreFailed
 from app.recorder.stores.sql import with_pin
 from app.settings import RecorderSettings
+from telemetry import RecorderReading
 from telemetry.names import Outcome, RecordingLoss
 
 _log = logging.getLogger("flowspan.recorder")
@@ -26,6 +27,8 @@ _PAUSE = 0.1
 """Seconds between two batches, in which others gather for the next."""
 _TRIM = 60.0
 """Seconds after which old recordings are looked for, where nothing is written."""
+_FIGURES = 10.0
+"""Seconds between two looks at how large the store is."""
 _COMPLAINT = 60.0
 """Seconds between two lines that say that recordings are lost."""
 _CLOSE = 5.0
@@ -83,6 +86,8 @@ class Recorder:
         self._waiting_bytes = 0
         self._being_written = 0
         self._closing = False
+        self._store_bytes = 0
+        self._figures_due = float("-inf")
         self._stop = threading.Event()
         self._complained = float("-inf")
         self._thread = threading.Thread(target=self._run, name="flowspan-recorder", daemon=True)
@@ -197,9 +202,18 @@ class Recorder:
             return None
         return with_pin(recording, job.pinned or recording.entry.pinned)
 
+    def reading(self) -> RecorderReading:
+        """What was done so far, and what is held now, for the metrics."""
+        with self._changed:
+            lost = dict(self.losses)
+        return RecorderReading(self.written, lost, self._waiting_bytes, self._limit, self._store_bytes)
+
     def _trim(self) -> None:
         try:
             self.store.trim()
+            if time.monotonic() >= self._figures_due:
+                self._figures_due = time.monotonic() + _FIGURES
+                self._store_bytes = self.store.figures().bytes
         except StoreFailed as error:
             self._complain("The recorder cannot let go of old recordings: %s", str(error))
 

@@ -24,7 +24,7 @@ from dashboards.generator.panels import (
     trace_table,
 )
 from dashboards.generator.pipeline_picture import pipeline_picture
-from dashboards.generator.process import process, telemetry_itself
+from dashboards.generator.process import process, recordings, telemetry_itself
 from dashboards.slo import BAD, BUDGET, BURNS_FAST, OBJECTIVE
 from telemetry.names import metrics as names
 
@@ -79,6 +79,7 @@ def build() -> Json:
             Row("Latency", _latency()),
             Row("What failed last", _failures()),
             Row("The process", process()),
+            Row("What is recorded", recordings()),
             Row("Telemetry itself", telemetry_itself()),
         ],
     )

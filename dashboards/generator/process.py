@@ -100,6 +100,44 @@ def process() -> list[PanelBuilder]:
     ]
 
 
+def recordings() -> list[PanelBuilder]:
+    waiting = (
+        f"{total(names.RECORDER_WAITING, 'instance')} / ({greatest(names.RECORDER_WAITING_LIMIT, 'instance')} > 0)"
+    )
+    lines = [logs("Logs of the recorder", 'scope_name="flowspan.recorder"')]
+    return [
+        series(
+            "Recordings",
+            "Written into the store, a second, and lost, by reason. Nothing is here where nothing is recorded.",
+            "cps",
+            [
+                Query(rate(names.RECORDINGS_WRITTEN, "instance"), "written by {{instance}}"),
+                Query(rate(names.RECORDINGS_LOST, "reason") + " > 0", "lost: {{reason}}"),
+            ],
+            width=8,
+            links=lines,
+        ),
+        series(
+            "Recordings that wait",
+            "How full the backlog of the recorder is. When it is full, recordings are lost, and no request.",
+            "percentunit",
+            [Query(waiting, "{{instance}}")],
+            width=8,
+            top=1,
+            steps=FILL,
+            links=lines,
+        ),
+        series(
+            "Bytes of recordings",
+            "What the store has in use; it is bounded by recorder.max_size or recorder.memory.",
+            "bytes",
+            [Query(total(names.RECORDER_STORE, "instance"), "{{instance}}")],
+            width=8,
+            links=lines,
+        ),
+    ]
+
+
 def telemetry_itself() -> list[PanelBuilder]:
     waiting = f"{total(names.TELEMETRY_QUEUE, 'signal')} / {total(names.TELEMETRY_CAPACITY, 'signal')} >= 0"
     lost = rate(names.TELEMETRY_DROPPED, "signal", "reason", where='signal!="content"') + " > 0"

@@ -9,6 +9,7 @@ from telemetry.guard import Defects, guarded
 from telemetry.live.streams import Live
 from telemetry.metrics.flow import QueueChildren
 from telemetry.metrics.pools import PoolReading
+from telemetry.metrics.recordings import RecorderReading
 from telemetry.metrics.registry import Metrics
 from telemetry.names import QUEUES, Signal
 
@@ -41,6 +42,8 @@ class Sampler:
         """Returns what the pools of connections to providers hold."""
         self.breakers: Callable[[], Mapping[str, str]] = dict
         """Returns the states of breakers, by their names."""
+        self.recorder: Callable[[], RecorderReading] | None = None
+        """Returns what the recorder has done; None where nothing is recorded."""
         self._peaks: dict[str, deque[int]] = {}
 
     async def run(self) -> None:
@@ -62,6 +65,8 @@ class Sampler:
         self._metrics.body_bytes.set(self.bodies())
         self._metrics.pools.show(self.pools())
         self._metrics.breakers.show(self.breakers())
+        if self.recorder is not None:
+            self._metrics.recordings.show(self.recorder())
         for signal, items in self._waiting().items():
             self._metrics.exports.waiting[signal].set(items)
 

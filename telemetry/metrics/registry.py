@@ -20,6 +20,7 @@ from telemetry.metrics.keys import KeyMetrics
 from telemetry.metrics.other_requests import OtherRequestMetrics
 from telemetry.metrics.pools import PoolMetrics
 from telemetry.metrics.prompt_cache import PromptCacheMetrics
+from telemetry.metrics.recordings import RecordingMetrics
 from telemetry.metrics.tokens import TokenChildren, TokenMetrics
 from telemetry.metrics.traffic import ClientChildren, ClientMetrics, Labels, ServerMetrics, eager_models
 from telemetry.names import (
@@ -110,6 +111,7 @@ class Metrics:
         self.breakers = BreakerMetrics(self.registry)
         self.exports = ExportMetrics(self.registry)
         self.connections = ConnectionMetrics(self.registry)
+        self.recordings = RecordingMetrics(self.registry)
         self.other_requests = OtherRequestMetrics(self.registry)
         stream_seconds = counter(names.STREAM_SECONDS, self.registry)
         self.stream_seconds: dict[Where, Counter] = {where: stream_seconds.labels(where) for where in WHERE}

@@ -354,6 +354,14 @@ TELEMETRY_DROPPED = _counter(
 TELEMETRY_EXPORTS = _counter(
     "flowspan_telemetry_exports_total", ("signal", "result"), "Batches handed to the collector or to stderr."
 )
+
+RECORDINGS_WRITTEN = _counter("flowspan_recordings_written_total", (), "Recordings that the store has taken.")
+RECORDINGS_LOST = _counter("flowspan_recordings_lost_total", ("reason",), "Recordings that should have been kept.")
+RECORDER_WAITING = _gauge("flowspan_recorder_waiting_bytes", (), "Bytes of transactions that wait for the store.")
+RECORDER_WAITING_LIMIT = _gauge(
+    "flowspan_recorder_waiting_limit_bytes", (), "Bytes that may wait; 0 without a recorder.", "livemax"
+)
+RECORDER_STORE = _gauge("flowspan_recorder_store_bytes", (), "Bytes of the store that are in use.", "livemax")
 BUILD_INFO = _gauge(
     "flowspan_build_info",
     ("version", "python"),
