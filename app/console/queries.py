@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from math import isfinite, nan
 from urllib.parse import urlencode
 
 from msgspec.structs import replace
@@ -13,6 +14,7 @@ SPANS = (("15m", "15 minutes"), ("1h", "an hour"), ("24h", "a day"), ("7d", "a w
 """Spans back from now that a list may be confined to, and their names."""
 _SECONDS = {"15m": 900.0, "1h": 3600.0, "24h": 86400.0, "7d": 604800.0}
 OUTCOME_CHOICES = ("failures", *OUTCOMES)
+_BROKEN = "The link to this page of the list is broken."
 _TEXTS = ("model", "key", "team", "conversation", "agent")
 
 
@@ -43,9 +45,12 @@ def cursor_of(query: Mapping[str, str]) -> Cursor | None:
         return None
     at, _, id = text.partition("~")
     try:
-        return Cursor(float(at), id)
+        cursor = Cursor(float(at), id)
     except ValueError:
-        raise BadQuery("The link to the next page is broken.") from None
+        raise BadQuery(_BROKEN) from None
+    if not isfinite(cursor.at):
+        raise BadQuery(_BROKEN)
+    return cursor
 
 
 def next_page(query: Mapping[str, str], cursor: Cursor) -> str:
@@ -66,9 +71,12 @@ def _cost(text: str) -> float | None:
     if not text.strip():
         return None
     try:
-        return float(text.strip().removeprefix("$"))
+        cost = float(text.strip().removeprefix("$"))
     except ValueError:
-        raise BadQuery("The cost is a number of dollars, such as 0.05.") from None
+        cost = nan
+    if not isfinite(cost):
+        raise BadQuery("The cost is a number of dollars, such as 0.05.")
+    return cost
 
 
 def _moment(text: str, now: float) -> float | None:
