@@ -76,6 +76,9 @@ class Telemetry:
         self._close_exports = close_exports
         self._closed = False
         self._taker: TransactionTaker | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """The event loop in which transactions run; None before `run`. Only there may a snapshot be taken while they
+        do."""
 
     @property
     def metrics(self) -> Metrics:
@@ -155,6 +158,7 @@ class Telemetry:
 
     async def run(self) -> None:
         """Run the sampler until cancelled. A failure of its own is noted and ends no task group."""
+        self.loop = asyncio.get_running_loop()
         await self.sampler.run()
 
     def close(self) -> None:

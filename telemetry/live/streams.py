@@ -8,6 +8,7 @@ from collections import Counter as Tally
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from telemetry.live.moments import Ended, Moment, Moments
 from telemetry.metrics.flow import QueueChildren
 from telemetry.metrics.registry import Metrics
 from telemetry.metrics.traffic import Exemplar
@@ -94,11 +95,12 @@ class StreamFlow:
         flow.close(exemplar)
         return True
 
-    def flush(self, seconds: dict[Where, float]) -> None:
-        """Add what happened since the last call to the metrics, and the time ledger's share also to `seconds`."""
+    def flush(self, totals: "Live") -> None:
+        """Add what happened since the last call to the metrics and the totals."""
         for queue in self.queues:
             queue.flush()
-        self._flush_ends()
+        self._flush_ends(totals)
+        seconds = totals.seconds
         parts = self._ledger.snapshot()
         for where, total in parts.items():
             moved = total - self._flushed[where]
@@ -107,14 +109,16 @@ class StreamFlow:
                 seconds[where] += moved
         self._flushed = parts
 
-    def _flush_ends(self) -> None:
+    def _flush_ends(self, totals: "Live") -> None:
         """Add the chunks that came from providers and the bytes that went to the client."""
         recorder, to = self._recorder, self._metrics
         if recorder.chunks_in != self._chunks_in:
             to.upstream_chunks.inc(recorder.chunks_in - self._chunks_in)
+            totals.chunks_in += recorder.chunks_in - self._chunks_in
             self._chunks_in = recorder.chunks_in
         if recorder.bytes_out != self._bytes_out:
             to.client_bytes.inc(recorder.bytes_out - self._bytes_out)
+            totals.bytes_out += recorder.bytes_out - self._bytes_out
             self._bytes_out = recorder.bytes_out
 
     def view(self) -> StreamView:
@@ -131,6 +135,9 @@ class Live:
         self.opened = 0
         self.outcomes: dict[Outcome, int] = dict.fromkeys(OUTCOMES, 0)
         self.seconds: dict[Where, float] = dict.fromkeys(WHERE, 0.0)
+        self.chunks_in = self.bytes_out = 0
+        """Chunks that came from providers, bytes that went to clients."""
+        self.moments = Moments()
         self._streams: set[StreamFlow] = set()
         self._peaks: Tally[str] = Tally()
 
@@ -142,7 +149,7 @@ class Live:
         self._streams.add(stream)
 
     def flush(self, stream: StreamFlow) -> None:
-        stream.flush(self.seconds)
+        stream.flush(self)
 
     def close_queue(self, stream: StreamFlow, stats: QueueStats, exemplar: Exemplar) -> bool:
         if not stream.remove_queue(stats, exemplar):
@@ -190,6 +197,14 @@ class Snapshot:
     outcomes: dict[Outcome, int]
     seconds: dict[Where, float]
     """The time ledger of all transactions since the start, as of the sampler's last turn."""
+    chunks_in: int = 0
+    """Chunks that came from providers since the start, as of the sampler's last turn."""
+    bytes_out: int = 0
+    """Bytes that went to clients since the start, as of the sampler's last turn."""
+    moments: tuple[Moment, ...] = ()
+    """What happened lately, the newest last; of the ends those that did not go well."""
+    ends: tuple[Ended, ...] = ()
+    """The newest ends of transactions, the newest last."""
 
 
 def take_snapshot(live: Live, metrics: Metrics) -> Snapshot:
@@ -215,4 +230,8 @@ def take_snapshot(live: Live, metrics: Metrics) -> Snapshot:
         dict(metrics.breakers.states),
         dict(live.outcomes),
         dict(live.seconds),
+        live.chunks_in,
+        live.bytes_out,
+        live.moments.newest(),
+        live.moments.newest_ends(),
     )

@@ -20,6 +20,10 @@ class Timeline:
         """Unix nanoseconds of a monotonic moment, or of now."""
         return self.started_ns + int(((self.now() if at is None else at) - self.opened_at) * 1e9)
 
+    def unix_seconds(self) -> float:
+        """Now."""
+        return self.ns() / 1e9
+
     def after(self, seconds: float) -> int:
         """Unix nanoseconds, `seconds` after the start."""
         return self.started_ns + int(seconds * 1e9)

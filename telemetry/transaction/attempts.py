@@ -12,6 +12,7 @@ from msgspec import Struct
 from opentelemetry.trace import SpanContext, SpanKind
 
 from telemetry.guard import guarded
+from telemetry.live.moments import AttemptRetried
 from telemetry.metrics.deployments import status_class
 from telemetry.metrics.registry import AttemptChildren
 from telemetry.metrics.traffic import Labels
@@ -139,6 +140,15 @@ class AttemptTelemetry:
             detail=failed.detail,
             retried_at=deployment,
             wait_s=round(started_at - failed.ended_at, 6),
+        )
+        self._trace.moments.add(
+            AttemptRetried(
+                at=self._trace.timeline.unix_seconds(),
+                transaction_id=self._trace.transaction_id,
+                deployment=failed.deployment,
+                error_type=failed.error_type,
+                retried_at=deployment,
+            )
         )
 
     def end_all(self, error_type: str) -> None:

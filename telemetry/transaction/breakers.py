@@ -3,6 +3,7 @@
 import logging
 
 from telemetry.guard import guarded
+from telemetry.live.moments import BreakerChanged, CallerKeptOut
 from telemetry.logs.records import log_fields
 from telemetry.names import RejectionReason
 from telemetry.names.spans import Attribute, Event, Value
@@ -36,6 +37,16 @@ class BreakerTelemetry:
             Attribute.REASON: reason,
         }
         self._trace.event(Event.BREAKER_STATE_CHANGE, attributes)
+        self._trace.moments.add(
+            BreakerChanged(
+                at=self._trace.timeline.unix_seconds(),
+                transaction_id=self._trace.transaction_id,
+                breaker=breaker,
+                from_state=from_state,
+                to_state=to_state,
+                reason=reason,
+            )
+        )
 
     @guarded
     def rejected(self, breaker: str, reason: RejectionReason = "open") -> None:
@@ -51,3 +62,5 @@ class BreakerTelemetry:
         self._metrics.caller_kept_out(breaker, reason)
         fields = {"breaker": breaker, "reason": reason}
         _log.warning("breaker %s: one caller is kept out", breaker, extra=log_fields(self._trace.context, fields))
+        at, id = self._trace.timeline.unix_seconds(), self._trace.transaction_id
+        self._trace.moments.add(CallerKeptOut(at=at, transaction_id=id, breaker=breaker, reason=reason))

@@ -245,6 +245,7 @@ class ObservabilityContext:
         self._log_access(summary)
         if self._taped is not None:
             self._end_taping(self._taped, summary)
+        self._note_end(summary)
 
     @guarded
     def _count(self, summary: Summary) -> None:
@@ -267,6 +268,11 @@ class ObservabilityContext:
         taped.summary, taped.cache_fields = summary, self.attempts.prompt_cache.access_fields()
         if self._taker is not None:
             self._taker.ended(taped)
+
+    @guarded
+    def _note_end(self, summary: Summary) -> None:
+        at = self._trace.timeline.after(summary.total_s) / 1e9
+        self._trace.moments.ended(summary.as_moment(at, self.transaction_id, self._services.scrub))
 
     @guarded
     def _log_access(self, summary: Summary) -> None:

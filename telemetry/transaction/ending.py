@@ -5,15 +5,20 @@ from dataclasses import dataclass, field
 
 from msgspec import Struct
 
+from telemetry.live.moments import Ended
 from telemetry.metrics.keys import KeyChildren
 from telemetry.metrics.registry import Metrics
 from telemetry.metrics.traffic import Exemplar
 from telemetry.names import GATEWAY_SHARE, NOT_A_FAULT, Outcome, StreamResult, Where
 from telemetry.names.spans import TIME, Attribute, Value
 from telemetry.recording.recorder import TransactionRecorder
+from telemetry.redact import Scrubber, clean
 from telemetry.tokens import Tokens
 from telemetry.traces.spans import RecordedSpan
 from telemetry.transaction.identity import Identity
+
+_DETAIL_LIMIT = 200
+"""Characters."""
 
 
 @dataclass(slots=True)
@@ -174,6 +179,30 @@ class Summary:
             tokens = 0 if answer is None else answer.completion
             if tokens > 1:
                 children.per_token((self.total_s - recorder.ttft_s) / (tokens - 1), exemplar)
+
+    def as_moment(self, at: float, transaction_id: str, scrub: Scrubber) -> Ended:
+        """The end as a live view shows it; `at` is in Unix seconds."""
+        about, totals = self.about, self.totals
+        tokens = totals.tokens
+        detail = self.detail if self.outcome == "internal_error" else None
+        return Ended(
+            at=at,
+            transaction_id=transaction_id,
+            model=about.model,
+            outcome=self.outcome,
+            status=self.status,
+            duration_s=self.total_s,
+            api=about.api,
+            error_type=self.error_type,
+            detail=clean(scrub, detail, _DETAIL_LIMIT) if detail else "",
+            ttft_s=self.recorder.ttft_s,
+            key=about.key.identity.name,
+            deployment=totals.deployment,
+            attempts=totals.attempts,
+            input_tokens=0 if tokens is None else tokens.prompt,
+            output_tokens=0 if tokens is None else tokens.completion,
+            cost_usd=totals.cost_usd,
+        )
 
     def access_fields(self) -> dict[str, object]:
         """The fields of the access log's line, without ids and error."""

@@ -3,6 +3,7 @@
 from prometheus_client import Histogram
 
 from telemetry.guard import guarded
+from telemetry.live.moments import PolicyDecided
 from telemetry.metrics.flow import PolicyChildren
 from telemetry.names.spans import Attribute, Event, Span
 from telemetry.transaction.trace import SpanScope, TransactionTrace
@@ -16,6 +17,8 @@ class PolicyTelemetry:
         self._policy = policy
         self._trace = trace
         self._children = children
+        self._noted: set[tuple[str, str]] = set()
+        """What it decided so far, by hook: each of them is a moment once."""
 
     def hook(self, hook: str) -> SpanScope:
         """The span of one call of `on_request` or `on_response`; streaming hooks have none."""
@@ -35,6 +38,12 @@ class PolicyTelemetry:
             self._trace.tape.decided(self._policy, hook, decision)
         attributes = {Attribute.POLICY: self._policy, Attribute.HOOK: hook, Attribute.DECISION: decision}
         self._trace.event(Event.POLICY_DECISION, attributes)
+        if (hook, decision) not in self._noted:
+            self._noted.add((hook, decision))
+            at, id = self._trace.timeline.unix_seconds(), self._trace.transaction_id
+            self._trace.moments.add(
+                PolicyDecided(at=at, transaction_id=id, policy=self._policy, hook=hook, decision=decision)
+            )
 
     @guarded
     def evaluated(self, kind: str, count: int = 1) -> None:

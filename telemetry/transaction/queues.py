@@ -1,6 +1,7 @@
 """The queues of one transaction: counted while they are in use, a span and metrics when they are done."""
 
 from telemetry.guard import guarded
+from telemetry.live.moments import QueueFilled
 from telemetry.live.streams import Live, StreamFlow
 from telemetry.names.spans import Attribute, Event, Span, Value
 from telemetry.recording.queue_stats import QueueStats
@@ -40,6 +41,9 @@ class QueueTelemetry:
     @guarded
     def _high_water(self, stats: QueueStats, percent: int) -> None:
         self._trace.event(Event.QUEUE_HIGH_WATER, _event_attributes(stats, percent))
+        if percent == 100:
+            at, id = self._trace.timeline.unix_seconds(), self._trace.transaction_id
+            self._live.moments.add(QueueFilled(at=at, transaction_id=id, queue=stats.name))
 
 
 def _span_attributes(stats: QueueStats) -> dict[str, Value | None]:

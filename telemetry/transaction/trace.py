@@ -75,6 +75,7 @@ class TransactionTrace:
         """What the transaction leaves behind; None where it is not recorded."""
         self.timeline = timeline
         self.defects = services.defects
+        self.moments = services.live.moments
         self.trace_id = format_trace_id(span.trace_id)
         self.transaction_id = _transaction_id(span, self.trace_id)
         self._tracer = services.tracer
