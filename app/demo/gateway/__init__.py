@@ -1,1 +1,1 @@
-"""The demo's gateway, with its scenario of models and faults, and what it says of itself: spans and log lines."""
+"""The demo's gateway, with its scenario of models and faults, and what it tells of itself: spans and log lines."""

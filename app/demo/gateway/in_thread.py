@@ -1,30 +1,36 @@
 """The real gateway, in a thread with an event loop of its own, so that clients and screen take no time of its loop.
 
-Real sockets, policies, queues and telemetry, a metrics port too. What differs from `flowspan serve`: logs go to a
-`LogTail` instead of stderr, spans to a `SpanCollector`, and the kernel keeps little for a connection, so that a slow
-reader is felt at once.
+Real sockets, policies, queues and telemetry, a metrics port too. What differs from `flowspan serve`: logs go to
+`LoggedFaults` instead of stderr, spans to a `SpanCollector`, and the kernel keeps little for a connection, so that a
+slow reader is felt at once.
 """
 
 import asyncio
+import io
+import json
 import os
 import socket
+from collections import deque
+from time import time
 from types import TracebackType
 
-from app.demo.gateway.log_tail import LogTail
 from app.demo.gateway.traces import SpanCollector
+from app.live_view.frame import About, new_instance
+from app.live_view.source import LiveSource
 from app.main import create_app, make_telemetry
 from app.policies import load_policies
-from app.serving.in_thread import GatewayFailed, GatewayThread
+from app.serving.in_thread import GatewayThread
 from app.settings import Settings
 from telemetry import MetricsServer, Snapshot
 from telemetry.environment import read_environment
-from telemetry.names.metrics import QUEUE_ENQUEUED
+from telemetry.names.resource import VERSION
 from telemetry.otlp import make_exports
 from telemetry.traces.sdk_spans import as_ended
 
 _KERNEL_BUFFER = 16 * 1024
 _EXPORT_LIMIT = 2.0
 _IDLE_TRIES = 100
+_KEPT_FAULTS = 100
 
 
 class DemoGateway:
@@ -32,7 +38,7 @@ class DemoGateway:
 
     def __init__(self, settings: Settings) -> None:
         self.spans = SpanCollector()
-        self.log = LogTail()
+        self.log = LoggedFaults()
         policies = load_policies(settings.policies)
         self._telemetry = make_telemetry(settings, policies, log_stream=self.log, span_exporter=self.spans)
         self._exports = make_exports(
@@ -50,6 +56,15 @@ class DemoGateway:
         server = settings.server
         self._metrics = MetricsServer(self._telemetry.registry, server.metrics_host, server.metrics_port)
         self.metrics_url = f"http://{server.metrics_host}:{self._metrics.port}/metrics"
+        about = About(
+            instance=new_instance(),
+            release=VERSION,
+            started_at=time(),
+            policies=tuple(loaded.name for loaded in policies),
+            url=self.url,
+            metrics_url=self.metrics_url,
+        )
+        self.live = LiveSource(self._telemetry, about)
 
     async def __aenter__(self) -> "DemoGateway":
         await asyncio.to_thread(self._thread.start)
@@ -62,32 +77,34 @@ class DemoGateway:
         await asyncio.to_thread(self._exports.close, _EXPORT_LIMIT)
         self._metrics.close()
 
-    async def snapshot(self) -> Snapshot:
-        """A snapshot, taken in the gateway's own event loop."""
-
-        async def take() -> Snapshot:
-            return self._telemetry.snapshot()
-
-        if self._thread.loop is None:
-            raise GatewayFailed("the gateway does not run")
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(take(), self._thread.loop))
-
     async def idle_snapshot(self) -> Snapshot:
         """A snapshot once no stream is open: a transaction ends only after its client has read the last byte. Waits two
         seconds at most."""
         for _ in range(_IDLE_TRIES):
-            snapshot = await self.snapshot()
+            snapshot = await self.live.snapshot()
             if not snapshot.streams:
                 break
             await asyncio.sleep(0.02)
         return snapshot
 
-    def chunks_in(self) -> float:
-        """Chunks that came from all models, as of the sampler's last turn."""
-        name = QUEUE_ENQUEUED.name
-        metrics = self._telemetry.registry.restricted_registry([name]).collect()
-        samples = (sample for metric in metrics for sample in metric.samples if sample.name == name)
-        return sum(sample.value for sample in samples if sample.labels["queue"] == "policy_out")
+
+class LoggedFaults(io.StringIO):
+    """What the log writer's thread writes to. Keeps the gateway's errors, and what is no log line."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.faults: deque[str] = deque(maxlen=_KEPT_FAULTS)
+
+    def write(self, text: str, /) -> int:
+        self.faults.extend(line for line in text.splitlines() if _is_fault(line))
+        return len(text)
+
+
+def _is_fault(line: str) -> bool:
+    try:
+        return json.loads(line).get("level") in ("error", "critical")
+    except ValueError:
+        return True
 
 
 def _listening(host: str) -> socket.socket:

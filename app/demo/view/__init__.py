@@ -1,1 +1,1 @@
-"""What a terminal shows of the demo: frames of a live view, a line a second, or one transaction as a waterfall."""
+"""What a terminal shows of the demo: the live view of its gateway, or one transaction as a waterfall."""

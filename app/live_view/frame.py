@@ -1,0 +1,144 @@
+"""What is shown of one moment of a gateway, as it travels: JSON with a version. And the rates between such moments."""
+
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from uuid import uuid4
+
+import msgspec
+from msgspec import Struct
+
+from telemetry import Snapshot, StreamView
+from telemetry.names import WHERE, Where
+
+VERSION = 1
+"""The version of the form of frames; a reader refuses those of another."""
+_STREAM_LIMIT = 100
+_WINDOW = 5.0
+_STATION_OF = {"upstream": "upstream", "policy": "policies", "format": "formatter", "client": "client"}
+
+
+class OtherVersion(Exception):
+    """A frame has the form of another version of Flowspan; the text is for an operator."""
+
+
+class NoFrame(Exception):
+    """A text is no frame at all."""
+
+
+class About(Struct, frozen=True, kw_only=True):
+    """What does not change as long as a gateway runs."""
+
+    instance: str
+    """Changes with each start."""
+    release: str
+    """The version of Flowspan."""
+    started_at: float
+    """Unix seconds."""
+    policies: tuple[str, ...] = ()
+    url: str = ""
+    """Where the gateway's API is, as its operator reaches it; empty where that is not known."""
+    metrics_url: str = ""
+    records: bool = False
+    """Whether its recorder keeps transactions."""
+
+
+def new_instance() -> str:
+    """An id for a gateway that starts."""
+    return uuid4().hex
+
+
+class Frame(Struct, frozen=True, kw_only=True):
+    version: int = VERSION
+    about: About
+    at: float
+    """Unix seconds."""
+    snapshot: Snapshot
+    """Its streams are the oldest hundred."""
+    waiting: dict[str, int]
+    """How many of all open streams wait at each station of the pipeline."""
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the gateway's start."""
+        return self.at - self.about.started_at
+
+    @property
+    def open_streams(self) -> int:
+        return sum(self.snapshot.in_flight.values())
+
+
+class _Versioned(Struct):
+    version: int
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Frame).decode
+_version_of = msgspec.json.Decoder(_Versioned).decode
+
+
+def make_frame(about: About, at: float, snapshot: Snapshot) -> Frame:
+    oldest = sorted(snapshot.streams, key=lambda stream: -stream.seconds)[:_STREAM_LIMIT]
+    waiting = waiting_at(snapshot.streams)
+    return Frame(about=about, at=at, snapshot=replace(snapshot, streams=tuple(oldest)), waiting=waiting)
+
+
+def waiting_at(streams: Sequence[StreamView]) -> dict[str, int]:
+    """How many of the streams wait at each station; one that waits in a queue counts where its items are."""
+    waiting: Counter[str] = Counter()
+    for stream in streams:
+        in_queue = "sse" if stream.queued.get("sse") else "policy_out"
+        waiting[_STATION_OF.get(stream.waiting_for, in_queue)] += 1
+    return dict(waiting)
+
+
+def encode_frame(frame: Frame) -> bytes:
+    return _encode(frame)
+
+
+def decode_frame(data: bytes | str) -> Frame:
+    """Raises OtherVersion, or NoFrame."""
+    try:
+        version = _version_of(data).version
+    except msgspec.MsgspecError as error:
+        raise NoFrame(str(error)) from None
+    if version != VERSION:
+        raise OtherVersion(f"the gateway's live view has version {version}, and this flowspan reads version {VERSION}")
+    try:
+        return _decode(data)
+    except msgspec.MsgspecError as error:
+        raise OtherVersion(f"the gateway is another version of Flowspan: {error}") from None
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Amounts per second, over the window; `shares` is the time ledger of the window, in seconds."""
+
+    requests: float
+    chunks: float
+    bytes_out: float
+    shares: Mapping[Where, float]
+
+
+class RateWindow:
+    """The rates over the last five seconds, or as long as frames have come. Frames of another start begin anew."""
+
+    def __init__(self, window: float = _WINDOW) -> None:
+        self._window = window
+        self._frames: deque[Frame] = deque()
+
+    def add(self, now: Frame) -> Rates:
+        frames = self._frames
+        if frames and frames[-1].about.instance != now.about.instance:
+            frames.clear()
+        frames.append(now)
+        while now.at - frames[0].at > self._window:
+            frames.popleft()
+        first, last = frames[0].snapshot, now.snapshot
+        passed = max(now.at - frames[0].at, 1e-9)
+        return Rates(
+            (last.opened - first.opened) / passed,
+            (last.chunks_in - first.chunks_in) / passed,
+            (last.bytes_out - first.bytes_out) / passed,
+            {where: last.seconds[where] - first.seconds[where] for where in WHERE},
+        )

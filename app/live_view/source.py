@@ -1,0 +1,50 @@
+"""Frames of the gateway of this process, for readers in other threads than the one that its requests run in."""
+
+import asyncio
+from time import monotonic, time
+
+from app.live_view.frame import About, Frame, make_frame
+from telemetry import Snapshot, Telemetry
+
+_LIMIT = 2.0
+"""Seconds that the gateway's event loop has for a snapshot."""
+_FRESH = 0.1
+"""Seconds for which a frame is new enough for the next reader, so that many readers cost what one does."""
+
+
+class GatewayStill(Exception):
+    """The gateway could not be looked at: it does not run, or its event loop stands still."""
+
+
+class LiveSource:
+    """`take` may be called in any event loop, by one thread."""
+
+    def __init__(self, telemetry: Telemetry, about: About) -> None:
+        self._telemetry = telemetry
+        self._about = about
+        self._frame: Frame | None = None
+        self._taken_at = 0.0
+
+    async def take(self) -> Frame:
+        """The gateway as it is now, or was a tenth of a second ago. Raises GatewayStill."""
+        if self._frame is None or monotonic() - self._taken_at > _FRESH:
+            snapshot = await self.snapshot()
+            self._frame = make_frame(self._about, time(), snapshot)
+            self._taken_at = monotonic()
+        return self._frame
+
+    async def snapshot(self) -> Snapshot:
+        """A snapshot of this very moment. Raises GatewayStill."""
+
+        async def in_its_loop() -> Snapshot:
+            return self._telemetry.snapshot()
+
+        loop = self._telemetry.loop
+        if loop is None or loop.is_closed():
+            raise GatewayStill("the gateway does not run")
+        try:
+            return await asyncio.wait_for(
+                asyncio.wrap_future(asyncio.run_coroutine_threadsafe(in_its_loop(), loop)), _LIMIT
+            )
+        except TimeoutError:
+            raise GatewayStill(f"the gateway's event loop has stood still for {_LIMIT:.0f} s") from None
