@@ -16,6 +16,7 @@ from app.cli.check import check
 from app.cli.demo import demo
 from app.cli.run import run
 from app.cli.serve import serve
+from app.cli.watch import watch
 
 
 def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -45,5 +46,5 @@ def _without_working_directory(path: Iterable[str]) -> list[str]:
     return [entry for entry in path if os.path.abspath(entry) != here]
 
 
-for _command in (run, serve, demo, check):
+for _command in (run, serve, watch, demo, check):
     main.add_command(_command)

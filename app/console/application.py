@@ -7,7 +7,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from app.console import conversations, flow, transactions
+from app.console import conversations, flow, live, transactions
 from app.console.assets import PREFIX
 from app.console.forms import fields_of
 from app.console.guard import LOGIN, Guard
@@ -24,6 +24,7 @@ def make_app(console: Console) -> ASGIApp:
     app = Starlette(
         routes=[
             *flow.ROUTES,
+            *live.ROUTES,
             *conversations.ROUTES,
             *transactions.ROUTES,
             Route(LOGIN, _login_form),

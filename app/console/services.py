@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
+from time import time
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -10,9 +11,13 @@ from starlette.requests import Request
 from app.console.assets import Assets
 from app.console.pages import Pages
 from app.console.visitors import Visitors
+from app.live_view.frame import About, new_instance
+from app.live_view.source import LiveSource
 from app.recorder.stores import Store
 from app.settings import Settings
 from telemetry import Telemetry
+from telemetry.hosts import in_url
+from telemetry.names.resource import VERSION
 
 _MOST_WATCHERS = 32
 """Streams of events at a time."""
@@ -62,6 +67,20 @@ class Console:
         self.assets = Assets()
         self.pages = Pages(self.assets, have_to_sign_in=self.visitors.have_to_sign_in)
         self.watchers = Watchers()
+        self.live = LiveSource(telemetry, _about(settings, self.policies, records=store is not None))
+
+
+def _about(settings: Settings, policies: tuple[str, ...], *, records: bool) -> About:
+    server = settings.server
+    return About(
+        instance=new_instance(),
+        release=VERSION,
+        started_at=time(),
+        policies=policies,
+        # Port 0 is one that nobody knows yet.
+        url=f"http://{in_url(server.host)}:{server.port}" if server.port else "",
+        records=records,
+    )
 
 
 def console_of(request: Request) -> Console:

@@ -4,5 +4,7 @@ frame ............. one moment of a gateway as JSON; the rates between two of th
 source ............ makes frames of the gateway of this process, for readers in other threads
 moments ........... what happened, in words
 screen, ledger_bar  a frame as the lines of a terminal, or as one line
+console_client .... asks a console over HTTP
+watching .......... a gateway that runs elsewhere
 terminal .......... keys, signals and the screen, given back as they were
 """

@@ -45,8 +45,8 @@ class Picture:
     """Counts the pictures, for what moves in them."""
     hints: tuple[str, ...] = ()
     """Lines below everything else, for a reader who wants to go on."""
-    trouble: str = ""
-    """Why the frame is an old one; empty for a new one."""
+    notice: str = ""
+    """What has to be known of the frame: that it is an old one, or the first after another start."""
 
 
 def draw(picture: Picture, width: int, height: int) -> Text:
@@ -90,8 +90,8 @@ def _stacked(picture: Picture, width: int, height: int) -> list[Text]:
 
 def _header(picture: Picture, width: int) -> Text:
     name = Text(f" {picture.title} ", "bold reverse")
-    if picture.trouble:
-        return name.append(f"  {picture.trouble}", "not bold not reverse bold red")
+    if picture.notice:
+        return name.append(f"  {picture.notice}", "not bold not reverse bold yellow")
     name.append(f"  {clock(picture.frame.elapsed)}  {picture.address}", "not bold not reverse")
     right = "q or Ctrl-C ends "
     if len(name) + len(right) + 2 > width:

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from app.live_view.inert import inert
 from app.live_view.screen import Picture, draw, in_words
 
 _PICTURES_PER_SECOND = 8
@@ -75,7 +76,7 @@ async def _print_lines(console: Console, pictures: Pictures, stopped: asyncio.Ev
     while not stopped.is_set():
         await pause(stopped, 1.0)
         picture = await pictures.take()
-        console.print(picture.trouble or in_words(picture), soft_wrap=True, markup=False)
+        console.print(inert(picture.notice) or in_words(picture), soft_wrap=True, markup=False)
 
 
 async def pause(stopped: asyncio.Event, seconds: float) -> None:

@@ -83,11 +83,11 @@ def frame(
     return make_frame(ABOUT, at, snapshot)
 
 
-def picture(now: Frame | None = None, *, busy: bool = True, trouble: str = "") -> Picture:
+def picture(now: Frame | None = None, *, busy: bool = True, notice: str = "") -> Picture:
     """A picture of a gateway with ten requests a second, or with one in a while."""
     now = now or frame(opened=71, chunks_in=800, bytes_out=64_000, seconds={**NOTHING, "upstream": 3.0, "client": 1.0})
     rates = RateWindow()
     before = frame(now.at - 2, opened=now.snapshot.opened - (20 if busy else 0))
     rates.add(before)
     hints = ("curl -N http://127.0.0.1:1/v1/chat/completions",)
-    return Picture(now, rates.add(now), "flowspan watch", "http://127.0.0.1:2/metrics", 3, hints, trouble)
+    return Picture(now, rates.add(now), "flowspan watch", "http://127.0.0.1:2/metrics", 3, hints, notice)

@@ -71,7 +71,7 @@ def test_good_ends_are_told_of_while_they_are_few() -> None:
 
 
 def test_what_is_wrong_with_the_feed_takes_the_place_of_the_address() -> None:
-    text = draw(picture(trouble="the gateway does not answer"), 80, 24).plain
+    text = draw(picture(notice="the gateway does not answer"), 80, 24).plain
     assert "the gateway does not answer" in text.split("\n")[0]
 
 
