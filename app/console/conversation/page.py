@@ -1,0 +1,174 @@
+"""The page of one conversation. Its latest turns come first to be read, the earlier ones are a page away."""
+
+from collections.abc import Sequence
+from urllib.parse import urlencode
+
+from msgspec import Struct
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.console.conversation.reading import Agent, Turn, agents_of, turns_of
+from app.console.services import Console, console_of
+from app.recorder.recording import Entry, Recording, TokenCounts
+from app.recorder.stores import Filter, Store
+from telemetry.names import NOT_A_FAULT
+
+_TURNS = 20
+"""On a page."""
+_LOOKED_BACK = 8
+"""Earlier turns that are looked at for what the first one of a page goes on from."""
+_MOST = 2_000
+"""Transactions of a conversation that are counted and can be looked at; of a longer one, the latest."""
+
+
+class Sums(Struct, frozen=True, kw_only=True):
+    """A conversation in numbers."""
+
+    turns: int
+    began: float
+    last: float
+    tokens: TokenCounts | None = None
+    cost_usd: float | None = None
+    failures: int = 0
+
+
+class Speaker(Struct, frozen=True, kw_only=True):
+    """An agent with what it did."""
+
+    agent: Agent
+    turns: int
+    cost_usd: float | None
+
+
+class Excerpt(Struct, frozen=True, kw_only=True):
+    """Some turns of a conversation, each with its number, and whether there are earlier and later ones."""
+
+    turns: tuple[tuple[int, Turn], ...]
+    first: int
+    has_later: bool
+
+
+def entries_of(store: Store, conversation: str) -> list[Entry]:
+    """The transactions of a conversation in their order. The id of a transaction that belongs to none stands for that
+    transaction alone."""
+    found = store.entries(Filter(conversation=conversation), limit=_MOST)
+    if not found and (recording := store.recording(conversation)) is not None:
+        found = [recording.entry]
+    return sorted(found, key=lambda entry: entry.started_at)
+
+
+def sums_of(entries: Sequence[Entry]) -> Sums:
+    costs = [entry.cost_usd for entry in entries if entry.cost_usd is not None]
+    return Sums(
+        turns=len(entries),
+        began=entries[0].started_at,
+        last=max(entry.started_at + entry.duration_s for entry in entries),
+        tokens=_all_tokens(entries),
+        cost_usd=sum(costs) if costs else None,
+        failures=sum(entry.outcome not in NOT_A_FAULT for entry in entries),
+    )
+
+
+def _all_tokens(entries: Sequence[Entry]) -> TokenCounts | None:
+    counts = [entry.tokens for entry in entries if entry.tokens is not None]
+    if not counts:
+        return None
+    return TokenCounts(
+        input=sum(one.input for one in counts),
+        cache_read=sum(one.cache_read for one in counts),
+        cache_write=sum(one.cache_write for one in counts),
+        output=sum(one.output for one in counts),
+        reasoning=sum(one.reasoning for one in counts),
+        estimated=any(one.estimated for one in counts),
+    )
+
+
+def excerpt_of(
+    store: Store, entries: Sequence[Entry], agent: str | None, before: int, rendered: bool, count: int = _TURNS
+) -> Excerpt:
+    """The turns that end before the one with the number `before`: those of one agent alone, where it is not None; an
+    empty one stands for requests without the id of an agent."""
+    agents = agents_of(entries)
+    wanted = None if agent is None else (agent or None)
+    numbered = [
+        (number, entry)
+        for number, entry in enumerate(entries, 1)
+        if number < before and (agent is None or entry.agent == wanted)
+    ]
+    chosen = numbered[-count:]
+    looked_back = numbered[: -count or None][-_LOOKED_BACK:] if len(numbered) > count else []
+    earlier = _recordings(store, [entry for _, entry in looked_back])
+    found = {recording.entry.transaction_id: recording for recording in _recordings(store, [one for _, one in chosen])}
+    turns = turns_of(earlier, list(found.values()), agents, rendered)
+    numbers = [number for number, entry in chosen if entry.transaction_id in found]
+    return Excerpt(
+        turns=tuple(zip(numbers, turns, strict=True)),
+        first=chosen[0][0] if len(numbered) > count else 0,
+        has_later=any(number >= before for number in range(1, len(entries) + 1)),
+    )
+
+
+def _recordings(store: Store, entries: Sequence[Entry]) -> list[Recording]:
+    """The recordings of these transactions that are still there."""
+    found = [store.recording(entry.transaction_id) for entry in entries]
+    return [recording for recording in found if recording is not None]
+
+
+def _page(request: Request) -> Response:
+    console, query = console_of(request), request.query_params
+    conversation = str(request.path_params["conversation"])
+    store = store_of(console)
+    entries = entries_of(store, conversation)
+    if not entries:
+        raise HTTPException(404, "Nothing is recorded of this conversation, or not any more.")
+    before = _number(query.get("before"), len(entries) + 1)
+    rendered = query.get("texts") != "raw"
+    agent = query.get("agent")
+    excerpt = excerpt_of(store, entries, agent, before, rendered)
+    agents = agents_of(entries)
+    return console.pages.page(
+        request,
+        "conversation.html",
+        conversation=conversation,
+        title=entries[0].title,
+        sums=sums_of(entries),
+        agents=[_speaker(one, entries) for one in agents.values()],
+        agent=None if agent is None else agents.get(agent or None),
+        turns=excerpt.turns,
+        labelled=len(agents) > 1,
+        rendered=rendered,
+        raw_view=_address(request, texts="raw"),
+        rendered_view=_address(request, texts=None),
+        earlier=_address(request, before=str(excerpt.first)) if excerpt.first else None,
+        latest=_address(request, before=None) if excerpt.has_later else None,
+        live=None,
+    )
+
+
+def _speaker(agent: Agent, entries: Sequence[Entry]) -> Speaker:
+    of_it = [entry for entry in entries if entry.agent == agent.id]
+    costs = [entry.cost_usd for entry in of_it if entry.cost_usd is not None]
+    return Speaker(agent=agent, turns=len(of_it), cost_usd=sum(costs) if costs else None)
+
+
+def store_of(console: Console) -> Store:
+    """Raises HTTPException while the recorder is off."""
+    if console.store is None:
+        raise HTTPException(404, "The recorder is off: nothing is kept that could be looked at.")
+    return console.store
+
+
+def _number(text: str | None, default: int) -> int:
+    return int(text) if text and text.isdecimal() and len(text) < 10 else default
+
+
+def _address(request: Request, **changed: str | None) -> str:
+    """The page's address with other parameters."""
+    query = {**request.query_params, **changed}
+    kept = {name: value for name, value in query.items() if value is not None}
+    return f"{request.url.path}?{urlencode(kept)}" if kept else request.url.path
+
+
+ROUTES = [Route("/conversations/{conversation:path}", _page)]
