@@ -185,6 +185,7 @@ def make_telemetry(
             propagate_traceparent=options.propagate_traceparent,
             spans=options.spans,
             log_level=options.log_level,
+            log_format=options.log_format,
             created_timestamps=options.created_timestamps,
             semconv=options.semconv,
         ),

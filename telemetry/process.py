@@ -197,7 +197,7 @@ def setup(
     disable_created_metrics()  # type: ignore[no-untyped-call]
     metrics = Metrics(registry, models=models, policies=policies, semconv=options.semconv)
     scrub = Scrubber((*secrets, *environment.secrets))
-    writer = install(options.log_level, metrics.exports, scrub, log_stream) if log_stream is not None else None
+    writer = _writer(options, metrics, scrub, log_stream)
     _apply_log_level(environment)
     defects = Defects(lambda: metrics.exports.dropped("internal", "defect"))
     provider = _tracer_provider(environment)
@@ -232,6 +232,12 @@ def _with_environment(options: TelemetryOptions, environment: Environment) -> Te
     """The options, with `capture_content` from the standard variable where it is set."""
     capture = environment.capture_content
     return options if capture is None else replace(options, capture_content=capture)
+
+
+def _writer(options: TelemetryOptions, metrics: Metrics, scrub: Scrubber, stream: TextIO | None) -> LogWriter | None:
+    if stream is None:
+        return None
+    return install(options.log_level, metrics.exports, scrub, stream, options.log_format)
 
 
 def _apply_log_level(environment: Environment) -> None:

@@ -30,6 +30,7 @@ def _end(sig: int, frame: FrameType | None) -> NoReturn:
 @click.option("--metrics-port", type=click.IntRange(0, 65535), help="The port for Prometheus; 0 takes a free one.")
 @click.option("--console-host", help="The address of the console, instead of the configured one.")
 @click.option("--console-port", type=click.IntRange(0, 65535), help="The port of the console; 0 takes a free one.")
+@click.option("--log-format", type=click.Choice(["auto", "json", "console"]), help="JSON, or lines for people.")
 def serve(
     argument: str | None,
     option: str | None,
@@ -39,6 +40,7 @@ def serve(
     metrics_port: int | None,
     console_host: str | None,
     console_port: int | None,
+    log_format: str | None,
 ) -> None:
     """Serve the models of a configuration."""
     # From the beginning: a reload, or the end, may be asked for while the start is still under way.
@@ -64,6 +66,8 @@ def serve(
     overridden = {"host": console_host, "port": console_port}
     console = replace(settings.console, **{name: value for name, value in overridden.items() if value is not None})
     settings = replace(settings, server=server, console=console)
+    if log_format is not None:
+        settings = replace(settings, telemetry=replace(settings.telemetry, log_format=log_format))
     try:
         check_bind(settings)
     except UnsafeBind as error:

@@ -30,6 +30,7 @@ class Totals:
     requests: int = 0
     models: Counter[str] = field(default_factory=Counter)
     conversations: set[str] = field(default_factory=set)
+    agents: set[str] = field(default_factory=set)
     tokens: Counter[str] = field(default_factory=Counter)
     estimated: bool = False
     cost_usd: float | None = None
@@ -41,8 +42,10 @@ class Totals:
         """Count one transaction, by the fields of its access line."""
         self.requests += 1
         self.models[str(line.get("asked_model") or line.get("model"))] += 1
-        if (conversation := line.get("conversation_id")) is not None:
+        if (conversation := line.get("conversation")) is not None:
             self.conversations.add(str(conversation))
+        if (agent := line.get("agent")) is not None:
+            self.agents.add(str(agent))
         for name in ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"):
             self.tokens[name] += int(line.get(name) or 0)
         self.estimated = self.estimated or bool(line.get("usage_estimated"))
@@ -71,6 +74,8 @@ def summary(program: str, seconds: float, totals: Totals, tools: Sequence[str] =
     asked = _count(totals.requests, "request")
     if totals.conversations:
         asked += f" in {_count(len(totals.conversations), 'conversation')}"
+    if len(totals.agents) > 1:
+        asked += f" of {len(totals.agents)} agents"
     return "\n".join([f"{head}: {asked}", *(f"  {name:<8} {text}" for name, text in _rows(totals, tools))])
 
 

@@ -64,6 +64,9 @@ class TelemetrySettings(Struct, frozen=True, forbid_unknown_fields=True):
     a provider did not read one from its cache. Of each only hashes are kept, in 32 MiB of memory at most."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe log lines that are written."""
+    log_format: Literal["auto", "json", "console"] = "auto"
+    """How they are written to stderr: as JSON, a line each; `console`, as lines for people, a request in one line that
+    fits the terminal; `auto`, for people on a terminal, and as JSON elsewhere."""
     semconv: Literal["1.41", "0.1", "both"] = "1.41"
     """Whose names spans and metrics of GenAI have: those of OpenTelemetry's conventions up to 1.41, those of the first
     release of the GenAI conventions on their own, or both while dashboards are moved."""

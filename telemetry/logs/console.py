@@ -1,4 +1,5 @@
-"""Structured logs: one JSON object a line, with the ids of its trace and transaction, free of keys.
+"""The log on stderr, free of keys: one JSON object a line, with the ids of its trace and transaction, or lines for
+people.
 
 `install()` gives the whole process one handler, uvicorn's loggers included. Of exceptions it logs types and stacks, and
 of libraries no texts: messages may quote content. Lines are formatted where they are logged and written by a thread
@@ -10,12 +11,13 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TextIO
+from typing import Literal, TextIO
 
 import msgspec
 
 from telemetry.exceptions import stack_of
 from telemetry.export import Batcher
+from telemetry.logs.readable import readable_formatter
 from telemetry.logs.records import CleanRecord, Level, clean_fields, is_left_out, message_of
 from telemetry.metrics.registry import ExportMetrics
 from telemetry.redact import TEXT_LIMIT, Scrubber, clean
@@ -26,6 +28,10 @@ _EXPORTER_LOGGERS = (
 )
 """Loggers with a line for every failed batch, malformed header or attribute beyond a limit; for batches the exports'
 counters and one line per change do that, and anybody can send headers."""
+
+
+LogFormat = Literal["auto", "json", "console"]
+"""`console`: lines for people; `auto`: these on a terminal, JSON elsewhere."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -108,10 +114,14 @@ class LogWriter(logging.Handler):
         self._stream.flush()
 
 
-def install(level: Level, metrics: ExportMetrics, scrub: Scrubber, stream: TextIO | None = None) -> LogWriter:
+def install(
+    level: Level, metrics: ExportMetrics, scrub: Scrubber, stream: TextIO | None = None, format: LogFormat = "json"
+) -> LogWriter:
     """Take over the root logger and uvicorn's. Returns the handler, which the caller has to close."""
-    writer = LogWriter(stream or sys.stderr, metrics)
-    writer.setFormatter(JsonFormatter(scrub))
+    stream = stream or sys.stderr
+    writer = LogWriter(stream, metrics)
+    is_readable = format == "console" or (format == "auto" and stream.isatty())
+    writer.setFormatter(readable_formatter(scrub, stream) if is_readable else JsonFormatter(scrub))
     root = logging.getLogger()
     root.handlers[:] = [writer]
     root.setLevel(level.upper())

@@ -9,6 +9,7 @@ from opentelemetry.trace import SpanContext
 
 from telemetry.guard import Defects
 from telemetry.live.streams import Live
+from telemetry.logs.console import LogFormat
 from telemetry.logs.records import Level
 from telemetry.metrics.registry import Metrics
 from telemetry.names import CaptureMode
@@ -31,6 +32,7 @@ class TelemetryOptions:
     """Whether providers get the trace context; `auto`: those whose attempt says that they are internal."""
     spans: SpanChoice = "all"
     log_level: Level = "info"
+    log_format: LogFormat = "auto"
     content_limit: int = 1024**2
     """Bytes of an attribute with content."""
     openinference: bool = False

@@ -229,8 +229,9 @@ def test_serve_refuses_what_cannot_be_read(served: list[Settings]) -> None:
 def test_serve_hands_on_the_settings_with_what_the_command_line_says(tmp_path: Path, served: list[Settings]) -> None:
     file = written(tmp_path, GOOD + "gateway: {keys: [sk-0123456789abc], server: {port: 1, metrics_port: 2}}\n")
     public = ("--host", "0.0.0.0", "--metrics-host", "::")
-    result = flowspan("serve", "--config", file, "--port", "8081", *public)
+    result = flowspan("serve", "--config", file, "--port", "8081", *public, "--log-format", "console")
     (server,) = (settings.server for settings in served)
+    assert served[0].telemetry.log_format == "console"
     assert result.exit_code == 3
     assert (server.host, server.port) == ("0.0.0.0", 8081)
     assert (server.metrics_host, server.metrics_port) == ("::", 2)

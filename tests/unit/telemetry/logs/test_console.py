@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from opentelemetry.trace import format_span_id, format_trace_id
 
 from telemetry import Scrubber
-from telemetry.logs.console import JsonFormatter, LogWriter, install
+from telemetry.logs.console import JsonFormatter, LogFormat, LogWriter, install
 from telemetry.logs.records import log_fields
 from telemetry.metrics.registry import Metrics
 from telemetry.redact import scrub
@@ -186,3 +186,19 @@ def test_a_full_disk_costs_lines_which_are_counted() -> None:
     writer.close()
     labels = {"signal": "console", "reason": "export_failed"}
     assert metrics.registry.get_sample_value("flowspan_telemetry_items_dropped_total", labels) == 3
+
+
+@pytest.mark.parametrize(
+    ("chosen", "terminal", "is_json"),
+    [("auto", True, False), ("auto", False, True), ("json", True, True), ("console", False, False)],
+)
+def test_lines_are_for_people_on_a_terminal_alone_unless_one_form_is_chosen(
+    console: Console, chosen: LogFormat, terminal: bool, is_json: bool
+) -> None:
+    stream = io.StringIO()
+    stream.isatty = lambda: terminal  # type: ignore[method-assign]
+    writer = install("info", console.metrics.exports, Scrubber(), stream, chosen)
+    logging.getLogger("uvicorn.error").info("Started server process [%d]", 7)
+    writer.close()
+    assert "Started server process [7]" in stream.getvalue()
+    assert stream.getvalue().startswith("{") is is_json
