@@ -43,7 +43,7 @@ class ReadableFormatter(logging.Formatter):
             tone = "ok" if fields["outcome"] == "ok" else level
             return f"{self._in('dim', at)} {self._transaction(fields, tone, room)}"
         message = printable(clean(self._scrub, message_of(record), TEXT_LIMIT))
-        rest = "".join(f"  {name} {printable(str(value))}" for name, value in _shown(fields))
+        rest = "".join(f"  {name} {printable(str(value))}" for name, value in _details(fields))
         if level in ("debug", "info"):
             return f"{self._in('dim', at)} {_cut(message + rest, None if not rest else room)}"
         exception = ""
@@ -98,7 +98,7 @@ def _seconds(value: object) -> str:
     return f"{value * 1000:.0f} ms" if value < 0.9995 else f"{value:.1f} s"
 
 
-def _shown(fields: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+def _details(fields: Mapping[str, object]) -> Iterator[tuple[str, object]]:
     for name, value in fields.items():
         if name not in _LEFT_OUT and value is not None:
             yield name.removeprefix("flowspan."), value
