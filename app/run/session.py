@@ -2,15 +2,20 @@
 
 import os
 import secrets
+import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+import webbrowser
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Event
 from time import monotonic
 
 from msgspec.structs import replace
 
 from app.configuration import Configuration, export
+from app.console import Console, ConsoleServer
 from app.main import create_app, make_telemetry
 from app.policies import load_policies
 from app.run.agents import Launch, agent_of, launch
@@ -20,7 +25,7 @@ from app.run.log import RunLog
 from app.run.summary import summary
 from app.run.upstreams import configuration
 from app.serving.in_thread import GatewayThread
-from app.settings import Key, Seconds, Settings
+from app.settings import ConsoleSettings, Key, Port, Seconds, Settings
 
 _HOST = "127.0.0.1"
 _ENDED = 1.0
@@ -33,39 +38,62 @@ class Wishes:
 
     policies: tuple[str, ...] = ()
     record: str = "memory"
-    quiet: bool = False
+    console: bool = True
+    console_port: int = 0
+    opens_console: bool = False
+    """Whether a browser is opened."""
     keep: bool = False
+    """Whether the console stays when the program has ended."""
+    quiet: bool = False
 
 
 def run(command: Sequence[str], wishes: Wishes, configured: Configuration | None, environ: Mapping[str, str]) -> int:
-    """Run a program before a gateway, and return its exit status. Raises Unsupported, ConfigurationRefused and
-    GatewayFailed."""
+    """Run a program before a gateway, and return its exit status. Raises Unsupported, ConfigurationRefused,
+    GatewayFailed, and OSError where the console's port cannot be had."""
     codex = CodexSettings.read(environ)
     agent = agent_of(command)
-    asks_codex_server = codex.base_url if agent[0] == "codex" else None
-    found = configured or configuration(environ, wishes.policies, asks_codex_server)
+    found = configured or configuration(environ, wishes.policies, codex.base_url if agent[0] == "codex" else None)
     export(found.environment)
     settings = _settings(found.settings, wishes, configured is not None)
     key = settings.keys[0].secret if settings.keys else None
     log = RunLog()
+    try:
+        with _gateway(settings, log) as (url, console):
+            launched = launch(command, agent, url, environ, key, codex)
+            _announce(launched, console, wishes)
+            began = monotonic()
+            status = Child(launched.command, launched.environment(environ)).wait()
+            if not wishes.quiet:
+                _report(summary(agent[0] or os.path.basename(command[0]), monotonic() - began, log.totals))
+            if wishes.keep and console is not None:
+                _keep(console)
+    except NotStarted as error:
+        _report(f"flowspan run: {error}")
+        return error.status
+    finally:
+        file = log.finish()
+        if file is not None and not wishes.quiet:
+            _report(f"the gateway's log: {file}")
+    return status
+
+
+@contextmanager
+def _gateway(settings: Settings, log: RunLog) -> Iterator[tuple[str, str | None]]:
+    """A running gateway's address, and that of its console."""
     telemetry = make_telemetry(settings, load_policies(settings.policies), log_stream=log.stream)
     log.install()
-    gateway = GatewayThread(settings, create_app(settings, telemetry), _listening())
+    app = create_app(settings, telemetry)
+    gateway = GatewayThread(settings, app, _listening())
+    gateway.start()
+    console = None
     try:
-        gateway.start()
-        launched = launch(command, agent, gateway.url, environ, key, codex)
-        _announce(launched, gateway.url, wishes)
-        began = monotonic()
-        status = _status_of(launched, environ)
-        seconds = monotonic() - began
+        if settings.console.enabled:
+            console = ConsoleServer(Console(settings, telemetry, policies=app.gateway.policy_names))
+        yield gateway.url, None if console is None else console.url
     finally:
+        if console is not None:
+            console.close()
         gateway.stop()
-        file = log.finish()
-    if not wishes.quiet:
-        _report(summary(os.path.basename(command[0]), seconds, log.totals))
-        if file is not None:
-            _report(f"log of this run: {file}")
-    return status
 
 
 def _settings(settings: Settings, wishes: Wishes, is_configured: bool) -> Settings:
@@ -75,22 +103,27 @@ def _settings(settings: Settings, wishes: Wishes, is_configured: bool) -> Settin
     server = replace(settings.server, host=_HOST, port=0, lame_duck=Seconds(0), drain_timeout=Seconds(_ENDED))
     recorder = replace(settings.recorder, store=wishes.record)
     telemetry = replace(settings.telemetry, log_level="info")
-    return replace(settings, keys=keys, server=server, recorder=recorder, telemetry=telemetry)
+    console = ConsoleSettings(enabled=wishes.console, port=Port(wishes.console_port))
+    return replace(settings, keys=keys, server=server, recorder=recorder, telemetry=telemetry, console=console)
 
 
-def _status_of(launched: Launch, environ: Mapping[str, str]) -> int:
-    try:
-        return Child(launched.command, launched.environment(environ)).wait()
-    except NotStarted as error:
-        _report(f"flowspan run: {error}")
-        return error.status
-
-
-def _announce(launched: Launch, url: str, wishes: Wishes) -> None:
+def _announce(launched: Launch, console: str | None, wishes: Wishes) -> None:
     for warning in launched.warnings:
         _report(f"warning: {warning}")
+    if wishes.opens_console and console is not None and not webbrowser.open(console):
+        _report("warning: no browser could be opened")
     if not wishes.quiet:
-        _report(f"flowspan: gateway on {url}, for {', '.join(launched.variables)}")
+        _report(f"flowspan: see it at {console}" if console is not None else "flowspan: runs without a console")
+        _report(f"          set for the program: {', '.join(launched.variables)}")
+
+
+def _keep(console: str) -> None:
+    """Wait until a signal ends it."""
+    _report(f"the console stays at {console} until you press Ctrl-C")
+    ended = Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: ended.set())
+    ended.wait()
 
 
 def _report(text: str) -> None:
