@@ -14,6 +14,7 @@ import click
 
 from app.cli.check import check
 from app.cli.demo import demo
+from app.cli.init import init
 from app.cli.run import run
 from app.cli.serve import serve
 from app.cli.watch import watch
@@ -46,5 +47,12 @@ def _without_working_directory(path: Iterable[str]) -> list[str]:
     return [entry for entry in path if os.path.abspath(entry) != here]
 
 
-for _command in (run, serve, watch, demo, check):
+for _command in (
+    run,
+    serve,
+    watch,
+    init,
+    demo,
+    check,
+):
     main.add_command(_command)

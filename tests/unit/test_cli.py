@@ -380,3 +380,24 @@ def test_check_tells_that_a_file_has_no_models(tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert "model_list: no models: every request for one will be answered with 404" in result.output
     assert "0 models, 0 deployments" in result.output
+
+
+def test_init_writes_a_file_that_check_takes_and_writes_over_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-hidden")
+    file = str(tmp_path / "mine.yaml")
+    result = flowspan("init", file)
+    assert (result.exit_code, "anthropic/*  (ANTHROPIC_API_KEY)" in result.output) == (0, True)
+    assert flowspan("check", file).exit_code == 0
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    again = flowspan("init", file)
+    assert (again.exit_code, again.stderr) == (2, f"{file} is there already; --force writes over it\n")
+    assert flowspan("init", "--force", file).exit_code == 0
+    assert "sk-ant-hidden" not in result.output + Path(file).read_text()
+
+
+def test_init_says_why_a_file_cannot_be_written(tmp_path: Path) -> None:
+    result = flowspan("init", str(tmp_path / "missing" / "f.yaml"))
+    assert result.exit_code == 2
+    assert result.stderr.endswith("f.yaml cannot be written: No such file or directory\n")
