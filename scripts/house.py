@@ -6,6 +6,7 @@ Standard library only; another checkout is measured as it is, and its requests r
 """
 
 import ast
+import gc
 import json
 import os
 import re
@@ -34,7 +35,12 @@ Trees = Mapping[str, ast.Module]
 def parsed(root: Path, folders: Iterable[str]) -> dict[str, ast.Module]:
     """Every module of these folders by its path from `root`, as in `app/main.py`."""
     files = (path for folder in folders for path in sorted((root / folder).rglob("*.py")))
-    return {path.relative_to(root).as_posix(): ast.parse(path.read_text()) for path in files}
+    # A million nodes, none of which is garbage: looking for some among them took three quarters of the time.
+    gc.disable()
+    try:
+        return {path.relative_to(root).as_posix(): ast.parse(path.read_text()) for path in files}
+    finally:
+        gc.enable()
 
 
 def docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:

@@ -15,6 +15,12 @@ def modules() -> ItemsView[str, ast.Module]:
     return _all_modules().items()
 
 
+def modules_in(*folders: str) -> dict[str, ast.Module]:
+    """Tree of every module below these folders, by its path."""
+    below = tuple(f"{folder}/" for folder in folders)
+    return {path: tree for path, tree in modules() if path.startswith(below)}
+
+
 @cache
 def _all_modules() -> dict[str, ast.Module]:
     return parsed(_ROOT, ALL)

@@ -8,7 +8,8 @@ from typing import TypeGuard
 
 import pytest
 
-from scripts.house import importers, parsed
+from scripts.house import importers
+from tests.unit.sources import modules_in
 
 ROOT = Path(__file__).parents[2]
 _ROW = re.compile(r"\| `([\w.]+)` \| [^|]+ \| ([^|]*) \|")
@@ -28,7 +29,7 @@ def _room(path: str) -> str:
 
 def _imported() -> dict[str, set[str]]:
     found: dict[str, set[str]] = defaultdict(set)
-    for path, by in importers(parsed(ROOT, ("app", "flowspan", "telemetry"))).items():
+    for path, by in importers(modules_in("app", "flowspan", "telemetry")).items():
         for importer in by:
             if _room(importer) != _room(path):
                 found[_room(importer)].add(_room(path))
@@ -37,7 +38,7 @@ def _imported() -> dict[str, set[str]]:
 
 def test_each_room_imports_what_the_table_says() -> None:
     documented, imported = _documented(), _imported()
-    rooms = {_room(path) for path in parsed(ROOT, ("app", "flowspan", "telemetry"))} - {"__init__"}
+    rooms = {_room(path) for path in modules_in("app", "flowspan", "telemetry")} - {"__init__"}
 
     assert set(documented) == rooms
     assert documented == {room: imported[room] for room in documented}
@@ -55,7 +56,7 @@ def test_a_room_imports_only_rooms_below_it() -> None:
 def test_pure_rooms_neither_wait_nor_read_a_clock(folder: str) -> None:
     impure = [
         f"{path}:{node.lineno}"
-        for path, tree in parsed(ROOT, (folder,)).items()
+        for path, tree in modules_in(folder).items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncFunctionDef) or _imports_time(node)
     ]
