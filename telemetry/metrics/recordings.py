@@ -28,14 +28,14 @@ class RecordingMetrics:
         self._waiting = gauge(names.RECORDER_WAITING, registry)
         self._waiting_limit = gauge(names.RECORDER_WAITING_LIMIT, registry)
         self._store = gauge(names.RECORDER_STORE, registry)
-        self._shown = RecorderReading(0, {}, 0, 0, 0)
+        self._previous = RecorderReading(0, {}, 0, 0, 0)
 
     def show(self, reading: RecorderReading) -> None:
         """Show what was done since the reading before, and what is held now."""
-        self._written.inc(reading.written - self._shown.written)
+        self._written.inc(reading.written - self._previous.written)
         for reason, child in self._lost.items():
-            child.inc(reading.lost.get(reason, 0) - self._shown.lost.get(reason, 0))
+            child.inc(reading.lost.get(reason, 0) - self._previous.lost.get(reason, 0))
         self._waiting.set(reading.waiting_bytes)
         self._waiting_limit.set(reading.waiting_limit)
         self._store.set(reading.store_bytes)
-        self._shown = reading
+        self._previous = reading
