@@ -27,7 +27,7 @@ from telemetry.transaction.content import SpanEnds
 from telemetry.transaction.ending import AttemptTotals, Description
 from telemetry.transaction.prompt_cache import AttemptCache, PromptCacheTelemetry
 from telemetry.transaction.services import Services
-from telemetry.transaction.tape import AttemptTape
+from telemetry.transaction.tape import AttemptTape, Tape
 from telemetry.transaction.trace import TransactionTrace
 
 _WORD_LIMIT = 256
@@ -95,7 +95,6 @@ class AttemptTelemetry:
             span.link(retry_of.span_context, "retry_of")
         cache = self.prompt_cache.attempt(target.deployment, target.provider, target.model_group, started_at, span)
         propagates = target.is_internal if self._propagate == "auto" else self._propagate
-        tape, names = self._trace.tape, (target.deployment, target.provider, target.model)
         attempt = Attempt(
             self._scope,
             children,
@@ -104,7 +103,7 @@ class AttemptTelemetry:
             target.deployment,
             prompt_cache=cache,
             propagates=propagates,
-            tape=None if tape is None else tape.attempt(names, reason, started_at),
+            tape=None if self._trace.tape is None else _tape_of(self._trace.tape, target, reason, started_at),
         )
         self._attempts.append(attempt)
         return attempt
@@ -357,6 +356,12 @@ def _usage_attributes(tokens: Tokens, cost_usd: float | None, semconv: Semconv) 
         Attribute.USAGE_ESTIMATED: tokens.is_estimated or None,
         Attribute.COST: cost_usd,
     }
+
+
+def _tape_of(tape: Tape, target: AttemptTarget, why: AttemptReason, started_at: float) -> AttemptTape:
+    taped = tape.attempt((target.deployment, target.provider, target.model), why, started_at)
+    taped.stream = target.stream
+    return taped
 
 
 def _target_attributes(target: AttemptTarget, operation: str) -> dict[str, Value | None]:

@@ -290,4 +290,6 @@ class ObservabilityContext:
             detail = None if summary.detail is None else clean(self._services.scrub, summary.detail, TEXT_LIMIT)
             line |= {"error_type": summary.error_type, "detail": detail}
         line |= self.attempts.prompt_cache.access_fields()
+        if self._taped is not None:
+            self._taped.access = line
         log_access(f"{span.name} {summary.outcome}", line, level)

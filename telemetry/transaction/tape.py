@@ -120,6 +120,8 @@ class AttemptTape:
         """`names`: the deployment, its provider and the provider's name of the model."""
         self.deployment, self.provider, self.model = names
         self.why = why
+        self.stream = False
+        """Whether it asks for a stream."""
         self.began = self.ended = began
         self.method = ""
         self.url = ""

@@ -22,6 +22,14 @@ class TapedTransaction:
     summary: Summary | None = None
     cache_fields: dict[str, object] | None = None
     """What the access line has of a missed prompt cache."""
+    access: dict[str, object] | None = None
+    """The access line, where one was written."""
+
+    def access_fields(self) -> dict[str, object]:
+        """The fields of the access line, whether or not one was written; nothing before the end."""
+        if self.access is not None or self.summary is None:
+            return self.access or {}
+        return {**self.summary.access_fields(), **(self.cache_fields or {})}
 
 
 class TransactionTaker(Protocol):

@@ -1,0 +1,121 @@
+"""Takes the transactions of a gateway: those under way can be looked at, those that have ended go to the recorder.
+
+Everything here is called on the event loop but `under_way` and what a recording is made by, which other threads may
+call.
+"""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from msgspec import Struct
+
+from app.recorder.recording import Body, Piece, Recording
+from app.recorder.secrets import permitted_headers, raw_headers
+from app.recorder.taking import Taking
+from app.settings import RecorderSettings
+from telemetry import Tape, TapedTransaction, TapeRoom
+from telemetry.names import NO_KEY, Outcome
+from telemetry.recording.timeline import Timeline
+from telemetry.transaction.ending import Summary
+
+
+class TransactionUnderWay(Struct, frozen=True, kw_only=True):
+    """A transaction that has not ended, as it stood at one moment."""
+
+    transaction_id: str
+    trace_id: str
+    started_at: float
+    """Unix seconds."""
+    seconds: float
+    """Since it began."""
+    api: str
+    model: str
+    stream: bool
+    key: str | None
+    conversation: str | None
+    agent: str | None
+    request: Body
+    answer: tuple[Piece, ...]
+    """The bytes that were written to the client so far."""
+
+
+class EndedTransaction:
+    """What was taken of a transaction that has ended. Its recording is made by whoever asks for it."""
+
+    def __init__(self, taped: TapedTransaction, summary: Summary, taking: Taking, size: int) -> None:
+        about = summary.about
+        self.transaction_id = taped.transaction_id
+        self.size = size
+        """Bytes that it holds."""
+        self.outcome: Outcome = summary.outcome
+        self.model = about.model
+        name = about.key.identity.name
+        self.key = None if name == NO_KEY else name
+        self.conversation = None if about.identity is None else about.identity.conversation_id or None
+        self._taped = taped
+        self._summary = summary
+        self._taking = taking
+
+    def recording(self) -> Recording:
+        return self._taking.recording(self._taped, self._summary)
+
+
+class EndedTransactions(Protocol):
+    """Who keeps transactions that have ended."""
+
+    def offer(self, taken: EndedTransaction) -> None:
+        """Take a transaction, without waiting."""
+
+
+class Capture:
+    """Takes all transactions of a process for `recorder`."""
+
+    def __init__(
+        self, recorder: EndedTransactions, settings: RecorderSettings, *, secrets: Iterable[str], gateway: str
+    ) -> None:
+        """`gateway` tells which gateway recorded."""
+        self._recorder = recorder
+        self._limit = settings.recording_limit
+        self._room = TapeRoom(settings.under_way)
+        self._taking = Taking(secrets, gateway)
+        self._open: dict[str, TapedTransaction] = {}
+
+    def tape(self, timeline: Timeline) -> Tape:
+        return Tape(timeline, self._limit, self._room)
+
+    def opened(self, taped: TapedTransaction) -> None:
+        self._open[taped.transaction_id] = taped
+
+    def ended(self, taped: TapedTransaction) -> None:
+        self._open.pop(taped.transaction_id, None)
+        budget, summary = taped.tape.budget, taped.summary
+        size = budget.used
+        budget.release()
+        if summary is not None:
+            self._recorder.offer(EndedTransaction(taped, summary, self._taking, size))
+
+    def under_way(self) -> list[TransactionUnderWay]:
+        """The transactions that have not ended, the oldest first. Any thread may ask."""
+        return [_snapshot(taped) for taped in tuple(self._open.values())]
+
+
+def _snapshot(taped: TapedTransaction) -> TransactionUnderWay:
+    tape, about = taped.tape, taped.about
+    ids = {} if about.identity is None else about.identity.log_fields
+    conversation, agent = ids.get("conversation"), ids.get("agent")
+    key = about.key.identity.name
+    headers = permitted_headers(raw_headers(tape.request_headers), taped.scrub)
+    return TransactionUnderWay(
+        transaction_id=taped.transaction_id,
+        trace_id=taped.trace_id,
+        started_at=tape.started_ns / 1e9,
+        seconds=tape.now() - tape.opened_at,
+        api=about.api,
+        model=about.model,
+        stream=about.stream,
+        key=None if key == NO_KEY else key,
+        conversation=conversation if isinstance(conversation, str) else None,
+        agent=agent if isinstance(agent, str) else None,
+        request=Body(headers, tape.request, tape.request_size),
+        answer=tuple([Piece(at - tape.opened_at, data) for at, data in tuple(tape.answer.pieces)]),
+    )
