@@ -33,6 +33,7 @@ from app.loop_stalls import LoopStalls
 from app.pipeline import AdmissionControl, ByteBudget, ClientFormatter, PolicyExecutor, PolicyOrchestrator
 from app.policies import LoadedPolicy, load_policies
 from app.proxies import TrustedProxies
+from app.recorder.masking import Concealing
 from app.request_ids import Conversations, Finder
 from app.settings import Deployment, Key, PipelineSettings, Settings
 from telemetry import KeyIdentity, Telemetry, TelemetryOptions, setup
@@ -194,6 +195,15 @@ def make_telemetry(
         secrets=secrets_of(settings),
         log_stream=log_stream or sys.stderr,
         span_exporter=span_exporter,
+    )
+
+
+def concealing_of(policies: Sequence[LoadedPolicy]) -> Concealing:
+    """The policies that take out of requests, and of responses, what is not to be kept."""
+    some = [loaded for loaded in policies if loaded.policy.conceals]
+    return Concealing(
+        requests=frozenset(loaded.name for loaded in some if "on_request" in loaded.hooks),
+        responses=frozenset(loaded.name for loaded in some if loaded.looks_at_responses),
     )
 
 

@@ -76,7 +76,7 @@ _TABLE: Mapping[str, FieldKind] = {
     **dict.fromkeys(SECRETS, "secret"),
     **dict.fromkeys(OPAQUE, "opaque"),
 }
-_FREE = frozenset(
+FREE = frozenset(
     {"input", "arguments", "variables", "metadata", "input_examples", "default", "const", "example", "examples"}
 )
 """Fields whose objects a client or a model made up: no name in them means anything."""
@@ -128,7 +128,7 @@ class TextMap:
         if isinstance(value, dict):
             if not free and kind_of(name, parent, around) == "secret":
                 return value
-            return self._object(value, name, free or name in _FREE)
+            return self._object(value, name, free or name in FREE)
         if isinstance(value, list | tuple):
             return self._list(value, name, parent, around, free)
         if isinstance(value, Struct):

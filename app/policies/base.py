@@ -37,6 +37,10 @@ class Policy:
     unused_hooks: frozenset[Hook] = frozenset()
     """Overridden hooks that this object does not need, as its constructor found out: they are not called."""
 
+    conceals: bool = False
+    """Whether it takes out what is not to be kept, as `redact` does. What it took out of a request or an answer is
+    masked in recordings, and so is what it failed to judge."""
+
     opaque: Opaque | None = None
     """What becomes of data that this policy cannot read, such as images. `pass` counts it as skipped, `refuse` refuses
     the transaction, `drop` leaves it out; None is for policies that do not claim to read everything."""

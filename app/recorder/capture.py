@@ -9,8 +9,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from app.recorder.masking import Concealing
 from app.recorder.recording import Body, Piece, Recording
-from app.recorder.secrets import permitted_headers, raw_headers
 from app.recorder.taking import Taking
 from app.settings import RecorderSettings
 from telemetry import Tape, TapedTransaction, TapeRoom
@@ -71,13 +71,19 @@ class Capture:
     """Takes all transactions of a process for `recorder`."""
 
     def __init__(
-        self, recorder: EndedTransactions, settings: RecorderSettings, *, secrets: Iterable[str], gateway: str
+        self,
+        recorder: EndedTransactions,
+        settings: RecorderSettings,
+        *,
+        secrets: Iterable[str],
+        concealing: Concealing,
+        gateway: str,
     ) -> None:
-        """`gateway` tells which gateway recorded."""
+        """`gateway` tells which gateway recorded; `concealing` are policies whose work is not to be undone here."""
         self._recorder = recorder
         self._limit = settings.recording_limit
         self._room = TapeRoom(settings.under_way)
-        self._taking = Taking(secrets, gateway)
+        self._taking = Taking(secrets, concealing if settings.concealed == "masked" else Concealing(), gateway)
         self._open: dict[str, TapedTransaction] = {}
 
     def tape(self, timeline: Timeline) -> Tape:
@@ -96,15 +102,15 @@ class Capture:
 
     def under_way(self) -> list[TransactionUnderWay]:
         """The transactions that have not ended, the oldest first. Any thread may ask."""
-        return [_snapshot(taped) for taped in tuple(self._open.values())]
+        return [_snapshot(taped, self._taking) for taped in tuple(self._open.values())]
 
 
-def _snapshot(taped: TapedTransaction) -> TransactionUnderWay:
+def _snapshot(taped: TapedTransaction, taking: Taking) -> TransactionUnderWay:
     tape, about = taped.tape, taped.about
     ids = {} if about.identity is None else about.identity.log_fields
     conversation, agent = ids.get("conversation"), ids.get("agent")
     key = about.key.identity.name
-    headers = permitted_headers(raw_headers(tape.request_headers), taped.scrub)
+    request, answer = taking.under_way(taped)
     return TransactionUnderWay(
         transaction_id=taped.transaction_id,
         trace_id=taped.trace_id,
@@ -116,6 +122,6 @@ def _snapshot(taped: TapedTransaction) -> TransactionUnderWay:
         key=None if key == NO_KEY else key,
         conversation=conversation if isinstance(conversation, str) else None,
         agent=agent if isinstance(agent, str) else None,
-        request=Body(headers, tape.request, tape.request_size),
-        answer=tuple([Piece(at - tape.opened_at, data) for at, data in tuple(tape.answer.pieces)]),
+        request=request,
+        answer=answer,
     )

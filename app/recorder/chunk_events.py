@@ -4,17 +4,16 @@ from typing import Any
 
 import msgspec
 
-from app.recorder.recording import Piece
 from telemetry import AttemptTape
 
 _ALWAYS = frozenset({"index", "choices", "arguments"})
 """Fields that readers of chat completions rely on, even where they are empty."""
 
 
-def chunk_pieces(tape: AttemptTape, opened_at: float) -> tuple[Piece, ...]:
-    """A piece for each chunk of a stream, as its event; one for a whole answer."""
+def chunk_events(tape: AttemptTape) -> tuple[tuple[float, bytes], ...]:
+    """The bytes of an event for each chunk of a stream, or of one whole answer, with the clock's time."""
     event = _chunk_event if tape.stream else _whole
-    return tuple([Piece(at - opened_at, event(chunk)) for at, chunk in tuple(tape.chunks)])
+    return tuple([(at, event(chunk)) for at, chunk in tuple(tape.chunks)])
 
 
 def _chunk_event(chunk: object) -> bytes:

@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 from opentelemetry.trace import SpanKind, format_span_id
 from opentelemetry.trace.status import StatusCode
 
-from app.recorder.chunk_events import chunk_pieces
+from app.recorder.chunk_events import chunk_events
 from app.recorder.closing import closed_by, closed_by_of_attempt
+from app.recorder.masking import Concealing, Masking
 from app.recorder.recording import (
     Body,
     Entry,
@@ -22,16 +23,9 @@ from app.recorder.recording import (
     Recording,
     TokenCounts,
 )
-from app.recorder.secrets import (
-    SecretMask,
-    clean_attributes,
-    credentials_in,
-    permitted_headers,
-    raw_headers,
-    secret_forms,
-)
+from app.recorder.secrets import SecretMask, clean_attributes, credentials_in, permitted_headers, raw_headers
 from app.recorder.titles import title_of
-from telemetry import AttemptTape, QueueStats, Tape, TapedBytes, TapedTransaction, Tokens
+from telemetry import AttemptTape, QueueStats, Tape, TapedTransaction, Tokens
 from telemetry.names import NO_KEY
 from telemetry.redact import TEXT_LIMIT, Scrubber, clean
 from telemetry.traces import spans
@@ -48,21 +42,24 @@ _KINDS: Mapping[SpanKind, Literal["server", "client", "internal"]] = {
 class Taking:
     """Makes recordings of transactions. `secrets` are the configured ones, `gateway` tells which gateway recorded."""
 
-    def __init__(self, secrets: Iterable[str], gateway: str) -> None:
+    def __init__(self, secrets: Iterable[str], concealing: Concealing, gateway: str) -> None:
         self._mask = SecretMask(secrets)
+        self._concealing = concealing
         self._gateway = gateway
 
     def recording(self, taped: TapedTransaction, summary: Summary) -> Recording:
         tape, scrub = taped.tape, taped.scrub
         request_headers = raw_headers(tape.request_headers)
-        mask = _Masks(self._mask, credentials_in(request_headers))
-        request = Body(permitted_headers(request_headers, scrub), mask.bytes(tape.request), tape.request_size)
+        masking = Masking(tape, self._mask, credentials_in(request_headers), self._concealing)
+        request = Body(permitted_headers(request_headers, scrub), masking.request(), tape.request_size)
         ended_by = closed_by(summary.outcome, summary.error_type)
-        attempts = tuple([_attempt(one, tape.opened_at, mask, scrub, ended_by) for one in tape.attempts])
+        attempts = tuple([_attempt(one, tape.opened_at, masking, scrub, ended_by) for one in tape.attempts])
+        answer = masking.answer()
+        asked = attempts[0].request.data if tape.is_changed and attempts else b""
         recorder = summary.recorder
         return Recording(
             gateway=self._gateway,
-            entry=_entry(taped, summary, title_of(request.data)),
+            entry=_entry(taped, summary, title_of(asked or request.data)),
             detail=None if summary.detail is None else clean(scrub, summary.detail, TEXT_LIMIT),
             delivered=summary.delivered,
             closed_by=ended_by,
@@ -71,9 +68,10 @@ class Taking:
             time=dict(summary.parts),
             request=request,
             request_changed=tape.is_changed,
+            concealed=tuple(sorted(masking.concealed)),
             attempts=attempts,
             response_headers=permitted_headers(raw_headers(tape.response_headers), scrub),
-            answer=mask.pieces(tape.answer, tape.opened_at),
+            answer=answer,
             answer_size=tape.answer.size,
             chunks_in=recorder.chunks_in,
             chunks_out=recorder.chunks_out,
@@ -84,35 +82,12 @@ class Taking:
             access=taped.access_fields(),
         )
 
-
-class _Masks:
-    """What masks the secrets of one transaction."""
-
-    def __init__(self, mask: SecretMask, credentials: Iterable[str]) -> None:
-        self._mask = mask
-        self._more = secret_forms(credentials)
-
-    def bytes(self, data: bytes) -> bytes:
-        return self._mask(data, self._more)
-
-    def pieces(self, taped: TapedBytes, opened_at: float) -> tuple[Piece, ...]:
-        """The pieces of a body. A secret may have come in two of them."""
-        pieces = tuple(taped.pieces)
-        whole = pieces[0][1] if len(pieces) == 1 else b"".join([data for _, data in pieces])
-        masked = self.bytes(whole)
-        if masked is whole:
-            return tuple([Piece(at - opened_at, data) for at, data in pieces])
-        return cut_as(masked, pieces, opened_at)
-
-
-def cut_as(whole: bytes, pieces: Iterable[tuple[float, bytes]], opened_at: float) -> tuple[Piece, ...]:
-    """A body cut as `pieces` are, which have as many bytes together."""
-    found: list[Piece] = []
-    begin = 0
-    for at, data in pieces:
-        found.append(Piece(at - opened_at, whole[begin : begin + len(data)]))
-        begin += len(data)
-    return tuple(found)
+    def under_way(self, taped: TapedTransaction) -> tuple[Body, tuple[Piece, ...]]:
+        """The request, and what was written to the client so far, of a transaction that has not ended."""
+        tape = taped.tape
+        headers = raw_headers(tape.request_headers)
+        masking = Masking(tape, self._mask, credentials_in(headers), self._concealing)
+        return Body(permitted_headers(headers, taped.scrub), masking.request(), tape.request_size), masking.answer()
 
 
 def _entry(taped: TapedTransaction, summary: Summary, title: str) -> Entry:
@@ -153,12 +128,13 @@ def _entry(taped: TapedTransaction, summary: Summary, title: str) -> Entry:
 
 
 def _attempt(
-    tape: AttemptTape, opened_at: float, mask: _Masks, scrub: Scrubber, ended_by: Party | None
+    tape: AttemptTape, opened_at: float, masking: Masking, scrub: Scrubber, ended_by: Party | None
 ) -> RecordedAttempt:
     if tape.method:
-        answer, size = mask.pieces(tape.answer, opened_at), tape.answer.size
+        answer, size = tuple(tape.answer.pieces), tape.answer.size
     else:
-        answer, size = chunk_pieces(tape, opened_at), tape.chunks_size
+        answer, size = chunk_events(tape), tape.chunks_size
+    headers = permitted_headers(tape.request_headers.items(), scrub)
     return RecordedAttempt(
         deployment=tape.deployment,
         provider=tape.provider,
@@ -168,13 +144,11 @@ def _attempt(
         ended=tape.ended - opened_at,
         method=tape.method or "POST",
         url=_address(tape.url),
-        request=Body(
-            permitted_headers(tape.request_headers.items(), scrub), mask.bytes(tape.request), tape.request_size
-        ),
+        request=Body(headers, masking.attempt_request(tape.request), tape.request_size),
         status=tape.status,
         api=tape.api or ("openai_chat" if tape.chunks else ""),
         response_headers=permitted_headers(raw_headers(tape.response_headers), scrub),
-        answer=answer,
+        answer=masking.attempt_answer(answer),
         answer_size=size,
         request_id=None if tape.request_id is None else scrub(tape.request_id),
         error_type=tape.error_type or None,

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from app.main import secrets_of
+from app.main import concealing_of, secrets_of
+from app.policies import load_policies
 from app.recorder.capture import Capture, EndedTransaction
 from app.recorder.recording import Piece, Recording
 from app.settings import RecorderSettings
@@ -40,7 +41,11 @@ class RecordingGateway(RunningGateway):
         super().__init__(configuration)
         self.recordings = Recordings()
         self.capture = Capture(
-            self.recordings, settings or RecorderSettings(), secrets=secrets_of(self.settings), gateway="test"
+            self.recordings,
+            settings or RecorderSettings(),
+            secrets=secrets_of(self.settings),
+            concealing=concealing_of(load_policies(self.settings.policies)),
+            gateway="test",
         )
         self.telemetry.record(self.capture)
 

@@ -33,6 +33,7 @@ class Redact(Policy):
     `opaque`: what becomes of data that cannot be searched, such as images."""
 
     name = "redact"
+    conceals = True
 
     def __init__(
         self,
