@@ -11,6 +11,7 @@ from typing import TextIO
 from fastapi import FastAPI
 from msgspec.structs import replace
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from app.addresses import secrets_of_params
@@ -33,21 +34,31 @@ from app.loop_stalls import LoopStalls
 from app.pipeline import AdmissionControl, ByteBudget, ClientFormatter, PolicyExecutor, PolicyOrchestrator
 from app.policies import LoadedPolicy, load_policies
 from app.proxies import TrustedProxies
+from app.recorder.capture import Capture
 from app.recorder.masking import Concealing
+from app.recorder.recorder import Recorder, open_recorder
+from app.recorder.stores import StoreFailed
 from app.request_ids import Conversations, Finder
 from app.settings import Deployment, Key, PipelineSettings, Settings
 from telemetry import KeyIdentity, Telemetry, TelemetryOptions, setup
 from telemetry.names import UNNAMED_KEY
+from telemetry.names.resource import VERSION
 from telemetry.names.variables import SEMCONV_OPT_IN
 from telemetry.traces.http import restrict_http_attributes
 
 
 def create_app(settings: Settings, telemetry: Telemetry | None = None) -> GatewayApp:
-    """The gateway as an ASGI application; `telemetry`, if given, is closed with it."""
+    """The gateway as an ASGI application; `telemetry`, if given, is closed with it. Raises StoreFailed, and closes the
+    telemetry, where recordings are to be kept in what cannot be opened."""
     policies = load_policies(settings.policies)
     telemetry = telemetry or make_telemetry(settings, policies)
     stalls = LoopStalls()
-    gateway = make_gateway(settings, policies, telemetry, stalls)
+    try:
+        recorder = open_recorder(settings.recorder)
+    except StoreFailed:
+        telemetry.close()
+        raise
+    gateway = make_gateway(settings, policies, telemetry, stalls, recorder)
     app = FastAPI(
         title="Flowspan",
         openapi_url=None,
@@ -71,7 +82,11 @@ def create_app(settings: Settings, telemetry: Telemetry | None = None) -> Gatewa
 
 
 def make_gateway(
-    settings: Settings, policies: Sequence[LoadedPolicy], telemetry: Telemetry, stalls: LoopStalls
+    settings: Settings,
+    policies: Sequence[LoadedPolicy],
+    telemetry: Telemetry,
+    stalls: LoopStalls,
+    recorder: Recorder | None = None,
 ) -> Gateway:
     """All services of the process; the application that serves requests with them is made by `create_app`."""
     bodies = Bodies(settings.server.total_body_bytes)
@@ -101,7 +116,24 @@ def make_gateway(
         conversations=conversations,
         proxies=TrustedProxies(settings.server.forwarded_allow_ips),
         request_policies=any("on_request" in loaded.hooks for loaded in policies),
+        recorder=recorder,
+        capture=None if recorder is None else _capture(settings, policies, telemetry, recorder),
     )
+
+
+def _capture(settings: Settings, policies: Sequence[LoadedPolicy], telemetry: Telemetry, recorder: Recorder) -> Capture:
+    """What takes transactions for the recorder, from now on."""
+    resource = telemetry.tracer_provider.resource.attributes
+    capture = Capture(
+        recorder,
+        settings.recorder,
+        secrets=secrets_of(settings),
+        concealing=concealing_of(policies),
+        gateway=f"{resource.get(SERVICE_INSTANCE_ID, '')} {VERSION}".strip(),
+    )
+    telemetry.record(capture)
+    telemetry.watch_recorder(recorder.reading)
+    return capture
 
 
 def _key_identities(keys: Sequence[Key]) -> list[KeyIdentity]:
@@ -232,6 +264,8 @@ async def _lifespan(gateway: Gateway, stalls: LoopStalls) -> AsyncIterator[None]
                 await watch
         gateway.bodies.close()
         await gateway.router.aclose()
+        if gateway.recorder is not None:
+            await asyncio.to_thread(gateway.recorder.close)
         await gateway.telemetry.aclose()
 
 

@@ -14,6 +14,9 @@ from app.gateway.reply import Reply
 from app.messages import ClientCredential
 from app.pipeline import PolicyOrchestrator
 from app.proxies import TrustedProxies
+from app.recorder.capture import Capture
+from app.recorder.recorder import Recorder
+from app.recorder.stores import Store
 from app.request_ids import Conversations, Finder
 from app.settings import Settings
 from telemetry import ObservabilityContext, Telemetry
@@ -40,6 +43,15 @@ class Gateway:
     proxies: TrustedProxies
     request_policies: bool
     """Whether a policy looks at requests, and may change them."""
+    recorder: Recorder | None = None
+    """Keeps transactions that have ended; None where nothing is recorded."""
+    capture: Capture | None = None
+    """Takes transactions for the recorder, and knows those under way; None where nothing is recorded."""
+
+    @property
+    def store(self) -> Store | None:
+        """Where recordings are; None where nothing is recorded."""
+        return None if self.recorder is None else self.recorder.store
 
 
 class Call(Struct, frozen=True):

@@ -9,12 +9,14 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from app.recorder.flight import cause_of
 from app.recorder.masking import Concealing
 from app.recorder.recording import Body, Piece, Recording
 from app.recorder.taking import Taking
 from app.settings import RecorderSettings
 from telemetry import Tape, TapedTransaction, TapeRoom
 from telemetry.names import NO_KEY, Outcome
+from telemetry.names.spans import Attribute, Event
 from telemetry.recording.timeline import Timeline
 from telemetry.transaction.ending import Summary
 
@@ -52,6 +54,9 @@ class EndedTransaction:
         name = about.key.identity.name
         self.key = None if name == NO_KEY else name
         self.conversation = None if about.identity is None else about.identity.conversation_id or None
+        self.deployment = summary.totals.deployment
+        self.pinned = taped.pinned
+        """Why it, and those before it, are to stay."""
         self._taped = taped
         self._summary = summary
         self._taking = taking
@@ -62,6 +67,9 @@ class EndedTransaction:
 
 class EndedTransactions(Protocol):
     """Who keeps transactions that have ended."""
+
+    def pins(self, cause: str) -> bool:
+        """Whether a transaction that ends for this cause is to be pinned, with some before it."""
 
     def offer(self, taken: EndedTransaction) -> None:
         """Take a transaction, without waiting."""
@@ -89,6 +97,12 @@ class Capture:
     def tape(self, timeline: Timeline) -> Tape:
         return Tape(timeline, self._limit, self._room)
 
+    def pins(self, taped: TapedTransaction, summary: Summary) -> str | None:
+        """Why the transaction, which ends so, is to be pinned with some before it."""
+        broke = summary.stream_result in ("failed", "cut")
+        cause = cause_of(summary.outcome, _tripped(taped.tape), stream_broke=broke)
+        return cause if cause is not None and self._recorder.pins(cause) else None
+
     def opened(self, taped: TapedTransaction) -> None:
         self._open[taped.transaction_id] = taped
 
@@ -103,6 +117,15 @@ class Capture:
     def under_way(self) -> list[TransactionUnderWay]:
         """The transactions that have not ended, the oldest first. Any thread may ask."""
         return [_snapshot(taped, self._taking) for taped in tuple(self._open.values())]
+
+
+def _tripped(tape: Tape) -> list[str]:
+    """The breakers that opened on account of a transaction."""
+    return [
+        str(about[Attribute.BREAKER])
+        for _, name, about in tape.moments
+        if name == Event.BREAKER_STATE_CHANGE and about[Attribute.TO_STATE] == "open"
+    ]
 
 
 def _snapshot(taped: TapedTransaction, taking: Taking) -> TransactionUnderWay:

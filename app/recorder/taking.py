@@ -123,6 +123,7 @@ def _entry(taped: TapedTransaction, summary: Summary, title: str) -> Entry:
         cost_usd=totals.cost_usd,
         intervened=tape.is_changed or any(one.decision not in _NO_CHANGE for one in tape.decisions),
         cache_miss=_text(miss),
+        pinned=taped.pinned,
         title=title,
     )
 

@@ -17,6 +17,7 @@ from app.console import Console, ConsoleServer
 from app.edge.listener import listening_sockets, not_listening
 from app.gateway import Gateway
 from app.main import create_app
+from app.recorder.stores import StoreFailed
 from app.serving.process_end import do_not_wait_for_threads
 from app.serving.server import THREADS_TIMEOUT, GatewayServer
 from app.settings import ServerSettings, Settings
@@ -32,7 +33,11 @@ def serve(settings: Settings) -> int:
     """Serve until a signal ends it; return the process's exit status, 2 where it could not start. Raises UnsafeBind."""
     warnings = check_bind(settings)
     _raise_descriptor_limit()
-    app = create_app(settings)
+    try:
+        app = create_app(settings)
+    except StoreFailed as error:
+        _log.error("recordings cannot be kept: %s", error)
+        return 2
     for warning in warnings:
         _log.warning(warning)
     if settings.keys:
@@ -40,14 +45,14 @@ def serve(settings: Settings) -> int:
     metrics = _metrics_server(settings.server, app.gateway.telemetry)
     if metrics is None:
         _report_port_taken(settings.server)
-        app.gateway.telemetry.close()
+        _give_up(app.gateway)
         return 2
     try:
         console = _console_server(app.gateway)
     except OSError as error:
         _log.error("the console cannot listen on %s: %s", settings.console.host, error.strerror)
         metrics.close()
-        app.gateway.telemetry.close()
+        _give_up(app.gateway)
         return 2
     server = GatewayServer(settings, app)
     _tune_garbage_collector()
@@ -68,6 +73,13 @@ def serve(settings: Settings) -> int:
             console.close()
         metrics.close()
     return 0
+
+
+def _give_up(gateway: Gateway) -> None:
+    """Close what a gateway has open that will not be served."""
+    if gateway.recorder is not None:
+        gateway.recorder.close()
+    gateway.telemetry.close()
 
 
 async def _until_served(server: GatewayServer) -> None:
@@ -108,7 +120,7 @@ def _console_server(gateway: Gateway) -> ConsoleServer | None:
     """The running console; None where it is turned off. Raises OSError where its address cannot be had."""
     if not gateway.settings.console.enabled:
         return None
-    console = ConsoleServer(Console(gateway.settings, gateway.telemetry, policies=gateway.policy_names))
+    console = ConsoleServer(Console(gateway.settings, gateway.telemetry, gateway.store, gateway.policy_names))
     _log.info("console on %s", console.url)
     return console
 

@@ -222,6 +222,12 @@ class Attribute:
         "What that cost beyond the price of reading them, where the prices are known.",
         unit="USD",
     )
+    RECORDING_PINNED = attribute(
+        "flowspan.recording.pinned",
+        "string",
+        f"{ON_TRANSACTION}, {ON_EVENT}",
+        "Its recording, and those of transactions before it, stay when others of their age go: why.",
+    )
     SYSTEM_INSTRUCTIONS = attribute(
         "gen_ai.system_instructions", "string", ON_BOTH, "By opt-in: the system prompt where it stands apart, as JSON."
     )
@@ -380,6 +386,7 @@ class Event:
     QUEUE_HIGH_WATER = event("queue.high_water", "A queue reached 50, 80 or 100 % of its capacity, once each.")
     BREAKER_STATE_CHANGE = event("breaker.state_change", "A breaker changed its state on account of this transaction.")
     CACHE_MISSED = event("cache.missed", "A provider had the prompt in its cache, and did not read it from there.")
+    RECORDING_PINNED = event("recording.pinned", "The recordings of this transaction and of some before it are kept.")
     CLIENT_FIRST_BYTE = event("client.first_byte", "The first byte of the answer went to the client.")
     CLIENT_DISCONNECTED = event("client.disconnected", "The client left.")
     RESPONSE_COMPLETED = event("response.completed", "The transaction ended, well or not.")

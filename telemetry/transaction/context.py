@@ -14,7 +14,7 @@ from telemetry.guard import guarded
 from telemetry.live.streams import StreamFlow
 from telemetry.logs.records import Level, is_logged, log_access
 from telemetry.names import OUTCOME_LEVELS, Outcome, Stage
-from telemetry.names.spans import Attribute, Value
+from telemetry.names.spans import Attribute, Event, Value
 from telemetry.recording.content import Conversation, Prompt
 from telemetry.recording.ledger import TimeLedger
 from telemetry.recording.recorder import TransactionRecorder
@@ -241,6 +241,8 @@ class ObservabilityContext:
             delivered=delivered,
         )
         self._count(summary)
+        if self._taped is not None:
+            self._pin(self._taped, summary)
         self._end_span(summary)
         self._log_access(summary)
         if self._taped is not None:
@@ -262,6 +264,13 @@ class ObservabilityContext:
             return
         for one in ended:
             one.end()
+
+    @guarded
+    def _pin(self, taped: TapedTransaction, summary: Summary) -> None:
+        if self._taker is not None and (why := self._taker.pins(taped, summary)) is not None:
+            taped.pinned = why
+            self._trace.span.set({Attribute.RECORDING_PINNED: why})
+            self._trace.event(Event.RECORDING_PINNED, {Attribute.RECORDING_PINNED: why})
 
     @guarded
     def _end_taping(self, taped: TapedTransaction, summary: Summary) -> None:

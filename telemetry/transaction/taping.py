@@ -11,7 +11,7 @@ from telemetry.transaction.tape import Tape
 
 @dataclass(slots=True, eq=False)
 class TapedTransaction:
-    """`about` grows as more is learnt; `summary` and `cache_fields` come with the end."""
+    """`about` grows as more is learnt; the rest comes with the end."""
 
     transaction_id: str
     trace_id: str
@@ -20,6 +20,8 @@ class TapedTransaction:
     scrub: Scrubber
     """Removes configured keys, and what looks like one."""
     summary: Summary | None = None
+    pinned: str | None = None
+    """Why its recording is to stay when others of its age go."""
     cache_fields: dict[str, object] | None = None
     """What the access line has of a missed prompt cache."""
     access: dict[str, object] | None = None
@@ -37,6 +39,9 @@ class TransactionTaker(Protocol):
 
     def tape(self, timeline: Timeline) -> Tape | None:
         """The tape of a transaction that begins; None if it is not to be recorded."""
+
+    def pins(self, taped: TapedTransaction, summary: Summary) -> str | None:
+        """Why the recording of a transaction that ends, and some before it, are to stay; None where they are not."""
 
     def opened(self, taped: TapedTransaction) -> None: ...
     def ended(self, taped: TapedTransaction) -> None: ...

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
+from app.recorder.recording import Recording
 from app.settings import RecorderSettings
 from app.settings.units import ByteSize
 from tests.behaviour.clients import CHAT, COUNT, MESSAGES, RESPONSES, RawClient, ask, post
-from tests.behaviour.gateway import configuration
+from tests.behaviour.gateway import RunningGateway, configuration, until
 from tests.behaviour.provider import Provider
 from tests.behaviour.recorded import RecordingGateway, data_of, recording_gateway
 from tests.behaviour.scripted import PROVIDER_KEY, models, text_reply, text_stream
@@ -18,6 +19,7 @@ CALLER_KEY = "sk-caller-canary-0123456789abcdefgh"
 KEYS = f"""
   keys: [{{name: agent, key: {CALLER_KEY}}}]
   pipeline: {{upstream_idle_timeout: 0.3}}
+  breakers: {{upstream: {{threshold: 1000, min_requests: 1000}}}}
 """
 AUTHORIZATION = {"authorization": f"Bearer {CALLER_KEY}"}
 
@@ -188,3 +190,26 @@ def test_what_is_beyond_the_limit_is_counted_and_left_out(provider: Provider) ->
     assert recording.answer_size == len(reply.body)
     assert 0 < len(kept) + len(data_of(recording.answer)) <= 4096
     assert body_sent(script).startswith(kept)
+
+
+def test_what_led_to_a_failure_is_pinned_and_its_span_says_so(gateway: RecordingGateway, provider: Provider) -> None:
+    provider.play([*list(text_stream("oai"))[:4], Fin()])
+    reply = post(gateway, CHAT, ask("oai", stream=True), AUTHORIZATION)
+
+    recording = gateway.recordings.of(reply.request_id)
+
+    transaction = gateway.transaction(reply.request_id)
+    assert recording.entry.pinned == transaction["flowspan.recording.pinned"] == "a stream failed"
+    assert "recording.pinned" in transaction.events
+
+
+def test_a_gateway_keeps_what_its_configuration_asks_for(provider: Provider) -> None:
+    provider.play(text_reply("oai"))
+    with RunningGateway(configuration(models(provider, "direct"), "  recorder: memory")) as gateway:
+        reply = post(gateway, CHAT, ask("oai"))
+        store = gateway.app.gateway.store
+        assert store is not None
+        recording: Recording = until(lambda: store.recording(reply.request_id), "the recording is written")
+    assert data_of(recording.answer) == reply.body
+    assert [span.name for span in recording.spans][:2] == ["POST /v1/chat/completions", "chat gpt-scripted"]
+    assert recording.access["transaction_id"] == reply.request_id

@@ -1,7 +1,7 @@
 """What `redact` takes out is in no recording, however it came: in requests, whole answers and streams."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -13,9 +13,10 @@ from tests.behaviour.clients import CHAT, MESSAGES, RESPONSES, RawClient, ask, p
 from tests.behaviour.gateway import configuration
 from tests.behaviour.provider import Provider
 from tests.behaviour.recorded import RecordingGateway, data_of, recording_gateway
-from tests.behaviour.scripted import models, text_reply, text_stream
+from tests.behaviour.scripted import call_events, models, text_reply, text_stream
 from tests.behaviour.test_recorder import body_sent
 from tests.upstream import (
+    Received,
     Stall,
     Step,
     anthropic_ending,
@@ -90,15 +91,20 @@ def thinking_stream(*pieces: str) -> list[Step]:
     )
 
 
+def beside_responses(script: list[Step]) -> Callable[[int, Received], list[Step]]:
+    """The script of a provider that has no Responses API."""
+    refusal = openai_error(404, "no such route")
+    return lambda _, request: refusal if request.path.endswith("/responses") else script
+
+
 @pytest.mark.parametrize("path", [CHAT, MESSAGES, RESPONSES])
 @pytest.mark.parametrize("model", ["oai", "ant"])
 def test_a_value_split_at_any_position_is_in_no_recording(
     gateway: RecordingGateway, provider: Provider, path: str, model: str
 ) -> None:
-    refusal = openai_error(404, "no such route")
     for split in SPLITS:
         script = list(text_stream(model, words=("write to ", *split, " today")))
-        provider.play(lambda _, request: refusal if request.path.endswith("/responses") else script)  # noqa: B023
+        provider.play(beside_responses(script))
         reply = post(gateway, path, ask(model, path, stream=True))
 
         recording = gateway.recordings.of(reply.request_id)
@@ -125,8 +131,6 @@ def test_values_in_thinking_and_in_calls_are_in_no_recording(gateway: RecordingG
             reply = post(gateway, MESSAGES, ask(model, MESSAGES, stream=True))
             assert_nowhere(gateway.recordings.of(reply.request_id), EMAIL)
     for model in ("oai", "ant"):
-        from tests.behaviour.scripted import call_events
-
         provider.play(stream_of(call_events(model, 7, arguments)))
         reply = post(gateway, CHAT, ask(model, stream=True))
         assert_nowhere(gateway.recordings.of(reply.request_id), EMAIL, KEY)
@@ -159,8 +163,7 @@ def test_requests_keep_what_the_policies_let_pass(gateway: RecordingGateway, pro
 
 def test_nothing_is_masked_where_nothing_was_taken_out(gateway: RecordingGateway, provider: Provider) -> None:
     script = list(text_stream("oai"))
-    refusal = openai_error(404, "no such route")
-    provider.play(lambda _, request: refusal if request.path.endswith("/responses") else script)
+    provider.play(beside_responses(script))
     for path in (CHAT, MESSAGES, RESPONSES):
         recording = gateway.recordings.of(post(gateway, path, ask("oai", path, stream=True)).request_id)
 
@@ -174,7 +177,6 @@ def test_what_no_policy_has_judged_yet_is_masked(gateway: RecordingGateway, prov
     refused = post(gateway, CHAT, ask("unknown", text=f"I am {EMAIL}"))
     broken = post(gateway, CHAT, b'{"model": "oai", "messages": [{"role": "user", "content": "' + EMAIL.encode())
     provider.play([*list(text_stream("oai", words=("It is ", EMAIL)))[:4], Stall()])
-    seen = len(gateway.recordings) + 0
     for reply in (refused, broken):
         assert EMAIL.encode() not in gateway.recordings.of(reply.request_id).request.data
     seen = len(gateway.recordings)
