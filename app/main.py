@@ -37,6 +37,7 @@ from app.proxies import TrustedProxies
 from app.recorder.capture import Capture
 from app.recorder.masking import Concealing
 from app.recorder.recorder import Recorder, open_recorder
+from app.recorder.store_urls import secrets_of_store
 from app.recorder.stores import StoreFailed
 from app.request_ids import Conversations, Finder
 from app.settings import Deployment, Key, PipelineSettings, Settings
@@ -247,6 +248,7 @@ def secrets_of(settings: Settings) -> list[str]:
         settings.server.metrics_token,
         settings.console.token,
         *of_providers,
+        *secrets_of_store(settings.recorder.store),
     )
     return list(dict.fromkeys(secret for secret in found if secret is not None))
 

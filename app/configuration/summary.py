@@ -9,7 +9,8 @@ from app.configuration.api_keys import written_time
 from app.configuration.binding import where_keys_are
 from app.prices import catalogue_name
 from app.providers import DIRECT, find
-from app.settings import Deployment, Key, Settings
+from app.recorder.store_urls import described_store
+from app.settings import Deployment, Key, RecorderSettings, Settings
 from telemetry.hosts import in_url
 
 _MOST_MODELS = 20
@@ -18,7 +19,15 @@ _MOST_KEYS = 20
 
 def summary(settings: Settings, absent_keys: str = "") -> str:
     """`absent_keys` is the place of keys that are not to be had here."""
-    return "\n".join([*_models(settings), *_policies(settings), *_keys(settings.keys), *_limits(settings, absent_keys)])
+    return "\n".join(
+        [
+            *_models(settings),
+            *_policies(settings),
+            *_keys(settings.keys),
+            *_recorder(settings.recorder),
+            *_limits(settings, absent_keys),
+        ]
+    )
 
 
 def _models(settings: Settings) -> Iterator[str]:
@@ -77,6 +86,25 @@ def _end(expires: datetime | None) -> str:
     if expires is None:
         return ""
     return f", {'expired' if expires <= datetime.now(UTC) else 'expires'} {written_time(expires)}"
+
+
+def _recorder(recorder: RecorderSettings) -> Iterator[str]:
+    """What is recorded and where; nothing of a recorder that is off."""
+    if recorder.store == "off":
+        return
+    yield "recorder"
+    if recorder.store == "memory":
+        yield f"  in memory, {_size(recorder.memory)} at most"
+    else:
+        age = f"{recorder.max_age / 86400:g} days"
+        yield f"  in {described_store(recorder.store)}, {_size(recorder.max_size)} and {age} at most"
+    which = ["failures only"] if recorder.outcomes == "failures" else []
+    filters = (("models", recorder.models), ("keys", recorder.keys))
+    which += [f"{what} {', '.join(names)}" for what, names in filters if names]
+    which += [f"{recorder.sample:.3g} of all conversations"] if recorder.sample < 1 else []
+    yield f"  {'; '.join(which) or 'all transactions'}; with a failure, {recorder.flight} before it"
+    if recorder.concealed == "clear":
+        yield "  what policies take out is recorded in clear"
 
 
 def _limits(settings: Settings, absent_keys: str) -> Iterator[str]:

@@ -2,58 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import Literal, NamedTuple
-from urllib.parse import urlsplit
 
+from app.recorder.store_urls import read_store
 from app.recorder.stores import Store, StoreFailed
 from app.recorder.stores.segments import Bounds
 from app.recorder.stores.sqlite import SQLiteStore
 from app.settings import RecorderSettings
-
-_FORMS = "expected off, memory, sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE"
-_HINTS = {
-    "postgres": "the scheme is postgresql://",
-    "sqlite3": "the scheme is sqlite:///",
-    "file": "for a file write sqlite:///FILE",
-    "mysql": "of databases there are SQLite and PostgreSQL",
-}
-
-
-class StoreUrl(NamedTuple):
-    kind: Literal["off", "memory", "sqlite", "postgresql"]
-    file: Path | None = None
-
-
-def read_store(text: str) -> StoreUrl:
-    """What the setting `store` stands for. Raises ValueError that says how it is written; never with a password."""
-    if text == "off":
-        return StoreUrl("off")
-    if text == "memory":
-        return StoreUrl("memory")
-    scheme, colon, rest = text.partition(":")
-    if not colon:
-        hint = f"; for a file write sqlite:///{text}" if text.endswith((".db", ".sqlite", ".sqlite3")) else ""
-        raise ValueError(_FORMS + hint)
-    if scheme == "sqlite":
-        if not rest.startswith("///") or not rest.strip("/"):
-            raise ValueError("expected sqlite:///FILE, with four slashes for an absolute path")
-        if rest.endswith("/") or "?" in rest:
-            raise ValueError("expected a file after sqlite:///, without options")
-        return StoreUrl("sqlite", Path(rest[3:]))
-    if scheme == "postgresql":
-        _check_postgresql(text)
-        return StoreUrl("postgresql")
-    raise ValueError(_FORMS + (f"; {_HINTS[scheme]}" if scheme in _HINTS else ""))
-
-
-def _check_postgresql(text: str) -> None:
-    try:
-        parts = urlsplit(text)
-        name, _ = parts.path.strip("/"), parts.port
-    except ValueError:
-        raise ValueError("expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE") from None
-    if not text.startswith("postgresql://") or not name:
-        raise ValueError("expected postgresql://USER:PASSWORD@HOST/DATABASE, with the name of a database")
 
 
 def open_store(settings: RecorderSettings, *, writes: bool = True) -> Store:
