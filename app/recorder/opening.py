@@ -27,7 +27,15 @@ def open_store(settings: RecorderSettings, *, writes: bool = True) -> Store:
             _check_folder(url.file, writes=writes)
             return SQLiteStore(url.file, Bounds(settings.max_size, settings.max_age), writes=writes)
         case "postgresql":
-            raise StoreFailed("PostgreSQL is not there yet")
+            return _open_postgresql(settings, writes=writes)
+
+
+def _open_postgresql(settings: RecorderSettings, *, writes: bool) -> Store:
+    try:
+        from app.recorder.stores.postgresql import PostgreSQLStore
+    except ImportError:
+        raise StoreFailed("postgresql:// needs psycopg: pip install 'flowspan[postgresql]'") from None
+    return PostgreSQLStore(settings.store, Bounds(settings.max_size, settings.max_age), writes=writes)
 
 
 def _check_folder(file: Path, *, writes: bool) -> None:

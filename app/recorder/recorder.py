@@ -173,24 +173,37 @@ class Recorder:
 
     def _write(self, batch: Sequence[_Job]) -> None:
         recordings = [recording for job in batch if (recording := self._recording(job)) is not None]
-        written = 0
-        try:
-            if recordings:
-                self.store.write(recordings)
-                written = len(recordings)
-            for job in batch:
-                if job.pinned is not None and job.ids:
-                    self.store.pin(job.ids, job.pinned)
-        except StoreFailed as error:
-            self._lost("store", len(recordings) - written, str(error))
-        except Exception as error:
-            self._lost("defect", len(recordings) - written, f"{type(error).__name__}: {error}")
+        written = self._stored(recordings)
+        for job in batch:
+            if job.pinned is not None and job.ids:
+                self._pin(job.ids, job.pinned)
         with self._changed:
             self.written += written
             self._being_written = 0
             self._waiting_bytes -= sum([job.taken.size for job in batch if job.taken is not None])
             self._changed.notify_all()
         self._trim()
+
+    def _stored(self, recordings: Sequence[Recording]) -> int:
+        """Write them together, and one by one where one of them cannot be written. How many the store has taken."""
+        if not recordings:
+            return 0
+        try:
+            self.store.write(recordings)
+            return len(recordings)
+        except StoreFailed as error:
+            self._lost("store", len(recordings), str(error))
+        except Exception as error:
+            if len(recordings) > 1:
+                return sum([self._stored([each]) for each in recordings])
+            self._lost("defect", 1, f"{type(error).__name__}: {error}")
+        return 0
+
+    def _pin(self, ids: Sequence[str], reason: str) -> None:
+        try:
+            self.store.pin(ids, reason)
+        except StoreFailed as error:
+            self._complain("The recorder cannot pin what led to a failure: %s", str(error))
 
     def _recording(self, job: _Job) -> Recording | None:
         if job.taken is None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -9,6 +10,8 @@ from app.recorder.recording import Piece, Recording
 
 LIMIT = 512 * 1024
 """Characters of a request, or of an answer, that can be found; of more, the first and the last half of these."""
+_PIECE = 16 * 1024
+"""Characters that are looked at without a break, in which no other thread runs."""
 _OPAQUE = re.compile(r"[A-Za-z0-9+/=_-]{200,}")
 """Signatures, pictures and files in base64: nobody looks for them."""
 _TECHNICAL = frozenset(
@@ -28,12 +31,40 @@ def searchable(recording: Recording) -> str:
     texts = [each for each in ids if each]
     texts.append(_bounded("\n".join(_request(recording.request.data))))
     texts.append(_bounded(_answer(recording.answer or _last_answer(recording))))
-    return _IDEOGRAPH.sub(r" \1 ", "\n".join(texts)).replace("\0", " ")
+    return _spaced("\n".join(texts)).replace("\0", " ")
 
 
-def words_of(text: str) -> list[str]:
-    """The words of a search, as they are told apart in texts."""
-    return _WORD.findall(_IDEOGRAPH.sub(r" \1 ", text))
+class Term(NamedTuple):
+    """A word that is looked for, in small letters; `begins`: whether longer words that begin so are meant, too."""
+
+    word: str
+    begins: bool
+
+
+def terms_of(text: str) -> list[Term]:
+    """The words of a search, as they are told apart in texts. One or two letters are a word, not a beginning."""
+    return [Term(word, len(word) > 2) for word in _WORD.findall(_spaced(text).lower())]
+
+
+def distinct_words(text: str, longest: int, most_bytes: int) -> list[str]:
+    """The words of a text in small letters, each once and cut after `longest` characters, as many as `most_bytes` take.
+    Piece by piece, for other threads to run between."""
+    found: dict[str, None] = {}
+    at = size = 0
+    while at < len(text) and size < most_bytes:
+        end = text.rfind(" ", at, at + _PIECE) + 1 or at + _PIECE
+        for word in _WORD.findall(text[at:end].lower()):
+            if word[:longest] not in found and (size := size + len(word[:longest].encode()) + 4) < most_bytes:
+                found[word[:longest]] = None
+        at = end
+    return list(found)
+
+
+def _spaced(text: str) -> str:
+    """The text in which each word has spaces or punctuation around it. Piece by piece, for others to run between."""
+    if text.isascii():
+        return text
+    return "".join(_IDEOGRAPH.sub(r" \1 ", text[at : at + _PIECE]) for at in range(0, len(text), _PIECE))
 
 
 def _last_answer(recording: Recording) -> Sequence[Piece]:
@@ -84,7 +115,7 @@ def _keyed_strings(value: object) -> Iterator[tuple[str, str]]:
     while waiting:
         key, each = waiting.pop()
         if isinstance(each, str):
-            if not each.startswith("data:") and not (len(each) >= 200 and _OPAQUE.fullmatch(each)):
+            if not each.startswith("data:") and not _OPAQUE.fullmatch(each, 0, _PIECE):
                 yield key, each
         elif isinstance(each, dict):
             waiting += [(name, inner) for name, inner in reversed(each.items()) if name not in _TECHNICAL]

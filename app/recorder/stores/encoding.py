@@ -81,6 +81,11 @@ class Encoder:
             self._bytes -= len(gone.body)
 
 
+def compressed_recording(recording: Recording) -> bytes:
+    """The recording alone, without a base."""
+    return compressed(_encoder.encode(recording))
+
+
 def decode(data: bytes, base: bytes | None = None) -> Recording:
     """The recording; `base` is compressed, as it was stored. Raises StoreFailed for one that cannot be read."""
     try:

@@ -34,7 +34,7 @@ from app.recorder.stores.sql import (
     where,
     with_pin,
 )
-from app.recorder.texts import searchable, words_of
+from app.recorder.texts import searchable, terms_of
 
 SCHEMA_VERSION = 1
 _APPLICATION = 0x464C5350
@@ -259,10 +259,10 @@ _ARRAY = "json_group_array"
 
 def _words(connection: sqlite3.Connection, text: str) -> Clause:
     """The rows in which all words of `text` stand."""
-    words = words_of(text)
-    if not words:
-        return Clause("0" if text.strip() else "", [])
-    wanted = " ".join(f'"{word}"*' for word in words)
+    terms = terms_of(text)
+    if not terms:
+        return Clause("FALSE" if text.strip() else "", [])
+    wanted = " ".join(f'"{term.word}"{"*" if term.begins else ""}' for term in terms)
     segments = [row[0] for row in connection.execute("SELECT id FROM segments")]
     found = " UNION ALL ".join(f"SELECT rowid FROM words_{each} WHERE words_{each} MATCH ?" for each in segments)
     return Clause(f"id IN ({found})", [wanted] * len(segments))
