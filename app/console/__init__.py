@@ -4,6 +4,7 @@ server ......... `ConsoleServer`: a thread with an event loop of its own, so tha
 application .... the ASGI application: routes, errors as pages
 guard, visitors  who may see a page, and the headers that keep each page by itself
 services ....... `Console`, what every page is made of; `console_of(request)` finds it
+flow, lists .... pages: what happens now (`flow_picture`), what was recorded (`queries`, `agents`)
 live ........... the gateway at this moment as JSON, for `flowspan watch`
 pages .......... templates to HTML, with hostile text made inert
 texts, figures . texts and numbers as people read them; pure

@@ -7,7 +7,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from app.console import conversation, conversations, flow, live, transactions
+from app.console import conversation, flow, lists, live
 from app.console.assets import PREFIX
 from app.console.forms import fields_of
 from app.console.guard import LOGIN, Guard
@@ -25,9 +25,8 @@ def make_app(console: Console) -> ASGIApp:
         routes=[
             *flow.ROUTES,
             *live.ROUTES,
-            *conversations.ROUTES,
+            *lists.ROUTES,
             *conversation.ROUTES,
-            *transactions.ROUTES,
             Route(LOGIN, _login_form),
             Route(LOGIN, _login, methods=["POST"]),
             Route("/logout", _logout, methods=["POST"]),

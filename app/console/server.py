@@ -22,6 +22,7 @@ from app.console.services import Console
 from app.edge.connection import Limits, ServerContext, close_overdue
 from app.edge.listener import ConnectionSlots, Listener, listening_sockets
 from telemetry import ConnectionMetrics
+from telemetry.hosts import in_url
 
 _log = logging.getLogger("flowspan")
 _CONNECTIONS = 128
@@ -48,7 +49,7 @@ class ConsoleServer:
         self._thread = threading.Thread(target=self._run, name="flowspan-console", daemon=True)
         self._thread.start()
         self.port = self._started.result()
-        self.url = f"http://{f'[{settings.host}]' if ':' in settings.host else settings.host}:{self.port}"
+        self.url = f"http://{in_url(settings.host)}:{self.port}"
         if settings.port not in (0, self.port):
             _log.warning("port %d is taken by another program: the console is at %s", settings.port, self.url)
 

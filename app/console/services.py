@@ -9,11 +9,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from app.console.assets import Assets
+from app.console.flow_picture import RecentOutcomes
 from app.console.pages import Pages
 from app.console.visitors import Visitors
-from app.live_view.frame import About, new_instance
+from app.live_view.frame import About, RateWindow, new_instance
 from app.live_view.source import LiveSource
-from app.recorder.stores import Store
+from app.recorder.recorder import Recorder
 from app.settings import Settings
 from telemetry import Telemetry
 from telemetry.hosts import in_url
@@ -55,19 +56,21 @@ class Console:
     """What pages show, and what they are made with."""
 
     def __init__(
-        self, settings: Settings, telemetry: Telemetry, store: Store | None = None, policies: Sequence[str] = ()
+        self, settings: Settings, telemetry: Telemetry, recorder: Recorder | None = None, policies: Sequence[str] = ()
     ) -> None:
         self.settings = settings
         self.telemetry = telemetry
-        self.store = store
-        """Where recordings are; None while the recorder is off."""
+        self.recorder = recorder
+        """What keeps transactions, and has their store; None while it is off."""
         self.policies = tuple(policies)
         """The names of the chain's policies."""
         self.visitors = Visitors(settings.console.token, settings.server.allowed_hosts)
         self.assets = Assets()
         self.pages = Pages(self.assets, have_to_sign_in=self.visitors.have_to_sign_in)
         self.watchers = Watchers()
-        self.live = LiveSource(telemetry, _about(settings, self.policies, records=store is not None))
+        self.live = LiveSource(telemetry, _about(settings, self.policies, records=recorder is not None))
+        self.rates = RateWindow()
+        self.recent = RecentOutcomes()
 
 
 def _about(settings: Settings, policies: tuple[str, ...], *, records: bool) -> About:

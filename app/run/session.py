@@ -88,7 +88,7 @@ def _gateway(settings: Settings, log: RunLog) -> Iterator[tuple[str, str | None]
     console = None
     try:
         if settings.console.enabled:
-            console = ConsoleServer(Console(settings, telemetry, app.gateway.store, app.gateway.policy_names))
+            console = ConsoleServer(Console(settings, telemetry, app.gateway.recorder, app.gateway.policy_names))
         yield gateway.url, None if console is None else console.url
     finally:
         if console is not None:

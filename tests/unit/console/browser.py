@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from app.console import Console
 from app.console.application import make_app
-from app.recorder.stores import Store
+from app.recorder.recorder import Recorder
 from app.settings import ConsoleSettings, ServerSettings, Settings
 from telemetry import Telemetry, setup
 from tests.support import run
@@ -22,7 +22,7 @@ class Browser:
 
     def __init__(
         self,
-        store: Store | None = None,
+        recorder: Recorder | None = None,
         *,
         token: str | None = None,
         telemetry: Telemetry | None = None,
@@ -31,7 +31,7 @@ class Browser:
         settings = replace(
             Settings(), console=ConsoleSettings(token=token), server=ServerSettings(allowed_hosts=allowed_hosts)
         )
-        self.console = Console(settings, telemetry or setup(), store)
+        self.console = Console(settings, telemetry or setup(), recorder)
         self._app = make_app(self.console)
 
     def get(self, path: str, **headers: str) -> httpx.Response:
