@@ -129,7 +129,7 @@ async def _news(console: Console, seen: int) -> AsyncIterator[str]:
 
 ROUTES = [
     Route("/conversations", _conversations),
-    Route("/conversations/agents", _agents),
+    Route("/agents", _agents),
     Route("/transactions", _transactions),
     Route("/recordings/events", _events),
 ]

@@ -15,6 +15,7 @@ from app.console.visitors import Visitors
 from app.live_view.frame import About, RateWindow, new_instance
 from app.live_view.source import LiveSource
 from app.recorder.recorder import Recorder
+from app.recorder.stores import Store
 from app.settings import Settings
 from telemetry import Telemetry
 from telemetry.hosts import in_url
@@ -71,6 +72,11 @@ class Console:
         self.live = LiveSource(telemetry, _about(settings, self.policies, records=recorder is not None))
         self.rates = RateWindow()
         self.recent = RecentOutcomes()
+
+    @property
+    def store(self) -> Store | None:
+        """Where recordings are; None while the recorder is off."""
+        return self.recorder.store if self.recorder is not None else None
 
 
 def _about(settings: Settings, policies: tuple[str, ...], *, records: bool) -> About:
