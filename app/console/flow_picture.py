@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from zlib import crc32
 
 from app.live_view.frame import Frame, Rates
 from app.live_view.moments import Line, lines_of
@@ -148,7 +149,8 @@ def _moments(lines: Sequence[Line]) -> tuple[MomentView, ...]:
     """The newest first."""
     views: dict[str, MomentView] = {}
     for line in reversed(lines):
-        id = f"{line.transaction_id}-{line.at * 1e6:.0f}"
+        # What happens again is the same line, further up.
+        id = f"{crc32(line.text.encode(errors='replace')):08x}"
         while id in views:
             id += "-"
         views[id] = MomentView(id, line)

@@ -118,10 +118,9 @@ def _metrics_server(settings: ServerSettings, telemetry: Telemetry) -> MetricsSe
 
 def _console_server(gateway: Gateway) -> ConsoleServer | None:
     """The running console; None where it is turned off. Raises OSError where its address cannot be had."""
-    settings = gateway.settings
-    if not settings.console.enabled:
+    if not gateway.settings.console.enabled:
         return None
-    console = ConsoleServer(Console(settings, gateway.telemetry, gateway.recorder, gateway.policy_names))
+    console = ConsoleServer(Console(gateway.settings, gateway.telemetry, gateway.recorder, gateway.policy_names))
     _log.info("console on %s", console.url)
     return console
 

@@ -24,6 +24,7 @@ HOW = {
     "amtool": "apt-get install prometheus-alertmanager",
     "nginx": "apt-get install --no-install-recommends nginx",
     "haproxy": "apt-get install --no-install-recommends haproxy",
+    "chromium": "apt-get install --no-install-recommends chromium",
     "openssl": "apt-get install openssl",
     "otelcol": "make .tools/otelcol (needs Go)",
     "compose-config": "make .tools/compose-config (needs Go)",

@@ -79,8 +79,8 @@ def test_the_address_of_a_list_is_what_it_shows(browser: Browser, query: str, li
     page = browser.get(f"/transactions?{query}")
     assert _listed(page.text) == listed
     for name, value in (pair.split("=") for pair in query.split("&")):
-        shown = re.search(rf'name="{name}"[^>]*(value="{value.replace("+", " ")}"|checked)', page.text)
-        assert shown or f'value="{value}" selected' in page.text
+        field = re.search(rf'name="{name}"[^>]*(value="{value.replace("+", " ")}"|checked)', page.text)
+        assert field or f'value="{value}" selected' in page.text
 
 
 def test_a_field_that_cannot_be_read_is_a_fault_beside_the_form(browser: Browser) -> None:
