@@ -37,6 +37,8 @@ SECTIONS: tuple[tuple[str, type[Struct]], ...] = (
     ("gateway.policies[]", PolicySpec),
 )
 """Where each struct's fields stand in a file. Structs inside `gateway` follow of themselves."""
+_HOURS = 7200
+"""Seconds from which on a time is told in hours."""
 _WORDS: dict[Any, str] = {
     str: "text",
     int: "whole number",
@@ -139,11 +141,12 @@ def _default(field: FieldInfo) -> str:
         case bool():
             return "true" if value else "false"
         case Seconds():
-            return f"{value:g} s"
+            return f"{value / 3600:g} h" if value >= _HOURS else f"{value:g} s"
         case ByteSize():
             return _size(value)
         case int() | float():
-            return f"{value:,}"
+            # A port is a name, not a quantity.
+            return str(value) if field.name.endswith("port") else f"{value:,}"
         case tuple():
             return ", ".join(f"`{one}`" for one in value)
     return f"`{value}`"
