@@ -17,10 +17,12 @@ _USERS: tuple[tuple[str, Kind], ...] = (
 )
 _INTRODUCTION = """# Telemetry reference
 
-What the gateway emits, and who lives on it. Written by `python -m dashboards` from `telemetry/names`, the dashboards
-and the rules; a test holds it to them. Labels are bounded: models, providers and policies are configured ones or
-`other`, keys are shown by the names that the configuration gives them, everything else is of a fixed set. Ids and keys
-themselves are never labels. Prometheus adds `instance` and `job`.
+This page is for whoever writes a query, a panel or an alert. It lists every metric, span, attribute and event, and
+which dashboards and alerts use it. It is written by `python -m dashboards`, and a test compares it with the code.
+
+The labels of metrics have few values. Models, providers and policies are those of the configuration, or `other`. Keys
+are shown by their names. Everything else is of a fixed set. Ids, and keys themselves, are never labels. Prometheus adds
+`instance` and `job`.
 
 ## Metrics
 
