@@ -11,7 +11,7 @@ from app.cli.files import one_file, stop, takes_configuration, unreadable
 
 _NO_CONFIG = """flowspan serve needs a configuration: flowspan serve FILE
 
-  flowspan init    writes a first one, from the providers' keys in your environment
+  flowspan init    writes a first one: of the providers whose keys are in your environment, else simulated models
   flowspan demo    shows the gateway at work; it needs no file, no key and no network
 
 flowspan check FILE says what is wrong with a file."""

@@ -38,6 +38,10 @@ class GatewayApp:
         origins = settings.server.cors_origins
         self._cross_origin = CrossOrigin(self._http, origins) if origins else None
 
+    def show_console(self, url: str) -> None:
+        """Name the console's address at the root of the API."""
+        self.others.state.console = url
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         match scope["type"]:
             case "http" if self._cross_origin is not None and self._cross_origin.lists(scope):

@@ -1,5 +1,6 @@
 """The routes that FastAPI serves: health and models. Their errors are in the dialect that the caller probably reads."""
 
+import json
 from collections.abc import Iterable
 from time import time
 from typing import Any, TypeVar
@@ -20,7 +21,7 @@ from app.errors import (
     legible,
 )
 from app.gateway.call import Gateway
-from app.gateway.front_page import PAGE_HEADERS, advice, asks_for_a_page, description, page
+from app.gateway.front_page import PAGE_HEADERS, advice, asks_for_a_page, description, is_for, page
 from app.gateway.other_requests import HEALTH, HELLO, LIVE_PATHS, READY_PATH
 from telemetry.exceptions import summary_of
 from telemetry.traces.http import REQUEST_ID
@@ -36,9 +37,13 @@ def add_health_routes(app: FastAPI, gateway: Gateway) -> None:
 
     @app.api_route("/", methods=_SAFE_METHODS)
     async def front(request: Request) -> Response:
+        console = getattr(app.state, "console", None)
+        visible = console if is_for(console, request.headers.get("host", "")) else None
         if asks_for_a_page(request.headers.get("accept", "")):
-            return HTMLResponse(page(), headers=PAGE_HEADERS)
-        return JSONResponse(description(), headers={"vary": "accept"})
+            return HTMLResponse(page(visible), headers=PAGE_HEADERS)
+        # For somebody with curl as well as for a program.
+        text = json.dumps(description(visible), indent=2) + "\n"
+        return Response(text, media_type="application/json", headers={"vary": "accept"})
 
     @app.api_route("/livez", methods=_SAFE_METHODS)
     @app.api_route(HELLO, methods=_SAFE_METHODS)

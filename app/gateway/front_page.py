@@ -12,6 +12,7 @@ from typing import Any
 
 from app.gateway.other_requests import HEALTH, HEALTH_PATHS
 from app.gateway.routes import ROUTES, UNVERSIONED, VERSION
+from telemetry.hosts import host_name, is_loopback
 
 NAME = "Flowspan"
 _WHAT = "An LLM gateway: it speaks the APIs of OpenAI and Anthropic, and asks the providers of models."
@@ -72,6 +73,12 @@ Anthropic's API it is this address as it is.</p>
 def asks_for_a_page(accept: str) -> bool:
     """Whether a request's `Accept` header is a browser's."""
     return "text/html" in accept
+
+
+def is_for(console: str | None, host: str) -> bool:
+    """Whether somebody who asked for `host` is told of the console: only on this machine, of one on this machine."""
+    names = (host_name(host), host_name((console or "").partition("://")[2].rstrip("/")))
+    return all(name is not None and is_loopback(name) for name in names)
 
 
 def advice(path: str) -> str:

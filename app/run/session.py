@@ -89,6 +89,7 @@ def _gateway(settings: Settings, log: RunLog) -> Iterator[tuple[str, str | None]
     try:
         if settings.console.enabled:
             console = ConsoleServer(Console(settings, telemetry, app.gateway.recorder, app.gateway.policy_names))
+            app.show_console(console.url)
         yield gateway.url, None if console is None else console.url
     finally:
         if console is not None:

@@ -8,6 +8,7 @@ import threading
 from app.gateway import GatewayApp
 from app.serving.server import GatewayServer
 from app.settings import Settings
+from telemetry.hosts import in_url
 
 _START_LIMIT = 20.0
 
@@ -29,7 +30,7 @@ class GatewayThread:
     @property
     def url(self) -> str:
         host, port = self._socket.getsockname()[:2]
-        return f"http://{host}:{port}"
+        return f"http://{in_url(host)}:{port}"
 
     def start(self) -> None:
         """Raises GatewayFailed."""

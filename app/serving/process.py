@@ -15,7 +15,7 @@ from functools import partial
 from app.configuration import check_bind, where_keys_are
 from app.console import Console, ConsoleServer
 from app.edge.listener import listening_sockets, not_listening
-from app.gateway import Gateway
+from app.gateway import Gateway, GatewayApp
 from app.main import create_app
 from app.recorder.stores import StoreFailed
 from app.serving.process_end import do_not_wait_for_threads
@@ -48,7 +48,7 @@ def serve(settings: Settings) -> int:
         _give_up(app.gateway)
         return 2
     try:
-        console = _console_server(app.gateway)
+        console = _console_server(app)
     except OSError as error:
         _log.error("the console cannot listen on %s: %s", settings.console.host, error.strerror)
         metrics.close()
@@ -116,11 +116,13 @@ def _metrics_server(settings: ServerSettings, telemetry: Telemetry) -> MetricsSe
     return metrics
 
 
-def _console_server(gateway: Gateway) -> ConsoleServer | None:
+def _console_server(app: GatewayApp) -> ConsoleServer | None:
     """The running console; None where it is turned off. Raises OSError where its address cannot be had."""
+    gateway = app.gateway
     if not gateway.settings.console.enabled:
         return None
     console = ConsoleServer(Console(gateway.settings, gateway.telemetry, gateway.recorder, gateway.policy_names))
+    app.show_console(console.url)
     _log.info("console on %s", console.url)
     return console
 

@@ -36,6 +36,10 @@ def test_the_root_says_what_this_is(gateway: RunningGateway) -> None:
     found = request(gateway, "GET", "/").json()
     assert (found["name"], found["version"]) == ("Flowspan", metadata.version("flowspan"))
     assert {"POST /v1/chat/completions", "GET /v1/models", "GET /livez"} <= set(found["routes"])
+    assert "console" not in found
+    gateway.app.show_console("http://127.0.0.1:4001")
+    assert request(gateway, "GET", "/").json()["console"] == "http://127.0.0.1:4001"
+    assert b'href="http://127.0.0.1:4001"' in request(gateway, "GET", "/", headers={"accept": "text/html"}).body
     assert not set(NAMES) & set(json.dumps(found).split('"')), "what is configured is nobody's business"
 
 

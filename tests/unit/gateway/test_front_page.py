@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from app.gateway.front_page import advice
+from app.gateway.front_page import advice, is_for
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,21 @@ def test_where_none_is_near_none_is_suggested(asked: str) -> None:
 @pytest.mark.parametrize("method", ["generateContent", "streamGenerateContent"])
 def test_clients_of_geminis_api_learn_that_it_is_not_served(method: str) -> None:
     assert advice(f"/v1beta/models/gemini-3-pro:{method}").startswith("Gemini's own API is not served")
+
+
+@pytest.mark.parametrize(
+    ("console", "host", "visible"),
+    [
+        ("http://127.0.0.1:4001", "localhost:8080", True),
+        ("http://[::1]:4001/", "127.0.0.1:8080", True),
+        ("http://127.0.0.1:4001", "llm.example.com", False),
+        ("http://10.0.0.5:4001", "localhost:8080", False),
+        ("http://127.0.0.1:4001", "", False),
+        (None, "localhost:8080", False),
+    ],
+)
+def test_only_this_machine_is_told_of_a_console_on_it(console: str | None, host: str, visible: bool) -> None:
+    assert is_for(console, host) is visible
 
 
 def test_a_long_path_takes_no_time() -> None:
