@@ -4,11 +4,13 @@ Plain functions that end with the transaction. What a policy raises on purpose, 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, TypeVar
 
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from prometheus_client import CollectorRegistry
 
 from app.messages import (
@@ -27,7 +29,7 @@ from app.opened_stream import OpenedStream
 from app.pipeline import AdmissionControl, ByteBudget, ClientFormatter, PolicyExecutor, PolicyOrchestrator, StageQueue
 from app.policies import LoadedPolicy, OnError, Policy, PolicyContext, loaded
 from app.settings import PipelineSettings, QueueBreakerSettings
-from telemetry import HttpRequest, ObservabilityContext, setup
+from telemetry import HttpRequest, ObservabilityContext, Telemetry, setup
 
 T = TypeVar("T")
 Way = Callable[[LoadedPolicy, PolicyContext, ObservabilityContext], Coroutine[Any, Any, T]]
@@ -136,13 +138,24 @@ def _run(policy: Policy, request: Request | None, on_error: OnError, way: Way[T]
 
 @contextmanager
 def _observed(it: LoadedPolicy) -> Iterator[ObservabilityContext]:
-    telemetry = setup(policies=[it.name], span_exporter=InMemorySpanExporter(), registry=CollectorRegistry())
-    obs = telemetry.open("openai_chat", HttpRequest("POST", "/v1/chat/completions", {}))
+    obs = _telemetry(it.name).open("openai_chat", HttpRequest("POST", "/v1/chat/completions", {}))
     try:
         yield obs
     finally:
         obs.finish("ok", status=200)
-        telemetry.close()
+
+
+@lru_cache(maxsize=64)
+def _telemetry(policy: str) -> Telemetry:
+    """What a policy's runs are told to. It takes longer to make than most policies run, so they share it."""
+    return setup(policies=[policy], span_exporter=_NoSpans(), registry=CollectorRegistry())
+
+
+class _NoSpans(SpanExporter):
+    """Keeps nothing: there is nobody to look at it."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        return SpanExportResult.SUCCESS
 
 
 def _orchestrator(it: LoadedPolicy) -> PolicyOrchestrator:
