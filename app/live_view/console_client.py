@@ -1,5 +1,7 @@
 """What asks the console of a running gateway, from a terminal: one JSON, or events for as long as they come."""
 
+import errno
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -13,6 +15,8 @@ _SILENCE = 8.0
 _LONGEST_EVENT = 64 * 1024**2
 _SHORTEST_BUFFER = 1024**2
 _TEXT_LIMIT = 300
+_OF_ANOTHER = 404
+"""What counts as the status of a server that has none of the console's headers."""
 
 
 class Refused(Exception):
@@ -48,7 +52,7 @@ class ConsoleClient:
             except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
                 raise Refused(f"{self.url} cannot be trusted: {error}") from None
             except aiohttp.ClientConnectorError as error:
-                raise Gone(f"nothing listens at {self.url}: {error.os_error.strerror or error}") from None
+                raise Gone(_unreachable(self.url, error.os_error)) from None
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 raise Gone(f"{self.url} does not answer: {error or type(error).__name__}") from None
 
@@ -78,7 +82,9 @@ class ConsoleClient:
         if response.status == 200 and response.content_type == accept:
             return
         text = "" if response.status == 200 else (await response.content.read(4 * _TEXT_LIMIT)).decode(errors="replace")
-        raise _refusal(self.url, response.status, text.strip()[:_TEXT_LIMIT], has_token=self._token is not None)
+        is_console = "content-security-policy" in response.headers
+        status = response.status if is_console else _OF_ANOTHER
+        raise _refusal(self.url, status, text.strip()[:_TEXT_LIMIT], has_token=self._token is not None)
 
 
 async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[str]:
@@ -103,6 +109,14 @@ def _checked(url: str) -> str:
     raise Refused(f"{url} is no address of a console: it looks like http://127.0.0.1:4001")
 
 
+def _unreachable(url: str, error: OSError) -> str:
+    if error.errno == errno.ECONNREFUSED:
+        return f"nothing listens at {url}. Is the gateway running? Its log has the address of its console"
+    # What asyncio adds of its own hides the reason.
+    reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+    return f"{url} cannot be reached: {reason or error}"
+
+
 def _refusal(url: str, status: int, text: str, *, has_token: bool) -> Exception:
     match status:
         case 401 if has_token:
@@ -115,6 +129,6 @@ def _refusal(url: str, status: int, text: str, *, has_token: bool) -> Exception:
             return Gone(text or f"{url} is not ready")
         case _:
             return Refused(
-                f"{url} is not the console of a Flowspan gateway (it answers with status {status}). The console is on "
-                "port 4001, unless the configuration or the gateway's log has another one."
+                f"{url} is not the console of a Flowspan gateway. It is on port 4001, unless the gateway's log "
+                "has another address"
             )

@@ -107,15 +107,15 @@ _APIS = {
 }
 _FIXED_COLUMNS = 45
 """Columns of a wide row beside the model's name."""
-_WIDE_TABLE = 66
+_WIDE_TABLE, _WIDEST_MODEL = 60, 40
 _NARROW_MODEL = 14
 
 
 def stream_table(streams: Sequence[StreamView], in_flight: int, width: int, rows: int) -> list[Text]:
     """The open streams, the oldest first, with what each waits for and what its queues hold. `in_flight` is how many
     there are; those that have no line are counted."""
-    model = width - _FIXED_COLUMNS if width >= _WIDE_TABLE else min(_NARROW_MODEL, max(6, width - 25))
     wide = width >= _WIDE_TABLE
+    model = min(_WIDEST_MODEL, width - _FIXED_COLUMNS) if wide else min(_NARROW_MODEL, max(6, width - 25))
     oldest = sorted(streams, key=lambda stream: -stream.seconds)
     visible = oldest if in_flight < rows else oldest[: max(0, rows - 2)]
     lines = [_table_header(model, wide), *(_table_row(stream, model, wide) for stream in visible)]

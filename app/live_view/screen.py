@@ -92,7 +92,7 @@ def _header(picture: Picture, width: int) -> Text:
     name = Text(f" {picture.title} ", "bold reverse")
     if picture.notice:
         return name.append(f"  {picture.notice}", "not bold not reverse bold yellow")
-    name.append(f"  {clock(picture.frame.elapsed)}  {picture.address}", "not bold not reverse")
+    name.append(f"  up {clock(picture.frame.elapsed)}  {picture.address}", "not bold not reverse")
     right = "q or Ctrl-C ends "
     if len(name) + len(right) + 2 > width:
         right = "q ends "

@@ -17,7 +17,6 @@ from app.live_view.terminal import has_screen, show, stopping
 
 FEED = "/live"
 _PAUSE = 1.0
-"""Seconds from one attempt to reach a gateway that has gone to the next."""
 _NEWS = 10.0
 """Seconds for which the view says that the gateway has started anew."""
 
@@ -25,8 +24,10 @@ _NEWS = 10.0
 class WatchedGateway:
     """The newest picture of a gateway, which `run` keeps new."""
 
-    def __init__(self, url: str, first: Frame, now: Callable[[], float] = monotonic) -> None:
-        """`now` returns monotonic seconds."""
+    def __init__(
+        self, url: str, first: Frame, *, now: Callable[[], float] = monotonic, retry_after: float = _PAUSE
+    ) -> None:
+        """`now` returns monotonic seconds; a gateway that has gone is asked again each `retry_after` seconds."""
         self._url = url
         self._now = now
         self._window = RateWindow()
@@ -36,6 +37,7 @@ class WatchedGateway:
         self._trouble_since = 0.0
         self._started_anew_at: float | None = None
         self._turn = 0
+        self._retry_after = retry_after
 
     async def run(self, client: ConsoleClient) -> None:
         """Take frames until cancelled, whether the gateway comes and goes. Raises Refused."""
@@ -48,7 +50,7 @@ class WatchedGateway:
                         self.lost(event.data)
             except Gone as error:
                 self.lost(str(error))
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(self._retry_after)
 
     def received(self, frame: Frame) -> None:
         if frame.about.instance != self._frame.about.instance:
