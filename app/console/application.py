@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 
 from app.console import conversation, flow, lists, live
 from app.console.assets import PREFIX
+from app.console.following import feed
 from app.console.forms import fields_of
 from app.console.guard import LOGIN, Guard
 from app.console.pages import THEME_COOKIE, THEMES
@@ -26,6 +27,7 @@ def make_app(console: Console) -> ASGIApp:
             *flow.ROUTES,
             *live.ROUTES,
             *lists.ROUTES,
+            *feed.ROUTES,
             *conversation.ROUTES,
             Route(LOGIN, _login_form),
             Route(LOGIN, _login, methods=["POST"]),

@@ -10,10 +10,12 @@ from starlette.requests import Request
 
 from app.console.assets import Assets
 from app.console.flow_picture import RecentOutcomes
+from app.console.following.follower import UnderWay
 from app.console.pages import Pages
 from app.console.visitors import Visitors
 from app.live_view.frame import About, RateWindow, new_instance
 from app.live_view.source import LiveSource
+from app.recorder.capture import Capture
 from app.recorder.recorder import Recorder
 from app.recorder.stores import Store
 from app.settings import Settings
@@ -57,14 +59,22 @@ class Console:
     """What pages show, and what they are made with."""
 
     def __init__(
-        self, settings: Settings, telemetry: Telemetry, recorder: Recorder | None = None, policies: Sequence[str] = ()
+        self,
+        settings: Settings,
+        telemetry: Telemetry,
+        recorder: Recorder | None = None,
+        policies: Sequence[str] = (),
+        capture: Capture | None = None,
     ) -> None:
+        """`recorder` keeps transactions, and `capture` takes them as they pass; both are None where nothing is recorded."""
         self.settings = settings
         self.telemetry = telemetry
         self.recorder = recorder
-        """What keeps transactions, and has their store; None while it is off."""
         self.policies = tuple(policies)
         """The names of the chain's policies."""
+        self._capture = capture
+        self.masks_recordings = bool(self.policies) and settings.recorder.concealed == "masked"
+        """Whether a recording may hide what its request had in clear."""
         self.visitors = Visitors(settings.console.token, settings.server.allowed_hosts)
         self.assets = Assets()
         self.pages = Pages(self.assets, have_to_sign_in=self.visitors.have_to_sign_in)
@@ -77,6 +87,15 @@ class Console:
     def store(self) -> Store | None:
         """Where recordings are; None while the recorder is off."""
         return self.recorder.store if self.recorder is not None else None
+
+    @property
+    def store(self) -> Store | None:
+        """Where recordings are; None where there are none."""
+        return None if self.recorder is None else self.recorder.store
+
+    def under_way(self) -> Sequence[UnderWay]:
+        """The transactions that are recorded at this moment, so far."""
+        return () if self._capture is None else self._capture.under_way()
 
 
 def _about(settings: Settings, policies: tuple[str, ...], *, records: bool) -> About:

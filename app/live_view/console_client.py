@@ -15,8 +15,6 @@ _SILENCE = 8.0
 _LONGEST_EVENT = 64 * 1024**2
 _SHORTEST_BUFFER = 1024**2
 _TEXT_LIMIT = 300
-_OF_ANOTHER = 404
-"""What counts as the status of a server that has none of the console's headers."""
 
 
 class Refused(Exception):
@@ -81,10 +79,10 @@ class ConsoleClient:
     async def _check(self, response: aiohttp.ClientResponse, accept: str) -> None:
         if response.status == 200 and response.content_type == accept:
             return
-        text = "" if response.status == 200 else (await response.content.read(4 * _TEXT_LIMIT)).decode(errors="replace")
-        is_console = "content-security-policy" in response.headers
-        status = response.status if is_console else _OF_ANOTHER
-        raise _refusal(self.url, status, text.strip()[:_TEXT_LIMIT], has_token=self._token is not None)
+        if response.status == 200 or "content-security-policy" not in response.headers:
+            raise Refused(_no_console(self.url))
+        text = (await response.content.read(4 * _TEXT_LIMIT)).decode(errors="replace").strip()[:_TEXT_LIMIT]
+        raise _refusal(self.url, response.status, text, has_token=self._token is not None)
 
 
 async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[str]:
@@ -123,12 +121,16 @@ def _refusal(url: str, status: int, text: str, *, has_token: bool) -> Exception:
             return Refused(f"{url}: that is not the console's token")
         case 401:
             return Refused(f"{url} asks for its token: use --token, or set FLOWSPAN_CONSOLE_TOKEN")
-        case 403 | 409:
-            return Refused(f"{url} refuses: {text}")
+        case 403 | 404 | 409 if text:
+            return Refused(f"{url}: {text}")
         case 503:
             return Gone(text or f"{url} is not ready")
         case _:
-            return Refused(
-                f"{url} is not the console of a Flowspan gateway. It is on port 4001, unless the gateway's log "
-                "has another address"
-            )
+            return Refused(_no_console(url))
+
+
+def _no_console(url: str) -> str:
+    return (
+        f"{url} is not the console of a Flowspan gateway. It is on port 4001, unless the gateway's log has another "
+        "address"
+    )

@@ -88,7 +88,9 @@ def _gateway(settings: Settings, log: RunLog) -> Iterator[tuple[str, str | None]
     console = None
     try:
         if settings.console.enabled:
-            console = ConsoleServer(Console(settings, telemetry, app.gateway.recorder, app.gateway.policy_names))
+            console = ConsoleServer(
+                Console(settings, telemetry, app.gateway.recorder, app.gateway.policy_names, app.gateway.capture)
+            )
             app.show_console(console.url)
         yield gateway.url, None if console is None else console.url
     finally:

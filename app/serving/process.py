@@ -121,7 +121,9 @@ def _console_server(app: GatewayApp) -> ConsoleServer | None:
     gateway = app.gateway
     if not gateway.settings.console.enabled:
         return None
-    console = ConsoleServer(Console(gateway.settings, gateway.telemetry, gateway.recorder, gateway.policy_names))
+    console = ConsoleServer(
+        Console(gateway.settings, gateway.telemetry, gateway.recorder, gateway.policy_names, gateway.capture)
+    )
     app.show_console(console.url)
     _log.info("console on %s", console.url)
     return console

@@ -1,0 +1,144 @@
+"""A conversation as the lines of a terminal, while it goes on. Pure.
+
+One turn speaks at a time: what others say meanwhile waits for its end, or until it has been silent for a while.
+"""
+
+from datetime import datetime
+
+from rich.text import Text
+
+from app.live_view.inert import inert, inert_lines
+from app.live_view.speech import ConversationFound, Speech, SpeechEvent, SpeechKind, TurnBegan, TurnEnded, TurnLost
+
+_SILENCE = 4.0
+"""Seconds after which another turn may speak."""
+_STYLES: dict[SpeechKind, str] = {
+    "text": "",
+    "thinking": "dim italic",
+    "call": "cyan",
+    "result": "dim",
+    "refusal": "yellow",
+    "note": "dim",
+}
+_ROLES = {"user": "bold green", "assistant": "bold"}
+
+
+class Transcript:
+    """Takes events, and returns what to write for them."""
+
+    def __init__(self) -> None:
+        self._turn = ""
+        """The turn that speaks; empty where none does."""
+        self._began: dict[str, TurnBegan] = {}
+        self._waiting: dict[str, list[SpeechEvent]] = {}
+        self._headed = ""
+        """The turn of the last heading."""
+        self._block: tuple[str, int] | None = None
+        self._is_line_open = False
+        self._last_at = 0.0
+        self._over: set[str] = set()
+
+    def add(self, event: SpeechEvent, now: float) -> Text:
+        """`now` is in monotonic seconds."""
+        if isinstance(event, ConversationFound):
+            return self._line(Text(f"conversation {inert(event.conversation)}", "bold"))
+        if event.turn in self._over:
+            # The console begins with the last turns again, after it has been away.
+            return Text()
+        if self._turn not in ("", event.turn):
+            self._waiting.setdefault(event.turn, []).append(event)
+            return self.pause(now)
+        self._last_at = now
+        self._turn = event.turn
+        written = self._written(event)
+        return written if self._turn else written.append_text(self._next(now))
+
+    def pause(self, now: float) -> Text:
+        """Let another turn speak, if the present one has been silent for long."""
+        return self._next(now) if self._waiting and now - self._last_at > _SILENCE else Text()
+
+    def _next(self, now: float) -> Text:
+        """Have those speak that waited, until one of them goes on."""
+        written = Text()
+        while self._waiting:
+            self._turn = turn = next(iter(self._waiting))
+            events = self._waiting.pop(turn)
+            self._last_at = now
+            for event in events:
+                written.append_text(self._written(event))
+            if self._turn:
+                break
+        return written
+
+    def _written(self, event: SpeechEvent) -> Text:
+        match event:
+            case TurnBegan():
+                self._began[event.turn] = event
+                return self._heading(event, datetime.fromtimestamp(event.at).strftime("%H:%M:%S"))
+            case Speech() if self._headed != event.turn and event.turn in self._began:
+                return self._heading(self._began[event.turn], "goes on").append_text(self._speech(event))
+            case Speech():
+                return self._speech(event)
+            case TurnEnded():
+                return self._end(event.turn, _figures(event))
+            case TurnLost():
+                return self._end(event.turn, Text("── ended; the recorder kept nothing of this turn", "dim"))
+            case _:
+                return Text()
+
+    def _heading(self, turn: TurnBegan, word: str) -> Text:
+        self._headed = turn.turn
+        who = f"  agent {turn.agent}" if turn.agent else ""
+        line = self._line(Text(inert(f"── {word}  {turn.model}{who}"), "bold magenta"))
+        return Text("\n").append_text(line) if not self._is_line_open else line
+
+    def _speech(self, speech: Speech) -> Text:
+        style = _STYLES.get(speech.kind, "")
+        text = Text(inert_lines(speech.text), style)
+        if self._block == (speech.turn, speech.block):
+            self._is_line_open = not speech.text.endswith("\n")
+            return text
+        opened = self._line(_label(speech), ends=False).append_text(text)
+        self._block = (speech.turn, speech.block)
+        self._is_line_open = not speech.text.endswith("\n")
+        return opened
+
+    def _end(self, turn: str, line: Text) -> Text:
+        self._over.add(turn)
+        self._began.pop(turn, None)
+        self._turn = ""
+        return self._line(line)
+
+    def _line(self, line: Text, *, ends: bool = True) -> Text:
+        """A line of its own, or its beginning."""
+        before = Text("\n") if self._is_line_open else Text()
+        self._block, self._is_line_open = None, not ends
+        return before.append_text(line).append("\n" if ends else "")
+
+
+def _label(speech: Speech) -> Text:
+    match speech.kind:
+        case "call":
+            return Text(f"→ {inert(speech.name)} ", "bold cyan")
+        case "result":
+            return Text(f"← {inert(speech.name)} ", "dim cyan")
+        case "note":
+            return Text("· ", "dim")
+        case "thinking":
+            return Text("thinking ", "bold dim")
+        case _:
+            return Text(f"{inert(speech.role)} ", _ROLES.get(speech.role, "bold"))
+
+
+def _figures(end: TurnEnded) -> Text:
+    figures = [f"{end.duration_s:.1f} s"]
+    if end.ttft_s is not None:
+        figures.append(f"first token {end.ttft_s:.1f} s")
+    if end.input_tokens or end.output_tokens:
+        cached = f" ({end.cached_tokens:,} from a cache)" if end.cached_tokens else ""
+        figures.append(f"{end.input_tokens:,} tokens in{cached}, {end.output_tokens:,} out")
+    if end.cost_usd is not None:
+        figures.append(f"${end.cost_usd:.4f}")
+    detail = f": {inert(end.detail)}" if end.detail else ""
+    style = "green" if end.outcome == "ok" else "red"
+    return Text.assemble((f"── {end.outcome}{detail}", style), (f"  {', '.join(figures)}", "dim"))
