@@ -1,21 +1,19 @@
 """What is shown of one moment of a gateway, as it travels: JSON with a version. And the rates between such moments."""
 
-from collections import Counter, deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
 from uuid import uuid4
 
 import msgspec
 from msgspec import Struct
 
-from telemetry import Snapshot, StreamView
+from telemetry import Snapshot
 from telemetry.names import WHERE, Where
 
 VERSION = 1
 """The version of the form of frames; a reader refuses those of another."""
-_STREAM_LIMIT = 100
 _WINDOW = 5.0
-_STATION_OF = {"upstream": "upstream", "policy": "policies", "format": "formatter", "client": "client"}
 
 
 class OtherVersion(Exception):
@@ -54,9 +52,6 @@ class Frame(Struct, frozen=True, kw_only=True):
     at: float
     """Unix seconds."""
     snapshot: Snapshot
-    """Its streams are the oldest hundred."""
-    waiting: dict[str, int]
-    """How many of all open streams wait at each station of the pipeline."""
 
     @property
     def elapsed(self) -> float:
@@ -75,21 +70,6 @@ class _Versioned(Struct):
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Frame).decode
 _version_of = msgspec.json.Decoder(_Versioned).decode
-
-
-def make_frame(about: About, at: float, snapshot: Snapshot) -> Frame:
-    oldest = sorted(snapshot.streams, key=lambda stream: -stream.seconds)[:_STREAM_LIMIT]
-    waiting = waiting_at(snapshot.streams)
-    return Frame(about=about, at=at, snapshot=replace(snapshot, streams=tuple(oldest)), waiting=waiting)
-
-
-def waiting_at(streams: Sequence[StreamView]) -> dict[str, int]:
-    """How many of the streams wait at each station; one that waits in a queue counts where its items are."""
-    waiting: Counter[str] = Counter()
-    for stream in streams:
-        in_queue = "sse" if stream.queued.get("sse") else "policy_out"
-        waiting[_STATION_OF.get(stream.waiting_for, in_queue)] += 1
-    return dict(waiting)
 
 
 def encode_frame(frame: Frame) -> bytes:

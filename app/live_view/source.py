@@ -3,7 +3,7 @@
 import asyncio
 from time import monotonic, time
 
-from app.live_view.frame import About, Frame, make_frame
+from app.live_view.frame import About, Frame
 from telemetry import Snapshot, Telemetry
 
 _LIMIT = 2.0
@@ -29,7 +29,7 @@ class LiveSource:
         """The gateway as it is now, or was a tenth of a second ago. Raises GatewayStill."""
         if self._frame is None or monotonic() - self._taken_at > _FRESH:
             snapshot = await self.snapshot()
-            self._frame = make_frame(self._about, time(), snapshot)
+            self._frame = Frame(about=self._about, at=time(), snapshot=snapshot)
             self._taken_at = monotonic()
         return self._frame
 

@@ -17,6 +17,9 @@ from telemetry.recording.ledger import TimeLedger
 from telemetry.recording.queue_stats import QueueStats
 from telemetry.recording.recorder import TransactionRecorder
 
+STREAM_LIMIT = 100
+"""Open streams that a snapshot names."""
+
 
 class QueueFlow:
     """Carries the counts of one stream's queue into the metrics."""
@@ -121,6 +124,10 @@ class StreamFlow:
             totals.bytes_out += recorder.bytes_out - self._bytes_out
             self._bytes_out = recorder.bytes_out
 
+    @property
+    def waiting_for(self) -> Where:
+        return self._ledger.waiting_for
+
     def view(self) -> StreamView:
         queued = {flow.stats.name: flow.stats.depth for flow in self.queues}
         return StreamView(
@@ -138,7 +145,8 @@ class Live:
         self.chunks_in = self.bytes_out = 0
         """Chunks that came from providers, bytes that went to clients."""
         self.moments = Moments()
-        self._streams: set[StreamFlow] = set()
+        self._streams: dict[StreamFlow, None] = {}
+        """In the order in which they were opened."""
         self._peaks: Tally[str] = Tally()
 
     def streams(self) -> tuple[StreamFlow, ...]:
@@ -146,7 +154,7 @@ class Live:
 
     def open(self, stream: StreamFlow) -> None:
         self.opened += 1
-        self._streams.add(stream)
+        self._streams[stream] = None
 
     def flush(self, stream: StreamFlow) -> None:
         stream.flush(self)
@@ -159,7 +167,7 @@ class Live:
 
     def close(self, stream: StreamFlow, outcome: Outcome) -> None:
         self.flush(stream)
-        self._streams.discard(stream)
+        self._streams.pop(stream, None)
         self.outcomes[outcome] += 1
 
     def take_peaks(self) -> dict[str, int]:
@@ -189,14 +197,18 @@ class QueueView:
 class Snapshot:
     opened: int
     in_flight: dict[str, int]
-    """Open transactions by API."""
+    """All open transactions by API."""
     streams: tuple[StreamView, ...]
+    """The oldest ones, a hundred at most."""
     queues: dict[str, QueueView]
     breakers: dict[str, str]
     """Each breaker's state, by its name."""
     outcomes: dict[Outcome, int]
     seconds: dict[Where, float]
     """The time ledger of all transactions since the start, as of the sampler's last turn."""
+    waiting: dict[str, int]
+    """How many of the open streams wait for whom: a part of the time ledger, or for `queue` the name of the last queue
+    of the stream that holds something."""
     chunks_in: int = 0
     """Chunks that came from providers since the start, as of the sampler's last turn."""
     bytes_out: int = 0
@@ -209,29 +221,60 @@ class Snapshot:
 
 def take_snapshot(live: Live, metrics: Metrics) -> Snapshot:
     streams = live.streams()
-    in_flight: dict[str, int] = {}
+    sums = _Sums()
     for stream in streams:
-        in_flight[stream.api] = in_flight.get(stream.api, 0) + 1
-    all_stats = [flow.stats for stream in streams for flow in tuple(stream.queues)]
-    queues = {}
-    for name in QUEUES:
-        of_name = [stats for stats in all_stats if stats.name == name]
-        queues[name] = QueueView(
-            depth=sum(stats.depth for stats in of_name),
-            bytes=sum(stats.bytes for stats in of_name),
-            fullest=max((stats.depth for stats in of_name), default=0),
-            capacity=max((stats.capacity_items for stats in of_name), default=0),
-        )
+        sums.add(stream)
     return Snapshot(
         live.opened,
-        in_flight,
-        tuple(stream.view() for stream in streams),
-        queues,
+        dict(sums.in_flight),
+        tuple([stream.view() for stream in streams[:STREAM_LIMIT]]),
+        {name: queue.view() for name, queue in sums.queues.items()},
         dict(metrics.breakers.states),
         dict(live.outcomes),
         dict(live.seconds),
+        dict(sums.waiting),
         live.chunks_in,
         live.bytes_out,
         live.moments.newest(),
         live.moments.newest_ends(),
     )
+
+
+class _QueueSums:
+    __slots__ = ("bytes", "capacity", "depth", "fullest")
+
+    def __init__(self) -> None:
+        self.depth = self.bytes = self.fullest = self.capacity = 0
+
+    def add(self, stats: QueueStats) -> None:
+        depth = stats.depth
+        self.depth += depth
+        self.bytes += stats.bytes
+        if depth > self.fullest:
+            self.fullest = depth
+        if stats.capacity_items > self.capacity:
+            self.capacity = stats.capacity_items
+
+    def view(self) -> QueueView:
+        return QueueView(self.depth, self.bytes, self.fullest, self.capacity)
+
+
+class _Sums:
+    """What all open streams come to, in one pass over them: with thousands it counts, on the event loop."""
+
+    def __init__(self) -> None:
+        self.in_flight: Tally[str] = Tally()
+        self.waiting: Tally[str] = Tally()
+        self.queues = {name: _QueueSums() for name in QUEUES}
+
+    def add(self, stream: StreamFlow) -> None:
+        self.in_flight[stream.api] += 1
+        where: str = stream.waiting_for
+        in_queue = QUEUES[0]
+        for flow in stream.queues:
+            stats = flow.stats
+            if (sums := self.queues.get(stats.name)) is not None:
+                sums.add(stats)
+            if stats.depth:
+                in_queue = stats.name
+        self.waiting[in_queue if where == "queue" else where] += 1

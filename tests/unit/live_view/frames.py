@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from app.live_view.frame import About, Frame, RateWindow, make_frame
+from app.live_view.frame import About, Frame, RateWindow
 from app.live_view.screen import Picture
 from telemetry import QueueView, Snapshot, StreamView
 from telemetry.live.moments import BreakerChanged, Ended, Moment
@@ -75,12 +75,13 @@ def frame(
         breakers=breakers,
         outcomes=counts,
         seconds=dict(seconds),
+        waiting={"client": streams},
         chunks_in=chunks_in,
         bytes_out=bytes_out,
         moments=tuple(moment(number) for number in range(moments)),
         ends=ends,
     )
-    return make_frame(ABOUT, at, snapshot)
+    return Frame(about=ABOUT, at=at, snapshot=snapshot)
 
 
 def picture(now: Frame | None = None, *, busy: bool = True, notice: str = "") -> Picture:

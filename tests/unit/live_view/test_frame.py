@@ -26,14 +26,6 @@ def test_a_frame_of_another_version_is_refused_by_that_name() -> None:
         decode_frame(json.dumps(other))
 
 
-def test_many_streams_are_counted_where_they_wait_and_the_oldest_are_named() -> None:
-    many = frame(streams=1000)
-    assert many.open_streams == 1000
-    assert many.waiting == {"client": 1000}
-    assert len(many.snapshot.streams) == 100
-    assert many.snapshot.streams[0].seconds == 999
-
-
 def test_rates_are_over_the_last_seconds_only() -> None:
     window = RateWindow()
     rates = [window.add(frame(at, opened=count)) for at, count in ((0.0, 0), (10.0, 500), (12.0, 520))]

@@ -123,6 +123,24 @@ def test_a_snapshot_shows_what_is_open() -> None:
     assert stream.transaction_id == obs.transaction_id
 
 
+def test_a_snapshot_counts_all_streams_where_they_wait_and_names_the_oldest() -> None:
+    bench = Bench()
+    streams = []
+    for _ in range(250):
+        streams.append(bench.open())
+        bench.clock.advance(1)
+    for obs in streams[:200]:
+        obs.ledger.enter("upstream")
+    for obs in streams[200:]:
+        for name in ("policy_out", "sse"):
+            obs.queues.open(name, 10, 100).put(1, 1, bench.clock.now)
+        obs.ledger.queued(2)
+    snapshot = bench.telemetry.snapshot()
+    assert snapshot.waiting == {"upstream": 200, "sse": 50}
+    assert sum(snapshot.in_flight.values()) == 250
+    assert [stream.transaction_id for stream in snapshot.streams] == [obs.transaction_id for obs in streams[:100]]
+
+
 def test_the_sampler_takes_a_last_sample_when_it_is_cancelled() -> None:
     bench = Bench()
     obs = bench.open()
