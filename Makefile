@@ -8,7 +8,7 @@ TOOLS := .tools/otelcol .tools/compose-config
 # then refuses it for want of a hash. `pip check` tells if the lock were not complete.
 LOCKED := $(PIP) install --no-deps --require-hashes -r
 
-.PHONY: demo test test-real soak fuzz bench bench-quick growth dashboards pictures lint types audit lock clean
+.PHONY: demo test test-real soak fuzz bench bench-quick growth dashboards pictures terminal-pictures lint types audit lock clean
 
 demo: $(VENV)/runtime.done
 	@$(BIN)/flowspan demo
@@ -55,6 +55,10 @@ dashboards: $(VENV)/dev.done
 # The dashboards as pictures of a live run, in docs/img; needs what test-real needs.
 pictures: $(VENV)/dev.done $(TOOLS)
 	@$(BIN)/python -m tests.real.pictures
+
+# What a terminal shows, in docs/img, of a run with simulated models.
+terminal-pictures: $(VENV)/dev.done
+	@$(BIN)/python -m scripts.terminal_pictures docs/img
 
 lint: $(VENV)/dev.done
 	@$(BIN)/ruff check .

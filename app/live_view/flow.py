@@ -109,7 +109,7 @@ _APIS = {
 }
 _FIXED_COLUMNS = 45
 """Columns of a wide row beside the model's name."""
-_WIDE_TABLE, _WIDEST_MODEL = 60, 40
+_WIDE_TABLE, _WIDEST_MODEL = 58, 40
 _NARROW_MODEL = 14
 
 
