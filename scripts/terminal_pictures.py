@@ -45,7 +45,7 @@ async def live_view() -> Text:
         window = RateWindow()
         for _ in range(int(_WATCHED * _TURNS)):
             await asyncio.sleep(1 / _TURNS)
-            frame = await gateway.live.take()
+            frame = await gateway.console.live.take()
             rates = window.add(frame)
         visits.cancel()
         with suppress(asyncio.CancelledError):

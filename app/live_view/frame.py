@@ -36,7 +36,6 @@ class About(Struct, frozen=True, kw_only=True):
     policies: tuple[str, ...] = ()
     url: str = ""
     """Where the gateway's API is, as its operator reaches it; empty where that is not known."""
-    metrics_url: str = ""
     records: bool = False
     """Whether its recorder keeps transactions."""
 

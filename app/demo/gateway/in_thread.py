@@ -11,19 +11,16 @@ import json
 import os
 import socket
 from collections import deque
-from time import time
 from types import TracebackType
 
+from app.console import Console
 from app.demo.gateway.traces import SpanCollector
-from app.live_view.frame import About, new_instance
-from app.live_view.source import LiveSource
 from app.main import create_app, make_telemetry
 from app.policies import load_policies
 from app.serving.in_thread import GatewayThread
 from app.settings import Settings
 from telemetry import MetricsServer, Snapshot
 from telemetry.environment import read_environment
-from telemetry.names.resource import VERSION
 from telemetry.otlp import make_exports
 from telemetry.traces.sdk_spans import as_ended
 
@@ -56,15 +53,8 @@ class DemoGateway:
         server = settings.server
         self._metrics = MetricsServer(self._telemetry.registry, server.metrics_host, server.metrics_port)
         self.metrics_url = f"http://{server.metrics_host}:{self._metrics.port}/metrics"
-        about = About(
-            instance=new_instance(),
-            release=VERSION,
-            started_at=time(),
-            policies=tuple(loaded.name for loaded in policies),
-            url=self.url,
-            metrics_url=self.metrics_url,
-        )
-        self.live = LiveSource(self._telemetry, about)
+        self.console = Console(settings, self._telemetry, policies=[loaded.name for loaded in policies])
+        """What a console of this gateway is made of, and the live view."""
 
     async def __aenter__(self) -> "DemoGateway":
         await asyncio.to_thread(self._thread.start)
@@ -81,7 +71,7 @@ class DemoGateway:
         """A snapshot once no stream is open: a transaction ends only after its client has read the last byte. Waits two
         seconds at most."""
         for _ in range(_IDLE_TRIES):
-            snapshot = await self.live.snapshot()
+            snapshot = await self.console.live.snapshot()
             if not snapshot.streams:
                 break
             await asyncio.sleep(0.02)

@@ -8,6 +8,7 @@ from typing import Any
 
 from app.settings import (
     BreakerSettings,
+    ConsoleSettings,
     Deployment,
     PipelineSettings,
     PolicySpec,
@@ -70,6 +71,7 @@ def unredacted(text: str) -> str:
 def settings(faults: Faults) -> Settings:
     return Settings(
         deployments=_deployments(faults),
+        console=ConsoleSettings(port=0),
         server=ServerSettings(port=0, metrics_port=0, lame_duck=Seconds(0), drain_timeout=Seconds(1)),
         pipeline=PipelineSettings(queue_items=QUEUE_ITEMS, put_timeout=Seconds(PUT_TIMEOUT)),
         breakers=BreakerSettings(

@@ -2,11 +2,12 @@
 
 import asyncio
 import random
-from contextlib import suppress
+from contextlib import closing, suppress
 from time import monotonic
 
 from rich.console import Console
 
+from app.console import ConsoleServer
 from app.demo.clients.client import Clients
 from app.demo.clients.traffic import keep_visiting
 from app.demo.gateway.in_thread import DemoGateway
@@ -21,14 +22,15 @@ async def run_live(console: Console) -> int:
     began = monotonic()
     async with DemoGateway(settings(FOR_EVER)) as gateway:
         stopped = asyncio.Event()
-        with stopping(stopped):
+        with stopping(stopped), closing(await asyncio.to_thread(ConsoleServer, gateway.console)) as server:
             async with Clients(gateway.url) as clients:
                 visits = asyncio.create_task(keep_visiting(clients, random.Random()))
                 visits.add_done_callback(lambda _: stopped.set())
                 if not has_screen(console):
-                    console.print(f"gateway {gateway.url}  metrics {gateway.metrics_url}  Ctrl-C ends", soft_wrap=True)
+                    addresses = f"gateway {gateway.url}  metrics {gateway.metrics_url}  console {server.url}"
+                    console.print(f"{addresses}  Ctrl-C ends", soft_wrap=True)
                 try:
-                    await show(console, _Pictures(gateway), stopped)
+                    await show(console, _Pictures(gateway, server.url), stopped)
                 finally:
                     visits.cancel()
                     with suppress(asyncio.CancelledError):
@@ -39,8 +41,9 @@ async def run_live(console: Console) -> int:
 
 
 class _Pictures:
-    def __init__(self, gateway: DemoGateway) -> None:
+    def __init__(self, gateway: DemoGateway, console_url: str) -> None:
         self._gateway = gateway
+        self._console_url = console_url
         self._rates = RateWindow()
         self._turn = 0
         self._hints = (
@@ -49,13 +52,13 @@ class _Pictures:
         )
 
     async def take(self) -> Picture:
-        frame = await self._gateway.live.take()
+        frame = await self._gateway.console.live.take()
         self._turn += 1
         return Picture(
             frame,
             self._rates.add(frame),
             "flowspan demo",
-            self._gateway.metrics_url,
+            f"console {self._console_url}",
             self._turn,
             self._hints,
         )

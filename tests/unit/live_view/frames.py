@@ -17,7 +17,6 @@ ABOUT = About(
     started_at=1000.0,
     policies=("redact",),
     url="http://127.0.0.1:1",
-    metrics_url="http://127.0.0.1:2/metrics",
 )
 
 
