@@ -48,7 +48,7 @@ class _Pictures:
         self._turn = 0
         self._hints = (
             f"curl -N {gateway.url}/v1/chat/completions \\",
-            """  -d '{"model":"chat","stream":true,"messages":[{"role":"user","content":"hi"}]}'""",
+            """-d '{"model":"chat","stream":true,"messages":[{"role":"user","content":"hi"}]}'""",
         )
 
     async def take(self) -> Picture:
