@@ -7,7 +7,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from app.console import conversation, flow, lists, live
+from app.console import conversation, flow, lists, live, transaction, transactions
 from app.console.assets import PREFIX
 from app.console.following import feed
 from app.console.forms import fields_of
@@ -29,6 +29,8 @@ def make_app(console: Console) -> ASGIApp:
             *lists.ROUTES,
             *feed.ROUTES,
             *conversation.ROUTES,
+            *transactions.ROUTES,
+            *transaction.ROUTES,
             Route(LOGIN, _login_form),
             Route(LOGIN, _login, methods=["POST"]),
             Route("/logout", _logout, methods=["POST"]),

@@ -15,6 +15,7 @@ from app.console.assets import Assets
 from app.console.queries import SPANS
 from app.console.texts import excerpt, inert
 from app.console.visitors import cookie
+from app.transcripts.differences import readable_json
 from telemetry.names import NOT_A_FAULT, OUTCOME_LEVELS, WHERE
 from telemetry.names.resource import VERSION
 
@@ -62,6 +63,7 @@ class Pages:
             when=lambda at: figures.when(at, time()),
             excerpt=excerpt,
             tone=tone_of,
+            json=lambda value: "\n".join(readable_json(value)),
         )
 
     def fragment(self, template: str, **values: Any) -> str:

@@ -66,7 +66,7 @@ class Console:
         policies: Sequence[str] = (),
         capture: Capture | None = None,
     ) -> None:
-        """`recorder` keeps transactions, and `capture` takes them as they pass; both are None where nothing is recorded."""
+        """`recorder` keeps transactions, `capture` takes them as they pass; both are None where nothing is recorded."""
         self.settings = settings
         self.telemetry = telemetry
         self.recorder = recorder
@@ -87,11 +87,6 @@ class Console:
     def store(self) -> Store | None:
         """Where recordings are; None while the recorder is off."""
         return self.recorder.store if self.recorder is not None else None
-
-    @property
-    def store(self) -> Store | None:
-        """Where recordings are; None where there are none."""
-        return None if self.recorder is None else self.recorder.store
 
     def under_way(self) -> Sequence[UnderWay]:
         """The transactions that are recorded at this moment, so far."""

@@ -220,18 +220,29 @@ class _Views:
     def _view(self, at: int, is_open: bool = True) -> MessageView:
         message = self._messages[at]
         is_echo = message.role == "assistant" and self._before is not None and _is_echo(message, self._before.answer)
-        is_prompt = message.role in ("system", "developer")
-        is_whole = is_open and not is_echo
-        found = blocks(message, self._names, Wish(FULL if is_whole else BRIEF, self._rendered))
-        return MessageView(
-            role=message.role,
-            at=at,
-            blocks=found,
-            summary=summary_of(message),
-            size=sum(block.size for block in found),
-            is_echo=is_echo,
-            is_open=is_whole and not is_prompt,
-        )
+        return message_view(message, at, self._names, self._rendered, is_open, is_echo)
+
+
+def message_views(request: ReadRequest, rendered: bool) -> list[MessageView]:
+    """All messages of one request, of which the last ones are unfolded."""
+    names, first = ToolNames(request.messages), len(request.messages) - _OPEN_AT_FIRST
+    return [message_view(message, at, names, rendered, at >= first) for at, message in enumerate(request.messages)]
+
+
+def message_view(
+    message: InputMessage, at: int, names: ToolNames, rendered: bool, is_open: bool = True, is_echo: bool = False
+) -> MessageView:
+    is_whole = is_open and not is_echo
+    found = blocks(message, names, Wish(FULL if is_whole else BRIEF, rendered))
+    return MessageView(
+        role=message.role,
+        at=at,
+        blocks=found,
+        summary=summary_of(message),
+        size=sum(block.size for block in found),
+        is_echo=is_echo,
+        is_open=is_whole and message.role not in ("system", "developer"),
+    )
 
 
 def _outlines(messages: Sequence[InputMessage]) -> tuple[Outline, ...]:
