@@ -183,7 +183,12 @@ class _StreamReading:
         if event.is_comment:
             return
         self._events += 1
-        if event.data.startswith(_DONE):
+        if (
+            self._decoder is not None
+            and (piece := self._decoder.quick(event.raw, self._events, event.data)) is not None
+        ):
+            self._growing.add(piece.chunk)
+        elif event.data.startswith(_DONE):
             self._is_done = True
         elif (value := event.value) is None:
             self._note = f"The event at {event.at:.3f} s carries no JSON object."

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from app.console.conversation.reading import Agent, Turn, agents_of, turns_of
 from app.console.services import Console, console_of
+from app.recorder.bundles import encode_bundle
 from app.recorder.recording import Entry, Recording, TokenCounts
 from app.recorder.stores import Filter, Store
 from telemetry.names import NOT_A_FAULT
@@ -19,6 +20,8 @@ _TURNS = 20
 """On a page."""
 _LOOKED_BACK = 8
 """Earlier turns that are looked at for what the first one of a page goes on from."""
+_LARGEST_BUNDLE = 128 * 1024**2
+"""Bytes of requests and answers."""
 _MOST = 2_000
 """Transactions of a conversation that are counted and can be looked at; of a longer one, the latest."""
 
@@ -147,6 +150,31 @@ def _page(request: Request) -> Response:
     )
 
 
+def _bundle(request: Request) -> Response:
+    """All that is recorded of a conversation, as one file."""
+    conversation = str(request.path_params["conversation"])
+    store = store_of(console_of(request))
+    found, size = [], 0
+    for entry in entries_of(store, conversation):
+        for recording in _recordings(store, [entry]):
+            size += recording.request.size + recording.answer_size
+            found.append(recording)
+        if size > _LARGEST_BUNDLE:
+            raise HTTPException(
+                413, "The conversation is too large for one bundle: export its transactions one by one."
+            )
+    if not found:
+        raise HTTPException(404, "Nothing is recorded of this conversation, or not any more.")
+    return download(encode_bundle(found), f"{conversation}.json", "application/json")
+
+
+def download(content: bytes, name: str, media_type: str) -> Response:
+    """Something that a browser keeps as a file and does not show."""
+    safe = "".join([letter if letter.isascii() and (letter.isalnum() or letter in "-_.") else "_" for letter in name])
+    headers = {"content-disposition": f'attachment; filename="{safe[-120:]}"'}
+    return Response(content, media_type=media_type, headers=headers)
+
+
 def _speaker(agent: Agent, entries: Sequence[Entry]) -> Speaker:
     of_it = [entry for entry in entries if entry.agent == agent.id]
     costs = [entry.cost_usd for entry in of_it if entry.cost_usd is not None]
@@ -171,4 +199,7 @@ def _address(request: Request, **changed: str | None) -> str:
     return f"{request.url.path}?{urlencode(kept)}" if kept else request.url.path
 
 
-ROUTES = [Route("/conversations/{conversation:path}", _page)]
+ROUTES = [
+    Route("/conversations/{conversation:path}.json", _bundle),
+    Route("/conversations/{conversation:path}", _page),
+]

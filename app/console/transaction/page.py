@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.console.blocks import ToolNames, Wish, part_blocks, text_at
-from app.console.conversation.page import store_of
+from app.console.conversation.page import download, store_of
 from app.console.conversation.reading import cache_miss_of, message_views, tool_view
 from app.console.services import console_of
 from app.console.transaction.raw import event_counts, raw_events
@@ -169,7 +169,7 @@ def _raw(request: Request) -> Response:
     bodies = _bodies(recording)
     if what not in bodies:
         raise HTTPException(404, "There are no such bytes in this transaction.")
-    return _file(bodies[what], f"{recording.entry.transaction_id}-{what}.bin", "application/octet-stream")
+    return download(bodies[what], f"{recording.entry.transaction_id}-{what}.bin", "application/octet-stream")
 
 
 def _bodies(recording: Recording) -> dict[str, bytes]:
@@ -180,15 +180,9 @@ def _bodies(recording: Recording) -> dict[str, bytes]:
     return bodies
 
 
-def _file(content: bytes, name: str, media_type: str) -> Response:
-    safe = "".join([letter if letter.isalnum() or letter in "-_." else "_" for letter in name])
-    headers = {"content-disposition": f'attachment; filename="{safe.encode("ascii", "replace").decode()}"'}
-    return Response(content, media_type=media_type, headers=headers)
-
-
 def _bundle(request: Request) -> Response:
     recording = recording_of(request)
-    return _file(encode_bundle([recording]), f"{recording.entry.transaction_id}.json", "application/json")
+    return download(encode_bundle([recording]), f"{recording.entry.transaction_id}.json", "application/json")
 
 
 def _curl(request: Request) -> Response:

@@ -1,0 +1,222 @@
+"""The pages of conversations and transactions over ASGI: they show what was recorded, and hostile content is inert."""
+
+import json
+import re
+import time
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from app.recorder.bundles import decode_bundle
+from app.recorder.opening import open_store
+from app.recorder.recording import Body, Intervention, Moment, Piece, RecordedSpan, Recording
+from app.settings import RecorderSettings
+from app.settings.units import ByteSize
+from tests.agent_recordings import CONVERSATION, PIXEL, agents_conversation, recording, text, thinking, user
+from tests.unit.console.browser import Browser
+
+EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\u202etxt.exe\x1b[31m\x00{{7*7}}\u200b\U000e0041"
+_FORBIDDEN = re.compile("[\u202a-\u202e\u2066-\u2069\u200b\x00\x1b\ud800-\udfff\U000e0000-\U000e0fff]")
+
+
+def _browser(*recordings: Recording) -> Browser:
+    store = open_store(RecorderSettings(store="memory", memory=ByteSize(256 * 1024**2)))
+    store.write(recordings)
+    return Browser(store)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Browser:
+    return _browser(*agents_conversation())
+
+
+def _assert_inert(html: str) -> None:
+    assert not re.search(r"<script(?![^>]* src=)|<style|\sstyle=|\son\w+=\"|javascript:", html)
+    assert "<img src=x" not in html
+    assert not _FORBIDDEN.search(html)
+
+
+def test_a_conversation_shows_its_turns_and_who_speaks(browser: Browser) -> None:
+    page = browser.get(f"/conversations/{CONVERSATION}")
+
+    assert page.status_code == 200
+    assert page.text.count('<article class="turn') == 9
+    assert "agent agent_7c1d" in page.text
+    assert "its system prompt changed" in page.text
+    assert "2 messages as before" in page.text
+    assert "The answer ends here, without its own end." in page.text
+    _assert_inert(page.text)
+
+
+def test_a_conversation_may_be_confined_to_one_agent(browser: Browser) -> None:
+    child = browser.get(f"/conversations/{CONVERSATION}?agent=agent_7c1d").text
+    main = browser.get(f"/conversations/{CONVERSATION}?agent=").text
+
+    assert (child.count('<article class="turn'), main.count('<article class="turn')) == (2, 7)
+
+
+def test_a_long_conversation_comes_in_pages_that_know_what_was_before() -> None:
+    history: list[dict[str, Any]] = []
+    recordings = []
+    for number in range(60):
+        history = [*history, user(text(f"Question {number}"))]
+        recordings.append(recording(number, history, [text(f"Answer {number}")]))
+        history = [*history, {"role": "assistant", "content": [text(f"Answer {number}")]}]
+    browser = _browser(*recordings)
+    page = browser.get(f"/conversations/{CONVERSATION}").text
+    (earlier,) = re.findall(r'href="([^"]*before=\d+)">Earlier', page)
+    before = browser.get(earlier.replace("&amp;", "&")).text
+
+    assert (page.count('<article class="turn'), before.count('<article class="turn')) == (20, 20)
+    assert "Answer 59" in page
+    assert "Begins anew" not in page + before
+    assert "Latest turns" in before
+
+
+@pytest.mark.parametrize("part", ["", "/events", "/events?side=provider-1", "/curl", "/texts/request/0/1"])
+def test_a_transaction_has_its_pages(browser: Browser, part: str) -> None:
+    page = browser.get(f"/transactions/txn_{8:024x}{part}")
+
+    assert page.status_code == 200
+    _assert_inert(page.text)
+
+
+def test_a_transaction_is_explained_and_compared(browser: Browser) -> None:
+    page = browser.get(f"/transactions/txn_{8:024x}").text
+
+    assert "stopped sending after 12 events" in page
+    assert "byte for byte" in page
+    assert "req_011CTxyz" in page
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/transactions/txn_nobody",
+        "/transactions/txn_nobody.json",
+        f"/transactions/txn_{8:024x}/events?side=nobody",
+        f"/transactions/txn_{8:024x}/texts/request/99/0",
+        f"/transactions/txn_{8:024x}/texts/answer/0/99",
+        f"/transactions/txn_{8:024x}/raw/secrets",
+        "/conversations/nobody",
+        "/conversations/nobody.json",
+    ],
+)
+def test_what_is_not_there_is_said_to_be_so(browser: Browser, path: str) -> None:
+    assert browser.get(path).status_code == 404
+
+
+def test_everything_is_exported_as_it_was(browser: Browser) -> None:
+    recordings = agents_conversation()
+    one = browser.get(f"/transactions/txn_{8:024x}.json")
+    every = browser.get(f"/conversations/{CONVERSATION}.json")
+    raw = browser.get(f"/transactions/txn_{8:024x}/raw/answer-1")
+
+    assert decode_bundle(one.content, "bundle") == (recordings[7],)
+    assert list(decode_bundle(every.content, "bundle")) == recordings
+    assert raw.content == b"".join(piece.data for piece in recordings[7].attempts[0].answer)
+    assert raw.headers["content-disposition"].startswith("attachment")
+
+
+def test_a_transaction_of_no_conversation_is_one_of_its_own() -> None:
+    alone = replace(agents_conversation()[1], entry=replace(agents_conversation()[1].entry, conversation=None))
+    page = _browser(alone).get(f"/conversations/{alone.entry.transaction_id}")
+
+    assert page.text.count('<article class="turn') == 1
+
+
+def _hostile() -> Recording:
+    """A recording in which every text is hostile."""
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/svg+xml", "data": PIXEL}}
+    base = recording(
+        1,
+        [user(text(EVIL), image, {"type": "tool_result", "tool_use_id": EVIL, "content": EVIL, "is_error": True})],
+        [thinking(EVIL), text(EVIL), {"type": "tool_use", "id": EVIL, "name": EVIL, "input": {EVIL: EVIL}}],
+        system=EVIL,
+        tools=[{"name": EVIL, "description": EVIL, "input_schema": {EVIL: EVIL}}],
+        agent=EVIL,
+        parent=EVIL,
+        conversation=EVIL,
+        title=EVIL,
+    )
+    (attempt,) = base.attempts
+    entry = replace(
+        base.entry, model=EVIL, key=EVIL, team=EVIL, provider=EVIL, deployment=EVIL, error_type=EVIL, path=EVIL
+    )
+    attempt = replace(attempt, deployment=EVIL, model=EVIL, request_id=EVIL, detail=EVIL, url=f"https://{EVIL}", api="")
+    return replace(
+        base,
+        entry=replace(entry, pinned=EVIL),
+        detail=EVIL,
+        user_agent=EVIL,
+        client_address=EVIL,
+        attempts=(
+            replace(attempt, request=Body(((EVIL, EVIL),), EVIL.encode(), 3), answer=(Piece(1, EVIL.encode()),)),
+        ),
+        interventions=(Intervention(EVIL, EVIL, EVIL, 0.1, 0.1, EVIL),),
+        moments=(Moment(0.1, EVIL, {EVIL: EVIL}),),
+        spans=(RecordedSpan(EVIL, "server", "a", "", 0, 1, EVIL, {EVIL: EVIL}, (Moment(0.1, EVIL),)),),
+        access={EVIL: EVIL},
+        gateway=EVIL,
+        concealed=(EVIL,),
+    )
+
+
+@pytest.mark.parametrize("view", ["", "?texts=raw"])
+def test_hostile_texts_are_inert(view: str) -> None:
+    hostile = _hostile()
+    browser = _browser(hostile)
+    id = hostile.entry.transaction_id
+    pages = [f"/transactions/{id}{view}", f"/conversations/{id}{view}", f"/transactions/{id}/events?side=provider-1"]
+    pages += [f"/transactions/{id}/texts/request/1/0", f"/transactions/{id}/events", f"/transactions/{id}/curl"]
+
+    for path in pages:
+        page = browser.get(path)
+        assert page.status_code == 200
+        _assert_inert(page.text)
+        assert "alert(1)" in page.text
+
+
+@pytest.mark.parametrize(
+    ("data", "answer"),
+    [
+        (b"\xff\xfe\x00\x01", b"\x00\x01\x02" * 100),
+        (b"{" * 100_000, b"data: {" + b"[" * 100_000 + b"\n\n"),
+        (b'{"model": "m", "messages": "no"}', b"<html>Bad gateway</html>"),
+        (
+            json.dumps({"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": "\ud800"}]}).encode(),
+            b"",
+        ),
+        (b"", b'data: {"type": "content_block_delta", "index": 9}\n\n'),
+    ],
+    ids=["binary", "deep", "odd", "half", "empty"],
+)
+def test_a_body_of_any_kind_has_a_page(data: bytes, answer: bytes) -> None:
+    base = recording(1, [user(text("x"))], [text("y")])
+    (attempt,) = base.attempts
+    odd = replace(
+        base,
+        request=Body(data=data, size=len(data)),
+        attempts=(replace(attempt, request=Body(data=data), answer=(Piece(0.1, answer),)),),
+        answer=(Piece(0.1, answer),),
+    )
+    browser = _browser(odd)
+    for path in ("/transactions/{}", "/conversations/{}", "/transactions/{}/events", "/transactions/{}/curl"):
+        page = browser.get(path.format(odd.entry.transaction_id))
+        assert page.status_code == 200
+        _assert_inert(page.text)
+
+
+def test_a_text_of_ten_megabytes_makes_no_page_of_ten_megabytes() -> None:
+    large = recording(1, [user(text("long line " * 1_000_000))], [text("x" * 200_000)])
+    browser = _browser(large)
+    id = large.entry.transaction_id
+    began = time.process_time()
+    page, turns = browser.get(f"/transactions/{id}"), browser.get(f"/conversations/{id}")
+    whole = browser.get(f"/transactions/{id}/texts/request/1/0?page=49")
+
+    assert len(page.content) + len(turns.content) < 1_000_000
+    assert "Show all 10,000,000 characters" in page.text
+    assert "page 50 of 50" in whole.text
+    assert time.process_time() - began < 10
