@@ -17,10 +17,11 @@ from app.addresses import secrets_of_params
 from app.backends.direct.bodies import BODY_LIMIT, first_bytes, is_plain_json, read_body
 from app.backends.direct.body_forms import BodyForm, UpstreamBody, opened_body
 from app.backends.direct.codec import Codecs, ProviderCodec, StreamDecoder, UpstreamRequest
-from app.backends.direct.connections import Connections, UpstreamResponse
+from app.backends.direct.connections import Connections
 from app.backends.direct.errors import connection_lost, reported_error, status_error, unexpected_body
 from app.backends.direct.odd_framing import whole_json
 from app.backends.direct.parameters import named_headers
+from app.backends.direct.provider_connection import ProviderConnection, ProviderResponse
 from app.backends.direct.streaming import Opened, read_joined, read_stream
 from app.backends.error_bodies import limit_headers
 from app.backends.provider_limits import allowances
@@ -63,9 +64,15 @@ class SharedResources(NamedTuple):
 
 
 class DirectBackend:
-    """A deployment asked by the APIs that `codecs` are for."""
+    """A deployment asked by the APIs that `codecs` are for, over connections to its address unless others are given."""
 
-    def __init__(self, deployment: Deployment, codecs: Codecs, shared: SharedResources) -> None:
+    def __init__(
+        self,
+        deployment: Deployment,
+        codecs: Codecs,
+        shared: SharedResources,
+        connections: ProviderConnection | None = None,
+    ) -> None:
         self._codecs = codecs
         self._event_limit = shared.event_limit
         self._bodies = shared.bodies
@@ -75,7 +82,7 @@ class DirectBackend:
         self._accounts = _ACCOUNT_HEADERS - named_headers(deployment.params)
         self._hands_on = deployment.credentials == "client"
         self._bearer_only = deployment.backend != "anthropic"
-        self._connections = Connections(codecs.chat.url, shared.lookups, ssl_verify(deployment))
+        self._connections = connections or Connections(codecs.chat.url, shared.lookups, ssl_verify(deployment))
 
     def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]:
         codec = self._codecs.of_stream(request.operation)
@@ -237,7 +244,7 @@ class DirectBackend:
             response.close()
             raise
 
-    def _record_head(self, attempt: Attempt, response: UpstreamResponse) -> None:
+    def _record_head(self, attempt: Attempt, response: ProviderResponse) -> None:
         attempt.responded(response.status)
         request_id = next((value for name in _REQUEST_IDS if (value := response.headers.get(name))), None)
         if request_id:
@@ -247,7 +254,7 @@ class DirectBackend:
             for allowance in allowances(response.headers):
                 attempt.allowance(*allowance)
 
-    async def _check(self, response: UpstreamResponse, names_account: bool) -> None:
+    async def _check(self, response: ProviderResponse, names_account: bool) -> None:
         if not 200 <= response.status < 300:
             body = await first_bytes(response)
             error = status_error(response.status, body, response.headers, self._scrub, names_account=names_account)

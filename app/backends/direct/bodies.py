@@ -6,8 +6,8 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from app.backends.direct.connections import UpstreamResponse
 from app.backends.direct.errors import connection_lost, unexpected_body
+from app.backends.direct.provider_connection import ProviderResponse
 from app.backends.error_bodies import Scrub
 from app.backends.error_reports import is_error
 from app.bodies import Held
@@ -30,7 +30,7 @@ _VALUES_LIMIT = 10_000_000
 decode_json = msgspec.json.Decoder().decode
 
 
-async def read_body(response: UpstreamResponse, limit: int, scrub: Scrub, held: Held, start: bytes = b"") -> bytes:
+async def read_body(response: ProviderResponse, limit: int, scrub: Scrub, held: Held, start: bytes = b"") -> bytes:
     """Read the whole body, of which `start` has been read, or the first `limit + 1` bytes of a longer one. Raises
     `Overloaded` where `held` has no room for it."""
     held.grow(len(start))
@@ -44,7 +44,7 @@ async def read_body(response: UpstreamResponse, limit: int, scrub: Scrub, held: 
     return b"".join(pieces)[: limit + 1]
 
 
-async def first_bytes(response: UpstreamResponse) -> bytes:
+async def first_bytes(response: ProviderResponse) -> bytes:
     """Read the beginning of a body that only explains an error, for a short while."""
     body = bytearray()
     try:

@@ -11,9 +11,9 @@ from typing import Literal, NamedTuple
 import aiohttp
 
 from app.backends.direct.bodies import first_bytes
-from app.backends.direct.connections import UpstreamResponse
 from app.backends.direct.errors import connection_lost, unexpected_body
 from app.backends.direct.odd_framing import is_line_of_chunks
+from app.backends.direct.provider_connection import ProviderResponse
 from app.backends.error_bodies import Scrub
 
 BodyForm = Literal["json", "events", "lines"]
@@ -32,7 +32,7 @@ _BEFORE_THE_DELTA = 512
 class UpstreamBody(NamedTuple):
     """`start` is what has been read of the body."""
 
-    response: UpstreamResponse
+    response: ProviderResponse
     form: BodyForm
     start: bytes
 
@@ -57,7 +57,7 @@ def may_be_lines(start: bytes) -> bool:
     return b'"delta"' in begun or (len(begun) < _BEFORE_THE_DELTA and not begun.endswith(b"}"))
 
 
-async def opened_body(response: UpstreamResponse, wanted: BodyForm, scrub: Scrub) -> UpstreamBody:
+async def opened_body(response: ProviderResponse, wanted: BodyForm, scrub: Scrub) -> UpstreamBody:
     """Read the first bytes of a good answer. Raises a `BackendError` where they and its content type are neither JSON
     nor an event stream."""
     start = b""

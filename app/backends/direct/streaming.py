@@ -13,9 +13,9 @@ import aiohttp
 from app.backends.direct.bodies import BODY_LIMIT
 from app.backends.direct.body_forms import UpstreamBody
 from app.backends.direct.codec import StreamDecoder
-from app.backends.direct.connections import UpstreamResponse
 from app.backends.direct.errors import connection_lost, unexpected_body
 from app.backends.direct.odd_framing import DONE
+from app.backends.direct.provider_connection import ProviderResponse
 from app.backends.direct.stream_events import Events
 from app.backends.error_bodies import Scrub
 from app.bodies import Held
@@ -74,7 +74,7 @@ async def read_stream(
         response.close()
 
 
-async def _ending(response: UpstreamResponse, events: Events, decoder: StreamDecoder) -> AsyncGenerator[Batch, None]:
+async def _ending(response: ProviderResponse, events: Events, decoder: StreamDecoder) -> AsyncGenerator[Batch, None]:
     if decoder.ended:
         async for rest in _rest(response, events):
             yield rest
@@ -109,7 +109,7 @@ async def read_joined(
     return joined([one.chunk for one in received])
 
 
-async def _rest(response: UpstreamResponse, events: Events) -> AsyncGenerator[Batch, None]:
+async def _rest(response: ProviderResponse, events: Events) -> AsyncGenerator[Batch, None]:
     clock = asyncio.get_running_loop().time
     until = clock() + _AFTER_THE_END
     while not response.content.at_eof() and (left := until - clock()) > 0:
