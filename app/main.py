@@ -88,8 +88,10 @@ def make_gateway(
     telemetry: Telemetry,
     stalls: LoopStalls,
     recorder: Recorder | None = None,
+    backend: Backend | None = None,
 ) -> Gateway:
-    """All services of the process; the application that serves requests with them is made by `create_app`."""
+    """All services of the process; the application that serves requests with them is made by `create_app`. A given
+    `backend` takes the place of those of all deployments."""
     bodies = Bodies(settings.server.total_body_bytes)
     telemetry.watch_bodies(lambda: bodies.used, settings.server.total_body_bytes)
     telemetry.watch_pools(pool_readings)
@@ -105,7 +107,7 @@ def make_gateway(
     conversations = Conversations()
     return Gateway(
         settings=settings,
-        router=_router(settings, bodies, control),
+        router=_router(settings, bodies, control, backend),
         orchestrator=orchestrator,
         unfiltered=unfiltered,
         telemetry=telemetry,
@@ -177,11 +179,11 @@ def _with_request_timeout(settings: Settings) -> PipelineSettings:
     return pipeline
 
 
-def _router(settings: Settings, bodies: Bodies, control: AttemptControl) -> Router:
+def _router(settings: Settings, bodies: Bodies, control: AttemptControl, backend: Backend | None) -> Router:
     lookups = Lookups(settings.dns)
 
     def backend_of(deployment: Deployment) -> Backend:
-        return make_backend(
+        return backend or make_backend(
             deployment,
             request_timeout=settings.router.request_timeout,
             event_limit=settings.pipeline.event_limit,

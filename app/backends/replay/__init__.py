@@ -26,7 +26,7 @@ from telemetry import Attempt
 
 __all__ = ["Difference", "NotReplayable", "ReplayBackend", "Take", "client_body", "take_of"]
 
-_DIFFERENCES_TOLD = 3
+_DIFFERENCES_NAMED = 3
 _LIBRARY_API = "openai_chat"
 """The API in whose form the answers of libraries and simulated providers are recorded."""
 
@@ -135,10 +135,10 @@ class ReplayBackend:
         compared = [(tuple(_differences(take, request)), self._served[at], at) for at, take in enumerate(self._takes)]
         self.differences, _, at = min(compared, key=lambda one: (len(one[0]), one[1]))
         if self.differences and not self._anyway:
-            told = "; ".join(map(str, self.differences[:_DIFFERENCES_TOLD]))
-            more = len(self.differences) - _DIFFERENCES_TOLD
+            named = "; ".join(map(str, self.differences[:_DIFFERENCES_NAMED]))
+            more = len(self.differences) - _DIFFERENCES_NAMED
             raise UpstreamRejected(
-                f"This is not the request that was recorded: {told}{f'; and {more} more' if more > 0 else ''}.",
+                f"This is not the request that was recorded: {named}{f'; and {more} more' if more > 0 else ''}.",
                 upstream_status=400,
                 param=self.differences[0].path,
             )

@@ -1,0 +1,92 @@
+"""What a client got when it was recorded, beside what it gets in a replay. Pure.
+
+Ids and times that a gateway makes are other ones each time, where it writes an answer's events itself; and comments
+that keep a silent stream alive come by the clock. Two answers that differ in nothing else are the same.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+
+from app.messages import RedactedThinkingPart, RefusalPart, TextPart, ThinkingPart, ToolCallPart
+from app.recorder.recording import Piece, Recording
+from app.replay.engine import Replayed
+from app.transcripts.answers import ReadAnswer, read_answer
+from app.transcripts.differences import Line, difference
+
+_TIMES = re.compile(rb'"(created|created_at|completed_at)":\s*\d+')
+_ALIVE = re.compile(rb'(?:^|(?<=\n))(?::[^\n]*\n\n|event: ping\ndata: \{"type": ?"ping"\}\n\n)')
+"""Comments, and the event that stands for one in Anthropic's API."""
+
+
+class Comparison(Struct, frozen=True):
+    """Two answers: then, and now."""
+
+    outcomes: tuple[str, str]
+    """How the transactions ended, with the type of the error where there was one."""
+    statuses: tuple[int, int]
+    events: tuple[int, int]
+    bytes: tuple[int, int]
+    are_equal: bool
+    """Whether the client got the same bytes."""
+    are_alike: bool
+    """Whether it did but for what a gateway makes anew each time: ids, times, comments."""
+    lines: tuple[Line, ...]
+    """What differs of the answer as it reads."""
+
+    @property
+    def is_same(self) -> bool:
+        return self.are_alike and self.outcomes[0] == self.outcomes[1] and self.statuses[0] == self.statuses[1]
+
+
+def compare(recording: Recording, replayed: Replayed) -> Comparison:
+    entry = recording.entry
+    then, now = _body(recording.answer), _body(replayed.answer)
+    before, after = read_answer(recording.answer), read_answer(replayed.answer)
+    return Comparison(
+        outcomes=(_outcome(entry.outcome, entry.error_type), _outcome(replayed.outcome, replayed.error_type)),
+        statuses=(entry.status if recording.answer else 0, replayed.status if replayed.answer else 0),
+        events=(before.events, after.events),
+        bytes=(len(then), len(now)),
+        are_equal=then == now,
+        are_alike=_lasting(then, entry.transaction_id) == _lasting(now, replayed.transaction_id),
+        lines=difference(list(_lines(before)), list(_lines(after))),
+    )
+
+
+def _outcome(outcome: str, error_type: str | None) -> str:
+    return outcome if error_type is None or error_type == outcome else f"{outcome} ({error_type})"
+
+
+def _body(pieces: Sequence[Piece]) -> bytes:
+    return b"".join([piece.data for piece in pieces])
+
+
+def _lasting(body: bytes, transaction_id: str) -> bytes:
+    """A body without what a gateway makes anew each time."""
+    body = body.replace(transaction_id.removeprefix("txn_").encode(), b"")
+    return _TIMES.sub(rb'"\1":0', _ALIVE.sub(b"", body))
+
+
+def _lines(answer: ReadAnswer) -> Iterator[str]:
+    """The answer as it reads. Ids are left out."""
+    for choice in answer.choices:
+        for part in choice.parts:
+            match part:
+                case TextPart(text=text):
+                    yield from text.splitlines()
+                case ThinkingPart(thinking=text):
+                    yield from (f"thinking: {line}" for line in text.splitlines())
+                case RedactedThinkingPart():
+                    yield "thinking that only its provider can read"
+                case ToolCallPart(name=name, arguments=arguments):
+                    yield f"call: {name} {arguments}"
+                case RefusalPart(refusal=text):
+                    yield f"refusal: {text}"
+                case _:
+                    yield f"a part of another kind: {type(part).__name__}"
+        yield f"ends with: {choice.reason}"
+    yield from answer.plain.splitlines()
+    if answer.error is not None:
+        yield f"error: {answer.error}"
