@@ -1,7 +1,7 @@
 """The command line. Each command has a module, and imports what it needs when it runs, so that `--help` is quick.
 
-Exit status: 0 success, for `serve` after SIGTERM or SIGINT, too; 1 the checked configuration has problems; 2 the
-command could not be carried out.
+Exit status: 0 success, for `serve` after SIGTERM or SIGINT, too; 1 the checked configuration has problems, or a replay
+differs from what was recorded; 2 the command could not be carried out.
 """
 
 import os
@@ -14,7 +14,10 @@ import click
 
 from app.cli.check import check
 from app.cli.demo import demo
+from app.cli.explain import explain
+from app.cli.export import export
 from app.cli.init import init
+from app.cli.replay import replay
 from app.cli.run import run
 from app.cli.serve import serve
 from app.cli.watch import watch
@@ -54,5 +57,8 @@ for _command in (
     init,
     demo,
     check,
+    explain,
+    export,
+    replay,
 ):
     main.add_command(_command)

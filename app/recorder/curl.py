@@ -12,7 +12,7 @@ from app.providers import PROVIDERS
 from app.recorder.recording import Body, RecordedAttempt, Recording
 from telemetry.names import NO_KEY
 
-_GATEWAY = "${FLOWSPAN_URL:-http://127.0.0.1:4000}"
+_GATEWAY = "${FLOWSPAN_URL:-http://127.0.0.1:8080}"
 _GATEWAY_KEY = "FLOWSPAN_KEY"
 _PROVIDER_KEYS = {row.name: row.key_variable for row in PROVIDERS.values() if row.key_variable is not None}
 _PROVIDER_KEY = "PROVIDER_KEY"

@@ -38,7 +38,7 @@ def test_a_body_is_data_whatever_it_holds(body: str) -> None:
     arguments, piped = _run(client_request(made))
 
     assert arguments == [
-        *("--no-buffer", "--globoff", "--request", "POST", "http://127.0.0.1:4000/v1/chat/completions"),
+        *("--no-buffer", "--globoff", "--request", "POST", "http://127.0.0.1:8080/v1/chat/completions"),
         *("--header", "authorization: Bearer fk", "--header", "content-type: application/json", "--header", "x-odd;"),
         *("--data-raw", body),
     ]

@@ -1,0 +1,68 @@
+"""`flowspan export`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from app.cli.files import stop
+from app.cli.recordings import find_recordings, takes_recordings
+
+if TYPE_CHECKING:
+    from app.recorder.recording import Recording
+
+_FORMATS = ("bundle", "curl", "html")
+
+
+@click.command()
+@takes_recordings
+@click.option("--format", "form", type=click.Choice(_FORMATS), default="bundle", help="What is written: bundle (JSON).")
+@click.option("-o", "--output", metavar="FILE", help="The file to write, instead of the standard output.")
+def export(
+    target: str,
+    conversation: bool,
+    store: str | None,
+    config: str | None,
+    console: str | None,
+    form: str,
+    output: str | None,
+) -> None:
+    """Write a transaction, or a whole conversation, as one file: to share, to keep, or to replay.
+
+    TARGET is the id of a transaction (x-request-id), or a bundle's file. The formats: bundle is JSON with every byte,
+    curl the requests as commands, html one page without scripts.
+    """
+    data = _written(find_recordings(target, conversation, store, config, console), form)
+    if output is None:
+        click.echo(data, nl=False)
+        return
+    try:
+        Path(output).write_bytes(data)
+    except OSError as error:
+        stop(f"{output} cannot be written: {error.strerror or error}")
+
+
+def _written(recordings: "Sequence[Recording]", form: str) -> bytes:
+    match form:
+        case "curl":
+            return "\n".join(map(_commands, recordings)).encode(errors="replace")
+        case "html":
+            from app.recorder.page import page
+
+            return page(recordings).encode(errors="replace")
+        case _:
+            from app.recorder.bundles import encode_bundle
+
+            return encode_bundle(recordings)
+
+
+def _commands(recording: "Recording") -> str:
+    from app.recorder.curl import client_request, provider_request
+
+    parts = [f"# The client's request of {recording.entry.transaction_id} to the gateway", client_request(recording)]
+    for number, attempt in enumerate(recording.attempts, 1):
+        command = provider_request(attempt)
+        if command is not None:
+            parts += [f"# Attempt {number}: the gateway's request to its provider", command]
+    return "\n".join(parts)

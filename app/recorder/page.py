@@ -1,0 +1,56 @@
+"""Recordings as one HTML page that needs nothing else: no script, no request to anybody, nothing in it is live.
+
+Whatever was recorded is text here: Jinja escapes it, the page's own policy forbids scripts and addresses, and
+characters that turn the direction of writing are shown by their numbers.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from app.recorder.explaining import explain
+from app.recorder.phrases import seconds
+from app.recorder.recording import Piece, Recording
+
+_TURNING = re.compile("[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+"""Control characters, and those that change the direction of what follows."""
+_BODY_LIMIT = 2 * 1024**2
+"""Characters of one body."""
+_PIECES_LIMIT = 5_000
+"""Pieces of one answer."""
+
+
+def page(recordings: Sequence[Recording]) -> str:
+    return _template().render(recordings=recordings)
+
+
+@lru_cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("app.recorder", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"text": _text, "seconds": seconds, "day": _day, "explanation": explain, "some": _some}
+    return environment.get_template("page.html")
+
+
+def _text(value: bytes | str) -> str:
+    """A text that shows what it holds, within bounds."""
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    left_out = len(text) - _BODY_LIMIT
+    named = _TURNING.sub(lambda match: f"\\u{ord(match[0]):04x}", text[:_BODY_LIMIT])
+    return f"{named}\n[{left_out} characters more]" if left_out > 0 else named
+
+
+def _some(pieces: Sequence[Piece]) -> Sequence[Piece]:
+    return pieces[:_PIECES_LIMIT]
+
+
+def _day(moment: float) -> str:
+    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,154 @@
+"""`flowspan explain`, `export` and `replay` on bundles, stores and consoles: what they print, and their exit status."""
+
+import http.server
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from app.cli import main
+from app.recorder.bundles import decode_bundle, encode_bundle
+from app.recorder.opening import open_store
+from app.settings import RecorderSettings
+from tests.unit.replay.recorded import BEGINNING, body, recording
+
+_POLICIES = "gateway:\n  policies:\n    - use: redact\n"
+_ID = recording().entry.transaction_id
+
+
+def _run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(one) for one in arguments])
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    path = tmp_path / "txn.json"
+    path.write_bytes(encode_bundle([recording()]))
+    return path
+
+
+def test_a_recording_that_comes_out_as_it_was_exits_with_0(bundle: Path) -> None:
+    ran = _run("replay", bundle)
+
+    assert ran.exit_code == 0
+    assert "The client gets the same, byte for byte." in ran.output
+
+
+@pytest.mark.parametrize("policy", ["redact", "policies.yaml"])
+def test_another_answer_exits_with_1_and_a_difference(bundle: Path, policy: str) -> None:
+    (bundle.parent / "policies.yaml").write_text(_POLICIES)
+    ran = _run("replay", bundle, "--policy", bundle.parent / policy if policy.endswith("yaml") else policy)
+
+    assert ran.exit_code == 1
+    assert "- Ask ada@example.com" in ran.output
+    assert "+ Ask [EMAIL]" in ran.output
+    assert "policies none -> redact: redacted" in ran.output
+
+
+def test_a_changed_request_is_refused_unless_it_is_replayed_anyway(tmp_path: Path) -> None:
+    path = tmp_path / "mail.json"
+    asked = body(messages=[{"role": "user", "content": "Mail bob@example.com"}])
+    path.write_bytes(encode_bundle([recording(asked=asked)]))
+    refused, anyway = (_run("replay", path, "--policy", "redact", *options) for options in ((), ("--anyway",)))
+
+    assert [refused.exit_code, anyway.exit_code] == [1, 1]
+    assert "messages[0].content was 'Where is Ada?' and is 'Mail [EMAIL]'" in refused.output
+    assert "The recorded answer is no answer to that." in refused.output
+    assert "+ Ask [EMAIL]" in anyway.output
+
+
+def test_another_model_answers_the_recorded_request(bundle: Path) -> None:
+    config = bundle.parent / "gateway.yaml"
+    config.write_text("model_list:\n  - {model_name: other, litellm_params: {model: simulated/echo}}\n")
+    ran = _run("replay", bundle, "--to", "other", "--config", config)
+
+    assert ran.exit_code == 1
+    assert "+ Where is Ada?" in ran.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["replay", "missing.json"], "missing.json cannot be read: No such file or directory"),
+        (["replay", "{bundle}", "--to", "other"], "--to needs the configuration that has the model"),
+        (
+            ["replay", "{bundle}", "--policy", "readct"],
+            "a policy cannot be loaded: unknown policy; did you mean",
+        ),
+        (["explain", "txn_1", "--console", "nowhere"], "--console nowhere: expected an address like"),
+        (
+            ["explain", "txn_1", "--console", "http://127.0.0.1:1"],
+            "no console answers at http://127.0.0.1:1: ",
+        ),
+        (["explain", "txn_1", "--store", "sqlite:///{folder}/none.db"], "the file is not there"),
+        (["explain", "txn_1", "--store", "mysql://x"], "of databases there are SQLite and PostgreSQL"),
+        (["export", "{bundle}", "-o", "{folder}/no/where"], "cannot be written: No such file or directory"),
+    ],
+)
+def test_what_cannot_be_done_exits_with_2_and_the_reason(bundle: Path, arguments: list[str], message: str) -> None:
+    ran = _run(*(one.format(bundle=bundle, folder=bundle.parent) for one in arguments))
+
+    assert ran.exit_code == 2
+    assert message in ran.output
+
+
+def test_a_transaction_is_found_in_a_store(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/recorded.db"
+    store = open_store(RecorderSettings(store=url))
+    store.write([recording(BEGINNING, error_type="upstream_truncated", conversation="c1")])
+    explained, exported, absent = (
+        _run("explain", _ID, "--store", url),
+        _run("export", "c1", "--conversation", "--store", url),
+        _run("explain", "txn_2", "--store", url),
+    )
+    store.close()
+
+    assert explained.output.startswith("openai/gpt-5 answered the client in 2.1 s")
+    assert decode_bundle(exported.stdout_bytes, "exported")[0].attempts[0].answer == BEGINNING
+    assert [absent.exit_code, absent.output] == [2, "the store has no transaction txn_2\n"]
+
+
+class _Console(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        if self.headers["authorization"] != "Bearer open-sesame":
+            self.send_error(401)
+        elif self.path != f"/transactions/{_ID}.json":
+            self.send_error(404)
+        else:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(encode_bundle([recording()]))
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Print nothing."""
+
+
+@pytest.fixture
+def console() -> Iterator[str]:
+    with http.server.HTTPServer(("127.0.0.1", 0), _Console) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_running_console_is_asked_with_its_token(console: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = _run("explain", _ID, "--console", console)
+    monkeypatch.setenv("FLOWSPAN_CONSOLE_TOKEN", "open-sesame")
+    explained, absent = (_run("explain", one, "--console", console) for one in (_ID, "txn_2"))
+
+    assert [refused.exit_code, refused.output] == [2, "the console asks for its token: set FLOWSPAN_CONSOLE_TOKEN\n"]
+    assert explained.output.startswith("openai/gpt-5 answered")
+    assert f"the console has no txn_2: {console}/transactions/txn_2.json answered 404" in absent.output
+
+
+def test_an_export_is_a_bundle_commands_or_a_page(bundle: Path) -> None:
+    written = bundle.parent / "again.json"
+    commands, html = (_run("export", bundle, "--format", form).output for form in ("curl", "html"))
+
+    assert _run("export", bundle, "-o", written).exit_code == 0
+    assert written.read_bytes() == bundle.read_bytes()
+    assert "$FLOWSPAN_KEY" in commands
+    assert "$OPENAI_API_KEY" in commands
+    assert html.startswith("<!doctype html>")
