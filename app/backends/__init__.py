@@ -1,7 +1,8 @@
 """The way to the providers: `router` finds a deployment for a request, and a backend asks it.
 
-`simulated` needs no network; `direct` speaks OpenAI's and Anthropic's dialects with whoever serves them; `litellm`
-reaches every other provider that LiteLLM knows, and imports it only where a model needs it.
+`simulated` needs no network; `replay` serves what was recorded; `direct` speaks OpenAI's and Anthropic's dialects with
+whoever serves them; `litellm` reaches every other provider that LiteLLM knows, and imports it only where a model needs
+it.
 """
 
 import asyncio
@@ -11,6 +12,8 @@ from app.addresses import base_of, without_credentials
 from app.backends.direct import SharedResources, make_direct, validate_direct
 from app.backends.direct.connections import pool_readings
 from app.backends.litellm.loading import load as load_litellm
+from app.backends.replay import PREFIX as REPLAY
+from app.backends.replay import make_bundled, validate_bundled
 from app.backends.router import Backend, Router
 from app.backends.simulated import make_simulated, scenario_of
 from app.backends.thinking_history import check_thinking_history
@@ -34,7 +37,7 @@ def make_backend(
     Deployments that are asked directly share `lookups` and `bodies`; an event of more than `event_limit` bytes fails
     its stream. `relays_limits` keeps what providers' headers say of rate limits beside their answers."""
     match deployment.backend:
-        case "simulated":
+        case "simulated" if not deployment.model.startswith(REPLAY):
             return make_simulated(deployment)
         case "litellm":
             from app.backends.litellm.backend import LiteLLMBackend
@@ -44,7 +47,8 @@ def make_backend(
             lookups = lookups or Lookups(DnsSettings())
             bodies = bodies or Bodies(ServerSettings().total_body_bytes)
             shared = SharedResources(request_timeout, event_limit, lookups, bodies, relays_limits)
-            return make_direct(deployment, shared)
+            make = make_bundled if deployment.backend == "simulated" else make_direct
+            return make(deployment, shared)
 
 
 async def prepare(deployments: Iterable[Deployment]) -> None:
@@ -55,6 +59,9 @@ async def prepare(deployments: Iterable[Deployment]) -> None:
 
 def validate(deployment: Deployment) -> None:
     """Raise ValueError, with a text for the operator, where the deployment could never serve. Imports no LiteLLM."""
+    if deployment.model.startswith(REPLAY):
+        validate_bundled(deployment)
+        return
     if deployment.backend == "simulated":
         scenario_of(deployment)
         return

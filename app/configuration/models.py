@@ -7,8 +7,10 @@ directly, and by which of OpenAI's APIs, is decided here, once for each deployme
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from itertools import count
+from pathlib import Path as FilePath
 from typing import Any
 
 from msgspec.structs import fields, replace
@@ -16,6 +18,8 @@ from msgspec.structs import fields, replace
 from app.backends import validate
 from app.backends.choice import choose_backend
 from app.backends.model_names import is_wildcard
+from app.backends.replay import BUNDLE, file_of
+from app.backends.replay import PREFIX as REPLAY
 from app.configuration.client_credentials import check_handed_on, credentials_of
 from app.configuration.credentials import PARAMETER, Credentials
 from app.configuration.document import plain
@@ -113,6 +117,8 @@ class _ModelReader:
         check_wildcards(name, model, path, self._report)
         credentials, params = credentials_of(entry, params, path, self._report)
         kept = self._provider_params(model, params, params_path, simulated or credentials == "client")
+        if model.startswith(REPLAY):
+            kept = self._with_bundle(model, kept)
         backend, responses = _backend_and_api(model, kept, entry, info)
         self._check_apis(kept, info, responses, path)
         cost, cost_source = price_of(model, params, info, path, self._report, self._prices)
@@ -224,6 +230,12 @@ class _ModelReader:
         if variable and named.needs_key:
             self._report.warning(path, f"no api_key, and {variable} is not set")
         return kept
+
+    def _with_bundle(self, model: str, params: dict[str, Any]) -> dict[str, Any]:
+        """The parameters with the file of a bundle, whose path is from the configuration's folder."""
+        with suppress(ValueError):
+            return {**params, BUNDLE: str(FilePath(self._report.file).parent / file_of(model))}
+        return params
 
     def _routing(self, params: dict[str, Any], path: Path) -> dict[str, Any]:
         found: dict[str, Any] = {}

@@ -2,7 +2,7 @@
 
 Two bodies of the same API are compared. What a model reads or obeys counts: messages, system prompt, tools, parameters.
 What changes from one request to the next without a meaning for the model does not: ids, metadata, the model's name,
-marks of what is to be cached, and whether the answer is streamed.
+marks of what is to be cached, how long the answer may be, and whether it is streamed.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,6 +14,7 @@ _WITHOUT_MEANING = frozenset(
     {
         *("model", "stream", "stream_options", "store", "metadata", "user", "safety_identifier", "service_tier"),
         *("prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "include", "background"),
+        *("max_tokens", "max_completion_tokens", "max_output_tokens"),
     }
 )
 """Fields of a body that say nothing to the model."""
