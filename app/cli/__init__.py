@@ -14,6 +14,7 @@ import click
 
 from app.cli.check import check
 from app.cli.demo import demo
+from app.cli.doctor import doctor
 from app.cli.explain import explain
 from app.cli.export import export
 from app.cli.init import init
@@ -55,6 +56,7 @@ for _command in (
     serve,
     watch,
     init,
+    doctor,
     demo,
     check,
     explain,

@@ -401,3 +401,11 @@ def test_init_says_why_a_file_cannot_be_written(tmp_path: Path) -> None:
     result = flowspan("init", str(tmp_path / "missing" / "f.yaml"))
     assert result.exit_code == 2
     assert result.stderr.endswith("f.yaml cannot be written: No such file or directory\n")
+
+
+def test_doctor_ends_with_a_failure_where_the_start_would(tmp_path: Path) -> None:
+    file = written(tmp_path, "model_list: [{model_name: m}]\n")
+    result = flowspan("doctor", file)
+    assert result.exit_code == 1
+    assert result.output.endswith("The gateway would not start.\n")
+    assert flowspan("doctor", str(tmp_path / "missing.yaml")).exit_code == 2
