@@ -55,7 +55,7 @@ def _list_of_models(deployment: Deployment, endpoint: Endpoint) -> tuple[str, Ma
         key = deployment.params.get("api_key") or ""
         base = endpoint.base.rstrip("/").removesuffix("/v1")
         return f"{base}/v1/models", {"x-api-key": str(key), "anthropic-version": "2023-06-01"}
-    return url_beside_chat(endpoint, "models"), key_headers(endpoint, deployment.params)
+    return url_beside_chat(endpoint, "/models"), key_headers(endpoint, deployment.params)
 
 
 def _look_at(address: _Address, *, asks: bool) -> Finding:
