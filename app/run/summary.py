@@ -97,12 +97,9 @@ def _rows(totals: Totals, tools: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 def _tokens(totals: Totals) -> str:
     tokens = totals.tokens
-    shares = [
-        f"{tokens[name] / tokens['input_tokens']:.0%} {what} the cache"
-        for name, what in (("cache_read_tokens", "read from"), ("cache_write_tokens", "written to"))
-        if tokens["input_tokens"] and tokens[name]
-    ]
-    cached = f" ({', '.join(shares)})" if shares else ""
+    named = (("cache_read_tokens", "read from"), ("cache_write_tokens", "written to"))
+    shares = [f"{tokens[name] / tokens['input_tokens']:.0%} {what}" for name, what in named if tokens[name]]
+    cached = f" ({', '.join(shares)} the cache)" if shares else ""
     about = "about " if totals.estimated else ""
     return f"{about}{tokens['input_tokens']:,} in{cached}, {tokens['output_tokens']:,} out"
 
