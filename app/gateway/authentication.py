@@ -17,7 +17,7 @@ from starlette.types import Scope
 from app.dialects import DIALECTS
 from app.errors import AuthenticationFailed, InvalidRequest, PermissionDenied
 from app.messages import ClientCredential
-from app.messages.credentials import AUTHORIZATION
+from app.messages.credentials import ACCOUNT, AUTHORIZATION
 from app.settings import Key, digest_of
 from telemetry.hosts import stranger
 from telemetry.names import NO_KEY, UNNAMED_KEY
@@ -145,6 +145,8 @@ def presented_keys(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _credential(headers: Mapping[str, str], names: Sequence[str]) -> ClientCredential | None:
+    if AUTHORIZATION in names and ACCOUNT in headers:
+        names = [*names, ACCOUNT]
     return ClientCredential({name: headers[name] for name in names}) if names else None
 
 

@@ -4,6 +4,8 @@ from typing import Final
 
 API_KEY: Final = "x-api-key"
 AUTHORIZATION: Final = "authorization"
+ACCOUNT: Final = "chatgpt-account-id"
+"""Beside the token of a login with ChatGPT: which of its accounts is meant. No other API knows it."""
 
 
 class ClientCredential:
@@ -26,4 +28,5 @@ class ClientCredential:
         that came there is sent as a bearer token."""
         if bearer_only and AUTHORIZATION not in self._headers:
             return {AUTHORIZATION: f"Bearer {self._headers[API_KEY]}"}
-        return {name: value for name, value in self._headers.items() if name == AUTHORIZATION or not bearer_only}
+        left_out = API_KEY if bearer_only else ACCOUNT
+        return {name: value for name, value in self._headers.items() if name != left_out}

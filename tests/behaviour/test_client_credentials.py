@@ -148,6 +148,22 @@ def test_openais_api_gets_a_bearer_token(keyless: RunningGateway, provider: Prov
     assert credentials(provider.received().headers) == {"authorization": f"Bearer {TOKEN}"}
 
 
+def test_the_account_of_a_login_goes_with_its_token_to_openais_api_alone(
+    keyless: RunningGateway, provider: Provider
+) -> None:
+    login = {"authorization": f"Bearer {TOKEN}", "chatgpt-account-id": "acc_1"}
+    provider.play(text_reply("oai"))
+    assert post(keyless, CHAT, ask("own-openai"), login).status == 200
+    assert provider.received().headers["chatgpt-account-id"] == "acc_1"
+    for api, model, headers in (
+        (MESSAGES, "own", login),
+        (CHAT, "own-openai", {"x-api-key": TOKEN, "chatgpt-account-id": "acc_1"}),
+    ):
+        provider.play(text_reply("ant" if api == MESSAGES else "oai"))
+        assert post(keyless, api, ask(model, api), headers).status == 200
+        assert "chatgpt-account-id" not in provider.received().headers
+
+
 @pytest.mark.parametrize("status", [401, 403, 429])
 def test_what_the_provider_says_of_it_is_between_caller_and_provider(
     keyless: RunningGateway, provider: Provider, status: int
