@@ -32,6 +32,8 @@ def run(
     quiet: bool,
 ) -> None:
     """Run a program, such as claude, codex, opencode or aider, with its models seen through a gateway."""
+    if config is not None and policies:
+        stop("--policy and --config: name the policies in the file")
     from app.configuration import ConfigurationRefused, grouped, load
     from app.run.agents import Unsupported
     from app.run.session import Wishes
@@ -40,12 +42,14 @@ def run(
 
     try:
         configured = None if config is None else load(config)
+        for warning in () if configured is None else grouped(configured.warnings):
+            click.echo(f"warning: {warning}", err=True)
         wishes = Wishes(policies, record, not no_console, console_port, opens, keep, quiet)
-        status = run_program(program, wishes, configured, os.environ)
+        status = run_program(program, wishes, configured, dict(os.environ))
     except ConfigurationRefused as refused:
         stop("\n".join(str(problem) for problem in grouped(refused.problems)))
     except (Unsupported, GatewayFailed) as error:
         stop(str(error))
     except (OSError, UnicodeDecodeError) as error:
-        stop(unreadable(config or "the environment", error))
+        stop(unreadable(str(config), error))
     sys.exit(status)

@@ -99,7 +99,7 @@ async def _run(
     telemetry = setup(span_exporter=_Nowhere())
     telemetry.record(witness)
     await prepare(settings.deployments)
-    gateway = make_gateway(settings, load_policies(settings.policies), telemetry, LoopStalls(), backend)
+    gateway = make_gateway(settings, load_policies(settings.policies), telemetry, LoopStalls(), backend=backend)
     route, parameters = _route(recording)
     client = ReplayClient(_encoded(recording, body))
     if speed is not None:

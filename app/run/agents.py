@@ -69,6 +69,15 @@ def _agent(argument: str) -> str | None:
     return name if name in _AGENTS else None
 
 
+def refuse_unsupported(agent: str | None) -> None:
+    """Raise Unsupported for a known program that cannot be led through the gateway."""
+    if agent == "gemini":
+        raise Unsupported(
+            "Gemini CLI speaks Gemini's own API and no other, which the gateway does not serve: it cannot be run "
+            "through it. Programs that speak the APIs of Anthropic or OpenAI can."
+        )
+
+
 def launch(
     command: Sequence[str],
     agent: tuple[str | None, int],
@@ -78,22 +87,19 @@ def launch(
     codex: CodexSettings,
 ) -> Launch:
     """`url` is the gateway's address; `key` the one that the program has to present, None where its own credentials go
-    on to the providers. Raises Unsupported."""
+    on to the providers."""
     name, at = agent
     variables = {ANTHROPIC_BASE: url} | dict.fromkeys(OPENAI_BASES, f"{url}/v1")
     without: tuple[str, ...] = ()
     if key is not None:
         variables |= {"ANTHROPIC_AUTH_TOKEN": key, "OPENAI_API_KEY": key}
         without = ("ANTHROPIC_API_KEY",)
-    if any(environ.get(proxy) for proxy in _PROXIES):
-        variables |= _without_proxy(environ)
     warnings: list[str] = []
+    proxies = [proxy for proxy in _PROXIES if environ.get(proxy)]
+    if proxies:
+        variables |= _without_proxy(environ)
+        warnings.append(f"{proxies[0]} is set, and the gateway asks providers without a proxy")
     match name:
-        case "gemini":
-            raise Unsupported(
-                "Gemini CLI speaks Gemini's own API and no other, which the gateway does not serve: it cannot be run "
-                "through it. Programs that speak the APIs of Anthropic or OpenAI can."
-            )
         case "claude":
             warnings += _claude_warnings(environ)
         case "codex":

@@ -18,14 +18,15 @@ from app.configuration import Configuration, export
 from app.console import Console, ConsoleServer
 from app.main import create_app, make_telemetry
 from app.policies import load_policies
-from app.run.agents import Launch, agent_of, launch
+from app.run.agents import Launch, agent_of, launch, refuse_unsupported
 from app.run.child import Child, NotStarted
 from app.run.codex import CodexSettings
 from app.run.log import RunLog
 from app.run.summary import summary
-from app.run.upstreams import configuration
-from app.serving.in_thread import GatewayThread
-from app.settings import ConsoleSettings, Key, Port, Seconds, Settings
+from app.run.upstreams import configuration, why_not_exported
+from app.serving.in_thread import GatewayFailed, GatewayThread
+from app.settings import ConsoleSettings, Key, Port, RecorderSettings, Seconds, Settings
+from telemetry.names.variables import SDK_DISABLED
 
 _HOST = "127.0.0.1"
 _ENDED = 1.0
@@ -48,11 +49,16 @@ class Wishes:
 
 
 def run(command: Sequence[str], wishes: Wishes, configured: Configuration | None, environ: Mapping[str, str]) -> int:
-    """Run a program before a gateway, and return its exit status. Raises Unsupported, ConfigurationRefused,
-    GatewayFailed, and OSError where the console's port cannot be had."""
-    codex = CodexSettings.read(environ)
+    """Run a program before a gateway, and return its exit status. `environ` is the program's environment, as it was
+    before the gateway had its part. Raises Unsupported, ConfigurationRefused and GatewayFailed."""
     agent = agent_of(command)
-    found = configured or configuration(environ, wishes.policies, codex.base_url if agent[0] == "codex" else None)
+    refuse_unsupported(agent[0])
+    codex = CodexSettings.read(environ)
+    if (reason := why_not_exported(environ)) is not None:
+        _report(f"warning: {reason}")
+        os.environ[SDK_DISABLED] = "true"
+    upstreams = {**environ, SDK_DISABLED: os.environ.get(SDK_DISABLED, "")}
+    found = configured or configuration(upstreams, wishes.policies, codex.base_url if agent[0] == "codex" else None)
     export(found.environment)
     settings = _settings(found.settings, wishes, configured is not None)
     key = settings.keys[0].secret if settings.keys else None
@@ -88,8 +94,15 @@ def _gateway(settings: Settings, log: RunLog) -> Iterator[tuple[str, str | None]
     console = None
     try:
         if settings.console.enabled:
-            console = ConsoleServer(
-                Console(settings, telemetry, app.gateway.recorder, app.gateway.policy_names, app.gateway.capture)
+            gateway_services = app.gateway
+            console = _console(
+                Console(
+                    settings,
+                    telemetry,
+                    gateway_services.recorder,
+                    gateway_services.policy_names,
+                    gateway_services.capture,
+                )
             )
             app.show_console(console.url)
         yield gateway.url, None if console is None else console.url
@@ -99,12 +112,21 @@ def _gateway(settings: Settings, log: RunLog) -> Iterator[tuple[str, str | None]
         gateway.stop()
 
 
+def _console(console: Console) -> ConsoleServer:
+    try:
+        return ConsoleServer(console)
+    except OSError as error:
+        port = console.settings.console.port
+        raise GatewayFailed(f"the console cannot listen on port {port}: {error.strerror}") from None
+
+
 def _settings(settings: Settings, wishes: Wishes, is_configured: bool) -> Settings:
     """The settings for a run: on loopback, and for the program alone where the gateway's own credentials are used."""
     for_program = is_configured and not any(one.credentials == "client" for one in settings.deployments)
     keys = (Key.in_clear(secrets.token_hex(16), "run"),) if for_program else ()
     server = replace(settings.server, host=_HOST, port=0, lame_duck=Seconds(0), drain_timeout=Seconds(_ENDED))
-    recorder = replace(settings.recorder, store=wishes.record)
+    # All of the session, whatever a gateway for many would leave out.
+    recorder = RecorderSettings(store=wishes.record, concealed=settings.recorder.concealed)
     telemetry = replace(settings.telemetry, log_level="info")
     console = ConsoleSettings(enabled=wishes.console, port=Port(wishes.console_port))
     return replace(settings, keys=keys, server=server, recorder=recorder, telemetry=telemetry, console=console)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from app.configuration import Configuration, parse
 from app.configuration.api_keys import KEY_VARIABLE
+from telemetry.environment import EnvironmentRefused, read_environment
 
 ANTHROPIC_BASE = "ANTHROPIC_BASE_URL"
 OPENAI_BASES = ("OPENAI_BASE_URL", "OPENAI_API_BASE")
@@ -34,6 +35,19 @@ def configuration(
     # A key in the environment is for another gateway.
     others = {name: value for name, value in environ.items() if name not in (KEY_VARIABLE, f"{KEY_VARIABLE}_FILE")}
     return parse(json.dumps(document), "the configuration of this run", others)
+
+
+def why_not_exported(environ: Mapping[str, str]) -> str | None:
+    """Why the gateway exports none of its telemetry in a run, where the OTEL_* variables, which are meant for the
+    program as well, ask for what it cannot do or must not do; None where it does as they say."""
+    try:
+        environment = read_environment(environ)
+    except EnvironmentRefused as refused:
+        return f"{refused.problems[0]}: the gateway exports nothing in this run"
+    signals = (environment.traces, environment.metrics, environment.logs)
+    if any(signal is not None and signal.console for signal in signals):
+        return "the program's output is its own: the gateway exports nothing to stdout, and nothing elsewhere"
+    return None
 
 
 def _entry(provider: str, base: str | None) -> dict[str, object]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.run.agents import Launch, Unsupported, agent_of, launch
+from app.run.agents import Launch, Unsupported, agent_of, launch, refuse_unsupported
 from app.run.codex import CodexSettings
 
 URL = "http://127.0.0.1:4242"
@@ -55,11 +55,12 @@ def test_a_proxy_does_not_stand_between_the_program_and_the_gateway() -> None:
     environ = {"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "example.com"}
     assert launched(["claude"], environ).variables["NO_PROXY"] == "example.com,127.0.0.1,localhost"
     assert "NO_PROXY" not in launched(["claude"]).variables
+    assert "HTTPS_PROXY is set" in launched(["claude"], environ).warnings[0]
 
 
 def test_gemini_is_refused_with_the_reason() -> None:
     with pytest.raises(Unsupported, match="speaks Gemini's own API"):
-        launched(["npx", "@google/gemini-cli"])
+        refuse_unsupported(agent_of(["npx", "@google/gemini-cli"])[0])
 
 
 def test_what_leads_claude_code_past_the_gateway_is_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

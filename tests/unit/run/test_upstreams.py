@@ -1,7 +1,7 @@
 import pytest
 
 from app.configuration import ConfigurationRefused
-from app.run.upstreams import configuration
+from app.run.upstreams import configuration, why_not_exported
 
 
 def bases(environ: dict[str, str], openai_base: str | None = None) -> list[object]:
@@ -29,3 +29,19 @@ def test_an_address_that_is_none_is_refused_with_the_reason() -> None:
     with pytest.raises(ConfigurationRefused) as refused:
         configuration({"ANTHROPIC_BASE_URL": "ftp://a"})
     assert "is not an http(s) address" in str(refused.value.problems[0])
+
+
+@pytest.mark.parametrize(
+    ("variables", "reason"),
+    [
+        ({}, None),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}, None),
+        ({"OTEL_METRICS_EXPORTER": "console"}, "the program's output is its own"),
+        ({"OTEL_CONFIG_FILE": "x"}, "the gateway exports nothing in this run"),
+    ],
+)
+def test_what_the_programs_telemetry_wants_and_the_gateway_cannot_is_left_to_the_program(
+    variables: dict[str, str], reason: str | None
+) -> None:
+    found = why_not_exported(variables)
+    assert (found is None) if reason is None else (reason in str(found))
