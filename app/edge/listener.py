@@ -215,7 +215,9 @@ async def listening_sockets(host: str, port: int) -> list[socket.socket]:
 def not_listening(host: str, port: int, error: OSError, options: str = "") -> str:
     """Why a port cannot be had, and which options choose another; `options` is what their names begin with."""
     flag = f"--{options.replace('_', '-')}"
+    # asyncio adds the address, which is named already.
+    reason = (error.strerror or str(error)).partition(" (while ")[0]
     return (
-        f"cannot listen on {options.replace('_', ' ')}port {port} of {host}: {error.strerror} (set by {flag}host and "
+        f"cannot listen on {options.replace('_', ' ')}port {port} of {host}: {reason} (set by {flag}host and "
         f"{flag}port, or {options}host and {options}port in gateway.server; port 0 takes a free one)"
     )

@@ -28,8 +28,9 @@ class Route:
     def check_method(self, method: str) -> None:
         """Raises MethodNotAllowed."""
         if method not in self.methods:
-            wrong = f"Not allowed here: {legible(method)} {self.path}."
-            raise MethodNotAllowed(wrong, allowed=", ".join(self.methods))
+            allowed = ", ".join(self.methods)
+            wrong = f"Not allowed here: {legible(method)} {self.path}. It is served by {allowed}."
+            raise MethodNotAllowed(wrong, allowed=allowed)
 
 
 _CHAT, _RESPONSES = DIALECTS["openai_chat"], DIALECTS["openai_responses"]

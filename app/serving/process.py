@@ -106,9 +106,8 @@ def _metrics_server(settings: ServerSettings, telemetry: Telemetry) -> MetricsSe
             if error.errno != errno.EADDRINUSE:
                 raise
             metrics = listen(0)
-            _log.warning(
-                "%s; the metrics are on port %d instead", not_listening(host, port, error, "metrics_"), metrics.port
-            )
+            taken = "metrics port %d of %s is taken by another program: the metrics are on port %d instead"
+            _log.warning(taken, port, host, metrics.port)
     except OSError as error:
         _log.error(not_listening(host, port, error, "metrics_"))
         return None
