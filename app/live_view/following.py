@@ -72,6 +72,8 @@ class _Writer:
 
     def write(self, event: SpeechEvent) -> None:
         self._noted = ""
+        # The terminal's size may have changed.
+        self._transcript.width = self._console.width if self._console.is_terminal else None
         self._print(self._transcript.add(event, monotonic()))
 
     def note(self, trouble: str) -> None:

@@ -7,6 +7,7 @@ from typing import Literal, assert_never
 from msgspec import Struct
 from msgspec.structs import replace
 
+from app.live_view.ledger_bar import duration
 from telemetry.live.moments import (
     AttemptRetried,
     BreakerChanged,
@@ -98,9 +99,9 @@ def _model(end: Ended) -> str:
 
 
 def _figures(end: Ended) -> str:
-    figures = [f"{end.duration_s:.1f} s"]
+    figures = [duration(end.duration_s)]
     if end.ttft_s is not None:
-        figures.append(f"first token {end.ttft_s:.1f} s")
+        figures.append(f"first token {duration(end.ttft_s)}")
     if end.input_tokens or end.output_tokens:
         figures.append(f"{end.input_tokens:,} tokens in, {end.output_tokens:,} out")
     if end.cost_usd is not None:

@@ -3,11 +3,15 @@
 One turn speaks at a time: what others say meanwhile waits for its end, or until it has been silent for a while.
 """
 
+import re
+import sys
 from datetime import datetime
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from app.live_view.inert import inert, inert_lines
+from app.live_view.ledger_bar import duration
 from app.live_view.speech import ConversationFound, Speech, SpeechEvent, SpeechKind, TurnBegan, TurnEnded, TurnLost
 
 _SILENCE = 4.0
@@ -20,13 +24,16 @@ _STYLES: dict[SpeechKind, str] = {
     "refusal": "yellow",
     "note": "dim",
 }
+_PIECES = re.compile(r"\n|[^\S\n]+|\S+")
 _ROLES = {"user": "bold green", "assistant": "bold"}
 
 
 class Transcript:
-    """Takes events, and returns what to write for them."""
+    """Takes events, and returns what to write for them. Lines are broken between words at `width` columns; None leaves
+    them whole."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int | None = None) -> None:
+        self.width = width
         self._turn = ""
         """The turn that speaks; empty where none does."""
         self._began: dict[str, TurnBegan] = {}
@@ -34,7 +41,8 @@ class Transcript:
         self._headed = ""
         """The turn of the last heading."""
         self._block: tuple[str, int] | None = None
-        self._is_line_open = False
+        self._column = 0
+        """Where the line goes on; 0 for a new one."""
         self._last_at = 0.0
         self._over: set[str] = set()
 
@@ -90,18 +98,30 @@ class Transcript:
         self._headed = turn.turn
         who = f"  agent {turn.agent}" if turn.agent else ""
         line = self._line(Text(inert(f"── {word}  {turn.model}{who}"), "bold magenta"))
-        return Text("\n").append_text(line) if not self._is_line_open else line
+        return Text("\n").append_text(line)
 
     def _speech(self, speech: Speech) -> Text:
         style = _STYLES.get(speech.kind, "")
-        text = Text(inert_lines(speech.text), style)
         if self._block == (speech.turn, speech.block):
-            self._is_line_open = not speech.text.endswith("\n")
-            return text
-        opened = self._line(_label(speech), ends=False).append_text(text)
-        self._block = (speech.turn, speech.block)
-        self._is_line_open = not speech.text.endswith("\n")
-        return opened
+            return Text(self._wrapped(inert_lines(speech.text)), style)
+        label = _label(speech)
+        opened = self._line(label, ends=False)
+        self._block, self._column = (speech.turn, speech.block), cell_len(label.plain)
+        return opened.append(self._wrapped(inert_lines(speech.text)), style)
+
+    def _wrapped(self, text: str) -> str:
+        """The text, broken between words at the end of a line."""
+        width, broken = self.width or sys.maxsize, list[str]()
+        for piece in _PIECES.findall(text):
+            cells = 0 if piece == "\n" else cell_len(piece)
+            if piece == "\n" or (self._column and self._column + cells > width):
+                broken.append("\n")
+                self._column = 0
+                if piece.isspace():
+                    continue
+            broken.append(piece)
+            self._column += cells
+        return "".join(broken)
 
     def _end(self, turn: str, line: Text) -> Text:
         self._over.add(turn)
@@ -111,8 +131,8 @@ class Transcript:
 
     def _line(self, line: Text, *, ends: bool = True) -> Text:
         """A line of its own, or its beginning."""
-        before = Text("\n") if self._is_line_open else Text()
-        self._block, self._is_line_open = None, not ends
+        before = Text("\n") if self._column else Text()
+        self._block, self._column = None, 0 if ends else cell_len(line.plain)
         return before.append_text(line).append("\n" if ends else "")
 
 
@@ -131,9 +151,9 @@ def _label(speech: Speech) -> Text:
 
 
 def _figures(end: TurnEnded) -> Text:
-    figures = [f"{end.duration_s:.1f} s"]
+    figures = [duration(end.duration_s)]
     if end.ttft_s is not None:
-        figures.append(f"first token {end.ttft_s:.1f} s")
+        figures.append(f"first token {duration(end.ttft_s)}")
     if end.input_tokens or end.output_tokens:
         cached = f" ({end.cached_tokens:,} from a cache)" if end.cached_tokens else ""
         figures.append(f"{end.input_tokens:,} tokens in{cached}, {end.output_tokens:,} out")

@@ -24,6 +24,8 @@ _SHARE = 0.1
 """The share of the time that may go into reading answers, which are read anew each time."""
 _STORE_INTERVAL = 2.0
 """Seconds after which the store is looked at although nothing has ended here: other gateways may write to it."""
+_WRITTEN = 0.4
+"""Seconds after which the turn before a new one has been written: it comes first, however short it was."""
 _GIVEN_UP = 10.0
 """Seconds for which a recording of a transaction that has ended is waited for."""
 _BEFORE = 3
@@ -90,18 +92,18 @@ class _Feed:
         if not self._has_begun:
             self._has_begun = True
             events += [ConversationFound(conversation=self._conversation), *self._beginning()]
-        under_way = self._under_way()
-        for one in under_way:
-            events += self._follower.under_way(one)
-        now, open_here = monotonic(), {one.transaction_id for one in under_way}
-        for id in self._follower.open_turns:
+        now, under_way = monotonic(), self._under_way()
+        known, open_here = self._follower.open_turns, {one.transaction_id for one in under_way}
+        for id in known:
             if id not in open_here:
                 self._ended.setdefault(id, now)
-        if self._ended or now >= self._store_due:
+        if self._ended or now >= self._store_due or not open_here.issubset(known):
             self._store_due = now + _STORE_INTERVAL
             events += self._newly_recorded()
-        events += self._given_up(now)
-        return events
+        for one in under_way:
+            if one.transaction_id in known or one.seconds > _WRITTEN:
+                events += self._follower.under_way(one)
+        return events + self._given_up(now)
 
     def _find_latest(self) -> bool:
         under_way = self._console.under_way()

@@ -36,6 +36,7 @@ _OPENING = 4
 """Messages that are told of a request that goes on from none which is known."""
 _TEXT_LIMIT, _BRIEF_LIMIT = 8_000, 400
 """Characters of a text of the request, and of what is told in brief."""
+_BRIEF_LINES = 5
 _ANSWER = 1_000_000
 """The number of an answer's first block; those of the request come before it."""
 _REMINDER = "<system-reminder>"
@@ -49,6 +50,10 @@ class UnderWay(Protocol):
     @property
     def started_at(self) -> float:
         """Unix seconds."""
+
+    @property
+    def seconds(self) -> float:
+        """Since it began."""
 
     @property
     def api(self) -> str: ...
@@ -169,7 +174,7 @@ def _speech(role: str, part: Part, names: Mapping[str, str]) -> Speech:
             return Speech(turn="", block=0, role=role, kind="call", text=_arguments(text), name=part.name)
         case ToolResultPart():
             name = names.get(part.tool_call_id, "")
-            return Speech(turn="", block=0, role="tool", kind="result", text=_brief(text, _BRIEF_LIMIT), name=name)
+            return Speech(turn="", block=0, role="tool", kind="result", text=_first_lines(text), name=name)
         case ThinkingPart():
             kind: SpeechKind = "thinking"
         case RefusalPart():
@@ -177,7 +182,7 @@ def _speech(role: str, part: Part, names: Mapping[str, str]) -> Speech:
         case TextPart() if role not in ("system", "developer") and not text.lstrip().startswith(_REMINDER):
             kind = "text"
         case _:
-            return replace(_note(_brief(text, _BRIEF_LIMIT)), role=role)
+            return replace(_note(_first_lines(text)), role=role)
     return Speech(turn="", block=0, role=role, kind=kind, text=_brief(text, _TEXT_LIMIT))
 
 
@@ -205,6 +210,15 @@ def _text(part: Part) -> str:
 
 def _brief(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[:limit].rstrip()} … and {len(text) - limit:,} more characters"
+
+
+def _first_lines(text: str) -> str:
+    lines = text.strip("\n").split("\n", _BRIEF_LINES)
+    if len(lines) <= _BRIEF_LINES:
+        return _brief(text.strip("\n"), _BRIEF_LIMIT)
+    rest = lines.pop().count("\n") + 1
+    first = _brief("\n".join(lines), _BRIEF_LIMIT)
+    return f"{first}\n… and {rest:,} more line{'s' if rest > 1 else ''}"
 
 
 def _arguments(arguments: str) -> str:

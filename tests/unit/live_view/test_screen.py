@@ -64,7 +64,7 @@ def test_breakers_that_are_not_closed_come_first() -> None:
 def test_good_ends_are_told_of_while_they_are_few() -> None:
     ended = frame(moments=1, ends=(good_end(),))
     assert (
-        "chat: 12.3 s, first token 0.5 s, 4,210 tokens in, 380 out, $0.0123"
+        "chat: 12.34 s, first token 500.0 ms, 4,210 tokens in, 380 out, $0.0123"
         in draw(picture(ended, busy=False), 100, 30).plain
     )
     assert "4,210" not in draw(picture(ended), 100, 30).plain

@@ -51,13 +51,23 @@ def test_a_turn_is_written_as_it_is_said() -> None:
         "assistant I run it.",
         '→ Bash command="pytest"',
         "← Bash 3 failed",
-        "── ok  12.3 s, 4,210 tokens in (3,900 from a cache), 380 out, $0.0123",
+        "── ok  12.34 s, 4,210 tokens in (3,900 from a cache), 380 out, $0.0123",
     ]
 
 
 def test_a_failure_says_what_went_wrong() -> None:
     assert "── upstream_error: it was cut" in written(began(), ended(outcome="upstream_error", detail="it was cut"))
     assert "the recorder kept nothing" in written(began(), TurnLost(turn="a"))
+
+
+def test_lines_are_broken_between_words_wherever_pieces_end() -> None:
+    transcript = Transcript(width=24)
+    text = "".join(
+        transcript.add(event, 0).plain
+        for event in (began(), speech("one two "), speech("three four five"), speech("\n    indented"), ended())
+    )
+    lines = text.splitlines()[2:]
+    assert [line.rstrip() for line in lines[:3]] == ["assistant one two three", "four five", "    indented"]
 
 
 def test_thinking_is_dimmed() -> None:
