@@ -96,8 +96,10 @@ def _text(value: str | None) -> str | None:
 def condition(wanted: Filter) -> Clause:
     """What a filter lets through, but for its words."""
     found, parameters = [], []
-    equal = ("model", "key", "team", "conversation", "agent")
+    equal = ("model", "key", "team", "agent")
     tests: list[tuple[str, Any]] = [(f"{name} = ?", getattr(wanted, name)) for name in equal]
+    # By the column with an index, which also has the transaction that is a conversation by itself.
+    tests += [("thread = ?", wanted.conversation)]
     tests += [("cost_usd >= ?", wanted.least_cost_usd), ("started_at >= ?", wanted.since)]
     tests += [("started_at <= ?", wanted.until)]
     tests += [("outcome = ?", None if wanted.outcome == "failures" else wanted.outcome)]
