@@ -8,7 +8,7 @@ TOOLS := .tools/otelcol .tools/compose-config
 # then refuses it for want of a hash. `pip check` tells if the lock were not complete.
 LOCKED := $(PIP) install --no-deps --require-hashes -r
 
-.PHONY: demo test test-real soak fuzz bench bench-quick growth dashboards pictures terminal-pictures lint types audit lock clean
+.PHONY: demo test test-real soak fuzz bench bench-quick growth dashboards pictures terminal-pictures console-pictures lint types audit lock clean
 
 demo: $(VENV)/runtime.done
 	@$(BIN)/flowspan demo
@@ -20,7 +20,7 @@ test: $(VENV)/dev.done
 # On real programs: dashboards, rules, collector and compose on Prometheus and Alertmanager (apt-get install prometheus
 # prometheus-alertmanager), a collector and the compose specification's own reader (built here, with Go); where one is
 # missing its tests are skipped, and on CI they fail. So they are for the proxies that attackers and victims share: nginx,
-# haproxy (apt-get install) and Envoy. And the gateway before llama.cpp with a tiny model, behind coding agents, and with
+# haproxy (apt-get install) and Envoy; and for Chromium (apt-get install), which visits the console. And the gateway before llama.cpp with a tiny model, behind coding agents, and with
 # its spans in Phoenix, all fetched at the first run, as Envoy is; where they cannot be had their tests are skipped.
 test-real: $(VENV)/dev.done
 	@if command -v go >/dev/null; then $(MAKE) --no-print-directory $(TOOLS); else echo "No Go: no collector is built."; fi
@@ -59,6 +59,10 @@ pictures: $(VENV)/dev.done $(TOOLS)
 # What a terminal shows, in docs/img, of a run with simulated models.
 terminal-pictures: $(VENV)/dev.done
 	@$(BIN)/python -m scripts.terminal_pictures docs/img
+
+# The pages of the console as pictures, light and dark, in docs/img; needs Chromium.
+console-pictures: $(VENV)/dev.done
+	@$(BIN)/python -m tests.real.console_pictures
 
 lint: $(VENV)/dev.done
 	@$(BIN)/ruff check .
