@@ -94,14 +94,14 @@ def _gateway(settings: Settings, log: RunLog) -> Iterator[tuple[str, str | None]
     console = None
     try:
         if settings.console.enabled:
-            gateway_services = app.gateway
+            served = app.gateway
             console = _console(
                 Console(
                     settings,
                     telemetry,
-                    gateway_services.recorder,
-                    gateway_services.policy_names,
-                    gateway_services.capture,
+                    served.recorder,
+                    served.policy_names,
+                    served.capture,
                 )
             )
             app.show_console(console.url)

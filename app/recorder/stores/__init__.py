@@ -32,6 +32,7 @@ class Filter(Struct, frozen=True, kw_only=True):
     outcome: str | None = None
     """An outcome, or `failures` for all of `FAILURES`."""
     conversation: str | None = None
+    """As `ConversationEntry` has it: the id of a transaction stands for one that belongs to no conversation."""
     agent: str | None = None
     intervened: bool = False
     """Only those in which a policy changed or blocked something."""

@@ -23,11 +23,12 @@ from app.recorder.stores.sql import (
     NEWEST_FIRST,
     SCHEMA,
     Clause,
-    Page,
     behind,
     condition,
     conversation_entry,
     entry_of,
+    first_threads,
+    latest_threads,
     thread_sums,
     values_of,
     where,
@@ -149,20 +150,17 @@ class PostgreSQLStore:
 
     def conversations(self, wanted: Filter, after: Cursor | None = None, limit: int = 100) -> list[ConversationEntry]:
         clause = where(condition(wanted), _words(wanted.text))
-        page = Page(after, limit)
-        newest = f"SELECT thread, started_at FROM entries{clause.sql}{NEWEST_FIRST}"
         with self._connection() as connection, connection.transaction():
-            with connection.cursor("newest") as rows:
-                rows.itersize = 1000
-                rows.execute(_marked(newest), clause.parameters)
-                for thread, at in rows:
-                    if page.take(thread, at):
-                        break
-            if not page.threads:
+            if after is None:
+                threads = _first_threads(connection, clause, limit)
+            else:
+                query = latest_threads(clause, after, limit)
+                threads = [row[0] for row in _run(connection, query.sql, *query.parameters)]
+            if not threads:
                 return []
-            sums = thread_sums(page.threads, Clause(clause.sql.removeprefix(" WHERE "), clause.parameters), "json_agg")
+            sums = thread_sums(threads, Clause(clause.sql.removeprefix(" WHERE "), clause.parameters), "json_agg")
             found = {row[0]: row for row in _run(connection, sums.sql, *sums.parameters)}
-            return [conversation_entry(found[each], _title(connection, found[each])) for each in page.threads]
+            return [conversation_entry(found[each], _title(connection, found[each])) for each in threads]
 
     def figures(self) -> StoreFigures:
         query = "SELECT count(*), coalesce(sum(size), 0), min(started_at) FROM entries"
@@ -245,6 +243,14 @@ class PostgreSQLStore:
 
 def _run(connection: _Connection, sql: str, *parameters: object) -> psycopg.Cursor[tuple[Any, ...]]:
     return connection.execute(_marked(sql), parameters)
+
+
+def _first_threads(connection: _Connection, clause: Clause, limit: int) -> list[str]:
+    newest = f"SELECT thread, started_at FROM entries{clause.sql}{NEWEST_FIRST}"
+    with connection.cursor("newest") as rows:
+        rows.itersize = 1000
+        rows.execute(_marked(newest), clause.parameters)
+        return first_threads(rows, limit)
 
 
 def _marked(sql: str) -> LiteralString:

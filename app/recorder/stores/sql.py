@@ -1,6 +1,6 @@
 """What the stores in a database share: columns, and what a filter is in SQL. Parameters are marked with `?`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -42,8 +42,8 @@ INDEXES = (
     "CREATE INDEX entries_failed ON entries (started_at, transaction_id) WHERE outcome <> 'ok'",
     "CREATE INDEX entries_pinned ON entries (started_at, transaction_id) WHERE pinned IS NOT NULL",
     "CREATE INDEX entries_intervened ON entries (started_at, transaction_id) WHERE intervened = 1",
-    "CREATE INDEX entries_team ON entries (team, started_at) WHERE team IS NOT NULL",
-    "CREATE INDEX entries_agent ON entries (agent, started_at) WHERE agent IS NOT NULL",
+    "CREATE INDEX entries_team ON entries (team, started_at, transaction_id, thread) WHERE team IS NOT NULL",
+    "CREATE INDEX entries_agent ON entries (agent, started_at, transaction_id) WHERE agent IS NOT NULL",
 )
 
 
@@ -107,7 +107,8 @@ def condition(wanted: Filter) -> Clause:
         if value is not None:
             found.append(sql)
             parameters.append(value)
-    if wanted.outcome == "failures":
+    if wanted.outcome is not None and wanted.outcome != "ok":
+        # Also for one outcome alone: by this the index of failures is known to hold them.
         found.append("outcome <> 'ok'")
     if wanted.intervened:
         found.append("intervened = 1")
@@ -167,25 +168,21 @@ def conversation_entry(row: Sequence[Any], title: str) -> ConversationEntry:
     )
 
 
-class Page:
-    """Picks the conversations of a page from rows (thread, started_at) of which the newest come first."""
+def latest_threads(clause: Clause, after: Cursor, limit: int) -> Clause:
+    """A query of the conversations of a page behind the first, with the last moment of each."""
+    sql = f"""SELECT thread, max(started_at) AS last FROM entries{clause.sql} GROUP BY thread
+        HAVING (max(started_at), thread) < (?, ?) ORDER BY last DESC, thread DESC LIMIT ?"""
+    return Clause(sql, [*clause.parameters, after.at, after.id, limit])
 
-    def __init__(self, after: Cursor | None, limit: int) -> None:
-        self._after = after
-        self._limit = limit
-        self._seen: set[str] = set()
-        self.threads: list[str] = []
 
-    def take(self, thread: str, at: float) -> bool:
-        """Whether the page is full with this one."""
-        if thread not in self._seen:
-            self._seen.add(thread)
-            if self._is_behind(thread, at):
-                self.threads.append(thread)
-        return len(self.threads) >= self._limit
-
-    def _is_behind(self, thread: str, at: float) -> bool:
-        after = self._after
-        if after is None or at < after.at:
-            return True
-        return at == after.at and thread != after.id and after.id in self._seen
+def first_threads(rows: Iterable[Sequence[Any]], limit: int) -> list[str]:
+    """The conversations of the first page, of rows (thread, started_at) of which the newest come first; no more rows
+    are read than that takes."""
+    found: dict[str, float] = {}
+    last = 0.0
+    for thread, at in rows:
+        if len(found) >= limit and at < last:
+            break
+        if thread not in found:
+            found[thread], last = at, at
+    return sorted(found, key=lambda thread: (found[thread], thread), reverse=True)[:limit]

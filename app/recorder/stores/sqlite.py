@@ -24,11 +24,12 @@ from app.recorder.stores.sql import (
     NEWEST_FIRST,
     SCHEMA,
     Clause,
-    Page,
     behind,
     condition,
     conversation_entry,
     entry_of,
+    first_threads,
+    latest_threads,
     thread_sums,
     values_of,
     where,
@@ -199,15 +200,15 @@ class SQLiteStore:
         with _in_words(self._file), self._reading() as connection:
             words = _words(connection, wanted.text)
             clause = where(condition(wanted), words)
-            page = Page(after, limit)
-            newest = f"SELECT thread, started_at FROM entries{clause.sql}{NEWEST_FIRST}"
-            with closing(connection.execute(newest, clause.parameters)) as rows:
-                for thread, at in rows:
-                    if page.take(thread, at):
-                        break
-            sums = thread_sums(page.threads, Clause(clause.sql.removeprefix(" WHERE "), clause.parameters), _ARRAY)
+            if after is None:
+                newest = f"SELECT thread, started_at FROM entries{clause.sql}{NEWEST_FIRST}"
+                with closing(connection.execute(newest, clause.parameters)) as rows:
+                    threads = first_threads(rows, limit)
+            else:
+                threads = [row[0] for row in connection.execute(*latest_threads(clause, after, limit))]
+            sums = thread_sums(threads, Clause(clause.sql.removeprefix(" WHERE "), clause.parameters), _ARRAY)
             found = {row[0]: row for row in connection.execute(sums.sql, sums.parameters)}
-            return [conversation_entry(found[each], _title(connection, found[each])) for each in page.threads]
+            return [conversation_entry(found[each], _title(connection, found[each])) for each in threads]
 
     def figures(self) -> StoreFigures:
         with _in_words(self._file), self._reading() as connection:
@@ -265,7 +266,8 @@ def _words(connection: sqlite3.Connection, text: str) -> Clause:
     wanted = " ".join(f'"{term.word}"{"*" if term.begins else ""}' for term in terms)
     segments = [row[0] for row in connection.execute("SELECT id FROM segments")]
     found = " UNION ALL ".join(f"SELECT rowid FROM words_{each} WHERE words_{each} MATCH ?" for each in segments)
-    return Clause(f"id IN ({found})", [wanted] * len(segments))
+    # With the plus the rows are read in the order that is wanted, of which few are needed, and not by their numbers.
+    return Clause(f"+id IN ({found})", [wanted] * len(segments))
 
 
 def _title(connection: sqlite3.Connection, row: Sequence[Any]) -> str:
