@@ -1,5 +1,6 @@
 """The parts of messages as blocks of a page: what kind each is, its beginning, and where all of it is. Pure."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
@@ -40,6 +41,7 @@ _LARGEST_IMAGE = 3 * 1024**2
 _OPEN_LINES = 24
 _OPEN_CHARACTERS = 2_400
 _REMINDER = "<system-reminder>"
+_TAG = re.compile("</?system-reminder>")
 
 
 class Field(Struct, frozen=True):
@@ -184,7 +186,7 @@ def _of_text(part: Part, path: str, wish: Wish) -> Block:
         kind=kind,
         path=path,
         label=label,
-        summary=excerpt(text.replace(_REMINDER, "", 1) if kind == "reminder" else text, _SUMMARY),
+        summary=excerpt(_TAG.sub("", text[: _SUMMARY * 8]) if kind == "reminder" else text, _SUMMARY),
         text=text if is_whole else text[: wish.limit],
         html=markdown(text) if is_rendered else None,
         size=len(text),

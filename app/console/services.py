@@ -10,12 +10,11 @@ from starlette.requests import Request
 
 from app.console.assets import Assets
 from app.console.flow_picture import RecentOutcomes
-from app.console.following.follower import UnderWay
 from app.console.pages import Pages
 from app.console.visitors import Visitors
 from app.live_view.frame import About, RateWindow, new_instance
 from app.live_view.source import LiveSource
-from app.recorder.capture import Capture
+from app.recorder.capture import Capture, TransactionUnderWay
 from app.recorder.recorder import Recorder
 from app.recorder.stores import Store
 from app.settings import Settings
@@ -88,7 +87,7 @@ class Console:
         """Where recordings are; None while the recorder is off."""
         return self.recorder.store if self.recorder is not None else None
 
-    def under_way(self) -> Sequence[UnderWay]:
+    def under_way(self) -> Sequence[TransactionUnderWay]:
         """The transactions that are recorded at this moment, so far."""
         return () if self._capture is None else self._capture.under_way()
 

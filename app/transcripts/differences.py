@@ -14,6 +14,7 @@ from msgspec import Struct
 _COMPARED = 1_500
 """Lines of either text that are compared one by one."""
 _CONTEXT = 3
+_LONGEST_WORD = 40
 _INDENT = "  "
 
 
@@ -93,11 +94,19 @@ def _replaced(old: Sequence[str], new: Sequence[str]) -> Iterator[Line]:
 
 
 def _middle(before: str, now: str) -> tuple[int, int]:
-    """How many characters at the start, and at the end, two lines have in common."""
+    """How many characters at the start, and at the end, two lines have in common, in whole words."""
     most = min(len(before), len(now))
     start = _matching(before, now, most)
     end = _matching(before[start:][::-1], now[start:][::-1], most - start)
-    return start, end
+    return start - _letters(before[max(0, start - _LONGEST_WORD) : start][::-1]), end - _letters(
+        before[len(before) - end :][:_LONGEST_WORD]
+    )
+
+
+def _letters(text: str) -> int:
+    """How many characters of a word the text begins with; none where it is no end of a word that would be looked at."""
+    count = next((at for at, letter in enumerate(text) if not letter.isalnum()), len(text))
+    return count if count < _LONGEST_WORD else 0
 
 
 def _matching(before: str, now: str, most: int) -> int:

@@ -5,6 +5,8 @@ page ...... the page, a bounded number of turns at a time
 live ...... turns that end, and answers in progress, while somebody looks
 """
 
-from app.console.conversation.page import ROUTES
+from app.console.conversation import live, page
+
+ROUTES = [*live.ROUTES, *page.ROUTES]
 
 __all__ = ["ROUTES"]

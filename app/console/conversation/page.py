@@ -1,7 +1,7 @@
 """The page of one conversation. Its latest turns come first to be read, the earlier ones are a page away."""
 
-from collections.abc import Sequence
-from urllib.parse import urlencode
+from collections.abc import Mapping, Sequence
+from urllib.parse import quote, urlencode
 
 from msgspec import Struct
 from starlette.exceptions import HTTPException
@@ -94,16 +94,13 @@ def excerpt_of(
     """The turns that end before the one with the number `before`: those of one agent alone, where it is not None; an
     empty one stands for requests without the id of an agent."""
     agents = agents_of(entries)
-    wanted = None if agent is None else (agent or None)
-    numbered = [
-        (number, entry)
-        for number, entry in enumerate(entries, 1)
-        if number < before and (agent is None or entry.agent == wanted)
-    ]
+    numbered = [(number, entry) for number, entry in enumerate(entries, 1) if number < before and is_of(entry, agent)]
     chosen = numbered[-count:]
     looked_back = numbered[: -count or None][-_LOOKED_BACK:] if len(numbered) > count else []
-    earlier = _recordings(store, [entry for _, entry in looked_back])
-    found = {recording.entry.transaction_id: recording for recording in _recordings(store, [one for _, one in chosen])}
+    earlier = recordings_of(store, [entry for _, entry in looked_back])
+    found = {
+        recording.entry.transaction_id: recording for recording in recordings_of(store, [one for _, one in chosen])
+    }
     turns = turns_of(earlier, list(found.values()), agents, rendered)
     numbers = [number for number, entry in chosen if entry.transaction_id in found]
     return Excerpt(
@@ -113,7 +110,18 @@ def excerpt_of(
     )
 
 
-def _recordings(store: Store, entries: Sequence[Entry]) -> list[Recording]:
+def is_of(entry: Entry, agent: str | None) -> bool:
+    """Whether it is of this agent: None stands for any of them, and an empty text for none."""
+    return agent is None or entry.agent == (agent or None)
+
+
+def live_query(query: Mapping[str, str], known: int) -> str:
+    """How a page that has all of `known` turns asks for those that follow."""
+    kept = {name: query[name] for name in ("agent", "texts") if name in query}
+    return urlencode({**kept, "known": known})
+
+
+def recordings_of(store: Store, entries: Sequence[Entry]) -> list[Recording]:
     """The recordings of these transactions that are still there."""
     found = [store.recording(entry.transaction_id) for entry in entries]
     return [recording for recording in found if recording is not None]
@@ -146,7 +154,8 @@ def _page(request: Request) -> Response:
         rendered_view=_address(request, texts=None),
         earlier=_address(request, before=str(excerpt.first)) if excerpt.first else None,
         latest=_address(request, before=None) if excerpt.has_later else None,
-        live=None,
+        live=not excerpt.has_later,
+        more=f"/news/turns/{quote(conversation)}?{live_query(query, len(entries))}",
     )
 
 
@@ -156,13 +165,11 @@ def _bundle(request: Request) -> Response:
     store = store_of(console_of(request))
     found, size = [], 0
     for entry in entries_of(store, conversation):
-        for recording in _recordings(store, [entry]):
+        for recording in recordings_of(store, [entry]):
             size += recording.request.size + recording.answer_size
             found.append(recording)
         if size > _LARGEST_BUNDLE:
-            raise HTTPException(
-                413, "The conversation is too large for one bundle: export its transactions one by one."
-            )
+            raise HTTPException(413, "It is too large for one bundle: export its transactions one by one.")
     if not found:
         raise HTTPException(404, "Nothing is recorded of this conversation, or not any more.")
     return download(encode_bundle(found), f"{conversation}.json", "application/json")

@@ -105,6 +105,11 @@ class Turn(Struct, frozen=True, kw_only=True):
     cache_miss: CacheMiss | None = None
 
     @property
+    def is_repeated(self) -> bool:
+        """Whether nothing in its messages is new."""
+        return self.follows is not None and not any(one.messages or one.is_gone for one in self.passages)
+
+    @property
     def entry(self) -> Entry:
         return self.recording.entry
 

@@ -74,6 +74,19 @@ def test_a_long_conversation_comes_in_pages_that_know_what_was_before() -> None:
     assert "Latest turns" in before
 
 
+def test_a_page_is_given_the_turns_that_it_does_not_have(browser: Browser) -> None:
+    page = browser.get(f"/conversations/{CONVERSATION}?agent=").text
+    (more,) = re.findall(r'hx-get="([^"]+)"', page)
+    nothing = browser.get(more.replace("&amp;", "&")).text
+    two = browser.get(f"/news/turns/{CONVERSATION}?known=7&agent=").text
+
+    assert (nothing.count("<article"), two.count("<article")) == (0, 2)
+    assert 'hx-get="/news/turns/' in nothing
+    assert "known=9" in two
+    assert "The same request once more." in two
+    assert "Begins anew" not in two
+
+
 @pytest.mark.parametrize("part", ["", "/events", "/events?side=provider-1", "/curl", "/texts/request/0/1"])
 def test_a_transaction_has_its_pages(browser: Browser, part: str) -> None:
     page = browser.get(f"/transactions/txn_{8:024x}{part}")

@@ -88,7 +88,7 @@ def test_an_answer_that_passed_untouched_is_said_to_be_so() -> None:
     found = answer_difference(replace(recording, answer=edited), read_answer(edited))
 
     assert not found.is_same
-    assert [line.text[line.start : line.end] for line in found.texts if line.kind != "same"][:2] == ["Fix", "Mend"]
+    assert [line.text[line.start : line.end] for line in found.texts if line.kind != "same"][:2] == ["Fixed", "Mended"]
 
 
 def test_events_have_their_times_and_names() -> None:
