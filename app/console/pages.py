@@ -26,6 +26,7 @@ NAVIGATION = (
     ("/", "Flow"),
     ("/conversations", "Conversations"),
     ("/transactions", "Transactions"),
+    ("/policies", "Policies"),
 )
 """What leads to every page: address and name."""
 

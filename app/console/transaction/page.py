@@ -19,6 +19,7 @@ from app.messages import Part
 from app.recorder.bundles import encode_bundle
 from app.recorder.curl import client_request, provider_request
 from app.recorder.explaining import explain
+from app.recorder.page import page as html_page
 from app.recorder.recording import Piece, RecordedAttempt, Recording
 from app.transcripts.answers import read_answer
 from app.transcripts.requests import ReadRequest, read_request
@@ -81,7 +82,7 @@ def _page(request: Request) -> Response:
         counts=event_counts(recording.attempts[-1].answer if recording.attempts else (), recording.answer),
         sides=sides_of(recording),
         moments=[(moment, shortened(moment.attributes)) for moment in recording.moments],
-        has_policies=False,
+        has_policies=bool(recording.attempts),
     )
 
 
@@ -185,6 +186,13 @@ def _bundle(request: Request) -> Response:
     return download(encode_bundle([recording]), f"{recording.entry.transaction_id}.json", "application/json")
 
 
+def _html(request: Request) -> Response:
+    recording = recording_of(request)
+    return download(
+        html_page([recording]).encode("utf-8", "replace"), f"{recording.entry.transaction_id}.html", "text/html"
+    )
+
+
 def _curl(request: Request) -> Response:
     """The requests as cURL commands: the client's, and that of each attempt."""
     recording = recording_of(request)
@@ -204,6 +212,7 @@ def _curl(request: Request) -> Response:
 _ID = "/transactions/{id}"
 ROUTES = [
     Route("/transactions/{id}.json", _bundle),
+    Route("/transactions/{id}.html", _html),
     Route(f"{_ID}/curl", _curl),
     Route(f"{_ID}/events", _events),
     Route(f"{_ID}/texts/{{where:str}}/{{at:int}}/{{path:str}}", _text),
