@@ -81,7 +81,9 @@ class ConsoleClient:
             return
         if response.status == 200 or "content-security-policy" not in response.headers:
             raise Refused(_no_console(self.url))
-        text = (await response.content.read(4 * _TEXT_LIMIT)).decode(errors="replace").strip()[:_TEXT_LIMIT]
+        # What is no plain text is a page for a browser.
+        is_plain = response.content_type == "text/plain"
+        text = (await response.content.read(_TEXT_LIMIT)).decode(errors="replace").strip() if is_plain else ""
         raise _refusal(self.url, response.status, text, has_token=self._token is not None)
 
 

@@ -159,6 +159,6 @@ def _figures(end: TurnEnded) -> Text:
         figures.append(f"{end.input_tokens:,} tokens in{cached}, {end.output_tokens:,} out")
     if end.cost_usd is not None:
         figures.append(f"${end.cost_usd:.4f}")
-    detail = f": {inert(end.detail)}" if end.detail else ""
+    detail = f"\n   {inert(end.detail)}" if end.detail else ""
     style = "green" if end.outcome == "ok" else "red"
-    return Text.assemble((f"── {end.outcome}{detail}", style), (f"  {', '.join(figures)}", "dim"))
+    return Text.assemble((f"── {end.outcome}", style), (f"  {', '.join(figures)}", "dim"), (detail, style))

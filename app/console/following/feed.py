@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from time import monotonic
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -44,7 +43,7 @@ async def _follow(request: Request) -> Response:
     wanted = str(request.path_params["conversation"])
     feed = _Feed(console, console.store, wanted)
     if wanted != LATEST and not await asyncio.to_thread(feed.is_known):
-        raise HTTPException(404, "nothing is recorded of this conversation, or not any more")
+        return PlainTextResponse("nothing is recorded of this conversation, or not any more", 404)
     console.watchers.check_room()
     return EventStream(_events(console, feed))
 

@@ -158,7 +158,8 @@ def _preamble(request: ReadRequest, count: int) -> Iterator[str]:
     """What stands before the messages that are told of."""
     system = sum(len(_text(part)) for message in request.system for part in message.parts)
     if system or request.tools:
-        yield f"a system prompt of {system:,} characters, and {len(request.tools)} tools"
+        tools = len(request.tools)
+        yield f"a system prompt of {system:,} characters, and {tools} tool{'' if tools == 1 else 's'}"
     if before := len(request.messages) - request.first_turn - count:
         yield f"{before} messages before these"
 

@@ -56,7 +56,9 @@ def test_a_turn_is_written_as_it_is_said() -> None:
 
 
 def test_a_failure_says_what_went_wrong() -> None:
-    assert "── upstream_error: it was cut" in written(began(), ended(outcome="upstream_error", detail="it was cut"))
+    lines = written(began(), ended(outcome="upstream_error", detail="it was cut")).splitlines()
+    assert lines[-2].startswith("── upstream_error  12.34 s")
+    assert lines[-1] == "   it was cut"
     assert "the recorder kept nothing" in written(began(), TurnLost(turn="a"))
 
 
