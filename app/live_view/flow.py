@@ -11,8 +11,6 @@ from telemetry.names import QUEUES
 
 STATIONS = ("upstream", "policies", "policy_out", "formatter", "sse", "client")
 _COLOURS = dict(zip(STATIONS, ("cyan", "magenta", "yellow", "blue", "yellow", "green"), strict=True))
-_PARTS = {"policies": "policy", "formatter": "format"}
-"""The part of the time ledger that a station is, where its name is another."""
 _STACKED_NAME, _STACKED_FIGURE = 12, 18
 
 
@@ -29,7 +27,7 @@ def flow_picture(frame: Frame, rates: Rates, turn: int, width: int) -> list[Text
         cell = even + 2 * (even - narrow) if station in QUEUES else narrow
         names.append(station.ljust(cell), f"bold {_COLOURS[station]}")
         figures.append_text(_figure(frame, rates, station, cell))
-        dots.append_text(_dots(frame.snapshot.waiting.get(_PARTS.get(station, station), 0), cell, _COLOURS[station]))
+        dots.append_text(_dots(frame.waiting.get(station, 0), cell, _COLOURS[station]))
         if position < len(STATIONS) - 1:
             names.append_text(_arrow(gap, (turn - position) if moving else None))
             figures.append(" " * gap)
@@ -45,7 +43,7 @@ def stacked_flow(frame: Frame, rates: Rates, width: int) -> list[Text]:
             (station.ljust(_STACKED_NAME), f"bold {_COLOURS[station]}"),
             _figure(frame, rates, station, _STACKED_FIGURE),
             " ",
-            _dots(frame.snapshot.waiting.get(_PARTS.get(station, station), 0), rest, _COLOURS[station]),
+            _dots(frame.waiting.get(station, 0), rest, _COLOURS[station]),
         )
         for station in STATIONS
     ]

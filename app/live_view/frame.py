@@ -14,6 +14,8 @@ from telemetry.names import WHERE, Where
 VERSION = 1
 """The version of the form of frames; a reader refuses those of another."""
 _WINDOW = 5.0
+_STATION_OF = {"policy": "policies", "format": "formatter"}
+"""The stations that have another name than their part of the time ledger."""
 
 
 class OtherVersion(Exception):
@@ -56,6 +58,11 @@ class Frame(Struct, frozen=True, kw_only=True):
     def elapsed(self) -> float:
         """Seconds since the gateway's start."""
         return self.at - self.about.started_at
+
+    @property
+    def waiting(self) -> dict[str, int]:
+        """How many of all open streams wait at each station of the pipeline, by its name."""
+        return {_STATION_OF.get(where, where): count for where, count in self.snapshot.waiting.items()}
 
     @property
     def open_streams(self) -> int:

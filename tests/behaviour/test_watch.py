@@ -65,7 +65,7 @@ def test_the_feed_tells_of_streams_ends_and_policies(watched: Watched) -> None:
         frame = run(newest(watched.url))
     (stream,) = frame.snapshot.streams
     assert stream.model == "lorem-400+pace-20"
-    assert sum(frame.snapshot.waiting.values()) == 1
+    assert sum(frame.waiting.values()) == 1
     assert frame.about.policies == ("redact",)
     assert not frame.about.records
     failed = [one for one in frame.snapshot.moments if isinstance(one, Ended)]
