@@ -77,7 +77,7 @@ def _replayed(recording: "Recording", settings: "Settings", model: str | None, s
         stop(str(error))
     except PolicyNotLoadable as error:
         stop(f"a policy cannot be loaded: {error}")
-    comparison = compare(recording, replayed)
+    comparison = compare(recording, replayed.recording)
     for line in _report(recording, replayed, comparison, anyway):
         click.echo(line)
     return comparison.is_same and not replayed.differences
@@ -113,7 +113,7 @@ def _changed_request(replayed: "Replayed", anyway: bool) -> Iterator[str]:
 
 
 def _interventions(recording: "Recording", replayed: "Replayed") -> Iterator[str]:
-    both = recording.interventions, replayed.interventions
+    both = recording.interventions, replayed.recording.interventions
     then, now = ([f"{one.policy}: {one.decision}" for one in interventions] for interventions in both)
     if then or now:
         yield f"  policies {_counted(then)} -> {_counted(now)}" if then != now else f"  policies {_counted(now)}"

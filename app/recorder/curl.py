@@ -10,7 +10,6 @@ from shlex import quote
 
 from app.providers import PROVIDERS
 from app.recorder.recording import Body, RecordedAttempt, Recording
-from telemetry.names import NO_KEY
 
 _GATEWAY = "${FLOWSPAN_URL:-http://127.0.0.1:8080}"
 _GATEWAY_KEY = "FLOWSPAN_KEY"
@@ -34,7 +33,7 @@ def client_request(recording: Recording) -> str:
     """The client's request to the gateway, as it was recorded. `FLOWSPAN_URL` may say where another gateway is."""
     entry = recording.entry
     header = None
-    if entry.key != NO_KEY:
+    if entry.key is not None:
         header = _key_header("x-api-key" if entry.api == "anthropic_messages" else "authorization", _GATEWAY_KEY)
     return _command(entry.method, f'"{_GATEWAY}"{quote(entry.path)}', recording.request, header)
 

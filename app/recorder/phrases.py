@@ -152,9 +152,9 @@ def counted(number: int, what: str) -> str:
 
 
 def seconds(duration: float) -> str:
-    """A duration as somebody would say it: 0.8 ms, 340 ms, 12.3 s, 4 min 10 s."""
-    if duration < 0.001:
-        return f"{duration * 1000:.1f} ms"
+    """A duration as somebody would say it: under 1 ms, 340 ms, 12.3 s, 4 min 10 s."""
+    if duration < 0.0005:
+        return "under 1 ms"
     if duration < 0.9995:
         return f"{duration * 1000:.0f} ms"
     if duration < 99.95:

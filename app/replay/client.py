@@ -5,13 +5,12 @@ from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from app.errors import ClientDisconnected
-from app.recorder.recording import Piece
 
 _FOREVER = 86_400.0
 
 
 class ReplayClient:
-    """One request, and what came back."""
+    """The client of one request."""
 
     def __init__(self, body: bytes) -> None:
         self._body: bytes | None = body
@@ -19,13 +18,8 @@ class ReplayClient:
         self._leaves_in: float | None = None
         self._reads: int | None = None
         self._loop = asyncio.get_running_loop()
-        self._began = self._loop.time()
         self._lost: Callable[[], None] | None = None
         self._size = 0
-        self.status = 0
-        """0 where nothing came back."""
-        self.headers: tuple[tuple[str, str], ...] = ()
-        self.pieces: list[Piece] = []
         self.is_lost = False
         self.is_complete = False
         """Whether the answer's end came."""
@@ -75,9 +69,7 @@ class ReplayClient:
     def write(self, data: bytes) -> None:
         if self.is_lost:
             raise ClientDisconnected("The client left before the end of its stream.")
-        if data:
-            self.pieces.append(Piece(self._loop.time() - self._began, data))
-            self._size += len(data)
+        self._size += len(data)
         if self._leaves_after is not None and self._size >= self._leaves_after:
             self._loop.call_soon(self.leave)
 

@@ -11,7 +11,6 @@ from msgspec import Struct
 
 from app.messages import RedactedThinkingPart, RefusalPart, TextPart, ThinkingPart, ToolCallPart
 from app.recorder.recording import Piece, Recording
-from app.replay.engine import Replayed
 from app.transcripts.answers import ReadAnswer, read_answer
 from app.transcripts.differences import Line, difference
 
@@ -40,22 +39,22 @@ class Comparison(Struct, frozen=True):
         return self.are_alike and self.outcomes[0] == self.outcomes[1] and self.statuses[0] == self.statuses[1]
 
 
-def compare(recording: Recording, replayed: Replayed) -> Comparison:
-    entry = recording.entry
+def compare(recording: Recording, replayed: Recording) -> Comparison:
     then, now = _body(recording.answer), _body(replayed.answer)
     before, after = read_answer(recording.answer), read_answer(replayed.answer)
     return Comparison(
-        outcomes=(_outcome(entry.outcome, entry.error_type), _outcome(replayed.outcome, replayed.error_type)),
-        statuses=(entry.status if recording.answer else 0, replayed.status if replayed.answer else 0),
+        outcomes=(_outcome(recording), _outcome(replayed)),
+        statuses=(recording.entry.status, replayed.entry.status),
         events=(before.events, after.events),
         bytes=(len(then), len(now)),
         are_equal=then == now,
-        are_alike=_lasting(then, entry.transaction_id) == _lasting(now, replayed.transaction_id),
+        are_alike=_lasting(then, recording) == _lasting(now, replayed),
         lines=difference(list(_lines(before)), list(_lines(after))),
     )
 
 
-def _outcome(outcome: str, error_type: str | None) -> str:
+def _outcome(recording: Recording) -> str:
+    outcome, error_type = recording.entry.outcome, recording.entry.error_type
     return outcome if error_type is None or error_type == outcome else f"{outcome} ({error_type})"
 
 
@@ -63,9 +62,9 @@ def _body(pieces: Sequence[Piece]) -> bytes:
     return b"".join([piece.data for piece in pieces])
 
 
-def _lasting(body: bytes, transaction_id: str) -> bytes:
+def _lasting(body: bytes, recording: Recording) -> bytes:
     """A body without what a gateway makes anew each time."""
-    body = body.replace(transaction_id.removeprefix("txn_").encode(), b"")
+    body = body.replace(recording.entry.transaction_id.removeprefix("txn_").encode(), b"")
     return _TIMES.sub(rb'"\1":0', _ALIVE.sub(b"", body))
 
 

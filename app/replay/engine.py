@@ -31,15 +31,15 @@ from app.lookups import Lookups
 from app.loop_stalls import LoopStalls
 from app.main import make_gateway
 from app.policies import load_policies
-from app.recorder.recording import Intervention, Piece, Recording
+from app.recorder.capture import Capture, EndedTransaction
+from app.recorder.masking import Concealing
+from app.recorder.recording import Recording
 from app.replay.client import ReplayClient
-from app.settings import RecorderSettings, RouterSettings, Settings
-from telemetry import Tape, TapedTransaction, TapeRoom, setup
-from telemetry.names import ACCESS_LOGGER, EVENT_LOGGER, Outcome
-from telemetry.recording.timeline import Timeline
+from app.settings import ByteSize, RecorderSettings, RouterSettings, Settings
+from telemetry import setup
+from telemetry.names import ACCESS_LOGGER, EVENT_LOGGER
 
-_ROOM = 256 * 1024**2
-"""Bytes that one replay may leave behind."""
+_RECORDED = RecorderSettings(recording_limit=ByteSize(256 * 1024**2))
 _HASTY = 0.05
 """Seconds that a replay at once waits for a client that does not read."""
 _LOGGERS = ("flowspan", ACCESS_LOGGER, EVENT_LOGGER, "flowspan.breaker")
@@ -47,23 +47,12 @@ _OF_THE_BODY = frozenset({"content-length", "content-encoding", "transfer-encodi
 """Headers that are true of the body as it came, but not as it was recorded."""
 
 
-class Replayed(Struct, frozen=True, kw_only=True):
-    """What became of a recording's request this time."""
-
-    transaction_id: str
-    outcome: Outcome
-    status: int
-    """0 where the client got nothing."""
-    error_type: str | None = None
-    detail: str | None = None
-    sent: bytes | None = None
-    """The body of the request to the provider, after the policies; None where none was asked."""
+class Replayed(Struct, frozen=True):
+    recording: Recording
+    """What became of the request this time, recorded as any other: what was sent to the provider after the policies,
+    what the client got."""
     differences: tuple[Difference, ...] = ()
-    """Where that differs from the recorded one. The recorded answer is no answer to it."""
-    response_headers: tuple[tuple[str, str], ...] = ()
-    answer: tuple[Piece, ...] = ()
-    """What the client got, with its times."""
-    interventions: tuple[Intervention, ...] = ()
+    """Where the request to the provider differs from the recorded one. The recorded answer is no answer to it."""
 
 
 def replay(recording: Recording, settings: Settings, *, speed: float = 0.0, anyway: bool = False) -> Replayed:
@@ -74,8 +63,7 @@ def replay(recording: Recording, settings: Settings, *, speed: float = 0.0, anyw
     backend = ReplayBackend([take], _shared(settings), speed=speed, anyway=anyway)
     running = _run(recording, _one_deployment(settings, take, speed), client_body(recording), speed, backend)
     with _no_log_lines():
-        replayed = asyncio.run(running)
-    return replace(replayed, differences=backend.differences)
+        return Replayed(asyncio.run(running), backend.differences)
 
 
 def replay_to(recording: Recording, settings: Settings, model: str) -> Replayed:
@@ -84,7 +72,7 @@ def replay_to(recording: Recording, settings: Settings, model: str) -> Replayed:
     open_to_all = replace(settings, keys=(), recorder=RecorderSettings())
     body = {**client_body(recording), "model": model}
     with _no_log_lines():
-        return asyncio.run(_run(recording, open_to_all, body, None, None))
+        return Replayed(asyncio.run(_run(recording, open_to_all, body, None, None)))
 
 
 async def _run(
@@ -93,11 +81,11 @@ async def _run(
     body: dict[str, object],
     speed: float | None,
     backend: ReplayBackend | None,
-) -> Replayed:
+) -> Recording:
     """`speed` is None where the answer is not the recorded one, so that the client has no reason to end it."""
-    witness = _Witness()
+    kept = _LastTransaction()
     telemetry = setup(span_exporter=_Nowhere())
-    telemetry.record(witness)
+    telemetry.record(Capture(kept, _RECORDED, secrets=(), concealing=Concealing(), gateway="replay"))
     await prepare(settings.deployments)
     gateway = make_gateway(settings, load_policies(settings.policies), telemetry, LoopStalls(), backend=backend)
     route, parameters = _route(recording)
@@ -111,7 +99,7 @@ async def _run(
         gateway.bodies.close()
         await gateway.router.aclose()
         await telemetry.aclose()
-    return witness.replayed(client)
+    return kept.recording()
 
 
 def _shared(settings: Settings) -> SharedResources:
@@ -211,38 +199,19 @@ class _Nowhere(SpanExporter):
         return SpanExportResult.SUCCESS
 
 
-class _Witness:
-    """Takes the one transaction of a replay."""
+class _LastTransaction:
+    """Keeps the one transaction of a replay."""
 
     def __init__(self) -> None:
-        self._taped: TapedTransaction | None = None
+        self._taken: EndedTransaction | None = None
 
-    def tape(self, timeline: Timeline) -> Tape:
-        return Tape(timeline, _ROOM, TapeRoom(_ROOM))
+    def pins(self, cause: str) -> bool:
+        return False
 
-    def opened(self, taped: TapedTransaction) -> None:
-        """Nobody looks at a replay before its end."""
+    def offer(self, taken: EndedTransaction) -> None:
+        self._taken = taken
 
-    def ended(self, taped: TapedTransaction) -> None:
-        self._taped = taped
-
-    def replayed(self, client: ReplayClient) -> Replayed:
-        taped = self._taped
-        if taped is None or taped.summary is None:
+    def recording(self) -> Recording:
+        if self._taken is None:
             raise RuntimeError("the transaction of a replay has not ended")
-        tape, summary = taped.tape, taped.summary
-        sent = [attempt.request for attempt in tape.attempts if attempt.request]
-        return Replayed(
-            transaction_id=taped.transaction_id,
-            outcome=summary.outcome,
-            status=client.status,
-            error_type=summary.error_type or None,
-            detail=summary.detail,
-            sent=sent[-1] if sent else None,
-            response_headers=client.headers,
-            answer=tuple(client.pieces),
-            interventions=tuple(
-                Intervention(one.policy, one.hook, one.decision, one.at - tape.opened_at, detail=one.detail)
-                for one in tape.decisions
-            ),
-        )
+        return self._taken.recording()

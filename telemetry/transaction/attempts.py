@@ -302,6 +302,8 @@ class Attempt:
         self.detail = detail
         if status is not None and not self._has_response:
             self.responded(status)
+            if self.tape is not None:
+                self.tape.status = status
         self.error_type = self._scope.labels.error_type(error_type)
         self._span.fail(detail)
         self._span.set({Attribute.ERROR_TYPE: self.error_type, Attribute.HTTP_STATUS: status})

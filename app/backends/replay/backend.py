@@ -14,9 +14,11 @@ from app.backends.direct import CODECS, DirectBackend, SharedResources
 from app.backends.direct.codec import Codecs
 from app.backends.direct.openai_responses import ResponsesCodec
 from app.backends.replay.differences import Difference, differences
-from app.backends.replay.recorded_provider import RecordedProvider, Sleep
+from app.backends.replay.recorded_chunks import recorded_chunks, recorded_response
+from app.backends.replay.recorded_provider import Pace, RecordedProvider, Sleep
 from app.dialects import DIALECTS
-from app.errors import UpstreamRejected
+from app.dialects.joined import joined
+from app.errors import GatewayError, UpstreamRejected
 from app.messages import Batch, Received, Request
 from app.providers import PROVIDERS, BackendName
 from app.recorder.recording import RecordedAttempt, Recording
@@ -24,8 +26,6 @@ from app.settings import Deployment
 from telemetry import Attempt
 
 _DIFFERENCES_NAMED = 3
-_LIBRARY_API = "openai_chat"
-"""The API in whose form the answers of libraries and simulated providers are recorded."""
 
 
 class NotReplayable(Exception):
@@ -44,6 +44,11 @@ class Take(NamedTuple):
     sent: dict[str, Any] | None
     """The body of the provider's request; None where it is not known."""
 
+    @property
+    def is_by_library(self) -> bool:
+        """Whether a library asked the provider, or it was a simulated one, so that there are none of its bytes."""
+        return not self.attempt.url
+
 
 def take_of(recording: Recording) -> Take:
     """Raises NotReplayable."""
@@ -51,16 +56,25 @@ def take_of(recording: Recording) -> Take:
     if not recording.attempts:
         raise NotReplayable(f"{name} never came to a provider, so there is no answer to replay")
     attempt = recording.attempts[-1]
-    kept = sum(len(piece.data) for piece in attempt.answer)
-    if kept < attempt.answer_size:
-        raise NotReplayable(f"{name} is incomplete: {attempt.answer_size - kept} bytes of the answer were left out")
+    if (missing := _missing(recording, attempt)) > 0:
+        raise NotReplayable(
+            f"{name} is incomplete: {missing} {'bytes' if attempt.url else 'chunks'} of the answer were left out"
+        )
     asked = client_body(recording)
     deployment = _deployment_of(attempt)
     codecs = Codecs(chat=ResponsesCodec(deployment)) if deployment.responses == "only" else _codecs(deployment)
     sent = _object(attempt.request.data)
     if sent is None and not recording.request_changed:
-        sent = _encoded(codecs, _decoded(recording, asked), recording.entry.stream)
+        sent = _as_sent(codecs, recording, asked)
     return Take(recording, attempt, deployment, codecs, asked, sent)
+
+
+def _missing(recording: Recording, attempt: RecordedAttempt) -> int:
+    """How much of an answer was left out for want of room: bytes, or chunks of what has none."""
+    if not attempt.url:
+        return recording.chunks_in - len(attempt.answer)
+    # Masks may be shorter than what they stand for.
+    return 0 if recording.concealed else attempt.answer_size - sum([len(piece.data) for piece in attempt.answer])
 
 
 def client_body(recording: Recording) -> dict[str, Any]:
@@ -98,14 +112,24 @@ class ReplayBackend:
 
     async def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]:
         take = self._chosen(request)
-        async with aclosing(self._backend(take).stream(request, attempt)) as batches:
-            async for batch in batches:
-                yield batch if take.attempt.url else [Received(one.chunk) for one in batch if one.chunk.choices]
+        if take.is_by_library:
+            attempt.sent()
+            chunks = recorded_chunks(take.attempt, Pace(take.attempt.began, self._speed, self._sleep))
+        else:
+            chunks = self._backend(take).stream(request, attempt)
+        async with aclosing(chunks):
+            async for batch in chunks:
+                yield batch
 
     async def complete(self, request: Request, attempt: Attempt) -> Received:
         take = self._chosen(request)
-        received = await self._backend(take).complete(request, attempt)
-        return received if take.attempt.url else Received(received.chunk)
+        if not take.is_by_library:
+            return await self._backend(take).complete(request, attempt)
+        attempt.sent()
+        pace = Pace(take.attempt.began, self._speed, self._sleep)
+        if not take.recording.entry.stream:
+            return await recorded_response(take.attempt, pace)
+        return Received(joined([one.chunk async for batch in recorded_chunks(take.attempt, pace) for one in batch]))
 
     async def count_tokens(self, request: Request) -> int:
         """The tokens that the provider counted for the recorded request, or else an estimate."""
@@ -119,8 +143,7 @@ class ReplayBackend:
         """Do nothing: there are no connections."""
 
     def _backend(self, take: Take) -> DirectBackend:
-        stream = take.recording.entry.stream
-        provider = RecordedProvider(take.attempt, stream=stream, speed=self._speed, sleep=self._sleep)
+        provider = RecordedProvider(take.attempt, self._speed, self._sleep)
         codecs = Codecs(
             chat=take.codecs.chat, text_completion=take.codecs.text_completion, embeddings=take.codecs.embeddings
         )
@@ -163,9 +186,16 @@ def _encoded(codecs: Codecs, request: Request, stream: bool) -> dict[str, Any]:
     return {} if found is None else found
 
 
-def _decoded(recording: Recording, body: dict[str, Any]) -> Request:
-    dialect = DIALECTS[recording.entry.api]  # type: ignore[index]  # a recording of this gateway's dialects
-    return dialect.decode_request(body, dict(recording.request.headers))
+def _as_sent(codecs: Codecs, recording: Recording, asked: dict[str, Any]) -> dict[str, Any] | None:
+    """What the provider's API would have made of the client's request; None where it could not say that."""
+    dialect = next((one for one in DIALECTS.values() if one.name == recording.entry.api), None)
+    if dialect is None:
+        return None
+    try:
+        request = dialect.decode_request(asked, dict(recording.request.headers))
+        return _encoded(codecs, request, recording.entry.stream)
+    except GatewayError:
+        return None
 
 
 def _object(data: bytes) -> dict[str, Any] | None:

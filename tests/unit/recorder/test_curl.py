@@ -69,4 +69,4 @@ def test_a_provider_is_asked_with_its_variable() -> None:
 
 
 def test_a_caller_without_a_key_gets_none() -> None:
-    assert "FLOWSPAN_KEY" not in client_request(recording(key="none"))
+    assert "FLOWSPAN_KEY" not in client_request(recording(key=None))

@@ -56,6 +56,7 @@ def recording(pieces: tuple[Piece, ...] = BEGINNING + END, asked: bytes = b"", *
         stream=True,
         outcome="ok",
         status=200,
+        key="ada",
     )
     made = Recording(
         entry=entry,

@@ -105,7 +105,7 @@ def test_a_transaction_is_found_in_a_store(tmp_path: Path) -> None:
     )
     store.close()
 
-    assert explained.output.startswith("openai/gpt-5 answered the client in 2.1 s")
+    assert explained.output.startswith("openai/gpt-5 answered the client with the key ada in 2.1 s")
     assert decode_bundle(exported.stdout_bytes, "exported")[0].attempts[0].answer == BEGINNING
     assert [absent.exit_code, absent.output] == [2, "the store has no transaction txn_2\n"]
 
