@@ -7,7 +7,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from app.console import conversation, flow, lists, live, policies, transaction, transactions
+from app.console import conversation, flow, lists, live, policies, transaction
 from app.console.assets import PREFIX
 from app.console.following import feed
 from app.console.forms import fields_of
@@ -29,7 +29,6 @@ def make_app(console: Console) -> ASGIApp:
             *lists.ROUTES,
             *feed.ROUTES,
             *conversation.ROUTES,
-            *transactions.ROUTES,
             *transaction.ROUTES,
             *policies.ROUTES,
             Route(LOGIN, _login_form),
