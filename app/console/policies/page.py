@@ -18,9 +18,9 @@ from app.console.policies.chains import BadChain, chain_of, text_of_chain
 from app.console.services import Console, console_of
 from app.console.transaction.sides import answer_lines, conversation_lines
 from app.policies import PolicyNotLoadable
-from app.recorder.recording import Body, Entry, Recording
+from app.recorder.recording import Entry, Recording
 from app.recorder.stores import Filter
-from app.replay.engine import Replayed, replay
+from app.replay.engine import replay
 from app.settings import Settings
 from app.transcripts.answers import read_answer
 from app.transcripts.differences import Line, difference
@@ -38,7 +38,7 @@ class Rerun(Struct, frozen=True, kw_only=True):
     """What a chain of policies makes of a recorded transaction. Differences are from what the client and the provider
     said to what came of it."""
 
-    replayed: Replayed
+    recording: Recording
     is_sent: bool
     """Whether a provider would have been asked."""
     request: tuple[Line, ...]
@@ -49,22 +49,27 @@ class Rerun(Struct, frozen=True, kw_only=True):
     """Whether the client would have got what it got then."""
 
 
-def rerun_of(recording: Recording, replayed: Replayed) -> Rerun:
-    entry, attempt = recording.entry, recording.attempts[-1]
-    api = attempt.api or entry.api
-    asked = list(conversation_lines(read_request(entry.api, recording.request)))
-    then = list(conversation_lines(read_request(api, attempt.request, attempt.url)))
-    now = list(conversation_lines(read_request(api, Body(data=replayed.sent or b""), attempt.url)))
-    given = list(answer_lines(read_answer(attempt.answer)))
-    before, after = (list(answer_lines(read_answer(pieces))) for pieces in (recording.answer, replayed.answer))
+def rerun_of(then: Recording, now: Recording) -> Rerun:
+    asked = list(conversation_lines(read_request(then.entry.api, then.request)))
+    sent_then, sent = _sent(then), _sent(now)
+    given = list(answer_lines(read_answer(then.attempts[-1].answer if then.attempts else ())))
+    before, after = (list(answer_lines(read_answer(one.answer))) for one in (then, now))
     return Rerun(
-        replayed=replayed,
-        is_sent=replayed.sent is not None,
-        request=difference(asked, now) if replayed.sent is not None else (),
-        is_request_as_then=now == then,
+        recording=now,
+        is_sent=sent is not None,
+        request=() if sent is None else difference(asked, sent),
+        is_request_as_then=sent == sent_then,
         answer=difference(given, after),
-        is_answer_as_then=before == after and replayed.outcome == entry.outcome,
+        is_answer_as_then=before == after and then.entry.outcome == now.entry.outcome,
     )
+
+
+def _sent(recording: Recording) -> list[str] | None:
+    """What the provider got in the last attempt, as lines; None where none was asked."""
+    if not recording.attempts:
+        return None
+    attempt = recording.attempts[-1]
+    return list(conversation_lines(read_request(attempt.api or recording.entry.api, attempt.request, attempt.url)))
 
 
 def _form(request: Request) -> Response:
@@ -96,7 +101,7 @@ def _rerun(recording: Recording, settings: Settings) -> Rerun:
     if not _ONE_AT_A_TIME.acquire(timeout=_WAIT):
         raise HTTPException(503, "Another transaction is on its way through policies: try again in a moment.")
     try:
-        return rerun_of(recording, replay(recording, settings, anyway=True))
+        return rerun_of(recording, replay(recording, settings, anyway=True).recording)
     finally:
         _ONE_AT_A_TIME.release()
 
