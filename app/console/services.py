@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from time import time
+from typing import Protocol
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -14,7 +15,7 @@ from app.console.pages import Pages
 from app.console.visitors import Visitors
 from app.live_view.frame import About, RateWindow, new_instance
 from app.live_view.source import LiveSource
-from app.recorder.capture import Capture, TransactionUnderWay
+from app.recorder.capture import TransactionUnderWay
 from app.recorder.recorder import Recorder
 from app.recorder.stores import Store
 from app.settings import Settings
@@ -54,6 +55,13 @@ class Watchers:
         self._closed.set()
 
 
+class TransactionsUnderWay(Protocol):
+    """Who takes transactions as they pass."""
+
+    def under_way(self) -> Sequence[TransactionUnderWay]:
+        """Those that have not ended, so far. Any thread may ask."""
+
+
 class Console:
     """What pages show, and what they are made with."""
 
@@ -63,7 +71,7 @@ class Console:
         telemetry: Telemetry,
         recorder: Recorder | None = None,
         policies: Sequence[str] = (),
-        capture: Capture | None = None,
+        capture: TransactionsUnderWay | None = None,
     ) -> None:
         """`recorder` keeps transactions, `capture` takes them as they pass; both are None where nothing is recorded."""
         self.settings = settings

@@ -9,9 +9,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from app.console.events import EventStream, event
-from app.console.following.follower import Follower, UnderWay
+from app.console.following.follower import Follower
 from app.console.services import Console, console_of
 from app.live_view.speech import ConversationFound, SpeechEvent, encode_event
+from app.recorder.capture import TransactionUnderWay
 from app.recorder.recording import Entry
 from app.recorder.stores import Filter, Store, StoreFailed
 
@@ -113,7 +114,7 @@ class _Feed:
             self._conversation = found[0].conversation
         return bool(self._conversation)
 
-    def _under_way(self) -> list[UnderWay]:
+    def _under_way(self) -> list[TransactionUnderWay]:
         found = [
             one
             for one in self._console.under_way()

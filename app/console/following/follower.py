@@ -6,8 +6,7 @@ last looked at. What only fills a screen (system prompts, results of tools) is t
 
 import json
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Iterator, Mapping
 
 from msgspec.structs import replace
 
@@ -25,7 +24,8 @@ from app.messages import (
     ToolCallPart,
     ToolResultPart,
 )
-from app.recorder.recording import Body, Piece, Recording, TokenCounts
+from app.recorder.capture import TransactionUnderWay
+from app.recorder.recording import Recording, TokenCounts
 from app.transcripts.answers import ReadAnswer, read_answer
 from app.transcripts.changes import Fingerprints, changes, fingerprints, predecessor
 from app.transcripts.requests import ReadRequest, read_request
@@ -40,34 +40,6 @@ _BRIEF_LINES = 5
 _ANSWER = 1_000_000
 """The number of an answer's first block; those of the request come before it."""
 _REMINDER = "<system-reminder>"
-
-
-class UnderWay(Protocol):
-    """A transaction that has not ended."""
-
-    @property
-    def transaction_id(self) -> str: ...
-    @property
-    def started_at(self) -> float:
-        """Unix seconds."""
-
-    @property
-    def seconds(self) -> float:
-        """Since it began."""
-
-    @property
-    def api(self) -> str: ...
-    @property
-    def model(self) -> str: ...
-    @property
-    def conversation(self) -> str | None: ...
-    @property
-    def agent(self) -> str | None: ...
-    @property
-    def request(self) -> Body: ...
-    @property
-    def answer(self) -> Sequence[Piece]:
-        """What was written to the client so far."""
 
 
 class _Turn:
@@ -98,7 +70,7 @@ class Follower:
         """Take a recording for known, without telling of it."""
         self._known.append(fingerprints(read_request(recording.entry.api, recording.request)))
 
-    def under_way(self, one: UnderWay) -> list[SpeechEvent]:
+    def under_way(self, one: TransactionUnderWay) -> list[SpeechEvent]:
         id = one.transaction_id
         turn, events = self._turn(id, one.started_at, one.model, one.agent)
         if self._shows_requests and not turn.has_request and one.request.data:

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from app.recorder.bundles import decode_bundle
-from app.recorder.opening import open_store
+from app.recorder.recorder import open_recorder
 from app.recorder.recording import Body, Intervention, Moment, Piece, RecordedSpan, Recording
 from app.settings import RecorderSettings
 from app.settings.units import ByteSize
@@ -21,9 +21,10 @@ _FORBIDDEN = re.compile("[\u202a-\u202e\u2066-\u2069\u200b\x00\x1b\ud800-\udfff\
 
 
 def _browser(*recordings: Recording) -> Browser:
-    store = open_store(RecorderSettings(store="memory", memory=ByteSize(256 * 1024**2)))
-    store.write(recordings)
-    return Browser(store)
+    recorder = open_recorder(RecorderSettings(store="memory", memory=ByteSize(256 * 1024**2)))
+    assert recorder is not None
+    recorder.store.write(recordings)
+    return Browser(recorder)
 
 
 @pytest.fixture(scope="module")

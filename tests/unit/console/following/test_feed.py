@@ -10,13 +10,13 @@ from msgspec.structs import replace
 from app.console import Console, ConsoleServer
 from app.live_view.console_client import ConsoleClient, Refused
 from app.live_view.speech import ConversationFound, Speech, SpeechEvent, TurnBegan, TurnEnded, decode_event
-from app.recorder.opening import open_store
+from app.recorder.capture import TransactionUnderWay
+from app.recorder.recorder import Recorder, open_recorder
 from app.recorder.recording import Piece
-from app.recorder.stores import Store
 from app.settings import ConsoleSettings, RecorderSettings, Settings
 from telemetry import setup
 from tests.support import run
-from tests.unit.console.following.test_follower import ANSWER, FIRST, SECOND, UnderWayNow, body
+from tests.unit.console.following.test_follower import ANSWER, FIRST, SECOND, body, under_way_now
 from tests.unit.recorder.built import recording
 
 SETTINGS = replace(Settings(), console=ConsoleSettings(port=0))
@@ -25,10 +25,13 @@ SETTINGS = replace(Settings(), console=ConsoleSettings(port=0))
 class Fixture:
     """A console with a store, and transactions under way as a test wants them."""
 
-    def __init__(self, store: Store | None) -> None:
-        self.store = store
-        self.open: list[UnderWayNow] = []
-        self.server = ConsoleServer(Console(SETTINGS, setup(), store, under_way=lambda: tuple(self.open)))
+    def __init__(self, recorder: Recorder | None) -> None:
+        self.store = None if recorder is None else recorder.store
+        self.open: list[TransactionUnderWay] = []
+        self.server = ConsoleServer(Console(SETTINGS, setup(), recorder, capture=self))
+
+    def under_way(self) -> Sequence[TransactionUnderWay]:
+        return tuple(self.open)
 
     async def events(self, conversation: str, count: int) -> list[SpeechEvent]:
         """The first so many events."""
@@ -42,9 +45,10 @@ class Fixture:
 
 @pytest.fixture
 def console() -> Iterator[Fixture]:
-    store = open_store(RecorderSettings(store="memory"))
-    found = Fixture(store)
-    with closing(store), closing(found.server):
+    recorder = open_recorder(RecorderSettings(store="memory"))
+    assert recorder is not None
+    found = Fixture(recorder)
+    with closing(recorder), closing(found.server):
         yield found
 
 
@@ -56,7 +60,7 @@ def test_the_last_turns_come_first_and_then_what_is_under_way(console: Fixture) 
     assert console.store is not None
     before = recording(request=body(FIRST), answer=(Piece(1.0, ANSWER),), outcome="ok", conversation="c1")
     console.store.write([before])
-    console.open = [UnderWayNow(body(SECOND), [Piece(1.0, ANSWER[:200])], transaction_id="txn_2", started_at=1100.0)]
+    console.open = [under_way_now(body(SECOND), [Piece(1.0, ANSWER[:200])], transaction_id="txn_2", started_at=1100.0)]
     spoken = ["note", "text", "thinking", "text", "call", "TurnEnded"]
     expected = ["ConversationFound", "TurnBegan", *spoken, "TurnBegan", "result", "thinking"]
     for wanted in ("c1", "latest"):
@@ -68,7 +72,7 @@ def test_the_last_turns_come_first_and_then_what_is_under_way(console: Fixture) 
 def test_a_turn_is_told_of_to_its_end_once_it_is_recorded(console: Fixture) -> None:
     store = console.store
     assert store is not None
-    console.open = [UnderWayNow(body(FIRST), [Piece(1.0, ANSWER[:-200])])]
+    console.open = [under_way_now(body(FIRST), [Piece(1.0, ANSWER[:-200])])]
 
     async def main() -> list[SpeechEvent]:
         found: list[SpeechEvent] = []

@@ -6,10 +6,10 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import Struct
 
 from app.console.following.follower import Follower
 from app.live_view.speech import Speech, SpeechEvent, TurnBegan, TurnEnded, TurnLost
+from app.recorder.capture import TransactionUnderWay
 from app.recorder.recording import Body, Piece, TokenCounts
 from tests.unit.recorder.built import recording
 
@@ -44,16 +44,23 @@ ANSWER = b"".join(
 )
 
 
-class UnderWayNow(Struct):
-    request: Body
-    answer: Sequence[Piece] = ()
-    transaction_id: str = "txn_1"
-    started_at: float = 1000.0
-    seconds: float = 1.0
-    api: str = "openai_chat"
-    model: str = "chat"
-    conversation: str | None = "c1"
-    agent: str | None = None
+def under_way_now(
+    request: Body, answer: Sequence[Piece] = (), transaction_id: str = "txn_1", started_at: float = 1000.0
+) -> TransactionUnderWay:
+    return TransactionUnderWay(
+        transaction_id=transaction_id,
+        trace_id="1" * 32,
+        started_at=started_at,
+        seconds=1.0,
+        api="openai_chat",
+        model="chat",
+        stream=True,
+        key=None,
+        conversation="c1",
+        agent=None,
+        request=request,
+        answer=tuple(answer),
+    )
 
 
 def speeches(events: Iterable[SpeechEvent]) -> list[tuple[str, str, str]]:
@@ -79,7 +86,7 @@ def test_whenever_it_is_looked_at_each_word_is_told_once(cuts: list[int]) -> Non
     follower = Follower()
     events: list[SpeechEvent] = []
     for cut in sorted(cuts):
-        events += follower.under_way(UnderWayNow(body(FIRST), [Piece(1.0, ANSWER[:cut])]))
+        events += follower.under_way(under_way_now(body(FIRST), [Piece(1.0, ANSWER[:cut])]))
     ended = recording(request=body(FIRST), answer=(Piece(1.0, ANSWER),), outcome="ok")
     events += follower.recorded(ended)
     assert speeches(events) == WHOLE
@@ -89,21 +96,21 @@ def test_whenever_it_is_looked_at_each_word_is_told_once(cuts: list[int]) -> Non
 def test_an_answer_is_told_of_while_it_is_written() -> None:
     follower = Follower()
     at = ANSWER.index(b" it.")
-    events = follower.under_way(UnderWayNow(body(FIRST), [Piece(1.0, ANSWER[:at])]))
+    events = follower.under_way(under_way_now(body(FIRST), [Piece(1.0, ANSWER[:at])]))
     assert speeches(events)[-1] == ("assistant", "text", "I run")
 
 
 def test_of_the_next_turn_only_what_is_new_is_told_and_results_in_brief() -> None:
     follower = Follower()
     follower.recorded(recording(request=body(FIRST), answer=(Piece(1.0, ANSWER),), outcome="ok"))
-    ((role, kind, text),) = speeches(follower.under_way(UnderWayNow(body(SECOND), transaction_id="txn_2")))
+    ((role, kind, text),) = speeches(follower.under_way(under_way_now(body(SECOND), transaction_id="txn_2")))
     assert (role, kind) == ("tool", "result")
     assert text.splitlines() == [*["3 failed"] * 5, "… and 195 more lines"]
 
 
 def test_somebody_who_comes_late_is_told_what_he_missed_in_brief() -> None:
     long = [*FIRST, *[{"role": "user", "content": f"number {n}"} for n in range(20)]]
-    found = speeches(Follower().under_way(UnderWayNow(body(long))))
+    found = speeches(Follower().under_way(under_way_now(body(long))))
     assert ("note", "note", "17 messages before these") in found
     assert found[-1] == ("user", "text", "number 19")
 
@@ -111,7 +118,7 @@ def test_somebody_who_comes_late_is_told_what_he_missed_in_brief() -> None:
 def test_what_may_be_masked_is_told_of_when_it_is_recorded() -> None:
     follower = Follower(shows_requests=False)
     secret = [{"role": "user", "content": "my card is 4111 1111 1111 1111"}]
-    events = follower.under_way(UnderWayNow(body(secret), [Piece(1.0, ANSWER)]))
+    events = follower.under_way(under_way_now(body(secret), [Piece(1.0, ANSWER)]))
     assert [role for role, _, _ in speeches(events)] == ["assistant"] * 3
     masked = [{"role": "user", "content": "my card is *******************"}]
     events = follower.recorded(recording(request=body(masked), answer=(Piece(1.0, ANSWER),)))
@@ -129,7 +136,7 @@ def test_a_turns_end_has_its_figures() -> None:
 
 def test_a_turn_of_which_nothing_was_recorded_ends_too() -> None:
     follower = Follower()
-    follower.under_way(UnderWayNow(body(FIRST)))
+    follower.under_way(under_way_now(body(FIRST)))
     assert follower.open_turns == ("txn_1",)
     assert follower.lost("txn_1") == [TurnLost(turn="txn_1")]
     assert follower.lost("txn_1") == []
