@@ -59,7 +59,7 @@ class TransactionsUnderWay(Protocol):
     """Who takes transactions as they pass."""
 
     def under_way(self) -> Sequence[TransactionUnderWay]:
-        """Those that have not ended, so far. Any thread may ask."""
+        """The transactions that have not ended, so far. Any thread may ask."""
 
 
 class Console:
