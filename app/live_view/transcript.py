@@ -102,12 +102,15 @@ class Transcript:
 
     def _speech(self, speech: Speech) -> Text:
         style = _STYLES.get(speech.kind, "")
+        text = inert_lines(speech.text)
+        if speech.kind in ("result", "note"):
+            text = text.replace("\n", "\n  ")
         if self._block == (speech.turn, speech.block):
-            return Text(self._wrapped(inert_lines(speech.text)), style)
+            return Text(self._wrapped(text), style)
         label = _label(speech)
         opened = self._line(label, ends=False)
         self._block, self._column = (speech.turn, speech.block), cell_len(label.plain)
-        return opened.append(self._wrapped(inert_lines(speech.text)), style)
+        return opened.append(self._wrapped(text), style)
 
     def _wrapped(self, text: str) -> str:
         """The text, broken between words at the end of a line."""
