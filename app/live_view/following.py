@@ -47,12 +47,14 @@ async def _read(client: ConsoleClient, conversation: str, writer: "_Writer") -> 
                 is_first = False
                 if event.name == "speech":
                     writer.write(_decoded(client.url, event.data))
+                elif event.name == "waiting":
+                    writer.note("waiting for a conversation")
                 elif event.name == "failed":
                     raise Refused(f"the recordings cannot be read: {event.data}")
         except Gone as error:
             if is_first:
                 raise
-            writer.note(str(error))
+            writer.note(f"{error}; it is asked again each second")
         await asyncio.sleep(_PAUSE)
 
 
@@ -76,11 +78,11 @@ class _Writer:
         self._transcript.width = self._console.width if self._console.is_terminal else None
         self._print(self._transcript.add(event, monotonic()))
 
-    def note(self, trouble: str) -> None:
-        """Write once that the gateway has gone."""
-        if trouble != self._noted:
-            self._noted = trouble
-            self._print(Text(f"\n── {trouble}; it is asked again each second\n", "yellow"))
+    def note(self, text: str) -> None:
+        """Write something that is no part of the conversation, once."""
+        if text != self._noted:
+            self._noted = text
+            self._print(self._transcript.note(text))
 
     async def keep_going(self) -> None:
         """Have turns speak that waited for one that has become silent."""

@@ -61,6 +61,10 @@ class Transcript:
         written = self._written(event)
         return written if self._turn else written.append_text(self._next(now))
 
+    def note(self, text: str) -> Text:
+        """A line that nobody says."""
+        return self._line(Text(f"── {inert(text)}", "yellow"))
+
     def pause(self, now: float) -> Text:
         """Let another turn speak, if the present one has been silent for long."""
         return self._next(now) if self._waiting and now - self._last_at > _SILENCE else Text()

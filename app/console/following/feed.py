@@ -63,7 +63,7 @@ async def _events(console: Console, feed: "_Feed") -> AsyncIterator[str]:
         for one in events:
             yield event("speech", encode_event(one))
         if not events:
-            yield _HEARTBEAT
+            yield _HEARTBEAT if feed.has_conversation else event("waiting", "")
         pause_until = began + (monotonic() - began) / _SHARE
 
 
@@ -80,6 +80,11 @@ class _Feed:
         """When transactions that were under way had ended, by their ids."""
         self._recorded: set[str] = set()
         self._store_due = 0.0
+
+    @property
+    def has_conversation(self) -> bool:
+        """Whether there is one; of `latest` that is not sure."""
+        return bool(self._conversation)
 
     def is_known(self) -> bool:
         return bool(self._under_way() or self._entries())
