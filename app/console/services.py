@@ -81,7 +81,7 @@ class Console:
         """The names of the chain's policies."""
         self._capture = capture
         self.masks_recordings = bool(self.policies) and settings.recorder.concealed == "masked"
-        """Whether a recording may hide what its request had in clear."""
+        """Whether what a policy takes out is masked in what is kept of requests, and of those under way."""
         self.visitors = Visitors(settings.console.token, settings.server.allowed_hosts)
         self.assets = Assets()
         self.pages = Pages(self.assets, have_to_sign_in=self.visitors.have_to_sign_in)

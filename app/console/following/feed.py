@@ -74,7 +74,7 @@ class _Feed:
         self._console = console
         self._store = store
         self._conversation = "" if wanted == LATEST else wanted
-        self._follower = Follower(shows_requests=not console.masks_recordings)
+        self._follower = Follower(masks=console.masks_recordings)
         self._has_begun = False
         self._ended: dict[str, float] = {}
         """When transactions that were under way had ended, by their ids."""

@@ -53,11 +53,11 @@ class _Turn:
 
 
 class Follower:
-    """Knows what was told of a conversation. With `shows_requests` requests are told of while their transactions are
-    under way; else when they are recorded, for then they are masked where a policy took something out."""
+    """Knows what was told of a conversation. With `masks` a request is told of once its answer has begun: before that no
+    policy has had its say about it, so all of it is masked."""
 
-    def __init__(self, *, shows_requests: bool = True) -> None:
-        self._shows_requests = shows_requests
+    def __init__(self, *, masks: bool = False) -> None:
+        self._masks = masks
         self._open: dict[str, _Turn] = {}
         self._known: deque[Fingerprints] = deque(maxlen=_REMEMBERED)
 
@@ -73,7 +73,7 @@ class Follower:
     def under_way(self, one: TransactionUnderWay) -> list[SpeechEvent]:
         id = one.transaction_id
         turn, events = self._turn(id, one.started_at, one.model, one.agent)
-        if self._shows_requests and not turn.has_request and one.request.data:
+        if not turn.has_request and one.request.data and (one.answer or not self._masks):
             events += self._request(turn, id, read_request(one.api, one.request))
         size = sum(len(piece.data) for piece in one.answer)
         if size > turn.answer_bytes:

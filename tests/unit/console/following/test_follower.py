@@ -115,14 +115,12 @@ def test_somebody_who_comes_late_is_told_what_he_missed_in_brief() -> None:
     assert found[-1] == ("user", "text", "number 19")
 
 
-def test_what_may_be_masked_is_told_of_when_it_is_recorded() -> None:
-    follower = Follower(shows_requests=False)
-    secret = [{"role": "user", "content": "my card is 4111 1111 1111 1111"}]
-    events = follower.under_way(under_way_now(body(secret), [Piece(1.0, ANSWER)]))
-    assert [role for role, _, _ in speeches(events)] == ["assistant"] * 3
-    masked = [{"role": "user", "content": "my card is *******************"}]
-    events = follower.recorded(recording(request=body(masked), answer=(Piece(1.0, ANSWER),)))
-    assert speeches(events) == [("user", "text", "my card is *******************")]
+def test_a_request_that_is_masked_until_policies_have_read_it_is_told_of_with_the_first_of_the_answer() -> None:
+    follower = Follower(masks=True)
+    unread, read = ([{"role": "user", "content": f"mail {text} me"}] for text in ("*" * 15, "[EMAIL]"))
+    assert speeches(follower.under_way(under_way_now(body(unread)))) == []
+    events = follower.under_way(under_way_now(body(read), [Piece(1.0, ANSWER[:150])]))
+    assert speeches(events)[0] == ("user", "text", "mail [EMAIL] me")
 
 
 def test_a_turns_end_has_its_figures() -> None:
