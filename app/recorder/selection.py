@@ -6,7 +6,7 @@ from typing import Protocol
 
 from app.recorder.stores import FAILURES
 from app.settings import RecorderSettings
-from telemetry.names import UNNAMED_KEY, Outcome
+from telemetry.names import NO_KEY, Outcome
 
 _WHOLE = 2**32
 
@@ -41,7 +41,7 @@ class Selection:
             return True
         if self._only_failures and about.outcome not in FAILURES:
             return False
-        if self._keys and (about.key or UNNAMED_KEY) not in self._keys:
+        if self._keys and (about.key or NO_KEY) not in self._keys:
             return False
         if self._models is not None and not self._models.fullmatch(about.model):
             return False

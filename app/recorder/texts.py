@@ -18,6 +18,11 @@ _TECHNICAL = frozenset(
     {"type", "id", "object", "role", "event_id", "item_id", "signature", "encrypted_content", "model"}
 )
 """Fields that stand in every event and say nothing of a text. The ids of a transaction are searched beside them."""
+_STREAMED = re.compile(
+    rb'"(arguments|content|delta|message|name|partial_json|reasoning|reasoning_content|refusal|text|thinking)"'
+    rb'\s*:\s*"([^"\\]*(?:\\.[^"\\]*)*)"'
+)
+"""The fields of a stream's events, of whichever API, whose texts are pieces of what is said, called or thought."""
 _WORD = re.compile(r"[^\W_]+")
 _IDEOGRAPH = re.compile(r"([\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af])")
 """Scripts without spaces between words: each character is a word."""
@@ -86,12 +91,26 @@ def _answer(pieces: Sequence[Piece]) -> str:
     body = _json(data)
     if body is not None:
         return "\n".join(_strings(body))
-    parts: dict[str, list[str]] = {}
-    for line in data.splitlines():
-        if line.startswith(b"data:") and (event := _json(line[5:])) is not None:
-            for key, text in _keyed_strings(event):
-                parts.setdefault(key, []).append(text)
-    return "\n".join("".join(texts) for texts in parts.values()) if parts else _readable(data)
+    texts: dict[bytes, list[bytes]] = {}
+    for lines in _in_pieces(data if len(data) <= 4 * LIMIT else data[: 2 * LIMIT] + data[-2 * LIMIT :]):
+        for key, text in _STREAMED.findall(lines):
+            texts.setdefault(key, []).append(text)
+    return "\n".join(_unescaped(b"".join(each)) for each in texts.values()) if texts else _readable(data)
+
+
+def _in_pieces(data: bytes) -> Iterator[bytes]:
+    """The data in pieces of whole lines, of about 64 KiB where lines are not longer than that."""
+    at = 0
+    while at < len(data):
+        end = data.find(b"\n", at + 4 * _PIECE) + 1 or len(data)
+        yield data[at:end]
+        at = end
+
+
+def _unescaped(text: bytes) -> str:
+    """A text as it stands in JSON, without its quotation marks, as it reads."""
+    found = _json(b'"%s"' % text)
+    return found if isinstance(found, str) else _readable(text)
 
 
 def _json(data: bytes) -> object:
