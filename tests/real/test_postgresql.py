@@ -92,7 +92,13 @@ def test_the_old_and_the_surplus_go_and_pins_last(server: Server, store: Postgre
     moment[:] = [EPOCH + 3600 + 195, 20.0]
     bounded.trim()
     assert _ids(store, Filter()) == [199, 198, 197, 196, 195, 0]
-    bounded.close()
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute("UPDATE flowspan.entries SET pinned = 'a stream failed'")
+    cramped = PostgreSQLStore(server.url, Bounds(store.figures().bytes // 2, None))
+    cramped.trim()
+    assert _ids(store, Filter()) == [199, 198]
+    for each in (bounded, cramped):
+        each.close()
 
 
 def test_gateways_that_start_together_make_one_schema_and_write_into_it(server: Server, store: PostgreSQLStore) -> None:

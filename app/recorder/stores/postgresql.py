@@ -16,7 +16,7 @@ from app.recorder.recording import Entry, Recording
 from app.recorder.store_urls import described_store, secrets_of_store
 from app.recorder.stores import ConversationEntry, Cursor, Filter, StoreFailed, StoreFigures
 from app.recorder.stores.encoding import compressed_recording, decode
-from app.recorder.stores.segments import Bounds
+from app.recorder.stores.segments import PINNED_PART, Bounds
 from app.recorder.stores.sql import (
     COLUMNS,
     INDEXES,
@@ -67,8 +67,11 @@ _INSERT = f"""INSERT INTO entries ({", ".join(COLUMNS)}, size)
     VALUES ({", ".join("?" * (len(COLUMNS) + 1))}) ON CONFLICT DO NOTHING RETURNING id"""
 _INSERT_DATA = "INSERT INTO recordings (id, data, words) VALUES (?, ?, array_to_tsvector(?))"
 _TOO_MUCH = """DELETE FROM entries WHERE id IN (SELECT id FROM (
-    SELECT id, size, sum(size) OVER (ORDER BY pinned IS NOT NULL, started_at, id) AS freed FROM entries) AS ranked
+    SELECT id, size, sum(size) OVER (ORDER BY stays, started_at, id) AS freed FROM (
+        SELECT id, size, started_at, pinned IS NOT NULL AND sum(size) FILTER (WHERE pinned IS NOT NULL)
+            OVER (ORDER BY started_at DESC, id DESC) <= ? AS stays FROM entries) AS pins) AS ranked
     WHERE freed - size < ?)"""
+"""Deletes the oldest rows, as many bytes as are named second; the newest pins, in the bytes named first, at last."""
 
 _Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -181,7 +184,8 @@ class PostgreSQLStore:
                 _run(connection, old, self._now() - self._bounds.max_age)
             size = int(_run(connection, "SELECT coalesce(sum(size), 0) FROM entries").fetchall()[0][0])
             if size > self._bounds.max_size:
-                _run(connection, _TOO_MUCH, size - int(self._bounds.max_size * _KEPT_BY_TRIM))
+                surplus = size - int(self._bounds.max_size * _KEPT_BY_TRIM)
+                _run(connection, _TOO_MUCH, self._bounds.max_size // PINNED_PART, surplus)
 
     def close(self) -> None:
         with self._lock:

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 PARTS = 16
+PINNED_PART = 4
+"""The share of the room that pins have, as one over this."""
 _SHRINK = 8192
 """Pages that are given back at once, at most."""
 
@@ -97,7 +99,7 @@ class Segments:
 
     def pinned_in(self, segment: int) -> Sequence[int]:
         """The rows to be carried over before the segment is dropped: the newest pins for which there is room."""
-        room = self._bounds.max_size // 4
+        room = self._bounds.max_size // PINNED_PART
         pins = "SELECT id, segment, size FROM entries WHERE pinned IS NOT NULL ORDER BY started_at DESC"
         carried = []
         for row, inside, size in self._connection.execute(pins).fetchall():
