@@ -1,36 +1,29 @@
-"""The gateway of a run, from its start to its end, and the program before it."""
+"""A run, from its start to its end: the gateway, the program before it, and what it came to."""
 
 import os
 import secrets
 import signal
-import socket
 import sys
 import webbrowser
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from threading import Event
-from time import monotonic
+from time import monotonic, time
 
 from msgspec.structs import replace
 
 from app.configuration import Configuration, export
-from app.console import Console, ConsoleServer
-from app.main import create_app, make_telemetry
-from app.policies import load_policies
 from app.run.agents import Launch, agent_of, launch, refuse_unsupported
 from app.run.child import Child, NotStarted
 from app.run.codex import CodexSettings
+from app.run.gateway import HOST, RunGateway
 from app.run.log import RunLog
 from app.run.summary import summary
 from app.run.upstreams import configuration, why_not_exported
-from app.serving.in_thread import GatewayFailed, GatewayThread
 from app.settings import ConsoleSettings, Key, Port, RecorderSettings, Seconds, Settings
 from telemetry.names.variables import SDK_DISABLED
 
-_HOST = "127.0.0.1"
-_ENDED = 1.0
-"""Seconds that the last requests of a program have to end."""
+_DRAIN = Seconds(1)
 
 
 @dataclass(frozen=True)
@@ -63,68 +56,35 @@ def run(command: Sequence[str], wishes: Wishes, configured: Configuration | None
     settings = _settings(found.settings, wishes, configured is not None)
     key = settings.keys[0].secret if settings.keys else None
     log = RunLog()
+    gateway = None
     try:
-        with _gateway(settings, log) as (url, console):
-            launched = launch(command, agent, url, environ, key, codex)
-            _announce(launched, console, wishes)
-            began = monotonic()
-            status = Child(launched.command, launched.environment(environ)).wait()
-            if not wishes.quiet:
-                _report(summary(agent[0] or os.path.basename(command[0]), monotonic() - began, log.totals))
-            if wishes.keep and console is not None:
-                _keep(console)
+        gateway = RunGateway(settings, log)
+        launched = launch(command, agent, gateway.url, environ, key, codex)
+        _announce(launched, gateway.console_url, wishes)
+        began, started_at = monotonic(), time()
+        status = Child(launched.command, launched.environment(environ)).wait()
+        if not wishes.quiet:
+            seconds, name = monotonic() - began, agent[0] or os.path.basename(command[0])
+            _report(summary(name, seconds, log.totals, gateway.recorded(started_at)))
+        if wishes.keep and gateway.console_url is not None:
+            _keep(gateway.console_url)
     except NotStarted as error:
         _report(f"flowspan run: {error}")
         return error.status
     finally:
+        if gateway is not None:
+            gateway.close()
         file = log.finish()
         if file is not None and not wishes.quiet:
             _report(f"the gateway's log: {file}")
     return status
 
 
-@contextmanager
-def _gateway(settings: Settings, log: RunLog) -> Iterator[tuple[str, str | None]]:
-    """A running gateway's address, and that of its console."""
-    telemetry = make_telemetry(settings, load_policies(settings.policies), log_stream=log.stream)
-    log.install()
-    app = create_app(settings, telemetry)
-    gateway = GatewayThread(settings, app, _listening())
-    gateway.start()
-    console = None
-    try:
-        if settings.console.enabled:
-            served = app.gateway
-            console = _console(
-                Console(
-                    settings,
-                    telemetry,
-                    served.recorder,
-                    served.policy_names,
-                    served.capture,
-                )
-            )
-            app.show_console(console.url)
-        yield gateway.url, None if console is None else console.url
-    finally:
-        if console is not None:
-            console.close()
-        gateway.stop()
-
-
-def _console(console: Console) -> ConsoleServer:
-    try:
-        return ConsoleServer(console)
-    except OSError as error:
-        port = console.settings.console.port
-        raise GatewayFailed(f"the console cannot listen on port {port}: {error.strerror}") from None
-
-
 def _settings(settings: Settings, wishes: Wishes, is_configured: bool) -> Settings:
     """The settings for a run: on loopback, and for the program alone where the gateway's own credentials are used."""
     for_program = is_configured and not any(one.credentials == "client" for one in settings.deployments)
     keys = (Key.in_clear(secrets.token_hex(16), "run"),) if for_program else ()
-    server = replace(settings.server, host=_HOST, port=0, lame_duck=Seconds(0), drain_timeout=Seconds(_ENDED))
+    server = replace(settings.server, host=HOST, port=0, lame_duck=Seconds(0), drain_timeout=_DRAIN)
     # All of the session, whatever a gateway for many would leave out.
     recorder = RecorderSettings(store=wishes.record, concealed=settings.recorder.concealed)
     telemetry = replace(settings.telemetry, log_level="info")
@@ -154,9 +114,3 @@ def _keep(console: str) -> None:
 def _report(text: str) -> None:
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
-
-
-def _listening() -> socket.socket:
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listening.bind((_HOST, 0))
-    return listening

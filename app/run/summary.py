@@ -1,12 +1,14 @@
 """What a session with models came to, as text for people."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.run.recorded import Recorded
 from telemetry.names import GATEWAY_SHARE, Outcome
 
+_NOTHING = Recorded()
 _MOST = 6
 """Models, tools and failures that are named; of more, how many there are."""
 _FAILURES: dict[Outcome, str] = {
@@ -66,8 +68,8 @@ def _failure(line: Mapping[str, Any]) -> str:
     return f"{text} ({detail})" if detail else text
 
 
-def summary(program: str, seconds: float, totals: Totals, tools: Sequence[str] = ()) -> str:
-    """`tools` are the names of the tools that models called, one for each call."""
+def summary(program: str, seconds: float, totals: Totals, recorded: Recorded = _NOTHING) -> str:
+    """The text, of several lines, without the last line's end."""
     head = f"{program} ran for {duration(seconds)}"
     if not totals.requests:
         return f"{head} and asked no model through the gateway."
@@ -76,13 +78,13 @@ def summary(program: str, seconds: float, totals: Totals, tools: Sequence[str] =
         asked += f" in {_count(len(totals.conversations), 'conversation')}"
     if len(totals.agents) > 1:
         asked += f" of {len(totals.agents)} agents"
-    return "\n".join([f"{head}: {asked}", *(f"  {name:<8} {text}" for name, text in _rows(totals, tools))])
+    return "\n".join([f"{head}: {asked}", *(f"  {name:<8} {text}" for name, text in _rows(totals, recorded))])
 
 
-def _rows(totals: Totals, tools: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _rows(totals: Totals, recorded: Recorded) -> Iterator[tuple[str, str]]:
     yield "models", _named(totals.models)
-    if tools:
-        yield "tools", _named(Counter(tools))
+    if recorded.tools:
+        yield "tools", _named(Counter(recorded.tools))
     if totals.tokens["input_tokens"] or totals.tokens["output_tokens"]:
         yield "tokens", _tokens(totals)
     yield "cost", "not known" if totals.cost_usd is None else f"${totals.cost_usd:.4f}"
@@ -93,6 +95,8 @@ def _rows(totals: Totals, tools: Sequence[str]) -> Iterator[tuple[str, str]]:
         yield "slowest", f"{slowest.get('asked_model') or slowest['model']}: {duration(slowest['duration_s'])}{began}"
     for index, (text, count) in enumerate(totals.failures.most_common(_MOST)):
         yield "" if index else "failed", f"{count} x {text}"
+    for text in recorded.failures:
+        yield "", text
 
 
 def _tokens(totals: Totals) -> str:

@@ -4,16 +4,22 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from app.recorder.opening import open_store
+from app.recorder.recording import Recording
+from app.recorder.stores import Filter
+from app.settings import RecorderSettings
 from tests.behaviour.provider import Provider
 from tests.real.agents import Model, Turn
 from tests.real.fetched import node_program
-from tests.upstream import Received, Script, anthropic_error, json_reply
+from tests.upstream import Body, Received, Script, anthropic_error, json_reply
 
 pytestmark = pytest.mark.timeout(200)
 _COMMAND = [sys.executable, "-c", "from app.cli import main; main()", "run"]
@@ -35,6 +41,8 @@ class World:
         self._provider = provider
         self.folder = folder
         self.turns: list[Turn] = []
+        self.sent: list[bytes] = []
+        """The bytes of each answer's body, as the provider sent them."""
         (folder / "short.txt").write_text(f"{_WORD}\n")
 
     def script(self, model: Model) -> None:
@@ -43,9 +51,22 @@ class World:
                 return json_reply({"input_tokens": 100})
             turn = Turn(number, received)
             self.turns.append(turn)
-            return model(turn)
+            script = list(model(turn))
+            self.sent.append(b"".join(step.data for step in script if isinstance(step, Body)))
+            return script
 
         self._provider.play(play)
+
+    def recordings(self) -> list[Recording]:
+        """What `--record sqlite:///session.db` has kept, the oldest first."""
+        settings = RecorderSettings(store=f"sqlite:///{self.folder / 'session.db'}")
+        store = open_store(settings, writes=False)
+        try:
+            entries = reversed(store.entries(Filter()))
+            found = [store.recording(entry.transaction_id) for entry in entries]
+        finally:
+            store.close()
+        return [recording for recording in found if recording is not None]
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`flowspan run` in the folder, with these arguments."""
@@ -102,7 +123,7 @@ def _reads(world: World, tool: str, arguments: dict[str, Any]) -> Model:
 def test_an_agent_runs_with_nothing_configured(world: World, name: str) -> None:
     command, tool, arguments = agent(name)
     world.script(_reads(world, tool, arguments))
-    done = world.run("--", *command)
+    done = world.run("--record", "sqlite:///session.db", "--", *command)
     assert done.returncode == 0, done.stderr
     assert f"It says {_WORD}." in done.stdout
     key = _KEYS["OPENAI_API_KEY" if name == "codex" else "ANTHROPIC_API_KEY"]
@@ -111,7 +132,22 @@ def test_an_agent_runs_with_nothing_configured(world: World, name: str) -> None:
         assert key in (headers.get("x-api-key", ""), headers.get("authorization", "").removeprefix("Bearer "))
     assert f"{name} ran for " in done.stderr
     assert f": {len(world.turns)} requests in " in done.stderr
-    assert not any(key in done.stdout + done.stderr for key in _KEYS.values())
+    assert f"  tools    {tool} 1\n" in done.stderr
+    recordings = world.recordings()
+    # Of two requests at the same time either may have been answered first.
+    assert Counter(map(_from_provider, recordings)) == Counter(world.sent)
+    assert Counter(map(_to_client, recordings)) == Counter(world.sent)
+    kept = (msgspec.msgpack.encode(recordings) + (world.folder / "session.db").read_bytes()).decode("latin-1")
+    assert not any(key in done.stdout + done.stderr + kept for key in _KEYS.values())
+
+
+def _from_provider(recording: Recording) -> bytes:
+    (attempt,) = recording.attempts
+    return b"".join(piece.data for piece in attempt.answer)
+
+
+def _to_client(recording: Recording) -> bytes:
+    return b"".join(piece.data for piece in recording.answer)
 
 
 def test_the_exit_status_of_an_agent_that_failed_is_handed_on_and_the_summary_says_why(world: World) -> None:

@@ -1,5 +1,6 @@
 import pytest
 
+from app.run.recorded import Recorded
 from app.run.summary import Totals, duration, summary
 
 LINE = {
@@ -27,7 +28,7 @@ def totals(*lines: dict[str, object]) -> Totals:
 
 def test_a_session_is_summed_up() -> None:
     found = totals({}, {"model": "claude-haiku-4-5", "duration_s": 14.24, "conversation": "two"}, {"cost_usd": None})
-    assert summary("claude", 134, found, ["Read", "Bash", "Read"]) == (
+    assert summary("claude", 134, found, Recorded(("Read", "Bash", "Read"), ("The provider was slow.",))) == (
         """\
 claude ran for 2 min 14 s: 3 requests in 2 conversations
   models   claude-opus-4-8 2, claude-haiku-4-5 1
@@ -35,7 +36,8 @@ claude ran for 2 min 14 s: 3 requests in 2 conversations
   tokens   3,000 in (90% read from, 5% written to the cache), 600 out
   cost     $0.0246
   time     provider 4.5 s, gateway 60 ms, program 1.4 s
-  slowest  claude-haiku-4-5: 14.2 s, its first token after 0.5 s"""
+  slowest  claude-haiku-4-5: 14.2 s, its first token after 0.5 s
+           The provider was slow."""
     )
 
 
