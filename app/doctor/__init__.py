@@ -4,6 +4,7 @@ findings .... what was found, and how it is printed
 machine ..... Python, limits, ports
 network ..... whether an address can be reached
 providers ... each provider of the configuration
+recordings .. the store of recordings
 """
 
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from app.doctor import machine
 from app.doctor.findings import Finding, Section, has_fault, lines_of
 from app.doctor.network import reach
 from app.doctor.providers import look_at_providers
+from app.doctor.recordings import look_at_store
 from app.providers import PROVIDERS
 from app.settings import Settings
 from telemetry.environment import EnvironmentRefused, read_environment
@@ -32,6 +34,7 @@ def examine(file: str | None, environ: Mapping[str, str], *, asks: bool = False)
         sections.append(Section(f"configuration {file}", findings))
         if settings.deployments:
             sections.append(Section("providers", look_at_providers(settings.deployments, asks=asks)))
+            sections.append(Section("recordings", [look_at_store(settings.recorder)]))
     return [*sections, Section("ports", _ports(settings)), Section("telemetry", _exports(environ))]
 
 

@@ -11,6 +11,9 @@ import pytest
 from app.doctor import Section, examine, has_fault, lines_of
 from app.doctor.findings import Finding
 from app.doctor.network import reach
+from app.doctor.recordings import look_at_store
+from app.recorder.opening import open_store
+from app.settings import RecorderSettings
 
 KEY = "sk-canary-0123456789abcdef"
 
@@ -95,6 +98,27 @@ def test_a_taken_port_stops_the_start_and_the_holder_is_named(tmp_path: Path) ->
     assert f"(process {os.getpid()})" in api[1]
     assert (metrics[0], "a free port is taken instead" in metrics[1]) == ("warning", True)
     assert console == ("good", "console: takes a free port of 127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("store", "level", "text"),
+    [
+        ("off", "note", "nothing is recorded"),
+        ("memory", "good", "kept in memory, 64 MiB at most"),
+        ("sqlite:///{folder}/new.db", "good", "new.db is made at the start"),
+        ("sqlite:///{folder}/missing/new.db", "fault", "the folder {folder}/missing is not there"),
+        ("sqlite:///{folder}/old.db", "good", "0 recordings, "),
+        ("sqlite:///{folder}/no.db", "fault", "no.db"),
+    ],
+)
+def test_the_store_of_recordings_is_looked_at_and_no_file_is_made(
+    tmp_path: Path, store: str, level: str, text: str
+) -> None:
+    open_store(RecorderSettings(store=f"sqlite:///{tmp_path}/old.db")).close()
+    (tmp_path / "no.db").write_text("no database at all, but a text that is longer than the head of one" * 20)
+    found = look_at_store(RecorderSettings(store=store.format(folder=tmp_path)))
+    assert (found.level, text.format(folder=tmp_path) in found.text) == (level, True), found
+    assert not (tmp_path / "new.db").exists()
 
 
 def test_a_collector_that_is_not_there_is_a_warning() -> None:
