@@ -26,6 +26,8 @@ _PACKAGES = {
 _LAUNCHERS = frozenset(
     {"npx", "bunx", "pnpx", "npm", "pnpm", "bun", "node", "deno", "uvx", "uv", "pipx", "python", "python3", "env"}
 )
+_SUBCOMMANDS = frozenset({"exec", "dlx", "x", "run", "tool"})
+"""Words that may stand between a launcher and what it starts."""
 _AGENTS = frozenset({"claude", "codex", "opencode", "gemini", "aider"})
 _PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 _PAST = ("CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY")
@@ -53,10 +55,16 @@ def agent_of(command: Sequence[str]) -> tuple[str | None, int]:
     """The known program that a command runs, and where in the command its own arguments begin."""
     if (name := _agent(command[0])) is not None:
         return name, 1
-    if Path(command[0]).name.partition(".")[0] in _LAUNCHERS:
-        for index, argument in enumerate(command[1:], 1):
-            if (name := _agent(argument)) is not None:
-                return name, index + 1
+    if Path(command[0]).name.partition(".")[0] not in _LAUNCHERS:
+        return None, 1
+    for index, argument in enumerate(command[1:], 1):
+        if argument.startswith("-") or "=" in argument or argument in _SUBCOMMANDS:
+            continue
+        if (name := _agent(argument)) is None:
+            # What stands further behind is for the program that this one is.
+            break
+        after = command[index + 1 : index + 2]
+        return name, index + (2 if after and _agent(after[0]) == name else 1)
     return None, 1
 
 
