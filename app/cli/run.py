@@ -42,14 +42,16 @@ def run(
 
     try:
         configured = None if config is None else load(config)
-        for warning in () if configured is None else grouped(configured.warnings):
-            click.echo(f"warning: {warning}", err=True)
-        wishes = Wishes(policies, record, not no_console, console_port, opens, keep, quiet)
-        status = run_program(program, wishes, configured, dict(os.environ))
+    except ConfigurationRefused as refused:
+        stop("\n".join(str(problem) for problem in grouped(refused.problems)))
+    except (OSError, UnicodeDecodeError) as error:
+        stop(unreadable(str(config), error))
+    for warning in () if configured is None else grouped(configured.warnings):
+        click.echo(f"warning: {warning}", err=True)
+    wishes = Wishes(policies, record, not no_console, console_port, opens, keep, quiet)
+    try:
+        sys.exit(run_program(program, wishes, configured, dict(os.environ)))
     except ConfigurationRefused as refused:
         stop("\n".join(str(problem) for problem in grouped(refused.problems)))
     except (Unsupported, GatewayFailed) as error:
         stop(str(error))
-    except (OSError, UnicodeDecodeError) as error:
-        stop(unreadable(str(config), error))
-    sys.exit(status)

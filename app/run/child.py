@@ -4,6 +4,7 @@ terminal sends, stops and continues; its exit status is handed on."""
 import os
 import signal
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from types import FrameType
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
@@ -59,7 +60,9 @@ class Child:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if number in _HANDED_ON or (number in _OF_TERMINALS and not _has_terminal()):
-            os.kill(self._pid, number)
+            # It may just have ended.
+            with suppress(ProcessLookupError):
+                os.kill(self._pid, number)
 
 
 def _spawned(command: Sequence[str], environment: Mapping[str, str], mask: Iterable[int]) -> int:
