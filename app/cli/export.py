@@ -1,12 +1,11 @@
 """`flowspan export`."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from app.cli.files import stop
+from app.cli.files import write
 from app.cli.recordings import find_recordings, takes_recordings
 
 if TYPE_CHECKING:
@@ -37,10 +36,7 @@ def export(
     if output is None:
         click.echo(data, nl=False)
         return
-    try:
-        Path(output).write_bytes(data)
-    except OSError as error:
-        stop(f"{output} cannot be written: {error.strerror or error}")
+    write(output, data)
 
 
 def _written(recordings: "Sequence[Recording]", form: str) -> bytes:

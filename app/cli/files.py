@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -27,6 +28,14 @@ def one_file(argument: str | None, option: str | None, without: str) -> str:
 def unreadable(file: str, error: OSError | UnicodeDecodeError) -> str:
     reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
     return f"{file} cannot be read: {reason}"
+
+
+def write(file: str, data: bytes) -> None:
+    """Write a file. Ends the command where that cannot be done."""
+    try:
+        Path(file).write_bytes(data)
+    except OSError as error:
+        stop(f"{file} cannot be written: {error.strerror or error}")
 
 
 def stop(message: str) -> NoReturn:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from msgspec.structs import replace
 
-from app.cli.files import stop, unreadable
+from app.cli.files import stop, unreadable, write
 from app.cli.recordings import find_recordings, takes_recordings
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ _DIFFERENCES = 20
 @click.option(
     "--speed", type=click.FloatRange(min=0), default=0.0, help="1 as fast as it came; 0, the default, at once."
 )
+@click.option(
+    "-o", "--output", metavar="FILE", help="Write what came of it as a bundle, to compare later replays with."
+)
 @click.option("--anyway", is_flag=True, help="Give the recorded answer also to a request that is not the recorded one.")
 def replay(
     target: str,
@@ -46,6 +49,7 @@ def replay(
     policies: tuple[str, ...],
     model: str | None,
     speed: float,
+    output: str | None,
     anyway: bool,
 ) -> None:
     """Give a recorded request and its recorded answer to the pipeline once more, and say what is different.
@@ -55,28 +59,38 @@ def replay(
     """
     if model is not None and config is None:
         stop("--to needs the configuration that has the model: --config FILE")
+    from app.recorder.bundles import encode_bundle
+
     recordings = find_recordings(target, conversation, store, None if Path(target).is_file() else config, console)
     settings = _with_policies(_settings(config), policies)
-    same = [_replayed(recording, settings, model, speed, anyway) for recording in recordings]
+    replays = [(recording, _replayed(recording, settings, model, speed, anyway)) for recording in recordings]
+    same = [_is_same(recording, again, anyway) for recording, again in replays]
+    if output is not None:
+        write(output, encode_bundle([again.recording for _, again in replays]))
     sys.exit(0 if all(same) else 1)
 
 
-def _replayed(recording: "Recording", settings: "Settings", model: str | None, speed: float, anyway: bool) -> bool:
-    """Replay one recording, and print what came of it. Whether it is the same as then."""
+def _replayed(
+    recording: "Recording", settings: "Settings", model: str | None, speed: float, anyway: bool
+) -> "Replayed":
     from app.backends.replay import NotReplayable
     from app.policies import PolicyNotLoadable
     from app.replay import engine
-    from app.replay.comparison import compare
 
     try:
         if model is None:
-            replayed = engine.replay(recording, settings, speed=speed, anyway=anyway)
-        else:
-            replayed = engine.replay_to(recording, settings, model)
+            return engine.replay(recording, settings, speed=speed, anyway=anyway)
+        return engine.replay_to(recording, settings, model)
     except NotReplayable as error:
         stop(str(error))
     except PolicyNotLoadable as error:
         stop(f"a policy cannot be loaded: {error}")
+
+
+def _is_same(recording: "Recording", replayed: "Replayed", anyway: bool) -> bool:
+    """Print what came of a replay. Whether it is the same as then."""
+    from app.replay.comparison import compare
+
     comparison = compare(recording, replayed.recording)
     for line in _report(recording, replayed, comparison, anyway):
         click.echo(line)
