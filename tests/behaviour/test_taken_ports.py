@@ -35,8 +35,8 @@ def test_where_the_metrics_port_is_taken_another_one_is_and_the_log_says_so(tmp_
             served.send(signal.SIGTERM)
             log = [json.loads(line) for line in served.end().splitlines()]
     (warning,) = (line["message"] for line in log if line["level"] == "warning" and "metrics" in line["message"])
-    beginning = f"metrics port {port} of 127.0.0.1 is taken by another program: the metrics are on port "
-    (instead,) = re.findall(rf"^{re.escape(beginning)}(\d+) instead$", warning)
+    expected = f"metrics port {port} of 127.0.0.1 is taken by another program: the metrics are on port "
+    (instead,) = re.findall(rf"^{re.escape(expected)}(\d+) instead$", warning)
     assert f"metrics on http://127.0.0.1:{instead}/metrics" in [line["message"] for line in log]
 
 

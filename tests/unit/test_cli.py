@@ -56,6 +56,14 @@ def test_the_version_is_told() -> None:
     assert flowspan("--version").output.startswith("flowspan ")
 
 
+def test_the_help_says_of_each_command_what_it_does_in_a_whole_sentence() -> None:
+    _, _, commands = flowspan("--help").output.partition("Commands:\n")
+    assert "..." not in commands
+    for command in main.commands.values():
+        sentence, _, _ = " ".join((command.help or "").split()).partition(". ")
+        assert sentence.rstrip(".") in " ".join(commands.split())
+
+
 def test_check_tells_what_a_good_file_sets_up(tmp_path: Path) -> None:
     file = written(
         tmp_path,
