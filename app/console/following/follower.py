@@ -53,8 +53,8 @@ class _Turn:
 
 
 class Follower:
-    """Knows what was told of a conversation. With `masks` a request is told of once its answer has begun: before that no
-    policy has had its say about it, so all of it is masked."""
+    """Knows what was told of a conversation. With `masks` a request is told of once its answer has begun: before that
+    no policy has looked at it, so all of it is masked."""
 
     def __init__(self, *, masks: bool = False) -> None:
         self._masks = masks
