@@ -21,10 +21,11 @@ from telemetry import RecorderReading
 from telemetry.names import Outcome, RecordingLoss
 
 _log = logging.getLogger("flowspan.recorder")
-_BATCH = 64
-"""Recordings that are written at once."""
+_BATCH = 256
+_BATCH_BYTES = 8 * 1024**2
+"""Transactions, and about how many bytes of them, that are written at once."""
 _PAUSE = 0.1
-"""Seconds between two batches, in which others gather for the next."""
+"""Seconds between two batches, in which others gather for the next; as long as a whole one waits there is no pause."""
 _TRIM = 60.0
 """Seconds after which old recordings are looked for, where nothing is written."""
 _FIGURES = 10.0
@@ -158,18 +159,28 @@ class Recorder:
     def _run(self) -> None:
         while batch := self._next_batch():
             self._write(batch)
-            self._stop.wait(self._pause)
+            if len(self._waiting) < _BATCH and self._waiting_bytes < _BATCH_BYTES:
+                self._stop.wait(self._pause)
 
     def _next_batch(self) -> list[_Job]:
         """What is to be written next; waits for it. Empty at the end."""
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._closing, _TRIM)
-                batch = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
+                batch = self._taken_from_waiting()
                 self._being_written = _transactions(batch)
                 if batch or self._closing:
                     return batch
             self._trim()
+
+    def _taken_from_waiting(self) -> list[_Job]:
+        batch: list[_Job] = []
+        size = 0
+        while self._waiting and len(batch) < _BATCH and size < _BATCH_BYTES:
+            job = self._waiting.popleft()
+            batch.append(job)
+            size += 0 if job.taken is None else job.taken.size
+        return batch
 
     def _write(self, batch: Sequence[_Job]) -> None:
         recordings = [recording for job in batch if (recording := self._recording(job)) is not None]

@@ -49,11 +49,14 @@ class Encoder:
         self._next = next_base
         self._bases: OrderedDict[tuple[str | None, ...], _Base] = OrderedDict()
         self._bytes = 0
+        self._compressor = _zstd().ZstdCompressor(_LEVEL)
+        """Kept, for a new one costs as much as a small recording."""
 
     def encode(self, recording: Recording) -> Encoded:
         data, body = _encoder.encode(recording), recording.request.data
         if len(body) < _SMALLEST:
-            return Encoded(compressed(data), None)
+            packed = self._compressor.compress(data, mode=self._compressor.FLUSH_FRAME)
+            return Encoded(packed, None)
         entry = recording.entry
         key = (entry.api, entry.key, entry.conversation or entry.model)
         base = self._bases.get(key)
