@@ -1,9 +1,11 @@
 """The recorder on a disk that is really full: recordings are lost and counted, and it goes on when there is room."""
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -12,6 +14,7 @@ from app.recorder.stores import Filter
 from app.recorder.stores.segments import Bounds
 from app.recorder.stores.sqlite import SQLiteStore
 from app.settings import RecorderSettings
+from tests.behaviour.gateway import RunningGateway, until
 from tests.recordings import EPOCH, TakenRecording, recorded
 
 
@@ -58,3 +61,24 @@ def test_a_full_disk_loses_recordings_and_nothing_else(small_disk: Path, caplog:
     assert store.recording("txn_1") is not None
     recorder.close()
     assert recorder.losses["shutdown"] == 0
+
+
+def test_requests_are_answered_while_the_disk_is_full(small_disk: Path) -> None:
+    (small_disk / "ballast").write_bytes(bytes(2**20))
+    configuration = f"""
+model_list: [{{model_name: m, litellm_params: {{model: simulated/echo}}}}]
+gateway: {{recorder: 'sqlite:///{small_disk}/recordings.db'}}
+"""
+    with RunningGateway(configuration) as gateway:
+
+        def lost() -> float | None:
+            registry = gateway.telemetry.registry
+            return registry.get_sample_value("flowspan_recordings_lost_total", {"reason": "store"})
+
+        for _ in range(200):
+            message = {"role": "user", "content": os.urandom(4000).hex()}
+            body = json.dumps({"model": "m", "messages": [message]}).encode()
+            request = Request(f"{gateway.url}/v1/chat/completions", body, {"content-type": "application/json"})
+            with urlopen(request, timeout=10) as response:
+                assert response.status == 200
+        until(lost, "a recording that was lost")
