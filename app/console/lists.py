@@ -5,9 +5,11 @@ back stays as it is.
 """
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from time import time
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
@@ -16,7 +18,7 @@ from app.console.agents import agent_tree
 from app.console.events import EventStream, event
 from app.console.queries import OUTCOME_CHOICES, BadQuery, cursor_of, filter_of, next_page, with_fields
 from app.console.services import Console, console_of
-from app.recorder.stores import Cursor, Filter
+from app.recorder.stores import Cursor, Filter, StoreFailed
 from app.settings import Settings
 
 _PAGE = 50
@@ -30,14 +32,14 @@ _INTERVAL = 1.0
 
 def _conversations(request: Request) -> Response:
     console = console_of(request)
-    if console.recorder is None:
+    if console.store is None or console.progress is None:
         return console.pages.page(request, "conversations.html", is_on=False)
-    seen = console.recorder.written
+    seen = console.progress.reading()
     try:
         wanted, after = _asked(request)
     except BadQuery as error:
         return _page(request, "conversations.html", seen, fault=str(error))
-    found = console.recorder.store.conversations(wanted, after, _PAGE + 1)
+    found = console.store.conversations(wanted, after, _PAGE + 1)
     last = found[_PAGE - 1] if len(found) > _PAGE else None
     cursor = Cursor(last.last, last.conversation) if last is not None else None
     return _page(request, "conversations.html", seen, found[:_PAGE], cursor)
@@ -45,14 +47,14 @@ def _conversations(request: Request) -> Response:
 
 def _transactions(request: Request) -> Response:
     console = console_of(request)
-    if console.recorder is None:
+    if console.store is None or console.progress is None:
         return console.pages.page(request, "transactions.html", is_on=False)
-    seen = console.recorder.written
+    seen = console.progress.reading()
     try:
         wanted, after = _asked(request)
     except BadQuery as error:
         return _page(request, "transactions.html", seen, fault=str(error))
-    found = console.recorder.store.entries(wanted, after, _PAGE + 1)
+    found = console.store.entries(wanted, after, _PAGE + 1)
     last = found[_PAGE - 1] if len(found) > _PAGE else None
     cursor = Cursor(last.started_at, last.transaction_id) if last is not None else None
     return _page(request, "transactions.html", seen, found[:_PAGE], cursor)
@@ -66,13 +68,13 @@ def _asked(request: Request) -> tuple[Filter, Cursor | None]:
 def _page(
     request: Request,
     template: str,
-    seen: int,
+    seen: str,
     found: Sequence[Any] = (),
     cursor: Cursor | None = None,
     fault: str = "",
 ) -> HTMLResponse:
-    """A list's page. `cursor` is behind its last line, where more follow; `seen` is how many recordings there had been
-    when it was asked for."""
+    """A list's page. `cursor` is behind its last line, where more follow; `seen` is how far the store was when it
+    was asked."""
     console, query = console_of(request), dict(request.query_params)
     return console.pages.page(
         request,
@@ -105,7 +107,7 @@ def _agents(request: Request) -> Response:
     console = console_of(request)
     conversation = request.query_params.get("conversation", "")
     entries = (
-        console.recorder.store.entries(Filter(conversation=conversation), None, _OF_ONE) if console.recorder else []
+        console.store.entries(Filter(conversation=conversation), None, _OF_ONE) if console.store is not None else []
     )
     html = console.pages.fragment("agents.html", agents=agent_tree(entries), conversation=conversation)
     return HTMLResponse(html)
@@ -114,17 +116,19 @@ def _agents(request: Request) -> Response:
 async def _events(request: Request) -> Response:
     console = console_of(request)
     console.watchers.check_room()
-    seen = request.query_params.get("seen", "")
-    return EventStream(_news(console, int(seen) if seen.isdecimal() and len(seen) < 16 else 0))
+    return EventStream(_news(console, request.query_params.get("seen", "")))
 
 
-async def _news(console: Console, seen: int) -> AsyncIterator[str]:
-    """An event whenever something was recorded."""
+async def _news(console: Console, seen: str) -> AsyncIterator[str]:
+    """An event whenever something was recorded. A store that cannot be read has nothing new."""
     async for _ in console.watchers.turns(_INTERVAL):
-        written = console.recorder.written if console.recorder is not None else seen
-        if written != seen:
-            seen = written
-            yield event("recorded", str(written))
+        reading = seen
+        if console.progress is not None:
+            with suppress(StoreFailed):
+                reading = await run_in_threadpool(console.progress.reading)
+        if reading != seen:
+            seen = reading
+            yield event("recorded", reading)
 
 
 ROUTES = [

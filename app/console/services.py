@@ -1,9 +1,10 @@
 """What every page is made of: the gateway's telemetry and settings, what was recorded, and the templates."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from time import time
+from time import monotonic, time
 from typing import Protocol
 
 from starlette.exceptions import HTTPException
@@ -25,6 +26,8 @@ from telemetry.names.resource import VERSION
 
 _MOST_WATCHERS = 32
 """Streams of events at a time."""
+_FRESH = 0.9
+"""Seconds for which a reading of the store is new enough."""
 
 
 class Watchers:
@@ -62,6 +65,26 @@ class TransactionsUnderWay(Protocol):
         """The transactions that have not ended, so far. Any thread may ask."""
 
 
+class Progress:
+    """Tells whether something was recorded, by whichever gateway: the store is asked once a second at most, however
+    many look. Waits for the store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._read_at = float("-inf")
+        self._reading = ""
+
+    def reading(self) -> str:
+        """A text that is another one once something was recorded. May raise StoreFailed."""
+        with self._lock:
+            if monotonic() - self._read_at >= _FRESH:
+                figures = self._store.figures()
+                self._reading = f"{figures.recordings}-{figures.bytes}"
+                self._read_at = monotonic()
+            return self._reading
+
+
 class Console:
     """What pages show, and what they are made with."""
 
@@ -77,6 +100,7 @@ class Console:
         self.settings = settings
         self.telemetry = telemetry
         self.recorder = recorder
+        self.progress = Progress(recorder.store) if recorder is not None else None
         self.policies = tuple(policies)
         """The names of the chain's policies."""
         self._capture = capture

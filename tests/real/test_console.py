@@ -16,7 +16,6 @@ from app.recorder.recording import Body, Recording
 from app.settings import ConsoleSettings, Port
 from tests.behaviour.gateway import RunningGateway, configuration, simulated
 from tests.real.chromium import Visit, chromium
-from tests.recordings import TakenRecording
 from tests.unit.console.recordings import entry, recorder_with
 
 pytestmark = pytest.mark.timeout(180)
@@ -121,10 +120,10 @@ def test_flow_moves_by_itself_and_leaves_the_focus(visit: Visit, gateway: Runnin
 def test_a_list_follows_but_not_under_the_hand_of_its_reader(visit: Visit, recorder: Recorder) -> None:
     page = visit.open("/transactions")
     page.wait_for_function("document.querySelector('[sse-connect]')")
-    number = 1000 + recorder.written
+    number = 1000
 
     def record(number: int) -> None:
-        recorder.offer(TakenRecording(Recording(entry=entry(number), request=Body())))
+        recorder.store.write([Recording(entry=entry(number), request=Body())])
 
     record(number)
     expect(page.locator(f"#t-txn_{number:06d}")).to_be_visible(timeout=10_000)
