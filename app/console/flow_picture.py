@@ -1,6 +1,6 @@
 """What Flow draws: a frame and the rates before it in, stations, streams, breakers, outcomes and moments out. Pure."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from zlib import crc32
@@ -159,8 +159,9 @@ def _moments(lines: Sequence[Line]) -> tuple[MomentView, ...]:
 
 def _stations(frame: Frame, rates: Rates) -> tuple[Station, ...]:
     snapshot, waiting = frame.snapshot, frame.waiting
-    is_open = sum(state != "closed" for state in snapshot.breakers.values())
-    provider = f"{is_open} of {len(snapshot.breakers)} breakers not closed" if is_open else "all breakers closed"
+    tripped = Counter(state for state in snapshot.breakers.values() if state != "closed")
+    named = ", ".join(f"{count} {state.replace('_', '-')}" for state, count in sorted(tripped.items(), reverse=True))
+    provider = f"breakers: {named or 'all closed'}"
     policies = frame.about.policies
     return (
         Station("provider", "upstream", _rate(rates.chunks), "chunks/s", provider, waiting.get("upstream", 0)),

@@ -53,7 +53,8 @@ class DemoGateway:
         server = settings.server
         self._metrics = MetricsServer(self._telemetry.registry, server.metrics_host, server.metrics_port)
         self.metrics_url = f"http://{server.metrics_host}:{self._metrics.port}/metrics"
-        self.console = Console(settings, self._telemetry, policies=[loaded.name for loaded in policies])
+        served = app.gateway
+        self.console = Console(settings, self._telemetry, served.recorder, served.policy_names, served.capture)
         """What a console of this gateway is made of, and the live view."""
 
     async def __aenter__(self) -> "DemoGateway":

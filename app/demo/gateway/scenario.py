@@ -13,6 +13,7 @@ from app.settings import (
     PipelineSettings,
     PolicySpec,
     QueueBreakerSettings,
+    RecorderSettings,
     RouterSettings,
     Seconds,
     ServerSettings,
@@ -56,10 +57,12 @@ class Faults:
 
     flaky: str
     title: str
+    records: bool = False
+    """Whether what is said is kept, for the console's pages."""
 
 
 RUN_ONCE = Faults(flaky=f"status-503+first-{TRIPS_AFTER}", title="one scripted incident")
-FOR_EVER = Faults(flaky="status-503+rate-60", title="until you stop it")
+FOR_EVER = Faults(flaky="status-503+rate-60", title="until you stop it", records=True)
 
 
 def unredacted(text: str) -> str:
@@ -81,6 +84,7 @@ def settings(faults: Faults) -> Settings:
         policies=(PolicySpec(use="redact", config={"patterns": ["email", "phone", "card"]}),),
         router=RouterSettings(num_retries=1, fallbacks={"fragile": ("chat",)}),
         telemetry=TelemetrySettings(boundary_events="both"),
+        recorder=RecorderSettings(store="memory" if faults.records else "off"),
     )
 
 
