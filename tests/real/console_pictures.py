@@ -33,7 +33,7 @@ _WARM_UP = 20
 """Seconds of traffic before the first picture."""
 _SIZE = {"width": 1280, "height": 800}
 _COLOURS = 224
-"""Of a picture: few enough for small files."""
+"""Colours of one picture, few enough for small files."""
 _THEMES = ("light", "dark")
 
 

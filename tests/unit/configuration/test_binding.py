@@ -3,7 +3,7 @@
 import pytest
 
 from app.configuration import UnsafeBind, check_bind
-from app.settings import Key, ServerSettings, Settings
+from app.settings import ConsoleSettings, Key, ServerSettings, Settings
 
 STRONG_KEY = Key.in_clear("sk-0123456789abc")
 WEAK = ["sk-0123456789ab", "schlüssel-0123456789", "sk 0123456789abcdef", "sk-0123456789abcdef\n"]
@@ -44,3 +44,19 @@ def test_a_weak_key_is_refused_where_others_can_try_keys_and_warned_of_elsewhere
 
 def test_metrics_on_a_public_address_need_no_token() -> None:
     assert check_bind(Settings(server=ServerSettings(metrics_host="0.0.0.0"), keys=(STRONG_KEY,))) == []
+
+
+def test_a_console_that_others_can_reach_is_refused_without_a_token() -> None:
+    with pytest.raises(UnsafeBind, match=r"set gateway\.console\.token") as refused:
+        check_bind(Settings(console=ConsoleSettings(host="0.0.0.0"), keys=(STRONG_KEY,)))
+    assert refused.value.option == "console_host"
+    assert refused.value.path == ("gateway", "console", "host")
+    with pytest.raises(UnsafeBind, match=r"console\.token is shorter"):
+        check_bind(Settings(console=ConsoleSettings(host="::", token="guess"), keys=(STRONG_KEY,)))
+    (weak,) = check_bind(Settings(console=ConsoleSettings(token="guess"), keys=(STRONG_KEY,)))
+    assert "console.token is shorter" in weak
+    for safe in (
+        ConsoleSettings(host="0.0.0.0", token="token-0123456789"),
+        ConsoleSettings(host="0.0.0.0", enabled=False),
+    ):
+        assert check_bind(Settings(console=safe, keys=(STRONG_KEY,))) == []
