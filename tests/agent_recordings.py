@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from app.recorder.recording import (
     Body,
     Entry,
@@ -53,6 +55,8 @@ TOOLS: list[dict[str, Any]] = [
     {"name": "Bash", "description": "Runs a command in a shell that stays open.", "input_schema": _SCHEMA},
     {"name": "Task", "description": "Starts an agent of its own for a task.", "input_schema": _SCHEMA},
 ]
+EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\u202etxt.exe\x1b[31m\x00{{7*7}}\u200b\U000e0041"
+"""HTML, a change of direction, an escape of a terminal, a template, and a tag that nobody sees."""
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 
@@ -388,3 +392,40 @@ def _child_requests() -> list[Recording]:
             (6, [asked, looks, found], [text("Only `site/footer.py` reads a date at import.")], "end_turn"),
         )
     ]
+
+
+def hostile_recording() -> Recording:
+    """A recording in which every text is hostile."""
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/svg+xml", "data": PIXEL}}
+    base = recording(
+        1,
+        [user(text(EVIL), image, {"type": "tool_result", "tool_use_id": EVIL, "content": EVIL, "is_error": True})],
+        [thinking(EVIL), text(EVIL), {"type": "tool_use", "id": EVIL, "name": EVIL, "input": {EVIL: EVIL}}],
+        system=EVIL,
+        tools=[{"name": EVIL, "description": EVIL, "input_schema": {EVIL: EVIL}}],
+        agent=EVIL,
+        parent=EVIL,
+        conversation=EVIL,
+        title=EVIL,
+    )
+    (attempt,) = base.attempts
+    entry = replace(
+        base.entry, model=EVIL, key=EVIL, team=EVIL, provider=EVIL, deployment=EVIL, error_type=EVIL, path=EVIL
+    )
+    attempt = replace(attempt, deployment=EVIL, model=EVIL, request_id=EVIL, detail=EVIL, url=f"https://{EVIL}", api="")
+    return replace(
+        base,
+        entry=replace(entry, pinned=EVIL),
+        detail=EVIL,
+        user_agent=EVIL,
+        client_address=EVIL,
+        attempts=(
+            replace(attempt, request=Body(((EVIL, EVIL),), EVIL.encode(), 3), answer=(Piece(1, EVIL.encode()),)),
+        ),
+        interventions=(Intervention(EVIL, EVIL, EVIL, 0.1, 0.1, EVIL),),
+        moments=(Moment(0.1, EVIL, {EVIL: EVIL}),),
+        spans=(RecordedSpan(EVIL, "server", "a", "", 0, 1, EVIL, {EVIL: EVIL}, (Moment(0.1, EVIL),)),),
+        access={EVIL: EVIL},
+        gateway=EVIL,
+        concealed=(EVIL,),
+    )

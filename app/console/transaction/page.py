@@ -80,6 +80,7 @@ def _page(request: Request) -> Response:
         attempts=[_attempt(recording, read, number) for number in range(1, len(recording.attempts) + 1)],
         answer_difference=answer_difference(recording, answer),
         counts=event_counts(recording.attempts[-1].answer if recording.attempts else (), recording.answer),
+        is_one_api=not recording.attempts or recording.attempts[-1].api in ("", entry.api),
         sides=sides_of(recording),
         moments=[(moment, shortened(moment.attributes)) for moment in recording.moments],
         has_policies=bool(recording.attempts),

@@ -10,13 +10,12 @@ from msgspec.structs import replace
 
 from app.recorder.bundles import decode_bundle
 from app.recorder.recorder import open_recorder
-from app.recorder.recording import Body, Intervention, Moment, Piece, RecordedSpan, Recording
+from app.recorder.recording import Body, Piece, Recording
 from app.settings import RecorderSettings
 from app.settings.units import ByteSize
-from tests.agent_recordings import CONVERSATION, PIXEL, agents_conversation, recording, text, thinking, user
+from tests.agent_recordings import CONVERSATION, agents_conversation, hostile_recording, recording, text, user
 from tests.unit.console.browser import Browser
 
-EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\u202etxt.exe\x1b[31m\x00{{7*7}}\u200b\U000e0041"
 _FORBIDDEN = re.compile("[\u202a-\u202e\u2066-\u2069\u200b\x00\x1b\ud800-\udfff\U000e0000-\U000e0fff]")
 
 
@@ -140,46 +139,9 @@ def test_a_transaction_of_no_conversation_is_one_of_its_own() -> None:
     assert page.text.count('<article class="turn') == 1
 
 
-def _hostile() -> Recording:
-    """A recording in which every text is hostile."""
-    image = {"type": "image", "source": {"type": "base64", "media_type": "image/svg+xml", "data": PIXEL}}
-    base = recording(
-        1,
-        [user(text(EVIL), image, {"type": "tool_result", "tool_use_id": EVIL, "content": EVIL, "is_error": True})],
-        [thinking(EVIL), text(EVIL), {"type": "tool_use", "id": EVIL, "name": EVIL, "input": {EVIL: EVIL}}],
-        system=EVIL,
-        tools=[{"name": EVIL, "description": EVIL, "input_schema": {EVIL: EVIL}}],
-        agent=EVIL,
-        parent=EVIL,
-        conversation=EVIL,
-        title=EVIL,
-    )
-    (attempt,) = base.attempts
-    entry = replace(
-        base.entry, model=EVIL, key=EVIL, team=EVIL, provider=EVIL, deployment=EVIL, error_type=EVIL, path=EVIL
-    )
-    attempt = replace(attempt, deployment=EVIL, model=EVIL, request_id=EVIL, detail=EVIL, url=f"https://{EVIL}", api="")
-    return replace(
-        base,
-        entry=replace(entry, pinned=EVIL),
-        detail=EVIL,
-        user_agent=EVIL,
-        client_address=EVIL,
-        attempts=(
-            replace(attempt, request=Body(((EVIL, EVIL),), EVIL.encode(), 3), answer=(Piece(1, EVIL.encode()),)),
-        ),
-        interventions=(Intervention(EVIL, EVIL, EVIL, 0.1, 0.1, EVIL),),
-        moments=(Moment(0.1, EVIL, {EVIL: EVIL}),),
-        spans=(RecordedSpan(EVIL, "server", "a", "", 0, 1, EVIL, {EVIL: EVIL}, (Moment(0.1, EVIL),)),),
-        access={EVIL: EVIL},
-        gateway=EVIL,
-        concealed=(EVIL,),
-    )
-
-
 @pytest.mark.parametrize("view", ["", "?texts=raw"])
 def test_hostile_texts_are_inert(view: str) -> None:
-    hostile = _hostile()
+    hostile = hostile_recording()
     browser = _browser(hostile)
     id = hostile.entry.transaction_id
     pages = [f"/transactions/{id}{view}", f"/conversations/{id}{view}", f"/transactions/{id}/events?side=provider-1"]
@@ -234,3 +196,52 @@ def test_a_text_of_ten_megabytes_makes_no_page_of_ten_megabytes() -> None:
     assert "Show all 10,000,000 characters" in page.text
     assert "page 50 of 50" in whole.text
     assert time.process_time() - began < 10
+
+
+def _tried(browser: Browser, number: int, chain: str) -> str:
+    page = browser.post("/policies", {"transaction": f"txn_{number:024x}", "policies": chain})
+    _assert_inert(page.text)
+    return page.text
+
+
+def test_policies_offers_what_was_recorded_and_the_running_chain(browser: Browser) -> None:
+    page = browser.get(f"/policies?transaction=txn_{9:024x}").text
+
+    assert f'value="txn_{9:024x}"' in page
+    assert page.count("<option") == 9
+
+
+def test_a_transaction_through_the_same_policies_is_the_same(browser: Browser) -> None:
+    page = _tried(browser, 9, "[]")
+
+    assert page.count("the same as then") == 2
+    assert "No word of it is changed on its way to the provider" in page
+    assert "No word of it is changed on its way to the client" in page
+
+
+def test_a_transaction_through_other_policies_shows_what_they_change(browser: Browser) -> None:
+    chain = "- use: redact\n  config:\n    custom: {YEAR: New Year}\n"
+    page = _tried(browser, 9, chain)
+
+    assert "another request than then" in page
+    assert "another answer than then" in page
+    assert page.count('<div class="added">') >= 2
+
+
+@pytest.mark.parametrize(
+    ("number", "chain", "reason"),
+    [
+        (99, "[]", "is not recorded"),
+        (9, "- use: os:system", "There is no policy"),
+        (9, "- use: redact\n  config: {colour: red}", "colour"),
+        (9, "- [", "This is not YAML"),
+    ],
+)
+def test_what_cannot_be_tried_is_refused_with_the_reason(
+    browser: Browser, number: int, chain: str, reason: str
+) -> None:
+    page = browser.post("/policies", {"transaction": f"txn_{number:024x}", "policies": chain})
+
+    assert page.status_code == 400
+    assert reason in page.text
+    assert "os:system" not in page.text or "textarea" in page.text
