@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from time import monotonic
 
 from app.messages import ToolCallPart
 from app.recorder.explaining import explain
@@ -9,8 +10,8 @@ from app.recorder.recording import Entry, Recording
 from app.recorder.stores import Cursor, Filter, Store
 from app.transcripts.answers import read_answer
 
-_MOST = 2000
-"""Recordings that are read at the end of a session, the newest ones."""
+_LIMIT = 2.0
+"""Seconds that recordings are read for, the newest first: somebody waits for their prompt."""
 _MOST_FAILURES = 3
 
 
@@ -20,26 +21,30 @@ class Recorded:
     """The names of the tools that models called, one for each call."""
     failures: tuple[str, ...] = ()
     """What the last failures were, a sentence or two for each."""
+    read: int | None = None
+    """How many answers were read, where there were too many to read them all; None where all were."""
 
 
-def recorded(store: Store, since: float) -> Recorded:
+def recorded(store: Store, since: float, limit: float = _LIMIT) -> Recorded:
     """What a store has of the transactions that were opened since then, in Unix time. Raises StoreFailed."""
     tools: list[str] = []
     failures: list[str] = []
-    for entry in _entries(store, since):
+    deadline, read = monotonic() + limit, None
+    for number, entry in enumerate(_entries(store, since)):
+        if monotonic() > deadline:
+            read = number
+            break
         failed = entry.outcome != "ok" and len(failures) < _MOST_FAILURES
         if (recording := store.recording(entry.transaction_id)) is not None:
             tools += _called(recording)
             failures += [explain(recording)] if failed else []
-    return Recorded(tuple(tools), tuple(dict.fromkeys(failures)))
+    return Recorded(tuple(tools), tuple(dict.fromkeys(failures)), read)
 
 
 def _entries(store: Store, since: float) -> Iterator[Entry]:
     page, after = store.entries(Filter(since=since)), None
-    read = 0
-    while page and read < _MOST:
+    while page:
         yield from page
-        read += len(page)
         after = Cursor(page[-1].started_at, page[-1].transaction_id)
         page = store.entries(Filter(since=since), after)
 

@@ -84,7 +84,8 @@ def summary(program: str, seconds: float, totals: Totals, recorded: Recorded = _
 def _rows(totals: Totals, recorded: Recorded) -> Iterator[tuple[str, str]]:
     yield "models", _named(totals.models)
     if recorded.tools:
-        yield "tools", _named(Counter(recorded.tools))
+        of = "" if recorded.read is None else f" (in the last {_count(recorded.read, 'answer')})"
+        yield "tools", f"{_named(Counter(recorded.tools))}{of}"
     if totals.tokens["input_tokens"] or totals.tokens["output_tokens"]:
         yield "tokens", _tokens(totals)
     yield "cost", "not known" if totals.cost_usd is None else f"${totals.cost_usd:.4f}"

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -73,6 +74,7 @@ def test_a_program_asks_its_provider_through_the_gateway_with_its_own_key(provid
     assert re.search(r"see it at http://127\.0\.0\.1:\d+\n", printed)
     assert "set for the program: ANTHROPIC_BASE_URL, OPENAI_BASE_URL, OPENAI_API_BASE\n" in printed
     assert re.search(r"ran for .*: 1 request in 1 conversation\n  models   claude-opus-4-8 1\n", printed)
+    assert "  tools    Read 1\n" in printed
     assert KEY not in printed
     # Nothing went wrong, so no log is left.
     assert list(tmp_path.iterdir()) == []
@@ -84,6 +86,7 @@ def test_a_failure_is_in_the_summary_and_its_log_is_kept(tmp_path: Path) -> None
     printed = done.stderr.decode()
     assert done.returncode == 1
     assert "failed   1 x the provider failed (" in printed
+    assert "could not be reached" in printed
     assert "flowspan: runs without a console\n" in printed
     (log,) = tmp_path.iterdir()
     assert f"the gateway's log: {log}\n" in printed
@@ -147,8 +150,8 @@ class Terminal:
 
 
 @contextmanager
-def terminal() -> Iterator[Terminal]:
-    opened = Terminal([*_COMMAND, "--quiet", "--no-console", sys.executable, "-c", _WAITS])
+def terminal(*command: str) -> Iterator[Terminal]:
+    opened = Terminal([*_COMMAND, *(command or ("--quiet", "--no-console", sys.executable, "-c", _WAITS))])
     try:
         yield opened
     finally:
@@ -172,3 +175,12 @@ def test_what_is_sent_to_the_command_alone_reaches_the_program() -> None:
         os.kill(opened.pid, signal.SIGTERM)
         opened.wait_for(r"signal 15\r\n")
         assert os.waitstatus_to_exitcode(opened.status()) == 5
+
+
+def test_the_console_stays_until_ctrl_c_where_that_is_asked_for() -> None:
+    with terminal("--keep", sys.executable, "-c", "raise SystemExit(3)") as opened:
+        address = opened.wait_for(r"the console stays at (http://\S+) until you press Ctrl-C")[1]
+        with urllib.request.urlopen(address, timeout=_TIMEOUT) as page:
+            assert page.status == 200
+        opened.type(b"\x03")
+        assert os.waitstatus_to_exitcode(opened.status()) == 3
