@@ -99,8 +99,11 @@ def _seconds(value: object) -> str:
 
 
 def _details(fields: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    # Where a request to no model went says more than the rest of its line.
+    if (path := fields.get("path")) is not None:
+        yield "path", path
     for name, value in fields.items():
-        if name not in _LEFT_OUT and value is not None:
+        if name not in _LEFT_OUT and name != "path" and value is not None:
             yield name.removeprefix("flowspan."), value
 
 

@@ -2,11 +2,14 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+import urllib.request
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -16,6 +19,7 @@ from app.recorder.opening import open_store
 from app.recorder.recording import Recording
 from app.recorder.stores import Filter
 from app.settings import RecorderSettings
+from tests.behaviour.gateway import until
 from tests.behaviour.provider import Provider
 from tests.real.agents import Model, Turn
 from tests.real.fetched import node_program
@@ -68,15 +72,19 @@ class World:
             store.close()
         return [recording for recording in found if recording is not None]
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """`flowspan run` in the folder, with these arguments."""
+    def environment(self) -> dict[str, str]:
+        """What an agent needs: its keys, and where to ask."""
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
         bases = {"ANTHROPIC_BASE_URL": self._provider.url, "OPENAI_BASE_URL": f"{self._provider.url}/v1"}
+        return {"PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(home), **_KEYS, **_QUIET, **bases}
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """`flowspan run` in the folder, with these arguments."""
         return subprocess.run(
             [*_COMMAND, *arguments],
             cwd=self.folder,
-            env={"PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(home), **_KEYS, **_QUIET, **bases},
+            env=self.environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -157,3 +165,36 @@ def test_the_exit_status_of_an_agent_that_failed_is_handed_on_and_the_summary_sa
     result = json.loads(done.stdout)
     assert (done.returncode, result["is_error"], "529" in result["result"]) == (1, True, True)
     assert "failed   1 x the provider failed (529" in done.stderr
+
+
+def test_the_prompt_is_seen_in_the_console_seconds_after_the_one_command(
+    world: World, record_testsuite_property: Callable[[str, object], None]
+) -> None:
+    world.script(lambda turn: turn.text("hello"))
+    command, _, _ = agent("claude")
+    began = monotonic()
+    with subprocess.Popen(
+        [*_COMMAND, "--keep", "--", *command],
+        cwd=world.folder,
+        env=world.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        try:
+            assert running.stderr is not None
+            url = running.stderr.readline().split()[-1]
+            conversation = until(
+                lambda: re.search(r"/conversations/[\w-]{8,}", _page(f"{url}/conversations")), "it", 60
+            )
+            until(lambda: "hello there" in _page(url + conversation[0]), "the prompt is shown", 60)
+            record_testsuite_property("seconds_until_the_prompt_is_seen", round(monotonic() - began, 1))
+            assert "You are" in _page(url + conversation[0])
+        finally:
+            running.terminate()
+
+
+def _page(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=10) as page:
+        return str(page.read().decode())

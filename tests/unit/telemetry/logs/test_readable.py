@@ -64,6 +64,12 @@ def test_a_warning_is_whole_and_names_its_fields() -> None:
     assert line == "warning: attempt failed  deployment east  wait_s 0.5"
 
 
+def test_a_request_to_no_model_says_first_where_it_went() -> None:
+    line = other("GET other 404", columns=60, client_address="203.0.113.7", duration_s=0.1, path="/nowhere", status=404)
+    assert line.startswith("GET other 404  path /nowhere  client_address 203.")
+    assert len(line) <= 60
+
+
 @given(st.text(), st.text())
 def test_nothing_that_others_write_can_move_the_cursor_or_add_a_line(message: str, model: str) -> None:
     for line in (other(message), other("m", note=message), access(80, model=model), access(None, detail=message)):
