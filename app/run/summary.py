@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.run.recorded import Recorded
+from telemetry.logs.readable import printable
 from telemetry.names import GATEWAY_SHARE, Outcome
 
 _NOTHING = Recorded()
@@ -78,7 +79,9 @@ def summary(program: str, seconds: float, totals: Totals, recorded: Recorded = _
         asked += f" in {_count(len(totals.conversations), 'conversation')}"
     if len(totals.agents) > 1:
         asked += f" of {len(totals.agents)} agents"
-    return "\n".join([f"{head}: {asked}", *(f"  {name:<8} {text}" for name, text in _rows(totals, recorded))])
+    return "\n".join(
+        [f"{head}: {asked}", *(f"  {name:<8} {printable(text)}" for name, text in _rows(totals, recorded))]
+    )
 
 
 def _rows(totals: Totals, recorded: Recorded) -> Iterator[tuple[str, str]]:

@@ -52,6 +52,13 @@ def test_a_program_that_asked_nothing_is_told_so() -> None:
     assert summary("ls", 0.004, Totals()) == "ls ran for 4.0 ms and asked no model through the gateway."
 
 
+def test_nothing_that_a_model_or_a_provider_says_can_move_the_cursor() -> None:
+    hostile = "claude\x1b[2J\u202e\r\nnot a line"
+    text = summary("claude", 1, totals({"model": hostile}), Recorded((hostile,), (f"It said {hostile}.",)))
+    assert len(text.splitlines()) == 7
+    assert all(line.isprintable() for line in text.splitlines())
+
+
 def test_what_is_not_known_is_not_made_up() -> None:
     text = summary("x", 1, totals({"cost_usd": None, "input_tokens": None, "output_tokens": None}))
     assert "  cost     not known" in text
