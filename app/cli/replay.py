@@ -154,6 +154,8 @@ def _verdict(comparison: "Comparison") -> str:
         return "The client gets something else."
     if comparison.are_equal:
         return "The client gets the same, byte for byte."
+    if not comparison.are_alike:
+        return "The client gets the same, as far as the masks of the recording let it be seen."
     return "The client gets the same, but for ids and times that the gateway makes."
 
 

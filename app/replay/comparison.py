@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from app.messages import RedactedThinkingPart, RefusalPart, TextPart, ThinkingPart, ToolCallPart
+from app.recorder.masks import is_same_behind_masks
 from app.recorder.recording import Piece, Recording
 from app.transcripts.answers import ReadAnswer, read_answer
 from app.transcripts.differences import Line, difference
@@ -31,17 +32,22 @@ class Comparison(Struct, frozen=True):
     """Whether the client got the same bytes."""
     are_alike: bool
     """Whether it did but for what a gateway makes anew each time: ids, times, comments."""
+    are_masked: bool
+    """Whether the answers read the same but for masks in the recording."""
     lines: tuple[Line, ...]
     """What differs of the answer as it reads."""
 
     @property
     def is_same(self) -> bool:
-        return self.are_alike and self.outcomes[0] == self.outcomes[1] and self.statuses[0] == self.statuses[1]
+        same_answer = self.are_alike or self.are_masked
+        return same_answer and self.outcomes[0] == self.outcomes[1] and self.statuses[0] == self.statuses[1]
 
 
 def compare(recording: Recording, replayed: Recording) -> Comparison:
     then, now = _body(recording.answer), _body(replayed.answer)
     before, after = read_answer(recording.answer), read_answer(replayed.answer)
+    lines, now_lines = list(_lines(before)), list(_lines(after))
+    are_masked = bool(recording.concealed) and _are_same_behind_masks(lines, now_lines)
     return Comparison(
         outcomes=(_outcome(recording), _outcome(replayed)),
         statuses=(recording.entry.status, replayed.entry.status),
@@ -49,8 +55,13 @@ def compare(recording: Recording, replayed: Recording) -> Comparison:
         bytes=(len(then), len(now)),
         are_equal=then == now,
         are_alike=_lasting(then, recording) == _lasting(now, replayed),
-        lines=difference(list(_lines(before)), list(_lines(after))),
+        are_masked=are_masked,
+        lines=() if are_masked else difference(lines, now_lines),
     )
+
+
+def _are_same_behind_masks(then: Sequence[str], now: Sequence[str]) -> bool:
+    return len(then) == len(now) and all(map(is_same_behind_masks, then, now))
 
 
 def _outcome(recording: Recording) -> str:

@@ -158,3 +158,18 @@ def test_every_byte_of_the_provider_is_in_the_bundle(gateway: RecordingGateway, 
     sent = b"".join(step.data for step in script if isinstance(step, Body))
     assert data_of(recording.attempts[0].answer) == sent
     assert b"canary" not in encode_bundle([recording])
+
+
+@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+def test_a_masked_recording_is_replayed_with_its_masks(provider: Provider, path: str) -> None:
+    redacting = _SETTINGS + "  policies: [{use: redact}]\n"
+    provider.play(text_stream("oai", words=("Mail ", "ada@", "example.com", ".")))
+    with recording_gateway(models(provider, "direct"), redacting) as running:
+        text = "Is bob@example.com right?"
+        recording = _recorded(running, post(running, path, ask("oai", path, text, stream=True), _KEY))
+
+    comparison = _replayed(recording, "redact")
+
+    assert recording.concealed == ("redact",)
+    assert not [name for name in (b"ada@", b"bob@") if name in encode_bundle([recording])]
+    assert comparison.is_same

@@ -177,7 +177,8 @@ def _differences(take: Take, request: Request) -> Sequence[Difference]:
     if take.sent is None:
         # A library sent what a policy had made of the request, and nobody knows what that was.
         return ()
-    return list(differences(take.sent, _encoded(take.codecs, request, request.stream), take.asked))
+    now = _encoded(take.codecs, request, request.stream)
+    return list(differences(take.sent, now, take.asked, masked=bool(take.recording.concealed)))
 
 
 def _encoded(codecs: Codecs, request: Request, stream: bool) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from app.errors import legible
+from app.recorder.masks import is_same_behind_masks
 
 _WITHOUT_MEANING = frozenset(
     {
@@ -30,18 +31,25 @@ class Difference(NamedTuple):
     """Where: `messages[3].content`."""
     then: str
     now: str
+    is_masked: bool = False
+    """Whether the two are the same but for masks in one of them."""
 
     def __str__(self) -> str:
         return f"{self.path} was {self.then} and is {self.now}"
 
 
-def differences(then: Mapping[str, Any], now: Mapping[str, Any], asked: Mapping[str, Any]) -> Iterator[Difference]:
+def differences(
+    then: Mapping[str, Any], now: Mapping[str, Any], asked: Mapping[str, Any], *, masked: bool = False
+) -> Iterator[Difference]:
     """Where the body of a request, `now`, differs from the recorded one. `asked` is the body of the client's recorded
-    request: a field that it has not, and only `then` has, is a parameter of the deployment that was asked."""
+    request: a field that it has not, and only `then` has, is a parameter of the deployment that was asked. If `masked`,
+    masks in texts stand for any text."""
     for name in sorted(then.keys() | now.keys()):
         if name in _WITHOUT_MEANING or (name not in now and name not in asked):
             continue
-        yield from _compared(then.get(name, _ABSENT), now.get(name, _ABSENT), name)
+        for found in _compared(then.get(name, _ABSENT), now.get(name, _ABSENT), name):
+            if not (masked and found.is_masked):
+                yield found
 
 
 def _compared(then: object, now: object, path: str) -> Iterator[Difference]:
@@ -60,6 +68,8 @@ def _compared(then: object, now: object, path: str) -> Iterator[Difference]:
 
 def _difference(then: object, now: object, path: str) -> Difference:
     if isinstance(then, str) and isinstance(now, str):
+        if is_same_behind_masks(then, now):
+            return Difference(path, _excerpt(then), _excerpt(now), is_masked=True)
         start = max(0, _common(then, now) - _TEXT_LIMIT // 3)
         if start:
             return Difference(path, f"...{_excerpt(then[start:])}", f"...{_excerpt(now[start:])}")
