@@ -214,14 +214,15 @@ def _of_request(recording: Recording) -> list[str]:
     error = error_object(recording)
     field, words = error.get("param"), error_words(recording)
     what = f"The request of {caller(recording)} could not be served"
-    if isinstance(field, str) and field:
+    if isinstance(field, str) and field and not words.startswith(field):
         what += f", because of {name(field)}"
     return [what + (f": {words}" if words else ""), _unasked(recording)]
 
 
 def _of_authentication(recording: Recording) -> list[str]:
     words = error_words(recording)
-    return [f"The caller was not let in: {words or 'its key is missing, unknown or expired'}", _unasked(recording)]
+    key = f" with the key {name(recording.entry.key)}" if recording.entry.key else ""
+    return [f"The caller{key} was not let in: {words or 'its key is missing, unknown or expired'}", _unasked(recording)]
 
 
 def _of_slow_request(recording: Recording) -> list[str]:

@@ -4,6 +4,7 @@ What a program or a stranger named (models, keys, deployments, words of an error
 characters.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -14,14 +15,24 @@ from telemetry.names import NO_KEY, UNNAMED_KEY
 
 _NAME_LIMIT = 80
 _WORDS_LIMIT = 300
-_ATTEMPTS_NAMED = 4
+_FAILURES_NAMED = 4
+_LAST_PIECES = 4
+"""Pieces of an answer in which an error is looked for."""
+_DATA = b"data: "
+_TIMES = {2: "twice", 3: "three times", 4: "four times"}
 _NOBODY = frozenset({NO_KEY, UNNAMED_KEY})
 
 
 def failures(attempts: Sequence[RecordedAttempt]) -> str:
-    named = [f"{name(one.deployment)} {failure(one)}" for one in attempts[:_ATTEMPTS_NAMED]]
-    more = len(attempts) - len(named)
+    """What went wrong with each attempt; equal ones are counted."""
+    counts = Counter(f"{name(one.deployment)} {failure(one)}" for one in attempts)
+    named = [_times(what, count) for what, count in list(counts.items())[:_FAILURES_NAMED]]
+    more = len(attempts) - sum(list(counts.values())[:_FAILURES_NAMED])
     return listed([*named, f"{counted(more, 'more attempt')} failed"] if more else named)
+
+
+def _times(what: str, count: int) -> str:
+    return what if count == 1 else f"{what} {_TIMES.get(count, f'{count} times')}"
 
 
 def failure(attempt: RecordedAttempt, recording: Recording | None = None) -> str:
@@ -119,13 +130,18 @@ def error_words(recording: Recording) -> str:
 
 
 def error_object(recording: Recording) -> dict[str, object]:
-    """The error in a body that is no stream."""
-    try:
-        body = msgspec.json.decode(b"".join(piece.data for piece in recording.answer))
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return {}
-    error = body.get("error") if isinstance(body, dict) else None
-    return error if isinstance(error, dict) else {}
+    """The error that the client got: as a body, or as the last event of a stream."""
+    body = b"".join(piece.data for piece in recording.answer[-_LAST_PIECES:])
+    for data in (body, body[body.rfind(_DATA) + len(_DATA) :].partition(b"\n")[0]):
+        try:
+            found = msgspec.json.decode(data)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            continue
+        for holder in (found, found.get("response")) if isinstance(found, dict) else ():
+            error = holder.get("error") if isinstance(holder, dict) else None
+            if isinstance(error, dict):
+                return error
+    return {}
 
 
 def name(text: str) -> str:

@@ -182,3 +182,18 @@ def test_hostile_names_are_bounded_and_shown() -> None:
 )
 def test_durations_are_rounded_as_people_do(duration: float, text: str) -> None:
     assert seconds(duration) == text
+
+
+def test_the_words_of_an_error_event_are_quoted() -> None:
+    event = b'event: error\ndata: {"type": "error", "error": {"type": "x", "message": "No pain, please."}}\n\n'
+    made = recording(
+        attempt(), error_type="policy_blocked", delivered=True, answer=(Piece(0.1, b"..."), Piece(1, event))
+    )
+
+    assert explain(made).startswith("A policy blocked it after 2 events and 2.5 s, with the words: No pain, please. ")
+
+
+def test_equal_failures_are_counted() -> None:
+    made = recording(_DOWN, _DOWN, _DOWN, attempt(why="retry"), outcome="ok")
+
+    assert explain(made).endswith("It was the fourth attempt, at east, after west answered 503 three times.")
