@@ -9,10 +9,15 @@ import anthropic
 import openai
 import pytest
 
+from app.recorder.bundles import decode_bundle, encode_bundle
+from app.replay.comparison import compare
+from app.replay.engine import replay
+from app.settings import Settings
 from tests.behaviour import responses
 from tests.behaviour.clients import CHAT, MESSAGES, RESPONSES, ask, post
-from tests.behaviour.gateway import RunningGateway, configuration
+from tests.behaviour.gateway import RunningGateway
 from tests.behaviour.provider import Provider
+from tests.behaviour.recorded import RecordingGateway, recording_gateway
 from tests.behaviour.scripted import models
 from tests.streams.recordings import REGULAR, Recording, needs_recordings, summary_of
 from tests.upstream import Body, End, Head
@@ -51,10 +56,10 @@ def provider() -> Iterator[Provider]:
 
 
 @pytest.fixture(scope="module")
-def gateway(provider: Provider) -> Iterator[RunningGateway]:
+def gateway(provider: Provider) -> Iterator[RecordingGateway]:
     limits = "  breakers: {upstream: {threshold: 100000, min_requests: 100000}}"
     entries = [*models(provider, "direct"), responses.models(provider)[0]]
-    with RunningGateway(configuration(entries, limits)) as running:
+    with recording_gateway(entries, limits) as running:
         yield running
 
 
@@ -64,7 +69,7 @@ def _play(provider: Provider, body: bytes) -> None:
 
 @_each
 def test_a_client_of_the_same_dialect_gets_the_recording(
-    gateway: RunningGateway, provider: Provider, recording: Recording
+    gateway: RecordingGateway, provider: Provider, recording: Recording
 ) -> None:
     path, model = _PATHS[recording.dialect], _MODELS[recording.dialect]
     _play(provider, recording.body)
@@ -72,6 +77,8 @@ def test_a_client_of_the_same_dialect_gets_the_recording(
     reply = post(gateway, path, ask(model, path, stream=True, **options))
     assert reply.body == recording.body
     assert gateway.transaction(reply.request_id).outcome == "ok"
+    [kept] = decode_bundle(encode_bundle([gateway.recordings.of(reply.request_id)]), "bundle")
+    assert compare(kept, replay(kept, Settings()).recording).are_equal
 
 
 @_each
