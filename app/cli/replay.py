@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _SIGNS = {"same": "  ", "added": "+ ", "removed": "- "}
 _COLOURS = {"added": "green", "removed": "red"}
 _DIFFERENCES = 20
+_IN_OTHER_EVENTS = "The client reads the same, in other events."
 
 
 @click.command()
@@ -151,7 +152,7 @@ def _difference(comparison: "Comparison") -> Iterator[str]:
 
 def _verdict(comparison: "Comparison") -> str:
     if not comparison.is_same:
-        return "The client gets something else."
+        return "The client gets something else." if comparison.reads_otherwise else _IN_OTHER_EVENTS
     if comparison.are_equal:
         return "The client gets the same, byte for byte."
     if not comparison.are_alike:

@@ -126,7 +126,7 @@ def _bytes(text: str | dict[str, str]) -> bytes:
 def _lines(value: Any, margin: str) -> Iterator[str]:
     """JSON that a person can read: what holds nothing but plain values, such as a piece or a header, is on one line."""
     if not isinstance(value, dict | list | tuple) or not _has_parts(value):
-        yield json.dumps(value, ensure_ascii=False)
+        yield _on_one_line(value)
         return
     inner = margin + _INDENT
     opening, closing = ("{", "}") if isinstance(value, dict) else ("[", "]")
@@ -139,6 +139,14 @@ def _lines(value: Any, margin: str) -> Iterator[str]:
         yield from _lines(item, inner)
         separator = ","
     yield f"\n{margin}{closing}"
+
+
+def _on_one_line(value: Any) -> str:
+    try:
+        return msgspec.json.encode(value).decode()
+    except UnicodeEncodeError:
+        # Half of a surrogate pair.
+        return json.dumps(value, ensure_ascii=False)
 
 
 def _has_parts(value: Any) -> bool:

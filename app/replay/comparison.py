@@ -39,8 +39,12 @@ class Comparison(Struct, frozen=True):
 
     @property
     def is_same(self) -> bool:
-        same_answer = self.are_alike or self.are_masked
-        return same_answer and self.outcomes[0] == self.outcomes[1] and self.statuses[0] == self.statuses[1]
+        return (self.are_alike or self.are_masked) and not self.reads_otherwise
+
+    @property
+    def reads_otherwise(self) -> bool:
+        """Whether outcome, status or what the answer says differ."""
+        return bool(self.lines) or self.outcomes[0] != self.outcomes[1] or self.statuses[0] != self.statuses[1]
 
 
 def compare(recording: Recording, replayed: Recording) -> Comparison:

@@ -35,7 +35,7 @@ def test_a_person_can_read_it() -> None:
     text = encode_bundle([made]).decode()
 
     assert '"explanation": "openai/gpt-5 stopped sending' in text
-    assert '[0.5, "data: {\\"a\\": 1}\\n\\n"]' in text
+    assert '[0.5,"data: {\\"a\\": 1}\\n\\n"]' in text
     assert json.loads(text)["format"] == "flowspan-bundle"
 
 
@@ -60,7 +60,7 @@ def _changed(**changes: object) -> bytes:
             "x.json is broken: recordings[0] Expected `float`, got `str` - at `$.entry.duration_s`",
         ),
         (
-            encode_bundle([recording(attempt())]).replace(b"[0.5, ", b"[0.5, {}, "),
+            encode_bundle([recording(attempt())]).replace(b"[0.5,", b"[0.5,{},"),
             "x.json is broken: recordings[0] has a body of an unknown form",
         ),
         (

@@ -12,7 +12,7 @@ from app.recorder.recording import Body, Piece
 from app.replay.comparison import compare
 from app.replay.engine import replay
 from app.settings import Count, PipelineSettings, PolicySpec, Settings
-from tests.unit.replay.recorded import BEGINNING, END, body, recording
+from tests.unit.replay.recorded import BEGINNING, END, body, event, recording
 
 _AS_THEY_ARE = Settings()
 _REDACTING = Settings(policies=(PolicySpec("redact"),))
@@ -77,6 +77,13 @@ def test_policies_see_the_recorded_answer() -> None:
     assert not comparison.is_same
     assert [line.text for line in comparison.lines if line.kind == "added"] == ["Ask [EMAIL] "]
     assert replayed.recording.interventions[0].policy == "redact"
+
+
+def test_the_same_text_in_other_events_is_not_the_same_answer() -> None:
+    plain = tuple(Piece(0.5, event(text)) for text in ("Ask the ", "li", "brarian."))
+    comparison = compare(recording(plain + END), replay(recording(plain + END), _REDACTING).recording)
+
+    assert [comparison.is_same, comparison.reads_otherwise, comparison.lines] == [False, False, ()]
 
 
 def test_a_request_that_is_another_one_is_refused() -> None:
