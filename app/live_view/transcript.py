@@ -6,6 +6,7 @@ One turn speaks at a time: what others say meanwhile waits for its end, or until
 import re
 import sys
 from datetime import datetime
+from textwrap import fill
 
 from rich.cells import cell_len
 from rich.text import Text
@@ -24,6 +25,7 @@ _STYLES: dict[SpeechKind, str] = {
     "refusal": "yellow",
     "note": "dim",
 }
+_INDENT = "   "
 _PIECES = re.compile(r"\n|[^\S\n]+|\S+")
 _ROLES = {"user": "bold green", "assistant": "bold"}
 
@@ -92,7 +94,7 @@ class Transcript:
             case Speech():
                 return self._speech(event)
             case TurnEnded():
-                return self._end(event.turn, _figures(event))
+                return self._end(event.turn, _figures(event, self.width or sys.maxsize))
             case TurnLost():
                 return self._end(event.turn, Text("── ended; the recorder kept nothing of this turn", "dim"))
             case _:
@@ -157,7 +159,8 @@ def _label(speech: Speech) -> Text:
             return Text(f"{inert(speech.role)} ", _ROLES.get(speech.role, "bold"))
 
 
-def _figures(end: TurnEnded) -> Text:
+def _figures(end: TurnEnded, width: int) -> Text:
+    """The outcome with its figures on one line, or below it where that is too narrow."""
     figures = [duration(end.duration_s)]
     if end.ttft_s is not None:
         figures.append(f"first token {duration(end.ttft_s)}")
@@ -166,6 +169,10 @@ def _figures(end: TurnEnded) -> Text:
         figures.append(f"{end.input_tokens:,} tokens in{cached}, {end.output_tokens:,} out")
     if end.cost_usd is not None:
         figures.append(f"${end.cost_usd:.4f}")
-    detail = f"\n   {inert(end.detail)}" if end.detail else ""
+    outcome, listed = f"── {end.outcome}", ", ".join(figures)
+    rest = f"  {listed}"
+    if len(outcome) + len(rest) > width:
+        rest = "\n" + fill(listed, max(20, width), initial_indent=_INDENT, subsequent_indent=_INDENT)
+    detail = f"\n{_INDENT}{inert(end.detail)}" if end.detail else ""
     style = "green" if end.outcome == "ok" else "red"
-    return Text.assemble((f"── {end.outcome}", style), (f"  {', '.join(figures)}", "dim"), (detail, style))
+    return Text.assemble((outcome, style), (rest, "dim"), (detail, style))

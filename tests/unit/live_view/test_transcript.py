@@ -72,6 +72,15 @@ def test_lines_are_broken_between_words_wherever_pieces_end() -> None:
     assert [line.rstrip() for line in lines[:3]] == ["assistant one two three", "four five", "    indented"]
 
 
+def test_a_turns_figures_stand_below_its_outcome_where_a_line_is_too_short() -> None:
+    transcript = Transcript(width=40)
+    text = transcript.add(began(), 0).plain + transcript.add(ended(), 0).plain
+    _, _, outcome, *figures = text.splitlines()
+    assert outcome == "── ok"
+    assert max(map(len, figures)) <= 40
+    assert " ".join(line.strip() for line in figures).startswith("12.34 s, 4,210 tokens in (3,900 from a cache)")
+
+
 def test_thinking_is_dimmed() -> None:
     transcript = Transcript()
     transcript.add(began(), 0)
