@@ -65,16 +65,5 @@ def _without_working_directory(path: Iterable[str]) -> list[str]:
     return [entry for entry in path if os.path.abspath(entry) != here]
 
 
-for _command in (
-    run,
-    serve,
-    watch,
-    init,
-    doctor,
-    demo,
-    check,
-    explain,
-    export,
-    replay,
-):
+for _command in (run, serve, watch, init, check, doctor, explain, export, replay, demo):
     main.add_command(_command)
