@@ -32,7 +32,7 @@ def check_recorder(settings: Settings, report: Report, *, is_here: bool, keeps_c
     if url.file is not None and is_here and not url.file.absolute().parent.is_dir():
         report.problem((*_PATH, "store"), f"the folder {url.file.absolute().parent} is not there")
     if url.kind == "postgresql" and is_here and find_spec("psycopg") is None:
-        report.problem((*_PATH, "store"), "needs psycopg, which is not installed: pip install 'flowspan[postgresql]'")
+        report.problem((*_PATH, "store"), "needs psycopg, which is not installed: pip install 'psycopg[binary]>=3.2'")
     _check_sizes(recorder, report)
     _check_keys(settings, report)
     _check_models(settings, report)

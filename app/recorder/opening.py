@@ -34,7 +34,7 @@ def _open_postgresql(settings: RecorderSettings, *, writes: bool) -> Store:
     try:
         from app.recorder.stores.postgresql import PostgreSQLStore
     except ImportError:
-        raise StoreFailed("postgresql:// needs psycopg: pip install 'flowspan[postgresql]'") from None
+        raise StoreFailed("postgresql:// needs psycopg: pip install 'psycopg[binary]>=3.2'") from None
     return PostgreSQLStore(settings.store, Bounds(settings.max_size, settings.max_age), writes=writes)
 
 
