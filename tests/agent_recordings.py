@@ -398,7 +398,7 @@ def hostile_recording() -> Recording:
     """A recording in which every text is hostile."""
     image = {"type": "image", "source": {"type": "base64", "media_type": "image/svg+xml", "data": PIXEL}}
     base = recording(
-        1,
+        77,
         [user(text(EVIL), image, {"type": "tool_result", "tool_use_id": EVIL, "content": EVIL, "is_error": True})],
         [thinking(EVIL), text(EVIL), {"type": "tool_use", "id": EVIL, "name": EVIL, "input": {EVIL: EVIL}}],
         system=EVIL,

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.console.conversation.reading import Agent, Turn, agents_of, turns_of
+from app.console.conversation.reading import Agent, Turn, agents_of, title_of, turns_of
 from app.console.services import Console, console_of
 from app.recorder.bundles import encode_bundle
 from app.recorder.recording import Entry, Recording, TokenCounts
@@ -143,7 +143,7 @@ def _page(request: Request) -> Response:
         request,
         "conversation.html",
         conversation=conversation,
-        title=entries[0].title,
+        title=title_of(entries),
         sums=sums_of(entries),
         agents=[_speaker(one, entries) for one in agents.values()],
         agent=None if agent is None else agents.get(agent or None),

@@ -1,5 +1,6 @@
 """The recordings of one conversation as the turns of a page: who speaks, and what is new in each turn. Pure."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -127,10 +128,22 @@ def agents_of(entries: Sequence[Entry]) -> dict[str | None, Agent]:
     found: dict[str | None, Agent] = {}
     for entry in entries:
         if entry.agent not in found:
-            label = "main" if entry.agent is None else f"agent {excerpt(entry.agent, 14)}"
+            label = "main" if entry.agent is None else _label(entry.agent)
             depth = _depth(entry.agent, parents)
             found[entry.agent] = Agent(id=entry.agent, label=label, colour=len(found) % _COLOURS, depth=depth)
     return found
+
+
+def _label(agent: str) -> str:
+    name = excerpt(agent, 14)
+    return name if name.startswith("agent") else f"agent {name}"
+
+
+def title_of(entries: Sequence[Entry]) -> str:
+    """What a conversation is called: by what was asked in most of its requests, as agents ask for a title and the like
+    in between; of several, by what was asked first."""
+    titles = Counter(entry.title for entry in entries if entry.title)
+    return max(titles, key=lambda title: titles[title], default="")
 
 
 def _depth(agent: str | None, parents: Mapping[str | None, str | None]) -> int:

@@ -1,6 +1,6 @@
 """A conversation's turns: what each adds, who speaks, what changed of the prompt."""
 
-from app.console.conversation.reading import Turn, agents_of, turns_of
+from app.console.conversation.reading import Turn, agents_of, title_of, turns_of
 from app.recorder.recording import Recording
 from tests.agent_recordings import agents_conversation
 
@@ -20,7 +20,7 @@ def test_each_turn_goes_on_from_the_one_of_its_own_thread() -> None:
         *(None, 5),
         *(4, 7, 8),
     ]
-    assert [turn.agent.label for turn in turns[3:6]] == ["main", "agent agent_7c1d", "agent agent_7c1d"]
+    assert [turn.agent.label for turn in turns[3:6]] == ["main", "agent_7c1d", "agent_7c1d"]
     assert [turn.agent.depth for turn in turns[3:6]] == [0, 1, 1]
 
 
@@ -60,3 +60,7 @@ def test_the_gist_of_an_answer_is_its_words_and_calls() -> None:
 
     assert turns[1].gist == "I look for the place where the year is made. → Bash"
     assert turns[2].gist == "→ Read"
+
+
+def test_a_conversation_is_called_by_what_most_of_it_is_about() -> None:
+    assert title_of([one.entry for one in agents_conversation()]) == "The date in the footer is wrong after New Year"

@@ -42,7 +42,7 @@ def test_a_conversation_shows_its_turns_and_who_speaks(browser: Browser) -> None
 
     assert page.status_code == 200
     assert page.text.count('<article class="turn') == 9
-    assert "agent agent_7c1d" in page.text
+    assert "agent_7c1d" in page.text
     assert "its system prompt changed" in page.text
     assert "2 messages as before" in page.text
     assert "The answer ends here, without its own end." in page.text
