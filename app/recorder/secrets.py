@@ -5,6 +5,7 @@ A mask has as many bytes as what it stands for, so a body keeps its form and its
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -28,6 +29,7 @@ _SCHEMES = frozenset({"basic", "bearer", "token"})
 Headers = tuple[tuple[str, str], ...]
 
 
+@lru_cache(4096)
 def is_credential(name: str) -> bool:
     """Whether a header, by its lower-case name, holds a secret."""
     return name not in _HARMLESS and not _WORDS.isdisjoint(_PART.split(name))
@@ -35,8 +37,7 @@ def is_credential(name: str) -> bool:
 
 def permitted_headers(headers: Iterable[tuple[str, str]], scrub: Scrubber) -> Headers:
     """The headers without those that hold credentials, under lower-case names; keys in the others are masked."""
-    named = ((name.lower(), value) for name, value in headers)
-    return tuple([(name, scrub(value)) for name, value in named if not is_credential(name)])
+    return tuple([(low, scrub(value)) for name, value in headers if not is_credential(low := name.lower())])
 
 
 def raw_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """What is recorded of a transaction: both sides' bytes as they passed, and who ended it."""
 
+import signal
 from collections.abc import Iterator
 
 import msgspec
@@ -8,7 +9,7 @@ import pytest
 from app.recorder.recording import Recording
 from app.settings import RecorderSettings
 from app.settings.units import ByteSize
-from tests.behaviour.clients import CHAT, COUNT, MESSAGES, RESPONSES, RawClient, ask, post
+from tests.behaviour.clients import CHAT, COUNT, MESSAGES, RESPONSES, RawClient, ask, dechunked, post
 from tests.behaviour.gateway import RunningGateway, configuration, until
 from tests.behaviour.provider import Provider
 from tests.behaviour.recorded import RecordingGateway, data_of, recording_gateway
@@ -213,3 +214,49 @@ def test_a_gateway_keeps_what_its_configuration_asks_for(provider: Provider) -> 
     assert data_of(recording.answer) == reply.body
     assert [span.name for span in recording.spans][:2] == ["POST /v1/chat/completions", "chat gpt-scripted"]
     assert recording.access["transaction_id"] == reply.request_id
+
+
+def test_a_stream_that_a_policy_blocks_names_the_policy(provider: Provider) -> None:
+    script = list(text_stream("oai"))
+    provider.play(script)
+    blocks = "  policies: [{use: 'tests.behaviour.policies:Blocks', config: {hook: on_content_complete}}]"
+    with recording_gateway(models(provider, "direct"), blocks) as gateway:
+        reply = post(gateway, CHAT, ask("oai", stream=True))
+        recording = gateway.recordings.of(reply.request_id)
+    decisions = [(one.policy, one.hook, one.decision) for one in recording.interventions]
+    assert decisions == [("Blocks", "on_content_complete", "blocked")]
+    assert (recording.entry.outcome, recording.closed_by) == ("policy_blocked", "gateway")
+    assert recording.attempts[0].closed_by == "gateway"
+    assert recording.entry.intervened
+    assert data_of(recording.answer) == reply.body
+    assert recording.entry.pinned == "a policy blocked it"
+
+
+def test_a_client_that_does_not_read_is_cut_off_by_the_gateway(provider: Provider) -> None:
+    words = tuple("word " * 20_000 for _ in range(200))
+    provider.play(text_stream("oai", words=words))
+    limits = "  pipeline: {put_timeout: 300ms, queue_items: 4, queue_bytes: 256KiB}"
+    with (
+        recording_gateway(models(provider, "direct"), limits) as gateway,
+        RawClient(gateway, receive_buffer=4096) as client,
+    ):
+        client.post(CHAT, ask("oai", stream=True))
+        until(lambda: gateway.sample("flowspan_queue_overflows_total"), "an overflow")
+        got, _ = dechunked(client.read_until(b"0\r\n\r\n"))
+        recording = gateway.recordings.next(0)
+    assert (recording.entry.outcome, recording.closed_by) == ("overflow", "gateway")
+    assert got.startswith(data_of(recording.answer))
+    assert recording.answer_size == len(got)
+    assert [(queue.name, queue.overflows) for queue in recording.queues] == [("policy_out", 0), ("sse", 1)]
+
+
+def test_a_shutdown_ends_what_is_still_open(provider: Provider) -> None:
+    provider.play([*list(text_stream("oai"))[:4], Stall()])
+    quick = "  server: {lame_duck: 0, drain_timeout: 100ms}"
+    with recording_gateway(models(provider, "direct"), quick) as gateway, RawClient(gateway) as client:
+        client.post(CHAT, ask("oai", stream=True))
+        client.read_until(b"Hel")
+        gateway.server.handle_exit(signal.SIGTERM, None)
+        recording = gateway.recordings.next(0)
+    assert (recording.entry.outcome, recording.closed_by) == ("drained", "gateway")
+    assert recording.attempts[0].closed_by == "gateway"
