@@ -44,7 +44,7 @@ class Masking:
         data = tape.request
         if not requests or not data:
             return self._without_secrets(data)
-        if self._is_request_unread or tape.permitted is None:
+        if self._is_request_unread or not tape.is_permitted:
             self.concealed |= requests
             return self._mask(masked(data), self._more)
         if by := requests.intersection(tape.changed_by):

@@ -205,8 +205,10 @@ class Tape:
         self.decisions: list[TapedDecision] = []
         self.left_out = 0
         """Events, spans and decisions that there was no room for."""
+        self.is_permitted = False
+        """Whether all policies have let the request pass."""
         self.permitted: object | None = None
-        """The request as the policies left it; None as long as not all of them have let it pass."""
+        """The request as the policies left it, where one of them changed it."""
         self.is_changed = False
         """Whether the policies changed the request."""
         self.changed_by: list[str] = []
@@ -232,7 +234,8 @@ class Tape:
 
     def permit(self, request: object, changed_by: Sequence[str]) -> None:
         """All policies have let the request pass, as `request`; `changed_by` are those that changed it."""
-        self.permitted = request
+        self.is_permitted = True
+        self.permitted = request if changed_by else None
         self.is_changed = bool(changed_by)
         self.changed_by = list(changed_by)
 
