@@ -44,7 +44,7 @@ def _written(recordings: "Sequence[Recording]", form: str) -> bytes:
         case "curl":
             return "\n".join(map(_commands, recordings)).encode(errors="replace")
         case "html":
-            from app.recorder.page import page
+            from app.transcripts.page import page
 
             return page(recordings).encode(errors="replace")
         case _:

@@ -5,15 +5,15 @@ that keep a silent stream alive come by the clock. Two answers that differ in no
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct
 
-from app.messages import RedactedThinkingPart, RefusalPart, TextPart, ThinkingPart, ToolCallPart
 from app.recorder.masks import is_same_behind_masks
 from app.recorder.recording import Piece, Recording
-from app.transcripts.answers import ReadAnswer, read_answer
+from app.transcripts.answers import read_answer
 from app.transcripts.differences import Line, difference
+from app.transcripts.plain import answer_lines
 
 _TIMES = re.compile(rb'"(created|created_at|completed_at)":\s*\d+')
 _ALIVE = re.compile(rb'(?:^|(?<=\n))(?::[^\n]*\n\n|event: ping\ndata: \{"type": ?"ping"\}\n\n)')
@@ -50,7 +50,7 @@ class Comparison(Struct, frozen=True):
 def compare(recording: Recording, replayed: Recording) -> Comparison:
     then, now = _body(recording.answer), _body(replayed.answer)
     before, after = read_answer(recording.answer), read_answer(replayed.answer)
-    lines, now_lines = list(_lines(before)), list(_lines(after))
+    lines, now_lines = list(answer_lines(before)), list(answer_lines(after))
     are_masked = bool(recording.concealed) and _are_same_behind_masks(lines, now_lines)
     return Comparison(
         outcomes=(_outcome(recording), _outcome(replayed)),
@@ -81,26 +81,3 @@ def _lasting(body: bytes, recording: Recording) -> bytes:
     """A body without what a gateway makes anew each time."""
     body = body.replace(recording.entry.transaction_id.removeprefix("txn_").encode(), b"")
     return _TIMES.sub(rb'"\1":0', _ALIVE.sub(b"", body))
-
-
-def _lines(answer: ReadAnswer) -> Iterator[str]:
-    """The answer as it reads. Ids are left out."""
-    for choice in answer.choices:
-        for part in choice.parts:
-            match part:
-                case TextPart(text=text):
-                    yield from text.splitlines()
-                case ThinkingPart(thinking=text):
-                    yield from (f"thinking: {line}" for line in text.splitlines())
-                case RedactedThinkingPart():
-                    yield "thinking that only its provider can read"
-                case ToolCallPart(name=name, arguments=arguments):
-                    yield f"call: {name} {arguments}"
-                case RefusalPart(refusal=text):
-                    yield f"refusal: {text}"
-                case _:
-                    yield f"a part of another kind: {type(part).__name__}"
-        yield f"ends with: {choice.reason}"
-    yield from answer.plain.splitlines()
-    if answer.error is not None:
-        yield f"error: {answer.error}"

@@ -7,5 +7,7 @@ server_events .. pieces of an answer's bytes -> its events with their times
 requests ....... a request's body -> messages, tools and parameters
 answers ........ an answer's pieces -> thinking, text, calls, stop reason, tokens, error
 changes ........ what a request adds to an earlier one, and what it changed of it
+plain .......... an answer -> lines of plain text
+page ........... recordings -> one HTML page that needs nothing else
 differences .... two texts -> the lines that differ, within bounds
 """

@@ -19,9 +19,9 @@ from app.messages import Part
 from app.recorder.bundles import encode_bundle
 from app.recorder.curl import client_request, provider_request
 from app.recorder.explaining import explain
-from app.recorder.page import page as html_page
 from app.recorder.recording import Piece, RecordedAttempt, Recording
 from app.transcripts.answers import read_answer
+from app.transcripts.page import page as html_page
 from app.transcripts.requests import ReadRequest, read_request
 from app.transcripts.server_events import joined_bytes
 

@@ -2,8 +2,8 @@
 
 import re
 
-from app.recorder.page import page
 from app.recorder.recording import Body, Piece
+from app.transcripts.page import page
 from tests.unit.recorder.built import attempt, recording
 
 _HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)> \u202egnp.exe \x1b[2J {{ 7 * 7 }} </pre>"

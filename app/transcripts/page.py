@@ -9,11 +9,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 
+import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from app.recorder.explaining import explain
 from app.recorder.phrases import seconds
 from app.recorder.recording import Piece, Recording
+from app.transcripts.answers import read_answer
+from app.transcripts.differences import readable_json
+from app.transcripts.plain import answer_lines
 
 _TURNING = re.compile("[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 """Control characters, and those that change the direction of what follows."""
@@ -30,13 +34,14 @@ def page(recordings: Sequence[Recording]) -> str:
 @lru_cache
 def _template() -> Template:
     environment = Environment(
-        loader=PackageLoader("app.recorder", "templates"),
+        loader=PackageLoader("app.transcripts", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"text": _text, "seconds": seconds, "day": _day, "explanation": explain, "some": _some}
+    environment.filters |= {"text": _text, "seconds": seconds, "day": _day, "explanation": explain}
+    environment.filters |= {"some": _some, "reads": _reads, "readable": _readable}
     return environment.get_template("page.html")
 
 
@@ -50,6 +55,19 @@ def _text(value: bytes | str) -> str:
 
 def _some(pieces: Sequence[Piece]) -> Sequence[Piece]:
     return pieces[:_PIECES_LIMIT]
+
+
+def _reads(pieces: Sequence[Piece]) -> str:
+    """An answer as it reads; empty where nothing was sent."""
+    return "\n".join(answer_lines(read_answer(pieces))) if any(piece.data for piece in pieces) else ""
+
+
+def _readable(body: bytes) -> str:
+    """JSON with its structure, or any other body as it is."""
+    try:
+        return "\n".join(readable_json(msgspec.json.decode(body)))
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return body.decode("utf-8", "replace")
 
 
 def _day(moment: float) -> str:
