@@ -12,6 +12,7 @@ from pathlib import Path
 
 from app.doctor.findings import Finding
 from app.edge.listener import listening_sockets
+from telemetry.hosts import in_url
 
 _FILES = 4096
 """Open files that a gateway of some use needs: a stream takes two."""
@@ -42,11 +43,11 @@ def port(name: str, host: str, number: int, *, may_take_another: bool) -> Findin
             one.close()
     except OSError as error:
         holder = _holder(number) if error.errno == errno.EADDRINUSE else None
-        taken = f"{name}: {host}:{number} cannot be had: {_reason(error)}{f', by {holder}' if holder else ''}"
+        taken = f"{name}: {in_url(host)}:{number} cannot be had: {_reason(error)}{f', by {holder}' if holder else ''}"
         if may_take_another and error.errno == errno.EADDRINUSE:
             return Finding("warning", f"{taken}; a free port is taken instead")
         return Finding("fault", taken)
-    return Finding("good", f"{name}: {host}:{number} is free")
+    return Finding("good", f"{name}: {in_url(host)}:{number} is free")
 
 
 def _reason(error: OSError) -> str:

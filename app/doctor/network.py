@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 import requests
 
+from telemetry.hosts import in_url
+
 _TIMEOUT = 5.0
 """Seconds for each step."""
 _SKEW = 60
@@ -31,7 +33,7 @@ def reach(address: str) -> Reached:
     parts = urlsplit(address if "://" in address else f"//{address}")
     host, is_tls = parts.hostname or "", parts.scheme == "https"
     port = parts.port or (443 if is_tls else 80)
-    named = host if port in (80, 443) else f"{host}:{port}"
+    named = host if port in (80, 443) else f"{in_url(host)}:{port}"
     began = time.monotonic()
     try:
         socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
