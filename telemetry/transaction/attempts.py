@@ -321,7 +321,7 @@ class Attempt:
 
     @guarded
     def _end_span(self) -> None:
-        if self.tokens is not None and self._span.recording:
+        if self.tokens is not None and self._span.sampled:
             attributes = _usage_attributes(self.tokens, self.cost_usd, self._scope.labels.semconv)
             if self.tokens.cache_read or (self.prompt_cache is not None and not self.tokens.uncounted_prompt):
                 attributes[Attribute.CACHE_READ_RATIO] = self.tokens.cache_read / max(self.tokens.prompt, 1)

@@ -149,7 +149,8 @@ class Summary:
 
     def describe_end(self, span: RecordedSpan) -> None:
         """Put what is known onto the transaction's span, which still has to be ended."""
-        if span.recording:
+        # A span that is only kept goes into a recording, which has all of this itself.
+        if span.sampled:
             span.set(self._attributes())
         if self.detail:
             span.set_text(Attribute.DETAIL, self.detail)
