@@ -156,6 +156,12 @@ _SPEAKS: Mapping[str, str] = {
     "backends/litellm/parameters.py": "LiteLLM has the form of chat completions, and Claude's behind it",
     "backends/simulated/completions_and_embeddings.py": "plays a provider of them",
     "backends/thinking_history.py": "brings fields of its messages under the names of each provider",
+    "backends/replay/backend.py": "plays a provider of each",
+    "live_view/flow.py": "has a short word for each",
+    "recorder/curl.py": "knows in which header each has its key",
+    "recorder/taking.py": "what came by a library is kept in the form of chat completions",
+    "transcripts/answers.py": "sees from the bytes of an answer of which it is",
+    "transcripts/requests.py": "sees from the body of a request of which it is",
     "backends/stored_responses.py": "asks whether a request could go to chat completions",
 }
 """Modules that may name a dialect, and why; the demo is a client of each."""
