@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from app.figures import counted
 from app.settings import Key, Settings
 from telemetry.hosts import is_loopback
 
@@ -51,7 +52,7 @@ def check_bind(settings: Settings, *, absent_keys: str = "") -> list[str]:
 def where_keys_are(settings: Settings) -> str:
     """How many keys callers may present, and where they come from: a variable that was set for another gateway locks
     one whose configuration has no key."""
-    number = f"{len(settings.keys):,} key{'' if len(settings.keys) == 1 else 's'}"
+    number = counted(len(settings.keys), "key")
     if not settings.keys:
         return number
     return f"{number} from {settings.key_variable or 'the configuration'}"

@@ -7,6 +7,7 @@ from app.backends.deployments import by_model
 from app.backends.model_names import is_wildcard
 from app.configuration.api_keys import written_time
 from app.configuration.binding import where_keys_are
+from app.figures import counted
 from app.prices import catalogue_name
 from app.providers import DIRECT, find
 from app.recorder.store_urls import described_store
@@ -32,7 +33,7 @@ def summary(settings: Settings, absent_keys: str = "") -> str:
 
 def _models(settings: Settings) -> Iterator[str]:
     by_name = by_model(settings.deployments)
-    yield f"{_count(len(by_name), 'model')}, {_count(len(settings.deployments), 'deployment')}"
+    yield f"{counted(len(by_name), 'model')}, {counted(len(settings.deployments), 'deployment')}"
     for name, deployments in list(by_name.items())[:_MOST_MODELS]:
         fallbacks = settings.router.fallbacks.get(name)
         yield f"  {name}" + (f" (falls back to {', '.join(fallbacks)})" if fallbacks else "")
@@ -65,7 +66,7 @@ def _rank(deployment: Deployment, deployments: Sequence[Deployment]) -> str:
 
 
 def _policies(settings: Settings) -> Iterator[str]:
-    yield _count(len(settings.policies), "policy", "policies")
+    yield counted(len(settings.policies), "policy", "policies")
     for policy in settings.policies:
         yield f"  {policy.use} ({policy.on_error})"
 
@@ -74,7 +75,7 @@ def _keys(keys: Sequence[Key]) -> Iterator[str]:
     """The names of keys; of those without one there is only how many they are."""
     named = [key for key in keys if key.name is not None]
     if named:
-        yield _count(len(named), "key") + " with a name"
+        yield counted(len(named), "key") + " with a name"
     for key in named[:_MOST_KEYS]:
         team = f" of {key.team}" if key.team else ""
         yield f"  {key.name}{team}{_end(key.expires)}"
@@ -114,7 +115,7 @@ def _limits(settings: Settings, absent_keys: str) -> Iterator[str]:
     metrics = f"metrics on {in_url(server.metrics_host)}:{server.metrics_port}{token}"
     keys = f"keys of {absent_keys}, not set here" if absent_keys else where_keys_are(settings)
     yield f"  {in_url(server.host)}:{server.port}, {metrics}, {keys}"
-    yield f"  request timeout {router.request_timeout:g} s, {_count(router.num_retries, 'retry', 'retries')}"
+    yield f"  request timeout {router.request_timeout:g} s, {counted(router.num_retries, 'retry', 'retries')}"
     yield (
         f"  queues of {pipeline.queue_items:,} items and {_size(pipeline.queue_bytes)}, "
         f"{_size(pipeline.total_queue_bytes)} in all; body {_size(server.body_limit)}"
@@ -124,10 +125,6 @@ def _limits(settings: Settings, absent_keys: str) -> Iterator[str]:
         f"upstream idle {pipeline.upstream_idle_timeout:g} s, "
         f"lame duck {server.lame_duck:g} s, drain {server.drain_timeout:g} s"
     )
-
-
-def _count(number: int, one: str, many: str | None = None) -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def _size(size: int) -> str:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from app.console import figures
+from app import figures
 from app.console.assets import Assets
 from app.console.queries import SPANS
 from app.console.texts import excerpt, inert

@@ -36,14 +36,6 @@ def legend(parts: Mapping[Where, float], width: int) -> list[Text]:
     return lines
 
 
-def duration(seconds: float) -> str:
-    if seconds >= 100:
-        return f"{seconds:.0f} s"
-    if seconds >= 1:
-        return f"{seconds:.2f} s"
-    return f"{seconds * 1e3:.1f} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.0f} µs"
-
-
 def _cells(parts: Mapping[Where, float], width: int) -> dict[Where, int]:
     whole = sum(parts.values())
     if whole <= 0:

@@ -7,7 +7,7 @@ from typing import Literal, assert_never
 from msgspec import Struct
 from msgspec.structs import replace
 
-from app.live_view.ledger_bar import duration
+from app.figures import duration
 from telemetry.live.moments import (
     AttemptRetried,
     BreakerChanged,

@@ -11,8 +11,8 @@ from textwrap import fill
 from rich.cells import cell_len
 from rich.text import Text
 
+from app.figures import duration
 from app.live_view.inert import inert, inert_lines
-from app.live_view.ledger_bar import duration
 from app.live_view.speech import ConversationFound, Speech, SpeechEvent, SpeechKind, TurnBegan, TurnEnded, TurnLost
 
 _SILENCE = 4.0

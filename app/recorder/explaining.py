@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
+from app.figures import counted
 from app.recorder.phrases import (
     answerer,
     caller,
-    counted,
     error_object,
     error_words,
     failure,

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from app.errors import legible
+from app.figures import counted
 from app.recorder.recording import RecordedAttempt, Recording
 from telemetry.names import NO_KEY, UNNAMED_KEY
 
@@ -161,10 +162,6 @@ def sentence(text: str) -> str:
 
 def listed(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-
-
-def counted(number: int, what: str) -> str:
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def seconds(duration: float) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.figures import counted, duration
 from app.run.recorded import Recorded
 from telemetry.logs.readable import printable
 from telemetry.names import GATEWAY_SHARE, Outcome
@@ -74,9 +75,9 @@ def summary(program: str, seconds: float, totals: Totals, recorded: Recorded = _
     head = f"{program} ran for {duration(seconds)}"
     if not totals.requests:
         return f"{head} and asked no model through the gateway."
-    asked = _count(totals.requests, "request")
+    asked = counted(totals.requests, "request")
     if totals.conversations:
-        asked += f" in {_count(len(totals.conversations), 'conversation')}"
+        asked += f" in {counted(len(totals.conversations), 'conversation')}"
     if len(totals.agents) > 1:
         asked += f" of {len(totals.agents)} agents"
     return "\n".join(
@@ -87,7 +88,7 @@ def summary(program: str, seconds: float, totals: Totals, recorded: Recorded = _
 def _rows(totals: Totals, recorded: Recorded) -> Iterator[tuple[str, str]]:
     yield "models", _named(totals.models)
     if recorded.tools:
-        of = "" if recorded.read is None else f" (in the last {_count(recorded.read, 'answer')})"
+        of = "" if recorded.read is None else f" (in the last {counted(recorded.read, 'answer')})"
         yield "tools", f"{_named(Counter(recorded.tools))}{of}"
     if totals.tokens["input_tokens"] or totals.tokens["output_tokens"]:
         yield "tokens", _tokens(totals)
@@ -122,20 +123,6 @@ def _time(time: Mapping[str, float]) -> str:
     return ", ".join(f"{who} {duration(seconds)}" for who, seconds in shares.items())
 
 
-def duration(seconds: float) -> str:
-    if seconds < 0.0995:
-        return f"{seconds * 1000:.1f} ms" if seconds < 0.00995 else f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
-
-
 def _named(counts: Counter[str]) -> str:
     named = ", ".join(f"{name} {count}" for name, count in counts.most_common(_MOST))
     return named if len(counts) <= _MOST else f"{named}, and {len(counts) - _MOST} more"
-
-
-def _count(number: int, one: str) -> str:
-    return f"{number:,} {one}{'' if number == 1 else 's'}"

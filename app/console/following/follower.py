@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from msgspec.structs import replace
 
+from app.figures import counted
 from app.live_view.speech import Speech, SpeechEvent, SpeechKind, TurnBegan, TurnEnded, TurnLost
 from app.messages import (
     DocumentPart,
@@ -130,10 +131,9 @@ def _preamble(request: ReadRequest, count: int) -> Iterator[str]:
     """What stands before the messages that are told of."""
     system = sum(len(_text(part)) for message in request.system for part in message.parts)
     if system or request.tools:
-        tools = len(request.tools)
-        yield f"a system prompt of {system:,} characters, and {tools} tool{'' if tools == 1 else 's'}"
+        yield f"a system prompt of {counted(system, 'character')}, and {counted(len(request.tools), 'tool')}"
     if before := len(request.messages) - request.first_turn - count:
-        yield f"{before} messages before these"
+        yield f"{counted(before, 'message')} before these"
 
 
 def _note(text: str) -> Speech:

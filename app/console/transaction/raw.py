@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from app.console.texts import excerpt
 from app.recorder.recording import Piece
-from app.transcripts.server_events import ServerEvent, is_event_stream, joined_bytes, server_events
+from app.transcripts.server_events import ServerEvent, is_event_stream, server_events
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SHORT = 150
@@ -91,10 +91,6 @@ def event_counts(received: Sequence[Piece], sent: Sequence[Piece]) -> list[Event
     """The kinds of events of both sides, in the order in which they first came."""
     ours, theirs = Counter(e.name for e in events_of(sent)), Counter(e.name for e in events_of(received))
     return [EventCount(name, theirs[name], ours[name]) for name in dict.fromkeys([*theirs, *ours])]
-
-
-def same_bytes(one: Sequence[Piece], other: Sequence[Piece]) -> bool:
-    return joined_bytes(one) == joined_bytes(other)
 
 
 def legible(data: bytes) -> str:

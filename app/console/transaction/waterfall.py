@@ -8,6 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from app.figures import counted
 from app.recorder.recording import Moment, Piece, RecordedSpan, Recording
 from telemetry.names.spans import Attribute
 
@@ -155,7 +156,7 @@ def _piece_ticks(pieces: Sequence[Piece], whole: float) -> tuple[Tick, ...]:
 
 
 def _piece_title(count: int, size: int) -> str:
-    return f"{count} piece{'' if count == 1 else 's'}, {size:,} bytes"
+    return f"{counted(count, 'piece')}, {counted(size, 'byte')}"
 
 
 def _moment_row(moments: Sequence[Moment], whole: float) -> Row:

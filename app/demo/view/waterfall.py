@@ -12,7 +12,8 @@ from opentelemetry.trace import SpanKind
 from rich.text import Text
 
 from app.demo.gateway.traces import Trace, ended, ledger_of, number, seconds, span_id_of, started, text
-from app.live_view.ledger_bar import duration, ledger_bar, legend
+from app.figures import duration
+from app.live_view.ledger_bar import ledger_bar, legend
 from telemetry.names.spans import Attribute, Event, Span
 
 _LABEL = 28

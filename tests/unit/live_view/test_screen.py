@@ -5,7 +5,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from app.live_view.ledger_bar import duration, ledger_bar
+from app.live_view.ledger_bar import ledger_bar
 from app.live_view.screen import draw, in_words
 from telemetry.names import OUTCOMES, WHERE
 from tests.unit.live_view.frames import NOTHING, frame, good_end, picture
@@ -64,7 +64,7 @@ def test_breakers_that_are_not_closed_come_first() -> None:
 def test_good_ends_are_told_of_while_they_are_few() -> None:
     ended = frame(moments=1, ends=(good_end(),))
     assert (
-        "chat: 12.34 s, first token 500.0 ms, 4,210 tokens in, 380 out, $0.0123"
+        "chat: 12.3 s, first token 500 ms, 4,210 tokens in, 380 out, $0.0123"
         in draw(picture(ended, busy=False), 100, 30).plain
     )
     assert "4,210" not in draw(picture(ended), 100, 30).plain
@@ -102,7 +102,3 @@ def test_every_part_with_any_time_has_a_cell_and_the_bar_its_width() -> None:
     assert len(bar) == 50
     assert set(bar.plain) == {"█", "▓", "▞"}
     assert ledger_bar(dict.fromkeys(WHERE, 0.0), 50).plain == ""
-
-
-def test_durations_have_the_unit_that_suits_them() -> None:
-    assert [duration(seconds) for seconds in (0.000012, 0.0123, 1.5, 250)] == ["12 µs", "12.3 ms", "1.50 s", "250 s"]

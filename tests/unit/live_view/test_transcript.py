@@ -51,13 +51,13 @@ def test_a_turn_is_written_as_it_is_said() -> None:
         "assistant I run it.",
         '→ Bash command="pytest"',
         "← Bash 3 failed",
-        "── ok  12.34 s, 4,210 tokens in (3,900 from a cache), 380 out, $0.0123",
+        "── ok  12.3 s, 4,210 tokens in (3,900 from a cache), 380 out, $0.0123",
     ]
 
 
 def test_a_failure_says_what_went_wrong() -> None:
     lines = written(began(), ended(outcome="upstream_error", detail="it was cut")).splitlines()
-    assert lines[-2].startswith("── upstream_error  12.34 s")
+    assert lines[-2].startswith("── upstream_error  12.3 s")
     assert lines[-1] == "   it was cut"
     assert "the recorder kept nothing" in written(began(), TurnLost(turn="a"))
 
@@ -78,7 +78,7 @@ def test_a_turns_figures_stand_below_its_outcome_where_a_line_is_too_short() -> 
     _, _, outcome, *figures = text.splitlines()
     assert outcome == "── ok"
     assert max(map(len, figures)) <= 40
-    assert " ".join(line.strip() for line in figures).startswith("12.34 s, 4,210 tokens in (3,900 from a cache)")
+    assert " ".join(line.strip() for line in figures).startswith("12.3 s, 4,210 tokens in (3,900 from a cache)")
 
 
 def test_thinking_is_dimmed() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.console import figures
+from app import figures
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,8 @@ def test_counts_sizes_and_money() -> None:
         "999.9k",
         "1.23M",
     ]
+    assert [figures.counted(count, "event") for count in (0, 1, 1234)] == ["0 events", "1 event", "1,234 events"]
+    assert [figures.counted(count, "retry", "retries") for count in (1, 2)] == ["1 retry", "2 retries"]
     assert [figures.size(count) for count in (512, 1536, 5 * 1024**2)] == ["512 B", "1.5 KiB", "5.0 MiB"]
     assert [figures.usd(cost) for cost in (None, 0, 0.00001, 0.0042, 12.345)] == [
         "–",

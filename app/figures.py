@@ -1,4 +1,7 @@
-"""Numbers as people read them: durations, sizes, counts, money, times of day. Pure."""
+"""Numbers as people read them: durations, sizes, counts, money, times of day. Pure.
+
+Sentences that explain a recording have a duration of their own form (`app.recorder.phrases`), as somebody would say it.
+"""
 
 from datetime import datetime
 
@@ -20,6 +23,11 @@ def duration(seconds: float | None) -> str:
         return f"{minutes} min {rest} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min"
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """`1 event`, `1,234 events`; `many` is for what has another plural."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
 def size(count: float) -> str:
