@@ -13,7 +13,7 @@ from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 from markupsafe import Markup, escape
 
-from app.console.texts import inert
+from app.unseen import inert
 
 LIMIT = 20_000
 """Characters of a text that are rendered; of a longer one there is the text alone."""

@@ -13,9 +13,10 @@ from starlette.responses import HTMLResponse
 from app import figures
 from app.console.assets import Assets
 from app.console.queries import SPANS
-from app.console.texts import excerpt, inert
+from app.console.texts import excerpt
 from app.console.visitors import cookie
 from app.transcripts.differences import readable_json
+from app.unseen import inert
 from telemetry.names import NOT_A_FAULT, OUTCOME_LEVELS, WHERE
 from telemetry.names.resource import VERSION
 

@@ -1,10 +1,9 @@
 """Recordings as one HTML page that needs nothing else: no script, no request to anybody, nothing in it is live.
 
 Whatever was recorded is text here: Jinja escapes it, the page's own policy forbids scripts and addresses, and
-characters that turn the direction of writing are shown by their numbers.
+characters that nobody sees, or that turn the direction of writing, are shown by signs.
 """
 
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -18,9 +17,8 @@ from app.recorder.recording import Piece, Recording
 from app.transcripts.answers import read_answer
 from app.transcripts.differences import readable_json
 from app.transcripts.plain import answer_lines
+from app.unseen import inert
 
-_TURNING = re.compile("[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
-"""Control characters, and those that change the direction of what follows."""
 _BODY_LIMIT = 2 * 1024**2
 """Characters of one body."""
 _PIECES_LIMIT = 5_000
@@ -49,7 +47,7 @@ def _text(value: bytes | str) -> str:
     """A text that shows what it holds, within bounds."""
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
     left_out = len(text) - _BODY_LIMIT
-    named = _TURNING.sub(lambda match: f"\\u{ord(match[0]):04x}", text[:_BODY_LIMIT])
+    named = inert(text[:_BODY_LIMIT])
     return f"{named}\n[{left_out} characters more]" if left_out > 0 else named
 
 

@@ -6,7 +6,7 @@ from app.recorder.recording import Body, Piece
 from app.transcripts.page import page
 from tests.unit.recorder.built import attempt, recording
 
-_HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)> \u202egnp.exe \x1b[2J {{ 7 * 7 }} </pre>"
+_HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)> \u202egnp.exe \U000e0041 \x1b[2J {{ 7 * 7 }} </pre>"
 
 
 def test_nothing_that_was_recorded_is_live() -> None:
@@ -20,9 +20,10 @@ def test_nothing_that_was_recorded_is_live() -> None:
     assert "&lt;script&gt;alert(1)" in written
     assert not re.search(r"<(script|img|iframe|object|a|form|link)\b", written)
     assert "\u202e" not in written
-    assert "\\u202e" in written
+    assert "⟨U+202E⟩gnp.exe" in written
     assert "{{ 7 * 7 }}" in written
     assert "\x1b" not in written
+    assert "\U000e0041" not in written
 
 
 def test_it_asks_nobody_and_allows_nothing() -> None:
