@@ -155,6 +155,13 @@ def bounded(text: str, limit: int) -> str:
     return text if len(text) <= limit else (text[: limit - 1] + "…")[:limit]
 
 
+def printable(text: str) -> str:
+    """The text with an escape for each character that a terminal would not show as itself."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
 def clean(scrubber: Scrubber, text: str, limit: int) -> str:
     """A text scrubbed and bounded. It is scrubbed beyond the limit, so that no key is cut to an unknown shape."""
     return bounded(scrubber(bounded(text, limit + _LONGEST_SECRET)), limit)

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from telemetry.names import Outcome
-from telemetry.redact import bounded
+from telemetry.redact import bounded, printable
 
 _PARAM_LIMIT = 200
 
@@ -11,10 +11,7 @@ _PARAM_LIMIT = 200
 def legible(text: str, limit: int = _PARAM_LIMIT) -> str:
     """What a caller sent, to be shown in a message: at most `limit` characters, with no control characters and no lone
     surrogates among them."""
-    text = bounded(text, limit)
-    if text.isprintable():
-        return text
-    return bounded("".join(one if one.isprintable() else repr(one)[1:-1] for one in text), limit)
+    return bounded(printable(bounded(text, limit)), limit)
 
 
 class GatewayError(Exception):

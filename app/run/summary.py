@@ -7,8 +7,8 @@ from typing import Any
 
 from app.figures import counted, duration
 from app.run.recorded import Recorded
-from telemetry.logs.readable import printable
 from telemetry.names import GATEWAY_SHARE, Outcome
+from telemetry.redact import printable
 
 _NOTHING = Recorded()
 _MOST = 6

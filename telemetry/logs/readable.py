@@ -13,7 +13,7 @@ from typing import TextIO
 from telemetry.exceptions import stack_of
 from telemetry.logs.records import clean_fields, message_of
 from telemetry.names import ACCESS_LOGGER
-from telemetry.redact import TEXT_LIMIT, Scrubber, clean
+from telemetry.redact import TEXT_LIMIT, Scrubber, clean, printable
 
 _NARROWEST = 40
 _WIDE = 80
@@ -109,13 +109,6 @@ def _details(fields: Mapping[str, object]) -> Iterator[tuple[str, object]]:
 
 def _cut(text: str, width: int | None) -> str:
     return text if width is None or len(text) <= width else f"{text[: width - 1]}…"
-
-
-def printable(text: str) -> str:
-    """The text with an escape for each character that a terminal would not show as itself."""
-    if text.isprintable():
-        return text
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def readable_formatter(scrub: Scrubber, stream: TextIO) -> ReadableFormatter:
