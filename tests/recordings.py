@@ -2,6 +2,9 @@
 
 import json
 from dataclasses import dataclass
+from typing import Any
+
+from msgspec.structs import replace
 
 from app.recorder.recording import Body, Entry, Piece, RecordedAttempt, Recording, TokenCounts
 from telemetry.names import Outcome
@@ -62,6 +65,12 @@ def recorded(
     )
     body = Body(headers=(("content-type", "application/json"),), data=request, size=len(request))
     return Recording(entry=entry, request=body, attempts=(attempt,), answer=pieces)
+
+
+def changed(made: Recording, **changes: Any) -> Recording:
+    """The recording with other values: each change is of its entry, or of itself if the entry has no such field."""
+    of_entry = {name: changes.pop(name) for name in list(changes) if name in Entry.__struct_fields__}
+    return replace(made, entry=replace(made.entry, **of_entry), **changes)
 
 
 def _events(text: str) -> list[bytes]:

@@ -5,6 +5,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from app.recorder.recording import Body, Entry, Piece, RecordedAttempt, Recording
+from tests.recordings import changed
 
 EVENTS = (Piece(0.5, b'data: {"a": 1}\n\n'), Piece(2.5, b'data: {"a": 2}\n\n'))
 
@@ -39,11 +40,10 @@ def recording(*attempts: RecordedAttempt, **changes: Any) -> Recording:
         status=200,
         key="ada",
     )
-    of_entry = {name: changes.pop(name) for name in list(changes) if name in Entry.__struct_fields__}
     made = Recording(
-        entry=replace(entry, **of_entry), request=Body(), attempts=attempts, answer=EVENTS, answer_size=32, chunks_in=2
+        entry=entry, request=Body(), attempts=attempts, answer=EVENTS, answer_size=32, chunks_in=2, chunks_out=2
     )
-    return replace(made, **({"chunks_out": 2} | changes))
+    return changed(made, **changes)
 
 
 def refused(status: int, body: bytes = b"", **changes: Any) -> Recording:

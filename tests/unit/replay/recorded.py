@@ -6,6 +6,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from app.recorder.recording import Body, Entry, Piece, RecordedAttempt, Recording
+from tests.recordings import changed
 
 _HEAD = (("content-type", "application/json"),)
 MESSAGES = [{"role": "user", "content": "Where is Ada?"}]
@@ -66,5 +67,4 @@ def recording(pieces: tuple[Piece, ...] = BEGINNING + END, asked: bytes = b"", *
         answer_size=size,
     )
     of_attempt = {name: changes.pop(name) for name in list(changes) if name in RecordedAttempt.__struct_fields__}
-    of_entry = {name: changes.pop(name) for name in list(changes) if name in Entry.__struct_fields__}
-    return replace(made, attempts=(replace(attempt, **of_attempt),), entry=replace(entry, **of_entry), **changes)
+    return changed(replace(made, attempts=(replace(attempt, **of_attempt),)), **changes)
