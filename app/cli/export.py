@@ -54,11 +54,7 @@ def _written(recordings: "Sequence[Recording]", form: str) -> bytes:
 
 
 def _commands(recording: "Recording") -> str:
-    from app.recorder.curl import client_request, provider_request
+    from app.recorder.curl import commands
 
-    parts = [f"# The client's request of {recording.entry.transaction_id} to the gateway", client_request(recording)]
-    for number, attempt in enumerate(recording.attempts, 1):
-        command = provider_request(attempt)
-        if command is not None:
-            parts += [f"# Attempt {number}: the gateway's request to its provider", command]
-    return "\n".join(parts)
+    head = f"# {recording.entry.transaction_id}"
+    return "\n".join([head, *(f"# {what}\n{command}" for what, command in commands(recording))])

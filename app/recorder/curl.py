@@ -29,6 +29,15 @@ _ARGUMENT_LIMIT = 64 * 1024
 _BASE64_WIDTH = 76
 
 
+def commands(recording: Recording) -> list[tuple[str, str]]:
+    """What each command is, and the command: the client's request, and the gateway's of each attempt."""
+    found = [("The client's request to the gateway", client_request(recording))]
+    for number, attempt in enumerate(recording.attempts, 1):
+        if (command := provider_request(attempt)) is not None:
+            found.append((f"Attempt {number}: the gateway's request to {attempt.provider}", command))
+    return found
+
+
 def client_request(recording: Recording) -> str:
     """The client's request to the gateway, as it was recorded. `FLOWSPAN_URL` may say where another gateway is."""
     entry = recording.entry

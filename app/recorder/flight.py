@@ -38,7 +38,9 @@ class Remembered(Protocol):
     @property
     def transaction_id(self) -> str: ...
     @property
-    def size(self) -> int: ...
+    def size(self) -> int:
+        """Bytes that it holds."""
+
     @property
     def conversation(self) -> str | None: ...
     @property

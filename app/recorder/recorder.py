@@ -10,15 +10,15 @@ from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
-from app.recorder.flight import FlightRecorder
+from app.recorder.flight import FlightRecorder, Remembered
 from app.recorder.opening import open_store
 from app.recorder.recording import Recording
-from app.recorder.selection import Selection
+from app.recorder.selection import Selectable, Selection
 from app.recorder.stores import Store, StoreFailed
 from app.recorder.stores.sql import with_pin
 from app.settings import RecorderSettings
 from telemetry import RecorderReading
-from telemetry.names import Outcome, RecordingLoss
+from telemetry.names import RecordingLoss
 
 _log = logging.getLogger("flowspan.recorder")
 _BATCH = 256
@@ -36,25 +36,9 @@ _CLOSE = 5.0
 """Seconds that the end waits for what is not written yet."""
 
 
-class Taken(Protocol):
+class Taken(Selectable, Remembered, Protocol):
     """What was taken of a transaction that has ended. It is made into a recording by the thread that writes."""
 
-    @property
-    def transaction_id(self) -> str: ...
-    @property
-    def size(self) -> int:
-        """Bytes that it holds."""
-
-    @property
-    def outcome(self) -> Outcome: ...
-    @property
-    def model(self) -> str: ...
-    @property
-    def key(self) -> str | None: ...
-    @property
-    def conversation(self) -> str | None: ...
-    @property
-    def deployment(self) -> str | None: ...
     @property
     def pinned(self) -> str | None:
         """Why it and those before it are to stay, where `Recorder.pins` said that they are."""

@@ -17,7 +17,7 @@ from app.console.transaction.sides import RequestDifference, answer_difference, 
 from app.console.transaction.waterfall import shortened, waterfall_of
 from app.messages import Part
 from app.recorder.bundles import encode_bundle
-from app.recorder.curl import client_request, provider_request
+from app.recorder.curl import commands
 from app.recorder.explaining import explain
 from app.recorder.recording import Piece, RecordedAttempt, Recording
 from app.transcripts.answers import read_answer
@@ -197,16 +197,12 @@ def _html(request: Request) -> Response:
 def _curl(request: Request) -> Response:
     """The requests as cURL commands: the client's, and that of each attempt."""
     recording = recording_of(request)
-    commands = [("The client's request to the gateway", client_request(recording))]
-    for number, attempt in enumerate(recording.attempts, 1):
-        if (command := provider_request(attempt)) is not None:
-            commands.append((f"Attempt {number}: the gateway's request to {attempt.provider}", command))
     return console_of(request).pages.page(
         request,
         "transaction_curl.html",
         recording=recording,
         base=f"/transactions/{recording.entry.transaction_id}",
-        commands=commands,
+        commands=commands(recording),
     )
 
 
