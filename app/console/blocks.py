@@ -25,6 +25,7 @@ from app.messages import (
     ToolResultPart,
 )
 from app.transcripts.differences import readable_json
+from app.transcripts.plain import text_of
 from app.transcripts.server_events import json_in
 
 Kind = Literal[
@@ -124,26 +125,6 @@ def text_at(parts: Sequence[Part], path: str) -> str | None:
     if isinstance(part, ToolResultPart) and rest:
         return text_at(part.content, rest)
     return text_of(part)
-
-
-def text_of(part: Part) -> str:
-    """What a part says, as text; data of images and files is left out."""
-    match part:
-        case TextPart(text=text) | ThinkingPart(thinking=text) | RefusalPart(refusal=text):
-            return text
-        case ToolCallPart(arguments=arguments):
-            value = json_in(arguments.encode("utf-8", "replace"))
-            return arguments if value is None else "\n".join(readable_json(value))
-        case ToolResultPart(content=content):
-            return "\n".join([text_of(inner) for inner in content])
-        case DocumentPart(text=text, url=url, file_id=file_id):
-            return text or url or file_id or ""
-        case ImagePart(url=url):
-            return "" if url is None or url.startswith("data:") else url
-        case OpaquePart(raw=raw):
-            return "\n".join(readable_json(raw))
-        case RedactedThinkingPart():
-            return ""
 
 
 def _block(part: Part, path: str, names: ToolNames, wish: Wish) -> Block:

@@ -7,13 +7,14 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from app.console.blocks import BRIEF, FULL, Block, ToolNames, Wish, blocks, part_blocks, text_of
+from app.console.blocks import BRIEF, FULL, Block, ToolNames, Wish, blocks, part_blocks
 from app.console.texts import excerpt
 from app.messages import InputMessage, TextPart, ToolCallPart, ToolDefinition
 from app.recorder.recording import Entry, Moment, Recording
 from app.transcripts.answers import ReadAnswer, ReadChoice, read_answer
 from app.transcripts.changes import Changes, Fingerprints, Step, changes, fingerprints, name_of, predecessor
 from app.transcripts.differences import Line, difference, readable_json
+from app.transcripts.plain import text_of
 from app.transcripts.requests import ReadRequest, read_request
 from telemetry.names.spans import Attribute, Event
 

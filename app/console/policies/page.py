@@ -16,7 +16,6 @@ from app.console.conversation.page import store_of
 from app.console.forms import fields_of
 from app.console.policies.chains import BadChain, chain_of, text_of_chain
 from app.console.services import Console, console_of
-from app.console.transaction.sides import answer_lines, conversation_lines
 from app.policies import PolicyNotLoadable
 from app.recorder.recording import Entry, Recording
 from app.recorder.stores import Filter
@@ -24,6 +23,7 @@ from app.replay.engine import replay
 from app.settings import Settings
 from app.transcripts.answers import read_answer
 from app.transcripts.differences import Line, difference
+from app.transcripts.plain import answer_lines, conversation_lines
 from app.transcripts.requests import read_request
 
 _OFFERED = 30
