@@ -13,9 +13,10 @@ def explain(target: str, conversation: bool, store: str | None, config: str | No
     TARGET is a bundle's file, - for one on the standard input, or the id of a transaction (x-request-id).
     """
     recordings = find_recordings(target, conversation, store, config, console)
+    from app.errors import legible
     from app.recorder.explaining import explain as explanation
 
     for at, recording in enumerate(recordings):
         if len(recordings) > 1:
-            click.echo(("\n" if at else "") + recording.entry.transaction_id)
+            click.echo(("\n" if at else "") + legible(recording.entry.transaction_id))
         click.echo(explanation(recording))

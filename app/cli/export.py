@@ -54,7 +54,9 @@ def _written(recordings: "Sequence[Recording]", form: str) -> bytes:
 
 
 def _commands(recording: "Recording") -> str:
+    from app.errors import legible
     from app.recorder.curl import commands
 
-    head = f"# {recording.entry.transaction_id}"
+    # In a stranger's bundle an id may have line ends, behind which a shell would find commands.
+    head = f"# {legible(recording.entry.transaction_id)}"
     return "\n".join([head, *(f"# {what}\n{command}" for what, command in commands(recording))])

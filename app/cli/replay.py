@@ -75,6 +75,7 @@ def _replayed(
     recording: "Recording", settings: "Settings", model: str | None, speed: float, anyway: bool
 ) -> "Replayed":
     from app.backends.replay import NotReplayable
+    from app.errors import legible
     from app.policies import PolicyNotLoadable
     from app.replay import engine
 
@@ -83,7 +84,7 @@ def _replayed(
             return engine.replay(recording, settings, speed=speed, anyway=anyway)
         return engine.replay_to(recording, settings, model)
     except NotReplayable as error:
-        stop(str(error))
+        stop(legible(str(error), 500))
     except PolicyNotLoadable as error:
         stop(f"a policy cannot be loaded: {error}")
 
@@ -99,9 +100,12 @@ def _is_same(recording: "Recording", replayed: "Replayed", anyway: bool) -> bool
 
 
 def _report(recording: "Recording", replayed: "Replayed", comparison: "Comparison", anyway: bool) -> Iterator[str]:
-    yield click.style(recording.entry.transaction_id, bold=True)
+    from app.errors import legible
+
+    yield click.style(legible(recording.entry.transaction_id), bold=True)
     if recording.concealed:
-        yield f"  It was recorded with masks, by {', '.join(recording.concealed)}; they are replayed as they are."
+        by = legible(", ".join(recording.concealed))
+        yield f"  It was recorded with masks, by {by}; they are replayed as they are."
     if replayed.differences:
         yield from _changed_request(replayed, anyway)
         if not anyway:
@@ -128,8 +132,10 @@ def _changed_request(replayed: "Replayed", anyway: bool) -> Iterator[str]:
 
 
 def _interventions(recording: "Recording", replayed: "Replayed") -> Iterator[str]:
+    from app.errors import legible
+
     both = recording.interventions, replayed.recording.interventions
-    then, now = ([f"{one.policy}: {one.decision}" for one in interventions] for interventions in both)
+    then, now = ([legible(f"{one.policy}: {one.decision}") for one in interventions] for interventions in both)
     if then or now:
         yield f"  policies {_counted(then)} -> {_counted(now)}" if then != now else f"  policies {_counted(now)}"
 

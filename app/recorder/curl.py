@@ -1,6 +1,8 @@
 """The requests of a recording as cURL commands for a POSIX shell. No key is in them: variables stand for keys.
 
-What a client or a provider sent is quoted as a whole, so a shell and cURL take it for data, whatever it holds.
+What a client or a provider sent is quoted as a whole, so a shell and cURL take it for data, whatever it holds, and no
+terminal is moved by it. A recording may come from a stranger's bundle, so a key goes over HTTP alone, and the
+gateway's to the gateway.
 """
 
 import base64
@@ -24,6 +26,9 @@ _OF_THE_CONNECTION = frozenset(
 )
 """Headers that belong to the one request that was recorded, or that cURL makes itself."""
 _TOKEN = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+_LAID_OUT = frozenset("\t\n")
+"""Control characters of a text that a terminal may show."""
 _ARGUMENT_LIMIT = 64 * 1024
 """Bytes of a body that is an argument of the command; Linux takes arguments of 128 KiB at most."""
 _BASE64_WIDTH = 76
@@ -41,15 +46,18 @@ def commands(recording: Recording) -> list[tuple[str, str]]:
 def client_request(recording: Recording) -> str:
     """The client's request to the gateway, as it was recorded. `FLOWSPAN_URL` may say where another gateway is."""
     entry = recording.entry
+    # Without the slash, what follows the port would be the name of another host.
+    path = entry.path if entry.path.startswith("/") else f"/{entry.path}"
     header = None
     if entry.key is not None:
         header = _key_header("x-api-key" if entry.api == "anthropic_messages" else "authorization", _GATEWAY_KEY)
-    return _command(entry.method, f'"{_GATEWAY}"{quote(entry.path)}', recording.request, header)
+    return _command(entry.method, f'"{_GATEWAY}"{_quoted(path)}', recording.request, header)
 
 
 def provider_request(attempt: RecordedAttempt) -> str | None:
     """The gateway's request to a provider; None where it was not an HTTP request of its own."""
-    if not attempt.url:
+    # Anything else is a file to cURL, or an option.
+    if not attempt.url.startswith(("http://", "https://")):
         return None
     name = "authorization"
     if attempt.provider.startswith("azure"):
@@ -57,7 +65,7 @@ def provider_request(attempt: RecordedAttempt) -> str | None:
     elif attempt.url.partition("?")[0].endswith("/messages"):
         name = "x-api-key"
     header = _key_header(name, _PROVIDER_KEYS.get(attempt.provider, _PROVIDER_KEY))
-    return _command(attempt.method, quote(attempt.url), attempt.request, header)
+    return _command(attempt.method, _quoted(attempt.url), attempt.request, header)
 
 
 def _key_header(name: str, variable: str) -> str:
@@ -66,7 +74,7 @@ def _key_header(name: str, variable: str) -> str:
 
 
 def _command(method: str, url: str, body: Body, key_header: str | None) -> str:
-    options = [f"curl --no-buffer --globoff --request {quote(method)} {url}"]
+    options = [f"curl --no-buffer --globoff --request {_quoted(method)} {url}"]
     if key_header is not None:
         options.append(f"--header {key_header}")
     options += [f"--header {quote(line)}" for line in _header_lines(body.headers)]
@@ -79,8 +87,13 @@ def _header_lines(headers: Sequence[tuple[str, str]]) -> list[str]:
     return [
         f"{name}: {value}" if value else f"{name};"
         for name, value in headers
-        if name not in _OF_THE_CONNECTION and _TOKEN.fullmatch(name)
+        if name not in _OF_THE_CONNECTION and _TOKEN.fullmatch(name) and not _CONTROL.search(value)
     ]
+
+
+def _quoted(text: str) -> str:
+    """One word of the command, without control characters."""
+    return quote(_CONTROL.sub("", text))
 
 
 def _body(data: bytes) -> tuple[list[str], str]:
@@ -91,7 +104,7 @@ def _body(data: bytes) -> tuple[list[str], str]:
         text = data.decode()
     except UnicodeDecodeError:
         text = None
-    if text is not None and len(data) <= _ARGUMENT_LIMIT and "\0" not in text and "\r" not in text:
+    if text is not None and len(data) <= _ARGUMENT_LIMIT and _LAID_OUT.issuperset(_CONTROL.findall(text)):
         # `--data-raw`, because `--data` takes a leading @ for the name of a file.
         return [f"--data-raw {quote(text)}"], ""
     encoded = base64.b64encode(data).decode()

@@ -70,3 +70,24 @@ def test_a_provider_is_asked_with_its_variable() -> None:
 
 def test_a_caller_without_a_key_gets_none() -> None:
     assert "FLOWSPAN_KEY" not in client_request(recording(key=None))
+
+
+def test_a_strangers_bundle_leads_no_key_elsewhere_and_is_no_option() -> None:
+    """What stands before a path without a slash would be a user and a password, and the path a host."""
+    to_gateway, _ = _run(client_request(recording(path="@evil.example/v1")))
+
+    assert to_gateway[4] == "http://127.0.0.1:8080/@evil.example/v1"
+    for url in ("-o/tmp/x", "file:///etc/passwd", "--config=/tmp/x"):
+        assert provider_request(attempt(url=url)) is None
+
+
+def test_no_command_moves_a_terminal() -> None:
+    body = b"\x1b]0;title\x07"
+    headers = (("x-odd", "a\x1b[2J"), ("x-split", "a\r\nx-more: b"))
+    made = replace(recording(path="/v1\x1b[2J\nrm -r x", method="PO\x1bST"), request=Body(headers, body, len(body)))
+
+    command = client_request(made)
+
+    assert not set(map(chr, (*range(9), *range(11, 32), *range(127, 160)))) & set(command)
+    assert "x-split" not in command
+    assert _run(command)[0][3:5] == ["POST", "http://127.0.0.1:8080/v1[2Jrm -r x"]

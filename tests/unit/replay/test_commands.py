@@ -152,3 +152,15 @@ def test_an_export_is_a_bundle_commands_or_a_page(bundle: Path) -> None:
     assert "$FLOWSPAN_KEY" in commands
     assert "$OPENAI_API_KEY" in commands
     assert html.startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize("command", [["export", "--format", "curl"], ["explain"], ["replay"]])
+def test_the_ids_of_a_strangers_bundle_are_no_commands_and_move_no_terminal(bundle: Path, command: list[str]) -> None:
+    evil = recording(transaction_id="txn_1\ntouch pwned\x1b[2J")
+    bundle.write_bytes(encode_bundle([evil, evil]))
+
+    output = _run(*command, bundle).output
+
+    assert "touch pwned" in output
+    assert not any(line.startswith("touch") for line in output.splitlines())
+    assert "\x1b[2J" not in output
