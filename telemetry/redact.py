@@ -6,7 +6,7 @@ stays, so that a reader sees that there was one. No input takes more than linear
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from telemetry import key_shapes
@@ -162,6 +162,6 @@ def printable(text: str) -> str:
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
-def clean(scrubber: Scrubber, text: str, limit: int) -> str:
+def clean(scrubber: Callable[[str], str], text: str, limit: int) -> str:
     """A text scrubbed and bounded. It is scrubbed beyond the limit, so that no key is cut to an unknown shape."""
     return bounded(scrubber(bounded(text, limit + _LONGEST_SECRET)), limit)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from app.recorder.json_texts import NotJson, TextSpan, decoded, text_spans, units
+from app.recorder.json_texts import NotJson, TextSpan, decoded, secret_spans, text_spans, units
 
 _MASK = b"*"
 _DIGIT = b"1"
@@ -52,7 +52,11 @@ def masked_request(data: bytes, permitted: Iterable[str]) -> bytes:
 
 def masked_secrets(data: bytes) -> bytes:
     """The data with what stands in fields that hold secrets masked."""
-    return _with_masks(data, [(span, 0, 0) for span in answer_spans(data) if span.is_secret])
+    try:
+        spans = [span for span in text_spans(data) if span.is_secret]
+    except (NotJson, RecursionError):
+        spans = list(secret_spans(data))
+    return _with_masks(data, [(span, 0, 0) for span in spans])
 
 
 def answer_spans(data: bytes) -> list[TextSpan]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from app.text_fields import FREE, is_symbol, kind_of
+from app.text_fields import FREE, SECRETS, is_symbol, kind_of
 
 _TOKEN = re.compile(rb'[ \t\r\n]*(?:("[^"\\]*(?:\\.[^"\\]*)*")|([{}\[\],:])|([^\s{}\[\],:"]+))', re.DOTALL)
 _UNIT = re.compile(
@@ -18,6 +18,9 @@ _UNIT = re.compile(
 """The bytes of one character in a string of JSON."""
 _INTEGER = re.compile(rb"-?\d{7,}")
 """A number of fewer digits identifies nobody."""
+_SECRET_FIELD = re.compile(
+    rb'"(?:%s)"[ \t\r\n]*:' % "|".join(sorted({name.partition(".")[0] for name in SECRETS})).encode()
+)
 _DEPTH = 200
 
 
@@ -74,6 +77,21 @@ def units(data: bytes, span: TextSpan) -> Iterator[tuple[int, int]]:
     """Begin and end of each of its characters."""
     for unit in _UNIT.finditer(data, span.begin, span.end):
         yield unit.span()
+
+
+def secret_spans(data: bytes) -> Iterator[TextSpan]:
+    """The texts in fields that hold secrets, of JSON that is broken or cut as well. What does not end is one text."""
+    for field in _SECRET_FIELD.finditer(data):
+        at, depth = field.end(), 0
+        while (token := _TOKEN.match(data, at)) is not None:
+            at = token.end()
+            if token[1]:
+                yield TextSpan(token.start(1) + 1, token.end(1) - 1, is_secret=True)
+            depth += {b"{": 1, b"[": 1, b"}": -1, b"]": -1}.get(token[2], 0)
+            if depth <= 0:
+                break
+        else:
+            yield TextSpan(at, len(data), is_secret=True)
 
 
 class _Parser:

@@ -38,6 +38,12 @@ class Masking:
         self._is_request_unread = any((name, True) in aside for name in concealing.requests)
         self._is_answer_unread = any((name, False) in aside for name in concealing.responses)
 
+    def text(self, text: str) -> str:
+        """A header's value, or words of a provider."""
+        raw = text.encode("utf-8", "surrogatepass")
+        kept = self._mask(raw, self._more)
+        return text if kept is raw else kept.decode("utf-8", "replace")
+
     def request(self) -> bytes:
         """The request as it came."""
         tape, requests = self._tape, self._concealing.requests

@@ -4,20 +4,34 @@ A mask has as many bytes as what it stands for, so a body keeps its form and its
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 
 import msgspec
 
-from telemetry import Scrubber
-
 _WORDS = frozenset(
     {
-        *("apikey", "auth", "authorization", "cookie", "cookie2", "credential", "credentials"),
-        *("key", "password", "secret", "signature", "token"),
+        *("apikey", "apikeys", "assertion", "auth", "authorization", "cookie", "cookie2", "credential", "credentials"),
+        *(
+            "csrf",
+            "dpop",
+            "key",
+            "keys",
+            "oidc",
+            "pass",
+            "passwd",
+            "password",
+            "pwd",
+            "secret",
+            "sessionid",
+            "signature",
+        ),
+        *("token", "xsrf"),
     }
 )
 """Words of a header's name that say that there is a secret in it."""
+_ENDS = ("apikey", "accesskey", "authorization", "cookie", "jwt", "password", "passwd", "secret", "token")
+"""Ends of words that say so, where several are written as one: `x-amzn-oidc-accesstoken`."""
 _HARMLESS = frozenset({"idempotency-key"})
 _PART = re.compile(r"[-_.]")
 _SHORTEST = 6
@@ -25,17 +39,21 @@ _SHORTEST = 6
 _FEW = 16
 """Secrets up to which each is looked for by itself, which is the faster way."""
 _SCHEMES = frozenset({"basic", "bearer", "token"})
+_NEEDLESS = re.compile(rb"\\u00(?:2[dD]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])")
+"""Letters, digits and hyphens as escapes, which no usual encoder of JSON writes."""
 
+Scrub = Callable[[str], str]
+"""Takes secrets out of a text."""
 Headers = tuple[tuple[str, str], ...]
 
 
 @lru_cache(4096)
 def is_credential(name: str) -> bool:
     """Whether a header, by its lower-case name, holds a secret."""
-    return name not in _HARMLESS and not _WORDS.isdisjoint(_PART.split(name))
+    return name not in _HARMLESS and any(word in _WORDS or word.endswith(_ENDS) for word in _PART.split(name))
 
 
-def permitted_headers(headers: Iterable[tuple[str, str]], scrub: Scrubber) -> Headers:
+def permitted_headers(headers: Iterable[tuple[str, str]], scrub: Scrub) -> Headers:
     """The headers without those that hold credentials, under lower-case names; keys in the others are masked."""
     return tuple([(low, scrub(value)) for name, value in headers if not is_credential(low := name.lower())])
 
@@ -59,6 +77,7 @@ class SecretMask:
 
     def __init__(self, secrets: Iterable[str]) -> None:
         forms = sorted(_forms(secrets), key=len, reverse=True)
+        self._forms = forms
         self._each = forms if len(forms) <= _FEW else []
         self._all = re.compile(b"|".join(map(re.escape, forms))) if len(forms) > _FEW else None
 
@@ -66,8 +85,32 @@ class SecretMask:
         """The data with each known secret masked; the very same object where it has none."""
         for secret in (*self._each, *more):
             if secret in data:
-                data = data.replace(secret, b"*" * len(secret))
-        return data if self._all is None else self._all.sub(lambda found: b"*" * len(found[0]), data)
+                data = data.replace(secret, _stars(secret))
+        if self._all is not None:
+            data = self._all.sub(lambda found: _stars(found[0]), data)
+        if _NEEDLESS.search(data) is not None and (forms := (*self._forms, *more)):
+            data = re.sub(b"|".join(map(_with_escapes, forms)), lambda found: _stars(found[0]), data)
+        # A body that ends as JSON or events do was not cut in a secret.
+        return data if data[-1:] in (b"", b"}", b"]", b"\n") else self._without_a_beginning(data, more)
+
+    def _without_a_beginning(self, data: bytes, more: Sequence[bytes]) -> bytes:
+        """The data without the part of a secret in which it was cut off."""
+        for secret in (*self._forms, *more):
+            for size in range(len(secret) - 1, _SHORTEST - 1, -1):
+                if data.endswith(secret[:size]):
+                    return data[:-size] + b"*" * size
+        return data
+
+
+def _stars(secret: bytes) -> bytes:
+    return b"*" * len(secret)
+
+
+def _with_escapes(secret: bytes) -> bytes:
+    """A pattern for the secret in which each character may be an escape of JSON."""
+    return b"".join(
+        b"(?:%s|(?i:\\\\u00%02x))" % (re.escape(secret[at : at + 1]), secret[at]) for at in range(len(secret))
+    )
 
 
 def secret_forms(secrets: Iterable[str]) -> tuple[bytes, ...]:
@@ -87,7 +130,7 @@ def _forms(secrets: Iterable[str]) -> set[bytes]:
     return forms
 
 
-def clean_attributes(attributes: Mapping[str, object], scrub: Scrubber) -> dict[str, object]:
+def clean_attributes(attributes: Mapping[str, object], scrub: Scrub) -> dict[str, object]:
     """The attributes that have a value, without keys in their texts."""
     return {
         name: scrub(value) if isinstance(value, str) else value

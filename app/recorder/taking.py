@@ -23,11 +23,11 @@ from app.recorder.recording import (
     Recording,
     TokenCounts,
 )
-from app.recorder.secrets import SecretMask, clean_attributes, credentials_in, permitted_headers, raw_headers
+from app.recorder.secrets import Scrub, SecretMask, clean_attributes, credentials_in, permitted_headers, raw_headers
 from app.recorder.titles import title_of
 from telemetry import AttemptTape, QueueStats, Tape, TapedTransaction, Tokens
 from telemetry.names import NO_KEY
-from telemetry.redact import TEXT_LIMIT, Scrubber, clean
+from telemetry.redact import TEXT_LIMIT, clean
 from telemetry.traces import spans
 from telemetry.transaction.ending import Summary
 
@@ -48,9 +48,14 @@ class Taking:
         self._gateway = gateway
 
     def recording(self, taped: TapedTransaction, summary: Summary) -> Recording:
-        tape, scrub = taped.tape, taped.scrub
+        tape = taped.tape
         request_headers = raw_headers(tape.request_headers)
         masking = Masking(tape, self._mask, credentials_in(request_headers), self._concealing)
+
+        def scrub(text: str) -> str:
+            # What came with this request may look like no key, and stand in what others say of it.
+            return masking.text(taped.scrub(text))
+
         request = Body(permitted_headers(request_headers, scrub), masking.request(), tape.request_size)
         ended_by = closed_by(summary.outcome, summary.error_type)
         attempts = tuple([_attempt(one, tape.opened_at, masking, scrub, ended_by) for one in tape.attempts])
@@ -129,7 +134,7 @@ def _entry(taped: TapedTransaction, summary: Summary, title: str) -> Entry:
 
 
 def _attempt(
-    tape: AttemptTape, opened_at: float, masking: Masking, scrub: Scrubber, ended_by: Party | None
+    tape: AttemptTape, opened_at: float, masking: Masking, scrub: Scrub, ended_by: Party | None
 ) -> RecordedAttempt:
     if tape.method:
         answer, size = tuple(tape.answer.pieces), tape.answer.size
@@ -190,7 +195,7 @@ def _queue(stats: QueueStats) -> QueueFigures:
     )
 
 
-def _interventions(tape: Tape, scrub: Scrubber) -> tuple[Intervention, ...]:
+def _interventions(tape: Tape, scrub: Scrub) -> tuple[Intervention, ...]:
     return tuple(
         [
             Intervention(
@@ -205,12 +210,12 @@ def _interventions(tape: Tape, scrub: Scrubber) -> tuple[Intervention, ...]:
     )
 
 
-def _moments(tape: Tape, scrub: Scrubber) -> tuple[Moment, ...]:
+def _moments(tape: Tape, scrub: Scrub) -> tuple[Moment, ...]:
     began = tape.opened_at
     return tuple([Moment(at - began, name, clean_attributes(about, scrub)) for at, name, about in tape.moments])
 
 
-def _spans(tape: Tape, total_s: float, scrub: Scrubber) -> tuple[RecordedSpan, ...]:
+def _spans(tape: Tape, total_s: float, scrub: Scrub) -> tuple[RecordedSpan, ...]:
     """The transaction's span, whose events are the recording's moments, and those below it."""
     root, *below = tape.spans
     found = [_span(root, tape.started_ns, total_s, scrub, format_span_id(root.span_id), ())]
@@ -224,7 +229,7 @@ def _spans(tape: Tape, total_s: float, scrub: Scrubber) -> tuple[RecordedSpan, .
 
 
 def _span(
-    span: spans.RecordedSpan, started_ns: int, total_s: float, scrub: Scrubber, id: str, events: tuple[Moment, ...]
+    span: spans.RecordedSpan, started_ns: int, total_s: float, scrub: Scrub, id: str, events: tuple[Moment, ...]
 ) -> RecordedSpan:
     is_root = span.kind is SpanKind.SERVER
     has_ended = not span.recording and not is_root
@@ -242,7 +247,7 @@ def _span(
     )
 
 
-def _span_event(event: spans.SpanEvent, started_ns: int, scrub: Scrubber) -> Moment:
+def _span_event(event: spans.SpanEvent, started_ns: int, scrub: Scrub) -> Moment:
     return Moment((event.timestamp - started_ns) / 1e9, event.name, clean_attributes(event.attributes, scrub))
 
 

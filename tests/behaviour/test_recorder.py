@@ -1,5 +1,6 @@
 """What is recorded of a transaction: both sides' bytes as they passed, and who ended it."""
 
+import json
 import signal
 from collections.abc import Iterator
 
@@ -260,3 +261,37 @@ def test_a_shutdown_ends_what_is_still_open(provider: Provider) -> None:
         recording = gateway.recordings.next(0)
     assert (recording.entry.outcome, recording.closed_by) == ("drained", "gateway")
     assert recording.attempts[0].closed_by == "gateway"
+
+
+def test_secrets_of_a_caller_are_kept_in_no_form(provider: Provider) -> None:
+    """In headers of proxies, in words that are written as one, in escapes, and in what a provider says back."""
+    token, other = "opaque-0123456789-of-the-caller", "opaque-9876543210-of-a-proxy"
+    names = ("cf-access-jwt-assertion", "x-amzn-oidc-accesstoken", "x-amzn-oidc-data", "dpop", "x-csrftoken")
+    escaped = "".join(f"\\u{ord(letter):04X}" for letter in token)
+    entries = [f"oai: {{model: openai/gpt-scripted, api_base: '{provider.url}/v1', credentials: client}}"]
+    provider.play([*openai_error(401, f"no such key: {token}")])
+    with recording_gateway(entries) as gateway:
+        body = json.dumps(ask("oai", text="X")).replace("X", escaped).encode()
+        sent = {"authorization": f"Bearer {token}", "x-echo": token, **dict.fromkeys(names, other)}
+        recording = gateway.recordings.of(post(gateway, CHAT, body, sent).request_id)
+
+    kept = msgspec.msgpack.encode(recording)
+    assert recording.attempts
+    assert not [each for each in (token, other, escaped) if each.encode() in kept]
+
+
+def test_no_secret_is_kept_of_a_body_that_is_cut_or_broken(provider: Provider) -> None:
+    """Neither those of its fields nor the first half of a key in which it was cut."""
+    secret = "opaque-secret-of-a-server"
+    tool = {"type": "mcp", "server_label": "a", "authorization": secret, "headers": {"X-Any": secret}}
+    limit = RecorderSettings(recording_limit=ByteSize(4_000))
+    with RecordingGateway(configuration(["sim: {model: simulated/echo}"], KEYS), limit) as gateway:
+        for text in (CALLER_KEY * 100, "y" + CALLER_KEY * 100, "not cut"):
+            body = json.dumps({"model": "sim", "tools": [tool], "input": text}).encode()
+            for sent in (body, body[:-1]):
+                recording = gateway.recordings.of(post(gateway, RESPONSES, sent, AUTHORIZATION).request_id)
+
+                kept = recording.request.data
+                assert secret.encode() not in kept
+                assert CALLER_KEY[:12].encode() not in kept
+                assert b'"input": "' in kept
