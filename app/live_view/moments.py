@@ -28,7 +28,7 @@ _ENDS: dict[str, tuple[Tone, str]] = {
     "client_disconnect": ("warning", "the client left, the upstream was closed"),
     "upstream_error": ("bad", "the provider failed ({error_type})"),
     "breaker_open": ("warning", "turned away, its breaker is open"),
-    "client_error": ("plain", "refused with {status} ({error_type})"),
+    "client_error": ("plain", "refused with {status} ({why})"),
     "timeout": ("bad", "timed out ({error_type})"),
     "internal_error": ("bad", "the gateway failed ({detail})"),
     "policy_blocked": ("warning", "blocked by a policy"),
@@ -75,7 +75,13 @@ def _tone_and_text(moment: Moment) -> tuple[Tone, str]:
             return "good", f"{_model(moment)}: {_figures(moment)}"
         case Ended():
             tone, text = _ENDS.get(moment.outcome, ("plain", moment.outcome))
-            particulars = {"error_type": moment.error_type, "status": moment.status, "detail": moment.detail}
+            why = ", ".join(filter(None, (moment.error_type, moment.detail)))
+            particulars = {
+                "error_type": moment.error_type,
+                "status": moment.status,
+                "detail": moment.detail,
+                "why": why,
+            }
             return tone, f"{_model(moment)}: {text.format_map(particulars)}"
         case BreakerChanged():
             change = f"{moment.to_state}, {moment.reason}".replace("_", " ")
@@ -95,7 +101,9 @@ def _tone_and_text(moment: Moment) -> tuple[Tone, str]:
 
 
 def _model(end: Ended) -> str:
-    return "a request" if end.model == OTHER else end.model
+    if end.model != OTHER:
+        return end.model
+    return f"a request to {end.api.replace('_', ' ')}" if end.api else "a request"
 
 
 def _figures(end: Ended) -> str:

@@ -100,7 +100,7 @@ class Capture:
     def pins(self, taped: TapedTransaction, summary: Summary) -> str | None:
         """Why the transaction, which ends so, is to be pinned with some before it."""
         broke = summary.stream_result in ("failed", "cut")
-        cause = cause_of(summary.outcome, _tripped(taped.tape), stream_broke=broke)
+        cause = cause_of(summary.outcome, _tripped(taped.tape), summary.totals.deployment, stream_broke=broke)
         return cause if cause is not None and self._recorder.pins(cause) else None
 
     def opened(self, taped: TapedTransaction) -> None:

@@ -125,7 +125,9 @@ def _of_provider_error(recording: Recording) -> list[str]:
     attempt = last_attempt(recording)
     if attempt is None:
         return [with_detail("The provider failed", recording), *_consequences(recording)]
-    return [f"{provider(recording)} {failure(attempt, recording)}", *_consequences(recording)]
+    words = error_words(recording) if recording.chunks_in else ""
+    what = f"{provider(recording)} {failure(attempt, recording)}" + (f": {words}" if words else "")
+    return [what, *_consequences(recording)]
 
 
 def _of_refusal(recording: Recording) -> list[str]:
@@ -214,7 +216,7 @@ def _of_request(recording: Recording) -> list[str]:
     error = error_object(recording)
     field, words = error.get("param"), error_words(recording)
     what = f"The request of {caller(recording)} could not be served"
-    if isinstance(field, str) and field and not words.startswith(field):
+    if isinstance(field, str) and field and field not in words:
         what += f", because of {name(field)}"
     return [what + (f": {words}" if words else ""), _unasked(recording)]
 

@@ -24,14 +24,17 @@ _WORTH: Mapping[Outcome, str] = {
 }
 
 
-def cause_of(outcome: Outcome, tripped: Sequence[str], *, stream_broke: bool) -> str | None:
+def cause_of(outcome: Outcome, tripped: Sequence[str], deployment: str | None, *, stream_broke: bool) -> str | None:
     """Why a transaction is worth a flight, in words; None for one that is not. `tripped` are the breakers that opened
-    on its account, `stream_broke` is whether its stream ended in a failure after it had begun."""
+    on its account, `stream_broke` is whether its stream, of `deployment`, ended in a failure after it had begun."""
     if tripped:
         return f"breaker {tripped[0]} opened"
     if outcome in _WORTH:
         return _WORTH[outcome]
-    return "a stream failed" if stream_broke else None
+    if not stream_broke:
+        return None
+    # Each deployment's failures are a cause of their own: those of one must not hide those of another.
+    return f"a stream of {deployment} failed" if deployment else "a stream failed"
 
 
 class Remembered(Protocol):

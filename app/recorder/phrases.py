@@ -17,6 +17,8 @@ from telemetry.names import NO_KEY, UNNAMED_KEY
 _NAME_LIMIT = 80
 _WORDS_LIMIT = 300
 _FAILURES_NAMED = 4
+_AT_ONCE = 0.0015
+"""Seconds that nobody waits for."""
 _LAST_PIECES = 4
 """Pieces of an answer in which an error is looked for."""
 _DATA = b"data: "
@@ -38,7 +40,7 @@ def _times(what: str, count: int) -> str:
 
 def failure(attempt: RecordedAttempt, recording: Recording | None = None) -> str:
     """What went wrong with one attempt, as a verb. With its recording, events and times are told, too."""
-    after = f" after {seconds(attempt.ended - attempt.began)}" if recording is not None else ""
+    after = _after(attempt.ended - attempt.began) if recording is not None else ""
     match attempt.error_type:
         case "upstream_truncated":
             return "stopped without ending its answer" + after
@@ -53,6 +55,10 @@ def failure(attempt: RecordedAttempt, recording: Recording | None = None) -> str
     if recording is not None and recording.chunks_in:
         return f"reported an error amid its answer, after {progress(recording)}"
     return f"reported an error{after}"
+
+
+def _after(duration: float) -> str:
+    return " at once" if duration < _AT_ONCE else f" after {seconds(duration)}"
 
 
 def _refusal(attempt: RecordedAttempt, after: str) -> str:

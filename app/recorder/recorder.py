@@ -98,7 +98,7 @@ class Recorder:
         self._flights.passed(taken, is_kept=is_kept)
 
     def _pin_flight(self, taken: Taken, pinned: str) -> None:
-        why = f"{pinned} ({taken.transaction_id})"
+        why = f"before {taken.transaction_id}: {pinned}"
         flight = self._flights.flight(taken)
         for before in flight.unwritten:
             self._enqueue(_Job(before, why), before.size)

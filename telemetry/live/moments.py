@@ -20,7 +20,8 @@ class _Moment(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", omi
 
 
 class Ended(_Moment, frozen=True, gc=False, kw_only=True, tag="ended"):
-    """A transaction ended. Times are in seconds; `detail` tells of a failure of the gateway itself."""
+    """A transaction ended. Times are in seconds; `detail` tells of a failure of the gateway
+    itself, or which model was asked for that there is not."""
 
     model: str
     outcome: Outcome

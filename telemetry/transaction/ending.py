@@ -185,7 +185,7 @@ class Summary:
         """The end as a live view shows it; `at` is in Unix seconds."""
         about, totals = self.about, self.totals
         tokens = totals.tokens
-        detail = self.detail if self.outcome == "internal_error" else None
+        detail = self.detail if self.outcome == "internal_error" or self.error_type == "unknown_model" else None
         return Ended(
             at=at,
             transaction_id=transaction_id,

@@ -201,7 +201,7 @@ def test_what_led_to_a_failure_is_pinned_and_its_span_says_so(gateway: Recording
     recording = gateway.recordings.of(reply.request_id)
 
     transaction = gateway.transaction(reply.request_id)
-    assert recording.entry.pinned == transaction["flowspan.recording.pinned"] == "a stream failed"
+    assert recording.entry.pinned == transaction["flowspan.recording.pinned"] == "a stream of oai failed"
     assert "recording.pinned" in transaction.events
 
 

@@ -29,8 +29,11 @@ def test_every_end_but_a_good_one_says_what_went_wrong() -> None:
 
 
 def test_a_model_that_nobody_configured_is_not_called_by_its_label() -> None:
-    refused = end("client_error", model="other", status=404, error_type="unknown_model")
-    assert line_of(refused).text == "a request: refused with 404 (unknown_model)"
+    refused = end("client_error", model="other", status=404, error_type="unknown_model", detail="asked for 'gpt-99'")
+    unread = end("client_error", model="other", status=400, error_type="invalid_request", api="openai_chat")
+
+    assert line_of(refused).text.endswith("refused with 404 (unknown_model, asked for 'gpt-99')")
+    assert line_of(unread).text == "a request to openai chat: refused with 400 (invalid_request)"
 
 
 def test_the_other_moments_are_sentences() -> None:

@@ -9,6 +9,8 @@ from tests.unit.recorder.built import attempt, recording, refused
 
 _CUT = attempt(error_type="upstream_truncated", closed_by="provider")
 _DOWN = attempt(deployment="west", status=503, answer=(), error_type="upstream_error", began=0.0, ended=0.2)
+_AT_ONCE = attempt(status=503, answer=(), error_type="upstream_error", began=0.1, ended=0.1)
+_NAMED = b'{"error": {"message": "The model `x` does not exist here.", "param": "model"}}'
 _MESSAGE = b'{"error": {"message": "No key.", "param": "model"}}'
 
 
@@ -88,6 +90,16 @@ _MESSAGE = b'{"error": {"message": "No key.", "param": "model"}}'
             refused(400, _MESSAGE, error_type="invalid_request", outcome="client_error"),
             "The request of the client with the key ada could not be served, because of model: No key. The client got "
             "status 400; no provider was asked.",
+        ),
+        (
+            refused(404, _NAMED, error_type="unknown_model", outcome="client_error", key=None),
+            "The request of the client could not be served: The model `x` does not exist here. The client got status "
+            "404; no provider was asked.",
+        ),
+        (
+            refused(502, attempts=(_AT_ONCE,), error_type="upstream_error"),
+            "openai/gpt-5 answered 503 at once. The client got status 502. It was not tried again: nothing that is "
+            "configured for it was left to try.",
         ),
         (
             refused(401, _MESSAGE, error_type="authentication", outcome="client_error", key=None),

@@ -162,9 +162,9 @@ def test_a_failure_pins_what_led_to_it_also_what_the_filters_let_go() -> None:
 
     assert found == {
         "txn_8": "a queue overflowed",
-        "txn_7": "a queue overflowed (txn_8)",
-        "txn_1": "a queue overflowed (txn_8)",
-        "txn_0": "a queue overflowed (txn_8)",
+        "txn_7": "before txn_8: a queue overflowed",
+        "txn_1": "before txn_8: a queue overflowed",
+        "txn_0": "before txn_8: a queue overflowed",
     }
 
 
@@ -184,11 +184,11 @@ def test_an_outage_pins_its_beginning_alone() -> None:
     [
         ("ok", [], False, None),
         ("ok", ["sonnet-1"], False, "breaker sonnet-1 opened"),
-        ("upstream_error", [], True, "a stream failed"),
+        ("upstream_error", [], True, "a stream of east failed"),
         ("upstream_error", [], False, None),
         ("policy_blocked", [], True, "a policy blocked it"),
         ("client_disconnect", [], False, None),
     ],
 )
 def test_what_is_worth_a_flight(outcome: Outcome, tripped: list[str], stream_broke: bool, cause: str | None) -> None:
-    assert cause_of(outcome, tripped, stream_broke=stream_broke) == cause
+    assert cause_of(outcome, tripped, "east", stream_broke=stream_broke) == cause
