@@ -97,6 +97,10 @@ class Store(Protocol):
         """The one in which something was said last comes first."""
 
     def figures(self) -> StoreFigures: ...
+    def catch_up(self) -> bool:
+        """Do some milliseconds' worth of what was put off when recordings were written; False if nothing was. Called
+        where nothing else is to be done. Searches wait for all of it, if it is not done by then."""
+
     def trim(self) -> None:
         """Let go what is too old, or too much. Called about once a minute, and whenever something was written."""
 

@@ -171,6 +171,9 @@ class PostgreSQLStore:
             ((count, size, oldest),) = _run(connection, query).fetchall()
         return StoreFigures(recordings=count, bytes=int(size), oldest=oldest)
 
+    def catch_up(self) -> bool:
+        return False
+
     def trim(self) -> None:
         """Delete what is too old or too much; of several gateways one does it at a time."""
         if self._monotonic() < self._trim_due:

@@ -10,6 +10,8 @@ import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from app.recorder.stores.words import create_words
+
 PARTS = 16
 PINNED_PART = 4
 """The share of the room that pins have, as one over this."""
@@ -49,9 +51,7 @@ class Segments:
     def begin(self, now: float) -> None:
         cursor = self._connection.execute("INSERT INTO segments (began) VALUES (?)", (now,))
         self.current, self._began = int(cursor.lastrowid or 0), now
-        self._connection.execute(
-            f"CREATE VIRTUAL TABLE words_{self.current} USING fts5(text, content='', columnsize=0, detail=none)"
-        )
+        create_words(self._connection, self.current)
         self._base = self.used()
 
     def is_full(self, now: float) -> bool:

@@ -35,9 +35,11 @@ from app.recorder.stores.sql import (
     where,
     with_pin,
 )
-from app.recorder.texts import searchable, terms_of
+from app.recorder.stores.words import TABLE, LateWords, matching
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+_STEP = 32
+"""Recordings whose words are taken into the index at once; for so long others wait for the store."""
 _APPLICATION = 0x464C5350
 """Marks the file as one of this program's: `FLSP`."""
 _BUSY = 5.0
@@ -50,6 +52,8 @@ _TABLES = (
     size INTEGER NOT NULL)""",
     "CREATE TABLE recordings (id INTEGER PRIMARY KEY, base INTEGER, data BLOB NOT NULL)",
     "CREATE TABLE bases (id INTEGER PRIMARY KEY, segment INTEGER NOT NULL, data BLOB NOT NULL)",
+    TABLE,
+    "INSERT INTO indexed VALUES (0)",
     "CREATE TABLE segments (id INTEGER PRIMARY KEY AUTOINCREMENT, began REAL NOT NULL)",
     "CREATE INDEX entries_segment ON entries (segment, size)",
     "CREATE INDEX bases_segment ON bases (segment)",
@@ -66,6 +70,7 @@ class SQLiteStore:
         self, file: Path | None, bounds: Bounds, *, writes: bool = True, now: Callable[[], float] = time.time
     ) -> None:
         self._file = file
+        self._writes = writes
         self._now = now
         self._lock = threading.RLock()
         """Held for each use of the writing connection."""
@@ -89,6 +94,7 @@ class SQLiteStore:
         tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         self._encoder = Encoder()
         self._segments = Segments(connection, bounds)
+        self._words = LateWords(connection, in_memory=self._file is None)
         if writes and not tables:
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             connection.execute("PRAGMA journal_mode = WAL")
@@ -119,17 +125,18 @@ class SQLiteStore:
                     self._continue()
                     for recording in recordings:
                         self._insert(recording)
+                    self._words.limit()
             except BaseException:
                 # A base that was not stored must not be built upon.
                 self._encoder.forget()
+                self._words.forget()
                 raise
 
     def _insert(self, recording: Recording) -> None:
         segments, execute = self._segments, self._writer.execute
         encoded = self._encoder.encode(recording)
-        text = searchable(recording)
         values = values_of(recording.entry)
-        size = len(encoded.data) + len(encoded.new_base or b"") + len(text) // 8 + 1024
+        size = len(encoded.data) + len(encoded.new_base or b"") + len(recording.request.data) // 8 + 1024
         added = execute(_INSERT, (*values, segments.current, size))
         if encoded.new_base is not None:
             base = (encoded.base, segments.current, encoded.new_base)
@@ -138,7 +145,30 @@ class SQLiteStore:
             return
         row = added.lastrowid
         execute("INSERT INTO recordings (id, base, data) VALUES (?, ?, ?)", (row, encoded.base, encoded.data))
-        execute(f"INSERT INTO words_{segments.current} (rowid, text) VALUES (?, ?)", (row, text))
+        self._words.add(int(row or 0), recording)
+
+    def catch_up(self) -> bool:
+        return self._fill() is not None
+
+    def _fill(self) -> int | None:
+        with _in_words(self._file), self._lock, self._transaction():
+            return self._words.fill(_STEP)
+
+    def _has_caught_up(self) -> bool:
+        """Have the words of all that is stored by now in the index; False where nothing can be written."""
+        if not self._writes:
+            return False
+        try:
+            with self._lock:
+                latest = self._writer.execute("SELECT coalesce(max(id), 0) FROM entries").fetchone()[0]
+            filled = 0
+            while filled < latest and (at := self._fill()) is not None:
+                filled = at
+            if filled:
+                self.trim()
+        except StoreFailed:
+            return False
+        return True
 
     def _continue(self) -> None:
         """Begin a new segment, if that is due."""
@@ -191,14 +221,13 @@ class SQLiteStore:
         return None if row is None else with_pin(decode(row[0], row[1]), row[2])
 
     def entries(self, wanted: Filter, after: Cursor | None = None, limit: int = 100) -> list[Entry]:
-        with _in_words(self._file), self._reading() as connection:
-            clause = where(condition(wanted), _words(connection, wanted.text), behind(after))
+        with _in_words(self._file), self._searching(wanted.text) as (connection, words):
+            clause = where(condition(wanted), words, behind(after))
             query = f"SELECT entry, pinned FROM entries{clause.sql}{NEWEST_FIRST} LIMIT ?"
             return [entry_of(*row) for row in connection.execute(query, (*clause.parameters, limit))]
 
     def conversations(self, wanted: Filter, after: Cursor | None = None, limit: int = 100) -> list[ConversationEntry]:
-        with _in_words(self._file), self._reading() as connection:
-            words = _words(connection, wanted.text)
+        with _in_words(self._file), self._searching(wanted.text) as (connection, words):
             clause = where(condition(wanted), words)
             if after is None:
                 newest = f"SELECT thread, started_at FROM entries{clause.sql}{NEWEST_FIRST}"
@@ -235,6 +264,13 @@ class SQLiteStore:
             raise
 
     @contextmanager
+    def _searching(self, text: str) -> Iterator[tuple[sqlite3.Connection, Clause]]:
+        """A connection as `_reading` has it, and which rows have the words."""
+        with_late = bool(text.strip()) and not self._has_caught_up()
+        with self._reading() as connection:
+            yield connection, matching(connection, text, with_late=with_late)
+
+    @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         """A connection for this thread alone, as long as it reads."""
         if self._file is None:
@@ -256,18 +292,6 @@ class SQLiteStore:
 
 
 _ARRAY = "json_group_array"
-
-
-def _words(connection: sqlite3.Connection, text: str) -> Clause:
-    """The rows in which all words of `text` stand."""
-    terms = terms_of(text)
-    if not terms:
-        return Clause("FALSE" if text.strip() else "", [])
-    wanted = " ".join(f'"{term.word}"{"*" if term.begins else ""}' for term in terms)
-    segments = [row[0] for row in connection.execute("SELECT id FROM segments")]
-    found = " UNION ALL ".join(f"SELECT rowid FROM words_{each} WHERE words_{each} MATCH ?" for each in segments)
-    # With the plus the rows are read in the order that is wanted, of which few are needed, and not by their numbers.
-    return Clause(f"+id IN ({found})", [wanted] * len(segments))
 
 
 def _title(connection: sqlite3.Connection, row: Sequence[Any]) -> str:

@@ -203,6 +203,37 @@ def test_a_file_goes_on_where_it_ended_and_is_read_while_it_is_written(tmp_path:
     assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
 
 
+def test_words_are_found_before_and_after_they_are_in_the_index(tmp_path: Path) -> None:
+    file, unicorn = tmp_path / "recordings.db", Filter(text="unicorn")
+    store = SQLiteStore(file, ROOMY)
+    store.write([recorded(number, asked=f"a unicorn {number}") for number in range(50)])
+    reader = SQLiteStore(file, ROOMY, writes=False)
+    expected = list(reversed(range(50)))
+    assert _ids(reader, unicorn) == expected
+
+    assert store.catch_up()
+    assert _ids(reader, unicorn) == expected
+    store.close()
+    again = SQLiteStore(file, ROOMY)
+    assert _ids(again, unicorn) == expected
+    assert not again.catch_up()
+    again.write([recorded(50, asked="one unicorn more")])
+    with _no_file_larger_than(file.stat().st_size):
+        assert _ids(again, unicorn) == [50, *expected]
+    assert _ids(reader, unicorn) == [50, *expected]
+
+
+def test_what_could_not_be_written_is_not_found_under_what_took_its_place(tmp_path: Path) -> None:
+    store = SQLiteStore(tmp_path / "recordings.db", ROOMY)
+    large = " ".join(map(str, range(20000)))
+    with _no_file_larger_than(200_000), pytest.raises(StoreFailed):
+        store.write([recorded(number, asked=f"lost {large}") for number in range(40)])
+    store.write([recorded(number, asked="kept") for number in range(3)])
+
+    assert _ids(store, Filter(text="kept")) == [2, 1, 0]
+    assert _ids(store, Filter(text="lost")) == []
+
+
 def test_a_second_gateway_on_the_same_file_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "recordings.db"
     first = SQLiteStore(file, ROOMY)
@@ -226,7 +257,7 @@ def test_a_file_of_something_else_or_of_another_version_is_refused_by_name(tmp_p
     for file, reason in (
         (text, r"notes\.txt: file is not a database"),
         (other, r"other\.db: it is a database of another program"),
-        (later, r"later\.db: its schema has version 7; this gateway knows version 1"),
+        (later, r"later\.db: its schema has version 7; this gateway knows version 2"),
     ):
         before = file.read_bytes()
         with pytest.raises(StoreFailed, match=reason):
