@@ -67,7 +67,7 @@ class TokenCounts(Struct, frozen=True, gc=False):
     estimated: bool = False
 
 
-class RecordedAttempt(Struct, frozen=True, kw_only=True):
+class RecordedAttempt(Struct, frozen=True, kw_only=True, gc=False):
     """One request to a provider."""
 
     deployment: str
@@ -128,7 +128,7 @@ class Intervention(Struct, frozen=True, gc=False):
     detail: str | None = None
 
 
-class Entry(Struct, frozen=True, kw_only=True):
+class Entry(Struct, frozen=True, kw_only=True, gc=False):
     """What a list shows of a recording, and what filters look at."""
 
     transaction_id: str
@@ -172,7 +172,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     """The beginning of what the user said last, on one line."""
 
 
-class Recording(Struct, frozen=True, kw_only=True):
+class Recording(Struct, frozen=True, kw_only=True, gc=False):
     """A whole transaction, from its head to its end."""
 
     version: int = VERSION

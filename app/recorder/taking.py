@@ -1,6 +1,7 @@
 """From the tape of a transaction that has ended to its recording. Pure, and done by the thread that writes."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -165,6 +166,7 @@ def _attempt(
     )
 
 
+@lru_cache(256)
 def _address(url: str) -> str:
     """An address without query, user and password."""
     try:

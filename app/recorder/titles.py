@@ -56,7 +56,8 @@ def _lines(content: Any) -> Iterator[str]:
 
 
 def _line(text: str) -> str:
-    line = " ".join("".join(filter(_is_legible, text[:_READ].replace("\t", " "))).split())
+    beginning = text[:_READ].replace("\t", " ")
+    line = " ".join((beginning if beginning.isprintable() else "".join(filter(_is_legible, beginning))).split())
     # Agents put notes of their own before or behind what was typed.
     if line.startswith("<system-reminder>"):
         return ""
