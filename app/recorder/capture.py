@@ -20,6 +20,9 @@ from telemetry.names.spans import Attribute, Event
 from telemetry.recording.timeline import Timeline
 from telemetry.transaction.ending import Summary
 
+_TRANSACTION = 12 * 1024
+"""Bytes that a transaction that has ended takes beside its bodies: its spans, times and figures."""
+
 
 class TransactionUnderWay(Struct, frozen=True, kw_only=True):
     """A transaction that has not ended, as it stood at one moment."""
@@ -109,7 +112,7 @@ class Capture:
     def ended(self, taped: TapedTransaction) -> None:
         self._open.pop(taped.transaction_id, None)
         budget, summary = taped.tape.budget, taped.summary
-        size = budget.used
+        size = budget.used + _TRANSACTION
         budget.release()
         if summary is not None:
             self._recorder.offer(EndedTransaction(taped, summary, self._taking, size))

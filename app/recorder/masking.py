@@ -1,6 +1,5 @@
 """The bodies of one transaction as they may be kept: without keys, and without what policies took out."""
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -13,10 +12,8 @@ from telemetry import Tape
 
 _SECRET_FIELDS = (b'uthorization"', b'_token"', b'"headers"', b'"domain_secrets"', b'"remove_to_redeem"')
 """What stands in a body that may have fields for secrets."""
-_SECRET_FIELD = re.compile(rb'"(?:(?<=uthorization")|(?<=_token")|headers"|domain_secrets"|remove_to_redeem")')
-"""Finds those names by their quotation marks, of which long texts have few."""
-_FEW_MARKS = 16
-"""Bytes for each quotation mark from which on it is the faster way to look at those."""
+_FEW_MARKS = 64
+"""Bytes for each quotation mark from which on it is the faster way to look at what stands before those."""
 TimedBytes = Sequence[tuple[float, bytes]]
 
 
@@ -123,6 +120,9 @@ class Masking:
 
 def _may_have_secrets(data: bytes) -> bool:
     """Whether there are names in a body of fields for secrets."""
-    if data.count(b'"') * _FEW_MARKS < len(data):
-        return _SECRET_FIELD.search(data) is not None
-    return any(field in data for field in _SECRET_FIELDS)
+    if data.count(b'"') * _FEW_MARKS > len(data):
+        return any(field in data for field in _SECRET_FIELDS)
+    at = data.find(b'"')
+    while at >= 0 and not data.endswith(_SECRET_FIELDS, 0, at + 1):
+        at = data.find(b'"', at + 1)
+    return at >= 0

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from app.recorder.flight import FlightRecorder, Remembered
+from app.recorder.load import Load
 from app.recorder.opening import open_store
 from app.recorder.recording import Recording
 from app.recorder.selection import Selectable, Selection
@@ -26,6 +27,13 @@ _BATCH_BYTES = 8 * 1024**2
 """Transactions, and about how many bytes of them, that are written at once."""
 _PAUSE = 0.1
 """Seconds between two batches, in which others gather for the next; as long as a whole one waits there is no pause."""
+_QUIET_PART = 4
+"""The share of the backlog, as one over this, up to which recordings wait for a moment in which the gateway is not
+busy: whatever is done for them meanwhile would be taken from requests."""
+_LOOKS = 100
+"""Pauses for which they wait for such a moment at most: ten seconds."""
+_IDLE = 1.0
+"""Seconds without a transaction's end after which the store does what it has put off."""
 _TRIM = 60.0
 """Seconds after which old recordings are looked for, where nothing is written."""
 _FIGURES = 10.0
@@ -57,7 +65,9 @@ class _Job(NamedTuple):
 class Recorder:
     """Made by `open_recorder`. `store` may be read from any thread."""
 
-    def __init__(self, store: Store, settings: RecorderSettings, *, pause: float = _PAUSE) -> None:
+    def __init__(
+        self, store: Store, settings: RecorderSettings, *, pause: float = _PAUSE, load: Load | None = None
+    ) -> None:
         self.store = store
         self.losses: Counter[RecordingLoss] = Counter()
         self.written = 0
@@ -66,6 +76,9 @@ class Recorder:
         self._flights = FlightRecorder[Taken](settings.flight, settings.backlog // 4)
         self._limit = settings.backlog
         self._pause = pause
+        self._load = load or Load()
+        self._is_behind = True
+        """Whether the store may have put something off."""
         self._changed = threading.Condition()
         self._waiting: deque[_Job] = deque()
         self._waiting_bytes = 0
@@ -150,12 +163,40 @@ class Recorder:
         """What is to be written next; waits for it. Empty at the end."""
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._closing, _TRIM)
+                self._changed.wait_for(self._has_work, _IDLE if self._is_behind else _TRIM)
+            if self._waiting:
+                self._wait_for_quiet()
+            with self._changed:
                 batch = self._taken_from_waiting()
                 self._being_written = _transactions(batch)
                 if batch or self._closing:
                     return batch
+            self._catch_up()
             self._trim()
+
+    def _has_work(self) -> bool:
+        return bool(self._waiting) or self._closing
+
+    def _wait_for_quiet(self) -> None:
+        """Wait as long as the gateway is busy and little waits for the store, within bounds."""
+        looks = 0
+        while (
+            looks < _LOOKS
+            and not self._closing
+            and self._waiting_bytes < self._limit // _QUIET_PART
+            and self._load.is_high()
+        ):
+            looks += 1
+            self._stop.wait(self._pause)
+
+    def _catch_up(self) -> None:
+        """Have the store do what it has put off, as long as nothing else is to be done."""
+        try:
+            while self._is_behind and not self._has_work() and not self._load.is_high():
+                self._is_behind = self.store.catch_up()
+        except StoreFailed as error:
+            self._is_behind = False
+            self._complain("The recorder cannot take words into the index: %s", str(error))
 
     def _taken_from_waiting(self) -> list[_Job]:
         batch: list[_Job] = []
@@ -169,6 +210,7 @@ class Recorder:
     def _write(self, batch: Sequence[_Job]) -> None:
         recordings = [recording for job in batch if (recording := self._recording(job)) is not None]
         written = self._stored(recordings)
+        self._is_behind = True
         for job in batch:
             if job.pinned is not None and job.ids:
                 self._pin(job.ids, job.pinned)

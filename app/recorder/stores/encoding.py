@@ -17,7 +17,8 @@ import msgspec
 from app.recorder.recording import VERSION, Recording
 from app.recorder.stores import StoreFailed
 
-_LEVEL = 3
+_LEVEL = 2
+"""Against a base it takes half the time of the next one, for 5 % more bytes."""
 _SMALLEST = 8 * 1024
 """Bytes of a request's body from which on a base is worth its while."""
 _MOST_BASES = 64

@@ -1,11 +1,13 @@
 """The recorder: what is offered is written by its thread, what is lost is counted, and nobody waits."""
 
+import itertools
 import threading
 from collections.abc import Sequence
 
 import pytest
 
 from app.recorder.flight import cause_of
+from app.recorder.load import Load
 from app.recorder.recorder import Recorder
 from app.recorder.recording import Recording
 from app.recorder.stores import Filter, StoreFailed
@@ -13,6 +15,7 @@ from app.recorder.stores.segments import Bounds
 from app.recorder.stores.sqlite import SQLiteStore
 from app.settings import ByteSize, RecorderSettings
 from telemetry.names import Outcome
+from tests.behaviour.gateway import until
 from tests.recordings import TakenRecording, recorded
 
 
@@ -117,6 +120,47 @@ def test_the_end_writes_what_waits_and_counts_what_a_stuck_store_does_not_take()
 
     assert recorder.losses["shutdown"] == 3
     store.may_write.set()
+
+
+def test_writing_waits_for_a_quiet_moment_as_long_as_little_waits() -> None:
+    clock, used = itertools.count(), [0.0]
+
+    def busy() -> float:
+        used[0] += 1
+        return used[0]
+
+    load = Load(now=lambda: float(next(clock)), used=busy, mine=lambda: 0.0)
+    recorder = Recorder(_memory(), RecorderSettings(backlog=ByteSize(40_000)), pause=0.001, load=load)
+    recorder.offer(TakenRecording(recorded(0)))
+    assert len(_written(recorder, 1)) == 1
+
+    for number in range(1, 10):
+        recorder.offer(TakenRecording(recorded(number)))
+    looked = used[0]
+    until(lambda: used[0] > looked + 5, "some looks at the load")
+    assert recorder.written == 1
+    recorder.offer(TakenRecording(recorded(10)))
+    assert len(_written(recorder, 11)) == 11
+    assert used[0] < looked + 100
+
+    recorder.offer(TakenRecording(recorded(11)))
+    assert len(_written(recorder, 12)) == 12
+    assert used[0] >= looked + 100
+    recorder.close()
+
+
+def test_a_gateway_that_is_not_busy_has_its_recordings_written_at_once() -> None:
+    looks: list[float] = []
+
+    def now() -> float:
+        looks.append(0.0)
+        return float(len(looks))
+
+    recorder = Recorder(_memory(), RecorderSettings(), pause=0, load=Load(now, lambda: len(looks) / 2, lambda: 0.0))
+    recorder.offer(TakenRecording(recorded(0)))
+    assert len(_written(recorder, 1)) == 1
+    assert len(looks) == 1
+    recorder.close()
 
 
 def test_only_what_the_filters_let_through_is_kept_and_of_a_conversation_all_or_nothing() -> None:
