@@ -10,7 +10,7 @@ from bench.rows import ANTHROPIC, Row
 from bench.servers import Server
 
 OPENAI_END, ANTHROPIC_END = b"data: [DONE]\n\n", b'data: {"type":"message_stop"}\n\n'
-_PROMPT = "The quick brown fox jumps over the lazy dog. " * 2300
+PROMPT = "The quick brown fox jumps over the lazy dog. " * 2300
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ CELLS = (
     HELD,
     Cell("small JSON, 1 at once", "us/request", "bench-20", 1000, 1),
     SMALL,
-    Cell("100 kB prompt, 8 at once", "us/request", "bench-20", 400, 8, prompt=_PROMPT),
+    Cell("100 kB prompt, 8 at once", "us/request", "bench-20", 400, 8, prompt=PROMPT),
     Cell("burst of 200 chunks, 1 at once", "us/chunk", "bench-200", 200, 1, True, 200),
     Cell("burst of 200 chunks, 32 at once", "us/chunk", "bench-200", 600, 32, True, 200),
     PACED,
@@ -63,7 +63,7 @@ CELLS = (
 
 
 async def measure(cell: Cell, row: Row, server: Server, share: float = 1.0) -> Figures:
-    what = _ask(cell, row)
+    what = asking(cell, row)
     if cell is HELD:
         return Figures(await _memory(server, what, cell.count))
     count = max(cell.at_once, round(cell.count * share))
@@ -81,7 +81,8 @@ async def measure(cell: Cell, row: Row, server: Server, share: float = 1.0) -> F
     )
 
 
-def _ask(cell: Cell, row: Row) -> RequestKind:
+def asking(cell: Cell, row: Row) -> RequestKind:
+    """What the clients of a cell ask the gateway of a row."""
     body = {
         "model": row.prefix + cell.model,
         "messages": [{"role": "user", "content": cell.prompt}],

@@ -21,7 +21,7 @@ def command(row: Row, port: int, upstream: int, file: Path, models: Sequence[str
         case "reencode":
             return [sys.executable, "-m", "bench.floor", str(port), url, "--reencode"]
         case "flowspan":
-            file.write_text(_configuration(row, url, models, keys))
+            file.write_text(_configuration(row, url, models, keys).replace("{folder}", str(file.parent)))
             return ["flowspan", "serve", "--config", str(file), "--port", str(port), "--metrics-port", "0"]
         case "litellm":
             file.write_text(_model_list(url, models, with_litellm=False))

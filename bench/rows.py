@@ -9,8 +9,9 @@ CHAT, ANTHROPIC, TENSORZERO = "/v1/chat/completions", "/v1/messages", "/openai/v
 
 @dataclass(frozen=True)
 class Row:
-    """One row. `kind` says what is started; `settings` is the `gateway` section of our configuration; `environment` is
-    added. Requests ask `path` (by which the dialect is known) for `model` and a suffix."""
+    """One row. `kind` says what is started; `settings` is the `gateway` section of our configuration, in which
+    `{folder}` is one that is removed at the end; `environment` is added. Requests ask `path` (by which the dialect is
+    known) for `model` and a suffix."""
 
     name: str
     kind: str
