@@ -72,9 +72,9 @@ def _replayed(recording: Recording, *policies: str) -> Comparison:
         ("broken", "simulated/lorem-9+error-event-3 reported an error amid its answer, after 3 events and "),
         ("reset", "simulated/lorem-9+disconnect-3 stopped sending by breaking off the connection after 3 events and "),
         ("down", "simulated/disconnect-0 could not be reached: connection reset. The client got status 502."),
-        ("busy", "simulated/status-503 answered 503 after "),
-        ("limited", "simulated/status-429+retry-after-20 turned the request away because of a rate limit (429) after "),
-        ("locked", "simulated/status-401 refused the gateway's own key (401) after "),
+        ("busy", "simulated/status-503 answered 503 "),
+        ("limited", "simulated/status-429+retry-after-20 turned the request away because of a rate limit (429) "),
+        ("locked", "simulated/status-401 refused the gateway's own key (401) "),
         ("picky", "simulated/status-400 refused the request with status 400: The provider answered 400: simulated. "),
     ],
 )
