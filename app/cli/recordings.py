@@ -1,13 +1,12 @@
 """How commands find the recordings that a command line names: in a file, a store, or at a running console."""
 
+import asyncio
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
-from urllib.error import HTTPError, URLError
+from typing import TYPE_CHECKING
 from urllib.parse import quote
-from urllib.request import Request, urlopen
 
 import click
 
@@ -21,9 +20,7 @@ if TYPE_CHECKING:
 CONSOLE = "http://127.0.0.1:4001"
 TOKEN = "FLOWSPAN_CONSOLE_TOKEN"
 _TIMEOUT = 30.0
-"""Seconds for the console's answer."""
-_ANSWER_LIMIT = 512 * 1024**2
-"""Bytes of that answer."""
+"""Seconds that a console may need to begin its answer: a long conversation is read from the store first."""
 _MOST = 1_000
 """Transactions of one conversation."""
 
@@ -54,8 +51,7 @@ def find_recordings(
             return read_bundle(Path(target))
         if store is not None or config is not None:
             return _in_store(target, conversation, _settings(store, config))
-        where = _console_url(target, conversation, console or CONSOLE)
-        return decode_bundle(_fetched(where, target, named=console is not None), where)
+        return decode_bundle(_at_console(target, conversation, console), "what the console sent")
     except BundleRefused as error:
         stop(str(error))
 
@@ -110,36 +106,17 @@ def _of_conversation(store: "Store", target: str) -> "tuple[Recording, ...]":
     return there or stop(f"the store has no conversation {target}")
 
 
-def _console_url(target: str, conversation: bool, console: str) -> str:
-    if not console.startswith(("http://", "https://")):
-        stop(f"--console {console}: expected an address like {CONSOLE}")
+def _at_console(target: str, conversation: bool, console: str | None) -> bytes:
+    """The bundle that a running gateway's console makes."""
+    from app.live_view.console_client import ConsoleClient, Gone, Refused
+
     kind = "conversations" if conversation else "transactions"
-    return f"{console.rstrip('/')}/{kind}/{quote(target, safe='')}.json"
-
-
-def _fetched(url: str, target: str, *, named: bool) -> bytes:
-    """What the console answers. `named`: the command line says which console."""
-    token = os.environ.get(TOKEN)
-    headers = {"accept": "application/json", **({"authorization": f"Bearer {token}"} if token else {})}
+    path = f"/{kind}/{quote(target, safe='')}.json"
     try:
-        with urlopen(Request(url, headers=headers), timeout=_TIMEOUT) as answer:
-            data: bytes = answer.read(_ANSWER_LIMIT)
-            return data
-    except HTTPError as error:
-        error.close()
-        _refused(url, target, error.code)
-    except (URLError, OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        reason = getattr(reason, "strerror", None) or reason
-        elsewhere = "" if named else f"; there is no file {target} either. Give --store, --config or --console"
-        stop(f"no console answers at {url.partition('/transactions/')[0]}: {reason}{elsewhere}")
-
-
-def _refused(url: str, target: str, status: int) -> NoReturn:
-    match status:
-        case 404:
-            stop(f"the console has no {target}: {url} answered 404")
-        case 401:
-            stop(f"the console asks for its token: set {TOKEN}")
-        case _:
-            stop(f"{url} answered {status}")
+        client = ConsoleClient(console or CONSOLE, os.environ.get(TOKEN))
+        return asyncio.run(client.json(path, silence=_TIMEOUT))
+    except Refused as error:
+        stop(str(error))
+    except Gone as error:
+        elsewhere = "" if console else f"; there is no file {target} either. Give --store, --config or --console"
+        stop(f"{error}{elsewhere}")

@@ -5,13 +5,13 @@ by itself. No page loads or tells anything elsewhere, runs a script that is not 
 import logging
 from urllib.parse import quote
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.console.assets import PREFIX
-from app.console.pages import Pages
+from app.console.pages import Pages, wants_page
 from app.console.visitors import Refusal, Visitors
 
 _log = logging.getLogger("flowspan")
@@ -70,17 +70,11 @@ class Guard:
         return self._response(request, refusal)
 
     def _response(self, request: Request, refusal: Refusal) -> Response:
-        if not _wants_page(request.headers):
-            response: Response = PlainTextResponse(refusal.reason, refusal.status)
-        elif refusal.may_sign_in:
+        if refusal.may_sign_in and wants_page(request):
             wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-            response = RedirectResponse(f"{LOGIN}?next={quote(wanted, safe='')}", 303)
+            response: Response = RedirectResponse(f"{LOGIN}?next={quote(wanted, safe='')}", 303)
         else:
             response = self._pages.error(request, refusal.status, refusal.reason)
         if refusal.status == 401:
             response.headers["www-authenticate"] = "Bearer"
         return response
-
-
-def _wants_page(headers: Headers) -> bool:
-    return "text/html" in headers.get("accept", "") and "hx-request" not in headers

@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from app import figures
 from app.console.assets import Assets
@@ -80,9 +80,16 @@ class Pages:
         html = self.fragment(template, theme=theme if theme in THEMES else "auto", path=path, here=here, **values)
         return HTMLResponse(html, status)
 
-    def error(self, request: Request, status: int, reason: str) -> HTMLResponse:
-        """A page that says in plain words what went wrong."""
+    def error(self, request: Request, status: int, reason: str) -> Response:
+        """A page that says in plain words what went wrong, or those words alone for who wants no page."""
+        if not wants_page(request):
+            return PlainTextResponse(reason, status)
         return self.page(request, "error.html", status, title=HTTPStatus(status).phrase, reason=reason)
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a browser asks for a page, and not a program, or a page for a part of itself."""
+    return "text/html" in request.headers.get("accept", "") and "hx-request" not in request.headers
 
 
 def tone_of(outcome: str) -> str:

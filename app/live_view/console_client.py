@@ -39,9 +39,9 @@ class ConsoleClient:
         self._token = token
 
     @asynccontextmanager
-    async def _response(self, path: str, accept: str) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _response(self, path: str, accept: str, silence: float) -> AsyncIterator[aiohttp.ClientResponse]:
         headers = {"accept": accept, **({"authorization": f"Bearer {self._token}"} if self._token else {})}
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_LIMIT, sock_read=_SILENCE)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_LIMIT, sock_read=silence)
         async with aiohttp.ClientSession(timeout=timeout, read_bufsize=_SHORTEST_BUFFER) as session:
             try:
                 async with session.get(f"{self.url}{path}", headers=headers, allow_redirects=False) as response:
@@ -54,14 +54,14 @@ class ConsoleClient:
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 raise Gone(f"{self.url} does not answer: {error or type(error).__name__}") from None
 
-    async def json(self, path: str) -> bytes:
-        """Raises Refused or Gone."""
-        async with self._response(path, "application/json") as response:
+    async def json(self, path: str, *, silence: float = _SILENCE) -> bytes:
+        """The JSON of a path, for which the console may need `silence` seconds. Raises Refused or Gone."""
+        async with self._response(path, "application/json", silence) as response:
             return await response.read()
 
     async def events(self, path: str) -> AsyncIterator[Event]:
         """The server-sent events of a path. Raises Refused, or Gone: also where they end."""
-        async with self._response(path, "text/event-stream") as response:
+        async with self._response(path, "text/event-stream", _SILENCE) as response:
             name, lines = "message", list[str]()
             async for line in _lines(response.content):
                 field, _, value = line.partition(":")
@@ -122,7 +122,7 @@ def _refusal(url: str, status: int, text: str, *, has_token: bool) -> Exception:
         case 401 if has_token:
             return Refused(f"{url}: that is not the console's token")
         case 401:
-            return Refused(f"{url} asks for its token: use --token, or set FLOWSPAN_CONSOLE_TOKEN")
+            return Refused(f"{url} asks for its token: set FLOWSPAN_CONSOLE_TOKEN to it")
         case 403 | 404 | 409 if text:
             return Refused(f"{url}: {text}")
         case 503:

@@ -65,6 +65,8 @@ def test_programs_are_told_by_status() -> None:
     refused = browser.get("/flow/events", accept="text/event-stream")
     assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
     assert browser.get("/", authorization=f"Bearer {TOKEN}").status_code == 200
+    missing = browser.get("/nothing", authorization=f"Bearer {TOKEN}", accept="application/json")
+    assert (missing.status_code, missing.text) == (404, "There is no such page.")
     assert browser.get("/", authorization=f"Bearer {TOKEN}", host="console.example").status_code == 200
 
 

@@ -1,17 +1,20 @@
 """`flowspan explain`, `export` and `replay` on bundles, stores and consoles: what they print, and their exit status."""
 
-import http.server
-import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from msgspec.structs import replace
 
 from app.cli import main
+from app.console import Console, ConsoleServer
 from app.recorder.bundles import decode_bundle, encode_bundle
 from app.recorder.opening import open_store
-from app.settings import RecorderSettings
+from app.recorder.recorder import open_recorder
+from app.settings import ConsoleSettings, RecorderSettings, Settings
+from telemetry import setup
 from tests.unit.replay.recorded import BEGINNING, body, recording
 
 _POLICIES = "gateway:\n  policies:\n    - use: redact\n"
@@ -77,10 +80,10 @@ def test_another_model_answers_the_recorded_request(bundle: Path) -> None:
             ["replay", "{bundle}", "--policy", "readct"],
             "a policy cannot be loaded: unknown policy; did you mean",
         ),
-        (["explain", "txn_1", "--console", "nowhere"], "--console nowhere: expected an address like"),
+        (["explain", "txn_1", "--console", "ftp://x"], "ftp://x is no address of a console: it looks like"),
         (
             ["explain", "txn_1", "--console", "http://127.0.0.1:1"],
-            "no console answers at http://127.0.0.1:1: ",
+            "nothing listens at http://127.0.0.1:1. Is the gateway running?",
         ),
         (["explain", "txn_1", "--store", "sqlite:///{folder}/none.db"], "the file is not there"),
         (["explain", "txn_1", "--store", "mysql://x"], "of databases there are SQLite and PostgreSQL"),
@@ -110,27 +113,15 @@ def test_a_transaction_is_found_in_a_store(tmp_path: Path) -> None:
     assert [absent.exit_code, absent.output] == [2, "the store has no transaction txn_2\n"]
 
 
-class _Console(http.server.BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        if self.headers["authorization"] != "Bearer open-sesame":
-            self.send_error(401)
-        elif self.path != f"/transactions/{_ID}.json":
-            self.send_error(404)
-        else:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(encode_bundle([recording()]))
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Print nothing."""
-
-
 @pytest.fixture
 def console() -> Iterator[str]:
-    with http.server.HTTPServer(("127.0.0.1", 0), _Console) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    """The address of a console that has the recording, and a token."""
+    recorder = open_recorder(RecorderSettings(store="memory"))
+    assert recorder is not None
+    recorder.store.write([recording()])
+    settings = replace(Settings(), console=ConsoleSettings(port=0, token="open-sesame"))
+    with closing(recorder), closing(ConsoleServer(Console(settings, setup(), recorder))) as server:
+        yield server.url
 
 
 def test_a_running_console_is_asked_with_its_token(console: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,9 +129,11 @@ def test_a_running_console_is_asked_with_its_token(console: str, monkeypatch: py
     monkeypatch.setenv("FLOWSPAN_CONSOLE_TOKEN", "open-sesame")
     explained, absent = (_run("explain", one, "--console", console) for one in (_ID, "txn_2"))
 
-    assert [refused.exit_code, refused.output] == [2, "the console asks for its token: set FLOWSPAN_CONSOLE_TOKEN\n"]
+    assert [refused.exit_code, absent.exit_code] == [2, 2]
+    assert refused.output == f"{console} asks for its token: set FLOWSPAN_CONSOLE_TOKEN to it\n"
     assert explained.output.startswith("openai/gpt-5 answered")
-    assert f"the console has no txn_2: {console}/transactions/txn_2.json answered 404" in absent.output
+    assert absent.output.startswith(f"{console}: ")
+    assert "transaction" in absent.output
 
 
 def test_an_export_is_a_bundle_commands_or_a_page(bundle: Path) -> None:
