@@ -29,6 +29,15 @@ a program with a gateway before it. `lookups` finds the addresses of names, `loo
 stood still, `time_slices` cuts long work on it. `request_ids` finds whose a request is, `proxies` who its client is.
 `main.create_app` makes all long-lived objects.
 
-Imports go one way: serving -> edge, main -> gateway -> pipeline, backends, dialects, policies -> messages, errors,
-settings; everything may import telemetry, which imports nothing of this.
+What passes can be looked at, beside the way of a request and never in it:
+
+    telemetry               a tape of each transaction, where transactions are recorded; snapshots of what is in flight
+    recorder                tapes of ended transactions -> recordings, masked, in a store; bundles; explanations
+    transcripts             what a recording says: conversation, answer, what changed
+    console                 both as pages of the process, on a thread and a port of its own
+    live_view               a running gateway on a terminal, by the console's feed
+    replay, backends.replay a recording once more, through this same pipeline
+
+Imports go one way: cli -> run, serving -> console -> replay -> edge, main -> gateway -> pipeline, backends, dialects,
+policies -> messages, errors, settings; everything may import telemetry, which imports nothing of this.
 """
