@@ -1,13 +1,17 @@
 """Server-sent events: pieces of a page, sent for as long as somebody looks."""
 
+import re
 from collections.abc import AsyncIterator
 
 from starlette.responses import StreamingResponse
 
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
 
 def event(name: str, data: str) -> str:
-    """One event. Its data may have several lines."""
-    lines = "".join(f"data: {line}\n" for line in data.splitlines() or ("",))
+    """One event. Its data may have several lines, parted by what parts the lines of an event: `str.splitlines` knows
+    more line ends, which may stand in a text."""
+    lines = "".join(f"data: {line}\n" for line in _LINE_END.split(data))
     return f"event: {name}\n{lines}\n"
 
 
