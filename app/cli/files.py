@@ -1,7 +1,8 @@
 """How commands take the file of a configuration, and end where they cannot go on."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -28,6 +29,19 @@ def one_file(argument: str | None, option: str | None, without: str) -> str:
 def unreadable(file: str, error: OSError | UnicodeDecodeError) -> str:
     reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
     return f"{file} cannot be read: {reason}"
+
+
+@contextmanager
+def reading(file: str) -> Iterator[None]:
+    """Ends the command where the configuration that is read here cannot be read, or is refused."""
+    from app.configuration import ConfigurationRefused, grouped
+
+    try:
+        yield
+    except ConfigurationRefused as refused:
+        stop("\n".join(str(problem) for problem in grouped(refused.problems)))
+    except (OSError, UnicodeDecodeError) as error:
+        stop(unreadable(file, error))
 
 
 def write(file: str, data: bytes) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import click
 
-from app.cli.files import stop, unreadable
+from app.cli.files import reading, stop
 
 if TYPE_CHECKING:
     from app.recorder.recording import Recording
@@ -61,15 +61,11 @@ def _settings(store: str | None, config: str | None) -> "RecorderSettings":
 
     if store is not None:
         return RecorderSettings(store=store)
-    from app.configuration import ConfigurationRefused, grouped, load
+    from app.configuration import load
 
     file = config or ""
-    try:
+    with reading(file):
         settings = load(file, needs_environment=False).settings.recorder
-    except ConfigurationRefused as refused:
-        stop("\n".join(str(problem) for problem in grouped(refused.problems)))
-    except (OSError, UnicodeDecodeError) as error:
-        stop(unreadable(file, error))
     if settings.store in ("off", "memory"):
         stop(
             f"{file} has `recorder: {settings.store}`, so nothing is kept on disk"

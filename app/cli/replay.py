@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from msgspec.structs import replace
 
-from app.cli.files import stop, unreadable, write
+from app.cli.files import reading, stop, write
 from app.cli.recordings import find_recordings, takes_recordings
 
 if TYPE_CHECKING:
@@ -188,16 +188,12 @@ def _specs(policies: Sequence[str]) -> "Iterator[PolicySpec]":
 
 
 def _read(file: str) -> "Configuration":
-    from app.configuration import ConfigurationRefused, export, grouped, parse
+    from app.configuration import export, parse
 
-    try:
+    with reading(file):
         text = Path(file).read_text("utf-8-sig")
         # A file with policies alone is enough here.
         models = "" if "model_list" in text else "\nmodel_list: []\n"
         configuration = parse(text + models, file, needs_environment=False)
-    except ConfigurationRefused as refused:
-        stop("\n".join(str(problem) for problem in grouped(refused.problems)))
-    except (OSError, UnicodeDecodeError) as error:
-        stop(unreadable(file, error))
     export(configuration.environment)
     return configuration

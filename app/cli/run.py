@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from app.cli.files import stop, unreadable
+from app.cli.files import reading, stop
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
@@ -40,12 +40,8 @@ def run(
     from app.run.session import run as run_program
     from app.serving.in_thread import GatewayFailed
 
-    try:
+    with reading(str(config)):
         configured = None if config is None else load(config)
-    except ConfigurationRefused as refused:
-        stop("\n".join(str(problem) for problem in grouped(refused.problems)))
-    except (OSError, UnicodeDecodeError) as error:
-        stop(unreadable(str(config), error))
     for warning in () if configured is None else grouped(configured.warnings):
         click.echo(f"warning: {warning}", err=True)
     wishes = Wishes(policies, record, not no_console, console_port, opens, keep, quiet)

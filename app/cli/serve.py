@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import click
 
-from app.cli.files import one_file, stop, takes_configuration, unreadable
+from app.cli.files import one_file, reading, stop, takes_configuration
 
 _NO_CONFIG = """flowspan serve needs a configuration: flowspan serve FILE
 
@@ -50,14 +50,10 @@ def serve(
     file = one_file(argument, option, _NO_CONFIG)
     from msgspec.structs import replace
 
-    from app.configuration import ConfigurationRefused, UnsafeBind, check_bind, export, grouped, load
+    from app.configuration import UnsafeBind, check_bind, export, grouped, load
 
-    try:
+    with reading(file):
         configuration = load(file)
-    except ConfigurationRefused as refused:
-        stop("\n".join(str(problem) for problem in grouped(refused.problems)))
-    except (OSError, UnicodeDecodeError) as error:
-        stop(unreadable(file, error))
     for warning in grouped(configuration.warnings):
         click.echo(f"warning: {warning}", err=True)
     settings = configuration.settings

@@ -5,11 +5,12 @@ import asyncio
 import click
 
 from app.cli.files import stop
+from app.cli.recordings import CONSOLE, TOKEN
 
 
 @click.command()
-@click.argument("url", default="http://127.0.0.1:4001")
-@click.option("--token", envvar="FLOWSPAN_CONSOLE_TOKEN", show_envvar=True, help="The console's token.")
+@click.argument("url", default=CONSOLE)
+@click.option("--token", envvar=TOKEN, show_envvar=True, help="The console's token.")
 @click.option("--follow", metavar="CONVERSATION", help="Show a conversation as it is said: its id, or latest.")
 def watch(url: str, token: str | None, follow: str | None) -> None:
     """Show a running gateway live: its streams, queues, breakers, outcomes and where the time goes.
