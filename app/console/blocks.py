@@ -24,6 +24,7 @@ from app.messages import (
     ToolCallPart,
     ToolResultPart,
 )
+from app.recorder.titles import is_reminder
 from app.transcripts.differences import readable_json
 from app.transcripts.plain import text_of
 from app.transcripts.server_events import json_in
@@ -41,7 +42,6 @@ _LARGEST_IMAGE = 3 * 1024**2
 """Characters of base64."""
 _OPEN_LINES = 24
 _OPEN_CHARACTERS = 2_400
-_REMINDER = "<system-reminder>"
 _TAG = re.compile("</?system-reminder>")
 
 
@@ -153,7 +153,7 @@ def _kind(part: Part) -> tuple[Kind, str]:
             return "document", " ".join([word for word in (part.title, part.media_type) if word])
         case OpaquePart(raw=raw):
             return "opaque", str(raw.get("type") or "")
-        case TextPart(text=text) if text.lstrip().startswith(_REMINDER):
+        case TextPart(text=text) if is_reminder(text):
             return "reminder", ""
         case _:
             return "text", ""

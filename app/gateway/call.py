@@ -16,7 +16,6 @@ from app.pipeline import PolicyOrchestrator
 from app.proxies import TrustedProxies
 from app.recorder.capture import Capture
 from app.recorder.recorder import Recorder
-from app.recorder.stores import Store
 from app.request_ids import Conversations, Finder
 from app.settings import Settings
 from telemetry import ObservabilityContext, Telemetry
@@ -47,11 +46,6 @@ class Gateway:
     """Keeps transactions that have ended; None where nothing is recorded."""
     capture: Capture | None = None
     """Takes transactions for the recorder, and knows those under way; None where nothing is recorded."""
-
-    @property
-    def store(self) -> Store | None:
-        """Where recordings are; None where nothing is recorded."""
-        return None if self.recorder is None else self.recorder.store
 
 
 class Call(Struct, frozen=True):

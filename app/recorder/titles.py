@@ -26,6 +26,11 @@ _list = msgspec.json.Decoder(list[msgspec.Raw])
 _any = msgspec.json.Decoder(Any)
 
 
+def is_reminder(text: str) -> bool:
+    """Whether a text is a note that an agent put beside what somebody typed."""
+    return text.lstrip().startswith("<system-reminder>")
+
+
 def title_of(body: bytes) -> str:
     """The title of a request with this body; empty where nobody says anything in it."""
     try:
@@ -58,8 +63,7 @@ def _lines(content: Any) -> Iterator[str]:
 def _line(text: str) -> str:
     beginning = text[:_READ].replace("\t", " ")
     line = " ".join((beginning if beginning.isprintable() else "".join(filter(_is_legible, beginning))).split())
-    # Agents put notes of their own before or behind what was typed.
-    if line.startswith("<system-reminder>"):
+    if is_reminder(line):
         return ""
     return line if len(line) <= _LIMIT else line[: _LIMIT - 1] + "…"
 

@@ -209,9 +209,9 @@ def test_a_gateway_keeps_what_its_configuration_asks_for(provider: Provider) -> 
     provider.play(text_reply("oai"))
     with RunningGateway(configuration(models(provider, "direct"), "  recorder: memory")) as gateway:
         reply = post(gateway, CHAT, ask("oai"))
-        store = gateway.app.gateway.store
-        assert store is not None
-        recording: Recording = until(lambda: store.recording(reply.request_id), "the recording is written")
+        recorder = gateway.app.gateway.recorder
+        assert recorder is not None
+        recording: Recording = until(lambda: recorder.store.recording(reply.request_id), "the recording is written")
     assert data_of(recording.answer) == reply.body
     assert [span.name for span in recording.spans][:2] == ["POST /v1/chat/completions", "chat gpt-scripted"]
     assert recording.access["transaction_id"] == reply.request_id

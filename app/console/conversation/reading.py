@@ -11,6 +11,7 @@ from app.console.blocks import BRIEF, FULL, Block, ToolNames, Wish, blocks, part
 from app.console.texts import excerpt
 from app.messages import InputMessage, TextPart, ToolCallPart, ToolDefinition
 from app.recorder.recording import Entry, Moment, Recording
+from app.recorder.titles import is_reminder
 from app.transcripts.answers import ReadAnswer, ReadChoice, read_answer
 from app.transcripts.changes import Changes, Fingerprints, Step, changes, fingerprints, name_of, predecessor
 from app.transcripts.differences import Line, difference, readable_json
@@ -272,7 +273,7 @@ def summary_of(message: InputMessage) -> str:
     """The message on one line: its calls by their names, else the beginning of its text."""
     texts = [text_of(part) for part in message.parts if isinstance(part, TextPart)]
     calls = [part.name for part in message.parts if isinstance(part, ToolCallPart)]
-    text = next((text for text in reversed(texts) if not text.lstrip().startswith("<system-reminder>")), "")
+    text = next((text for text in reversed(texts) if not is_reminder(text)), "")
     if not text and not calls:
         text = next((found for part in message.parts if (found := text_of(part)).strip()), "")
     called = f"→ {', '.join(calls)}" if calls else ""

@@ -27,6 +27,7 @@ from app.messages import (
 )
 from app.recorder.capture import TransactionUnderWay
 from app.recorder.recording import Recording, TokenCounts
+from app.recorder.titles import is_reminder
 from app.transcripts.answers import ReadAnswer, read_answer
 from app.transcripts.changes import Fingerprints, changes, fingerprints, predecessor
 from app.transcripts.requests import ReadRequest, read_request
@@ -40,7 +41,6 @@ _TEXT_LIMIT, _BRIEF_LIMIT = 8_000, 400
 _BRIEF_LINES = 5
 _ANSWER = 1_000_000
 """The number of an answer's first block; those of the request come before it."""
-_REMINDER = "<system-reminder>"
 
 
 class _Turn:
@@ -152,7 +152,7 @@ def _speech(role: str, part: Part, names: Mapping[str, str]) -> Speech:
             kind: SpeechKind = "thinking"
         case RefusalPart():
             kind = "refusal"
-        case TextPart() if role not in ("system", "developer") and not text.lstrip().startswith(_REMINDER):
+        case TextPart() if role not in ("system", "developer") and not is_reminder(text):
             kind = "text"
         case _:
             return replace(_note(_first_lines(text)), role=role)
