@@ -13,6 +13,7 @@ from telemetry.names import OUTCOMES, Outcome, Where
 _STREAMS, _BREAKERS, _MOMENTS = 8, 6, 14
 """How many of each have a line; the others are counted."""
 _WINDOW = 60.0
+_FIRST_SECONDS = 5.0
 _STATES = ("open", "half_open", "closed")
 _ALARMING, _NOTICEABLE = 0.8, 0.5
 """Shares of a queue's capacity."""
@@ -107,6 +108,11 @@ class FlowPicture:
     """The time ledger of the last seconds."""
     moments: tuple[MomentView, ...]
     """The newest first."""
+
+    @property
+    def has_recent(self) -> bool:
+        """Whether somebody has looked for long enough to say how requests ended lately."""
+        return self.recent_seconds >= _FIRST_SECONDS
 
     @property
     def more_streams(self) -> int:

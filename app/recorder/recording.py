@@ -12,6 +12,8 @@ from telemetry.names import Outcome, Where
 VERSION = 1
 """The version of the form of recordings; one of another version is refused."""
 Party = Literal["client", "provider", "gateway"]
+NO_CHANGE = frozenset({"failed", "failed_open", "timed_out"})
+"""What is noted of a policy that neither changed nor blocked anything."""
 
 
 class Piece(Struct, frozen=True, gc=False, array_like=True):

@@ -12,6 +12,7 @@ from app.recorder.chunk_events import chunk_events
 from app.recorder.closing import closed_by, closed_by_of_attempt
 from app.recorder.masking import Concealing, Masking
 from app.recorder.recording import (
+    NO_CHANGE,
     Body,
     Entry,
     Intervention,
@@ -32,8 +33,6 @@ from telemetry.redact import TEXT_LIMIT, clean
 from telemetry.traces import spans
 from telemetry.transaction.ending import Summary
 
-_NO_CHANGE = frozenset({"failed", "failed_open", "timed_out"})
-"""What is noted of a policy that neither changed nor blocked anything."""
 _KINDS: Mapping[SpanKind, Literal["server", "client", "internal"]] = {
     SpanKind.SERVER: "server",
     SpanKind.CLIENT: "client",
@@ -127,7 +126,7 @@ def _entry(taped: TapedTransaction, summary: Summary, title: str) -> Entry:
         attempts=totals.attempts,
         tokens=_tokens(totals.tokens),
         cost_usd=totals.cost_usd,
-        intervened=tape.is_changed or any(one.decision not in _NO_CHANGE for one in tape.decisions),
+        intervened=tape.is_changed or any(one.decision not in NO_CHANGE for one in tape.decisions),
         cache_miss=_text(miss),
         pinned=taped.pinned,
         title=title,

@@ -16,6 +16,7 @@ from app.transcripts.differences import Line, difference
 from app.transcripts.plain import answer_lines
 
 _TIMES = re.compile(rb'"(created|created_at|completed_at)":\s*\d+')
+_MASK = "*"
 _ALIVE = re.compile(rb'(?:^|(?<=\n))(?::[^\n]*\n\n|event: ping\ndata: \{"type": ?"ping"\}\n\n)')
 """Comments, and the event that stands for one in Anthropic's API."""
 
@@ -51,7 +52,8 @@ def compare(recording: Recording, replayed: Recording) -> Comparison:
     then, now = _body(recording.answer), _body(replayed.answer)
     before, after = read_answer(recording.answer), read_answer(replayed.answer)
     lines, now_lines = list(answer_lines(before)), list(answer_lines(after))
-    are_masked = bool(recording.concealed) and _are_same_behind_masks(lines, now_lines)
+    has_failed = recording.entry.outcome != "ok"
+    are_masked = bool(recording.concealed) and _are_same_behind_masks(lines, now_lines, has_failed=has_failed)
     return Comparison(
         outcomes=(_outcome(recording), _outcome(replayed)),
         statuses=(recording.entry.status, replayed.entry.status),
@@ -64,8 +66,13 @@ def compare(recording: Recording, replayed: Recording) -> Comparison:
     )
 
 
-def _are_same_behind_masks(then: Sequence[str], now: Sequence[str]) -> bool:
-    return len(then) == len(now) and all(map(is_same_behind_masks, then, now))
+def _are_same_behind_masks(then: Sequence[str], now: Sequence[str], *, has_failed: bool) -> bool:
+    """Where an answer `has_failed`, its policies may have held a few characters back then, which are masked. No policy
+    holds masks back, so they may come behind the text now."""
+    return len(then) == len(now) and all(
+        is_same_behind_masks(one, other) or (has_failed and other.rstrip(_MASK) == one.rstrip(_MASK))
+        for one, other in zip(then, now, strict=True)
+    )
 
 
 def _outcome(recording: Recording) -> str:

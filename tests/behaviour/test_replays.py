@@ -173,3 +173,14 @@ def test_a_masked_recording_is_replayed_with_its_masks(provider: Provider, path:
     assert recording.concealed == ("redact",)
     assert not [name for name in (b"ada@", b"bob@") if name in encode_bundle([recording])]
     assert comparison.is_same
+
+
+def test_what_a_policy_held_back_of_a_stream_that_was_cut_is_no_difference(provider: Provider) -> None:
+    redacting = _SETTINGS + "  policies: [{use: redact}]\n"
+    provider.play([*list(text_stream("oai", words=("Ask ", "ada", " now", " or", " so")))[:5], Fin()])
+    with recording_gateway(models(provider, "direct"), redacting) as running:
+        recording = _recorded(running, post(running, CHAT, ask("oai", stream=True), _KEY))
+
+    assert recording.entry.error_type == "upstream_truncated"
+    assert recording.concealed == ("redact",)
+    assert _replayed(recording, "redact").is_same

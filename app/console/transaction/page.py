@@ -1,5 +1,6 @@
 """The page of one transaction, and what it leads to: events, whole texts, bytes, exports."""
 
+import re
 from collections.abc import Sequence
 
 from msgspec import Struct
@@ -19,12 +20,13 @@ from app.messages import Part
 from app.recorder.bundles import encode_bundle
 from app.recorder.curl import commands
 from app.recorder.explaining import explain
-from app.recorder.recording import Piece, RecordedAttempt, Recording
+from app.recorder.recording import NO_CHANGE, Piece, RecordedAttempt, Recording
 from app.transcripts.answers import read_answer
 from app.transcripts.page import page as html_page
 from app.transcripts.requests import ReadRequest, read_request
 from app.transcripts.server_events import joined_bytes
 
+_PINNED_WITH = re.compile(r"before (?P<id>txn_\w+): (?P<reason>.*)", re.DOTALL)
 _EVENTS = 200
 """On a page."""
 _TEXT_PAGE = 200_000
@@ -68,6 +70,8 @@ def _page(request: Request) -> Response:
         recording=recording,
         entry=entry,
         sentence=explain(recording),
+        masks=_masks(recording),
+        pinned=_pinned(entry.pinned or ""),
         base=f"/transactions/{entry.transaction_id}",
         waterfall=waterfall_of(recording),
         cache_miss=cache_miss_of(recording),
@@ -85,6 +89,31 @@ def _page(request: Request) -> Response:
         moments=[(moment, shortened(moment.attributes)) for moment in recording.moments],
         has_policies=bool(recording.attempts),
     )
+
+
+def _masks(recording: Recording) -> str:
+    """What is masked in a recording, in words; empty where nothing is."""
+    if not recording.concealed:
+        return ""
+    policies = ", ".join(recording.concealed)
+    if any(one.policy in recording.concealed and one.decision not in NO_CHANGE for one in recording.interventions):
+        return f"What {policies} took out is masked here."
+    return (
+        f"{policies} took nothing out of this. To be safe, text is masked that the policies had not let through when "
+        "the request ended."
+    )
+
+
+class Pinned(Struct, frozen=True):
+    """Why a transaction is pinned, and before which other one it happened to pass, if it is pinned for that."""
+
+    reason: str
+    before: str = ""
+
+
+def _pinned(text: str) -> Pinned:
+    found = _PINNED_WITH.fullmatch(text)
+    return Pinned(found["reason"], found["id"]) if found else Pinned(text)
 
 
 def _attempt(recording: Recording, read: ReadRequest, number: int) -> AttemptView:

@@ -36,6 +36,12 @@ def test_outcomes_add_up_and_lead_to_their_transactions() -> None:
     assert "/transactions?outcome" not in _fragment(frame(), records=False)
 
 
+def test_nobody_is_told_of_the_last_moments_who_has_only_begun_to_look() -> None:
+    page = _fragment(frame(at=1000.0, outcomes={"ok": 40}))
+    assert "lately" in page
+    assert re.search(r'class="number">–</td><td class="number">40<', page)
+
+
 def test_the_last_minute_forgets() -> None:
     recent = RecentOutcomes()
     recent.add(frame(at=1000.0, outcomes={"ok": 30}))

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from app.recorder.bundles import decode_bundle
 from app.recorder.recorder import open_recorder
-from app.recorder.recording import Body, Piece, Recording
+from app.recorder.recording import Body, Intervention, Piece, Recording
 from app.settings import RecorderSettings
 from app.settings.units import ByteSize
 from tests.agent_recordings import CONVERSATION, agents_conversation, hostile_recording, recording, text, user
@@ -54,6 +54,24 @@ def test_a_conversation_may_be_confined_to_one_agent(browser: Browser) -> None:
     main = browser.get(f"/conversations/{CONVERSATION}?agent=").text
 
     assert (child.count('<article class="turn'), main.count('<article class="turn')) == (2, 7)
+
+
+def test_a_transaction_says_what_is_masked_and_on_whose_account_it_is_pinned() -> None:
+    made = recording(1, [user("hello")], [text("hi")])
+    judged = replace(
+        made,
+        entry=replace(made.entry, pinned="before txn_0123: a stream of east failed"),
+        concealed=("redact",),
+        interventions=(Intervention("redact", "on_request", "redacted", 0.1),),
+    )
+    unjudged = replace(judged, interventions=(), entry=replace(made.entry, transaction_id="txn_unjudged"))
+    browser = _browser(judged, unjudged)
+
+    page = browser.get(f"/transactions/{made.entry.transaction_id}").text
+    assert 'before <a href="/transactions/txn_0123">' in page
+    assert "a stream of east failed</span>" in page
+    assert "What redact took out is masked here." in page
+    assert "redact took nothing out of this." in browser.get("/transactions/txn_unjudged").text
 
 
 def test_a_long_conversation_comes_in_pages_that_know_what_was_before() -> None:
