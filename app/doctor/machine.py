@@ -44,9 +44,11 @@ def port(name: str, host: str, number: int, *, may_take_another: bool) -> Findin
     except OSError as error:
         holder = _holder(number) if error.errno == errno.EADDRINUSE else None
         taken = f"{name}: {in_url(host)}:{number} cannot be had: {_reason(error)}{f', by {holder}' if holder else ''}"
-        if may_take_another and error.errno == errno.EADDRINUSE:
+        if error.errno != errno.EADDRINUSE:
+            return Finding("fault", taken)
+        if may_take_another:
             return Finding("warning", f"{taken}; a free port is taken instead")
-        return Finding("fault", taken)
+        return Finding("fault", f"{taken}; if that is the gateway itself, it runs already")
     return Finding("good", f"{name}: {in_url(host)}:{number} is free")
 
 
