@@ -53,6 +53,12 @@ class ConsoleServer:
         if settings.port not in (0, self.port):
             _log.warning("port %d is taken by another program: the console is at %s", settings.port, self.url)
 
+    def stop_listening(self) -> None:
+        """Give the port back, for the gateway that comes after this one; pages that are open go on. Further calls
+        change nothing."""
+        with suppress(RuntimeError):  # The loop is closed.
+            self._loop.call_soon_threadsafe(self._listening.close)
+
     def close(self) -> None:
         """Stop serving; pages that somebody looks at end. Further calls change nothing."""
         with suppress(RuntimeError):  # The loop is closed.
@@ -77,6 +83,7 @@ class ConsoleServer:
         # The process' own metrics are of the gateway's clients.
         metrics = ConnectionMetrics(CollectorRegistry())
         listener = Listener(sockets, context, ConnectionSlots(_CONNECTIONS, _SHARE_OF_ONE), metrics)
+        self._listening = listener
         self._started.set_result(int(sockets[0].getsockname()[1]))
         while not self._end.is_set():
             state.default_headers = [(b"date", formatdate(usegmt=True).encode())]

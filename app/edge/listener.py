@@ -89,7 +89,9 @@ class Listener:
         self._listen()
 
     def close(self) -> None:
-        """Stop accepting, and close the listening sockets."""
+        """Stop accepting, and close the listening sockets. Further calls change nothing."""
+        if self._closed:
+            return
         self._closed = True
         for one in self.sockets:
             self._context.loop.remove_reader(one)

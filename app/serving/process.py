@@ -54,7 +54,7 @@ def serve(settings: Settings) -> int:
         metrics.close()
         _give_up(app.gateway)
         return 2
-    server = GatewayServer(settings, app)
+    server = GatewayServer(settings, app, console)
     _tune_garbage_collector()
     # Large bodies are decoded in other threads. One that is at work gives Python's lock back when somebody has waited
     # for this long; with the usual 5 ms, and several waits in a request, others' p99 was 270 ms beside such bodies.

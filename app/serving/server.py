@@ -22,6 +22,7 @@ import uvicorn
 import uvloop
 from uvicorn.config import STARTUP_FAILURE
 
+from app.console import ConsoleServer
 from app.edge.connection import Limits, ServerContext, close_overdue
 from app.edge.listener import ConnectionSlots, Listener, listening_sockets, most_connections, not_listening
 from app.gateway import GatewayApp
@@ -52,7 +53,7 @@ _CLOSE = (b"connection", b"close")
 class GatewayServer(uvicorn.Server):
     """uvicorn with the gateway's event loop and connections, and with a drain before its shutdown."""
 
-    def __init__(self, settings: Settings, app: GatewayApp) -> None:
+    def __init__(self, settings: Settings, app: GatewayApp, console: ConsoleServer | None = None) -> None:
         server, lookups = settings.server, Lookups(settings.dns, limit=_LOOKUPS)
         super().__init__(
             uvicorn.Config(
@@ -69,6 +70,7 @@ class GatewayServer(uvicorn.Server):
             )
         )
         self._gateway = app.gateway
+        self._console = console
         self._settings = settings
         self._lame_duck = server.lame_duck
         self._drain_timeout = server.drain_timeout
@@ -117,6 +119,13 @@ class GatewayServer(uvicorn.Server):
                 _log.warning("%d connections closed: no head of a request within %g s", ended, limit)
             self._listener.report(now)
         return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Give the ports back, and let open requests end. Whoever starts a gateway then finds its console where this
+        one's was."""
+        if self._console is not None:
+            self._console.stop_listening()
+        await super().shutdown(sockets)
 
     @property
     def end_limit(self) -> float:

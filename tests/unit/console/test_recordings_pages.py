@@ -57,7 +57,7 @@ def test_a_conversation_may_be_confined_to_one_agent(browser: Browser) -> None:
 
 
 def test_a_transaction_says_what_is_masked_and_on_whose_account_it_is_pinned() -> None:
-    made = recording(1, [user("hello")], [text("hi")])
+    made = recording(1, [user(text("hello"))], [text("hi")])
     judged = replace(
         made,
         entry=replace(made.entry, pinned="before txn_0123: a stream of east failed"),

@@ -4,7 +4,7 @@ import http.client
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import pytest
 from msgspec.structs import replace
@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from app.console import Console, ConsoleServer
 from app.settings import ConsoleSettings, Port, Settings
 from telemetry import setup
+from tests.behaviour.gateway import until
 
 
 def _console(**settings: object) -> Console:
@@ -63,6 +64,32 @@ def test_where_the_port_is_taken_it_takes_another_and_warns(
         assert f"port {server.port} is taken by another program: the console is at {other.url}" in caplog.text
     finally:
         other.close()
+
+
+def test_the_next_gateway_gets_the_port_while_pages_of_this_one_are_open(
+    visitor: Visitor, caplog: pytest.LogCaptureFixture
+) -> None:
+    leaving = ConsoleServer(_console())
+    with closing(leaving), closing(http.client.HTTPConnection("127.0.0.1", leaving.port, timeout=5)) as page:
+        page.request("GET", "/")
+        page.getresponse().read()
+        leaving.stop_listening()
+        until(lambda: _is_refused(leaving.port), "the port is free")
+
+        with closing(ConsoleServer(_console(port=Port(leaving.port)))) as following:
+            page.request("GET", "/")
+            assert page.getresponse().status == 200
+            assert following.port == leaving.port
+            assert visitor.get(following.port, "/").status == 200
+    assert not caplog.text
+
+
+def _is_refused(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 def test_an_address_that_cannot_be_had_is_an_error() -> None:
