@@ -25,11 +25,11 @@ ROWS = (
     Row("SQLite", "flowspan", "", settings='recorder: "sqlite:///{folder}/recordings.db"', environment=TRACED),
 )
 CELLS = (
-    Cell("a small request", "us/request", "bench-20", 4000, 32),
-    Cell("a chunk, 200 in a stream", "us/chunk", "bench-200", 300, 8, True, 200),
-    Cell("a request with a prompt of 100 kB", "us/request", "bench-20", 500, 8, prompt=PROMPT),
+    Cell("a small request", "us/request", "bench-20", 2000, 32),
+    Cell("a chunk, 200 in a stream", "us/chunk", "bench-200", 150, 8, True, 200),
+    Cell("a request with a prompt of 100 kB", "us/request", "bench-20", 240, 8, prompt=PROMPT),
 )
-_QUIET = 4.0
+_QUIET = 3.0
 """Seconds after a load, in which the recorder does what it has put off."""
 
 

@@ -21,6 +21,8 @@ _LEVEL = 2
 """Against a base it takes half the time of the next one, for 5 % more bytes."""
 _SMALLEST = 8 * 1024
 """Bytes of a request's body from which on a base is worth its while."""
+_LITTLE = 4 * 1024
+"""Bytes of a compressed recording that are not worth a new base, however well that would do."""
 _MOST_BASES = 64
 _MOST_BYTES = 32 * 1024**2
 _WINDOW_LOG = 27
@@ -63,7 +65,7 @@ class Encoder:
         base = self._bases.get(key)
         if base is not None:
             packed = compressed(data, base.body)
-            if len(packed) <= base.alone // 2:
+            if len(packed) <= max(base.alone // 2, _LITTLE):
                 self._bases.move_to_end(key)
                 return Encoded(packed, base.number)
         new = compressed(body)

@@ -38,8 +38,6 @@ from app.recorder.stores.sql import (
 from app.recorder.stores.words import TABLE, LateWords, matching
 
 SCHEMA_VERSION = 2
-_STEP = 32
-"""Recordings whose words are taken into the index at once; for so long others wait for the store."""
 _APPLICATION = 0x464C5350
 """Marks the file as one of this program's: `FLSP`."""
 _BUSY = 5.0
@@ -152,19 +150,18 @@ class SQLiteStore:
 
     def _fill(self) -> int | None:
         with _in_words(self._file), self._lock, self._transaction():
-            return self._words.fill(_STEP)
+            return self._words.fill()
 
     def _has_caught_up(self) -> bool:
         """Have the words of all that is stored by now in the index; False where nothing can be written."""
         if not self._writes:
             return False
         try:
-            with self._lock:
-                latest = self._writer.execute("SELECT coalesce(max(id), 0) FROM entries").fetchone()[0]
-            filled = 0
-            while filled < latest and (at := self._fill()) is not None:
-                filled = at
-            if filled:
+            with _in_words(self._file), self._lock:
+                filled, latest = self._words.range()
+            if filled < latest:
+                while filled < latest and (at := self._fill()) is not None:
+                    filled = at
                 self.trim()
         except StoreFailed:
             return False

@@ -19,6 +19,9 @@ TABLE = "CREATE TABLE indexed (id INTEGER NOT NULL)"
 """One row: the number of the latest recording whose words are in the index, as those of all before it are."""
 _HELD = 16 * 1024**2
 """Bytes of recordings that a file's index is behind with, at most, and that are held for it."""
+_STEP, _STEP_CHARACTERS = 512, 1024**2
+"""Recordings, and characters of them, whose words are taken in at once: fewer make an index of more parts, in which a
+search takes longer, and for so long others wait for the store."""
 _RECORDING = 8 * 1024
 """Bytes that a recording takes beside its bodies."""
 _FTS = "USING fts5(text, content='', columnsize=0, detail=none)"
@@ -48,24 +51,33 @@ class LateWords:
         self._held.clear()
         self._bytes = 0
 
+    def range(self) -> tuple[int, int]:
+        """The number of the latest recording whose words are in the index, and that of the latest one."""
+        query = "SELECT (SELECT id FROM indexed), coalesce(max(id), 0) FROM entries"
+        filled, latest = self._connection.execute(query).fetchone()
+        return filled, latest
+
     def limit(self) -> None:
         """Fill the index as far as has to be, for a file not to be too far behind."""
-        while self._bytes > _HELD and self.fill(256):
+        while self._bytes > _HELD and self.fill():
             pass
 
-    def fill(self, most: int) -> int | None:
-        """Take in the words of the next recordings, at most so many. The number of the last one; None if none waits."""
+    def fill(self) -> int | None:
+        """Take in the words of the next recordings. The number of the last one; None if none waits."""
         connection = self._connection
         late = "SELECT id, segment FROM entries WHERE id > (SELECT id FROM indexed) ORDER BY id LIMIT ?"
-        rows = connection.execute(late, (most,)).fetchall()
-        if not rows:
-            self.forget()
-            return None
-        for row, segment in rows:
+        last, characters = None, 0
+        for row, segment in connection.execute(late, (_STEP,)).fetchall():
             text = self._text(row)
             connection.execute(f"INSERT INTO words_{segment} (rowid, text) VALUES (?, ?)", (row, text))
-        connection.execute("UPDATE indexed SET id = ?", (rows[-1][0],))
-        return int(rows[-1][0])
+            last, characters = int(row), characters + len(text)
+            if characters > _STEP_CHARACTERS:
+                break
+        if last is None:
+            self.forget()
+        else:
+            connection.execute("UPDATE indexed SET id = ?", (last,))
+        return last
 
     def _text(self, row: int) -> str:
         recording = self._held.pop(row, None)
