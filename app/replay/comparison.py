@@ -5,7 +5,7 @@ that keep a silent stream alive come by the clock. Two answers that differ in no
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
@@ -17,6 +17,9 @@ from app.transcripts.plain import answer_lines
 
 _TIMES = re.compile(rb'"(created|created_at|completed_at)":\s*\d+')
 _MASK = "*"
+_LIMIT = re.compile(r"(?<=within )[\d.]+(?= s\b)")
+_LIMIT_OF_EVENT = re.compile(rb'("error":.{0,300}?within )[\d.]+(?= s\b)')
+"""A limit in the words of an error. A replay that does not wait has other limits than the gateway had."""
 _ALIVE = re.compile(rb'(?:^|(?<=\n))(?::[^\n]*\n\n|event: ping\ndata: \{"type": ?"ping"\}\n\n)')
 """Comments, and the event that stands for one in Anthropic's API."""
 
@@ -51,7 +54,7 @@ class Comparison(Struct, frozen=True):
 def compare(recording: Recording, replayed: Recording) -> Comparison:
     then, now = _body(recording.answer), _body(replayed.answer)
     before, after = read_answer(recording.answer), read_answer(replayed.answer)
-    lines, now_lines = list(answer_lines(before)), list(answer_lines(after))
+    lines, now_lines = _without_limits(answer_lines(before)), _without_limits(answer_lines(after))
     has_failed = recording.entry.outcome != "ok"
     are_masked = bool(recording.concealed) and _are_same_behind_masks(lines, now_lines, has_failed=has_failed)
     return Comparison(
@@ -64,6 +67,10 @@ def compare(recording: Recording, replayed: Recording) -> Comparison:
         are_masked=are_masked,
         lines=() if are_masked else difference(lines, now_lines),
     )
+
+
+def _without_limits(lines: Iterable[str]) -> list[str]:
+    return [_LIMIT.sub("…", line) if line.startswith("error: ") else line for line in lines]
 
 
 def _are_same_behind_masks(then: Sequence[str], now: Sequence[str], *, has_failed: bool) -> bool:
@@ -87,4 +94,4 @@ def _body(pieces: Sequence[Piece]) -> bytes:
 def _lasting(body: bytes, recording: Recording) -> bytes:
     """A body without what a gateway makes anew each time."""
     body = body.replace(recording.entry.transaction_id.removeprefix("txn_").encode(), b"")
-    return _TIMES.sub(rb'"\1":0', _ALIVE.sub(b"", body))
+    return _LIMIT_OF_EVENT.sub(rb"\1", _TIMES.sub(rb'"\1":0', _ALIVE.sub(b"", body)))

@@ -70,6 +70,17 @@ def test_a_client_that_stopped_reading_stops_again() -> None:
     assert [replayed.recording.entry.outcome, replayed.recording.answer[0].data] == ["overflow", first[0].data]
 
 
+def test_the_limit_in_the_words_of_an_overflow_is_no_difference() -> None:
+    words = b'data: {"error": {"message": "The client did not read its stream within %b s."}}\n\n'
+    then, now, other = [
+        recording((*BEGINNING, Piece(2.0, words.replace(b"%b s", limit))), outcome="overflow")
+        for limit in (b"30 s", b"0.05 s", b"its time")
+    ]
+
+    assert compare(then, now).is_same
+    assert not compare(then, other).is_same
+
+
 def test_policies_see_the_recorded_answer() -> None:
     replayed = replay(recording(), _REDACTING)
 
