@@ -286,6 +286,7 @@ def test_no_stranger_stays(gateway: RunningGateway) -> None:
         client.socket.close()
 
 
+@pytest.mark.timeout(120)
 def test_who_reads_nothing_is_cut() -> None:
     limits = f"  keys: [{KEY}]\n  pipeline: {{put_timeout: 1s}}"
     with (
@@ -293,7 +294,8 @@ def test_who_reads_nothing_is_cut() -> None:
         RawClient(gateway, receive_buffer=4096) as client,
     ):
         send_all_it_takes(client, LIVE * 1000, at_most=10**9)
-        until(lambda: not gateway.server.server_state.connections, "it is cut", timeout=30)
+        # Before that it serves what it has read, thousands of requests.
+        until(lambda: not gateway.server.server_state.connections, "it is cut", timeout=90)
 
 
 def test_connections_are_bounded_for_an_address_and_in_all() -> None:

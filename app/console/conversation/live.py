@@ -5,6 +5,7 @@ twice however often its connection breaks.
 """
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -19,7 +20,7 @@ from app.console.conversation.reading import Agent, agents_of, summary_of, turns
 from app.console.events import EventStream, event
 from app.console.services import Console, console_of
 from app.recorder.capture import TransactionUnderWay
-from app.recorder.stores import Filter, Store
+from app.recorder.stores import Filter, Store, StoreFailed
 from app.transcripts.answers import ReadAnswer, ReadChoice, read_answer
 from app.transcripts.requests import read_request
 
@@ -50,7 +51,10 @@ async def _news(console: Console, conversation: str) -> AsyncIterator[str]:
     """Word of turns that ended since the event before, and the answers in progress."""
     store, latest, was_growing = store_of(console), "", False
     async for _ in console.watchers.turns(_INTERVAL):
-        now = await run_in_threadpool(_latest, store, conversation)
+        now = latest
+        # A store that cannot be read has nothing new.
+        with suppress(StoreFailed):
+            now = await run_in_threadpool(_latest, store, conversation)
         if now != latest:
             latest = now
             yield event("news", now)
