@@ -34,6 +34,11 @@ Kind = Literal[
 ]
 FULL = 16_000
 """Characters of a text that stand on a page; the rest is behind a link."""
+ROOM = 600_000
+"""Characters of all texts of a request, or of an answer, that stand on a page."""
+_LINE, _BLOCK, _FIELD, _PICTURE = 50, 200, 50, 16
+"""What a line, a block and an argument count for in characters, and how many characters of a picture count for one."""
+_DIGITS = 9
 BRIEF = 1_500
 """Characters of one in a part of the conversation that was shown before."""
 _SUMMARY = 110
@@ -81,11 +86,30 @@ class Block(Struct, frozen=True, kw_only=True):
         return max(0, self.size - len(self.text)) if self.text or self.size else 0
 
 
+class Room:
+    """What is left of the room of a page, in characters. A line counts for more than its characters, a block as well:
+    thousands of empty ones make a page that no browser shows."""
+
+    def __init__(self, left: int = ROOM) -> None:
+        self._left = left
+
+    @property
+    def has_any(self) -> bool:
+        return self._left > 0
+
+    def take(self, block: Block) -> None:
+        if not block.inner:
+            lines = block.text.count("\n") + len(block.fields)
+            self._left -= len(block.text) + _LINE * lines + _BLOCK + len(block.source or "") // _PICTURE
+
+
 class Wish(Struct, frozen=True):
-    """How blocks are wanted: how much of each text, rendered or as it was written."""
+    """How blocks are wanted: how much of each text, rendered or as it was written, and in which room, if not in one for
+    themselves."""
 
     limit: int = FULL
     is_rendered: bool = True
+    room: Room | None = None
 
 
 WHOLE = Wish()
@@ -109,17 +133,30 @@ NO_NAMES = ToolNames(())
 def blocks(message: InputMessage, names: ToolNames = NO_NAMES, wish: Wish = WHOLE) -> tuple[Block, ...]:
     """The blocks of one message of a request. What models write is rendered, and what people and tools write is not."""
     is_rendered = wish.is_rendered and message.role in ("assistant", "system", "developer")
-    return part_blocks(message.parts, names, Wish(wish.limit, is_rendered))
+    return part_blocks(message.parts, names, Wish(wish.limit, is_rendered, wish.room))
 
 
 def part_blocks(parts: Sequence[Part], names: ToolNames = NO_NAMES, wish: Wish = WHOLE) -> tuple[Block, ...]:
-    return tuple([_block(part, str(at), names, wish) for at, part in enumerate(parts)])
+    """The blocks of these parts, as far as there is room for them."""
+    return _blocks(parts, "", names, Wish(wish.limit, wish.is_rendered, wish.room or Room()))
+
+
+def _blocks(parts: Sequence[Part], base: str, names: ToolNames, wish: Wish) -> tuple[Block, ...]:
+    assert wish.room is not None
+    found: list[Block] = []
+    for at, part in enumerate(parts):
+        if not wish.room.has_any:
+            found.append(Block(kind="opaque", label=f"{len(parts) - at:,} more, for which there is no room here"))
+            break
+        found.append(_block(part, f"{base}{at}", names, wish))
+        wish.room.take(found[-1])
+    return tuple(found)
 
 
 def text_at(parts: Sequence[Part], path: str) -> str | None:
     """All of the text of the part at a block's `path`; None where there is no such part."""
     first, _, rest = path.partition(".")
-    if not first.isdecimal() or int(first) >= len(parts):
+    if not first.isdecimal() or len(first) > _DIGITS or int(first) >= len(parts):
         return None
     part = parts[int(first)]
     if isinstance(part, ToolResultPart) and rest:
@@ -194,6 +231,9 @@ def _call(part: ToolCallPart, path: str, wish: Wish) -> Block:
 def _fields(arguments: Mapping[str, Any], wish: Wish) -> Iterator[Field]:
     left = wish.limit
     for name, value in arguments.items():
+        if left <= 0:
+            return
+        left -= _FIELD
         text = value if isinstance(value, str) else "\n".join(readable_json(value))
         yield Field(name, text[: max(left, 0)], "\n" in text or len(text) > _SUMMARY)
         left -= len(text)
@@ -205,7 +245,7 @@ def _call_summary(arguments: Mapping[str, Any]) -> str:
 
 
 def _result(part: ToolResultPart, path: str, names: ToolNames, wish: Wish) -> Block:
-    inner = tuple([_block(one, f"{path}.{at}", names, Wish(wish.limit, False)) for at, one in enumerate(part.content)])
+    inner = _blocks(part.content, f"{path}.", names, Wish(wish.limit, False, wish.room))
     size = sum(block.size for block in inner)
     lines = sum(block.text.count("\n") + 1 for block in inner)
     has_image = any(block.kind == "image" for block in inner)

@@ -4,6 +4,7 @@ HTML in it stays text. A link leads to http or https only, tells the page that i
 from, and shows its address; an image is a link, as nothing is fetched from another host.
 """
 
+import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
@@ -22,7 +23,11 @@ _SCHEMES = ("http", "https")
 _MOST_COLUMNS = 40
 """Each row of a table has as many cells as its head."""
 _LONGEST_LINE = 4_000
-"""Characters. Marks without end on one line take the parser a time that grows with their square."""
+"""Characters."""
+_MOST_LINES = 1_500
+_MARKS = re.compile(r"[\[*_~`<&\\]")
+_MOST_MARKS = 2_000
+"""Marks of which few end take the parser a time that grows with their square, on however many lines."""
 
 
 class _Renderer(RendererHTML):
@@ -57,7 +62,10 @@ _PARSER = _parser()
 
 def markdown(text: str) -> Markup | None:
     """The HTML of a text; None for one that is better shown as it is, as it is too long, or nobody would write it."""
-    if len(text) > LIMIT or any(_is_odd(line) for line in text.split("\n")):
+    lines = text.split("\n")
+    if len(text) > LIMIT or len(lines) > _MOST_LINES or any(_is_odd(line) for line in lines):
+        return None
+    if len(_MARKS.findall(text)) > _MOST_MARKS:
         return None
     tokens = _PARSER.parse(inert(text))
     for token in tokens:

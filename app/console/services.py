@@ -61,8 +61,9 @@ class Watchers:
 class TransactionsUnderWay(Protocol):
     """Who takes transactions as they pass."""
 
-    def under_way(self) -> Sequence[TransactionUnderWay]:
-        """The transactions that have not ended, so far. Any thread may ask."""
+    def under_way(self, of: str | None = None) -> Sequence[TransactionUnderWay]:
+        """The transactions that have not ended, so far; those of one conversation, where `of` names it. Any thread may
+        ask."""
 
 
 class Progress:
@@ -119,9 +120,9 @@ class Console:
         """Where recordings are; None while the recorder is off."""
         return self.recorder.store if self.recorder is not None else None
 
-    def under_way(self) -> Sequence[TransactionUnderWay]:
-        """The transactions that are recorded at this moment, so far."""
-        return () if self._capture is None else self._capture.under_way()
+    def under_way(self, of: str | None = None) -> Sequence[TransactionUnderWay]:
+        """The transactions that are recorded at this moment, so far; those of one conversation, where `of` names it."""
+        return () if self._capture is None else self._capture.under_way(of)
 
 
 def _about(settings: Settings, policies: tuple[str, ...], *, records: bool) -> About:

@@ -117,9 +117,11 @@ class Capture:
         if summary is not None:
             self._recorder.offer(EndedTransaction(taped, summary, self._taking, size))
 
-    def under_way(self) -> list[TransactionUnderWay]:
-        """The transactions that have not ended, the oldest first. Any thread may ask."""
-        return [_snapshot(taped, self._taking) for taped in tuple(self._open.values())]
+    def under_way(self, of: str | None = None) -> list[TransactionUnderWay]:
+        """The transactions that have not ended, the oldest first; those of one conversation alone, or the one
+        transaction that is a conversation by itself, where `of` names it. Any thread may ask."""
+        opened = tuple(self._open.values())
+        return [_snapshot(each, self._taking) for each in opened if of is None or of == _conversation(each)]
 
 
 def _tripped(tape: Tape) -> list[str]:
@@ -129,6 +131,12 @@ def _tripped(tape: Tape) -> list[str]:
         for _, name, about in tape.moments
         if name == Event.BREAKER_STATE_CHANGE and about[Attribute.TO_STATE] == "open"
     ]
+
+
+def _conversation(taped: TapedTransaction) -> str:
+    identity = taped.about.identity
+    found = None if identity is None else identity.log_fields.get("conversation")
+    return found if isinstance(found, str) else taped.transaction_id
 
 
 def _snapshot(taped: TapedTransaction, taking: Taking) -> TransactionUnderWay:

@@ -18,8 +18,10 @@ _DIGIT = b"1"
 _LINE = re.compile(rb"[^\r\n]+")
 _FIELD = re.compile(rb"(data|event|id|retry):[ ]?")
 _WORD = re.compile(rb"[\w.:/+=~,#%$\[\]-]*")
-_CANDIDATES = 64
-"""Changed texts among which the counterpart of one is looked for."""
+_CANDIDATES, _FEWEST = 64, 4
+"""Changed texts among which the counterpart of one is looked for, at most and at least."""
+_COMPARISONS = 4_096
+"""Comparisons of two texts for one request, about."""
 _Sequence = TypeVar("_Sequence", str, bytes)
 
 
@@ -41,13 +43,14 @@ def masked_answer(data: bytes, delivered: bytes) -> bytes:
 
 
 def masked_request(data: bytes, permitted: Iterable[str]) -> bytes:
-    """A request as it came, with the texts masked that the policies did not let pass as they were."""
-    kept = set(permitted)
+    """A request as it came, with the texts masked that the policies did not let pass as they were. `permitted` are
+    those that they did, in about the same order."""
+    kept = dict.fromkeys(permitted)
     spans, texts = _texts(data)
-    changed = list(kept.difference(texts))[:_CANDIDATES]
-    return _with_masks(
-        data, [(span, *_same_in(text, changed)) for span, text in zip(spans, texts, strict=True) if text not in kept]
-    )
+    same = kept.keys() & texts
+    gone = dict.fromkeys([text for text in texts if text not in kept])
+    ends = _same_ends_of(list(gone), [text for text in kept if text not in same])
+    return _with_masks(data, [(span, *ends[text]) for span, text in zip(spans, texts, strict=True) if text in gone])
 
 
 def masked_secrets(data: bytes) -> bytes:
@@ -141,6 +144,17 @@ def _between(spans: Sequence[TextSpan], texts: Sequence[str], first: int, last: 
         at += len(text)
         if before + behind < len(text):
             found.append((span, before, behind))
+    return found
+
+
+def _same_ends_of(texts: Sequence[str], others: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """For each text how many characters are equal at both ends of it and of its counterpart: of all of the others, if
+    that are few comparisons, else of those that stand at about the same place among them."""
+    most = min(_CANDIDATES, max(_FEWEST, _COMPARISONS // max(1, len(texts))))
+    found = {}
+    for at, text in enumerate(texts):
+        first = max(0, min(at - most // 2, len(others) - most))
+        found[text] = _same_in(text, others[first : first + most])
     return found
 
 

@@ -38,7 +38,8 @@ class Masking:
         self._seen = self._kept = b""
         self._delivered = b"".join([data for _, data in tape.answer.pieces]) if concealing.responses else b""
         aside = {(one.policy, one.hook == "on_request") for one in tape.decisions if one.decision == "failed_open"}
-        self._is_request_unread = any((name, True) in aside for name in concealing.requests)
+        self.is_request_unread = any((name, True) in aside for name in concealing.requests)
+        """Whether a policy let the request pass without having read it."""
         self._is_answer_unread = any((name, False) in aside for name in concealing.responses)
 
     def text(self, text: str) -> str:
@@ -53,7 +54,7 @@ class Masking:
         data = tape.request
         if not requests or not data:
             return self._without_secrets(data)
-        if self._is_request_unread or not tape.is_permitted:
+        if self.is_request_unread or not tape.is_permitted:
             self.concealed |= requests
             return self._mask(masked(data), self._more)
         if by := requests.intersection(tape.changed_by):
@@ -63,7 +64,7 @@ class Masking:
 
     def attempt_request(self, data: bytes) -> bytes:
         """A request to a provider, as the policies left it."""
-        return self._without_secrets(masked(data) if self._is_request_unread else data)
+        return self._without_secrets(masked(data) if self.is_request_unread else data)
 
     def attempt_answer(self, pieces: TimedBytes) -> tuple[Piece, ...]:
         """What came of a provider, before any policy."""
@@ -103,18 +104,18 @@ class Masking:
             self._kept = self._mask(masked_secrets(data) if _may_have_secrets(data) else data, self._more)
         return self._kept
 
-    def _permitted_texts(self) -> set[str]:
-        """All texts of the request as the policies left it, in its common form and as providers got it."""
-        texts: set[str] = set()
+    def _permitted_texts(self) -> list[str]:
+        """All texts of the request as the policies left it, as providers got it and in its common form, in order."""
+        texts: list[str] = []
+        for attempt in self._tape.attempts:
+            texts += [decoded(attempt.request, span) for span in answer_spans(attempt.request)]
 
         def collect(text: str) -> str:
-            texts.add(text)
+            texts.append(text)
             return text
 
         if isinstance(self._tape.permitted, Request):
             self._tape.permitted.map_text(collect)
-        for attempt in self._tape.attempts:
-            texts.update(decoded(attempt.request, span) for span in answer_spans(attempt.request))
         return texts
 
 

@@ -1,6 +1,6 @@
 """From the tape of a transaction that has ended to its recording. Pure, and done by the thread that writes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Literal
 from urllib.parse import urlsplit
@@ -33,10 +33,31 @@ from telemetry.redact import TEXT_LIMIT, clean
 from telemetry.traces import spans
 from telemetry.transaction.ending import Summary
 
+_REMEMBERED = 8
 _KINDS: Mapping[SpanKind, Literal["server", "client", "internal"]] = {
     SpanKind.SERVER: "server",
     SpanKind.CLIENT: "client",
 }
+
+
+class _RequestsUnderWay:
+    """Remembers the last requests that somebody looked at: one of some megabytes takes seconds to be masked, and is
+    looked at each second."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[object, Body]] = {}
+
+    def of(self, taped: TapedTransaction, masking: Masking, headers: Sequence[tuple[str, str]]) -> Body:
+        tape = taped.tape
+        # All that its masks are made by.
+        state = (len(tape.request), tape.is_permitted, len(tape.attempts), masking.is_request_unread)
+        before, body = self._known.pop(taped.transaction_id, (None, Body()))
+        if before != state:
+            body = Body(permitted_headers(headers, taped.scrub), masking.request(), tape.request_size)
+        self._known[taped.transaction_id] = state, body
+        while len(self._known) > _REMEMBERED:
+            self._known.pop(next(iter(self._known)), None)
+        return body
 
 
 class Taking:
@@ -46,6 +67,7 @@ class Taking:
         self._mask = SecretMask(secrets)
         self._concealing = concealing
         self._gateway = gateway
+        self._requests = _RequestsUnderWay()
 
     def recording(self, taped: TapedTransaction, summary: Summary) -> Recording:
         tape = taped.tape
@@ -92,7 +114,7 @@ class Taking:
         tape = taped.tape
         headers = raw_headers(tape.request_headers)
         masking = Masking(tape, self._mask, credentials_in(headers), self._concealing)
-        return Body(permitted_headers(headers, taped.scrub), masking.request(), tape.request_size), masking.answer()
+        return self._requests.of(taped, masking, headers), masking.answer()
 
 
 def _entry(taped: TapedTransaction, summary: Summary, title: str) -> Entry:

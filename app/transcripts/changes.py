@@ -108,9 +108,8 @@ def predecessor(earlier: Sequence[Fingerprints], now: Fingerprints) -> int | Non
 
 
 def changes(before: Fingerprints, now: Fingerprints) -> Changes:
-    matcher = SequenceMatcher(None, before.messages, now.messages, autojunk=False)
     kinds: Mapping[str, StepKind] = {"equal": "same", "insert": "added", "replace": "changed", "delete": "removed"}
-    steps = [Step(kinds[tag], (a, b), (c, d)) for tag, a, b, c, d in matcher.get_opcodes()]
+    steps = [Step(kinds[tag], (a, b), (c, d)) for tag, a, b, c, d in _opcodes(before.messages, now.messages)]
     return Changes(
         steps=tuple(steps),
         tools_added=_missing(now.tools, before.tools),
@@ -122,6 +121,21 @@ def changes(before: Fingerprints, now: Fingerprints) -> Changes:
             *_differing(before.parameters, now.parameters),
         ),
     )
+
+
+def _opcodes(before: Sequence[Digest], now: Sequence[Digest]) -> list[tuple[str, int, int, int, int]]:
+    """As of `SequenceMatcher`, which takes minutes for thousands of messages that repeat each other unless it leaves
+    those out; so what is the same from the beginning on is not left to it."""
+    pairs = enumerate(zip(before, now, strict=False))
+    same = next((at for at, (one, other) in pairs if one != other), min(len(before), len(now)))
+    codes = SequenceMatcher(None, before[same:], now[same:], autojunk=True).get_opcodes()
+    rest: list[tuple[str, int, int, int, int]] = [
+        (tag, a + same, b + same, c + same, d + same) for tag, a, b, c, d in codes
+    ]
+    if same and rest and rest[0][0] == "equal":
+        rest[0] = ("equal", 0, rest[0][2], 0, rest[0][4])
+        return rest
+    return [("equal", 0, same, 0, same), *rest] if same else rest
 
 
 def _missing(names: Iterable[str], others: Mapping[str, Digest]) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ def difference(before: Sequence[str], now: Sequence[str], limit: int = 400) -> t
     if list(before) == list(now):
         return ()
     lines: list[Line] = []
-    for line in _merged(_lines(before, now)):
+    for line in _merged(_lines(before, now, limit)):
         if len(lines) >= limit:
             lines.append(Line("gap", skipped=len(before) + len(now)))
             break
@@ -43,15 +43,17 @@ def difference(before: Sequence[str], now: Sequence[str], limit: int = 400) -> t
     return tuple(lines)
 
 
-def _lines(before: Sequence[str], now: Sequence[str]) -> Iterator[Line]:
+def _lines(before: Sequence[str], now: Sequence[str], limit: int) -> Iterator[Line]:
     head = _common(before, now, 0)
     tail = _common(before[head:][::-1], now[head:][::-1], 0)
     old, new = before[head : len(before) - tail], now[head : len(now) - tail]
     yield from _around(before[:head], at_start=True)
     if len(old) > _COMPARED or len(new) > _COMPARED:
-        yield from _replaced(old, new)
+        # No more than somebody sees, and one for the gap behind them.
+        yield from _replaced(old[: limit + 1], new[: limit + 1])
     else:
-        for tag, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        # Lines that stand there often lead nowhere, and a comparison by them takes minutes.
+        for tag, a, b, c, d in SequenceMatcher(None, old, new, autojunk=True).get_opcodes():
             yield from _same(old[a:b]) if tag == "equal" else _replaced(old[a:b], new[c:d])
     yield from _around(before[len(before) - tail :], at_start=False)
 
@@ -135,38 +137,37 @@ def _merged(lines: Iterator[Line]) -> Iterator[Line]:
 
 def readable_json(value: Any) -> list[str]:
     """JSON as lines, for people: indented, and a text of several lines as such, with its line ends at their ends."""
-    return list(_readable(value, "", ""))
+    lines: list[str] = []
+    _write(lines, "", value, "", "")
+    return lines
 
 
-def _readable(value: Any, indent: str, tail: str) -> Iterator[str]:
+def _write(lines: list[str], head: str, value: Any, indent: str, tail: str) -> None:
+    """Add the lines of a value that stands behind `head` and before `tail`."""
+    inner = indent + _INDENT
     if isinstance(value, dict) and value:
-        yield "{"
+        lines.append(f"{head}{{")
         last = len(value) - 1
         for at, (name, one) in enumerate(value.items()):
-            yield from _member(f"{json.dumps(str(name), ensure_ascii=False)}: ", one, indent + _INDENT, at < last)
-        yield indent + "}" + tail
+            key = json.dumps(str(name), ensure_ascii=False)
+            _write(lines, f"{inner}{key}: ", one, inner, "," if at < last else "")
+        lines.append(f"{indent}}}{tail}")
     elif isinstance(value, list | tuple) and value:
-        yield "["
+        lines.append(f"{head}[")
         last = len(value) - 1
         for at, one in enumerate(value):
-            yield from _member("", one, indent + _INDENT, at < last)
-        yield indent + "]" + tail
+            _write(lines, inner, one, inner, "," if at < last else "")
+        lines.append(f"{indent}]{tail}")
     else:
-        yield from _scalar(value, indent, tail)
+        lines += _scalar(head, value, inner, tail)
 
 
-def _member(name: str, value: Any, indent: str, has_next: bool) -> Iterator[str]:
-    lines = _readable(value, indent, "," if has_next else "")
-    yield f"{indent}{name}{next(lines)}"
-    yield from lines
-
-
-def _scalar(value: Any, indent: str, tail: str) -> Iterator[str]:
+def _scalar(head: str, value: Any, inner: str, tail: str) -> Iterator[str]:
     if not isinstance(value, str) or "\n" not in value:
-        yield json.dumps(value, ensure_ascii=False, default=str) + tail
+        yield f"{head}{json.dumps(value, ensure_ascii=False, default=str)}{tail}"
         return
     first, *rest = [json.dumps(line, ensure_ascii=False)[1:-1] for line in value.split("\n")]
-    yield f'"{first}\\n'
+    yield f'{head}"{first}\\n'
     for line in rest[:-1]:
-        yield f"{indent}{_INDENT}{line}\\n"
-    yield f'{indent}{_INDENT}{rest[-1]}"{tail}'
+        yield f"{inner}{line}\\n"
+    yield f'{inner}{rest[-1]}"{tail}'

@@ -1,12 +1,14 @@
 """What `redact` takes out is in no recording, however it came: in requests, whole answers and streams."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 import pytest
 
+from app.recorder.concealing import masked_request
 from app.recorder.recording import Recording
 from app.settings import RecorderSettings
 from tests.behaviour.clients import CHAT, MESSAGES, RESPONSES, RawClient, ask, post
@@ -194,3 +196,31 @@ def test_an_operator_may_have_all_in_clear(provider: Provider) -> None:
         recording = gateway.recordings.of(post(gateway, CHAT, ask("oai", text=EMAIL)).request_id)
     assert EMAIL.encode() in recording.request.data
     assert recording.concealed == ()
+
+
+def test_each_of_many_changed_texts_keeps_what_is_left_of_it_in_little_time() -> None:
+    asked = {
+        "messages": [{"role": "user", "content": f"{number}: mail {EMAIL} {'x' * 200}"} for number in range(3_000)]
+    }
+    texts = [f"{number}: mail [EMAIL] {'x' * 200}" for number in range(3_000)]
+    began = time.monotonic()
+
+    kept = masked_request(json.dumps(asked).encode(), texts)
+
+    assert time.monotonic() - began < 5
+    assert EMAIL.encode() not in kept
+    assert [one["content"][:-200] for one in json.loads(kept)["messages"]] == [
+        f"{number}: mail {'*' * len(EMAIL)} " for number in range(3_000)
+    ]
+
+
+def test_who_looks_at_a_conversation_has_no_other_request_masked(provider: Provider) -> None:
+    provider.play([*list(text_stream("oai", words=("It is ", EMAIL)))[:4], Stall()])
+    with recording_gateway(models(provider, "direct"), REDACT) as gateway, RawClient(gateway) as client:
+        client.post(CHAT, ask("oai", stream=True))
+        client.read_until(b"It is")
+        [one] = gateway.capture.under_way()
+        [again] = gateway.capture.under_way(one.conversation or one.transaction_id)
+
+        assert again.request is one.request
+        assert gateway.capture.under_way("another") == []

@@ -28,8 +28,8 @@ class UnderWay:
     def __init__(self) -> None:
         self.transactions: list[TransactionUnderWay] = []
 
-    def under_way(self) -> Sequence[TransactionUnderWay]:
-        return self.transactions
+    def under_way(self, of: str | None = None) -> Sequence[TransactionUnderWay]:
+        return [one for one in self.transactions if of in (None, one.conversation or one.transaction_id)]
 
 
 @pytest.fixture(scope="module")

@@ -70,7 +70,7 @@ def _latest(store: Store, conversation: str) -> str:
 
 
 def _growing(console: Console, conversation: str) -> list[Growing]:
-    return [_of(one) for one in console.under_way() if one.conversation == conversation]
+    return [_of(one) for one in console.under_way(conversation)]
 
 
 def _of(one: TransactionUnderWay) -> Growing:

@@ -1,20 +1,20 @@
 """The recordings of one conversation as the turns of a page: who speaks, and what is new in each turn. Pure."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from app.console.blocks import BRIEF, FULL, Block, ToolNames, Wish, blocks, part_blocks
+from app.console.blocks import BRIEF, FULL, Block, Room, ToolNames, Wish, blocks, part_blocks
 from app.console.texts import excerpt
+from app.console.tools import ToolView, tool_views
 from app.messages import InputMessage, TextPart, ToolCallPart, ToolDefinition
 from app.recorder.recording import Entry, Moment, Recording
 from app.recorder.titles import is_reminder
 from app.transcripts.answers import ReadAnswer, ReadChoice, read_answer
-from app.transcripts.changes import Changes, Fingerprints, Step, changes, fingerprints, name_of, predecessor
-from app.transcripts.differences import Line, difference, readable_json
+from app.transcripts.changes import Changes, Fingerprints, Step, changes, fingerprints, predecessor
+from app.transcripts.differences import Line, difference
 from app.transcripts.plain import text_of
 from app.transcripts.requests import ReadRequest, read_request
 from telemetry.names.spans import Attribute, Event
@@ -24,6 +24,7 @@ _OUTLINED = 120
 _OPEN_AT_FIRST = 4
 """Messages that are unfolded of a request that goes on from none."""
 _COLOURS = 6
+_MOST_STEPS = 200
 _SUMMARY = 90
 
 
@@ -57,15 +58,6 @@ class MessageView(Struct, frozen=True, kw_only=True):
     is_open: bool = True
     change: tuple[Line, ...] = ()
     """The lines that differ from the message that stood there before."""
-
-
-class ToolView(Struct, frozen=True):
-    name: str
-    description: str
-    schema: tuple[str, ...]
-    """Lines of JSON."""
-    size: int
-    is_new: bool = False
 
 
 class Passage(Struct, frozen=True, kw_only=True):
@@ -207,14 +199,19 @@ class _Views:
         self._before = before
         self._names = names
         self._rendered = rendered
+        self._room = Room()
 
     def all_new(self) -> tuple[Passage, ...]:
         first = len(self._messages) - _OPEN_AT_FIRST
-        views = [self._view(at, is_open=at >= first) for at in range(len(self._messages))]
-        return (Passage(messages=tuple(views), count=len(views)),) if views else ()
+        views = self._with_room(range(len(self._messages)), lambda at: self._view(at, is_open=at >= first))
+        return (Passage(messages=views, count=len(self._messages)),) if views else ()
 
     def passages(self, found: Changes) -> tuple[Passage, ...]:
-        return tuple([self._passage(step) for step in found.steps])
+        # The last ones have the room: they are read first.
+        return tuple([self._passage(step) for step in reversed(found.steps[-_MOST_STEPS:])][::-1])
+
+    def _with_room(self, positions: range, view: Callable[[int], MessageView]) -> tuple[MessageView, ...]:
+        return last_with_room(positions, view, self._room)
 
     def _passage(self, step: Step) -> Passage:
         before = self._before.request.messages if self._before is not None else ()
@@ -223,8 +220,8 @@ class _Views:
         if step.kind == "removed":
             return Passage(outlines=_outlines(before[slice(*step.before)]), count=step.count, is_gone=True)
         old = before[slice(*step.before)] if step.kind == "changed" else ()
-        views = [self._changed(at, old) for at in range(*step.now)]
-        return Passage(messages=tuple(views), count=len(views))
+        views = self._with_room(range(*step.now), lambda at: self._changed(at, old))
+        return Passage(messages=views, count=step.now[1] - step.now[0])
 
     def _changed(self, at: int, old: Sequence[InputMessage]) -> MessageView:
         """The message, beside the one of the same role that stood there before."""
@@ -240,20 +237,34 @@ class _Views:
     def _view(self, at: int, is_open: bool = True) -> MessageView:
         message = self._messages[at]
         is_echo = message.role == "assistant" and self._before is not None and _is_echo(message, self._before.answer)
-        return message_view(message, at, self._names, self._rendered, is_open, is_echo)
+        return message_view(message, at, self._names, Wish(FULL, self._rendered, self._room), is_open, is_echo)
 
 
-def message_views(request: ReadRequest, rendered: bool) -> list[MessageView]:
-    """All messages of one request, of which the last ones are unfolded."""
-    names, first = ToolNames(request.messages), len(request.messages) - _OPEN_AT_FIRST
-    return [message_view(message, at, names, rendered, at >= first) for at, message in enumerate(request.messages)]
+def last_with_room(positions: range, view: Callable[[int], MessageView], room: Room) -> tuple[MessageView, ...]:
+    """The views of the last messages at these positions: as many as there is room for."""
+    found: list[MessageView] = []
+    for at in reversed(positions):
+        if not room.has_any:
+            break
+        found.append(view(at))
+    return tuple(reversed(found))
+
+
+def message_views(request: ReadRequest, rendered: bool) -> tuple[MessageView, ...]:
+    """The last messages of one request, as many as there is room for; the very last ones are unfolded."""
+    messages, room = request.messages, Room()
+    names, first = ToolNames(messages), len(messages) - _OPEN_AT_FIRST
+    wish = Wish(FULL, rendered, room)
+    return last_with_room(
+        range(len(messages)), lambda at: message_view(messages[at], at, names, wish, at >= first), room
+    )
 
 
 def message_view(
-    message: InputMessage, at: int, names: ToolNames, rendered: bool, is_open: bool = True, is_echo: bool = False
+    message: InputMessage, at: int, names: ToolNames, wish: Wish, is_open: bool = True, is_echo: bool = False
 ) -> MessageView:
     is_whole = is_open and not is_echo
-    found = blocks(message, names, Wish(FULL if is_whole else BRIEF, rendered))
+    found = blocks(message, names, Wish(wish.limit if is_whole else BRIEF, wish.is_rendered, wish.room))
     return MessageView(
         role=message.role,
         at=at,
@@ -295,15 +306,7 @@ def _is_echo(message: InputMessage, answer: ReadAnswer) -> bool:
 
 
 def _tools(tools: Sequence[ToolDefinition], found: Changes | None) -> tuple[ToolView, ...]:
-    new = frozenset() if found is None else frozenset((*found.tools_added, *found.tools_changed))
-    return tuple([tool_view(tool, name_of(tool) in new) for tool in tools])
-
-
-def tool_view(tool: ToolDefinition, is_new: bool = False) -> ToolView:
-    schema: Any = tool.parameters if tool.raw is None else tool.raw
-    lines = tuple(readable_json(schema)) if schema is not None else ()
-    size = len(tool.description or "") + sum(map(len, lines))
-    return ToolView(name_of(tool), (tool.description or "")[:FULL], lines[:400], size, is_new)
+    return tool_views(tools, frozenset() if found is None else frozenset((*found.tools_added, *found.tools_changed)))
 
 
 def _tools_news(found: Changes | None) -> str:

@@ -120,12 +120,7 @@ class _Feed:
         return bool(self._conversation)
 
     def _under_way(self) -> list[TransactionUnderWay]:
-        found = [
-            one
-            for one in self._console.under_way()
-            if (one.conversation or one.transaction_id) == self._conversation
-            and one.transaction_id not in self._recorded
-        ]
+        found = [one for one in self._console.under_way(self._conversation) if one.transaction_id not in self._recorded]
         return sorted(found, key=lambda one: one.started_at)
 
     def _entries(self) -> list[Entry]:

@@ -11,8 +11,9 @@ from starlette.routing import Route
 
 from app.console.blocks import ToolNames, Wish, part_blocks, text_at
 from app.console.conversation.page import download, store_of
-from app.console.conversation.reading import cache_miss_of, message_views, tool_view
+from app.console.conversation.reading import cache_miss_of, message_views
 from app.console.services import console_of
+from app.console.tools import tool_views
 from app.console.transaction.raw import event_counts, raw_events
 from app.console.transaction.sides import RequestDifference, answer_difference, request_difference
 from app.console.transaction.waterfall import shortened, waterfall_of
@@ -76,7 +77,8 @@ def _page(request: Request) -> Response:
         waterfall=waterfall_of(recording),
         cache_miss=cache_miss_of(recording),
         messages=message_views(read, rendered),
-        tools=[tool_view(tool) for tool in read.tools],
+        message_count=len(read.messages),
+        tools=tool_views(read.tools),
         parameters=read.parameters,
         request_note=read.note,
         answer=answer,
@@ -168,7 +170,8 @@ def _text(request: Request) -> Response:
     """All of one text, page by page."""
     recording = recording_of(request)
     params = request.path_params
-    parts = _parts(recording, str(params["where"]), int(params["at"]))
+    at = str(params["at"])
+    parts = _parts(recording, str(params["where"]), int(at)) if at.isdecimal() and len(at) < 8 else None
     text = None if parts is None else text_at(parts, str(params["path"]))
     if text is None:
         raise HTTPException(404, "There is no such text in this transaction.")
@@ -241,7 +244,7 @@ ROUTES = [
     Route("/transactions/{id}.html", _html),
     Route(f"{_ID}/curl", _curl),
     Route(f"{_ID}/events", _events),
-    Route(f"{_ID}/texts/{{where:str}}/{{at:int}}/{{path:str}}", _text),
+    Route(f"{_ID}/texts/{{where:str}}/{{at:str}}/{{path:str}}", _text),
     Route(f"{_ID}/raw/{{what}}", _raw),
     Route(_ID, _page),
 ]

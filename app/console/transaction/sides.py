@@ -3,6 +3,7 @@
 Conversations are compared in the common form, so that another API of the provider is no difference by itself.
 """
 
+from itertools import islice
 from typing import Any
 
 from msgspec import Struct
@@ -16,6 +17,8 @@ from app.transcripts.server_events import joined_bytes, json_in
 
 _LARGEST = 6 * 1024**2
 """Bytes of a body that is laid out as JSON for a comparison."""
+_MOST_LINES = 50_000
+_BEGINNING = f"It is long: only its first {_MOST_LINES:,} lines were compared."
 
 
 class RequestDifference(Struct, frozen=True, kw_only=True):
@@ -45,11 +48,13 @@ def request_difference(recording: Recording, request: ReadRequest, attempt: Reco
     if sent.data == recording.request.data:
         return RequestDifference(is_known=True, is_same=True)
     received = read_request(attempt.api or None, sent, attempt.url)
+    before, now = (list(islice(conversation_lines(one), _MOST_LINES)) for one in (request, received))
+    is_beginning = _MOST_LINES in (len(before), len(now))
     return RequestDifference(
         is_known=True,
-        conversation=difference(list(conversation_lines(request)), list(conversation_lines(received))),
+        conversation=difference(before, now),
         body=_body_difference(recording.request, sent),
-        note=received.note or request.note,
+        note=received.note or request.note or (_BEGINNING if is_beginning else None),
     )
 
 

@@ -26,6 +26,8 @@ _LITTLE = 4 * 1024
 _MOST_BASES = 64
 _MOST_BYTES = 32 * 1024**2
 _WINDOW_LOG = 27
+_LARGEST = 512 * 1024**2
+"""Bytes of a recording, or of a base, that is read."""
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Recording)
 
@@ -92,10 +94,11 @@ def compressed_recording(recording: Recording) -> bytes:
     return compressed(_encoder.encode(recording))
 
 
-def decode(data: bytes, base: bytes | None = None) -> Recording:
-    """The recording; `base` is compressed, as it was stored. Raises StoreFailed for one that cannot be read."""
+def decode(data: bytes, base: bytes | None = None, largest: int = _LARGEST) -> Recording:
+    """The recording; `base` is compressed, as it was stored. Raises StoreFailed for one that cannot be read, or would
+    be larger than so many bytes."""
     try:
-        recording = _decoder.decode(decompressed(data, None if base is None else decompressed(base)))
+        recording = _decoder.decode(decompressed(data, None if base is None else decompressed(base), largest))
     except Exception as error:
         # zstd and msgspec have errors of their own, each.
         raise StoreFailed(f"a recording is broken: {error}") from None
@@ -114,11 +117,15 @@ def compressed(data: bytes, base: bytes | None = None) -> bytes:
     return cast(bytes, library.compress(data, options=options, zstd_dict=_prefix(base)))
 
 
-def decompressed(data: bytes, base: bytes | None = None) -> bytes:
+def decompressed(data: bytes, base: bytes | None = None, largest: int = _LARGEST) -> bytes:
     library = _zstd()
     options = {library.DecompressionParameter.window_log_max: _WINDOW_LOG}
-    found = library.decompress(data, options=options, zstd_dict=None if base is None else _prefix(base))
-    return cast(bytes, found)
+    decompressor = library.ZstdDecompressor(zstd_dict=None if base is None else _prefix(base), options=options)
+    # Of a file that somebody else wrote, a few bytes could be more than the memory holds.
+    found = cast(bytes, decompressor.decompress(data, largest))
+    if not decompressor.eof:
+        raise ValueError(f"it is cut, or larger than {largest // 1024**2} MiB")
+    return found
 
 
 def _prefix(base: bytes) -> object:

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from app.console.markdown import markdown
+from app.console.markdown import LIMIT, markdown
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -79,3 +79,14 @@ def test_no_text_takes_long(text: str) -> None:
 
 def test_a_text_that_is_too_long_is_left_as_it_is() -> None:
     assert markdown("a " * 20_000) is None
+
+
+@pytest.mark.parametrize("marks", ["![", "*a_", "[![", "**a ", "* a\n", "a|b\n-|-\n", "[a][b]", "`a"])
+def test_marks_on_many_lines_take_little_time(marks: str) -> None:
+    """Each line is short, and a paragraph goes over all of them."""
+    text = marks * (LIMIT // len(marks))
+    began = time.monotonic()
+
+    markdown("\n".join(text[at : at + 60] for at in range(0, LIMIT - 400, 60)))
+
+    assert time.monotonic() - began < 1

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from app.recorder.bundles import decode_bundle
 from app.recorder.recorder import open_recorder
-from app.recorder.recording import Body, Intervention, Piece, Recording
+from app.recorder.recording import Body, Intervention, Piece, RecordedAttempt, Recording
 from app.settings import RecorderSettings
 from app.settings.units import ByteSize
 from tests.agent_recordings import CONVERSATION, agents_conversation, hostile_recording, recording, text, user
@@ -263,3 +263,61 @@ def test_what_cannot_be_tried_is_refused_with_the_reason(
     assert page.status_code == 400
     assert reason in page.text
     assert "os:system" not in page.text or "textarea" in page.text
+
+
+def _deep(depth: int) -> str:
+    return '{"a": ' * depth + "1" + "}" * depth
+
+
+_CALL = {"id": "c", "type": "function", "function": {"name": "n", "arguments": _deep(180)}}
+_MANY = {f"argument {at}": "x" * 20 for at in range(50_000)}
+_API = "openai_chat"
+_BOMBS: dict[str, dict[str, Any]] = {
+    "messages": {"messages": [{"role": "assistant", "content": "**a** "}] * 6_000},
+    "parts": {"messages": [{"role": "user", "content": [{"type": "text", "text": "x"}] * 30_000}]},
+    "nested calls": {"messages": [{"role": "assistant", "tool_calls": [_CALL]}] * 1_000},
+    "arguments": {
+        "messages": [
+            {"role": "assistant", "tool_calls": [{**_CALL, "function": {"name": "n", "arguments": json.dumps(_MANY)}}]}
+        ]
+    },
+    "tools": {
+        "messages": [user(text("hello"))],
+        "tools": [
+            {"type": "function", "function": {"name": f"t{at}", "description": "d" * 4_000}} for at in range(2_000)
+        ],
+    },
+    "lines": {"messages": [{"role": "assistant", "content": "* a\n" * 3_000}] * 200},
+}
+
+
+@pytest.mark.parametrize("name", _BOMBS)
+def test_a_request_of_thousands_of_parts_makes_a_page_that_a_browser_shows(name: str) -> None:
+    body = json.dumps({"model": "m", **_BOMBS[name]}).encode()
+    one = recording(0, [], [text("yes")])
+    sent = RecordedAttempt(
+        deployment="d",
+        provider="p",
+        model="m",
+        began=0.0,
+        ended=1.0,
+        url="http://p/v1",
+        api=_API,
+        request=Body(data=body.replace(b"a", b"b"), size=len(body)),
+    )
+    entry = replace(one.entry, api=_API)
+    browser = _browser(replace(one, entry=entry, request=Body(data=body, size=len(body)), attempts=(sent,)))
+    began = time.monotonic()
+
+    pages = [
+        browser.get(path) for path in (f"/transactions/{one.entry.transaction_id}", f"/conversations/{CONVERSATION}")
+    ]
+
+    assert [page.status_code for page in pages] == [200, 200]
+    assert max(len(page.content) for page in pages) < 3_000_000
+    assert time.monotonic() - began < 8
+
+
+def test_the_address_of_a_text_with_an_endless_number_is_not_found(browser: Browser) -> None:
+    for path in (f"0/{'9' * 5_000}", f"{'9' * 5_000}/0", "-1/0"):
+        assert browser.get(f"/transactions/txn_{9:024x}/texts/request/{path}").status_code == 404

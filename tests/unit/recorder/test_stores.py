@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.recorder.stores import Cursor, Filter, Store, StoreFailed
+from app.recorder.stores import Cursor, Filter, Store, StoreFailed, encoding
 from app.recorder.stores.segments import Bounds
 from app.recorder.stores.sqlite import SQLiteStore
 from tests.recordings import EPOCH, recorded
@@ -284,3 +284,8 @@ def test_a_full_disk_loses_what_cannot_be_written_and_the_store_recovers(tmp_pat
     store.write([recorded(2)])
 
     assert _ids(store, Filter()) == [2, 0]
+
+
+def test_a_few_bytes_that_would_be_a_memory_full_are_refused() -> None:
+    with pytest.raises(StoreFailed, match="is broken: it is cut, or larger than 1 MiB"):
+        encoding.decode(encoding.compressed(bytes(2 * 1024**2)), largest=1024**2)

@@ -71,3 +71,11 @@ def test_readable_json_says_the_same(value: Any) -> None:
 
 def test_a_text_of_several_lines_is_laid_out_as_such() -> None:
     assert readable_json({"text": "a\nb\n", "n": 1}) == ["{", '  "text": "a\\n', "    b\\n", '    ",', '  "n": 1', "}"]
+
+
+def test_lines_that_repeat_each_other_take_little_time() -> None:
+    began = time.monotonic()
+    lines = difference(["a", "b"] * 700, ["b", "b", "a"] * 480)
+
+    assert lines
+    assert time.monotonic() - began < 5

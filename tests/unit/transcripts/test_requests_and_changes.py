@@ -1,6 +1,7 @@
 """A recorded request reads as a conversation, and beside an earlier one it shows what is new in it and what changed."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -104,3 +105,15 @@ def test_a_request_goes_on_from_the_one_with_most_in_common() -> None:
     assert predecessor([main, title, other], prints("x", "y", "z", "d", "e")) == 2
     assert predecessor([main, title], prints("p", "q", "r")) is None
     assert predecessor([], main) is None
+
+
+def test_thousands_of_messages_that_repeat_each_other_take_little_time() -> None:
+    began = time.monotonic()
+    one, other = b"one", b"other"
+    before = Fingerprints((one, other) * 2_000, 0)
+    added = changes(before, Fingerprints((*before.messages, other), 0))
+    mixed = changes(before, Fingerprints((other, other, one) * 2_000, 0))
+
+    assert [step.kind for step in added.steps] == ["same", "added"]
+    assert sum(step.now[1] - step.now[0] for step in mixed.steps) == 6_000
+    assert time.monotonic() - began < 5

@@ -30,8 +30,8 @@ class Fixture:
         self.open: list[TransactionUnderWay] = []
         self.server = ConsoleServer(Console(SETTINGS, setup(), recorder, capture=self))
 
-    def under_way(self) -> Sequence[TransactionUnderWay]:
-        return tuple(self.open)
+    def under_way(self, of: str | None = None) -> Sequence[TransactionUnderWay]:
+        return tuple(one for one in self.open if of in (None, one.conversation or one.transaction_id))
 
     async def events(self, conversation: str, count: int) -> list[SpeechEvent]:
         """The first so many events."""
