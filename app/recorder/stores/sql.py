@@ -106,7 +106,7 @@ def condition(wanted: Filter) -> Clause:
     for sql, value in tests:
         if value is not None:
             found.append(sql)
-            parameters.append(value)
+            parameters.append(_text(value) if isinstance(value, str) else value)
     if wanted.outcome is not None and wanted.outcome != "ok":
         # Also for one outcome alone: by this the index of failures is known to hold them.
         found.append("outcome <> 'ok'")
@@ -128,7 +128,7 @@ def behind(after: Cursor | None) -> Clause:
     """What comes behind the last entry of a page."""
     if after is None:
         return Clause("", [])
-    return Clause("(started_at, transaction_id) < (?, ?)", [after.at, after.id])
+    return Clause("(started_at, transaction_id) < (?, ?)", [after.at, _text(after.id)])
 
 
 NEWEST_FIRST = " ORDER BY started_at DESC, transaction_id DESC"
@@ -172,7 +172,7 @@ def latest_threads(clause: Clause, after: Cursor, limit: int) -> Clause:
     """A query of the conversations of a page behind the first, with the last moment of each."""
     sql = f"""SELECT thread, max(started_at) AS last FROM entries{clause.sql} GROUP BY thread
         HAVING (max(started_at), thread) < (?, ?) ORDER BY last DESC, thread DESC LIMIT ?"""
-    return Clause(sql, [*clause.parameters, after.at, after.id, limit])
+    return Clause(sql, [*clause.parameters, after.at, _text(after.id), limit])
 
 
 def first_threads(rows: Iterable[Sequence[Any]], limit: int) -> list[str]:

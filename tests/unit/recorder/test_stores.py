@@ -289,3 +289,11 @@ def test_a_full_disk_loses_what_cannot_be_written_and_the_store_recovers(tmp_pat
 def test_a_few_bytes_that_would_be_a_memory_full_are_refused() -> None:
     with pytest.raises(StoreFailed, match="is broken: it is cut, or larger than 1 MiB"):
         encoding.decode(encoding.compressed(bytes(2 * 1024**2)), largest=1024**2)
+
+
+def test_a_name_is_found_by_what_was_sent_where_the_store_cannot_hold_all_of_it(store: Store) -> None:
+    """PostgreSQL takes no text with a NUL, neither in a row nor in a question."""
+    one = recorded(1, model="a\0b")
+    store.write([one])
+
+    assert [entry.transaction_id for entry in store.entries(Filter(model="a\0b"))] == [one.entry.transaction_id]
