@@ -13,8 +13,7 @@ from tests.recordings import EPOCH, recorded
 
 COUNT = 100_000
 LIMIT = 0.3
-"""Seconds, on a machine that does other things, too: the slowest search takes a third of it on a quiet one."""
-"""Seconds, the best of five."""
+"""Seconds, the best of five. The slowest search takes a third of them on a quiet machine."""
 
 
 @pytest.fixture(scope="module")
