@@ -119,15 +119,19 @@ class Recorder:
             self._enqueue(_Job(None, why, flight.written), 0)
 
     def _enqueue(self, job: _Job, size: int) -> None:
+        is_full = False
         with self._changed:
             if self._closing:
                 self.losses["shutdown"] += _transactions([job])
             elif self._waiting_bytes + size > self._limit:
                 self.losses["backlog"] += 1
+                is_full = True
             else:
                 self._waiting.append(job)
                 self._waiting_bytes += size
                 self._changed.notify_all()
+        if is_full:
+            self._complain("Recordings are lost: %s", "more bytes would wait for the store than `backlog` allows")
 
     def wait_for_more(self, seen: int, timeout: float) -> int:
         """Wait, in a thread that is not the event loop's, until more than `seen` recordings were written, at most

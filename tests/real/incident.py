@@ -118,6 +118,7 @@ def configuration() -> dict[str, Any]:
                 "upstream": {"threshold": 3, "cooldown": "2s"},
             },
             "telemetry": {"boundary_events": "both"},
+            "recorder": "memory",
         },
     }
 

@@ -32,10 +32,13 @@ WITHOUT_NETWORK = ("Left of providers' limits", "Connections to providers", "Tim
 """Panels that simulated models have nothing for: they open no connection and have no limits."""
 WITHOUT_SEVERAL_CALLERS = ("Callers shut out alone",)
 """Panels that an incident with a single caller has nothing for."""
+WITHOUT_LOSSES = ("flowspan_recordings_lost_total", 'scope_name="flowspan.recorder"')
+"""What a recorder that loses nothing has nothing for; its log tells of losses alone."""
 JUDGED = [
     query
     for query in QUERIES
     if not any(title in query.where for title in (*WITHOUT_NETWORK, *WITHOUT_SEVERAL_CALLERS))
+    and not any(text in query.text for text in WITHOUT_LOSSES)
 ]
 METRIC_QUERIES = [query for query in JUDGED if query.source == "prometheus"]
 SEARCHES = [query for query in JUDGED if query.source != "prometheus"]

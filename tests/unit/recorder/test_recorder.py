@@ -59,7 +59,9 @@ def test_what_is_offered_is_found_in_the_store() -> None:
     assert not +recorder.losses
 
 
-def test_a_store_that_is_slow_holds_nobody_up_and_what_is_beyond_the_backlog_is_counted() -> None:
+def test_a_store_that_is_slow_holds_nobody_up_and_what_is_beyond_the_backlog_is_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     store = StuckStore()
     recorder = Recorder(store, RecorderSettings(backlog=ByteSize(3000)), pause=0)
     recorder.offer(TakenRecording(recorded(0)))
@@ -68,6 +70,9 @@ def test_a_store_that_is_slow_holds_nobody_up_and_what_is_beyond_the_backlog_is_
         recorder.offer(TakenRecording(recorded(number)))
 
     assert recorder.losses["backlog"] == 3
+    assert [line for line in caplog.messages if "lost" in line] == [
+        "Recordings are lost: more bytes would wait for the store than `backlog` allows"
+    ]
     assert recorder.waiting_bytes == 3000
     store.may_write.set()
     assert _written(recorder, 3) == ["txn_2", "txn_1", "txn_0"]
