@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 
 from dashboards.checks import families
 from dashboards.queries import Kind, Query, users
+from telemetry.names.events import EVENTS
 from telemetry.names.metrics import METRICS, PROCESS, MetricSpec
-from telemetry.names.spans import ATTRIBUTES, EVENTS, SPANS
+from telemetry.names.spans import ATTRIBUTES, SPANS
 from telemetry.names.variables import SIGNAL_NAMES, VARIABLES
 
 _UNITS = {"seconds": "s", "bytes": "bytes", "usd": "USD", "items": "items", "ratio": "0..1", "usage": "tokens"}

@@ -22,7 +22,7 @@ from app.gateway.request_head import http_request
 from app.gateway.routes import Route
 from app.messages import ClientCredential
 from telemetry import ObservabilityContext
-from telemetry.names.spans import Event
+from telemetry.names.events import Event
 
 
 class Exchange:

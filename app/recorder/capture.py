@@ -16,7 +16,8 @@ from app.recorder.taking import Taking
 from app.settings import RecorderSettings
 from telemetry import Tape, TapedTransaction, TapeRoom
 from telemetry.names import NO_KEY, Outcome
-from telemetry.names.spans import Attribute, Event
+from telemetry.names.events import Event
+from telemetry.names.spans import Attribute
 from telemetry.recording.timeline import Timeline
 from telemetry.transaction.ending import Summary
 

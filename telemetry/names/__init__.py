@@ -1,8 +1,8 @@
 """Every name that telemetry emits, and what it means. Nothing else spells one out.
 
-Here are the values that labels and attributes may have; `names.metrics` declares the metrics, `names.spans` the spans,
-attributes and events. Names that begin with `gen_ai` or are OpenTelemetry's own follow its semantic conventions; all
-others begin with `flowspan`.
+Here are the values that labels and attributes may have; `names.metrics` declares the metrics, `names.spans` the spans
+and attributes, `names.events` the events. Names that begin with `gen_ai` or are OpenTelemetry's own follow its semantic
+conventions; all others begin with `flowspan`.
 """
 
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""Spans, their attributes and their events: each name with its meaning."""
+"""Spans and their attributes: each name with its meaning."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,19 +31,11 @@ class AttributeSpec:
 
 ATTRIBUTES: dict[str, AttributeSpec] = {}
 """Every attribute, by its name."""
-EVENTS: dict[str, str] = {}
-"""What each event means, by its name."""
 
 
 def attribute(name: str, kind: AttributeType, on: str, text: str, *, unit: str = "") -> str:
     """Declare an attribute. Returns its name, a plain string, as it is looked up in each span."""
     ATTRIBUTES[name] = AttributeSpec(kind, on, text, unit)
-    return name
-
-
-def event(name: str, text: str) -> str:
-    """Declare an event. Returns its name."""
-    EVENTS[name] = text
     return name
 
 
@@ -374,28 +366,3 @@ TIME: dict[Where, str] = {
     for where in WHERE
 }
 """The attributes of the time ledger."""
-
-
-class Event:
-    """Boundary events: the moments of a transaction that are worth a timestamp, never one per chunk."""
-
-    REQUEST_RECEIVED = event("request.received", "The request's body is read and understood.")
-    REQUEST_SENT = event("request.sent", "An attempt at a provider began.")
-    UPSTREAM_FIRST_CHUNK = event("upstream.first_chunk", "The provider's first chunk is there.")
-    POLICY_DECISION = event("policy.decision", "A policy said what it did, or failed open.")
-    QUEUE_HIGH_WATER = event("queue.high_water", "A queue reached 50, 80 or 100 % of its capacity, once each.")
-    BREAKER_STATE_CHANGE = event("breaker.state_change", "A breaker changed its state on account of this transaction.")
-    CACHE_MISSED = event("cache.missed", "A provider had the prompt in its cache, and did not read it from there.")
-    RECORDING_PINNED = event("recording.pinned", "The recordings of this transaction and of some before it are kept.")
-    CLIENT_FIRST_BYTE = event("client.first_byte", "The first byte of the answer went to the client.")
-    CLIENT_DISCONNECTED = event("client.disconnected", "The client left.")
-    RESPONSE_COMPLETED = event("response.completed", "The transaction ended, well or not.")
-    EXCEPTION = event("exception", "Something was raised.")
-    CONTENT = event(
-        "gen_ai.client.inference.operation.details",
-        "By opt-in: what was asked and answered, redacted and bounded. A log record, never an event of a span.",
-    )
-
-
-ONCE = frozenset({Event.REQUEST_RECEIVED, Event.CLIENT_FIRST_BYTE, Event.CLIENT_DISCONNECTED, Event.RESPONSE_COMPLETED})
-"""Events that a transaction emits once, whoever sees them first."""

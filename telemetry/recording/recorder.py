@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 from telemetry.guard import Defects, guarded
 from telemetry.names import Outcome
-from telemetry.names.spans import Event, Value
+from telemetry.names.events import Event
+from telemetry.names.spans import Value
 from telemetry.recording.chunks import Chunk, is_substantial
 from telemetry.recording.content import Conversation
 from telemetry.recording.ledger import TimeLedger

@@ -30,8 +30,9 @@ from telemetry.exceptions import stack_of
 from telemetry.guard import Defects
 from telemetry.limits import SPAN_LIMITS, SpanLimits, cut, first
 from telemetry.names import SCOPE
+from telemetry.names.events import Event
 from telemetry.names.resource import SCHEMA_URL, VERSION
-from telemetry.names.spans import Attribute, Event, Value
+from telemetry.names.spans import Attribute, Value
 from telemetry.redact import TEXT_LIMIT, Scrubber, clean
 from telemetry.traces.absent_spans import merge_attempt
 from telemetry.traces.propagation import Propagation

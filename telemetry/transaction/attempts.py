@@ -17,8 +17,9 @@ from telemetry.metrics.deployments import status_class
 from telemetry.metrics.registry import AttemptChildren
 from telemetry.metrics.traffic import Labels
 from telemetry.names import AttemptOutcome, AttemptReason, LimitKind, LocalFailureKind
+from telemetry.names.events import Event
 from telemetry.names.semconv import Semconv
-from telemetry.names.spans import Attribute, Event, Value
+from telemetry.names.spans import Attribute, Value
 from telemetry.recording.log_buckets import LogBuckets
 from telemetry.redact import scrub
 from telemetry.tokens import Tokens

@@ -6,7 +6,8 @@ from telemetry.guard import guarded
 from telemetry.live.moments import BreakerChanged, CallerKeptOut
 from telemetry.logs.records import log_fields
 from telemetry.names import RejectionReason
-from telemetry.names.spans import Attribute, Event, Value
+from telemetry.names.events import Event
+from telemetry.names.spans import Attribute, Value
 from telemetry.transaction.services import Services
 from telemetry.transaction.trace import TransactionTrace
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from telemetry.guard import Defects, guarded
 from telemetry.metrics.registry import ExportMetrics
 from telemetry.names import CaptureMode
-from telemetry.names.spans import Attribute, Event, Value
+from telemetry.names.events import Event
+from telemetry.names.spans import Attribute, Value
 from telemetry.recording.content import Conversation
 from telemetry.recording.content_attributes import Rendered, rendered
 from telemetry.redact import Scrubber

@@ -14,7 +14,8 @@ from telemetry.guard import guarded
 from telemetry.live.streams import StreamFlow
 from telemetry.logs.records import Level, is_logged, log_access
 from telemetry.names import OUTCOME_LEVELS, Outcome, Stage
-from telemetry.names.spans import Attribute, Event, Value
+from telemetry.names.events import Event
+from telemetry.names.spans import Attribute, Value
 from telemetry.recording.content import Conversation, Prompt
 from telemetry.recording.ledger import TimeLedger
 from telemetry.recording.recorder import TransactionRecorder

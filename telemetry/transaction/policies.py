@@ -5,7 +5,8 @@ from prometheus_client import Histogram
 from telemetry.guard import guarded
 from telemetry.live.moments import PolicyDecided
 from telemetry.metrics.flow import PolicyChildren
-from telemetry.names.spans import Attribute, Event, Span
+from telemetry.names.events import Event
+from telemetry.names.spans import Attribute, Span
 from telemetry.transaction.trace import SpanScope, TransactionTrace
 
 

@@ -3,7 +3,8 @@ and in the access line.
 """
 
 from telemetry.guard import guarded
-from telemetry.names.spans import Attribute, Event, Value
+from telemetry.names.events import Event
+from telemetry.names.spans import Attribute, Value
 from telemetry.prompt_cache import CacheMiss, PromptForm, PromptForms, WatchedPrompt
 from telemetry.tokens import Tokens
 from telemetry.traces.spans import RecordedSpan

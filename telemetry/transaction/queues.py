@@ -3,7 +3,8 @@
 from telemetry.guard import guarded
 from telemetry.live.moments import QueueFilled
 from telemetry.live.streams import Live, StreamFlow
-from telemetry.names.spans import Attribute, Event, Span, Value
+from telemetry.names.events import Event
+from telemetry.names.spans import Attribute, Span, Value
 from telemetry.recording.queue_stats import QueueStats
 from telemetry.transaction.trace import TransactionTrace
 

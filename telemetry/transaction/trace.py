@@ -11,7 +11,8 @@ from telemetry.exceptions import name_of
 from telemetry.guard import guarded
 from telemetry.logs.records import Level, log_fields
 from telemetry.names import TRANSACTION_PREFIX, Stage
-from telemetry.names.spans import ONCE, Attribute, Span, SpanChoice, Value
+from telemetry.names.events import ONCE
+from telemetry.names.spans import Attribute, Span, SpanChoice, Value
 from telemetry.recording.timeline import Timeline
 from telemetry.traces.spans import RecordedSpan
 from telemetry.transaction.services import Services

@@ -16,7 +16,8 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from dashboards.queries import Query, panels_of, queries_of, read_dashboards
-from telemetry.names.spans import Attribute, Event
+from telemetry.names.events import Event
+from telemetry.names.spans import Attribute
 from tests.real.incident import EXPECTED, LASTING, OF_THE_MACHINE, Run, configuration, play
 from tests.real.prometheus import Prometheus, Series
 from tests.real.searches import Line, line_of, search_lines, search_traces

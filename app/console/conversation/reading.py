@@ -17,7 +17,8 @@ from app.transcripts.changes import Changes, Fingerprints, Step, changes, finger
 from app.transcripts.differences import Line, difference
 from app.transcripts.plain import text_of
 from app.transcripts.requests import ReadRequest, read_request
-from telemetry.names.spans import Attribute, Event
+from telemetry.names.events import Event
+from telemetry.names.spans import Attribute
 
 _OUTLINED = 120
 """Lines of an outline of messages that were sent before."""

@@ -10,8 +10,9 @@ from prometheus_client.samples import Sample
 
 from app.demo.clients.client import Observation
 from app.demo.gateway.traces import Trace, text, traces_of
+from telemetry.names.events import Event
 from telemetry.names.metrics import BREAKER_TRANSITIONS_TOTAL, IN_FLIGHT, QUEUE_OVERFLOWS, REQUESTS, MetricSpec
-from telemetry.names.spans import Attribute, Event
+from telemetry.names.spans import Attribute
 
 
 @dataclass(frozen=True)

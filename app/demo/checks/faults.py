@@ -5,7 +5,8 @@ from app.demo.checks.traffic import answered_fully, each, in_all
 from app.demo.clients.client import Observation
 from app.demo.gateway.scenario import FLAKY
 from app.demo.gateway.traces import ended, text
-from telemetry.names.spans import Attribute, Event
+from telemetry.names.events import Event
+from telemetry.names.spans import Attribute
 
 _CYCLE = [("closed", "open"), ("open", "half_open"), ("half_open", "closed")]
 _CLOSES_WITHIN = 1.0

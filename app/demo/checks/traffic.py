@@ -9,7 +9,8 @@ from app.demo.clients.client import Observation
 from app.demo.gateway.scenario import SECRETS
 from app.demo.gateway.traces import ledger_of, number
 from telemetry.names import GATEWAY_SHARE
-from telemetry.names.spans import Attribute, Event, Span
+from telemetry.names.events import Event
+from telemetry.names.spans import Attribute, Span
 
 _QUEUE = f"{Span.QUEUE} policy_out"
 _MOST = 0.8

@@ -14,7 +14,8 @@ from rich.text import Text
 from app.demo.gateway.traces import Trace, ended, ledger_of, number, seconds, span_id_of, started, text
 from app.figures import duration
 from app.live_view.ledger_bar import ledger_bar, legend
-from telemetry.names.spans import Attribute, Event, Span
+from telemetry.names.events import Event
+from telemetry.names.spans import Attribute, Span
 
 _LABEL = 28
 _DURATION = 9

@@ -9,8 +9,9 @@ from dashboards.checks import families
 from dashboards.generator import build
 from dashboards.promql import family, selectors
 from dashboards.queries import GRAFANA, read_dashboards, read_queries
+from telemetry.names.events import EVENTS, Event
 from telemetry.names.metrics import METRICS, SUCCESSORS
-from telemetry.names.spans import ATTRIBUTES, EVENTS, TIME, Attribute, Event
+from telemetry.names.spans import ATTRIBUTES, TIME, Attribute
 
 _AGAIN = "run `python -m dashboards`"
 BUILT = build()

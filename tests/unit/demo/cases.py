@@ -34,7 +34,8 @@ from app.demo.clients.client import Observation
 from app.demo.clients.transcript import Transcript
 from app.demo.gateway.scenario import FLAKY
 from telemetry.names import WHERE
-from telemetry.names.spans import TIME, Attribute, Event
+from telemetry.names.events import Event
+from telemetry.names.spans import TIME, Attribute
 
 BEGAN = 1_700_000_000_000_000_000
 MS = 1_000_000
