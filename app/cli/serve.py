@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from collections.abc import Mapping
 from types import FrameType
 from typing import NoReturn
 
@@ -48,22 +49,15 @@ def serve(
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, _end)
     file = one_file(argument, option, _NO_CONFIG)
-    from msgspec.structs import replace
+    from app.configuration import Source, UnsafeBind, check_bind, export, grouped
 
-    from app.configuration import UnsafeBind, check_bind, export, grouped, load
-
+    given = {"host": host, "port": port, "metrics_host": metrics_host, "metrics_port": metrics_port}
+    source = Source(file, _given(given), _given({"host": console_host, "port": console_port}), log_format)
     with reading(file):
-        configuration = load(file)
+        configuration = source.load()
     for warning in grouped(configuration.warnings):
         click.echo(f"warning: {warning}", err=True)
     settings = configuration.settings
-    given = {"host": host, "port": port, "metrics_host": metrics_host, "metrics_port": metrics_port}
-    server = replace(settings.server, **{name: value for name, value in given.items() if value is not None})
-    overridden = {"host": console_host, "port": console_port}
-    console = replace(settings.console, **{name: value for name, value in overridden.items() if value is not None})
-    settings = replace(settings, server=server, console=console)
-    if log_format is not None:
-        settings = replace(settings, telemetry=replace(settings.telemetry, log_format=log_format))
     try:
         check_bind(settings)
     except UnsafeBind as error:
@@ -72,3 +66,8 @@ def serve(
     from app.serving.process import serve as run
 
     sys.exit(run(settings))
+
+
+def _given(options: Mapping[str, object]) -> dict[str, object]:
+    """The options that the command line has."""
+    return {name: value for name, value in options.items() if value is not None}

@@ -8,12 +8,14 @@ from app.configuration.binding import UnsafeBind, check_bind, where_keys_are
 from app.configuration.environment import export
 from app.configuration.loading import Configuration, load, parse
 from app.configuration.problems import ConfigurationRefused, Problem, grouped
+from app.configuration.source import Source
 from app.configuration.telemetry_variables import check_telemetry_variables
 
 __all__ = [
     "Configuration",
     "ConfigurationRefused",
     "Problem",
+    "Source",
     "UnsafeBind",
     "check_bind",
     "check_telemetry_variables",

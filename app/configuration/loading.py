@@ -126,6 +126,10 @@ def _read(document: Document, report: Report, environment: Environment) -> Setti
         telemetry=gateway.telemetry,
         recorder=gateway.recorder,
         console=gateway.console,
+        quotas=gateway.quotas,
+        admission=gateway.admission,
+        admin=gateway.admin,
+        reload=gateway.reload,
     )
     keys.unused()
     check_pools(deployments, report)
@@ -251,6 +255,10 @@ def _router(sections: Sections, names: tuple[str, ...], report: Report) -> Route
         max_retry_after=sections.gateway.router.max_retry_after,
         retry_budget=sections.gateway.router.retry_budget,
         share_stored_responses=sections.gateway.router.share_stored_responses,
+        strategy=sections.gateway.router.strategy or defaults.strategy,
+        sticky=sections.gateway.router.sticky,
+        hold_start=sections.gateway.router.hold_start,
+        hedge_after=sections.gateway.router.hedge_after,
     )
 
 

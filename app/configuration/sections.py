@@ -1,7 +1,7 @@
 """The sections of a file beside `model_list`: LiteLLM's own three, and `gateway`."""
 
 from collections.abc import Collection
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from msgspec import Meta, Struct, field
 
@@ -11,15 +11,20 @@ from app.configuration.litellm_names import GENERAL, LITELLM, ROUTER
 from app.configuration.problems import Report
 from app.conversion import Path, convert_struct
 from app.settings import (
+    AdminSettings,
+    AdmissionSettings,
     Alias,
     BreakerSettings,
     ConsoleSettings,
     DnsSettings,
     PipelineSettings,
     PriceSource,
+    QuotaSettings,
     RecorderSettings,
+    ReloadSettings,
     RetryBudgetSettings,
     RouterSettings,
+    RoutingStrategy,
     Seconds,
     ServerSettings,
     TelemetrySettings,
@@ -30,6 +35,7 @@ _MAY_BE_ZERO = frozenset(
     {
         "cooldown",
         "drain_timeout",
+        "hold_start",
         "keepalive_interval",
         "lame_duck",
         "max_retry_after",
@@ -106,6 +112,18 @@ class GatewayRouterSettings(Struct, frozen=True):
     share_stored_responses: bool = RouterSettings().share_stored_responses
     """Whether callers with different keys may retrieve, continue and delete each other's stored responses, and those
     that this process does not know (from before a restart, or of another instance). With one key, or none, they may."""
+    strategy: RoutingStrategy | None = None
+    """By what one of the deployments of the lowest order is chosen: `weighted`, by weight and chance, unless it is set;
+    `least_busy`, `fastest_first_token`, `cheapest`."""
+    sticky: Literal["off", "conversation"] = RouterSettings().sticky
+    """Whether a conversation goes on at the deployment that answered its last turn, while that is well: a provider's
+    cache of its prompt is there."""
+    hold_start: Seconds = RouterSettings().hold_start
+    """For how long a stream's beginning is held that says nothing yet (roles, ids, pings), so that an early failure can
+    still reach another deployment; 0 for not at all."""
+    hedge_after: Seconds | None = None
+    """After so long without an answer a request that is not streamed is asked at a second deployment, too; the first
+    answer counts, and both are paid for."""
 
 
 class GatewaySettings(Struct, frozen=True):
@@ -138,6 +156,18 @@ class GatewaySettings(Struct, frozen=True):
     """What is kept of transactions to be looked at."""
     console: ConsoleSettings = field(default_factory=ConsoleSettings)
     """Pages for people."""
+    teams: dict[str, Any] = {}
+    """What the keys of a team share, by the team's name: `limits`, `budget`, `models`."""
+    key_defaults: dict[str, Any] = {}
+    """What holds for keys that do not say it themselves: `models`, `limits`, `budget`, `policies`, `priority`."""
+    quotas: QuotaSettings = field(default_factory=QuotaSettings)
+    """Where it is kept how much of limits and budgets is used."""
+    admission: AdmissionSettings = field(default_factory=AdmissionSettings)
+    """Who waits for a deployment, and how long."""
+    admin: AdminSettings = field(default_factory=AdminSettings)
+    """The admin API."""
+    reload: ReloadSettings = field(default_factory=ReloadSettings)
+    """When this file is read anew."""
 
 
 class Sections(Struct, frozen=True):

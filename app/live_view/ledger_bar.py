@@ -8,12 +8,20 @@ from telemetry.names import WHERE, Where
 
 COLOURS: dict[Where, str] = {
     "upstream": "cyan",
+    "admission": "red",
     "policy": "magenta",
     "queue": "yellow",
     "format": "blue",
     "client": "green",
 }
-_GLYPHS: dict[Where, str] = {"upstream": "█", "policy": "▓", "queue": "▒", "format": "░", "client": "▞"}
+_GLYPHS: dict[Where, str] = {
+    "upstream": "█",
+    "admission": "◧",
+    "policy": "▓",
+    "queue": "▒",
+    "format": "░",
+    "client": "▞",
+}
 
 
 def ledger_bar(parts: Mapping[Where, float], width: int) -> Text:

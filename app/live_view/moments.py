@@ -32,6 +32,7 @@ _ENDS: dict[str, tuple[Tone, str]] = {
     "timeout": ("bad", "timed out ({error_type})"),
     "internal_error": ("bad", "the gateway failed ({detail})"),
     "policy_blocked": ("warning", "blocked by a policy"),
+    "rate_limited": ("warning", "beyond a limit of its key ({error_type})"),
     "drained": ("warning", "ended by the shutdown"),
 }
 

@@ -20,7 +20,7 @@ from app.live_view.inert import inert
 from app.live_view.screen import Picture, draw, in_words
 
 _PICTURES_PER_SECOND = 8
-_ASCII = str.maketrans("█▓▒░▞●▲✗·─▶…µ→←", "#%=./*!x.->~u><")
+_ASCII = str.maketrans("█◧▓▒░▞●▲✗·─▶…µ→←", "#@%=./*!x.->~u><")
 _C_LOCALES = ("C", "POSIX")
 
 

@@ -16,6 +16,7 @@ _MOST = 6
 _FAILURES: dict[Outcome, str] = {
     "client_error": "refused",
     "policy_blocked": "blocked by a policy",
+    "rate_limited": "beyond a limit of its key",
     "upstream_error": "the provider failed",
     "timeout": "timed out",
     "overflow": "the program did not read its answer",

@@ -3,42 +3,55 @@
 Every limit states its unit and what it applies to. `app/configuration` reads the tree from YAML and the environment.
 """
 
-from datetime import datetime
-from hashlib import sha256
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
 from app.prices import Cost
 from app.providers import BackendName, ResponsesApi
+from app.settings.operations import AdminSettings, AdmissionSettings, ReloadSettings, TlsSettings, WorkerProcess
 from app.settings.recorder import ConsoleSettings, RecorderSettings
 from app.settings.telemetry import TelemetrySettings
+from app.settings.tenants import Budget, Dollars, Entitlement, Key, Limits, Priority, QuotaSettings, Team, digest_of
 from app.settings.units import ByteSize, Count, Port, Seconds, Share
 
 __all__ = [
+    "AdminSettings",
+    "AdmissionSettings",
     "Alias",
     "BreakerSettings",
+    "Budget",
     "ByteSize",
     "ConsoleSettings",
     "CostSource",
     "Count",
     "Deployment",
     "DnsSettings",
+    "Dollars",
+    "Entitlement",
     "Key",
+    "Limits",
     "PipelineSettings",
     "PolicySpec",
     "Port",
     "PriceSource",
+    "Priority",
     "QueueBreakerSettings",
+    "QuotaSettings",
     "RecorderSettings",
+    "ReloadSettings",
     "RetryBudgetSettings",
     "RouterSettings",
+    "RoutingStrategy",
     "Seconds",
     "ServerSettings",
     "Settings",
     "Share",
+    "Team",
     "TelemetrySettings",
+    "TlsSettings",
     "UpstreamBreakerSettings",
+    "WorkerProcess",
     "digest_of",
 ]
 
@@ -96,8 +109,14 @@ class UpstreamBreakerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Attempts within `window` below which the share says nothing."""
     window: Seconds = Seconds(60)
     """The time over which the share is taken."""
+    slow_call_duration: Seconds | None = None
+    """A response of which nothing has come for so long is a slow one; without it none is."""
+    slow_call_rate: Share = 0.8
+    """The share of slow ones among the attempts within `window` that opens it."""
     cooldown: Seconds = Seconds(15)
-    """How long it stays open before a few requests are let through to try."""
+    """How long it stays open, give or take a tenth, before a few requests are let through to try."""
+    max_cooldown: Seconds = Seconds(240)
+    """It doubles each time that the tries fail, up to so long."""
 
 
 class BreakerSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -119,6 +138,10 @@ class PolicySpec(Struct, frozen=True, forbid_unknown_fields=True):
     """Its own options."""
     on_error: Literal["fail_closed", "fail_open"] = "fail_closed"
     """What its failure means: the end of the request, or that it steps aside for the rest of it."""
+    applies: Literal["always", "named"] = "always"
+    """Whether it is applied to all requests, or to those of keys that name it alone."""
+    name: str | None = None
+    """By what keys name it, and telemetry; what `use` says unless it is set."""
 
 
 class RetryBudgetSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -138,6 +161,10 @@ class Alias(Struct, frozen=True, forbid_unknown_fields=True):
     """The name in `model_list` that is meant, or one that a wildcard there stands for."""
     hidden: bool = False
     """Whether `GET /v1/models` leaves the alias out. It can be asked for all the same."""
+
+
+RoutingStrategy = Literal["weighted", "least_busy", "fastest_first_token", "cheapest"]
+"""By weight and chance, by the fewest attempts under way, by the average time to the first token, or by price."""
 
 
 class RouterSettings(Struct, frozen=True):
@@ -165,6 +192,17 @@ class RouterSettings(Struct, frozen=True):
     share_stored_responses: bool = False
     """Whether callers with different keys may retrieve, continue and delete each other's stored responses, and those
     that this process does not know (from before a restart, or of another instance). With one key, or none, they may."""
+    strategy: RoutingStrategy = "weighted"
+    """By what one of the deployments of the lowest order is chosen."""
+    sticky: Literal["off", "conversation"] = "off"
+    """Whether a conversation goes on at the deployment that answered its last turn, while that is well: a provider's
+    cache of its prompt is there."""
+    hold_start: Seconds = Seconds(10)
+    """For how long a stream's beginning is held that says nothing yet (roles, ids, pings), so that an early failure can
+    still reach another deployment; 0 for not at all."""
+    hedge_after: Seconds | None = None
+    """After so long without an answer a request that is not streamed is asked at a second deployment, too; the first
+    answer counts, and both are paid for."""
 
 
 PriceSource = Literal["catalogue", "configured"]
@@ -194,6 +232,14 @@ class Deployment(Struct, frozen=True):
     order: int = 1
     """Lower orders are tried first; higher ones only when no lower one is left."""
     timeout: Seconds | None = None
+    first_token_timeout: Seconds | None = None
+    """The wait for the first piece of a streamed answer; past it the next deployment is asked."""
+    max_parallel: Count | None = None
+    """Attempts that may be under way at a time; further requests wait."""
+    requests_per_minute: Count | None = None
+    """Attempts within any minute; further requests wait."""
+    tokens_per_minute: Count | None = None
+    """Tokens within any minute, by an estimate until they are counted; further requests wait."""
     cost: Cost | None = None
     """What its model costs; None where that is not known."""
     cost_source: CostSource = "catalogue"
@@ -208,6 +254,15 @@ class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """The address to serve on. One that others can reach needs keys."""
     port: Port = 8080
     """The port to serve on; 0 takes a free one."""
+    uds: str | None = None
+    """The path of a Unix socket to serve on, in place of host and port."""
+    reuse_port: bool = False
+    """Whether another process may listen on the same port (SO_REUSEPORT), as one that is to take over does."""
+    tls: TlsSettings | None = None
+    """The certificate to serve with; without one the port speaks plain HTTP."""
+    workers: Count | Literal["auto"] | None = None
+    """Processes that serve, under one that looks after them; `auto` is one for each core. Without it there is one, by
+    itself."""
     allowed_hosts: tuple[str, ...] = ()
     """Host names, without a port, that requests may name beside `localhost` and loopback addresses. They are checked by
     a gateway without keys, and by the metrics port on loopback without a token."""
@@ -279,40 +334,6 @@ class DnsSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """How old an answer may be that is used while a new one is on its way or fails to come."""
 
 
-def digest_of(key: str) -> bytes:
-    """The SHA-256 of a key, by which it is known. What is no UTF-8 in a header has surrogates in its place."""
-    return sha256(key.encode("utf-8", "surrogateescape")).digest()
-
-
-class Key(Struct, frozen=True):
-    """A key that callers may present. Several of one name are one caller's, who changes from the one to the other."""
-
-    digest: bytes
-    """By `digest_of`."""
-    name: str | None = None
-    """A key without a name stands for a caller of its own."""
-    secret: str | None = None
-    """The key in clear, where it is known: weak ones are refused, and what is told is scrubbed of it."""
-    team: str | None = None
-    labels: dict[str, str] = {}
-    """What else the operator knows of the caller, for spans and log lines."""
-    expires: datetime | None = None
-    """From when on it is refused, with a zone."""
-
-    def __repr__(self) -> str:
-        """Whose it is, for whoever comes upon it in a traceback or a debugger; never the key."""
-        return f"Key({self.caller!r})"
-
-    @property
-    def caller(self) -> str:
-        """The id of who holds it, which does not reveal it: the same in every process, and for all keys of a name."""
-        return self.digest[:8].hex() if self.name is None else f"key:{self.name}"
-
-    @classmethod
-    def in_clear(cls, secret: str, name: str | None = None) -> "Key":
-        return cls(digest_of(secret), name, secret)
-
-
 class Settings(Struct, frozen=True):
     """All settings of one gateway."""
 
@@ -330,6 +351,11 @@ class Settings(Struct, frozen=True):
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
     recorder: RecorderSettings = field(default_factory=RecorderSettings)
     console: ConsoleSettings = field(default_factory=ConsoleSettings)
+    teams: dict[str, Team] = {}
+    quotas: QuotaSettings = field(default_factory=QuotaSettings)
+    admission: AdmissionSettings = field(default_factory=AdmissionSettings)
+    admin: AdminSettings = field(default_factory=AdminSettings)
+    reload: ReloadSettings = field(default_factory=ReloadSettings)
 
     @property
     def has_several_callers(self) -> bool:

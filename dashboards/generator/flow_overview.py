@@ -55,6 +55,7 @@ _OUTCOMES = {
     "client_error": "#C8C8D0",
     "client_disconnect": GREY,
     "policy_blocked": PURPLE,
+    "rate_limited": "#E0B4F0",
     "upstream_error": RED,
     "timeout": "#FF7383",
     "overflow": ORANGE,

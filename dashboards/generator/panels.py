@@ -50,7 +50,7 @@ TEMPO = DataSourceRef(type_val="tempo", uid="${tempo}")
 LOKI = DataSourceRef(type_val="loki", uid="${loki}")
 
 GREEN, ORANGE, RED, BLUE, PURPLE, GREY = "#73BF69", "#FF9830", "#F2495C", "#5794F2", "#B877D9", "#8E8E9C"
-PARTS = {"upstream": BLUE, "policy": PURPLE, "queue": ORANGE, "format": "#FADE2A", "client": GREEN}
+PARTS = {"upstream": BLUE, "admission": RED, "policy": PURPLE, "queue": ORANGE, "format": "#FADE2A", "client": GREEN}
 """The colour of each part of the time ledger, on every dashboard."""
 STATES = (("closed", GREEN), ("half-open", ORANGE), ("open", RED))
 """Text and colour of a breaker's states, which are 0, 1 and 2."""

@@ -16,6 +16,7 @@ Outcome = Literal[
     "timeout",
     "overflow",
     "overloaded",
+    "rate_limited",
     "breaker_open",
     "client_disconnect",
     "drained",
@@ -23,7 +24,7 @@ Outcome = Literal[
 ]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
-NOT_A_FAULT: frozenset[Outcome] = frozenset({"ok", "client_error", "policy_blocked"})
+NOT_A_FAULT: frozenset[Outcome] = frozenset({"ok", "client_error", "policy_blocked", "rate_limited"})
 """Outcomes that leave the transaction's span status unset: the gateway did what it should."""
 
 OutcomeLevel = Literal["info", "warning", "error"]
@@ -31,6 +32,7 @@ OUTCOME_LEVELS: dict[Outcome, OutcomeLevel] = {
     "ok": "info",
     "client_error": "info",
     "policy_blocked": "info",
+    "rate_limited": "info",
     "client_disconnect": "info",
     "upstream_error": "warning",
     "timeout": "warning",
@@ -47,7 +49,7 @@ STREAM_RESULTS: tuple[StreamResult, ...] = get_args(StreamResult)
 """What a client got of its stream: all of it, with the last event; a beginning, and an event that tells of the failure;
 a beginning, and then the connection's end; a beginning, and then it left by itself; nothing before it left."""
 
-Where = Literal["upstream", "policy", "queue", "format", "client"]
+Where = Literal["upstream", "admission", "policy", "queue", "format", "client"]
 """The parts of the time ledger: who a stream was waiting for."""
 WHERE: tuple[Where, ...] = get_args(Where)
 

@@ -2,7 +2,8 @@
 
 At each moment exactly one part owns the time, so the parts add up to the whole by construction, however many tasks of
 the transaction are at work. When several are, the one nearest to the client counts: a blocked client before the
-formatter, before a policy, before items that wait in a queue, before the upstream. When nothing is active the gateway
+formatter, before a policy, before items that wait in a queue, before the wait for a deployment that has as much to do
+as it may (`admission`), before the upstream. When nothing is active the gateway
 itself is at work, and that time is the formatter's.
 """
 
@@ -12,7 +13,7 @@ from time import perf_counter
 
 from telemetry.names import GATEWAY_SHARE, WHERE, Where
 
-_PRECEDENCE: tuple[Where, ...] = ("client", "format", "policy", "queue", "upstream")
+_PRECEDENCE: tuple[Where, ...] = ("client", "format", "policy", "queue", "admission", "upstream")
 _BIT: dict[Where, int] = {where: 1 << rank for rank, where in enumerate(_PRECEDENCE)}
 
 

@@ -24,7 +24,7 @@ from tests.behaviour.clients import CHAT, COUNT, MESSAGES, RESPONSES, RawClient,
 from tests.behaviour.gateway import RunningGateway, configuration, simulated, until
 from tests.receivers import OtlpReceiver, attributes
 
-PARTS = [f"flowspan.time.{part}_s" for part in ("upstream", "policy", "queue", "format", "client")]
+PARTS = [f"flowspan.time.{part}_s" for part in ("upstream", "admission", "policy", "queue", "format", "client")]
 POLICY = "  policies: ['tests.behaviour.policies:Shouts', redact]"
 SLOW = "slow-start-0.3+lorem-3"
 MODELS = simulated("echo", "lorem-20+pace-5", "cut-3", "status-400", "status-503", "stall-2", "lorem-2000", SLOW)

@@ -51,7 +51,7 @@ def test_an_event_stands_at_its_offset() -> None:
 
 
 def test_the_ledger_is_added_up_beside_the_duration() -> None:
-    assert lines()[-1] == "200.0 + 0.0 + 100.0 + 0.0 + 700.0 = 1000.0 ms; the span lasted 1000.0 ms"
+    assert lines()[-1] == "200.0 + 0.0 + 0.0 + 100.0 + 0.0 + 700.0 = 1000.0 ms; the span lasted 1000.0 ms"
 
 
 def test_a_collector_keeps_the_newest_spans_and_passes_all_of_them_on() -> None:

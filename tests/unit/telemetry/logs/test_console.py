@@ -128,7 +128,7 @@ def test_the_access_line_of_a_transaction(console: Console) -> None:
     assert access["message"] == "POST /v1/chat/completions upstream_error"
     assert (access["outcome"], access["status"], access["model"]) == ("upstream_error", 502, "gpt-5")
     assert (access["duration_s"], access["error_type"], access["detail"]) == (1.5, "upstream_truncated", "no end")
-    assert access["time"] == {"upstream": 0, "policy": 0, "queue": 0, "format": 1.5, "client": 0}
+    assert access["time"] == {"upstream": 0, "admission": 0, "policy": 0, "queue": 0, "format": 1.5, "client": 0}
 
 
 def test_a_trip_is_a_line(console: Console) -> None:

@@ -8,7 +8,7 @@ from telemetry import TimeLedger
 from telemetry.names import WHERE, Where
 from tests.unit.telemetry.fakes import ManualClock
 
-PRECEDENCE: tuple[Where, ...] = ("client", "format", "policy", "queue", "upstream")
+PRECEDENCE: tuple[Where, ...] = ("client", "format", "policy", "queue", "admission", "upstream")
 
 Step = tuple[str, Where, float]
 steps = st.lists(
@@ -108,7 +108,7 @@ def test_items_that_wait_count_until_the_last_is_taken() -> None:
     clock.advance(1)
     ledger.queued(-1)
     clock.advance(1)
-    assert ledger.snapshot() == {"upstream": 1, "policy": 0, "queue": 2, "format": 0, "client": 0}
+    assert ledger.snapshot() == {"upstream": 1, "admission": 0, "policy": 0, "queue": 2, "format": 0, "client": 0}
 
 
 def test_a_charge_ends_with_its_block_also_by_an_error() -> None:

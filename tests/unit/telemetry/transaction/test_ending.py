@@ -12,7 +12,7 @@ from tests.unit.telemetry.fakes import ROLE_CHUNK, Bench, attributes_of, event_n
 def test_the_time_ledger_on_the_span_adds_up_to_its_duration() -> None:
     bench = Bench()
     obs = bench.open()
-    for where, seconds in zip(WHERE, (0.1, 0.02, 0.003, 0.0004, 5.0), strict=True):
+    for where, seconds in zip(WHERE, (0.1, 0.3, 0.02, 0.003, 0.0004, 5.0), strict=True):
         with obs.ledger.charge(where):
             bench.clock.advance(seconds)
     bench.clock.advance(0.25)
@@ -55,7 +55,7 @@ def test_faults_make_an_error_of_the_span_and_others_do_not(outcome: Outcome) ->
     obs = bench.open()
     obs.finish(outcome, status=500, error_type="some_type", detail="what happened")
     span = bench.transaction()
-    unharmed = outcome in {"ok", "client_error", "policy_blocked"}
+    unharmed = outcome in {"ok", "client_error", "policy_blocked", "rate_limited"}
     assert span.status.status_code is (StatusCode.UNSET if unharmed else StatusCode.ERROR)
     assert attributes_of(span).get("error.type") == (None if outcome == "ok" else "some_type")
 
