@@ -27,7 +27,7 @@ A response that is not streamed takes the same hooks without the queues (pipelin
 requests and answers hold text is in `app.text_fields`. `serving` runs the process: listening, signals, its end; `run`
 a program with a gateway before it. `lookups` finds the addresses of names, `loop_stalls` knows when the event loop
 stood still, `time_slices` cuts long work on it. `request_ids` finds whose a request is, `proxies` who its client is.
-`main.create_app` makes all long-lived objects.
+`main.compose` makes all long-lived objects, and a reload's.
 
 What passes can be looked at, beside the way of a request and never in it:
 

@@ -87,6 +87,10 @@ class Lookups:
         self._entries: OrderedDict[Question, _Entry] = OrderedDict()
         self._under_way = 0
 
+    def use(self, settings: DnsSettings) -> None:
+        """Go by these settings from now on; the answers that are kept stay."""
+        self._settings = settings
+
     async def find(self, question: Question) -> list[AddressInfo]:
         """Addresses with port 0. Raises socket.gaierror: one of `NO_SUCH_NAME`, or that the resolver cannot tell."""
         entry, now = self._entry(question), self._clock()

@@ -12,6 +12,7 @@ from app.addresses import base_of, without_credentials
 from app.backends.direct import SharedResources, make_direct, validate_direct
 from app.backends.direct.connections import pool_readings
 from app.backends.litellm.loading import load as load_litellm
+from app.backends.memory import RoutingMemory, staying
 from app.backends.replay import PREFIX as REPLAY
 from app.backends.replay import make_bundled, validate_bundled
 from app.backends.router import Backend, Router
@@ -21,7 +22,7 @@ from app.bodies import Bodies
 from app.lookups import Lookups
 from app.settings import Deployment, DnsSettings, PipelineSettings, ServerSettings
 
-__all__ = ["Backend", "Router", "make_backend", "pool_readings", "prepare", "validate"]
+__all__ = ["Backend", "Router", "RoutingMemory", "make_backend", "pool_readings", "prepare", "staying", "validate"]
 
 
 def make_backend(

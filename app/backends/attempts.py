@@ -7,7 +7,7 @@ timeout during which the event loop stood still is a `LocalFailure`: the gateway
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import aclosing
 from types import TracebackType
 from typing import Protocol, TypeVar
@@ -76,6 +76,11 @@ class AttemptControl:
         self.breakers = DeploymentBreakers(settings, by_caller)
         self._clock = clock
         self._stalls = stalls or LoopStalls(clock)
+
+    def use(self, settings: UpstreamBreakerSettings, by_caller: bool, stays: Collection[str]) -> None:
+        """Go by these settings from now on. Breakers of deployments that stay, by their ids, keep their states; those
+        of others are forgotten."""
+        self.breakers.use(settings, by_caller, stays)
 
     def states(self) -> dict[str, BreakerState]:
         """The state of each deployment's breaker now, by the deployment's id."""

@@ -92,8 +92,7 @@ class RetryBudget:
     deployment again counts: another deployment that has not been asked yet is not burdened by the failure of the first.
     """
 
-    def __init__(self, settings: RetryBudgetSettings) -> None:
-        self._settings = settings
+    def __init__(self) -> None:
         self._waiting = 0
         self._retries = 0
 
@@ -106,9 +105,13 @@ class RetryBudget:
         finally:
             self._waiting -= 1
 
-    def allows(self) -> bool:
+    @property
+    def is_in_use(self) -> bool:
+        """Whether a request waits for its response."""
+        return self._waiting > 0
+
+    def allows(self, settings: RetryBudgetSettings) -> bool:
         """Whether one more retry may begin."""
-        settings = self._settings
         return self._retries < max(settings.min_concurrent, int(settings.share * self._waiting))
 
     @contextmanager

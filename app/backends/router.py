@@ -18,8 +18,9 @@ from app.backends.attempts import AttemptControl, Backend, GuardedAttempt, compl
 from app.backends.choice import of_model
 from app.backends.client_credentials import addressed, permitted
 from app.backends.client_tools import ClientTools, with_client_tools
-from app.backends.deployment_backends import DeploymentBackends
+from app.backends.deployment_backends import BackendFactory
 from app.backends.deployments import Failure, Move, Refuse, RetryBudget, Try, able, by_model, next_move
+from app.backends.memory import RoutingMemory
 from app.backends.model_names import ModelNames, is_wildcard
 from app.backends.stored_responses import StoredCall, StoredResponseBackend, StoredResponses
 from app.breakers.breaker import Denied
@@ -69,7 +70,8 @@ class _Search:
 
 
 class Router:
-    """One per process. Deployments are known by the name of their model, several of which may share one."""
+    """One per configuration; what outlives that is in its `memory`. Deployments are known by the name of their model,
+    several of which may share one."""
 
     def __init__(
         self,
@@ -77,7 +79,8 @@ class Router:
         settings: RouterSettings,
         *,
         control: AttemptControl,
-        make_backend: Callable[[Deployment], Backend],
+        make_backend: BackendFactory,
+        memory: RoutingMemory | None = None,
         shared_responses: bool = True,
         clock: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
@@ -87,16 +90,12 @@ class Router:
         self._names = ModelNames(self._pools, settings.aliases)
         self._settings = settings
         self._control = control
-        self._backends = DeploymentBackends(make_backend)
+        self._memory = memory or RoutingMemory()
+        self._backends = self._memory.backends.backends(deployments, make_backend)
         self._clock = clock
         self._rng = rng or random.Random()
         self._sleep = sleep
-        self._budgets: dict[str, RetryBudget] = {}
-        self._responses = StoredResponses(deployments, shared=shared_responses)
-        self._resting: dict[str, float] = {}
-        """Deployments that have said when to come back, with the clock's time until which they are asked last."""
-        self._missing: set[str] = set()
-        """Deployments whose provider was found not to have their model."""
+        self._responses = StoredResponses(deployments, self._memory.responses, shared=shared_responses)
         kinds = (settings.fallbacks, settings.context_window_fallbacks, settings.content_policy_fallbacks)
         for name, targets in (item for fallbacks in kinds for item in fallbacks.items()):
             if unknown := [target for target in targets if self._names.find(target) is None]:
@@ -174,7 +173,7 @@ class Router:
         return await self._backends.of(min(pool, key=lambda one: one.order)).count_tokens(request)
 
     async def aclose(self) -> None:
-        """Close every backend that was made."""
+        """Close every backend that was made, but those that another router of the same memory has, too."""
         await self._backends.aclose()
 
     async def _answer(self, request: Request, search: _Search) -> OpenedStream:
@@ -229,14 +228,14 @@ class Router:
     async def _ask_pool(self, pool: Sequence[Deployment], request: Request, search: _Search) -> OpenedStream | None:
         """Try the deployments of one model until one answers. None where no further attempt makes sense."""
         model = pool[0].model_name
-        budget = self._budgets.setdefault(model, RetryBudget(self._settings.retry_budget))
+        budget = self._memory.retry_budgets.setdefault(model, RetryBudget())
         failures: list[Failure] = []
         spent = search.retries
         with budget.request():
             while isinstance(move := self._next_move(pool, failures, spent, search), Try):
                 if failures and self._left(search) <= move.wait:
                     return None
-                if move.again and not budget.allows():
+                if move.again and not budget.allows(self._settings.retry_budget):
                     search.obs.attempts.retry_denied(model)
                     return None
                 try:
@@ -256,20 +255,20 @@ class Router:
         """Keep the error that the client is to read. Of a model that one deployment lacks it reads only where nothing
         else was wrong; the operator reads of it once."""
         if error.retry_after and error.retryable and _concerns_others(error, deployment):
-            self._resting[deployment.id] = self._clock() + min(error.retry_after, _LONGEST_REST)
+            self._memory.resting[deployment.id] = self._clock() + min(error.retry_after, _LONGEST_REST)
         if not isinstance(error, ModelMissing):
             search.error = error
             return
         search.error = search.error or error
         # What stands for a wildcard is the client's choice.
-        if deployment.id not in self._missing and not is_wildcard(deployment.model_name):
-            self._missing.add(deployment.id)
+        if deployment.id not in self._memory.missing and not is_wildcard(deployment.model_name):
+            self._memory.missing.add(deployment.id)
             search.obs.log("warning", "a deployment's provider does not have its model", deployment=deployment.id)
 
     def _next_move(self, pool: Sequence[Deployment], failures: Sequence[Failure], spent: int, search: _Search) -> Move:
         is_out = partial(self._keeps_out, search)
-        now = self._clock()
-        resting = [one.id for one in pool if self._resting and self._resting.get(one.id, now) > now]
+        now, marks = self._clock(), self._memory.resting
+        resting = [one.id for one in pool if marks and marks.get(one.id, now) > now]
         return next_move(pool, failures, is_out, self._settings, self._rng.random, spent, resting)
 
     async def _tried(self, move: Try, request: Request, search: _Search) -> OpenedStream | None:

@@ -11,7 +11,10 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
+from msgspec.structs import replace
+
 from app.addresses import base_of
+from app.backends.model_names import is_wildcard
 from app.dialects import dialect_of
 from app.dialects.openai_chat import encode_request
 from app.errors import InvalidRequest
@@ -63,18 +66,58 @@ def is_response_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
 
 
-class StoredResponses:
-    """Which deployment made which response, for which caller. `shared`: callers may ask about each other's responses,
-    and about unknown ones; otherwise an id of another caller's is treated like an unknown one."""
+class ResponseOrigin(NamedTuple):
+    """Who made a response: the deployment as it was then, and the caller who got it."""
 
-    def __init__(
-        self, deployments: Sequence[Deployment], limit: int = _KNOWN_RESPONSES, *, shared: bool = True
-    ) -> None:
-        self._able = [one for one in deployments if one.responses != "none"]
-        self._known: dict[str, _Kept] = {}
+    deployment: Deployment
+    caller: str
+
+
+class ResponseIds:
+    """The ids of responses that are known, `limit` at most, with their origin. One per process."""
+
+    def __init__(self, limit: int = _KNOWN_RESPONSES) -> None:
+        self._origins: dict[str, ResponseOrigin] = {}
         self._ids: dict[str, OrderedDict[str, None]] = {}
         """Each caller's ids, the oldest first."""
         self._limit = limit
+
+    def get(self, id: str) -> ResponseOrigin | None:
+        return self._origins.get(id)
+
+    def remember(self, id: str, origin: ResponseOrigin) -> None:
+        """Remember an id. Beyond the limit the caller with the most ids loses the oldest, so no caller can push out
+        another's."""
+        self.forget(id)
+        self._origins[id] = origin
+        self._ids.setdefault(origin.caller, OrderedDict())[id] = None
+        if len(self._origins) > self._limit:
+            most = max(self._ids.values(), key=len)
+            self.forget(next(iter(most)))
+
+    def forget(self, id: str) -> None:
+        """Forget an id, if it is known."""
+        if (origin := self._origins.pop(id, None)) is not None:
+            ids = self._ids[origin.caller]
+            del ids[id]
+            if not ids:
+                del self._ids[origin.caller]
+
+
+class StoredResponses:
+    """Which deployment of a configuration made which response, for which caller. `shared`: callers may ask about each
+    other's responses, and about unknown ones; otherwise an id of another caller's is treated like an unknown one.
+
+    A response that was made before a reload is asked about by the deployment that has its maker's id now, or else by
+    any that has its maker's account.
+    """
+
+    def __init__(
+        self, deployments: Sequence[Deployment], known: ResponseIds | None = None, *, shared: bool = True
+    ) -> None:
+        self._able = [one for one in deployments if one.responses != "none"]
+        self._by_id = {one.id: one for one in deployments}
+        self._known = known or ResponseIds()
         self._shared = shared
 
     def learn(self, request: Request, answers: Batch, deployment: Deployment) -> None:
@@ -82,18 +125,14 @@ class StoredResponses:
         if not dialect_of(request).keeps_responses:
             return
         ids = (answer.chunk.id for answer in answers if answer.native and answer.native.dialect == request.dialect)
-        kept = _Kept(deployment, request.caller)
+        origin = ResponseOrigin(deployment, request.caller)
         for id in (next(filter(None, ids), ""), _conversation(request)):
             if id:
-                self._remember(id, kept)
+                self._remember(id, origin)
 
     def forget(self, response_id: str) -> None:
         """The response was deleted."""
-        if (kept := self._known.pop(response_id, None)) is not None:
-            ids = self._ids[kept.caller]
-            del ids[response_id]
-            if not ids:
-                del self._ids[kept.caller]
+        self._known.forget(response_id)
 
     def origin(self, response_id: str, caller: str) -> Deployment | None:
         """The deployment to be asked about a response; None if nobody knows, or if it is another caller's."""
@@ -108,34 +147,33 @@ class StoredResponses:
         previous, conversation = request.extra.get("previous_response_id"), _conversation(request)
         if able and previous is not None:
             return _of_account(able, self._of(str(previous), request.caller, able))
-        if able and conversation in self._known:
+        if able and self._known.get(conversation) is not None:
             return _of_account(able, self._of(conversation, request.caller, able))
         return able if able and len(able) < len(pool) and not _is_translatable(request) else pool
 
     def _of(self, id: str, caller: str, able: Sequence[Deployment]) -> Deployment | None:
-        kept = self._known.get(id)
-        if kept is not None and (self._shared or kept.caller == caller):
-            return kept.deployment
-        return _only_account(able) if kept is None and self._shared else None
+        origin = self._known.get(id)
+        if origin is not None and (self._shared or origin.caller == caller):
+            return self._now(origin.deployment)
+        return _only_account(able) if origin is None and self._shared else None
 
-    def _remember(self, id: str, kept: "_Kept") -> None:
-        """Remember an id. Beyond the limit the caller with the most ids loses the oldest, so no caller can push out
-        another's."""
+    def _now(self, deployment: Deployment) -> Deployment | None:
+        """The deployment to be asked in place of one that has made a response: itself, unless a reload changed it."""
+        now = self._by_id.get(deployment.id)
+        if now is deployment:
+            return now
+        if now is None or _account(now) != _account(deployment):
+            now = next((one for one in self._able if _account(one) == _account(deployment)), now)
+        if now is None or now.id != deployment.id or not is_wildcard(now.model_name):
+            return now
+        one = deployment
+        return replace(now, model=one.model, backend=one.backend, responses=one.responses, cost=one.cost)
+
+    def _remember(self, id: str, origin: ResponseOrigin) -> None:
         known = self._known.get(id)
-        if known is not None and known.caller != kept.caller and not self._shared:
-            # A conversation belongs to the caller who was first seen to use it.
-            return
-        self.forget(id)
-        self._known[id] = kept
-        self._ids.setdefault(kept.caller, OrderedDict())[id] = None
-        if len(self._known) > self._limit:
-            most = max(self._ids.values(), key=len)
-            self.forget(next(iter(most)))
-
-
-class _Kept(NamedTuple):
-    deployment: Deployment
-    caller: str
+        if known is None or known.caller == origin.caller or self._shared:
+            # Otherwise it is a conversation's, which belongs to the caller who was first seen to use it.
+            self._known.remember(id, origin)
 
 
 def _conversation(request: Request) -> str:

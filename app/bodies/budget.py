@@ -71,7 +71,7 @@ class Bodies:
     """The budget of the process, and its threads for large bodies; `limit` in bytes."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
         self._pools = tuple(ThreadPoolExecutor(1, thread_name_prefix=f"bodies-{size}") for size in ("large", "huge"))
         self._working = [0, 0]
         self._paced = 0.0
@@ -89,7 +89,7 @@ class Bodies:
 
     def check(self, size: int, more: int) -> None:
         """Check whether somebody may come to hold `size` bytes, `more` of them new. Raises Overloaded."""
-        limit = self._limit if size <= SMALL else self._limit - self._limit // _RESERVE
+        limit = self.limit if size <= SMALL else self.limit - self.limit // _RESERVE
         if self.used + more > limit:
             raise Overloaded(
                 "The gateway holds as many bytes of requests and answers as it may; try again later.",

@@ -90,6 +90,13 @@ class CircuitBreaker:
         self._no_probe_before: dict[str, float] = {}
         """By caller whose probe failed: when it may be given one again."""
 
+    def take_settings(self, fresh: "CircuitBreaker") -> None:
+        """Go on by the rule, the cooldown and the number of probes of a breaker that was made by other settings. The
+        state stays; what was counted towards the next trip is forgotten."""
+        self._trip = fresh._trip
+        self._cooldown = fresh._cooldown
+        self._most_probes = fresh._most_probes
+
     def allow(self, now: float, caller: str = "") -> tuple[Permit | Denied, Transitions]:
         """Take a permit for one attempt, if there is one."""
         if not self.would_allow(now, caller):

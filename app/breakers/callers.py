@@ -57,6 +57,16 @@ class CallerBreakers:
         self._make = make
         self._individual: OrderedDict[str, CircuitBreaker] = OrderedDict()
 
+    def take_settings(self, fresh: "CallerBreakers") -> None:
+        """Go on by the settings of breakers that nobody has used. Callers that are no longer told apart lose theirs."""
+        self.shared.take_settings(fresh.shared)
+        self._make = fresh._make
+        if self._make is None:
+            self._individual.clear()
+            return
+        for individual in self._individual.values():
+            individual.take_settings(self._make())
+
     def refusal(self, now: float, caller: str) -> RejectionReason | None:
         """Why `allow` would deny a permit; None if it would give one. Asking takes none."""
         individual = self._individual.get(caller)

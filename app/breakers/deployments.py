@@ -13,7 +13,7 @@ What ends an attempt is the deployment's fault, its request's, this machine's or
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from app.breakers.breaker import CircuitBreaker, Denied
@@ -42,7 +42,7 @@ class _ResponseTimes:
         return seconds >= max(_SHORTEST_SILENCE, *self._seconds[stream], 0.0)
 
 
-class _Watched:
+class WatchedDeployment:
     """What is known of one deployment."""
 
     def __init__(self, breakers: CallerBreakers) -> None:
@@ -54,7 +54,7 @@ class _Watched:
 class AttemptPermit:
     """Leave for one attempt on one deployment."""
 
-    deployment: str
+    deployment: WatchedDeployment
     permit: CallerPermit
     caller: str
     stream: bool
@@ -72,7 +72,17 @@ class DeploymentBreakers:
     def __init__(self, settings: UpstreamBreakerSettings, by_caller: bool = False) -> None:
         self._settings = settings
         self._by_caller = by_caller
-        self._watched: dict[str, _Watched] = {}
+        self._watched: dict[str, WatchedDeployment] = {}
+
+    def use(self, settings: UpstreamBreakerSettings, by_caller: bool, stays: Collection[str]) -> None:
+        """Go by these settings from now on. Of the deployments that stay the breakers keep their states; all others are
+        forgotten, and how attempts at them end changes nothing any more."""
+        self._watched = {deployment: watched for deployment, watched in self._watched.items() if deployment in stays}
+        if (settings, by_caller) == (self._settings, self._by_caller):
+            return
+        self._settings, self._by_caller = settings, by_caller
+        for deployment, watched in self._watched.items():
+            watched.breakers.take_settings(self._breakers(deployment))
 
     def states(self, now: float) -> dict[str, BreakerState]:
         """The state of each deployment that was ever tried, by its id, as a caller finds it."""
@@ -87,10 +97,11 @@ class DeploymentBreakers:
         self, deployment: str, now: float, caller: str = "", stream: bool = False
     ) -> tuple[AttemptPermit | Denied, Changes]:
         """Take a permit for one attempt."""
-        permit, changes = self._of(deployment).breakers.allow(now, caller)
+        watched = self._of(deployment)
+        permit, changes = watched.breakers.allow(now, caller)
         if isinstance(permit, Denied):
             return permit, changes
-        return AttemptPermit(deployment, permit, caller, stream, now), changes
+        return AttemptPermit(watched, permit, caller, stream, now), changes
 
     def retry_after(self, deployments: Iterable[str], now: float, caller: str = "") -> float:
         """Seconds until the first of them may be tried again."""
@@ -102,14 +113,18 @@ class DeploymentBreakers:
     def answered(self, permit: AttemptPermit, now: float) -> None:
         """The attempt's response has begun."""
         permit.answered = True
-        watched = self._of(permit.deployment)
-        watched.response_times.add(permit.stream, now - permit.begun)
-        watched.breakers.answered(permit.caller)
+        permit.deployment.response_times.add(permit.stream, now - permit.begun)
+        permit.deployment.breakers.answered(permit.caller)
 
     def record(self, permit: AttemptPermit, error: BaseException | None, now: float, stalled: bool = False) -> Changes:
         """The attempt has ended, with `error` if not well. `stalled`: the event loop stood still for so much of its
         time that a silence says nothing of the provider."""
-        breakers, leave, caller = self._of(permit.deployment).breakers, permit.permit, permit.caller
+        changes = self._recorded(permit, error, now, stalled)
+        is_forgotten = self._watched.get(permit.deployment.breakers.shared.name) is not permit.deployment
+        return () if is_forgotten else changes
+
+    def _recorded(self, permit: AttemptPermit, error: BaseException | None, now: float, stalled: bool) -> Changes:
+        breakers, leave, caller = permit.deployment.breakers, permit.permit, permit.caller
         match error:
             case None:
                 return breakers.succeeded(leave, now, caller)
@@ -128,12 +143,12 @@ class DeploymentBreakers:
         return ()
 
     def _is_silent(self, permit: AttemptPermit, now: float) -> bool:
-        times = self._of(permit.deployment).response_times
+        times = permit.deployment.response_times
         return not permit.answered and times.is_unusual(permit.stream, now - permit.begun)
 
-    def _of(self, deployment: str) -> _Watched:
+    def _of(self, deployment: str) -> WatchedDeployment:
         if (watched := self._watched.get(deployment)) is None:
-            watched = self._watched[deployment] = _Watched(self._breakers(deployment))
+            watched = self._watched[deployment] = WatchedDeployment(self._breakers(deployment))
         return watched
 
     def _breakers(self, deployment: str) -> CallerBreakers:

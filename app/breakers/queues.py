@@ -48,7 +48,16 @@ class QueueBreakers:
 
     def __init__(self, settings: QueueBreakerSettings, by_caller: bool = False) -> None:
         self._settings = settings
+        self._by_caller = by_caller
         self._breakers = {queue: self._of_queue(queue, by_caller) for queue in QUEUES}
+
+    def use(self, settings: QueueBreakerSettings, by_caller: bool) -> None:
+        """Go by these settings from now on. Breakers keep their states."""
+        if (settings, by_caller) == (self._settings, self._by_caller):
+            return
+        self._settings, self._by_caller = settings, by_caller
+        for queue, breakers in self._breakers.items():
+            breakers.take_settings(self._of_queue(queue, by_caller))
 
     @property
     def names(self) -> tuple[str, ...]:

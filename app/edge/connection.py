@@ -57,9 +57,9 @@ class Limits:
     """How long a client may leave unread what it is sent."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class ServerContext:
-    """What the connections of one server share."""
+    """What the connections of one server share. Each goes by the `limits` that there are at its beginning."""
 
     app: ASGI3Application
     state: ServerState

@@ -39,10 +39,14 @@ class ConnectionSlots:
     """How many connections there may be, and are. `share` is the part of `most` that one address may have."""
 
     def __init__(self, most: int, share: float) -> None:
-        self._most = most
-        self._most_of_one = max(1, int(most * share))
         self._by_address: Counter[str] = Counter()
         self.taken = 0
+        self.resize(most, share)
+
+    def resize(self, most: int, share: float) -> None:
+        """Have so many from now on; connections beyond that stay until they end."""
+        self._most = most
+        self._most_of_one = max(1, int(most * share))
 
     def refusal(self, address: str) -> ConnectionRefusal | None:
         """Why one more connection from this address is refused; None if it is not."""

@@ -21,11 +21,41 @@ from app.gateway.routes import UNVERSIONED, VERSION, find_route
 
 
 class GatewayApp:
-    """An ASGI application. `gateway` holds its services; `others` serves all paths that are no model routes."""
+    """An ASGI application. `gateway` holds the services of requests that begin now; `others` serves all paths that are
+    no model routes."""
+
+    def __init__(self, gateway: Gateway, others: FastAPI) -> None:
+        self.others = others
+        self._entrance = _Entrance(gateway, others)
+
+    @property
+    def gateway(self) -> Gateway:
+        return self._entrance.gateway
+
+    def go_on_with(self, gateway: Gateway) -> None:
+        """Serve requests from now on by another configuration. Those that have begun keep the one they began with."""
+        self._entrance = _Entrance(gateway, self.others)
+
+    def show_console(self, url: str) -> None:
+        """Name the console's address at the root of the API."""
+        self.others.state.console = url
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        match scope["type"]:
+            case "http":
+                await self._entrance.http(scope, receive, send)
+            case "websocket":
+                await send({"type": "websocket.close"})
+            case _:
+                await self.others(scope, receive, send)
+
+
+class _Entrance:
+    """Finds out who asks for what, by one configuration."""
 
     def __init__(self, gateway: Gateway, others: FastAPI) -> None:
         self.gateway = gateway
-        self.others = others
+        self._others = others
         settings = gateway.settings
         self._hands_on = any(deployment.credentials == "client" for deployment in settings.deployments)
         self._callers = callers_of(
@@ -34,24 +64,16 @@ class GatewayApp:
             settings.server.cors_origins,
             beside_credentials=self._hands_on,
         )
-
         origins = settings.server.cors_origins
         self._cross_origin = CrossOrigin(self._http, origins) if origins else None
 
-    def show_console(self, url: str) -> None:
-        """Name the console's address at the root of the API."""
-        self.others.state.console = url
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        match scope["type"]:
-            case "http" if self._cross_origin is not None and self._cross_origin.lists(scope):
+    async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request to its end."""
+        with self.gateway.users:
+            if self._cross_origin is not None and self._cross_origin.lists(scope):
                 await self._from_a_page(self._cross_origin, scope, receive, send)
-            case "http":
+            else:
                 await self._http(scope, receive, send)
-            case "websocket":
-                await send({"type": "websocket.close"})
-            case _:
-                await self.others(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"].startswith(UNVERSIONED):
@@ -87,7 +109,7 @@ class GatewayApp:
                 observed.refused(error.error_type)
                 await render(observed.scope, error)(observed.scope, receive, observed.send)
                 return
-            await self.others(observed.scope, receive, observed.send)
+            await self._others(observed.scope, receive, observed.send)
 
     def _caller(self, scope: Scope, headers: Mapping[str, str], exchange: Exchange | None = None) -> Caller:
         """Who asks; the exchange of the request, if it has one, knows it even where they may not. Raises ClientError

@@ -1,7 +1,7 @@
-"""What a handler of a model route works with: the services of the process, and one call."""
+"""What a handler of a model route works with: the services of one configuration, and one call."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from msgspec import Struct
 
@@ -9,10 +9,11 @@ from app.backends.router import Router
 from app.bodies import Bodies, Held
 from app.dialects import RequestDialect
 from app.gateway.body import RequestBody
-from app.gateway.in_flight import InFlight
+from app.gateway.in_flight import InFlight, Users
 from app.gateway.reply import Reply
 from app.messages import ClientCredential
 from app.pipeline import PolicyOrchestrator
+from app.policies import LoadedPolicy
 from app.proxies import TrustedProxies
 from app.recorder.capture import Capture
 from app.recorder.recorder import Recorder
@@ -23,7 +24,8 @@ from telemetry import ObservabilityContext, Telemetry
 
 @dataclass(frozen=True)
 class Gateway:
-    """The services that live as long as the process."""
+    """The services that a request works with from its beginning to its end. Each configuration has its own; what
+    outlives it, such as `telemetry` and `in_flight`, is the same in all."""
 
     settings: Settings
     router: Router
@@ -32,6 +34,7 @@ class Gateway:
     """Without policies: for a response that goes to its client as a provider keeps it."""
     telemetry: Telemetry
     in_flight: InFlight
+    policies: tuple[LoadedPolicy, ...]
     policy_names: tuple[str, ...]
     response_policy_names: tuple[str, ...]
     """The policies that look at responses."""
@@ -46,6 +49,10 @@ class Gateway:
     """Keeps transactions that have ended; None where nothing is recorded."""
     capture: Capture | None = None
     """Takes transactions for the recorder, and knows those under way; None where nothing is recorded."""
+    generation: int = 1
+    """Counts the configurations of the process."""
+    users: Users = field(default_factory=Users)
+    """The requests that work with it."""
 
 
 class Call(Struct, frozen=True):

@@ -22,7 +22,7 @@ from app.errors import (
 )
 from app.gateway.call import Gateway
 from app.gateway.front_page import PAGE_HEADERS, advice, asks_for_a_page, description, is_for, page
-from app.gateway.other_requests import HEALTH, HELLO, LIVE_PATHS, READY_PATH
+from app.gateway.other_requests import GATEWAY, HEALTH, HELLO, LIVE_PATHS, READY_PATH
 from telemetry.exceptions import summary_of
 from telemetry.traces.http import REQUEST_ID
 
@@ -31,7 +31,7 @@ _Dialect = TypeVar("_Dialect", bound=RequestDialect)
 _SAFE_METHODS = ["GET", "HEAD"]
 
 
-def add_health_routes(app: FastAPI, gateway: Gateway) -> None:
+def add_health_routes(app: FastAPI) -> None:
     """Add the probes: whether the process runs, and whether requests should be sent to it; and the page that says what
     this is."""
 
@@ -42,7 +42,7 @@ def add_health_routes(app: FastAPI, gateway: Gateway) -> None:
         if asks_for_a_page(request.headers.get("accept", "")):
             return HTMLResponse(page(visible), headers=PAGE_HEADERS)
         # For somebody with curl as well as for a program.
-        text = json.dumps(description(visible), indent=2) + "\n"
+        text = json.dumps(description(visible, _gateway(request).generation), indent=2) + "\n"
         return Response(text, media_type="application/json", headers={"vary": "accept"})
 
     @app.api_route("/livez", methods=_SAFE_METHODS)
@@ -51,13 +51,13 @@ def add_health_routes(app: FastAPI, gateway: Gateway) -> None:
         return Response()
 
     @app.api_route("/readyz", methods=_SAFE_METHODS)
-    async def ready() -> JSONResponse:
-        if gateway.in_flight.leaving:
+    async def ready(request: Request) -> JSONResponse:
+        if _gateway(request).in_flight.leaving:
             return JSONResponse({"status": "draining"}, 503)
         return JSONResponse({"status": "ready"})
 
 
-def add_litellm_health_routes(app: FastAPI, gateway: Gateway) -> None:
+def add_litellm_health_routes(app: FastAPI) -> None:
     """Add LiteLLM's probes, and its list of what can be asked, which here asks no provider: breakers know."""
 
     @app.api_route(LIVE_PATHS[0], methods=_SAFE_METHODS)
@@ -66,13 +66,14 @@ def add_litellm_health_routes(app: FastAPI, gateway: Gateway) -> None:
         return "I'm alive!"
 
     @app.api_route(READY_PATH, methods=_SAFE_METHODS)
-    async def ready_as_litellm() -> JSONResponse:
-        if gateway.in_flight.leaving:
+    async def ready_as_litellm(request: Request) -> JSONResponse:
+        if _gateway(request).in_flight.leaving:
             return JSONResponse({"status": "shutting_down"}, 503)
         return JSONResponse({"status": "healthy"})
 
     @app.api_route(HEALTH, methods=_SAFE_METHODS)
-    async def health() -> dict[str, Any]:
+    async def health(request: Request) -> dict[str, Any]:
+        gateway = _gateway(request)
         open_now = gateway.router.turned_away()
         lists: dict[bool, list[dict[str, str]]] = {True: [], False: []}
         for one in gateway.settings.deployments:
@@ -85,22 +86,22 @@ def add_litellm_health_routes(app: FastAPI, gateway: Gateway) -> None:
         }
 
 
-def add_model_routes(app: FastAPI, gateway: Gateway) -> None:
+def add_model_routes(app: FastAPI) -> None:
     """Add `GET /v1/models` and `GET /v1/models/{id}`, in the shape that the caller's SDK reads."""
-    names = gateway.router.model_names()
     # Providers' own dates are not known here.
     created = int(time())
 
     @app.api_route("/v1/models", methods=_SAFE_METHODS)
     async def models(request: Request) -> dict[str, Any]:
         return asked_dialect(request.scope, client_dialects().values()).render_models(
-            names, created, request.query_params
+            _gateway(request).router.model_names(), created, request.query_params
         )
 
     @app.api_route("/v1/models/{name:path}", methods=_SAFE_METHODS)
     async def model(name: str, request: Request) -> dict[str, Any]:
-        if gateway.router.configured_name(name) is None:
-            raise gateway.router.unknown_model(name)
+        router = _gateway(request).router
+        if router.configured_name(name) is None:
+            raise router.unknown_model(name)
         return asked_dialect(request.scope, client_dialects().values()).render_model(name, created)
 
 
@@ -118,6 +119,13 @@ def add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def defect(request: Request, error: Exception) -> JSONResponse:
         return render(request.scope, InternalError(detail=summary_of(error)))
+
+
+def _gateway(request: Request) -> Gateway:
+    """The services of the configuration by which the request was let in."""
+    gateway = request.scope[GATEWAY]
+    assert isinstance(gateway, Gateway)
+    return gateway
 
 
 def asked_dialect(scope: Scope, dialects: Iterable[_Dialect]) -> _Dialect:

@@ -26,11 +26,13 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-
 PAGE_HEADERS = {"content-security-policy": _POLICY, "x-content-type-options": "nosniff", "vary": "accept"}
 
 
-def description(console: str | None = None) -> dict[str, Any]:
-    """What this is, for programs. `console` is the address of the console, where there is one."""
+def description(console: str | None = None, generation: int = 1) -> dict[str, Any]:
+    """What this is, for programs. `console` is the address of the console, where there is one; `generation` counts the
+    configurations that were in use, this one included."""
     found: dict[str, Any] = {
         "name": NAME,
         "version": _version(),
+        "configuration_generation": generation,
         "description": _WHAT,
         "base_urls": {"openai": VERSION, "anthropic": "/"},
         "routes": list(_routes()),

@@ -13,6 +13,31 @@ class Stoppable(Protocol):
     def stop(self, error: GatewayError) -> None: ...
 
 
+class Users:
+    """The requests that work with one configuration, as `with` blocks: it is closed when the last of them has ended."""
+
+    def __init__(self) -> None:
+        self._number = 0
+        self._none_left = asyncio.Event()
+
+    def __len__(self) -> int:
+        return self._number
+
+    def __enter__(self) -> None:
+        self._number += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._number -= 1
+        if not self._number:
+            self._none_left.set()
+
+    async def wait_until_none(self) -> None:
+        """Wait until there is none, at a time when no new ones come."""
+        while self._number:
+            self._none_left.clear()
+            await self._none_left.wait()
+
+
 class InFlight:
     """The open exchanges of the process."""
 

@@ -26,6 +26,8 @@ HEALTH = "/health"
 PREFLIGHT = "preflight"
 """The route of a browser's question whether a page may ask, whatever its path."""
 _MODELS, _MODEL = "/v1/models", "/v1/models/{name}"
+GATEWAY = "flowspan.gateway"
+"""Where the services that a request works with stand in its scope."""
 ROUTES = (*sorted(HEALTH_PATHS), HEALTH, _MODELS, _MODEL, PREFLIGHT)
 """All routes by which such requests are counted."""
 
@@ -46,7 +48,7 @@ class ObservedRequest:
         self._gateway = gateway
         self._headers = headers
         self._send = send
-        self.scope = {**scope, REQUEST_ID: self._telemetry.id}
+        self.scope = {**scope, REQUEST_ID: self._telemetry.id, GATEWAY: gateway}
 
     def __enter__(self) -> "ObservedRequest":
         return self

@@ -27,6 +27,11 @@ class AdmissionControl:
         self._cooldown = settings.cooldown
         self._clock = clock
 
+    def use(self, settings: QueueBreakerSettings, by_caller: bool) -> None:
+        """Go by these settings from now on; breakers keep their states."""
+        self.breakers.use(settings, by_caller)
+        self._cooldown = settings.cooldown
+
     def states(self) -> dict[str, BreakerState]:
         """The state of each queue's breaker now, by its name."""
         return self.breakers.states(self._clock())

@@ -55,13 +55,13 @@ class ByteBudget:
     stream is starved for good by the others."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
         self._waiting: set[Callable[[], None]] = set()
         self.used = 0
 
     def has_room(self, size: int) -> bool:
         """Whether `size` bytes more are within the limit."""
-        return self.used + size <= self._limit
+        return self.used + size <= self.limit
 
     def take(self, size: int) -> None:
         self.used += size

@@ -93,10 +93,17 @@ class Capture:
     ) -> None:
         """`gateway` tells which gateway recorded; `concealing` are policies whose work is not to be undone here."""
         self._recorder = recorder
-        self._limit = settings.recording_limit
+        self._gateway = gateway
         self._room = TapeRoom(settings.under_way)
-        self._taking = Taking(secrets, concealing if settings.concealed == "masked" else Concealing(), gateway)
-        self._open: dict[str, TapedTransaction] = {}
+        self._open: dict[str, tuple[TapedTransaction, Taking]] = {}
+        self.use(settings, secrets=secrets, concealing=concealing)
+
+    def use(self, settings: RecorderSettings, *, secrets: Iterable[str], concealing: Concealing) -> None:
+        """Go by these from now on; transactions that have begun are masked as it was when they did."""
+        self._limit = settings.recording_limit
+        self._room.resize(settings.under_way)
+        masked = concealing if settings.concealed == "masked" else Concealing()
+        self._taking = Taking(secrets, masked, self._gateway)
 
     def tape(self, timeline: Timeline) -> Tape:
         return Tape(timeline, self._limit, self._room)
@@ -108,21 +115,21 @@ class Capture:
         return cause if cause is not None and self._recorder.pins(cause) else None
 
     def opened(self, taped: TapedTransaction) -> None:
-        self._open[taped.transaction_id] = taped
+        self._open[taped.transaction_id] = taped, self._taking
 
     def ended(self, taped: TapedTransaction) -> None:
-        self._open.pop(taped.transaction_id, None)
+        _, taking = self._open.pop(taped.transaction_id, (taped, self._taking))
         budget, summary = taped.tape.budget, taped.summary
         size = budget.used + _TRANSACTION
         budget.release()
         if summary is not None:
-            self._recorder.offer(EndedTransaction(taped, summary, self._taking, size))
+            self._recorder.offer(EndedTransaction(taped, summary, taking, size))
 
     def under_way(self, of: str | None = None) -> list[TransactionUnderWay]:
         """The transactions that have not ended, the oldest first; those of one conversation alone, or the one
         transaction that is a conversation by itself, where `of` names it. Any thread may ask."""
         opened = tuple(self._open.values())
-        return [_snapshot(each, self._taking) for each in opened if of is None or of == _conversation(each)]
+        return [_snapshot(each, taking) for each, taking in opened if of is None or of == _conversation(each)]
 
 
 def _tripped(tape: Tape) -> list[str]:

@@ -29,7 +29,7 @@ from app.gateway.exchange import Exchange
 from app.gateway.routes import UNVERSIONED, VERSION, Route, find_route
 from app.lookups import Lookups
 from app.loop_stalls import LoopStalls
-from app.main import make_gateway
+from app.main import make_gateway, make_lasting
 from app.policies import load_policies
 from app.recorder.capture import Capture, EndedTransaction
 from app.recorder.masking import Concealing
@@ -87,7 +87,9 @@ async def _run(
     telemetry = setup(span_exporter=_Nowhere())
     telemetry.record(Capture(kept, _RECORDED, secrets=(), concealing=Concealing(), gateway="replay"))
     await prepare(settings.deployments)
-    gateway = make_gateway(settings, load_policies(settings.policies), telemetry, LoopStalls(), backend=backend)
+    policies = load_policies(settings.policies)
+    lasting = make_lasting(settings, policies, telemetry, LoopStalls())
+    gateway = make_gateway(settings, policies, lasting, backend=backend)
     route, parameters = _route(recording)
     client = ReplayClient(_encoded(recording, body))
     if speed is not None:

@@ -69,14 +69,22 @@ class GatewayServer(uvicorn.Server):
                 timeout_graceful_shutdown=int(server.drain_timeout) + _AFTER_DRAIN,
             )
         )
-        self._gateway = app.gateway
+        self._app = app
         self._console = console
-        self._settings = settings
-        self._lame_duck = server.lame_duck
-        self._drain_timeout = server.drain_timeout
         self._leaving: asyncio.TimerHandle | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
         """The event loop it runs on, once started."""
+
+    def use_settings(self) -> None:
+        """Go by the settings that the application serves by now, after a reload: connections that are open keep the
+        limits that they began with. Here is where what is read of files, such as certificates, is read anew."""
+        settings = self._settings
+        self._context.limits = _limits(settings)
+        self._slots.resize(most_connections(settings.server.max_connections), settings.server.address_share)
+
+    @property
+    def _settings(self) -> Settings:
+        return self._app.gateway.settings
 
     @property
     def port(self) -> int:
@@ -101,13 +109,15 @@ class GatewayServer(uvicorn.Server):
         _log.info("listening on http://%s:%d", in_url(self.config.host), self.port)
 
     def _listen(self, bound: Sequence[socket.socket]) -> Listener:
-        context = ServerContext(self.config.loaded_app, self.server_state, self.lifespan.state, _limits(self._settings))
+        self._context = ServerContext(
+            self.config.loaded_app, self.server_state, self.lifespan.state, _limits(self._settings)
+        )
         server = self._settings.server
         most = most_connections(server.max_connections)
         if most < server.max_connections:
             _log.warning("%d connections of clients at most: the limit of open files allows no more", most)
-        metrics = self._gateway.telemetry.metrics.connections
-        return Listener(bound, context, ConnectionSlots(most, server.address_share), metrics)
+        self._slots = ConnectionSlots(most, server.address_share)
+        return Listener(bound, self._context, self._slots, self._app.gateway.telemetry.metrics.connections)
 
     async def on_tick(self, counter: int) -> bool:
         """Close connections whose request is late, and report how many there are; uvicorn calls this ten times a
@@ -130,7 +140,8 @@ class GatewayServer(uvicorn.Server):
     @property
     def end_limit(self) -> float:
         """Seconds that an orderly shutdown may take, from the first signal on."""
-        return self._lame_duck + self._drain_timeout + _AFTER_DRAIN + THREADS_TIMEOUT
+        server = self._settings.server
+        return server.lame_duck + server.drain_timeout + _AFTER_DRAIN + THREADS_TIMEOUT
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -165,14 +176,14 @@ class GatewayServer(uvicorn.Server):
             self.loop.call_soon_threadsafe(_log.warning, "SIGHUP: the configuration is not read anew: restart")
 
     def _leave(self, sig: int) -> None:
-        in_flight = self._gateway.in_flight
+        in_flight, lame_duck = self._app.gateway.in_flight, self._settings.server.lame_duck
         if self.should_exit:
             self.force_exit = self.force_exit or sig == signal.SIGINT
-        elif sig == signal.SIGTERM and self._lame_duck and not in_flight.leaving:
-            _log.info("leaving: unready from now on, and serving on for %g s", self._lame_duck)
+        elif sig == signal.SIGTERM and lame_duck and not in_flight.leaving:
+            _log.info("leaving: unready from now on, and serving on for %g s", lame_duck)
             in_flight.leave()
             self._close_connections()
-            self._leaving = asyncio.get_running_loop().call_later(self._lame_duck, self._drain)
+            self._leaving = asyncio.get_running_loop().call_later(lame_duck, self._drain)
         else:
             self._drain()
 
@@ -184,8 +195,10 @@ class GatewayServer(uvicorn.Server):
     def _drain(self) -> None:
         if self._leaving is not None:
             self._leaving.cancel()
+        limit = self._settings.server.drain_timeout
+        self.config.timeout_graceful_shutdown = int(limit) + _AFTER_DRAIN
         self.should_exit = True
-        self._gateway.in_flight.drain(self._drain_timeout)
+        self._app.gateway.in_flight.drain(limit)
 
 
 def _limits(settings: Settings) -> Limits:

@@ -30,6 +30,13 @@ class TapeRoom:
 
     def __init__(self, limit: int) -> None:
         self.left = limit
+        """What no tape has taken; less than nothing where more was taken than the limit is now."""
+        self._limit = limit
+
+    def resize(self, limit: int) -> None:
+        """Hold so many bytes from now on; tapes keep what they have."""
+        self.left += limit - self._limit
+        self._limit = limit
 
 
 class TapeBudget:

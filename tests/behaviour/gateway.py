@@ -4,6 +4,7 @@ with RunningGateway(YAML) as gateway:
     ... gateway.url ... gateway.transaction(reply.request_id).outcome ... gateway.logs()
 """
 
+import asyncio
 import io
 import json
 import logging
@@ -21,7 +22,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind
 
 from app.configuration import parse
-from app.main import create_app, secrets_of
+from app.main import compose, secrets_of
 from app.policies import load_policies
 from app.serving.server import GatewayServer
 from app.settings import Settings
@@ -82,7 +83,8 @@ class RunningGateway:
         self.log = io.StringIO()
         self._spans = InMemorySpanExporter()
         self._logging = _LoggingState()
-        self.app = create_app(self.settings, (telemetry or self._in_memory)(self.settings))
+        self.composition = compose(self.settings, (telemetry or self._in_memory)(self.settings))
+        self.app = self.composition.app
         self.telemetry = self.app.gateway.telemetry
         self.server = GatewayServer(self.settings, self.app)
         self._thread = threading.Thread(target=self.server.run, name="gateway", daemon=True)
@@ -102,6 +104,15 @@ class RunningGateway:
         if "metrics_server" in vars(self):
             self.metrics_server.close()
         self._logging.restore()
+
+    def reload(self, configuration: str) -> int:
+        """Serve by another configuration from now on; returns its generation."""
+        settings = parse(configuration, environ={}).settings
+        server = replace(settings.server, port=0, metrics_port=0)
+        self.settings = replace(settings, server=server)
+        reloading = self.composition.reload(self.settings, load_policies(settings.policies))
+        assert self.server.loop is not None
+        return asyncio.run_coroutine_threadsafe(reloading, self.server.loop).result(TIMEOUT).generation
 
     def stop(self) -> None:
         self.server.should_exit = True

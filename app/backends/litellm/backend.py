@@ -180,7 +180,7 @@ class LiteLLMBackend:
         await self._lifetimes.aclose()
         if self._text_client is not None:
             await self._text_client.close()
-        await loading.close_clients()
+        await loading.close_clients(self)
 
     def _is_text_completion(self, litellm: ModuleType, request: Request) -> bool:
         return request.operation == "text_completion" and takes_texts(
@@ -214,6 +214,7 @@ class LiteLLMBackend:
     async def _answer(self, asking: Coroutine[Any, Any, Any], attempt: Attempt) -> Any:
         from app.backends.litellm.errors import translate
 
+        loading.use_clients(self)
         # LiteLLM does not tell when the request goes out.
         attempt.sent()
         try:

@@ -4,6 +4,7 @@ Promised: nothing is fetched at import (cost map), no `.env` is read, no telemet
 version known to be compromised is not executed: the check comes before the import.
 """
 
+import asyncio
 import importlib
 import importlib.metadata
 import logging
@@ -13,6 +14,7 @@ import threading
 from functools import cache
 from types import ModuleType
 from typing import Any
+from weakref import WeakKeyDictionary, WeakSet
 
 from app.dialects.finish_reasons import WORDS
 
@@ -25,6 +27,7 @@ class RefusedLiteLLM(Exception):
 
 
 _lock = threading.Lock()
+_users: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakSet[object]] = WeakKeyDictionary()
 _ready: list[ModuleType] = []
 
 
@@ -106,9 +109,17 @@ def _quieten(litellm: Any) -> None:
         logger.propagate = True
 
 
-async def close_clients() -> None:
-    """Close the connections to providers that LiteLLM keeps open for the next request."""
-    if (litellm := loaded()) is not None:
+def use_clients(user: object) -> None:
+    """Note that somebody uses the connections that LiteLLM keeps in this event loop."""
+    _users.setdefault(asyncio.get_running_loop(), WeakSet()).add(user)
+
+
+async def close_clients(user: object) -> None:
+    """Close the connections to providers that LiteLLM keeps open for the next request, unless others than `user` use
+    them in this event loop."""
+    users = _users.get(asyncio.get_running_loop(), WeakSet())
+    users.discard(user)
+    if not users and (litellm := loaded()) is not None:
         await litellm.close_litellm_async_clients()
         litellm.in_memory_llm_clients_cache.flush_cache()
         # Made anew at its next use; else a gateway of another event loop would go on with this one's.

@@ -7,7 +7,7 @@ import pytest
 
 from app.backends.attempts import AttemptControl
 from app.backends.router import Router
-from app.backends.stored_responses import StoredCall, StoredResponses, is_response_id
+from app.backends.stored_responses import ResponseIds, StoredCall, StoredResponses, is_response_id
 from app.errors import BreakerOpen, UnknownResponse, UpstreamFailed
 from app.messages import Batch, ModelResponse, Native, Received
 from app.providers import ResponsesApi
@@ -174,7 +174,7 @@ def test_what_cannot_be_translated_goes_to_those_that_have_the_api() -> None:
 
 def test_the_ids_of_stored_responses_are_bounded() -> None:
     one, other = deployment("a"), ELSEWHERE
-    responses = StoredResponses([one, other], limit=2)
+    responses = StoredResponses([one, other], ResponseIds(2))
     for id in ("r1", "r2", "r1", "r3"):
         responses.learn(ask(dialect="openai_responses"), [Received(ModelResponse()), answer(id)], one)
     assert [responses.origin(id, "") for id in ("r1", "r2", "r3")] == [one, None, one]
@@ -268,7 +268,7 @@ def test_a_conversation_goes_on_where_it_was_begun() -> None:
 
 def test_a_caller_who_makes_many_pushes_out_its_own_alone() -> None:
     pool = [deployment("a")]
-    responses = StoredResponses(pool, limit=10, shared=False)
+    responses = StoredResponses(pool, ResponseIds(10), shared=False)
     for number in range(3):
         responses.learn(ask(dialect="openai_responses", caller="honest"), (answer(f"resp_honest_{number}"),), pool[0])
     for number in range(100):

@@ -1,0 +1,147 @@
+"""Makes the gateway of a process from its settings, and changes it: the only place that creates long-lived objects, and
+closes them in reverse.
+
+A reload makes a new `Gateway` beside the old one and has the application go on with it. The old one is closed when the
+last request that began with it has ended, so no stream notices.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import FastAPI
+from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+
+from app.backends import prepare
+from app.gateway import (
+    HEALTH_PATHS,
+    Gateway,
+    GatewayApp,
+    add_error_handlers,
+    add_health_routes,
+    add_litellm_health_routes,
+    add_model_routes,
+)
+from app.loop_stalls import LoopStalls
+from app.main.generation import make_gateway
+from app.main.lasting import Lasting, make_lasting
+from app.main.observability import make_telemetry
+from app.policies import LoadedPolicy, load_policies
+from app.recorder.recorder import open_recorder
+from app.recorder.stores import StoreFailed
+from app.settings import Settings
+from telemetry import Telemetry
+from telemetry.names.variables import SEMCONV_OPT_IN
+from telemetry.traces.http import restrict_http_attributes
+
+_CLOSING_LIMIT = 2.0
+"""Seconds that earlier configurations have to be closed in, at the end of the process."""
+
+
+class Composition:
+    """The application of a process, and what it is made of."""
+
+    def __init__(self, lasting: Lasting, gateway: Gateway) -> None:
+        self.lasting = lasting
+        self.app = GatewayApp(gateway, _framework_app(self))
+        self._closing: set[asyncio.Task[None]] = set()
+        """Each closes a gateway whose last requests are still under way."""
+
+    @property
+    def gateway(self) -> Gateway:
+        """What requests that begin now work with."""
+        return self.app.gateway
+
+    async def reload(self, settings: Settings, policies: Sequence[LoadedPolicy]) -> Gateway:
+        """Serve by these settings from the next request on; to be called on the gateway's event loop."""
+        await prepare(settings.deployments)
+        before = self.app.gateway
+        gateway = make_gateway(settings, policies, self.lasting, before.generation + 1)
+        self.lasting.use(before.settings, settings, policies)
+        self.app.go_on_with(gateway)
+        closing = asyncio.create_task(_close_unused(before))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+        return gateway
+
+    async def aclose(self) -> None:
+        """Close everything, once no request is served any more."""
+        lasting = self.lasting
+        lasting.bodies.close()
+        await self.gateway.router.aclose()
+        if self._closing:
+            await asyncio.wait(self._closing, timeout=_CLOSING_LIMIT)
+        if lasting.recorder is not None:
+            await asyncio.to_thread(lasting.recorder.close)
+        await lasting.telemetry.aclose()
+
+
+def compose(settings: Settings, telemetry: Telemetry | None = None) -> Composition:
+    """A gateway; `telemetry`, if given, is closed with it. Raises StoreFailed, and closes the telemetry, where
+    recordings are to be kept in what cannot be opened."""
+    policies = load_policies(settings.policies)
+    telemetry = telemetry or make_telemetry(settings, policies)
+    stalls = LoopStalls()
+    try:
+        recorder = open_recorder(settings.recorder)
+    except StoreFailed:
+        telemetry.close()
+        raise
+    lasting = make_lasting(settings, policies, telemetry, stalls, recorder)
+    return Composition(lasting, make_gateway(settings, policies, lasting))
+
+
+def create_app(settings: Settings, telemetry: Telemetry | None = None) -> GatewayApp:
+    """The gateway of `compose` as an ASGI application, for who does not change it."""
+    return compose(settings, telemetry).app
+
+
+def _framework_app(composition: Composition) -> FastAPI:
+    """What serves the routes that are no model routes, and begins and ends with the server."""
+    app = FastAPI(
+        title="Flowspan",
+        openapi_url=None,
+        redirect_slashes=False,
+        lifespan=lambda _: _lifespan(composition),
+    )
+    add_model_routes(app)
+    add_health_routes(app)
+    add_litellm_health_routes(app)
+    add_error_handlers(app)
+    # Else the instrumentation speaks of HTTP in its old names, which hold whole paths.
+    os.environ.setdefault(SEMCONV_OPT_IN, "http")
+    FastAPIInstrumentor.instrument_app(
+        app,
+        tracer_provider=composition.lasting.telemetry.tracer_provider,
+        excluded_urls=_excluded_urls(),
+        exclude_spans=["receive", "send"],
+        server_request_hook=restrict_http_attributes,
+    )
+    return app
+
+
+async def _close_unused(gateway: Gateway) -> None:
+    """Close what only this configuration uses, once its last request has ended."""
+    await gateway.users.wait_until_none()
+    await gateway.router.aclose()
+
+
+@asynccontextmanager
+async def _lifespan(composition: Composition) -> AsyncIterator[None]:
+    lasting = composition.lasting
+    watches = [asyncio.create_task(lasting.telemetry.run()), asyncio.create_task(lasting.stalls.run())]
+    try:
+        await prepare(composition.gateway.settings.deployments)
+        yield
+    finally:
+        for watch in watches:
+            watch.cancel()
+            with suppress(asyncio.CancelledError):
+                await watch
+        await composition.aclose()
+
+
+def _excluded_urls() -> str:
+    """A pattern of the URLs of the health routes, which are asked every few seconds."""
+    return ",".join(f"^[a-z]+://[^/]+{path}$" for path in sorted(HEALTH_PATHS))

@@ -1,0 +1,117 @@
+"""What is made once for a process, and outlives a configuration.
+
+Everything that counts what is open, or remembers what became of earlier requests, is here: a reload that made it anew
+would forget who waits, what is held and which deployment fails. `use` has it go by a changed configuration.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID
+
+from app.backends import RoutingMemory, pool_readings, staying
+from app.backends.attempts import AttemptControl
+from app.bodies import Bodies
+from app.gateway import ROUTES, InFlight
+from app.lookups import Lookups
+from app.loop_stalls import LoopStalls
+from app.main.observability import concealing_of, key_identities, secrets_of
+from app.pipeline import AdmissionControl, ByteBudget
+from app.policies import LoadedPolicy
+from app.recorder.capture import Capture
+from app.recorder.recorder import Recorder
+from app.request_ids import Conversations
+from app.settings import Settings
+from telemetry import Telemetry
+from telemetry.names.resource import VERSION
+
+
+@dataclass(frozen=True)
+class Lasting:
+    """The services of a process whatever its configuration is."""
+
+    telemetry: Telemetry
+    stalls: LoopStalls
+    recorder: Recorder | None
+    """Keeps transactions that have ended; None where nothing is recorded."""
+    capture: Capture | None
+    bodies: Bodies
+    queue_budget: ByteBudget
+    """The bytes in the queues of all streams."""
+    in_flight: InFlight
+    conversations: Conversations
+    lookups: Lookups
+    queue_breakers: AdmissionControl
+    attempts: AttemptControl
+    """The breakers of all deployments."""
+    routing: RoutingMemory
+
+    def use(self, before: Settings, settings: Settings, policies: Sequence[LoadedPolicy]) -> None:
+        """Go by changed settings from now on. What is known of deployments and callers that stay is kept."""
+        several, stays = settings.has_several_callers, staying(before.deployments, settings.deployments)
+        self.bodies.limit = settings.server.total_body_bytes
+        self.queue_budget.limit = settings.pipeline.total_queue_bytes
+        self.lookups.use(settings.dns)
+        self.queue_breakers.use(settings.breakers.queue, several)
+        self.attempts.use(settings.breakers.upstream, several, stays)
+        self.routing.keep(stays)
+        if self.capture is not None:
+            self.capture.use(
+                settings.recorder,
+                secrets=[*secrets_of(before), *secrets_of(settings)],
+                concealing=concealing_of(policies),
+            )
+        self.register(settings)
+
+    def register(self, settings: Settings) -> None:
+        """Have telemetry know the names of a configuration."""
+        self.telemetry.watch_bodies(lambda: self.bodies.used, settings.server.total_body_bytes)
+        self.telemetry.register_deployments([deployment.id for deployment in settings.deployments])
+        self.telemetry.register_keys(key_identities(settings.keys))
+
+
+def make_lasting(
+    settings: Settings,
+    policies: Sequence[LoadedPolicy],
+    telemetry: Telemetry,
+    stalls: LoopStalls,
+    recorder: Recorder | None = None,
+) -> Lasting:
+    """All that outlives a configuration, as the first one has it."""
+    several = settings.has_several_callers
+    lasting = Lasting(
+        telemetry=telemetry,
+        stalls=stalls,
+        recorder=recorder,
+        capture=None if recorder is None else _capture(settings, policies, telemetry, recorder),
+        bodies=Bodies(settings.server.total_body_bytes),
+        queue_budget=ByteBudget(settings.pipeline.total_queue_bytes),
+        in_flight=InFlight(),
+        conversations=Conversations(),
+        lookups=Lookups(settings.dns),
+        queue_breakers=AdmissionControl(settings.breakers.queue, by_caller=several),
+        attempts=AttemptControl(settings.breakers.upstream, by_caller=several, stalls=stalls),
+        routing=RoutingMemory(),
+    )
+    telemetry.watch_pools(pool_readings)
+    telemetry.register_routes(ROUTES)
+    for name in lasting.queue_breakers.breakers.names:
+        telemetry.register_breaker(name)
+    telemetry.watch_breakers(lambda: {**lasting.queue_breakers.states(), **lasting.attempts.states()})
+    lasting.register(settings)
+    return lasting
+
+
+def _capture(settings: Settings, policies: Sequence[LoadedPolicy], telemetry: Telemetry, recorder: Recorder) -> Capture:
+    """What takes transactions for the recorder, from now on."""
+    resource = telemetry.tracer_provider.resource.attributes
+    capture = Capture(
+        recorder,
+        settings.recorder,
+        secrets=secrets_of(settings),
+        concealing=concealing_of(policies),
+        gateway=f"{resource.get(SERVICE_INSTANCE_ID, '')} {VERSION}".strip(),
+    )
+    telemetry.record(capture)
+    telemetry.watch_recorder(recorder.reading)
+    return capture

@@ -1,0 +1,96 @@
+"""Telemetry by the settings: its options, the names that it shows, and the secrets that it hides."""
+
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TextIO
+
+from opentelemetry.sdk.trace.export import SpanExporter
+
+from app.addresses import secrets_of_params
+from app.policies import LoadedPolicy
+from app.recorder.masking import Concealing
+from app.recorder.store_urls import secrets_of_store
+from app.settings import Key, Settings
+from telemetry import KeyIdentity, Telemetry, TelemetryOptions, setup
+from telemetry.names import UNNAMED_KEY
+
+
+def make_telemetry(
+    settings: Settings,
+    policies: Sequence[LoadedPolicy],
+    *,
+    log_stream: TextIO | None = None,
+    span_exporter: SpanExporter | None = None,
+) -> Telemetry:
+    """Telemetry for these settings. Log lines go to `log_stream`, by default to stderr; a given `span_exporter` gets
+    each span as it ends, and takes the place of the exporter that the environment asks for."""
+    return setup(
+        options_of(settings),
+        models=models_of(settings),
+        policies=[loaded.name for loaded in policies],
+        secrets=secrets_of(settings),
+        log_stream=log_stream or sys.stderr,
+        span_exporter=span_exporter,
+    )
+
+
+def options_of(settings: Settings) -> TelemetryOptions:
+    """What telemetry is to record and log."""
+    options = settings.telemetry
+    return TelemetryOptions(
+        boundary_events=options.boundary_events,
+        capture_content=options.capture_content,
+        content_limit=options.content_limit,
+        openinference=options.openinference,
+        propagate_traceparent=options.propagate_traceparent,
+        spans=options.spans,
+        log_level=options.log_level,
+        log_format=options.log_format,
+        created_timestamps=options.created_timestamps,
+        semconv=options.semconv,
+    )
+
+
+def models_of(settings: Settings) -> list[tuple[str, str]]:
+    """The names of models that metrics show, each with a provider that serves it."""
+    return [(deployment.model_name, deployment.provider) for deployment in settings.deployments]
+
+
+def key_identities(keys: Sequence[Key]) -> list[KeyIdentity]:
+    """What telemetry shows of callers, by the names of their keys. With several they may call until the last ends."""
+    by_name: dict[str, list[Key]] = {}
+    for key in keys:
+        by_name.setdefault(key.name or UNNAMED_KEY, []).append(key)
+    return [
+        KeyIdentity(name, same[0].team, same[0].labels, _last_end([key.expires for key in same]))
+        for name, same in by_name.items()
+    ]
+
+
+def _last_end(ends: Sequence[datetime | None]) -> float | None:
+    """In Unix time; None where one never comes."""
+    known = [end.timestamp() for end in ends if end is not None]
+    return max(known) if len(known) == len(ends) else None
+
+
+def concealing_of(policies: Sequence[LoadedPolicy]) -> Concealing:
+    """The policies that take out of requests, and of responses, what is not to be kept."""
+    some = [loaded for loaded in policies if loaded.policy.conceals]
+    return Concealing(
+        requests=frozenset(loaded.name for loaded in some if "on_request" in loaded.hooks),
+        responses=frozenset(loaded.name for loaded in some if loaded.looks_at_responses),
+    )
+
+
+def secrets_of(settings: Settings) -> list[str]:
+    """Every configured key and password, so that logs and spans can be scrubbed of them."""
+    of_providers = (secret for one in settings.deployments for secret in secrets_of_params(one.params))
+    found = (
+        *(key.secret for key in settings.keys),
+        settings.server.metrics_token,
+        settings.console.token,
+        *of_providers,
+        *secrets_of_store(settings.recorder.store),
+    )
+    return list(dict.fromkeys(secret for secret in found if secret is not None))
