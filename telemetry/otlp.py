@@ -35,7 +35,7 @@ class SpanExport:
         self.batcher.offer(encode(span))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Exports:
     spans: SpanExport | None = None
     logs: Batcher[ReadableLogRecord] | None = None
@@ -62,12 +62,17 @@ class Exports:
 
 def make_exports(environment: Environment, metrics: Metrics, resource: Resource, *, with_logs: bool) -> Exports:
     """Start the exports of `environment`; those of log records only `with_logs`, of metrics those of `metrics`."""
-    traces, logs, points = environment.traces, environment.logs, environment.metrics
+    traces, points = environment.traces, environment.metrics
     return Exports(
         None if traces is None else SpanExport(_spans(traces, metrics, resource)),
-        None if logs is None or not with_logs else _logs(logs, metrics),
+        make_log_export(environment, metrics) if with_logs else None,
         None if points is None else _metrics(points, metrics, resource),
     )
+
+
+def make_log_export(environment: Environment, metrics: Metrics) -> Batcher[ReadableLogRecord] | None:
+    """Start the export of log records; None where the environment asks for none."""
+    return None if environment.logs is None else _logs(environment.logs, metrics)
 
 
 def _spans(export: SignalExport, metrics: Metrics, resource: Resource) -> Batcher[EncodedSpan]:

@@ -22,6 +22,7 @@ from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 from prometheus_client import CollectorRegistry, disable_created_metrics
 
+from telemetry.adjustable import Adjustable, has_events, with_environment
 from telemetry.environment import Environment, read_environment
 from telemetry.guard import Defects
 from telemetry.live.sampler import Sampler
@@ -35,6 +36,7 @@ from telemetry.metrics.registry import Metrics
 from telemetry.metrics.traffic import EAGER_DEPLOYMENTS
 from telemetry.names import Signal
 from telemetry.names.resource import SCHEMA_URL, SERVICE, VERSION
+from telemetry.names.spans import Attribute
 from telemetry.otlp import Exports, make_exports
 from telemetry.recording.ledger import TimeLedger
 from telemetry.recording.timeline import Timeline
@@ -43,8 +45,6 @@ from telemetry.traces.http import HttpRequest, request_attributes
 from telemetry.traces.propagation import Propagation
 from telemetry.traces.sdk_spans import ForeignSpans, as_readable
 from telemetry.traces.spans import Sink, Tracer
-from telemetry.transaction.boundary import BoundaryEvents
-from telemetry.transaction.content import ContentRecorder
 from telemetry.transaction.context import ObservabilityContext
 from telemetry.transaction.ending import head_fields
 from telemetry.transaction.other_requests import OtherRequest
@@ -66,6 +66,7 @@ class Telemetry:
         self,
         services: Services,
         *,
+        adjustable: Adjustable,
         sampler: Sampler,
         tracer_provider: TracerProvider,
         close_exports: Callable[[], None] = lambda: None,
@@ -73,6 +74,7 @@ class Telemetry:
         self.tracer_provider = tracer_provider
         self.sampler = sampler
         self._services = services
+        self._adjustable = adjustable
         self._close_exports = close_exports
         self._closed = False
         self._taker: TransactionTaker | None = None
@@ -98,6 +100,7 @@ class Telemetry:
         ledger = TimeLedger(services.clock)
         timeline = Timeline(services.wall_ns(), ledger.opened_at, services.clock)
         attributes = request_attributes(request, services.tracer.text_limit)
+        attributes[Attribute.CONFIG_GENERATION] = services.generation
         name = f"{request.method} {request.route}"
         span = services.tracer.start_root(name, timeline.started_ns, attributes, request.headers)
         return ObservabilityContext(services, api, span, ledger, timeline, head_fields(attributes), self._taker)
@@ -111,6 +114,27 @@ class Telemetry:
         `other`; `path` is as it came. It has to be ended."""
         return OtherRequest(self._services, request, path, is_probe=is_probe)
 
+    @property
+    def generation(self) -> int:
+        """Counts the configurations by whose options transactions were begun, the present one included."""
+        return self._services.generation
+
+    def use(
+        self,
+        options: TelemetryOptions,
+        *,
+        models: Iterable[tuple[str, str]],
+        policies: Iterable[str],
+        secrets: Iterable[str],
+    ) -> int:
+        """Go by another configuration for transactions that begin from now on, and return its generation. `models` are
+        as in `setup`; `policies` are those that were made anew; `secrets` are hidden beside those before."""
+        services = self._services
+        services.scrub.hide(secrets)
+        services.metrics.register(models, policies)
+        self._services = self._adjustable.adjusted(services, options, services.generation + 1)
+        return self._services.generation
+
     def register_routes(self, routes: Iterable[str]) -> None:
         """Have the counters of routes that are no model routes stand at zero."""
         self._services.metrics.other_requests.register(routes)
@@ -120,7 +144,9 @@ class Telemetry:
         self._services.metrics.breakers.register(breaker)
 
     def register_deployments(self, deployments: Sequence[str]) -> None:
-        """Have the metrics of deployments and their breakers stand at zero, unless they are too many to be scraped."""
+        """Have the metrics of deployments and their breakers stand at zero, unless they are too many to be scraped. Of
+        deployments that are not among them any more no state and no allowance is shown."""
+        self._services.metrics.forget_deployments(deployments)
         if len(deployments) <= EAGER_DEPLOYMENTS:
             for deployment in deployments:
                 self._services.metrics.deployment(deployment)
@@ -192,7 +218,7 @@ def setup(
     EnvironmentRefused where an OTEL_* variable cannot be obeyed.
     """
     environment = read_environment(os.environ)
-    options = _with_environment(options or TelemetryOptions(), environment)
+    options = with_environment(options or TelemetryOptions(), environment)
     # Series that would nearly double each scrape, for a time that Prometheus does not read by default.
     disable_created_metrics()  # type: ignore[no-untyped-call]
     metrics = Metrics(registry, models=models, policies=policies, semconv=options.semconv)
@@ -204,34 +230,23 @@ def setup(
     exports = Exports() if span_exporter is not None else _exports(environment, options, metrics, provider.resource)
     log_export = None if writer is None else _log_export(environment, exports, provider.resource, scrub, metrics)
     tracer = _tracer(environment, provider, _sink(provider, span_exporter, exports), scrub, defects)
-    boundary = _boundary_events(environment, options, metrics, provider.resource, scrub, exports)
-    content = _content_recorder(options, tracer, boundary, metrics)
-    _log_content(
-        options, has_spans=tracer.sink is not None, events_to=None if exports.logs is None else exports.logs.receiver
+    adjustable = Adjustable(
+        environment,
+        metrics,
+        tracer,
+        resource=provider.resource,
+        exports=exports,
+        writer=writer,
+        may_export=span_exporter is None,
     )
-    services = Services(
-        options=options,
-        metrics=metrics,
-        tracer=tracer,
-        boundary=boundary,
-        scrub=scrub,
-        defects=defects,
-        content=content,
-        clock=clock,
-        wall_ns=wall_ns,
-    )
+    services = replace(adjustable.services(options), clock=clock, wall_ns=wall_ns)
     return Telemetry(
         services,
+        adjustable=adjustable,
         sampler=Sampler(services.live, metrics, defects, waiting=lambda: _waiting(exports, writer), clock=clock),
         tracer_provider=provider,
-        close_exports=lambda: _close(content, exports, writer, log_export),
+        close_exports=lambda: _close(adjustable, exports, writer, log_export),
     )
-
-
-def _with_environment(options: TelemetryOptions, environment: Environment) -> TelemetryOptions:
-    """The options, with `capture_content` from the standard variable where it is set."""
-    capture = environment.capture_content
-    return options if capture is None else replace(options, capture_content=capture)
 
 
 def _writer(options: TelemetryOptions, metrics: Metrics, scrub: Scrubber, stream: TextIO | None) -> LogWriter | None:
@@ -247,8 +262,8 @@ def _apply_log_level(environment: Environment) -> None:
 
 
 def _exports(environment: Environment, options: TelemetryOptions, metrics: Metrics, resource: Resource) -> Exports:
-    events = options.boundary_events != "span" or options.capture_content in ("event", "both")
-    return make_exports(environment, metrics, resource, with_logs=events or environment.exports_log_lines)
+    with_logs = has_events(options) or environment.exports_log_lines
+    return make_exports(environment, metrics, resource, with_logs=with_logs)
 
 
 def _log_export(
@@ -302,49 +317,6 @@ def _sink(provider: TracerProvider, span_exporter: SpanExporter | None, exports:
     return exports.spans.offer
 
 
-def _boundary_events(
-    environment: Environment,
-    options: TelemetryOptions,
-    metrics: Metrics,
-    resource: Resource,
-    scrub: Scrubber,
-    exports: Exports,
-) -> BoundaryEvents:
-    export = exports.logs.offer if exports.logs is not None else None
-    return BoundaryEvents(options.boundary_events, metrics, resource, scrub, export, environment.log_limits)
-
-
-def _content_recorder(
-    options: TelemetryOptions, tracer: Tracer, boundary: BoundaryEvents, metrics: Metrics
-) -> ContentRecorder:
-    # The limit of all texts in spans is made for others, so only one that the operator sets holds for content.
-    length = tracer.limits.value_length
-    return ContentRecorder(
-        options.capture_content,
-        options.content_limit if length is None else min(options.content_limit, length),
-        has_spans=tracer.sink is not None,
-        openinference=options.openinference,
-        scrub=tracer.scrub,
-        boundary=boundary,
-        metrics=metrics.exports,
-        defects=tracer.defects,
-    )
-
-
-def _log_content(options: TelemetryOptions, *, has_spans: bool, events_to: str | None) -> None:
-    """Log where captured content goes, for nobody should have to look for it, or come upon it by chance. `events_to` is
-    who gets the log records; None if they are lines of the log."""
-    mode = options.capture_content
-    if mode in ("span", "both") and not has_spans:
-        _log.warning(
-            "capture_content: %s records nothing on spans, because none are exported: set OTEL_EXPORTER_OTLP_ENDPOINT",
-            mode,
-        )
-    if mode in ("event", "both"):
-        where = "are lines of this log" if events_to is None else f"go to {events_to}, as log records"
-        _log.info("capture_content: %s records prompts and answers: they %s", mode, where)
-
-
 def _tracer(
     environment: Environment, provider: TracerProvider, sink: Sink | None, scrub: Scrubber, defects: Defects
 ) -> Tracer:
@@ -368,8 +340,8 @@ def _waiting(exports: Exports, writer: LogWriter | None) -> dict[Signal, int]:
     return waiting
 
 
-def _close(content: ContentRecorder, exports: Exports, writer: LogWriter | None, log_export: LogExport | None) -> None:
-    content.close(_CLOSE_LIMIT)
+def _close(adjustable: Adjustable, exports: Exports, writer: LogWriter | None, log_export: LogExport | None) -> None:
+    adjustable.close(_CLOSE_LIMIT)
     if log_export is not None:
         logging.getLogger().removeHandler(log_export)
     exports.close(_CLOSE_LIMIT)

@@ -17,6 +17,8 @@ TEXT_LIMIT = 8192
 _SHORTEST_SECRET = 6
 """A configured secret shorter than this is not looked for: it would remove ordinary words."""
 _LONGEST_SECRET = 4096
+_FORMER_SECRETS = 1024
+"""Secrets that are no longer configured and still looked for."""
 _WORTH_KNOWING = 128
 _KNOWN_AT_MOST = 4096
 """Short texts found harmless are remembered: spans say the same few words over and over."""
@@ -76,9 +78,23 @@ class Scrubber:
     """Removes keys from texts. `secrets` are removed whatever they look like."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        known = sorted({secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}, key=len, reverse=True)
-        self._known = re.compile("|".join(map(re.escape, known))) if known else None
+        self._secrets: dict[str, None] = {}
+        """The one that was given last comes last."""
+        self._known: re.Pattern[str] | None = None
         self._harmless: set[str] = set()
+        self.hide(secrets)
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Remove these secrets from now on, too. Of those before, as many as there may be of former ones stay: somebody
+        may still send or quote one."""
+        given = dict.fromkeys(secret for secret in secrets if len(secret) >= _SHORTEST_SECRET)
+        if given.keys() <= self._secrets.keys():
+            return
+        former = [secret for secret in self._secrets if secret not in given][-_FORMER_SECRETS:]
+        self._secrets = dict.fromkeys([*former, *given])
+        longest_first = sorted(self._secrets, key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, longest_first)))
+        self._harmless = set()
 
     def __call__(self, text: str) -> str:
         if text in self._harmless:

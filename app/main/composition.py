@@ -58,7 +58,7 @@ class Composition:
         await prepare(settings.deployments)
         before = self.app.gateway
         gateway = make_gateway(settings, policies, self.lasting, before.generation + 1)
-        self.lasting.use(before.settings, settings, policies)
+        self.lasting.use(before, settings, policies)
         self.app.go_on_with(gateway)
         closing = asyncio.create_task(_close_unused(before))
         self._closing.add(closing)

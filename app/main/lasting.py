@@ -12,10 +12,10 @@ from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID
 from app.backends import RoutingMemory, pool_readings, staying
 from app.backends.attempts import AttemptControl
 from app.bodies import Bodies
-from app.gateway import ROUTES, InFlight
+from app.gateway import ROUTES, Gateway, InFlight
 from app.lookups import Lookups
 from app.loop_stalls import LoopStalls
-from app.main.observability import concealing_of, key_identities, secrets_of
+from app.main.observability import concealing_of, key_identities, models_of, options_of, secrets_of
 from app.pipeline import AdmissionControl, ByteBudget
 from app.policies import LoadedPolicy
 from app.recorder.capture import Capture
@@ -46,8 +46,10 @@ class Lasting:
     """The breakers of all deployments."""
     routing: RoutingMemory
 
-    def use(self, before: Settings, settings: Settings, policies: Sequence[LoadedPolicy]) -> None:
-        """Go by changed settings from now on. What is known of deployments and callers that stay is kept."""
+    def use(self, gateway: Gateway, settings: Settings, policies: Sequence[LoadedPolicy]) -> None:
+        """Go by changed settings from now on, after those of `gateway`. What is known of deployments and callers that
+        stay is kept."""
+        before = gateway.settings
         several, stays = settings.has_several_callers, staying(before.deployments, settings.deployments)
         self.bodies.limit = settings.server.total_body_bytes
         self.queue_budget.limit = settings.pipeline.total_queue_bytes
@@ -61,6 +63,12 @@ class Lasting:
                 secrets=[*secrets_of(before), *secrets_of(settings)],
                 concealing=concealing_of(policies),
             )
+        self.telemetry.use(
+            options_of(settings),
+            models=models_of(settings),
+            policies=[loaded.name for loaded in policies if loaded not in gateway.policies],
+            secrets=secrets_of(settings),
+        )
         self.register(settings)
 
     def register(self, settings: Settings) -> None:

@@ -77,7 +77,7 @@ class LogWriter(logging.Handler):
 
     def __init__(self, stream: TextIO, metrics: ExportMetrics) -> None:
         super().__init__()
-        self._stream = stream
+        self.stream = stream
         self._is_closed = False
         self._lines: Batcher[str] = Batcher(
             self._write, "console", metrics, queue_size=10_000, batch_size=1_000, delay=0.2
@@ -110,21 +110,17 @@ class LogWriter(logging.Handler):
         super().close()
 
     def _write(self, lines: Sequence[str]) -> None:
-        self._stream.write("\n".join(lines) + "\n")
-        self._stream.flush()
+        self.stream.write("\n".join(lines) + "\n")
+        self.stream.flush()
 
 
 def install(
     level: Level, metrics: ExportMetrics, scrub: Scrubber, stream: TextIO | None = None, format: LogFormat = "json"
 ) -> LogWriter:
     """Take over the root logger and uvicorn's. Returns the handler, which the caller has to close."""
-    stream = stream or sys.stderr
-    writer = LogWriter(stream, metrics)
-    is_readable = format == "console" or (format == "auto" and stream.isatty())
-    writer.setFormatter(readable_formatter(scrub, stream) if is_readable else JsonFormatter(scrub))
-    root = logging.getLogger()
-    root.handlers[:] = [writer]
-    root.setLevel(level.upper())
+    writer = LogWriter(stream or sys.stderr, metrics)
+    logging.getLogger().handlers[:] = [writer]
+    show(writer, level, scrub, format)
     # They would go to stderr as they are.
     logging.captureWarnings(True)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
@@ -136,3 +132,11 @@ def install(
     for name in _EXPORTER_LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     return writer
+
+
+def show(writer: LogWriter, level: Level, scrub: Scrubber, format: LogFormat) -> None:
+    """Write the process's lines from this level on in this format."""
+    stream = writer.stream
+    is_readable = format == "console" or (format == "auto" and stream.isatty())
+    writer.setFormatter(readable_formatter(scrub, stream) if is_readable else JsonFormatter(scrub))
+    logging.getLogger().setLevel(level.upper())

@@ -4,12 +4,15 @@ The children of a deployment are looked up once, when it is registered or first 
 provider's limits stand at zero from then on.
 """
 
+from contextlib import suppress
+
 from prometheus_client import CollectorRegistry, Counter
 
 from telemetry.metrics.instruments import counter, gauge
 from telemetry.names import (
     ATTEMPT_OUTCOMES,
     ATTEMPT_REASONS,
+    LIMIT_KINDS,
     STATUS_CLASSES,
     AttemptOutcome,
     AttemptReason,
@@ -53,6 +56,17 @@ class DeploymentMetrics:
         self.limit = gauge(names.UPSTREAM_LIMIT, registry)
         self.remaining = gauge(names.UPSTREAM_LIMIT_REMAINING, registry)
         self._children: dict[str, DeploymentChildren] = {}
+
+    def known(self) -> set[str]:
+        """The deployments whose children were looked up."""
+        return set(self._children)
+
+    def forget_allowances(self, deployment: str) -> None:
+        """Show no more what a provider said of its limits to a deployment that is gone."""
+        for instrument in (self.limit, self.remaining):
+            for kind in LIMIT_KINDS:
+                with suppress(KeyError):
+                    instrument.remove(deployment, kind)
 
     def of(self, deployment: str) -> DeploymentChildren:
         """The children of a deployment, which is an entry of the configuration."""

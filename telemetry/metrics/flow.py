@@ -122,6 +122,7 @@ class PolicyMetrics:
 
     def register(self, policy: str) -> None:
         """Note that a policy was loaded, now."""
+        self._policy.learn((policy,))
         children = self.of(policy)
         self._loaded.labels(self._policy(policy)).set_to_current_time()
         for kind in KINDS:
@@ -164,6 +165,12 @@ class BreakerMetrics:
             self._caller_trips.labels(breaker, reason)
         for reason in REJECTION_REASONS:
             self._rejections.labels(breaker, reason)
+
+    def forget(self, breaker: str) -> None:
+        """Show a breaker that is gone in no state."""
+        if self.states.pop(breaker, None) is not None:
+            for each in BREAKER_STATES:
+                self._state.labels(breaker, each).set(0)
 
     def transition(self, breaker: str, from_state: str, to_state: str, reason: str) -> None:
         self.register(breaker)

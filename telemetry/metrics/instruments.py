@@ -147,6 +147,10 @@ class Bounded:
         self._known = {OTHER, *known}
         self._room = room
 
+    def learn(self, known: Iterable[str]) -> None:
+        """Have these values pass, too."""
+        self._known.update(known)
+
     def __call__(self, value: str) -> str:
         if value in self._known:
             return value

@@ -1,6 +1,7 @@
 """The metrics of callers by the names of their keys, which an operator gave; a key itself is never shown."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -100,9 +101,15 @@ class KeyMetrics:
         self.without_key = self._children[NO_KEY] = KeyChildren(self, KeyIdentity(NO_KEY))
 
     def register(self, identities: Iterable[KeyIdentity]) -> None:
-        """Show when keys expire, and have their counters stand at zero, unless they are too many to be scraped."""
-        for identity in identities:
-            self._identities[identity.name] = identity
+        """Show when keys expire, and have their counters stand at zero, unless they are too many to be scraped. Those
+        that are not among them any more are forgotten; what was counted of them stays."""
+        before, self._identities = self._identities, {identity.name: identity for identity in identities}
+        for identity in before.values():
+            if self._identities.get(identity.name) != identity:
+                self._children.pop(identity.name, None)
+                with suppress(KeyError):
+                    self._expiry.remove(identity.name, identity.team or "")
+        for identity in self._identities.values():
             if identity.expires_at is not None:
                 self._expiry.labels(identity.name, identity.team or "").set(identity.expires_at)
         if len(self._identities) <= EAGER_KEYS:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, ProcessCollector
 
+from telemetry.metrics.configuration import ConfigurationMetrics
 from telemetry.metrics.delivery import DeliveryMetrics
 from telemetry.metrics.deployments import DeploymentChildren, DeploymentMetrics
 from telemetry.metrics.flow import BreakerMetrics, PolicyMetrics, QueueMetrics
@@ -112,6 +113,7 @@ class Metrics:
         self.exports = ExportMetrics(self.registry)
         self.connections = ConnectionMetrics(self.registry)
         self.recordings = RecordingMetrics(self.registry)
+        self.configuration = ConfigurationMetrics(self.registry)
         self.other_requests = OtherRequestMetrics(self.registry)
         stream_seconds = counter(names.STREAM_SECONDS, self.registry)
         self.stream_seconds: dict[Where, Counter] = {where: stream_seconds.labels(where) for where in WHERE}
@@ -123,6 +125,29 @@ class Metrics:
         self.loop_lag = histogram(names.LOOP_LAG, self.registry)
         ProcessCollector(registry=self.registry)
         self._attempts: dict[tuple[str, str, str, str], AttemptChildren] = {}
+
+    def register(self, models: Iterable[tuple[str, str]], policies: Iterable[str]) -> None:
+        """Have the metrics of further models stand at zero, unless they are too many to be scraped, and those of
+        policies, which were loaded now."""
+        self.labels.learn(models)
+        eager = eager_models(self.labels)
+        self.server.register(eager)
+        self.client.register(eager)
+        for model in eager:
+            self.delivery.of(model)
+        if eager:
+            for pair in self.labels.providers_of_models:
+                self.prompt_cache.register(*pair)
+        for policy in policies:
+            self.policies.register(policy)
+
+    def forget_deployments(self, others_than: Iterable[str]) -> None:
+        """Show no state of breakers and no allowance of deployments that are not configured any more. What was counted
+        of them stays: no counter falls."""
+        gone = self.deployments.known() - set(others_than)
+        for deployment in gone:
+            self.breakers.forget(deployment)
+            self.deployments.forget_allowances(deployment)
 
     def deployment(self, deployment: str) -> DeploymentChildren:
         """The metrics of a deployment. From the first call on its counters stand at zero, and so do those of its

@@ -36,14 +36,24 @@ class Labels:
 
     def __init__(self, models: Iterable[tuple[str, str]], semconv: Semconv = "1.41") -> None:
         self.semconv = semconv
-        configured = tuple(models)
-        self.models = tuple(dict.fromkeys(model for model, _ in configured))
-        self.providers_of_models = tuple(dict.fromkeys((provider, model) for model, provider in configured))
-        self.model = Bounded(self.models)
-        self.provider = Bounded(provider for _, provider in configured)
+        self.models: tuple[str, ...] = ()
+        self.providers_of_models: tuple[tuple[str, str], ...] = ()
+        self.model = Bounded()
+        self.provider = Bounded()
+        self.learn(models)
         self._operation = Bounded(OPERATIONS, room=16)
         self.error_type = Bounded(("", *OUTCOMES), room=64)
         self.api = Bounded(APIS)
+
+    def learn(self, models: Iterable[tuple[str, str]]) -> None:
+        """Let the names of further models and their providers pass; those before stay."""
+        configured = tuple(models)
+        self.models = tuple(dict.fromkeys((*self.models, *(model for model, _ in configured))))
+        self.providers_of_models = tuple(
+            dict.fromkeys((*self.providers_of_models, *((provider, model) for model, provider in configured)))
+        )
+        self.model.learn(model for model, _ in configured)
+        self.provider.learn(provider for _, provider in configured)
 
     def operation(self, name: str) -> str:
         return self._operation(operation_name(name, self.semconv))
@@ -93,7 +103,11 @@ class ServerMetrics:
         self.disconnects = {pair: disconnects.labels(*pair) for pair in product(apis, DISCONNECT_PHASES)}
         self._outcomes: dict[tuple[str, str, bool], dict[Outcome, Counter]] = {}
         self._children: dict[tuple[str, str, str], ServerChildren] = {}
-        for api, model, stream in product(apis, (*eager_models(labels), OTHER), (False, True)):
+        self.register((*eager_models(labels), OTHER))
+
+    def register(self, models: Iterable[str]) -> None:
+        """Have the counters of these models stand at zero."""
+        for api, model, stream in product((*APIS, OTHER), models, (False, True)):
             self.outcomes(api, model, stream)
 
     def outcomes(self, api: str, model: str, stream: bool) -> dict[Outcome, Counter]:
@@ -152,10 +166,14 @@ class ClientMetrics:
         for family in families(labels.semconv, counted):
             registry.register(family)
         self._retries_denied = counter(names.RETRIES_DENIED, registry)
-        for model in (*eager_models(labels), OTHER):
-            self._retries_denied.labels(model)
+        self.register((*eager_models(labels), OTHER))
         local_failures = counter(names.LOCAL_FAILURES, registry)
         self.local_failures = {kind: local_failures.labels(kind) for kind in LOCAL_FAILURE_KINDS}
+
+    def register(self, models: Iterable[str]) -> None:
+        """Have the counters of these models stand at zero."""
+        for model in models:
+            self._retries_denied.labels(model)
 
     def children(self, operation: str, provider: str, model: str, deployment: str) -> ClientChildren:
         """Look up the histograms. `deployment` is the id of an entry of the configuration, which bounds it."""

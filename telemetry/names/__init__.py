@@ -126,6 +126,9 @@ TransitionReason = TripReason | Literal["cooldown_over", "probe_succeeded"]
 RejectionReason = Literal["open", "probing", "caller"]
 REJECTION_REASONS: tuple[RejectionReason, ...] = get_args(RejectionReason)
 """Why a breaker turns a request away; `caller`: by the breaker that stands before one caller alone."""
+ReloadResult = Literal["applied", "unchanged", "refused", "failed"]
+RELOAD_RESULTS: tuple[ReloadResult, ...] = get_args(ReloadResult)
+"""What became of an attempt to read the configuration anew; `failed`: by a defect of the gateway's."""
 ConnectionRefusal = Literal["total", "address", "descriptors", "aborted"]
 """Why a client's connection was turned away: too many in all, too many from its address, no descriptor left for it; or
 it broke off before it was accepted."""
@@ -159,6 +162,7 @@ STATUS_CLASSES: tuple[StatusClass, ...] = get_args(StatusClass)
 """What a provider answered, by its HTTP status; `4xx` is without 429, `none` an attempt that ended without a response.
 """
 LimitKind = Literal["requests", "tokens", "input_tokens", "output_tokens"]
+LIMIT_KINDS: tuple[LimitKind, ...] = get_args(LimitKind)
 """What a provider counts against a rate limit of its own."""
 PoolState = Literal["active", "idle", "waiting"]
 POOL_STATES: tuple[PoolState, ...] = get_args(PoolState)

@@ -362,6 +362,33 @@ RECORDER_WAITING_LIMIT = _gauge(
     "flowspan_recorder_waiting_limit_bytes", (), "Bytes that may wait; 0 without a recorder.", "livemax"
 )
 RECORDER_STORE = _gauge("flowspan_recorder_store_bytes", (), "Bytes of the store that are in use.", "livemax")
+CONFIG_RELOADS = _counter(
+    "flowspan_config_reloads_total", ("result",), "Attempts to read the configuration anew, by what became of them."
+)
+CONFIG_SUCCESSFUL = _gauge(
+    "flowspan_config_last_reload_successful",
+    (),
+    "1 if the configuration could be used when it was read last, 0 if it was refused and the one before stays.",
+    "livemax",
+)
+CONFIG_SUCCESS_TIME = _gauge(
+    "flowspan_config_last_reload_success_timestamp_seconds",
+    (),
+    "When a configuration was last read that could be used, in Unix time.",
+    "livemax",
+)
+CONFIG_CHANGED_TIME = _gauge(
+    "flowspan_config_changed_timestamp_seconds",
+    (),
+    "Since when the present configuration is in use, in Unix time.",
+    "livemax",
+)
+CONFIG_GENERATION = _gauge(
+    "flowspan_config_generation",
+    (),
+    "Counts the configurations of the process: 1 is that of its start, and each reload that changes something adds 1.",
+    "livemax",
+)
 BUILD_INFO = _gauge(
     "flowspan_build_info",
     ("version", "python"),

@@ -109,6 +109,13 @@ class Attribute:
     PROVIDER = attribute("gen_ai.provider.name", "string", ON_BOTH, "The provider that was asked.")
     REQUEST_MODEL = attribute("gen_ai.request.model", "string", ON_ATTEMPT, "The model, as the provider calls it.")
     REQUEST_STREAM = attribute("gen_ai.request.stream", "bool", ON_ATTEMPT, "Whether a stream was asked for.")
+    CONFIG_GENERATION = attribute(
+        "flowspan.config.generation",
+        "int",
+        ON_TRANSACTION,
+        "Counts the configurations of the process: 1 is that of its start, and each reload that changes something adds "
+        "1.",
+    )
     TRANSACTION_OPERATION = attribute(
         "flowspan.operation",
         "string",

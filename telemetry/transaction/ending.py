@@ -47,6 +47,7 @@ def head_fields(attributes: Mapping[str, Value | None]) -> dict[str, object]:
         "method": attributes[Attribute.HTTP_METHOD],
         "route": attributes[Attribute.HTTP_ROUTE],
         "client_address": attributes[Attribute.CLIENT_ADDRESS],
+        "config_generation": attributes[Attribute.CONFIG_GENERATION],
     }
     if (user_agent := attributes[Attribute.USER_AGENT]) is not None:
         fields["user_agent"] = user_agent

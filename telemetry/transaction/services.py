@@ -49,6 +49,8 @@ class Services:
     scrub: Scrubber
     defects: Defects
     content: ContentRecorder
+    generation: int = 1
+    """Counts the configurations of the process."""
     live: Live = field(default_factory=Live)
     trips: dict[str, SpanContext] = field(default_factory=dict)
     """The span of the transaction that tripped a breaker last, by the breaker's name."""
