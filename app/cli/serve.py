@@ -57,15 +57,14 @@ def serve(
         configuration = source.load()
     for warning in grouped(configuration.warnings):
         click.echo(f"warning: {warning}", err=True)
-    settings = configuration.settings
     try:
-        check_bind(settings)
+        check_bind(configuration.settings)
     except UnsafeBind as error:
         stop(f"--{error.option.replace('_', '-')}: {error}")
     export(configuration.environment)
     from app.serving.process import serve as run
 
-    sys.exit(run(settings))
+    sys.exit(run(configuration, source))
 
 
 def _given(options: Mapping[str, object]) -> dict[str, object]:

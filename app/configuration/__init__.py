@@ -5,6 +5,7 @@ LiteLLM's that change nothing here, or there, are warned of; those that guard so
 """
 
 from app.configuration.binding import UnsafeBind, check_bind, where_keys_are
+from app.configuration.changes import Change, changes, in_force
 from app.configuration.environment import export
 from app.configuration.loading import Configuration, load, parse
 from app.configuration.problems import ConfigurationRefused, Problem, grouped
@@ -12,15 +13,18 @@ from app.configuration.source import Source
 from app.configuration.telemetry_variables import check_telemetry_variables
 
 __all__ = [
+    "Change",
     "Configuration",
     "ConfigurationRefused",
     "Problem",
     "Source",
     "UnsafeBind",
+    "changes",
     "check_bind",
     "check_telemetry_variables",
     "export",
     "grouped",
+    "in_force",
     "load",
     "parse",
     "where_keys_are",

@@ -59,6 +59,8 @@ class Document:
 
     def __init__(self, text: str, file: str = "") -> None:
         self.file = file
+        self.files = [file]
+        """This one, and those that it includes."""
         self.duplicates: list[Duplicate] = []
         self._anchors: dict[str, Any] = {}
         self.data: Any = None

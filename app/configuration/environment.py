@@ -34,6 +34,8 @@ class Environment:
         self._report = report
         self.needed = needed
         self.declared: dict[str, str] = {}
+        self.files: list[str] = []
+        """The files of secrets that were looked for."""
 
     def get(self, name: str, path: Path = ()) -> str | None:
         """A variable's value; None where it is not set or empty. A file that cannot be read is reported at `path`."""
@@ -87,6 +89,7 @@ class Environment:
 
     def secret(self, file: str, path: Path, before: str = "") -> str | None:
         """The secret in a file. Where there is none, that is reported at `path`, with `before` in front of it."""
+        self.files.append(file)
         try:
             return read_secret(file)
         except NotReadable as error:
@@ -110,6 +113,24 @@ def _path_of(file: str) -> str:
     return unquote(file.removeprefix("file://")) if file.startswith(_FILE_REFERENCE) else file
 
 
+_replaced: dict[str, str | None] = {}
+"""The variables that were exported, with what the process had before; None where it had none."""
+
+
 def export(declared: Mapping[str, str]) -> None:
-    """Set the declared variables for the process: some of LiteLLM's providers read their settings from there alone."""
-    os.environ.update(declared)
+    """Set the declared variables for the process: some of LiteLLM's providers read their settings from there alone.
+    Those that an earlier configuration declared and this one does not are as they were before."""
+    for name in [name for name in _replaced if name not in declared]:
+        if (before := _replaced.pop(name)) is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = before
+    for name, value in declared.items():
+        _replaced.setdefault(name, os.environ.get(name))
+        os.environ[name] = value
+
+
+def inherited() -> dict[str, str]:
+    """The variables that the process was started with: what a configuration declares is not among them."""
+    variables = {**os.environ, **_replaced}
+    return {name: value for name, value in variables.items() if value is not None}

@@ -24,6 +24,7 @@ def read_included(document: Document, report: Report) -> None:
         if (where := _resolved(file)) in known:
             continue
         known.add(where)
+        document.files.append(str(file))
         included = _included(file, index, report)
         if included is not None:
             document.duplicates += included.duplicates

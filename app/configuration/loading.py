@@ -54,6 +54,8 @@ class Configuration:
     warnings: tuple[Problem, ...]
     environment: Mapping[str, str]
     absent_keys: str = ""
+    files: tuple[str, ...] = ()
+    """What it was read from: the file, those that it includes, and those that secrets are in."""
 
 
 def load(
@@ -77,7 +79,7 @@ def parse(
     try:
         document = Document(text, file)
     except NotYaml as error:
-        raise ConfigurationRefused([Problem(file, error.line, "", error.message)]) from None
+        raise ConfigurationRefused([Problem(file, error.line, "", error.message)], files=[file]) from None
     report = Report(file, document)
     environment = Environment(os.environ if environ is None else environ, report, needed=needs_environment)
     settings = _read(document, report, environment)
@@ -87,10 +89,11 @@ def parse(
         report.problems += problems
         report.warnings += unread
     warnings = in_order(report.warnings, file)
+    files = (*document.files, *environment.files)
     if report.problems:
-        raise ConfigurationRefused(in_order(report.problems, file), warnings)
+        raise ConfigurationRefused(in_order(report.problems, file), warnings, files)
     absent = "" if needs_environment else _absent_keys(settings, report)
-    return Configuration(settings, tuple(warnings), environment.declared, absent)
+    return Configuration(settings, tuple(warnings), environment.declared, absent, files)
 
 
 def _read(document: Document, report: Report, environment: Environment) -> Settings:

@@ -20,11 +20,14 @@ class Problem:
 
 
 class ConfigurationRefused(Exception):
-    """The configuration has at least one problem; `warnings` were found beside it."""
+    """The configuration has at least one problem; `warnings` were found beside it, and `files` were read for it."""
 
-    def __init__(self, problems: Iterable[Problem], warnings: Iterable[Problem] = ()) -> None:
+    def __init__(
+        self, problems: Iterable[Problem], warnings: Iterable[Problem] = (), files: Iterable[str] = ()
+    ) -> None:
         self.problems = tuple(problems)
         self.warnings = tuple(warnings)
+        self.files = tuple(files)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 

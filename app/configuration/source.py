@@ -1,11 +1,13 @@
 """Where a gateway's settings come from, so that they can be read once more: the file, and what the command line changes
 in it."""
 
+import dataclasses
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from app.configuration.environment import inherited
 from app.configuration.loading import Configuration, load
 from app.settings import Settings
 
@@ -22,13 +24,8 @@ class Source(Struct, frozen=True):
 
     def load(self) -> Configuration:
         """Read the file as it is now. Raises ConfigurationRefused, OSError and UnicodeDecodeError."""
-        configuration = load(self.file)
-        return Configuration(
-            self._changed(configuration.settings),
-            configuration.warnings,
-            configuration.environment,
-            configuration.absent_keys,
-        )
+        configuration = load(self.file, inherited())
+        return dataclasses.replace(configuration, settings=self._changed(configuration.settings))
 
     def _changed(self, settings: Settings) -> Settings:
         settings = replace(

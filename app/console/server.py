@@ -42,7 +42,7 @@ class ConsoleServer:
 
     def __init__(self, console: Console) -> None:
         settings = console.settings.console
-        self._console = console
+        self.console = console
         self._started: Future[int] = Future()
         self._end = asyncio.Event()
         self._loop = uvloop.new_event_loop()
@@ -76,10 +76,10 @@ class ConsoleServer:
                 self._started.set_exception(error)
 
     async def _serve(self) -> None:
-        settings = self._console.settings.console
+        settings = self.console.settings.console
         sockets = await _bound(settings.host, settings.port)
         state = ServerState()
-        context = ServerContext(make_app(self._console), state, {}, _LIMITS)  # type: ignore[arg-type]  # Starlette's.
+        context = ServerContext(make_app(self.console), state, {}, _LIMITS)  # type: ignore[arg-type]  # Starlette's.
         # The process' own metrics are of the gateway's clients.
         metrics = ConnectionMetrics(CollectorRegistry())
         listener = Listener(sockets, context, ConnectionSlots(_CONNECTIONS, _SHARE_OF_ONE), metrics)
@@ -93,7 +93,7 @@ class ConsoleServer:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._end.wait(), _CHECK_INTERVAL)
         listener.close()
-        self._console.watchers.close()
+        self.console.watchers.close()
         await _finish(state)
 
 

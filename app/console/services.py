@@ -115,6 +115,14 @@ class Console:
         self.rates = RateWindow()
         self.recent = RecentOutcomes()
 
+    def use(self, settings: Settings, policies: Sequence[str], generation: int) -> None:
+        """Show a gateway whose configuration was changed. Whatever was masked while a policy was there stays masked."""
+        self.settings = settings
+        self.policies = tuple(policies)
+        self.masks_recordings |= bool(self.policies) and settings.recorder.concealed == "masked"
+        self.visitors.allow(settings.server.allowed_hosts)
+        self.live.describe(self.policies, generation)
+
     @property
     def store(self) -> Store | None:
         """Where recordings are; None while the recorder is off."""

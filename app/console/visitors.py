@@ -33,6 +33,10 @@ class Visitors:
 
     def __init__(self, token: str | None, allowed_hosts: Collection[str] = ()) -> None:
         self._token = token.encode() if token else None
+        self.allow(allowed_hosts)
+
+    def allow(self, allowed_hosts: Collection[str]) -> None:
+        """Have these names from now on."""
         self._allowed = frozenset(name.lower() for name in allowed_hosts)
 
     @property

@@ -27,7 +27,7 @@ class NoFrame(Exception):
 
 
 class About(Struct, frozen=True, kw_only=True):
-    """What does not change as long as a gateway runs."""
+    """What changes with a gateway's start, and with its configuration."""
 
     instance: str
     """Changes with each start."""
@@ -36,6 +36,8 @@ class About(Struct, frozen=True, kw_only=True):
     started_at: float
     """Unix seconds."""
     policies: tuple[str, ...] = ()
+    generation: int = 1
+    """Counts the configurations since the gateway's start."""
     url: str = ""
     """Where the gateway's API is, as its operator reaches it; empty where that is not known."""
     records: bool = False

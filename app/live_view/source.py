@@ -3,6 +3,8 @@
 import asyncio
 from time import monotonic, time
 
+from msgspec.structs import replace
+
 from app.live_view.frame import About, Frame
 from telemetry import Snapshot, Telemetry
 
@@ -24,6 +26,10 @@ class LiveSource:
         self._about = about
         self._frame: Frame | None = None
         self._taken_at = 0.0
+
+    def describe(self, policies: tuple[str, ...], generation: int) -> None:
+        """Show the gateway from now on with these policies, and this generation of its configuration."""
+        self._about = replace(self._about, policies=policies, generation=generation)
 
     async def take(self) -> Frame:
         """The gateway as it is now, or was a tenth of a second ago. Raises GatewayStill."""

@@ -57,6 +57,8 @@ class Lasting:
         self.queue_breakers.use(settings.breakers.queue, several)
         self.attempts.use(settings.breakers.upstream, several, stays)
         self.routing.keep(stays)
+        if self.recorder is not None:
+            self.recorder.select(settings.recorder)
         if self.capture is not None:
             self.capture.use(
                 settings.recorder,

@@ -4,6 +4,7 @@ Authors import all this from the public package `flowspan`; the guide is docs/wr
 """
 
 from app.policies.base import HOOKS, Hook, OptionError, Policy, overridden
+from app.policies.changed_files import loaded_files
 from app.policies.context import PolicyContext, StreamContext
 from app.policies.loading import (
     BUILTIN,
@@ -30,6 +31,7 @@ __all__ = [
     "load_policies",
     "load_policy",
     "loaded",
+    "loaded_files",
     "located",
     "overridden",
 ]

@@ -24,6 +24,7 @@ from msgspec.structs import replace
 
 from app.conversion import Fault, convert_struct, did_you_mean
 from app.policies.base import HOOKS, Hook, OptionError, Policy, overridden
+from app.policies.changed_files import forget_changed, remember
 from app.settings import PolicySpec
 
 BUILTIN = {
@@ -68,9 +69,22 @@ def located(spec: PolicySpec, directory: Path) -> PolicySpec:
     return replace(spec, use=os.path.abspath(directory / target) + colon + class_name)
 
 
-def load_policies(specs: Iterable[PolicySpec]) -> tuple[LoadedPolicy, ...]:
-    """Make the policies of a chain, in order. Raises PolicyNotLoadable."""
-    return tuple(load_policy(spec) for spec in specs)
+def load_policies(
+    specs: Iterable[PolicySpec], before: Iterable[tuple[PolicySpec, LoadedPolicy]] = ()
+) -> tuple[LoadedPolicy, ...]:
+    """Make the policies of a chain, in order. Those of `before` go on that have the same entry and the same class, with
+    what they remember. Raises PolicyNotLoadable."""
+    unused = list(before)
+    policies = []
+    for spec in specs:
+        kind = _find_class(spec.use, ())
+        kept = next((one for one in unused if one[0] == spec and type(one[1].policy) is kind), None)
+        if kept is None:
+            policies.append(load_policy(spec))
+        else:
+            unused.remove(kept)
+            policies.append(kept[1])
+    return tuple(policies)
 
 
 def load_policy(spec: PolicySpec, directories: Sequence[Path] = ()) -> LoadedPolicy:
@@ -128,25 +142,26 @@ def _load_file(path: Path) -> ModuleType:
 
 
 def _execute_file(path: Path) -> ModuleType:
-    package = _folder_package(path.parent)
+    package = f"flowspan_policies_{_digest(path.parent)}"
+    forget_changed(package)
+    _execute_folder(package, path.parent)
     name = f"{package}.{path.stem if path.stem.isidentifier() else _digest(path)}"
     if name not in sys.modules:
         _execute(importlib.util.spec_from_file_location(name, path))
+    remember(package)
     return sys.modules[name]
 
 
-def _folder_package(folder: Path) -> str:
-    """The name under which a folder with policies is a package; its `__init__.py`, if it has one, is run once."""
-    name = f"flowspan_policies_{_digest(folder)}"
-    if name not in sys.modules:
+def _execute_folder(package: str, folder: Path) -> None:
+    """Make a package of a folder with policies; its `__init__.py`, if it has one, is run once."""
+    if package not in sys.modules:
         init = folder / "__init__.py"
         if init.is_file():
-            spec = importlib.util.spec_from_file_location(name, init, submodule_search_locations=[str(folder)])
+            spec = importlib.util.spec_from_file_location(package, init, submodule_search_locations=[str(folder)])
         else:
-            spec = ModuleSpec(name, None, is_package=True)
+            spec = ModuleSpec(package, None, is_package=True)
             spec.submodule_search_locations = [str(folder)]
         _execute(spec)
-    return name
 
 
 def _digest(path: Path) -> str:

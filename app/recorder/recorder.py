@@ -91,6 +91,10 @@ class Recorder:
         self._thread = threading.Thread(target=self._run, name="flowspan-recorder", daemon=True)
         self._thread.start()
 
+    def select(self, settings: RecorderSettings) -> None:
+        """Choose by these settings what is kept of transactions that end from now on."""
+        self._selection = Selection(settings)
+
     @property
     def waiting_bytes(self) -> int:
         """Bytes that wait for the store."""

@@ -12,15 +12,16 @@ import sys
 from contextlib import suppress
 from functools import partial
 
-from app.configuration import check_bind, where_keys_are
+from app.configuration import Configuration, Source, check_bind, where_keys_are
 from app.console import Console, ConsoleServer
 from app.edge.listener import listening_sockets, not_listening
 from app.gateway import Gateway, GatewayApp
-from app.main import create_app
+from app.main import compose
 from app.recorder.stores import StoreFailed
 from app.serving.process_end import do_not_wait_for_threads
+from app.serving.reloading import Reloader
 from app.serving.server import THREADS_TIMEOUT, GatewayServer
-from app.settings import ServerSettings, Settings
+from app.settings import ServerSettings
 from telemetry import MetricsServer, Telemetry
 from telemetry.hosts import in_url
 
@@ -29,15 +30,18 @@ _SWITCH_INTERVAL = 0.0005
 """Seconds."""
 
 
-def serve(settings: Settings) -> int:
-    """Serve until a signal ends it; return the process's exit status, 2 where it could not start. Raises UnsafeBind."""
+def serve(configuration: Configuration, source: Source) -> int:
+    """Serve until a signal ends it; return the process's exit status, 2 where it could not start. `source` is where the
+    configuration was read, and will be read anew. Raises UnsafeBind."""
+    settings = configuration.settings
     warnings = check_bind(settings)
     _raise_descriptor_limit()
     try:
-        app = create_app(settings)
+        composition = compose(settings)
     except StoreFailed as error:
         _log.error("recordings cannot be kept: %s", error)
         return 2
+    app = composition.app
     for warning in warnings:
         _log.warning(warning)
     if settings.keys:
@@ -55,6 +59,7 @@ def serve(settings: Settings) -> int:
         _give_up(app.gateway)
         return 2
     server = GatewayServer(settings, app, console)
+    server.reloader = Reloader(source, configuration, composition, (server, _Pages(console, metrics)))
     _tune_garbage_collector()
     # Large bodies are decoded in other threads. One that is at work gives Python's lock back when somebody has waited
     # for this long; with the usual 5 ms, and several waits in a request, others' p99 was 270 ms beside such bodies.
@@ -73,6 +78,21 @@ def serve(settings: Settings) -> int:
             console.close()
         metrics.close()
     return 0
+
+
+class _Pages:
+    """The console and the metrics port, as far as they go by the settings."""
+
+    def __init__(self, console: ConsoleServer | None, metrics: MetricsServer) -> None:
+        self._console = console
+        self._metrics = metrics
+
+    def use_settings(self, gateway: Gateway) -> None:
+        """Show the gateway by its changed settings, to whom they let in."""
+        settings = gateway.settings
+        self._metrics.admit(settings.server.metrics_token, settings.server.allowed_hosts)
+        if self._console is not None:
+            self._console.console.use(settings, gateway.policy_names, gateway.generation)
 
 
 def _give_up(gateway: Gateway) -> None:

@@ -12,8 +12,8 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -25,9 +25,11 @@ from uvicorn.config import STARTUP_FAILURE
 from app.console import ConsoleServer
 from app.edge.connection import Limits, ServerContext, close_overdue
 from app.edge.listener import ConnectionSlots, Listener, listening_sockets, most_connections, not_listening
-from app.gateway import GatewayApp
+from app.gateway import Gateway, GatewayApp
 from app.lookups import Lookups, Question
+from app.serving.file_watch import FileWatch
 from app.serving.process_end import end_within
+from app.serving.reloading import Reloader, ReloadRefused
 from app.settings import Settings
 from telemetry.hosts import in_url
 
@@ -72,13 +74,16 @@ class GatewayServer(uvicorn.Server):
         self._app = app
         self._console = console
         self._leaving: asyncio.TimerHandle | None = None
+        self.reloader: Reloader | None = None
+        """Reads the configuration anew on SIGHUP and, where the settings want it, when its files change."""
+        self._reloading: set[asyncio.Task[object]] = set()
         self.loop: asyncio.AbstractEventLoop | None = None
         """The event loop it runs on, once started."""
 
-    def use_settings(self) -> None:
-        """Go by the settings that the application serves by now, after a reload: connections that are open keep the
-        limits that they began with. Here is where what is read of files, such as certificates, is read anew."""
-        settings = self._settings
+    def use_settings(self, gateway: Gateway) -> None:
+        """Go by changed settings: connections that are open keep the limits that they began with. What the settings
+        name and is read of files, such as certificates, is to be read anew here."""
+        settings = gateway.settings
         self._context.limits = _limits(settings)
         self._slots.resize(most_connections(settings.server.max_connections), settings.server.address_share)
 
@@ -106,6 +111,8 @@ class GatewayServer(uvicorn.Server):
         self._listener = self._listen(bound)
         self.servers = [self._listener]  # type: ignore[list-item]
         self.started = True
+        if self.reloader is not None:
+            self._start(FileWatch(self.reloader).run())
         _log.info("listening on http://%s:%d", in_url(self.config.host), self.port)
 
     def _listen(self, bound: Sequence[socket.socket]) -> Listener:
@@ -133,6 +140,8 @@ class GatewayServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Give the ports back, and let open requests end. Whoever starts a gateway then finds its console where this
         one's was."""
+        for task in self._reloading:
+            task.cancel()
         if self._console is not None:
             self._console.stop_listening()
         await super().shutdown(sockets)
@@ -150,7 +159,7 @@ class GatewayServer(uvicorn.Server):
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        signal.signal(signal.SIGHUP, self._ignore_reload)
+        signal.signal(signal.SIGHUP, self._handle_reload)
         for sig in (signal.SIGTERM, signal.SIGINT):
             signal.signal(sig, self._handle_end)
         try:
@@ -171,9 +180,20 @@ class GatewayServer(uvicorn.Server):
         end_within(self.end_limit + _KILL_AFTER)
         self.handle_exit(sig, frame)
 
-    def _ignore_reload(self, sig: int, frame: FrameType | None) -> None:
+    def _handle_reload(self, sig: int, frame: FrameType | None) -> None:
         if self.loop is not None:
-            self.loop.call_soon_threadsafe(_log.warning, "SIGHUP: the configuration is not read anew: restart")
+            self.loop.call_soon_threadsafe(self._reload)
+
+    def _reload(self) -> None:
+        if self.reloader is None:
+            _log.warning("SIGHUP: there is no configuration to be read anew")
+        elif self.started and not self.should_exit:
+            self._start(_reloaded(self.reloader))
+
+    def _start(self, work: Coroutine[object, object, object]) -> None:
+        task = asyncio.create_task(work)
+        self._reloading.add(task)
+        task.add_done_callback(self._reloading.discard)
 
     def _leave(self, sig: int) -> None:
         in_flight, lame_duck = self._app.gateway.in_flight, self._settings.server.lame_duck
@@ -199,6 +219,12 @@ class GatewayServer(uvicorn.Server):
         self.config.timeout_graceful_shutdown = int(limit) + _AFTER_DRAIN
         self.should_exit = True
         self._app.gateway.in_flight.drain(limit)
+
+
+async def _reloaded(reloader: Reloader) -> None:
+    # What became of it is in the log.
+    with suppress(ReloadRefused):
+        await reloader.reload("SIGHUP")
 
 
 def _limits(settings: Settings) -> Limits:

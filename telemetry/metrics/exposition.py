@@ -54,13 +54,18 @@ class MetricsServer:
         created_timestamps: bool = False,
     ) -> None:
         server = _Server6 if ":" in host else _Server
-        handler = _handler(registry, _Visitors(host, token, allowed_hosts), created_timestamps)
+        self._visitors = _Visitors(host, token, allowed_hosts)
+        handler = _handler(registry, self._visitors, created_timestamps)
         self._server = server((host, port), handler)
         self.port = self._server.server_port
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.1,), name="flowspan-metrics", daemon=True
         )
         self._thread.start()
+
+    def admit(self, token: str | None, allowed_hosts: Iterable[str]) -> None:
+        """Ask for this token from now on, and let in whoever names one of these hosts."""
+        self._visitors.admit(token, allowed_hosts)
 
     def close(self) -> None:
         self._server.shutdown()
@@ -72,8 +77,12 @@ class _Visitors:
     """Decides who may see the metrics."""
 
     def __init__(self, host: str, token: str | None, allowed_hosts: Iterable[str]) -> None:
-        self._token = _digest(token) if token else None
         self._is_local = is_loopback(host)
+        self.admit(token, allowed_hosts)
+
+    def admit(self, token: str | None, allowed_hosts: Iterable[str]) -> None:
+        """Go by these from now on."""
+        self._token = _digest(token) if token else None
         self._allowed = frozenset(name.lower() for name in allowed_hosts)
 
     def refusal(self, lines: Iterable[tuple[str, str]]) -> HTTPStatus | None:

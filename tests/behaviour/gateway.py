@@ -10,11 +10,11 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import TracebackType
-from typing import Any
+from typing import Any, Self, TypeVar
 
 from msgspec.structs import replace
 from opentelemetry.sdk.trace import ReadableSpan
@@ -28,6 +28,7 @@ from app.serving.server import GatewayServer
 from app.settings import Settings
 from telemetry import MetricsServer, Telemetry, TelemetryOptions, setup
 
+T = TypeVar("T")
 TIMEOUT = 10.0
 _START = 45.0
 """LiteLLM may have to be imported first, on a machine that is busy."""
@@ -77,8 +78,10 @@ class Transaction:
 class RunningGateway:
     """`telemetry` makes another telemetry than one that keeps spans in memory."""
 
-    def __init__(self, configuration: str, telemetry: Callable[[Settings], Telemetry | None] | None = None) -> None:
-        settings = parse(configuration, environ={}).settings
+    def __init__(
+        self, configuration: str | Settings, telemetry: Callable[[Settings], Telemetry | None] | None = None
+    ) -> None:
+        settings = parse(configuration, environ={}).settings if isinstance(configuration, str) else configuration
         self.settings = replace(settings, server=replace(settings.server, port=0, metrics_port=0))
         self.log = io.StringIO()
         self._spans = InMemorySpanExporter()
@@ -89,7 +92,7 @@ class RunningGateway:
         self.server = GatewayServer(self.settings, self.app)
         self._thread = threading.Thread(target=self.server.run, name="gateway", daemon=True)
 
-    def __enter__(self) -> "RunningGateway":
+    def __enter__(self) -> Self:
         self._thread.start()
         until(lambda: self.server.started or not self._thread.is_alive(), "the gateway listens", _START)
         assert self.server.started
@@ -110,9 +113,14 @@ class RunningGateway:
         settings = parse(configuration, environ={}).settings
         server = replace(settings.server, port=0, metrics_port=0)
         self.settings = replace(settings, server=server)
-        reloading = self.composition.reload(self.settings, load_policies(settings.policies))
+        before = zip(self.app.gateway.settings.policies, self.app.gateway.policies, strict=True)
+        policies = load_policies(settings.policies, before)
+        return self.run(self.composition.reload(self.settings, policies)).generation
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """What a coroutine returns, on the gateway's event loop."""
         assert self.server.loop is not None
-        return asyncio.run_coroutine_threadsafe(reloading, self.server.loop).result(TIMEOUT).generation
+        return asyncio.run_coroutine_threadsafe(work, self.server.loop).result(TIMEOUT)
 
     def stop(self) -> None:
         self.server.should_exit = True

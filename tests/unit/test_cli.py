@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from app.cli import main
+from app.configuration import Configuration, Source
 from app.settings import Settings
 
 POLICY = "from app.policies import Policy\nclass Mine(Policy): ...\n"
@@ -32,8 +33,9 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     """What `serve` would have served."""
     found: list[Settings] = []
 
-    def serve(settings: Settings) -> int:
-        found.append(settings)
+    def serve(configuration: Configuration, source: Source) -> int:
+        assert source.load().settings == configuration.settings
+        found.append(configuration.settings)
         return 3
 
     module = ModuleType("app.serving.process")

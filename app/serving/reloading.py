@@ -1,0 +1,202 @@
+"""Reads the configuration once more while the gateway serves.
+
+A new one is checked before anything changes. One that is refused, for whatever reason, is told of and counted, and the
+one before stays. What can change at once does so for requests that begin from then on; what cannot is named.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from msgspec import Struct
+
+from app.configuration import (
+    Change,
+    Configuration,
+    ConfigurationRefused,
+    Source,
+    UnsafeBind,
+    changes,
+    check_bind,
+    export,
+    grouped,
+    in_force,
+)
+from app.gateway import Gateway
+from app.main import Composition
+from app.policies import LoadedPolicy, PolicyNotLoadable, load_policies, loaded_files
+from app.serving.file_stamps import Stamps, stamps
+from telemetry.exceptions import summary_of
+from telemetry.names import ReloadResult
+
+_log = logging.getLogger("flowspan.config")
+_MOST_LINES = 20
+"""Changes, or problems, of which each has a line in the log."""
+
+
+class Reloaded(Struct, frozen=True):
+    """What became of a reload that was not refused. `changed` and `needs_restart` are lines for people."""
+
+    generation: int
+    """The generation of the configuration in use since; the same as before where nothing has changed."""
+    changed: tuple[str, ...] = ()
+    needs_restart: tuple[str, ...] = ()
+    """What else has changed, and stays as it was until the process is started anew."""
+    warnings: tuple[str, ...] = ()
+
+
+class ReloadRefused(Exception):
+    """The new configuration cannot be used; the one before stays. `problems` are lines for people."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(self.problems))
+
+
+class UsesSettings(Protocol):
+    """A part of the process that goes by the settings and outlives them."""
+
+    def use_settings(self, gateway: Gateway) -> None:
+        """Go by the settings of `gateway` from now on, and read anew what they name."""
+
+
+class _Read(Struct, frozen=True):
+    """A configuration that was read and may be used."""
+
+    configuration: Configuration
+    """Its settings are those that can be in force in this process."""
+    policies: tuple[LoadedPolicy, ...]
+    changes: tuple[Change, ...]
+    warnings: tuple[str, ...]
+
+
+class Reloader:
+    """Reads `source` anew, for a gateway that was made of `configuration`. `parts` go by the settings, too."""
+
+    def __init__(
+        self, source: Source, configuration: Configuration, composition: Composition, parts: Sequence[UsesSettings] = ()
+    ) -> None:
+        self._source = source
+        self._configuration = configuration
+        self._composition = composition
+        self._parts = parts
+        self._files = configuration.files
+        self.read_from: Stamps = stamps(self.files())
+        """What the files were like when they were last read, whether or not the configuration could be used."""
+        self._lock = asyncio.Lock()
+
+    @property
+    def watches(self) -> bool:
+        """Whether a change of a file is a reason for a reload."""
+        return self._composition.gateway.settings.reload.watch
+
+    def files(self) -> list[Path]:
+        """What the configuration was read from when it was last looked at, policies and certificates included."""
+        tls = self._configuration.settings.server.tls
+        certificates = () if tls is None else (tls.cert_file, tls.key_file, tls.client_ca_file)
+        named = (self._source.file, *self._files, *(file for file in certificates if file is not None))
+        return list(dict.fromkeys((*map(Path, named), *loaded_files())))
+
+    async def reload(self, reason: str) -> Reloaded:
+        """Read the configuration anew, and go on with it; to be called on the gateway's event loop. Raises
+        ReloadRefused. `reason` is who or what asks for it, for the log."""
+        async with self._lock:
+            try:
+                reloaded = await self._reload(reason)
+            except ReloadRefused as refused:
+                self._count("refused")
+                _log_refusal(reason, refused.problems)
+                raise
+            except Exception as error:
+                self._count("failed")
+                _log.exception("%s: the configuration could not be read anew; the one before stays in use", reason)
+                raise ReloadRefused([f"a defect of the gateway: {summary_of(error)}"]) from error
+            self._count("applied" if reloaded.changed else "unchanged")
+            _log_success(reason, reloaded)
+            return reloaded
+
+    async def _reload(self, reason: str) -> Reloaded:
+        # In a thread: thousands of models take seconds to be read.
+        read = await asyncio.to_thread(self._read, self._composition.gateway)
+        at_once = tuple(str(change) for change in read.changes if not change.needs_restart)
+        if at_once:
+            export(read.configuration.environment)
+            await self._composition.reload(read.configuration.settings, read.policies)
+        self._configuration = read.configuration
+        gateway = self._composition.gateway
+        for part in self._parts:
+            part.use_settings(gateway)
+        later = tuple(str(change) for change in read.changes if change.needs_restart)
+        return Reloaded(gateway.generation, at_once, later, read.warnings)
+
+    def _read(self, gateway: Gateway) -> _Read:
+        seen = stamps(self.files())
+        try:
+            return self._checked(gateway)
+        finally:
+            # Another configuration may have other files.
+            self.read_from = {file: seen.get(file) or stamp for file, stamp in stamps(self.files()).items()}
+
+    def _checked(self, gateway: Gateway) -> _Read:
+        """Read and check the configuration. Raises ReloadRefused."""
+        try:
+            configuration = self._source.load()
+            self._files = configuration.files
+            differing = changes(self._configuration, configuration)
+            settings = in_force(gateway.settings, configuration.settings)
+            weak = check_bind(settings)
+            before = zip(gateway.settings.policies, gateway.policies, strict=True)
+            policies = load_policies(settings.policies, before)
+        except ConfigurationRefused as refused:
+            self._files = refused.files or self._files
+            raise ReloadRefused([str(problem) for problem in grouped(refused.problems)]) from refused
+        except UnsafeBind as error:
+            raise ReloadRefused([f"gateway.{'.'.join(error.path[1:])}: {error}"]) from error
+        except PolicyNotLoadable as error:
+            raise ReloadRefused([f"gateway.policies: {error}"]) from error
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            raise ReloadRefused([f"{self._source.file} cannot be read: {reason}"]) from error
+        code = _changed_code(gateway, policies) if not any(one.subject == "policy" for one in differing) else ()
+        warnings = (*(str(warning) for warning in grouped(configuration.warnings)), *weak)
+        return _Read(replace(configuration, settings=settings), policies, (*differing, *code), warnings)
+
+    def _count(self, result: ReloadResult) -> None:
+        gateway = self._composition.gateway
+        gateway.telemetry.metrics.configuration.reloaded(result, gateway.generation)
+
+
+def _changed_code(gateway: Gateway, policies: Sequence[LoadedPolicy]) -> tuple[Change, ...]:
+    """The policies whose entries are the same and whose files are not."""
+    return tuple(
+        Change("policy", loaded.name, details=("its code",)) for loaded in policies if loaded not in gateway.policies
+    )
+
+
+def _log_refusal(reason: str, problems: Sequence[str]) -> None:
+    _log.error("%s: the configuration is refused, and the one before stays in use", reason)
+    for problem in problems[:_MOST_LINES]:
+        _log.error("  %s", problem)
+    _log_rest(problems, logging.ERROR)
+
+
+def _log_success(reason: str, reloaded: Reloaded) -> None:
+    if reloaded.changed:
+        _log.info("%s: generation %d of the configuration is in use", reason, reloaded.generation)
+    else:
+        _log.info("%s: the configuration is as it was", reason)
+    for line in reloaded.changed[:_MOST_LINES]:
+        _log.info("  %s", line)
+    _log_rest(reloaded.changed, logging.INFO)
+    for line in reloaded.needs_restart[:_MOST_LINES]:
+        _log.warning("  needs a restart, and is as it was until then: %s", line)
+    for line in reloaded.warnings[:_MOST_LINES]:
+        _log.warning("  %s", line)
+
+
+def _log_rest(lines: Sequence[str], level: int) -> None:
+    if len(lines) > _MOST_LINES:
+        _log.log(level, "  and %d more", len(lines) - _MOST_LINES)
