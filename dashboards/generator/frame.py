@@ -18,7 +18,7 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 
 from dashboards.generator.metrics import events, selected
-from dashboards.generator.panels import BLUE, PROMETHEUS, RED, PanelBuilder
+from dashboards.generator.panels import BLUE, PROMETHEUS, PURPLE, RED, PanelBuilder
 from telemetry.names import metrics as names
 
 TAG = "flowspan"
@@ -42,7 +42,9 @@ def dashboard(
     """Build a dashboard: the stats come first, then the rows, in the order of the pipeline."""
     made = builders.Dashboard(title).uid(uid).description(description).tags([TAG]).editable().refresh("10s")
     made.time("now-30m", "now").timezone("browser").tooltip(DashboardCursorSync.CROSSHAIR)
-    made.variables([*_datasources(), *_gateways(), *variables]).annotations([_trips(), _policies_loaded()])
+    made.variables([*_datasources(), *_gateways(), *variables]).annotations(
+        [_trips(), _policies_loaded(), _configured()]
+    )
     made.link(_others())
     for panel in stats:
         made.with_panel(panel)
@@ -107,6 +109,14 @@ def _policies_loaded() -> builders.AnnotationQuery:
     made = _annotation("Policy reloads", BLUE, f"{selected(names.POLICY_LOADED)} * 1000")
     made.use_value_for_time(True)
     return made.title_format("{{policy}} loaded").text_format("{{instance}}").tag_keys("policy")
+
+
+def _configured() -> builders.AnnotationQuery:
+    """Mark since when a configuration is in use that was read while the gateway ran; the first one is its start."""
+    changed, generation = selected(names.CONFIG_CHANGED_TIME), selected(names.CONFIG_GENERATION)
+    made = _annotation("Configuration changes", PURPLE, f"({changed} and {generation} > 1) * 1000")
+    made.use_value_for_time(True)
+    return made.title_format("configuration changed").text_format("{{instance}}").tag_keys("instance")
 
 
 def _annotation(name: str, colour: str, expr: str) -> builders.AnnotationQuery:

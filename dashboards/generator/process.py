@@ -1,7 +1,7 @@
 """How the process itself is, and its telemetry: the last rows of the flow overview."""
 
 from dashboards.generator.links import logs
-from dashboards.generator.metrics import greatest, mean, rate, selected, total
+from dashboards.generator.metrics import events, greatest, mean, rate, selected, total
 from dashboards.generator.panels import FILL, PanelBuilder, Query, series
 from telemetry.names import metrics as names
 
@@ -19,6 +19,9 @@ def process() -> list[PanelBuilder]:
     started = _process_metric("process_start_time_seconds")
     restarts = f"sum by (instance) ({selected(started)} > bool ({selected(started)} offset $__interval))"
     lines = [logs("Logs of warnings and errors", 'severity_text=~"WARNING|ERROR|CRITICAL"')]
+    configuration = [logs("Logs of reloads", 'scope_name="flowspan.config"')]
+    is_bad = f"{greatest(names.CONFIG_SUCCESSFUL, 'instance')} == 0"
+    bad_since = f"{greatest(names.CONFIG_SUCCESS_TIME, 'instance')} and {is_bad}"
     return [
         series("CPU", "Cores in use.", "short", [Query(rate(cpu, "instance"), "{{instance}}")], width=6, links=lines),
         series(
@@ -80,6 +83,32 @@ def process() -> list[PanelBuilder]:
             [Query(rate(names.CONNECTIONS_REFUSED, "reason"), "{{reason}}")],
             width=6,
             links=lines,
+        ),
+        series(
+            "Configuration in use",
+            "Which one since the start: 1 is that of the start, and each reload that changes something adds 1. Gateways "
+            "that should agree and do not were not all reloaded.",
+            "short",
+            [Query(greatest(names.CONFIG_GENERATION, "instance"), "{{instance}}")],
+            width=8,
+            links=configuration,
+        ),
+        series(
+            "Reloads of the configuration",
+            "Attempts to read it anew, by what became of them: after one that was refused the one before stays.",
+            "short",
+            [Query(events(names.CONFIG_RELOADS, "result"), "{{result}}")],
+            width=8,
+            bars=True,
+            links=configuration,
+        ),
+        series(
+            "Time since the configuration was good",
+            "Since it was last read and could be used; nothing while the last attempt was no failure.",
+            "s",
+            [Query(f"time() - ({bad_since})", "{{instance}}")],
+            width=8,
+            links=configuration,
         ),
         series(
             "Versions",
