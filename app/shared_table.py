@@ -23,20 +23,25 @@ class TableFull(Exception):
 
 
 class SharedTable:
-    """`rows` is how many names there may be, which is best twice as many as there are; the processes that share a
-    `file` have to agree on it and on `columns`. Without a file the table is this process's own."""
+    """`rows` is how many names there may be, which is best twice as many as there are; a `file` that others have made
+    keeps the number that it has. The processes that share one have to agree on `columns`. Without a file the table is
+    this process's own."""
 
     def __init__(self, columns: int, rows: int, file: Path | None = None) -> None:
-        self._rows = rows
         self._width = _NAME_SIZE // _NUMBER_SIZE + columns
-        size = self._width * _NUMBER_SIZE * rows
         self._file: int | None = None
+        size = self._width * _NUMBER_SIZE * rows
         if file is None:
             self._memory = mmap.mmap(-1, size)
         else:
             self._file = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            os.ftruncate(self._file, size)
+            with self:
+                if not os.fstat(self._file).st_size:
+                    os.ftruncate(self._file, size)
+                size = os.fstat(self._file).st_size
             self._memory = mmap.mmap(self._file, size)
+        self.rows = size // (self._width * _NUMBER_SIZE)
+        """How many names there may be."""
         self._names = memoryview(self._memory)
         self.numbers = memoryview(self._memory).cast("d")
         """The numbers of all rows; a row's first stands where `row` says. They begin as 0."""
@@ -70,12 +75,12 @@ class SharedTable:
             os.close(self._file)
 
     def _find(self, digest: bytes) -> int:
-        first = int.from_bytes(digest[:8], "little") % self._rows
-        for step in range(self._rows):
-            number = (first + step) % self._rows * self._width
+        first = int.from_bytes(digest[:8], "little") % self.rows
+        for step in range(self.rows):
+            number = (first + step) % self.rows * self._width
             at = number * _NUMBER_SIZE
             held = bytes(self._names[at : at + _NAME_SIZE])
             if held == digest or not any(held):
                 self._names[at : at + _NAME_SIZE] = digest
                 return number + _NAME_SIZE // _NUMBER_SIZE
-        raise TableFull(f"all {self._rows} rows are taken")
+        raise TableFull(f"all {self.rows} rows are taken")

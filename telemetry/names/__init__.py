@@ -164,6 +164,21 @@ STATUS_CLASSES: tuple[StatusClass, ...] = get_args(StatusClass)
 LimitKind = Literal["requests", "tokens", "input_tokens", "output_tokens"]
 LIMIT_KINDS: tuple[LimitKind, ...] = get_args(LimitKind)
 """What a provider counts against a rate limit of its own."""
+QuotaLimit = Literal[
+    "requests_per_minute",
+    "tokens_per_minute",
+    "streams",
+    "request_tokens",
+    "request_bytes",
+    "budget_hour",
+    "budget_day",
+    "budget_month",
+]
+QUOTA_LIMITS: tuple[QuotaLimit, ...] = get_args(QuotaLimit)
+"""What a key or a team may ask for and spend."""
+QuotaScope = Literal["key", "team"]
+QUOTA_SCOPES: tuple[QuotaScope, ...] = get_args(QuotaScope)
+"""Whose limit it is: the limit of one caller, or of all of its team."""
 PoolState = Literal["active", "idle", "waiting"]
 POOL_STATES: tuple[PoolState, ...] = get_args(PoolState)
 """Connections to a provider that are in use, those that are kept for the next request, and requests that wait for one.

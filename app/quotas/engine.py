@@ -1,0 +1,99 @@
+"""The engine of limits: who may go on, what is reserved for them, and what they have used."""
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from app.quotas.rules import Rules
+from app.quotas.table import TableLedger
+from app.quotas.times import suspended_too
+from app.quotas.values import Crossed, Denial, LimitUsage, Need, StateFigures
+from app.settings import QuotaSettings, WorkerProcess
+
+
+class Reservation(Protocol):
+    """What one request holds, from its admission to its end."""
+
+    async def reserve(self, need: Need) -> Denial | None:
+        """Reserve what the request may come to, before a provider is asked; to be called once. After a denial nothing
+        is reserved. Raises StateUnreachable."""
+
+    def commit(self, tokens: int, usd: float) -> list[Crossed]:
+        """End the request with what it really used, of all attempts together, in place of what it reserved; also after
+        a denial. Further calls change nothing. Returns the shares of budgets that are passed now."""
+
+
+class Unlimited:
+    """A reservation of a caller without limits."""
+
+    async def reserve(self, need: Need) -> Denial | None:
+        """Let it go on."""
+        return None
+
+    def commit(self, tokens: int, usd: float) -> list[Crossed]:
+        """Count nothing."""
+        return []
+
+
+_UNLIMITED = Unlimited()
+
+
+class Quotas:
+    """The limits of all callers, used from one event loop. `worker` says with which processes they are shared, `even`
+    is an even clock in seconds that all of these have in common, `wall` the Unix time."""
+
+    def __init__(
+        self,
+        rules: Rules,
+        settings: QuotaSettings,
+        worker: WorkerProcess | None = None,
+        *,
+        even: Callable[[], float] = suspended_too,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._ledger = TableLedger(rules, worker, even, wall)
+
+    async def start(self) -> None:
+        """Read what was used, before the first request. Raises StateLost."""
+
+    async def close(self) -> None:
+        """Keep what is used, after the last request."""
+        self._ledger.close()
+
+    def use(self, rules: Rules) -> None:
+        """Count by other rules from now on; what is used stays, and open requests keep what they hold. Raises
+        TooManyLimits, and then nothing is changed."""
+        self._ledger.use(rules)
+
+    def is_limited(self, caller: str) -> bool:
+        """Whether a caller has limits that are counted. `caller` is the id of its key."""
+        return caller in self._ledger.accounts
+
+    async def admit(self, caller: str, *, spends: bool = True) -> Reservation | Denial:
+        """Count one request and one open stream, before the body is read. A caller whose hard budget is spent is denied
+        unless the request `spends` nothing, such as one that counts tokens. Raises StateUnreachable."""
+        if caller not in self._ledger.accounts:
+            return _UNLIMITED
+        return await self._ledger.admit(caller, spends=spends)
+
+    async def usage(self, caller: str) -> list[LimitUsage]:
+        """How much is used of each limit of a caller's key and team; none for callers without limits. Raises
+        StateUnreachable."""
+        return await self._ledger.usage(caller) if caller in self._ledger.accounts else []
+
+    def all_usage(self) -> list[LimitUsage]:
+        """How much is used of each limit of all keys and teams, as far as this process knows, for metrics."""
+        return self._ledger.all_usage()
+
+    def take_crossed(self) -> list[Crossed]:
+        """The shares of budgets that were passed and that no `commit` has returned; each is given once."""
+        return []
+
+    def release_worker(self, index: int) -> None:
+        """Give back what a process has reserved that is no more, before another one gets its index."""
+        self._ledger.release_worker(index)
+
+    @property
+    def state(self) -> StateFigures:
+        return StateFigures(None, False, 0)

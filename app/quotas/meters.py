@@ -1,0 +1,305 @@
+"""What is counted in a row of the shared table: by sections of time that looks back, by a period of the calendar, or by
+what is open now.
+
+All methods are to be called inside `with table`, and after `advance`, which brings a row to the present. A sliding
+window of 60 seconds has 61 sections of a second, that of now and the 60 before: so what is let in within any minute
+never exceeds the limit, and is let in again after 60 to 61 seconds. What is reserved stands in a column of the process
+that reserved it, so that a process which is killed can be relieved of it. Sums are made anew of their parts at each new
+section, so that an error of rounding, or a process killed between two writes, leaves no trace.
+"""
+
+from collections.abc import Iterator
+
+from app.quotas.periods import Period, rolled
+from app.quotas.rules import Bound, Quota
+from app.quotas.times import SharedClock
+from app.shared_table import SharedTable
+
+SECTIONS = 61
+"""Sections that a row has room for."""
+CHANGED, USED, NOTIFIED, HEAD, OPEN = range(5)
+"""Columns: whether the row has changed since it was kept, what is used, up to how much was reported; of sliding
+windows, the number of the latest section and how much of what is used is of open requests."""
+_PERIOD = _NOTIFIED_IN = 5
+"""Where the rest of a calendar's period begins; of a sliding window, in which section a share was last reported."""
+_RING = 11
+_OPEN_RING = _RING + SECTIONS
+KEPT = _OPEN_RING
+"""How many columns outlive the process."""
+RESERVED = _OPEN_RING + SECTIONS
+"""What is reserved by all; the columns behind it, by each process."""
+ASK_AGAIN = 1.0
+"""Seconds after which to ask again where others have to end first."""
+TRIFLE = 1e-9
+"""Below what numbers count as the same."""
+_NOTHING = memoryview(bytes(8 * SECTIONS)).cast("d")
+
+
+def columns_for(processes: int) -> int:
+    """How many columns a table needs."""
+    return RESERVED + 1 + processes
+
+
+class Meter:
+    """How much is used and reserved of a quota."""
+
+    __slots__ = ("_at", "_mine", "_numbers", "_processes", "_reserved", "_used", "most", "quota")
+
+    def __init__(self, table: SharedTable, quota: Quota, process: int, processes: int) -> None:
+        self.quota = quota
+        self.most = quota.most + TRIFLE
+        self._numbers = table.numbers
+        self._at = at = table.row(quota.row)
+        self._used = at + USED
+        self._reserved = at + RESERVED
+        self._mine = at + RESERVED + 1 + process
+        self._processes = processes
+
+    def advance(self, clock: SharedClock) -> None:
+        """Bring it to the present."""
+
+    def lacks(self, clock: SharedClock, amount: float) -> bool:
+        """Whether there is not so much left."""
+        numbers = self._numbers
+        return numbers[self._used] + numbers[self._reserved] + amount > self.most
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether all of it is used, whatever may still be given back."""
+        return bool(self._numbers[self._used] + 2 * TRIFLE > self.most)
+
+    def reserve(self, amount: float) -> None:
+        """Take it until it is given back."""
+        numbers = self._numbers
+        numbers[self._mine] += amount
+        numbers[self._reserved] += amount
+
+    def give_back(self, amount: float) -> None:
+        """Reserve no longer what was reserved."""
+        numbers = self._numbers
+        numbers[self._mine] -= amount
+        numbers[self._reserved] -= amount
+
+    def wait(self, clock: SharedClock, amount: float) -> float | None:
+        """Seconds until there is so much, if nobody else asks; None for never."""
+        return ASK_AGAIN if amount <= self.most else None
+
+    def resets_at(self, clock: SharedClock) -> float | None:
+        """When all of it is there again, in Unix time."""
+        return None
+
+    @property
+    def reserved(self) -> float:
+        """How much requests have reserved that are open."""
+        return float(max(self._numbers[self._reserved], 0.0))
+
+    @property
+    def used(self) -> float:
+        """How much is used, apart from what is reserved."""
+        return float(max(self._numbers[self._used], 0.0))
+
+    def relieve(self, process: int) -> None:
+        """Give back what a process has reserved that is no more, and mend what it may have left half-done."""
+        numbers, first = self._numbers, self._reserved + 1
+        numbers[first + process] = 0.0
+        numbers[self._reserved] = sum(numbers[first : first + self._processes])
+
+
+class Streams(Meter):
+    """What is open now."""
+
+    __slots__ = ()
+
+    @property
+    def used(self) -> float:
+        return super().reserved
+
+    @property
+    def reserved(self) -> float:
+        return 0.0
+
+
+class Sliding(Meter):
+    """A window that looks back from now."""
+
+    __slots__ = ("_head", "_ring", "_sections", "_width")
+
+    def __init__(self, table: SharedTable, quota: Quota, process: int, processes: int) -> None:
+        super().__init__(table, quota, process, processes)
+        self._width, sections = quota.sections
+        self._sections = sections + 1
+        self._head = self._at + HEAD
+        self._ring = self._at + _RING
+
+    def advance(self, clock: SharedClock) -> None:
+        if clock.steady >= (self._numbers[self._head] + 1) * self._width:
+            self._turn(int(clock.steady // self._width))
+
+    def _turn(self, section: int) -> None:
+        numbers, head = self._numbers, int(self._numbers[self._head])
+        if section - head >= self._sections:
+            numbers[self._ring : self._ring + SECTIONS] = _NOTHING
+            self._forget_all()
+        else:
+            for passed in range(head + 1, section + 1):
+                numbers[self._ring + passed % self._sections] = 0.0
+                self._forget(passed % self._sections)
+        numbers[self._head] = section
+        self.sum_up()
+        if section - numbers[self._at + _NOTIFIED_IN] >= self._sections:
+            numbers[self._at + NOTIFIED] = min(numbers[self._at + NOTIFIED], numbers[self._used])
+
+    def _forget_all(self) -> None: ...
+
+    def _forget(self, slot: int) -> None: ...
+
+    def sum_up(self) -> None:
+        """Make the sum anew of its sections."""
+        numbers = self._numbers
+        numbers[self._used] = sum(numbers[self._ring : self._ring + self._sections])
+
+    def add(self, amount: float) -> None:
+        """Count it as used now."""
+        numbers, at = self._numbers, self._at
+        numbers[self._ring + int(numbers[self._head]) % self._sections] += amount
+        numbers[self._used] += amount
+        numbers[at] = 1.0
+
+    def wait(self, clock: SharedClock, amount: float) -> float | None:
+        if amount > self.most:
+            return None
+        numbers, head = self._numbers, int(self._numbers[self._head])
+        excess = numbers[self._used] + numbers[self._reserved] + amount - self.most
+        for section in range(head - self._sections + 1, head + 1):
+            excess -= numbers[self._ring + section % self._sections]
+            if excess <= 0:
+                return max((section + self._sections) * self._width - clock.steady, 0.0)
+        return ASK_AGAIN
+
+    def resets_at(self, clock: SharedClock) -> float | None:
+        numbers, head = self._numbers, int(self._numbers[self._head])
+        for section in range(head, head - self._sections, -1):
+            if numbers[self._ring + section % self._sections]:
+                return clock.calendar + (section + self._sections) * self._width - clock.steady
+        return clock.calendar
+
+    def relieve(self, process: int) -> None:
+        super().relieve(process)
+        self.sum_up()
+
+
+class Requests(Sliding):
+    """Requests within any minute; each counts when it comes."""
+
+    __slots__ = ()
+
+
+class Tokens(Sliding):
+    """Tokens within any minute. An estimate counts as used in the section in which it was reserved, and is corrected
+    there: how long an answer takes makes no difference to how many may be asked for. What is not known by the time that
+    the section has passed is of no matter any more."""
+
+    __slots__ = ("_open_ring",)
+
+    def __init__(self, table: SharedTable, quota: Quota, process: int, processes: int) -> None:
+        super().__init__(table, quota, process, processes)
+        self._open_ring = self._at + _OPEN_RING
+
+    def _forget_all(self) -> None:
+        self._numbers[self._open_ring : self._open_ring + SECTIONS] = _NOTHING
+
+    def _forget(self, slot: int) -> None:
+        self._numbers[self._open_ring + slot] = 0.0
+
+    def sum_up(self) -> None:
+        super().sum_up()
+        self._numbers[self._at + OPEN] = sum(self._numbers[self._open_ring : self._open_ring + self._sections])
+
+    def reserve_in_section(self, amount: float) -> int:
+        """Reserve it; the section is to be given to `correct`."""
+        self.add(amount)
+        numbers, section = self._numbers, int(self._numbers[self._head])
+        numbers[self._open_ring + section % self._sections] += amount
+        numbers[self._at + OPEN] += amount
+        return section
+
+    def correct(self, section: int, estimate: float, truth: float) -> None:
+        """Have the truth in place of what was reserved."""
+        numbers, at = self._numbers, self._at
+        if section <= numbers[self._head] - self._sections:
+            return
+        slot = section % self._sections
+        numbers[self._open_ring + slot] -= estimate
+        numbers[at + OPEN] -= estimate
+        numbers[self._ring + slot] += truth - estimate
+        numbers[self._used] += truth - estimate
+        numbers[at] = 1.0
+
+    @property
+    def reserved(self) -> float:
+        return float(max(self._numbers[self._at + OPEN], 0.0))
+
+    @property
+    def used(self) -> float:
+        return float(max(self._numbers[self._used] - self._numbers[self._at + OPEN], 0.0))
+
+
+class Calendar(Meter):
+    """A period of the calendar."""
+
+    __slots__ = ("_ends", "_jumps")
+
+    def __init__(self, table: SharedTable, quota: Quota, process: int, processes: int) -> None:
+        super().__init__(table, quota, process, processes)
+        self._ends = self._at + _PERIOD + 1
+        self._jumps = self._at + _PERIOD + 5
+
+    def advance(self, clock: SharedClock) -> None:
+        if clock.calendar >= self._numbers[self._ends] or clock.jumps != self._numbers[self._jumps]:
+            self._write(rolled(self._period(), self.quota.limit, clock.calendar, clock.state.jump))
+
+    def _period(self) -> Period:
+        numbers, at = self._numbers, self._at
+        began, ends, latest, before_began, before_used, jumps = numbers[at + _PERIOD : at + _PERIOD + 6]
+        used, notified = numbers[at + USED], numbers[at + NOTIFIED]
+        return Period(began, ends, latest, before_began, before_used, used, notified, jumps)
+
+    def _write(self, period: Period) -> None:
+        numbers, at = self._numbers, self._at
+        numbers[at + USED] = period.used
+        numbers[at + NOTIFIED] = period.notified
+        parts = (period.began, period.ends, period.latest, period.before_began, period.before_used, period.jumps)
+        for number, part in enumerate(parts):
+            numbers[at + _PERIOD + number] = part
+        numbers[at] = 1.0
+
+    def add(self, amount: float) -> None:
+        """Count it as used now."""
+        self._numbers[self._used] += amount
+        self._numbers[self._at] = 1.0
+
+    def wait(self, clock: SharedClock, amount: float) -> float | None:
+        if amount > self.most:
+            return None
+        if self._numbers[self._used] + amount > self.most:
+            return max(self._numbers[self._ends] - clock.calendar, 0.0)
+        return ASK_AGAIN
+
+    def resets_at(self, clock: SharedClock) -> float | None:
+        return float(self._numbers[self._ends])
+
+
+Budget = Sliding | Calendar
+
+
+def passed_shares(table: SharedTable, meter: Budget) -> Iterator[tuple[float, Bound]]:
+    """The shares of a budget that have been passed since the last time, with the bound that each is of."""
+    numbers, at = table.numbers, table.row(meter.quota.row)
+    used, notified = numbers[at + USED] + TRIFLE, numbers[at + NOTIFIED]
+    if used <= notified:
+        return
+    numbers[at + NOTIFIED] = used
+    if isinstance(meter, Sliding):
+        numbers[at + _NOTIFIED_IN] = numbers[at + HEAD]
+    for bound in meter.quota.bounds:
+        yield from ((share, bound) for share in bound.shares if notified < share * bound.most <= used)

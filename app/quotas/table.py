@@ -1,0 +1,282 @@
+"""Limits counted in memory: that of this process, or that which all processes of a gateway share.
+
+A request is admitted, reserves, and ends, each in one step with the table locked: all limits of its key and its team
+are looked at first, and then all of them are taken, or none.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from app.quotas.meters import (
+    TRIFLE,
+    Budget,
+    Calendar,
+    Meter,
+    Requests,
+    Sliding,
+    Streams,
+    Tokens,
+    columns_for,
+    passed_shares,
+)
+from app.quotas.rules import Account, Quota, Rules
+from app.quotas.times import SharedClock
+from app.quotas.values import Crossed, Denial, LimitUsage, Need
+from app.settings import WorkerProcess
+from app.shared_table import SharedTable, TableFull
+
+_FILE = "quotas-1"
+"""The number is that of the layout."""
+_SPARE_ROWS = 1024
+"""For keys that a reload may bring."""
+_FILL = 0.75
+"""The share of rows beyond which a row is no longer found quickly."""
+
+
+class TooManyLimits(Exception):
+    """A reload brings more limits than there is room for; a restart makes room."""
+
+
+class CountedAccount:
+    """The meters of one caller: those of its key and of its team."""
+
+    __slots__ = ("all", "budgets", "hard_budgets", "largest", "requests", "streams", "tokens")
+
+    def __init__(self, meters: Sequence[Meter], largest: Sequence[Quota]) -> None:
+        self.all = meters
+        self.largest = largest
+        self.requests = [meter for meter in meters if isinstance(meter, Requests)]
+        self.streams = [meter for meter in meters if isinstance(meter, Streams)]
+        self.tokens = [meter for meter in meters if isinstance(meter, Tokens)]
+        self.budgets: list[Budget] = [
+            meter
+            for meter in meters
+            if isinstance(meter, Sliding | Calendar) and not isinstance(meter, Requests | Tokens)
+        ]
+        self.hard_budgets = [meter for meter in self.budgets if meter.most < float("inf")]
+
+
+class TableReservation:
+    """What one request holds."""
+
+    __slots__ = ("_account", "_ledger", "_section", "_tokens", "_usd", "is_over")
+
+    def __init__(self, ledger: "TableLedger", account: CountedAccount) -> None:
+        self._ledger = ledger
+        self._account = account
+        self._section: int | None = None
+        self._tokens = 0
+        self._usd = 0.0
+        self.is_over = False
+
+    async def reserve(self, need: Need) -> Denial | None:
+        account, ledger = self._account, self._ledger
+        with ledger.table:
+            ledger.clock.read()
+            if (denial := ledger.denial_of(account, need)) is not None:
+                return denial
+            self._tokens, self._usd = need.tokens, need.usd
+            for tokens in account.tokens:
+                self._section = tokens.reserve_in_section(need.tokens)
+            if need.usd:
+                for budget in account.budgets:
+                    budget.reserve(need.usd)
+        return None
+
+    def commit(self, tokens: int, usd: float) -> list[Crossed]:
+        account, ledger = self._account, self._ledger
+        if self.is_over:
+            return []
+        self.is_over = True
+        with ledger.table:
+            for streams in account.streams:
+                streams.give_back(1)
+            if account.tokens and (self._section is not None or tokens):
+                self._count_tokens(tokens)
+            if account.budgets and (self._usd or usd):
+                return self._charge(usd)
+        return []
+
+    def _count_tokens(self, tokens: int) -> None:
+        for meter in self._account.tokens:
+            if self._section is not None:
+                meter.correct(self._section, self._tokens, tokens)
+            else:
+                self._ledger.clock.read()
+                meter.advance(self._ledger.clock)
+                meter.add(tokens)
+
+    def _charge(self, usd: float) -> list[Crossed]:
+        crossed: list[Crossed] = []
+        clock = self._ledger.clock
+        clock.read()
+        for budget in self._account.budgets:
+            budget.advance(clock)
+            if self._usd:
+                budget.give_back(self._usd)
+            if usd:
+                budget.add(usd)
+                crossed.extend(_crossed(self._ledger.table, budget))
+        return crossed
+
+
+class TableLedger:
+    """`worker` says with whom the table is shared, `even` and `wall` are the clocks of `app.quotas.times`."""
+
+    def __init__(
+        self, rules: Rules, worker: WorkerProcess | None, even: Callable[[], float], wall: Callable[[], float]
+    ) -> None:
+        self._process, self._processes = (0, 1) if worker is None else (worker.index, worker.count)
+        file = None if worker is None else Path(worker.folder) / _FILE
+        rows = _SPARE_ROWS + 4 * len(rules.quotas)
+        self.table = SharedTable(columns_for(self._processes), rows, file)
+        self._meters: dict[str, Meter] = {}
+        with self.table:
+            self.clock = SharedClock(self.table, even, wall)
+        self.use(rules)
+
+    def use(self, rules: Rules) -> None:
+        """Count by other rules from now on; what is used stays. Raises TooManyLimits, and nothing is changed."""
+        try:
+            with self.table:
+                if len(self._meters.keys() | rules.quotas.keys()) > _FILL * self.table.rows:
+                    raise TableFull
+                meters = {row: self._meter(quota) for row, quota in rules.quotas.items()}
+        except TableFull:
+            raise TooManyLimits(
+                f"{len(rules.quotas)} limits of keys and teams, beside those that there were: restart to have room"
+            ) from None
+        self._meters.update(meters)
+        self.accounts = {caller: _counted(account, meters) for caller, account in rules.accounts.items()}
+
+    def _meter(self, quota: Quota) -> Meter:
+        kinds = {"requests_per_minute": Requests, "tokens_per_minute": Tokens, "streams": Streams}
+        kind = kinds.get(quota.limit) or (Calendar if quota.window == "calendar" else Sliding)
+        return kind(self.table, quota, self._process, self._processes)
+
+    @property
+    def meters(self) -> dict[str, Meter]:
+        """All meters that there ever were, by their rows."""
+        return self._meters
+
+    async def admit(self, caller: str, *, spends: bool) -> TableReservation | Denial:
+        account = self.accounts[caller]
+        requests, streams = account.requests, account.streams
+        with self.table:
+            clock = self.clock
+            clock.read()
+            denied = False
+            for each in requests:
+                each.advance(clock)
+                denied |= each.lacks(clock, 1)
+            for one in streams:
+                denied |= one.lacks(clock, 1)
+            if spends:
+                for budget in account.hard_budgets:
+                    budget.advance(clock)
+                    denied |= budget.is_spent
+            if denied:
+                return self._admission_denial(account, spends=spends)
+            for each in requests:
+                each.add(1)
+            for one in streams:
+                one.reserve(1)
+        return TableReservation(self, account)
+
+    def _admission_denial(self, account: CountedAccount, *, spends: bool) -> Denial:
+        clock = self.clock
+        lacking: list[tuple[Meter, float]] = [
+            (meter, 1) for meter in (*account.requests, *account.streams) if meter.lacks(clock, 1)
+        ]
+        if spends:
+            lacking += [(budget, 2 * TRIFLE) for budget in account.hard_budgets if budget.is_spent]
+        return worst([self._denial(meter, amount) for meter, amount in lacking])
+
+    def denial_of(self, account: CountedAccount, need: Need) -> Denial | None:
+        """What is in the way of a need, after bringing all its meters to the present."""
+        clock, lacking = self.clock, []
+        for quota in account.largest:
+            if need.tokens > quota.most:
+                return too_large(quota, need)
+        for tokens in account.tokens:
+            tokens.advance(clock)
+            if tokens.lacks(clock, need.tokens):
+                lacking.append(self._denial(tokens, need.tokens))
+        for budget in account.budgets:
+            budget.advance(clock)
+            if budget.lacks(clock, need.usd):
+                lacking.append(self._denial(budget, need.usd))
+        return worst(lacking) if lacking else None
+
+    def _denial(self, meter: Meter, amount: float) -> Denial:
+        quota, clock = meter.quota, self.clock
+        return Denial(
+            quota.scope,
+            quota.name,
+            quota.limit,
+            quota.most,
+            meter.used + meter.reserved,
+            meter.wait(clock, amount),
+            meter.resets_at(clock),
+        )
+
+    async def usage(self, caller: str) -> list[LimitUsage]:
+        with self.table:
+            self.clock.read()
+            return [each for meter in self.accounts[caller].all for each in self._usage(meter)]
+
+    def all_usage(self) -> list[LimitUsage]:
+        """How much is used of the limits of all keys and teams, for metrics."""
+        seen: dict[str, Meter] = {meter.quota.row: meter for one in self.accounts.values() for meter in one.all}
+        with self.table:
+            self.clock.read()
+            return [each for meter in seen.values() for each in self._usage(meter)]
+
+    def _usage(self, meter: Meter) -> Iterable[LimitUsage]:
+        meter.advance(self.clock)
+        used, reserved, resets_at, quota = meter.used, meter.reserved, meter.resets_at(self.clock), meter.quota
+        for bound in quota.bounds:
+            left = max(bound.most - used - reserved, 0.0)
+            yield LimitUsage(
+                quota.scope,
+                quota.name,
+                quota.limit,
+                quota.window,
+                bound.is_hard,
+                bound.most,
+                used,
+                reserved,
+                left,
+                resets_at,
+            )
+
+    def release_worker(self, index: int) -> None:
+        """Give back what a process has reserved that is no more. What it has counted as used stays."""
+        with self.table:
+            self.clock.read()
+            for meter in self._meters.values():
+                meter.relieve(index)
+
+    def close(self) -> None:
+        self.table.close()
+
+
+def worst(denials: Sequence[Denial]) -> Denial:
+    """The one that stands for the longest."""
+    return max(denials, key=lambda denial: float("inf") if denial.retry_after is None else denial.retry_after)
+
+
+def too_large(quota: Quota, need: Need) -> Denial:
+    """For a request that is beyond what one may come to."""
+    return Denial(quota.scope, quota.name, quota.limit, quota.most, need.tokens, None, None)
+
+
+def _counted(account: Account, meters: dict[str, Meter]) -> CountedAccount:
+    return CountedAccount([meters[quota.row] for quota in account.quotas], account.largest)
+
+
+def _crossed(table: SharedTable, budget: Budget) -> Iterable[Crossed]:
+    quota = budget.quota
+    for share, bound in passed_shares(table, budget):
+        window = quota.window or "calendar"
+        yield Crossed(quota.scope, quota.name, quota.limit, window, share, bound.most, budget.used, bound.is_hard)
