@@ -1,11 +1,11 @@
 """What is counted in a row of the shared table: by sections of time that looks back, by a period of the calendar, or by
 what is open now.
 
-All methods are to be called inside `with table`, and after `advance`, which brings a row to the present. A sliding
-window of 60 seconds has 61 sections of a second, that of now and the 60 before: so what is let in within any minute
-never exceeds the limit, and is let in again after 60 to 61 seconds. What is reserved stands in a column of the process
-that reserved it, so that a process which is killed can be relieved of it. Sums are made anew of their parts at each new
-section, so that an error of rounding, or a process killed between two writes, leaves no trace.
+All methods are to be called inside `with table`, and but for `lacks` after `advance`, which brings a row to the
+present. A sliding window of 60 seconds has 61 sections of a second, that of now and the 60 before: so what is let in
+within any minute never exceeds the limit, and is let in again after 60 to 61 seconds. What is reserved stands in a
+column of the process that reserved it, so that a process which is killed can be relieved of it. Sums are made anew of
+their parts at each new section, so that an error of rounding, or a process killed between two writes, leaves no trace.
 """
 
 from collections.abc import Iterator
@@ -17,12 +17,12 @@ from app.shared_table import SharedTable
 
 SECTIONS = 61
 """Sections that a row has room for."""
-CHANGED, USED, NOTIFIED, HEAD, OPEN = range(5)
+CHANGED, USED, NOTIFIED, HEAD = range(4)
 """Columns: whether the row has changed since it was kept, what is used, up to how much was reported; of sliding
-windows, the number of the latest section and how much of what is used is of open requests."""
-_PERIOD = _NOTIFIED_IN = 5
+windows, the number of the latest section."""
+_PERIOD = _NOTIFIED_IN = 4
 """Where the rest of a calendar's period begins; of a sliding window, in which section a share was last reported."""
-_RING = 11
+_RING = 10
 _OPEN_RING = _RING + SECTIONS
 KEPT = _OPEN_RING
 """How many columns outlive the process."""
@@ -59,9 +59,10 @@ class Meter:
         """Bring it to the present."""
 
     def lacks(self, clock: SharedClock, amount: float) -> bool:
-        """Whether there is not so much left."""
+        """Whether there is not so much left, once it is brought to the present."""
+        self.advance(clock)
         numbers = self._numbers
-        return numbers[self._used] + numbers[self._reserved] + amount > self.most
+        return bool(numbers[self._used] + numbers[self._reserved] + amount > self.most)
 
     @property
     def is_spent(self) -> bool:
@@ -79,6 +80,16 @@ class Meter:
         numbers = self._numbers
         numbers[self._mine] -= amount
         numbers[self._reserved] -= amount
+
+    def passed_shares(self) -> Iterator[tuple[float, Bound]]:
+        """The shares that have been passed and were not reported, with the bound that each is of."""
+        numbers, at = self._numbers, self._at
+        used, notified = numbers[self._used] + TRIFLE, numbers[at + NOTIFIED]
+        if used <= notified:
+            return
+        numbers[at + NOTIFIED] = used
+        for bound in self.quota.bounds:
+            yield from ((share, bound) for share in bound.shares if notified < share * bound.most <= used)
 
     def wait(self, clock: SharedClock, amount: float) -> float | None:
         """Seconds until there is so much, if nobody else asks; None for never."""
@@ -110,6 +121,9 @@ class Streams(Meter):
 
     __slots__ = ()
 
+    def lacks(self, clock: SharedClock, amount: float) -> bool:
+        return bool(self._numbers[self._reserved] + amount > self.most)
+
     @property
     def used(self) -> float:
         return super().reserved
@@ -139,23 +153,10 @@ class Sliding(Meter):
         numbers, head = self._numbers, int(self._numbers[self._head])
         if section - head >= self._sections:
             numbers[self._ring : self._ring + SECTIONS] = _NOTHING
-            self._forget_all()
         else:
             for passed in range(head + 1, section + 1):
                 numbers[self._ring + passed % self._sections] = 0.0
-                self._forget(passed % self._sections)
         numbers[self._head] = section
-        self.sum_up()
-        if section - numbers[self._at + _NOTIFIED_IN] >= self._sections:
-            numbers[self._at + NOTIFIED] = min(numbers[self._at + NOTIFIED], numbers[self._used])
-
-    def _forget_all(self) -> None: ...
-
-    def _forget(self, slot: int) -> None: ...
-
-    def sum_up(self) -> None:
-        """Make the sum anew of its sections."""
-        numbers = self._numbers
         numbers[self._used] = sum(numbers[self._ring : self._ring + self._sections])
 
     def add(self, amount: float) -> None:
@@ -185,7 +186,26 @@ class Sliding(Meter):
 
     def relieve(self, process: int) -> None:
         super().relieve(process)
-        self.sum_up()
+        self._numbers[self._used] = sum(self._numbers[self._ring : self._ring + self._sections])
+
+
+class SlidingBudget(Sliding):
+    """Dollars within any hour, any day or any 30 days. A share of them is reported once in that time."""
+
+    __slots__ = ()
+
+    def _turn(self, section: int) -> None:
+        super()._turn(section)
+        numbers, at = self._numbers, self._at
+        if section - numbers[at + _NOTIFIED_IN] >= self._sections:
+            numbers[at + NOTIFIED] = min(numbers[at + NOTIFIED], numbers[self._used])
+
+    def passed_shares(self) -> Iterator[tuple[float, Bound]]:
+        """The shares that have been passed and were not reported, with the bound that each is of."""
+        before = self._numbers[self._at + NOTIFIED]
+        yield from super().passed_shares()
+        if self._numbers[self._at + NOTIFIED] != before:
+            self._numbers[self._at + _NOTIFIED_IN] = self._numbers[self._head]
 
 
 class Requests(Sliding):
@@ -193,55 +213,58 @@ class Requests(Sliding):
 
     __slots__ = ()
 
+    def lacks(self, clock: SharedClock, amount: float) -> bool:
+        numbers = self._numbers
+        if numbers[self._head] < clock.second:
+            self._turn(clock.second)
+        return bool(numbers[self._used] + amount > self.most)
 
-class Tokens(Sliding):
+
+class Tokens(Requests):
     """Tokens within any minute. An estimate counts as used in the section in which it was reserved, and is corrected
     there: how long an answer takes makes no difference to how many may be asked for. What is not known by the time that
     the section has passed is of no matter any more."""
 
-    __slots__ = ("_open_ring",)
+    __slots__ = ("_open",)
 
     def __init__(self, table: SharedTable, quota: Quota, process: int, processes: int) -> None:
         super().__init__(table, quota, process, processes)
-        self._open_ring = self._at + _OPEN_RING
+        self._open = self._at + _OPEN_RING
 
-    def _forget_all(self) -> None:
-        self._numbers[self._open_ring : self._open_ring + SECTIONS] = _NOTHING
+    def _turn(self, section: int) -> None:
+        numbers, head = self._numbers, int(self._numbers[self._head])
+        super()._turn(section)
+        if section - head >= SECTIONS:
+            numbers[self._open : self._open + SECTIONS] = _NOTHING
+        else:
+            for passed in range(head + 1, section + 1):
+                numbers[self._open + passed % SECTIONS] = 0.0
 
-    def _forget(self, slot: int) -> None:
-        self._numbers[self._open_ring + slot] = 0.0
+    def reserve_in(self, second: int, amount: float) -> None:
+        """Reserve it in the second that is now."""
+        numbers, slot = self._numbers, second % SECTIONS
+        numbers[self._ring + slot] += amount
+        numbers[self._open + slot] += amount
+        numbers[self._used] += amount
+        numbers[self._at] = 1.0
 
-    def sum_up(self) -> None:
-        super().sum_up()
-        self._numbers[self._at + OPEN] = sum(self._numbers[self._open_ring : self._open_ring + self._sections])
-
-    def reserve_in_section(self, amount: float) -> int:
-        """Reserve it; the section is to be given to `correct`."""
-        self.add(amount)
-        numbers, section = self._numbers, int(self._numbers[self._head])
-        numbers[self._open_ring + section % self._sections] += amount
-        numbers[self._at + OPEN] += amount
-        return section
-
-    def correct(self, section: int, estimate: float, truth: float) -> None:
-        """Have the truth in place of what was reserved."""
-        numbers, at = self._numbers, self._at
-        if section <= numbers[self._head] - self._sections:
+    def correct(self, second: int, estimate: float, truth: float) -> None:
+        """Have the truth in place of what was reserved in a second."""
+        numbers, slot = self._numbers, second % SECTIONS
+        if numbers[self._head] - second >= SECTIONS:
             return
-        slot = section % self._sections
-        numbers[self._open_ring + slot] -= estimate
-        numbers[at + OPEN] -= estimate
+        numbers[self._open + slot] -= estimate
         numbers[self._ring + slot] += truth - estimate
         numbers[self._used] += truth - estimate
-        numbers[at] = 1.0
+        numbers[self._at] = 1.0
 
     @property
     def reserved(self) -> float:
-        return float(max(self._numbers[self._at + OPEN], 0.0))
+        return float(sum(self._numbers[self._open : self._open + SECTIONS]))
 
     @property
     def used(self) -> float:
-        return float(max(self._numbers[self._used] - self._numbers[self._at + OPEN], 0.0))
+        return float(self._numbers[self._used]) - self.reserved
 
 
 class Calendar(Meter):
@@ -289,17 +312,4 @@ class Calendar(Meter):
         return float(self._numbers[self._ends])
 
 
-Budget = Sliding | Calendar
-
-
-def passed_shares(table: SharedTable, meter: Budget) -> Iterator[tuple[float, Bound]]:
-    """The shares of a budget that have been passed since the last time, with the bound that each is of."""
-    numbers, at = table.numbers, table.row(meter.quota.row)
-    used, notified = numbers[at + USED] + TRIFLE, numbers[at + NOTIFIED]
-    if used <= notified:
-        return
-    numbers[at + NOTIFIED] = used
-    if isinstance(meter, Sliding):
-        numbers[at + _NOTIFIED_IN] = numbers[at + HEAD]
-    for bound in meter.quota.bounds:
-        yield from ((share, bound) for share in bound.shares if notified < share * bound.most <= used)
+Budget = SlidingBudget | Calendar

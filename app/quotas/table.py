@@ -13,11 +13,10 @@ from app.quotas.meters import (
     Calendar,
     Meter,
     Requests,
-    Sliding,
+    SlidingBudget,
     Streams,
     Tokens,
     columns_for,
-    passed_shares,
 )
 from app.quotas.rules import Account, Quota, Rules
 from app.quotas.times import SharedClock
@@ -45,66 +44,68 @@ class CountedAccount:
     def __init__(self, meters: Sequence[Meter], largest: Sequence[Quota]) -> None:
         self.all = meters
         self.largest = largest
-        self.requests = [meter for meter in meters if isinstance(meter, Requests)]
+        self.requests = [meter for meter in meters if type(meter) is Requests]
         self.streams = [meter for meter in meters if isinstance(meter, Streams)]
         self.tokens = [meter for meter in meters if isinstance(meter, Tokens)]
-        self.budgets: list[Budget] = [
-            meter
-            for meter in meters
-            if isinstance(meter, Sliding | Calendar) and not isinstance(meter, Requests | Tokens)
-        ]
+        self.budgets: list[Budget] = [meter for meter in meters if isinstance(meter, SlidingBudget | Calendar)]
         self.hard_budgets = [meter for meter in self.budgets if meter.most < float("inf")]
 
 
 class TableReservation:
     """What one request holds."""
 
-    __slots__ = ("_account", "_ledger", "_section", "_tokens", "_usd", "is_over")
+    __slots__ = ("_account", "_is_over", "_ledger", "_second", "_tokens", "_usd")
 
     def __init__(self, ledger: "TableLedger", account: CountedAccount) -> None:
         self._ledger = ledger
         self._account = account
-        self._section: int | None = None
+        self._second: int | None = None
+        """In which tokens were reserved."""
         self._tokens = 0
         self._usd = 0.0
-        self.is_over = False
+        self._is_over = False
 
     async def reserve(self, need: Need) -> Denial | None:
         account, ledger = self._account, self._ledger
+        tokens, usd = need.tokens, need.usd
         with ledger.table:
-            ledger.clock.read()
-            if (denial := ledger.denial_of(account, need)) is not None:
-                return denial
-            self._tokens, self._usd = need.tokens, need.usd
-            for tokens in account.tokens:
-                self._section = tokens.reserve_in_section(need.tokens)
-            if need.usd:
-                for budget in account.budgets:
-                    budget.reserve(need.usd)
+            clock = ledger.clock
+            clock.read()
+            denied = False
+            for quota in account.largest:
+                denied |= tokens > quota.most
+            for meter in account.tokens:
+                denied |= meter.lacks(clock, tokens)
+            for budget in account.budgets:
+                denied |= budget.lacks(clock, usd)
+            if denied:
+                return ledger.reserve_denial(account, need)
+            self._tokens, self._usd, self._second = tokens, usd, clock.second
+            for meter in account.tokens:
+                meter.reserve_in(clock.second, tokens)
+            for budget in account.budgets:
+                budget.reserve(usd)
         return None
 
     def commit(self, tokens: int, usd: float) -> list[Crossed]:
         account, ledger = self._account, self._ledger
-        if self.is_over:
+        if self._is_over:
             return []
-        self.is_over = True
+        self._is_over = True
         with ledger.table:
             for streams in account.streams:
                 streams.give_back(1)
-            if account.tokens and (self._section is not None or tokens):
-                self._count_tokens(tokens)
-            if account.budgets and (self._usd or usd):
-                return self._charge(usd)
-        return []
-
-    def _count_tokens(self, tokens: int) -> None:
-        for meter in self._account.tokens:
-            if self._section is not None:
-                meter.correct(self._section, self._tokens, tokens)
-            else:
-                self._ledger.clock.read()
-                meter.advance(self._ledger.clock)
-                meter.add(tokens)
+            if self._second is None and (tokens or usd):
+                # It was never reserved, so it counts as if it were now.
+                ledger.clock.read()
+                self._second = ledger.clock.second
+                for meter in account.tokens:
+                    meter.advance(ledger.clock)
+            if self._second is None:
+                return []
+            for meter in account.tokens:
+                meter.correct(self._second, self._tokens, tokens)
+            return self._charge(usd) if account.budgets else []
 
     def _charge(self, usd: float) -> list[Crossed]:
         crossed: list[Crossed] = []
@@ -112,11 +113,10 @@ class TableReservation:
         clock.read()
         for budget in self._account.budgets:
             budget.advance(clock)
-            if self._usd:
-                budget.give_back(self._usd)
+            budget.give_back(self._usd)
             if usd:
                 budget.add(usd)
-                crossed.extend(_crossed(self._ledger.table, budget))
+                crossed.extend(_crossed(budget))
         return crossed
 
 
@@ -151,7 +151,7 @@ class TableLedger:
 
     def _meter(self, quota: Quota) -> Meter:
         kinds = {"requests_per_minute": Requests, "tokens_per_minute": Tokens, "streams": Streams}
-        kind = kinds.get(quota.limit) or (Calendar if quota.window == "calendar" else Sliding)
+        kind = kinds.get(quota.limit) or (Calendar if quota.window == "calendar" else SlidingBudget)
         return kind(self.table, quota, self._process, self._processes)
 
     @property
@@ -167,7 +167,6 @@ class TableLedger:
             clock.read()
             denied = False
             for each in requests:
-                each.advance(clock)
                 denied |= each.lacks(clock, 1)
             for one in streams:
                 denied |= one.lacks(clock, 1)
@@ -178,7 +177,7 @@ class TableLedger:
             if denied:
                 return self._admission_denial(account, spends=spends)
             for each in requests:
-                each.add(1)
+                each.add(1.0)
             for one in streams:
                 one.reserve(1)
         return TableReservation(self, account)
@@ -192,21 +191,13 @@ class TableLedger:
             lacking += [(budget, 2 * TRIFLE) for budget in account.hard_budgets if budget.is_spent]
         return worst([self._denial(meter, amount) for meter, amount in lacking])
 
-    def denial_of(self, account: CountedAccount, need: Need) -> Denial | None:
-        """What is in the way of a need, after bringing all its meters to the present."""
-        clock, lacking = self.clock, []
-        for quota in account.largest:
-            if need.tokens > quota.most:
-                return too_large(quota, need)
-        for tokens in account.tokens:
-            tokens.advance(clock)
-            if tokens.lacks(clock, need.tokens):
-                lacking.append(self._denial(tokens, need.tokens))
-        for budget in account.budgets:
-            budget.advance(clock)
-            if budget.lacks(clock, need.usd):
-                lacking.append(self._denial(budget, need.usd))
-        return worst(lacking) if lacking else None
+    def reserve_denial(self, account: CountedAccount, need: Need) -> Denial:
+        """What is in the way of a need."""
+        clock = self.clock
+        lacking = [too_large(quota, need) for quota in account.largest if need.tokens > quota.most]
+        lacking += [self._denial(meter, need.tokens) for meter in account.tokens if meter.lacks(clock, need.tokens)]
+        lacking += [self._denial(budget, need.usd) for budget in account.budgets if budget.lacks(clock, need.usd)]
+        return worst(lacking)
 
     def _denial(self, meter: Meter, amount: float) -> Denial:
         quota, clock = meter.quota, self.clock
@@ -275,8 +266,8 @@ def _counted(account: Account, meters: dict[str, Meter]) -> CountedAccount:
     return CountedAccount([meters[quota.row] for quota in account.quotas], account.largest)
 
 
-def _crossed(table: SharedTable, budget: Budget) -> Iterable[Crossed]:
+def _crossed(budget: Budget) -> Iterable[Crossed]:
     quota = budget.quota
-    for share, bound in passed_shares(table, budget):
+    for share, bound in budget.passed_shares():
         window = quota.window or "calendar"
         yield Crossed(quota.scope, quota.name, quota.limit, window, share, bound.most, budget.used, bound.is_hard)

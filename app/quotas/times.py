@@ -10,6 +10,7 @@ told in `periods`.
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -24,12 +25,11 @@ BELIEVED_AFTER = 900.0
 """Seconds that a jump has to stand before it is believed."""
 _CHECK_INTERVAL = 1.0
 _ROW = "clock"
-_CHECKED, _BASE, _OFFSET, _CANDIDATE, _SINCE, _JUMPS, _JUMP_BEGAN, _JUMP_ENDED = range(8)
+_CHECKED, _BASE, _OFFSET, _JUMPS, _CANDIDATE, _SINCE, _JUMP_BEGAN, _JUMP_ENDED = range(8)
 
 
-def suspended_too() -> float:
-    """Seconds of an even clock that is the same for all processes of a machine, and counts while it is suspended."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
+suspended_too = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+"""An even clock in seconds that is the same for all processes of a machine, and counts while it is suspended."""
 
 
 def boot_id() -> str:
@@ -75,17 +75,19 @@ class SharedClock:
         if not self._numbers[self._at + _CHECKED]:
             self.set(ClockState(wall() - even()), 0)
         self.steady = self.calendar = self.jumps = 0.0
+        self.second = 0
         self.read()
 
     def read(self) -> None:
-        """Take the time: `steady`, `calendar` and the number of `jumps` are then those of now."""
-        numbers, at = self._numbers, self._at
+        """Take the time: `steady`, its whole `second`, `calendar` and the number of `jumps` are then those of now."""
         even = self._even()
-        if not 0 <= even - numbers[at + _CHECKED] < _CHECK_INTERVAL:
+        checked, base, offset, self.jumps = self._numbers[self._at : self._at + 4]
+        if not 0 <= even - checked < _CHECK_INTERVAL:
             self._write(disciplined(self.state, even, self._wall()), even)
-        self.steady = even + numbers[at + _BASE]
-        self.calendar = even + numbers[at + _OFFSET]
-        self.jumps = numbers[at + _JUMPS]
+            checked, base, offset, self.jumps = self._numbers[self._at : self._at + 4]
+        self.steady = steady = even + base
+        self.second = int(steady)
+        self.calendar = even + offset
 
     @property
     def state(self) -> ClockState:
