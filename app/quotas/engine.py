@@ -5,6 +5,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from app.quotas.rules import Rules
+from app.quotas.saving import Saving
+from app.quotas.state_urls import read_state_url
 from app.quotas.table import TableLedger
 from app.quotas.times import suspended_too
 from app.quotas.values import Crossed, Denial, LimitUsage, Need, StateFigures
@@ -39,8 +41,9 @@ _UNLIMITED = Unlimited()
 
 
 class Quotas:
-    """The limits of all callers, used from one event loop. `worker` says with which processes they are shared, `even`
-    is an even clock in seconds that all of these have in common, `wall` the Unix time."""
+    """The limits of all callers, used from one event loop. `worker` says with which processes they are shared; of these
+    one `saves` what is used in a file, and has started before the others. `even` is an even clock in seconds that all
+    of them have in common, `wall` the Unix time."""
 
     def __init__(
         self,
@@ -48,17 +51,31 @@ class Quotas:
         settings: QuotaSettings,
         worker: WorkerProcess | None = None,
         *,
+        saves: bool = False,
         even: Callable[[], float] = suspended_too,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self._settings = settings
         self._ledger = TableLedger(rules, worker, even, wall)
+        self._saving: Saving | None = None
+        url = read_state_url(settings.store)
+        if url.file is not None and (worker is None or saves):
+            at_zero = settings.on_loss == "start_at_zero"
+            self._saving = Saving(self._ledger, url.file, begins_at_zero=at_zero, even=even, wall=wall)
 
     async def start(self) -> None:
         """Read what was used, before the first request. Raises StateLost."""
+        if self._saving is not None:
+            await self._saving.start()
+
+    async def save(self) -> None:
+        """Keep now what has changed; else it is done once a second, and at the end."""
+        if self._saving is not None:
+            await self._saving.save()
 
     async def close(self) -> None:
         """Keep what is used, after the last request."""
+        if self._saving is not None:
+            await self._saving.close()
         self._ledger.close()
 
     def use(self, rules: Rules) -> None:
@@ -96,4 +113,5 @@ class Quotas:
 
     @property
     def state(self) -> StateFigures:
-        return StateFigures(None, False, 0)
+        """How well it is kept what is used."""
+        return StateFigures() if self._saving is None else self._saving.figures

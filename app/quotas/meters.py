@@ -43,13 +43,13 @@ def columns_for(processes: int) -> int:
 class Meter:
     """How much is used and reserved of a quota."""
 
-    __slots__ = ("_at", "_mine", "_numbers", "_processes", "_reserved", "_used", "most", "quota")
+    __slots__ = ("_mine", "_numbers", "_processes", "_reserved", "_used", "at", "most", "quota")
 
     def __init__(self, table: SharedTable, quota: Quota, process: int, processes: int) -> None:
         self.quota = quota
         self.most = quota.most + TRIFLE
         self._numbers = table.numbers
-        self._at = at = table.row(quota.row)
+        self.at = at = table.row(quota.row)
         self._used = at + USED
         self._reserved = at + RESERVED
         self._mine = at + RESERVED + 1 + process
@@ -83,7 +83,7 @@ class Meter:
 
     def passed_shares(self) -> Iterator[tuple[float, Bound]]:
         """The shares that have been passed and were not reported, with the bound that each is of."""
-        numbers, at = self._numbers, self._at
+        numbers, at = self._numbers, self.at
         used, notified = numbers[self._used] + TRIFLE, numbers[at + NOTIFIED]
         if used <= notified:
             return
@@ -142,8 +142,8 @@ class Sliding(Meter):
         super().__init__(table, quota, process, processes)
         self._width, sections = quota.sections
         self._sections = sections + 1
-        self._head = self._at + HEAD
-        self._ring = self._at + _RING
+        self._head = self.at + HEAD
+        self._ring = self.at + _RING
 
     def advance(self, clock: SharedClock) -> None:
         if clock.steady >= (self._numbers[self._head] + 1) * self._width:
@@ -161,7 +161,7 @@ class Sliding(Meter):
 
     def add(self, amount: float) -> None:
         """Count it as used now."""
-        numbers, at = self._numbers, self._at
+        numbers, at = self._numbers, self.at
         numbers[self._ring + int(numbers[self._head]) % self._sections] += amount
         numbers[self._used] += amount
         numbers[at] = 1.0
@@ -196,16 +196,16 @@ class SlidingBudget(Sliding):
 
     def _turn(self, section: int) -> None:
         super()._turn(section)
-        numbers, at = self._numbers, self._at
+        numbers, at = self._numbers, self.at
         if section - numbers[at + _NOTIFIED_IN] >= self._sections:
             numbers[at + NOTIFIED] = min(numbers[at + NOTIFIED], numbers[self._used])
 
     def passed_shares(self) -> Iterator[tuple[float, Bound]]:
         """The shares that have been passed and were not reported, with the bound that each is of."""
-        before = self._numbers[self._at + NOTIFIED]
+        before = self._numbers[self.at + NOTIFIED]
         yield from super().passed_shares()
-        if self._numbers[self._at + NOTIFIED] != before:
-            self._numbers[self._at + _NOTIFIED_IN] = self._numbers[self._head]
+        if self._numbers[self.at + NOTIFIED] != before:
+            self._numbers[self.at + _NOTIFIED_IN] = self._numbers[self._head]
 
 
 class Requests(Sliding):
@@ -229,7 +229,7 @@ class Tokens(Requests):
 
     def __init__(self, table: SharedTable, quota: Quota, process: int, processes: int) -> None:
         super().__init__(table, quota, process, processes)
-        self._open = self._at + _OPEN_RING
+        self._open = self.at + _OPEN_RING
 
     def _turn(self, section: int) -> None:
         numbers, head = self._numbers, int(self._numbers[self._head])
@@ -246,7 +246,7 @@ class Tokens(Requests):
         numbers[self._ring + slot] += amount
         numbers[self._open + slot] += amount
         numbers[self._used] += amount
-        numbers[self._at] = 1.0
+        numbers[self.at] = 1.0
 
     def correct(self, second: int, estimate: float, truth: float) -> None:
         """Have the truth in place of what was reserved in a second."""
@@ -256,7 +256,7 @@ class Tokens(Requests):
         numbers[self._open + slot] -= estimate
         numbers[self._ring + slot] += truth - estimate
         numbers[self._used] += truth - estimate
-        numbers[self._at] = 1.0
+        numbers[self.at] = 1.0
 
     @property
     def reserved(self) -> float:
@@ -274,21 +274,21 @@ class Calendar(Meter):
 
     def __init__(self, table: SharedTable, quota: Quota, process: int, processes: int) -> None:
         super().__init__(table, quota, process, processes)
-        self._ends = self._at + _PERIOD + 1
-        self._jumps = self._at + _PERIOD + 5
+        self._ends = self.at + _PERIOD + 1
+        self._jumps = self.at + _PERIOD + 5
 
     def advance(self, clock: SharedClock) -> None:
         if clock.calendar >= self._numbers[self._ends] or clock.jumps != self._numbers[self._jumps]:
             self._write(rolled(self._period(), self.quota.limit, clock.calendar, clock.state.jump))
 
     def _period(self) -> Period:
-        numbers, at = self._numbers, self._at
+        numbers, at = self._numbers, self.at
         began, ends, latest, before_began, before_used, jumps = numbers[at + _PERIOD : at + _PERIOD + 6]
         used, notified = numbers[at + USED], numbers[at + NOTIFIED]
         return Period(began, ends, latest, before_began, before_used, used, notified, jumps)
 
     def _write(self, period: Period) -> None:
-        numbers, at = self._numbers, self._at
+        numbers, at = self._numbers, self.at
         numbers[at + USED] = period.used
         numbers[at + NOTIFIED] = period.notified
         parts = (period.began, period.ends, period.latest, period.before_began, period.before_used, period.jumps)
@@ -299,7 +299,7 @@ class Calendar(Meter):
     def add(self, amount: float) -> None:
         """Count it as used now."""
         self._numbers[self._used] += amount
-        self._numbers[self._at] = 1.0
+        self._numbers[self.at] = 1.0
 
     def wait(self, clock: SharedClock, amount: float) -> float | None:
         if amount > self.most:

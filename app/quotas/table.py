@@ -4,10 +4,12 @@ A request is admitted, reserves, and ends, each in one step with the table locke
 are looked at first, and then all of them are taken, or none.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from app.quotas.meters import (
+    CHANGED,
+    KEPT,
     TRIFLE,
     Budget,
     Calendar,
@@ -147,17 +149,13 @@ class TableLedger:
                 f"{len(rules.quotas)} limits of keys and teams, beside those that there were: restart to have room"
             ) from None
         self._meters.update(meters)
+        self._at = [(row, meter.at) for row, meter in self._meters.items()]
         self.accounts = {caller: _counted(account, meters) for caller, account in rules.accounts.items()}
 
     def _meter(self, quota: Quota) -> Meter:
         kinds = {"requests_per_minute": Requests, "tokens_per_minute": Tokens, "streams": Streams}
         kind = kinds.get(quota.limit) or (Calendar if quota.window == "calendar" else SlidingBudget)
         return kind(self.table, quota, self._process, self._processes)
-
-    @property
-    def meters(self) -> dict[str, Meter]:
-        """All meters that there ever were, by their rows."""
-        return self._meters
 
     async def admit(self, caller: str, *, spends: bool) -> TableReservation | Denial:
         account = self.accounts[caller]
@@ -247,6 +245,29 @@ class TableLedger:
             self.clock.read()
             for meter in self._meters.values():
                 meter.relieve(index)
+
+    def changed_numbers(self) -> dict[str, bytes]:
+        """The numbers of rows that have changed since they were asked for last; to be called inside `with table`."""
+        numbers = self.table.numbers
+        changed = [(row, at) for row, at in self._at if numbers[at + CHANGED]]
+        for _, at in changed:
+            numbers[at + CHANGED] = 0.0
+        return {row: numbers[at : at + KEPT].tobytes() for row, at in changed}
+
+    def all_numbers(self) -> dict[str, bytes]:
+        """The numbers of all rows, changed or not."""
+        with self.table:
+            return {row: self.table.numbers[at : at + KEPT].tobytes() for row, at in self._at}
+
+    def restore(self, rows: Mapping[str, bytes]) -> None:
+        """Go on from numbers that were kept. Rows that no rule names any more stay for one that may come."""
+        room = int(_FILL * self.table.rows) - len(self._meters)
+        without_rule = [row for row in rows if row not in self._meters]
+        with self.table:
+            for row in [row for row in rows if row in self._meters] + without_rule[:room]:
+                if len(rows[row]) == 8 * KEPT:
+                    at = self.table.row(row)
+                    self.table.numbers[at : at + KEPT] = memoryview(rows[row]).cast("d")
 
     def close(self) -> None:
         self.table.close()

@@ -11,7 +11,7 @@ Window = Literal["calendar", "sliding"]
 
 
 class StateLost(Exception):
-    """What was used cannot be read, and `quotas.on_loss` says that nothing begins without it. The text says why."""
+    """What was used cannot be read, so that nothing may begin. The text says why, for the operator."""
 
 
 class StateUnreachable(Exception):
@@ -82,11 +82,11 @@ class Crossed(Struct, frozen=True):
 
 
 class StateFigures(Struct, frozen=True):
-    """How well what is used is kept."""
+    """How well it is kept what is used."""
 
-    age: float | None
-    """Seconds since it was last known to be kept where a restart finds it; None in memory, where it is not kept."""
-    is_lost: bool
-    """Whether it was not found at the start, or is counted in this process alone at the moment."""
-    pending: int
-    """Changes that are not kept yet."""
+    age: float | None = None
+    """Seconds since all of it was last known to be in the store; None where a process does not keep it."""
+    losses: int = 0
+    """How often it was not found, and began at zero, since this process started."""
+    is_local: bool = False
+    """Whether this process counts by itself, since the store that it shares with others cannot be reached."""
