@@ -72,8 +72,10 @@ class AttemptControl:
         *,
         by_caller: bool = False,
         stalls: LoopStalls | None = None,
+        breakers: DeploymentBreakers | None = None,
     ) -> None:
-        self.breakers = DeploymentBreakers(settings, by_caller)
+        """`breakers` take the place of those that would be made of the settings."""
+        self.breakers = breakers or DeploymentBreakers(settings, by_caller)
         self._clock = clock
         self._stalls = stalls or LoopStalls(clock)
 

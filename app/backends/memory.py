@@ -15,9 +15,10 @@ from app.settings import Deployment
 class RoutingMemory:
     """One per process, for the routers of all its configurations."""
 
-    def __init__(self) -> None:
+    def __init__(self, responses: ResponseIds | None = None) -> None:
+        """`responses` take the place of those that would be this process's alone."""
         self.backends = BackendPool()
-        self.responses = ResponseIds()
+        self.responses = responses or ResponseIds()
         self.retry_budgets: dict[str, RetryBudget] = {}
         """By the name of the model."""
         self.resting: dict[str, float] = {}

@@ -88,15 +88,18 @@ class ResponseIds:
     def remember(self, id: str, origin: ResponseOrigin) -> None:
         """Remember an id. Beyond the limit the caller with the most ids loses the oldest, so no caller can push out
         another's."""
-        self.forget(id)
+        self._drop(id)
         self._origins[id] = origin
         self._ids.setdefault(origin.caller, OrderedDict())[id] = None
         if len(self._origins) > self._limit:
             most = max(self._ids.values(), key=len)
-            self.forget(next(iter(most)))
+            self._drop(next(iter(most)))
 
     def forget(self, id: str) -> None:
         """Forget an id, if it is known."""
+        self._drop(id)
+
+    def _drop(self, id: str) -> None:
         if (origin := self._origins.pop(id, None)) is not None:
             ids = self._ids[origin.caller]
             del ids[id]

@@ -22,6 +22,11 @@ breaker half-open for ever, and if it succeeds later it still closes a breaker t
 probe failed is given none for two cooldowns, so that it cannot keep the breaker open for all others. `caller` is
 empty where callers are not told apart; then nobody is kept from a probe.
 
+Several processes. Each has its breakers, and those of one name are kept in one state: `standing` says which, and
+`adopt` takes over another's. A change is reported where it happened, so that taking it over is no transition. How
+attempts ended elsewhere is told by `observe`; only an attempt of this process's own opens a breaker here, as it knows
+of all those before it.
+
 Time. Every method takes `now`, in seconds of a monotonic clock. State changes are returned, in order, as
 `Transition`s: whoever asked reports them, since a breaker knows neither requests nor telemetry.
 """
@@ -63,6 +68,27 @@ class Denied:
     """Seconds until a probe may be let through; at least one, so that nobody is told to come back at once."""
 
 
+class Standing(NamedTuple):
+    """What the breakers of one name have in common in all processes. Times are those of a clock that is the same for
+    all."""
+
+    state: BreakerState = BreakerState.CLOSED
+    opened_at: float = 0.0
+    probe_until: float = _NEVER
+    """Until when a probe that is under way keeps its place."""
+
+
+@dataclass(frozen=True)
+class Ends:
+    """How attempts ended in another process, since it last said so."""
+
+    succeeded: int = 0
+    failed: int = 0
+    abandoned: int = 0
+    answered: bool = False
+    """Whether a response to one of them has begun."""
+
+
 class _Probe(NamedTuple):
     """A probe that is under way; after `until` its place is free for another one."""
 
@@ -89,6 +115,8 @@ class CircuitBreaker:
         """Since it was opened."""
         self._no_probe_before: dict[str, float] = {}
         """By caller whose probe failed: when it may be given one again."""
+        self._other_probe_until = _NEVER
+        """Until when another process's only probe keeps its place."""
 
     def take_settings(self, fresh: "CircuitBreaker") -> None:
         """Go on by the rule, the cooldown and the number of probes of a breaker that was made by other settings. The
@@ -120,6 +148,8 @@ class CircuitBreaker:
             return True
         if now < self._probe_due(caller):
             return False
+        if self._most_probes == 1 and now < self._other_probe_until:
+            return False
         probes = self._under_way(now)
         return len(probes) < self._most_probes and not (caller and any(probe.caller == caller for probe in probes))
 
@@ -150,6 +180,33 @@ class CircuitBreaker:
     def release(self, permit: Permit) -> None:
         """Hand a permit back without a verdict, as when the client left. A probe makes room for the next one."""
         self._probes = [probe for probe in self._probes if probe.permit is not permit]
+
+    def standing(self) -> Standing:
+        """The state that breakers of the same name in other processes are to have."""
+        until = max([self._other_probe_until, *(probe.until for probe in self._probes)])
+        return Standing(self.state, self._opened_at, until)
+
+    def adopt(self, standing: Standing) -> None:
+        """Have the state that another process's breaker of the same name has."""
+        if standing.state is not self.state or standing.opened_at != self._opened_at:
+            self._trip.reset()
+            self._failed_probes = 0
+            if standing.state is BreakerState.CLOSED:
+                self._no_probe_before.clear()
+        self.state, self._opened_at, self._other_probe_until = standing
+
+    def observe(self, ends: Ends, now: float, caller: str = "") -> None:
+        """Attempts have ended in another process: they count for what is to open this breaker."""
+        if self.state is not BreakerState.CLOSED:
+            return
+        if ends.answered:
+            self._trip.answered()
+        if ends.succeeded:
+            self._trip.succeeded(now, caller, ends.succeeded)
+        for _ in range(ends.failed):
+            self._trip.failed(now, caller)
+        for _ in range(ends.abandoned):
+            self._trip.abandoned(now, caller)
 
     def _probe_due(self, caller: str) -> float:
         """The earliest time at which a caller may be given a probe."""

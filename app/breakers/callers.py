@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from app.breakers.breaker import CircuitBreaker, Denied, Permit, Transition, Transitions
+from app.breakers.breaker import CircuitBreaker, Denied, Ends, Permit, Transition, Transitions
 from telemetry.names import BreakerState, RejectionReason, TransitionReason
 
 CALLERS = 1024
@@ -121,6 +121,14 @@ class CallerBreakers:
         self.shared.release(permit.shared)
         if permit.individual is not None and (individual := self._individual.get(caller)) is not None:
             individual.release(permit.individual)
+
+    def observe(self, ends: Ends, now: float, caller: str) -> None:
+        """A caller's attempts have ended in another process."""
+        self.shared.observe(ends, now, self._probe_owner(caller))
+        has_failed = ends.failed or ends.abandoned
+        individual = self._made_for(caller) if has_failed else self._individual.get(caller)
+        if individual is not None:
+            individual.observe(ends, now)
 
     def _probe_owner(self, caller: str) -> str:
         """The caller that a probe is given to; empty where callers have no breakers of their own, so that nobody is

@@ -15,14 +15,17 @@ import asyncio
 from collections import deque
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import Literal
 
-from app.breakers.breaker import CircuitBreaker, Denied
+from app.breakers.breaker import CircuitBreaker, Denied, Ends
 from app.breakers.callers import CallerBreakers, CallerPermit, Changes
 from app.breakers.trip_rules import ConsecutiveOrRate
 from app.errors import BackendError, LocalFailure
 from app.settings import UpstreamBreakerSettings
 from telemetry.names import BreakerState, RejectionReason
 
+AttemptVerdict = Literal["succeeded", "failed", "abandoned", "answered", "nothing"]
+"""What an attempt's end says of its deployment. `answered`: it is there, and said no."""
 _SHORTEST_SILENCE = 0.5
 """Seconds; whoever leaves earlier says nothing of a deployment."""
 _LATEST_RESPONSES = 16
@@ -119,28 +122,51 @@ class DeploymentBreakers:
     def record(self, permit: AttemptPermit, error: BaseException | None, now: float, stalled: bool = False) -> Changes:
         """The attempt has ended, with `error` if not well. `stalled`: the event loop stood still for so much of its
         time that a silence says nothing of the provider."""
-        changes = self._recorded(permit, error, now, stalled)
-        is_forgotten = self._watched.get(permit.deployment.breakers.shared.name) is not permit.deployment
-        return () if is_forgotten else changes
+        changes = self.conclude(permit, self.verdict(permit, error, now, stalled), now)
+        return () if self.is_forgotten(permit) else changes
 
-    def _recorded(self, permit: AttemptPermit, error: BaseException | None, now: float, stalled: bool) -> Changes:
-        breakers, leave, caller = permit.deployment.breakers, permit.permit, permit.caller
+    def is_forgotten(self, permit: AttemptPermit) -> bool:
+        """Whether the permit is for a deployment that has gone, or is another one by now."""
+        return self._watched.get(permit.deployment.breakers.shared.name) is not permit.deployment
+
+    def verdict(
+        self, permit: AttemptPermit, error: BaseException | None, now: float, stalled: bool = False
+    ) -> AttemptVerdict:
+        """What the end of an attempt says of its deployment."""
         match error:
             case None:
-                return breakers.succeeded(leave, now, caller)
+                return "succeeded"
             case LocalFailure():
-                breakers.release(leave, caller)
-            case BackendError() if error.counts_against_deployment:
-                return breakers.failed(leave, now, caller)
+                return "nothing"
             case BackendError():
-                # It says no, and is there.
-                breakers.answered(caller)
-                breakers.release(leave, caller)
+                # If it does not count, the deployment says no, and is there.
+                return "failed" if error.counts_against_deployment else "answered"
             case asyncio.CancelledError() | GeneratorExit() if self._is_silent(permit, now) and not stalled:
+                return "abandoned"
+        return "nothing"
+
+    def conclude(self, permit: AttemptPermit, verdict: AttemptVerdict, now: float) -> Changes:
+        """Hand the permit of an attempt back, with what its end says."""
+        breakers, leave, caller = permit.deployment.breakers, permit.permit, permit.caller
+        match verdict:
+            case "succeeded":
+                return breakers.succeeded(leave, now, caller)
+            case "failed":
+                return breakers.failed(leave, now, caller)
+            case "abandoned":
                 return breakers.abandoned(leave, now, caller)
-            case _:
-                breakers.release(leave, caller)
+            case "answered":
+                breakers.answered(caller)
+        breakers.release(leave, caller)
         return ()
+
+    def observe(self, deployment: str, ends: Ends, now: float, caller: str = "") -> None:
+        """A caller's attempts on a deployment have ended in another process."""
+        self._of(deployment).breakers.observe(ends, now, caller)
+
+    def breaker(self, deployment: str) -> CircuitBreaker:
+        """The breaker of a deployment that is for all callers."""
+        return self._of(deployment).breakers.shared
 
     def _is_silent(self, permit: AttemptPermit, now: float) -> bool:
         times = permit.deployment.response_times

@@ -10,7 +10,7 @@ callers to shut out all. Neither happens while more than a quarter of the stream
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from app.breakers.breaker import CircuitBreaker, Denied
+from app.breakers.breaker import CircuitBreaker, Denied, Ends
 from app.breakers.callers import NO_PROBE, CallerBreakers, CallerPermit, Changes
 from app.breakers.trip_rules import FailureWindow
 from app.settings import QueueBreakerSettings
@@ -92,6 +92,14 @@ class QueueBreakers:
             ended = breakers.failed if queue in overflowed else breakers.succeeded
             changes += ended(one, now, permit.caller)
         return changes
+
+    def observe(self, queue: str, ends: Ends, now: float, caller: str = "") -> None:
+        """A caller's streams have ended in another process."""
+        self._breakers[queue].observe(ends, now, caller)
+
+    def breakers(self) -> Mapping[str, CircuitBreaker]:
+        """The breakers that are for all callers, by the names of their queues."""
+        return {queue: breakers.shared for queue, breakers in self._breakers.items()}
 
     def _of_queue(self, queue: str, by_caller: bool) -> CallerBreakers:
         shared = self._breaker(queue, several_callers=by_caller)

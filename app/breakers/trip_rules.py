@@ -26,8 +26,8 @@ class TripRule(Protocol):
     def answered(self) -> None:
         """Something came from the other side."""
 
-    def succeeded(self, now: float, caller: str = "") -> None:
-        """An attempt went well."""
+    def succeeded(self, now: float, caller: str = "", count: int = 1) -> None:
+        """So many attempts went well."""
 
     def reset(self) -> None:
         """Forget everything: the breaker has opened or closed."""
@@ -41,11 +41,11 @@ class _Half:
     failures: int = 0
     by_caller: dict[str, tuple[int, int]] = field(default_factory=dict)
 
-    def count(self, caller: str, failures: int) -> None:
-        self.attempts += 1
+    def count(self, caller: str, failures: int, attempts: int) -> None:
+        self.attempts += attempts
         self.failures += failures
-        attempts, failed = self.by_caller.get(caller, (0, 0))
-        self.by_caller[caller] = (attempts + 1, failed + failures)
+        tried, failed = self.by_caller.get(caller, (0, 0))
+        self.by_caller[caller] = (tried + attempts, failed + failures)
 
 
 class _Halves:
@@ -65,12 +65,12 @@ class _Halves:
     def failures(self) -> int:
         return self._current.failures + self._previous.failures
 
-    def count(self, now: float, caller: str, failures: int) -> None:
+    def count(self, now: float, caller: str, failures: int, attempts: int = 1) -> None:
         if now - self._since >= self._half:
             self._previous = self._current if now - self._since < 2 * self._half else _Half()
             self._current = _Half()
             self._since = now
-        self._current.count(caller, failures)
+        self._current.count(caller, failures, attempts)
 
     def without_the_worst(self) -> tuple[int, int]:
         """Attempts and failures of all but the caller with the most failures."""
@@ -113,8 +113,8 @@ class FailureWindow:
     def answered(self) -> None:
         """Nothing is waited for."""
 
-    def succeeded(self, now: float, caller: str = "") -> None:
-        self._halves.count(now, caller, 0)
+    def succeeded(self, now: float, caller: str = "", count: int = 1) -> None:
+        self._halves.count(now, caller, 0, count)
 
     def reset(self) -> None:
         self._failures.clear()
@@ -151,10 +151,10 @@ class ConsecutiveOrRate:
     def answered(self) -> None:
         self._silences.clear()
 
-    def succeeded(self, now: float, caller: str = "") -> None:
+    def succeeded(self, now: float, caller: str = "", count: int = 1) -> None:
         self._row.clear()
         self._silences.clear()
-        self._halves.count(now, caller, 0)
+        self._halves.count(now, caller, 0, count)
 
     def reset(self) -> None:
         self._row: Counter[str] = Counter()

@@ -23,6 +23,19 @@ def _end(sig: int, frame: FrameType | None) -> NoReturn:
     sys.exit(0)
 
 
+class _Workers(click.ParamType[int | str]):
+    """A number of at least 1, or `auto`."""
+
+    name = "workers"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        if value == "auto":
+            return value
+        if value.isascii() and value.isdecimal() and int(value) > 0:
+            return int(value)
+        return self.fail(f"{value!r} is neither a number of processes nor auto", param, ctx)
+
+
 @click.command()
 @takes_configuration
 @click.option("--host", help="The address to serve on, instead of the configured one.")
@@ -31,6 +44,7 @@ def _end(sig: int, frame: FrameType | None) -> NoReturn:
 @click.option("--metrics-port", type=click.IntRange(0, 65535), help="The port for Prometheus; 0 takes a free one.")
 @click.option("--console-host", help="The address of the console, instead of the configured one.")
 @click.option("--console-port", type=click.IntRange(0, 65535), help="The port of the console; 0 takes a free one.")
+@click.option("--workers", type=_Workers(), metavar="N|auto", help="Processes that serve; auto: one for each core.")
 @click.option("--log-format", type=click.Choice(["auto", "json", "console"]), help="JSON, or lines for people.")
 def serve(
     argument: str | None,
@@ -41,6 +55,7 @@ def serve(
     metrics_port: int | None,
     console_host: str | None,
     console_port: int | None,
+    workers: int | str | None,
     log_format: str | None,
 ) -> None:
     """Serve the models of a configuration."""
@@ -51,7 +66,8 @@ def serve(
     file = one_file(argument, option, _NO_CONFIG)
     from app.configuration import Source, UnsafeBind, check_bind, export, grouped
 
-    given = {"host": host, "port": port, "metrics_host": metrics_host, "metrics_port": metrics_port}
+    given: dict[str, object] = {"host": host, "port": port, "metrics_host": metrics_host, "metrics_port": metrics_port}
+    given["workers"] = workers
     source = Source(file, _given(given), _given({"host": console_host, "port": console_port}), log_format)
     with reading(file):
         configuration = source.load()
@@ -62,6 +78,10 @@ def serve(
     except UnsafeBind as error:
         stop(f"--{error.option.replace('_', '-')}: {error}")
     export(configuration.environment)
+    if configuration.settings.server.workers is not None:
+        from app.workers.supervisor import supervise
+
+        sys.exit(supervise(source, configuration))
     from app.serving.process import serve as run
 
     sys.exit(run(configuration, source))

@@ -1,7 +1,8 @@
 """Accepting clients' connections: so many in all, so many from one address, and never the last descriptors.
 
 Connections beyond that get a 503 at once and are counted. Where the process or the system has no descriptor left,
-accepting pauses for a moment: connections then wait in the system's queue, and are accepted when there is room.
+accepting pauses for a moment: connections then wait in the system's queue, and are accepted when there is room. Where
+several processes accept on the same sockets, one that has more connections than another steps back for a moment, too.
 """
 
 import asyncio
@@ -25,6 +26,8 @@ _AT_ONCE = 64
 """Connections accepted in one turn of the loop."""
 _PAUSE = 0.2
 """Seconds without accepting, once there was no descriptor."""
+_STEP_BACK = 0.001
+"""Seconds for which another process may accept, before one that has more connections accepts one more."""
 _OTHER_FILES = 256
 """Descriptors of the process that are neither a client's nor a provider's connection."""
 _TURNED_AWAY = 128
@@ -53,6 +56,10 @@ class ConnectionSlots:
         if self.taken >= self._most:
             return "total"
         return "address" if self._by_address[address] >= self._most_of_one else None
+
+    def is_ahead(self) -> bool:
+        """Whether another process that accepts on the same sockets has clearly fewer connections."""
+        return False
 
     def acquire(self, address: str) -> None:
         """A connection from this address was accepted."""
@@ -87,6 +94,7 @@ class Listener:
         """Connections turned away since the last warning, by reason."""
         self._warned_at = float("-inf")
         self._closed = False
+        self._has_stepped_back = False
         for one in sockets:
             one.listen(_BACKLOG)
             one.setblocking(False)
@@ -118,13 +126,18 @@ class Listener:
             for one in self.sockets:
                 self._context.loop.add_reader(one, self._accept, one)
 
-    def _pause(self) -> None:
+    def _pause(self, seconds: float) -> None:
         for one in self.sockets:
             self._context.loop.remove_reader(one)
-        self._context.loop.call_later(_PAUSE, self._listen)
+        self._context.loop.call_later(seconds, self._listen)
 
     def _accept(self, listening: socket.socket) -> None:
         for _ in range(_AT_ONCE):
+            if not self._has_stepped_back and self._slots.is_ahead():
+                self._has_stepped_back = True
+                self._pause(_STEP_BACK)
+                return
+            self._has_stepped_back = False
             try:
                 client, address = listening.accept()
             except (BlockingIOError, InterruptedError):
@@ -132,7 +145,7 @@ class Listener:
             except OSError as error:
                 if error.errno in _EXHAUSTED:
                     self._count("descriptors")
-                    self._pause()
+                    self._pause(_PAUSE)
                     return
                 # Other errors concern the one connection, which is gone: those behind it are not to wait.
                 self._count("aborted")

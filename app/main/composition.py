@@ -27,9 +27,10 @@ from app.loop_stalls import LoopStalls
 from app.main.generation import make_gateway
 from app.main.lasting import Lasting, make_lasting
 from app.main.observability import make_telemetry
+from app.peers import Peers
 from app.policies import LoadedPolicy, load_policies
 from app.recorder.recorder import open_recorder
-from app.recorder.stores import StoreFailed
+from app.recorder.stores import Store, StoreFailed
 from app.settings import Settings
 from telemetry import Telemetry
 from telemetry.names.variables import SEMCONV_OPT_IN
@@ -77,18 +78,25 @@ class Composition:
         await lasting.telemetry.aclose()
 
 
-def compose(settings: Settings, telemetry: Telemetry | None = None) -> Composition:
-    """A gateway; `telemetry`, if given, is closed with it. Raises StoreFailed, and closes the telemetry, where
-    recordings are to be kept in what cannot be opened."""
+def compose(
+    settings: Settings,
+    telemetry: Telemetry | None = None,
+    *,
+    peers: Peers | None = None,
+    recording_store: Store | None = None,
+) -> Composition:
+    """A gateway; `telemetry`, if given, is closed with it. `peers` are the processes that serve with this one; a given
+    `recording_store` takes the place of the one that the settings name. Raises StoreFailed, and closes the telemetry,
+    where recordings are to be kept in what cannot be opened."""
     policies = load_policies(settings.policies)
     telemetry = telemetry or make_telemetry(settings, policies)
     stalls = LoopStalls()
     try:
-        recorder = open_recorder(settings.recorder)
+        recorder = open_recorder(settings.recorder, recording_store)
     except StoreFailed:
         telemetry.close()
         raise
-    lasting = make_lasting(settings, policies, telemetry, stalls, recorder)
+    lasting = make_lasting(settings, policies, telemetry, stalls, recorder, peers)
     return Composition(lasting, make_gateway(settings, policies, lasting))
 
 

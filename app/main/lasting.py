@@ -16,6 +16,7 @@ from app.gateway import ROUTES, Gateway, InFlight
 from app.lookups import Lookups
 from app.loop_stalls import LoopStalls
 from app.main.observability import concealing_of, key_identities, models_of, options_of, secrets_of
+from app.peers import Peers
 from app.pipeline import AdmissionControl, ByteBudget
 from app.policies import LoadedPolicy
 from app.recorder.capture import Capture
@@ -45,6 +46,8 @@ class Lasting:
     attempts: AttemptControl
     """The breakers of all deployments."""
     routing: RoutingMemory
+    peers: Peers | None
+    """The processes that serve with this one; None where it serves by itself."""
 
     def use(self, gateway: Gateway, settings: Settings, policies: Sequence[LoadedPolicy]) -> None:
         """Go by changed settings from now on, after those of `gateway`. What is known of deployments and callers that
@@ -57,6 +60,8 @@ class Lasting:
         self.queue_breakers.use(settings.breakers.queue, several)
         self.attempts.use(settings.breakers.upstream, several, stays)
         self.routing.keep(stays)
+        if self.peers is not None:
+            self.peers.use(settings)
         if self.recorder is not None:
             self.recorder.select(settings.recorder)
         if self.capture is not None:
@@ -86,9 +91,11 @@ def make_lasting(
     telemetry: Telemetry,
     stalls: LoopStalls,
     recorder: Recorder | None = None,
+    peers: Peers | None = None,
 ) -> Lasting:
-    """All that outlives a configuration, as the first one has it."""
-    several = settings.has_several_callers
+    """All that outlives a configuration, as the first one has it. With `peers`, breakers are in one state in all
+    processes, and responses known to all."""
+    several, breakers = settings.has_several_callers, settings.breakers
     lasting = Lasting(
         telemetry=telemetry,
         stalls=stalls,
@@ -97,11 +104,21 @@ def make_lasting(
         bodies=Bodies(settings.server.total_body_bytes),
         queue_budget=ByteBudget(settings.pipeline.total_queue_bytes),
         in_flight=InFlight(),
-        conversations=Conversations(),
+        conversations=Conversations() if peers is None else peers.conversations,
         lookups=Lookups(settings.dns),
-        queue_breakers=AdmissionControl(settings.breakers.queue, by_caller=several),
-        attempts=AttemptControl(settings.breakers.upstream, by_caller=several, stalls=stalls),
-        routing=RoutingMemory(),
+        queue_breakers=AdmissionControl(
+            breakers.queue,
+            by_caller=several,
+            breakers=None if peers is None else peers.queue_breakers(breakers.queue, several),
+        ),
+        attempts=AttemptControl(
+            breakers.upstream,
+            by_caller=several,
+            stalls=stalls,
+            breakers=None if peers is None else peers.deployment_breakers(breakers.upstream, several),
+        ),
+        routing=RoutingMemory(None if peers is None else peers.responses),
+        peers=peers,
     )
     telemetry.watch_pools(pool_readings)
     telemetry.register_routes(ROUTES)

@@ -21,9 +21,14 @@ class AdmissionControl:
     """Lets streams in or turns them away. `by_caller`: each caller, known by its key, has breakers of its own, too."""
 
     def __init__(
-        self, settings: QueueBreakerSettings, clock: Callable[[], float] = monotonic, by_caller: bool = False
+        self,
+        settings: QueueBreakerSettings,
+        clock: Callable[[], float] = monotonic,
+        by_caller: bool = False,
+        breakers: QueueBreakers | None = None,
     ) -> None:
-        self.breakers = QueueBreakers(settings, by_caller)
+        """`breakers` take the place of those that would be made of the settings."""
+        self.breakers = breakers or QueueBreakers(settings, by_caller)
         self._cooldown = settings.cooldown
         self._clock = clock
 

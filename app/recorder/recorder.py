@@ -293,6 +293,7 @@ def _transactions(jobs: Iterable[_Job]) -> int:
     return sum([job.taken is not None for job in jobs])
 
 
-def open_recorder(settings: RecorderSettings) -> Recorder | None:
-    """The recorder of these settings, None where nothing is recorded. Raises StoreFailed if its store cannot open."""
-    return None if settings.store == "off" else Recorder(open_store(settings), settings)
+def open_recorder(settings: RecorderSettings, store: Store | None = None) -> Recorder | None:
+    """The recorder of these settings, None where nothing is recorded; with a given `store` in place of the one that
+    they name. Raises StoreFailed if its store cannot open."""
+    return None if settings.store == "off" else Recorder(store or open_store(settings), settings)

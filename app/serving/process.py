@@ -12,6 +12,8 @@ import sys
 from contextlib import suppress
 from functools import partial
 
+from prometheus_client import CollectorRegistry
+
 from app.configuration import Configuration, Source, check_bind, where_keys_are
 from app.console import Console, ConsoleServer
 from app.edge.listener import listening_sockets, not_listening
@@ -22,7 +24,7 @@ from app.serving.process_end import do_not_wait_for_threads
 from app.serving.reloading import Reloader
 from app.serving.server import THREADS_TIMEOUT, GatewayServer
 from app.settings import ServerSettings
-from telemetry import MetricsServer, Telemetry
+from telemetry import MetricsServer
 from telemetry.hosts import in_url
 
 _log = logging.getLogger("flowspan")
@@ -35,7 +37,7 @@ def serve(configuration: Configuration, source: Source) -> int:
     configuration was read, and will be read anew. Raises UnsafeBind."""
     settings = configuration.settings
     warnings = check_bind(settings)
-    _raise_descriptor_limit()
+    raise_descriptor_limit()
     try:
         composition = compose(settings)
     except StoreFailed as error:
@@ -46,24 +48,22 @@ def serve(configuration: Configuration, source: Source) -> int:
         _log.warning(warning)
     if settings.keys:
         _log.info("callers need a key: %s", where_keys_are(settings))
-    metrics = _metrics_server(settings.server, app.gateway.telemetry)
+    telemetry = app.gateway.telemetry
+    metrics = metrics_server(settings.server, telemetry.registry, telemetry.options.created_timestamps)
     if metrics is None:
         _report_port_taken(settings.server)
-        _give_up(app.gateway)
+        give_up(app.gateway)
         return 2
     try:
         console = _console_server(app)
     except OSError as error:
         _log.error("the console cannot listen on %s: %s", settings.console.host, error.strerror)
         metrics.close()
-        _give_up(app.gateway)
+        give_up(app.gateway)
         return 2
     server = GatewayServer(settings, app, console)
     server.reloader = Reloader(source, configuration, composition, (server, _Pages(console, metrics)))
-    _tune_garbage_collector()
-    # Large bodies are decoded in other threads. One that is at work gives Python's lock back when somebody has waited
-    # for this long; with the usual 5 ms, and several waits in a request, others' p99 was 270 ms beside such bodies.
-    sys.setswitchinterval(_SWITCH_INTERVAL)
+    tune_interpreter()
     try:
         with (
             suppress(KeyboardInterrupt),
@@ -95,7 +95,7 @@ class _Pages:
             self._console.console.use(settings, gateway.policy_names, gateway.generation)
 
 
-def _give_up(gateway: Gateway) -> None:
+def give_up(gateway: Gateway) -> None:
     """Close what a gateway has open that will not be served."""
     if gateway.recorder is not None:
         gateway.recorder.close()
@@ -107,17 +107,19 @@ async def _until_served(server: GatewayServer) -> None:
     do_not_wait_for_threads(THREADS_TIMEOUT)
 
 
-def _metrics_server(settings: ServerSettings, telemetry: Telemetry) -> MetricsServer | None:
+def metrics_server(
+    settings: ServerSettings, registry: CollectorRegistry, created_timestamps: bool
+) -> MetricsServer | None:
     """The running server of the metrics port, on a free port where another program has the wanted one; None, with a
     line in the log, where there is no port to be had."""
     host, port = settings.metrics_host, settings.metrics_port
     listen = partial(
         MetricsServer,
-        telemetry.registry,
+        registry,
         host,
         token=settings.metrics_token,
         allowed_hosts=settings.allowed_hosts,
-        created_timestamps=telemetry.options.created_timestamps,
+        created_timestamps=created_timestamps,
     )
     try:
         try:
@@ -159,16 +161,20 @@ def _report_port_taken(settings: ServerSettings) -> None:
         one.close()
 
 
-def _raise_descriptor_limit() -> None:
+def raise_descriptor_limit() -> None:
     """Allow as many open files as the system lets the process have: a stream takes two, its client's and its
     provider's, and the usual limit is 1024."""
     _, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard_limit, hard_limit))
 
 
-def _tune_garbage_collector() -> None:
-    """Exempt what the start made, which stays to the end, from garbage collection, and collect more rarely. A request
-    makes few cycles; looking for them every 700 objects took 5 % of the time of a busy gateway."""
+def tune_interpreter() -> None:
+    """Set what holds for the whole process, once all that is long-lived was made. What the start made, which stays to
+    the end, is exempt from garbage collection, and that is done more rarely: a request makes few cycles, and looking
+    for them every 700 objects took 5 % of the time of a busy gateway."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)
+    # Large bodies are decoded in other threads. One that is at work gives Python's lock back when somebody has waited
+    # for this long; with the usual 5 ms, and several waits in a request, others' p99 was 270 ms beside such bodies.
+    sys.setswitchinterval(_SWITCH_INTERVAL)

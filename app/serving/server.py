@@ -2,7 +2,8 @@
 
 On SIGTERM the gateway is unready at once and serves on for a while (`lame_duck`), until load balancers have noticed.
 Then, and on SIGINT at once, it accepts no more requests; open streams may finish up to the drain timeout, and those
-that are left then end with an error event.
+that are left then end with an error event. One in whose place another process serves (`retire`) stays ready, and takes
+no new connections.
 """
 
 import asyncio
@@ -30,7 +31,7 @@ from app.lookups import Lookups, Question
 from app.serving.file_watch import FileWatch
 from app.serving.process_end import end_within
 from app.serving.reloading import Reloader, ReloadRefused
-from app.settings import Settings
+from app.settings import ServerSettings, Settings
 from telemetry.hosts import in_url
 
 _log = logging.getLogger("flowspan")
@@ -45,7 +46,7 @@ _TICKS_PER_CHECK = 10
 """uvicorn ticks ten times a second; connections are checked once."""
 THREADS_TIMEOUT = 3.0
 """Seconds that threads may still run after the last request."""
-_KILL_AFTER = 5.0
+KILL_AFTER = 5.0
 """Seconds beyond the limits of an orderly shutdown after which the process is killed."""
 _LOOKUPS = 64
 """Look-ups by libraries that may be under way at a time: such a name may come from a caller."""
@@ -74,6 +75,7 @@ class GatewayServer(uvicorn.Server):
         self._app = app
         self._console = console
         self._leaving: asyncio.TimerHandle | None = None
+        self._is_retiring = False
         self.reloader: Reloader | None = None
         """Reads the configuration anew on SIGHUP and, where the settings want it, when its files change."""
         self._reloading: set[asyncio.Task[object]] = set()
@@ -113,7 +115,25 @@ class GatewayServer(uvicorn.Server):
         self.started = True
         if self.reloader is not None:
             self._start(FileWatch(self.reloader).run())
+        self.announce()
+
+    def announce(self) -> None:
+        """Say that it listens."""
         _log.info("listening on http://%s:%d", in_url(self.config.host), self.port)
+
+    def stop_accepting(self) -> None:
+        """Take no more connections; those that are open go on."""
+        self._listener.close()
+
+    def retire(self) -> None:
+        """Take no more connections, since another process does, and end when those that are open have. Each is closed
+        after its next response; after the lame duck's time they are drained."""
+        if self.should_exit or self._leaving is not None:
+            return
+        self._is_retiring = True
+        self.stop_accepting()
+        self._close_connections()
+        self._leaving = asyncio.get_running_loop().call_later(self._settings.server.lame_duck, self._drain)
 
     def _listen(self, bound: Sequence[socket.socket]) -> Listener:
         self._context = ServerContext(
@@ -123,8 +143,12 @@ class GatewayServer(uvicorn.Server):
         most = most_connections(server.max_connections)
         if most < server.max_connections:
             _log.warning("%d connections of clients at most: the limit of open files allows no more", most)
-        self._slots = ConnectionSlots(most, server.address_share)
+        self._slots = self.connection_slots(most, server.address_share)
         return Listener(bound, self._context, self._slots, self._app.gateway.telemetry.metrics.connections)
+
+    def connection_slots(self, most: int, share: float) -> ConnectionSlots:
+        """What counts connections: `most` in all, the `share` of one address."""
+        return ConnectionSlots(most, share)
 
     async def on_tick(self, counter: int) -> bool:
         """Close connections whose request is late, and report how many there are; uvicorn calls this ten times a
@@ -135,6 +159,8 @@ class GatewayServer(uvicorn.Server):
                 limit = self._settings.server.header_timeout
                 _log.warning("%d connections closed: no head of a request within %g s", ended, limit)
             self._listener.report(now)
+        if self._is_retiring and not self.server_state.connections and not self.should_exit:
+            self._drain()
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -149,8 +175,7 @@ class GatewayServer(uvicorn.Server):
     @property
     def end_limit(self) -> float:
         """Seconds that an orderly shutdown may take, from the first signal on."""
-        server = self._settings.server
-        return server.lame_duck + server.drain_timeout + _AFTER_DRAIN + THREADS_TIMEOUT
+        return end_limit(self._settings.server)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -159,15 +184,19 @@ class GatewayServer(uvicorn.Server):
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        signal.signal(signal.SIGHUP, self._handle_reload)
-        for sig in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(sig, self._handle_end)
+        self.handle_signals()
         try:
             yield
         finally:
             # The rest of the shutdown has its limit, and no signal is to break it off.
             for sig in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
                 signal.signal(sig, signal.SIG_IGN)
+
+    def handle_signals(self) -> None:
+        """Have signals handled from now on. Called in the main thread."""
+        signal.signal(signal.SIGHUP, self._handle_reload)
+        for sig in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(sig, self._handle_end)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin the shutdown in the loop's next turn: a signal handler may run between any two instructions."""
@@ -177,8 +206,12 @@ class GatewayServer(uvicorn.Server):
             self.loop.call_soon_threadsafe(self._leave, sig)
 
     def _handle_end(self, sig: int, frame: FrameType | None) -> None:
-        end_within(self.end_limit + _KILL_AFTER)
+        self.limit_end()
         self.handle_exit(sig, frame)
+
+    def limit_end(self) -> None:
+        """Have the process killed where its end takes longer than it should."""
+        end_within(self.end_limit + KILL_AFTER)
 
     def _handle_reload(self, sig: int, frame: FrameType | None) -> None:
         if self.loop is not None:
@@ -218,6 +251,7 @@ class GatewayServer(uvicorn.Server):
         limit = self._settings.server.drain_timeout
         self.config.timeout_graceful_shutdown = int(limit) + _AFTER_DRAIN
         self.should_exit = True
+        self.stop_accepting()
         self._app.gateway.in_flight.drain(limit)
 
 
@@ -225,6 +259,11 @@ async def _reloaded(reloader: Reloader) -> None:
     # What became of it is in the log.
     with suppress(ReloadRefused):
         await reloader.reload("SIGHUP")
+
+
+def end_limit(server: ServerSettings) -> float:
+    """Seconds that an orderly shutdown may take, from the first signal on."""
+    return server.lame_duck + server.drain_timeout + _AFTER_DRAIN + THREADS_TIMEOUT
 
 
 def _limits(settings: Settings) -> Limits:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from tests.behaviour.clients import request
 from tests.behaviour.gateway import until
@@ -39,7 +40,7 @@ class Served:
             self.__exit__(None, None, None)
             raise
 
-    def __enter__(self) -> "Served":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

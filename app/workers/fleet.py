@@ -1,0 +1,259 @@
+"""The workers: as many as are wanted are kept running, told and asked together, and replaced one by one.
+
+A process has an index of its own for as long as it lives; those that leave keep theirs, so there are twice as many as
+there are workers. A worker that died is replaced at once, or after a while where they die again and again. One that
+never came to serve ends the start, as what is wrong then will be wrong for the next one, too.
+"""
+
+import asyncio
+import logging
+import signal
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Protocol
+
+import msgspec
+
+from app.admin.acts import Act, Outcome, Refused
+from app.workers.handle import Worker, reason_of
+from app.workers.messages import PROTOCOL, ActRefused, Hello, Performed, Ready, ToSupervisor, raw
+from app.workers.relay import Relay
+from app.workers.restarts import Restarts
+
+_log = logging.getLogger("flowspan")
+_REFUSED = 2
+"""The exit status of a worker that cannot serve what it was told to."""
+_TRIES = 3
+"""Workers that may die at the start before any has served."""
+_ACT_LIMIT = 10.0
+"""Seconds that a worker has for an act."""
+_LAST_WORDS = 5.0
+"""Seconds for which what a process said before its end is read."""
+SLOTS_PER_WORKER = 2
+"""Indices there are for each worker, so that some are left while old ones end."""
+
+
+class StartFailed(Exception):
+    """No worker, or none in the place of another, came to serve."""
+
+
+class SharedByWorkers(Protocol):
+    """Something in which each worker holds a part under its index."""
+
+    def release_worker(self, index: int) -> None:
+        """Give back what a worker held that has ended."""
+
+
+class Fleet:
+    """Performs acts on all workers. `launch` starts a worker with an index; `merged` makes one outcome of those of
+    all. What a worker held of `shared` is given back when it has ended, before another gets its index."""
+
+    def __init__(
+        self,
+        count: int,
+        launch: Callable[[int], Worker],
+        *,
+        shared: Sequence[SharedByWorkers],
+        merged: Callable[[Act, Sequence[Outcome]], Outcome],
+    ) -> None:
+        self.count = count
+        self.deaths: Counter[str] = Counter()
+        """Workers that died without having been asked to, by how."""
+        self._launch = launch
+        self._shared = shared
+        self._merged = merged
+        self._relay = Relay()
+        self._restarts = Restarts()
+        self._workers: dict[int, Worker] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._first: asyncio.Future[tuple[str, ...]] = asyncio.get_running_loop().create_future()
+        """The names of the policies of the chain, once a worker serves."""
+        self._failures_at_start = 0
+        self._changed = asyncio.Condition()
+        self._rolling = asyncio.Lock()
+        self._successor: Worker | None = None
+        """A worker that is to take the place of one that still serves."""
+        self._left = asyncio.Event()
+        """Set when the workers are told to leave."""
+        self._signal = signal.SIGTERM.value
+
+    @property
+    def serving(self) -> list[Worker]:
+        """The workers that take requests."""
+        return [worker for worker in self._workers.values() if worker.is_serving]
+
+    @property
+    def processes(self) -> int:
+        """The workers that live, those that leave included."""
+        return len(self._workers)
+
+    async def start(self) -> tuple[str, ...]:
+        """Start all workers and wait until the first serves, while the others follow. Returns the names of the policies
+        of its chain. Raises StartFailed where none can."""
+        for _ in range(self.count):
+            self._start()
+        return await self._first
+
+    async def perform(self, act: Act, actor: str) -> Outcome:
+        """Have each worker that serves perform an act. Raises Refused, with what each of those said that did not."""
+        workers = self.serving
+        if not workers:
+            raise Refused("no worker serves at the moment")
+        data = raw(act)
+        outcomes = await asyncio.gather(
+            *(asyncio.wait_for(worker.perform(data, actor), _ACT_LIMIT) for worker in workers), return_exceptions=True
+        )
+        done = [outcome for outcome in outcomes if isinstance(outcome, dict)]
+        faults: dict[str, list[int]] = {}
+        for worker, outcome in zip(workers, outcomes, strict=True):
+            match outcome:
+                case Refused():
+                    faults.setdefault(str(outcome), []).append(worker.index)
+                case TimeoutError():
+                    faults.setdefault(f"it did not within {_ACT_LIMIT:g} s", []).append(worker.index)
+                case BaseException():
+                    raise outcome
+        if faults:
+            raise Refused(_refusal(faults, len(workers)))
+        return self._merged(act, done)
+
+    async def roll(self) -> int:
+        """Replace the workers one by one, each by a new one that serves before the old one leaves. Returns how many
+        were. Raises StartFailed where a new one does not come to serve: the rest stay as they are."""
+        async with self._rolling:
+            replaced = 0
+            for old in self.serving:
+                await self._replace(old)
+                replaced += 1
+            return replaced
+
+    def leave(self, sig: int) -> None:
+        """Have all workers leave as a gateway of one process does at a signal; none is replaced from now on."""
+        self._signal = sig
+        self._left.set()
+        self._give_up_start()
+        for worker in self._workers.values():
+            worker.leave(sig)
+
+    async def ended(self, limit: float) -> None:
+        """Wait until all workers have ended, once they were told to leave; those that have not in `limit` seconds are
+        killed."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._until_gone(), limit)
+        for worker in self._workers.values():
+            _log.error("worker %d (pid %d) has not ended within %g s, and is killed", worker.index, worker.pid, limit)
+            worker.kill()
+        await self._until_gone()
+
+    async def _until_gone(self) -> None:
+        while self._tasks:
+            await asyncio.wait(tuple(self._tasks))
+
+    async def _replace(self, old: Worker) -> None:
+        while len(self._workers) >= self.count * SLOTS_PER_WORKER:
+            await self._wait_for_change()
+        new = self._successor = self._start()
+        if await new.ready is None:
+            raise StartFailed
+        self._successor = None
+        # The old one may have died meanwhile, and been replaced.
+        if len([worker for worker in self._workers.values() if worker.is_wanted]) > self.count:
+            (old if old.is_serving else new).retire()
+
+    def _start(self) -> Worker:
+        index = next(index for index in range(self.count * SLOTS_PER_WORKER) if index not in self._workers)
+        worker = self._workers[index] = self._launch(index)
+        task = asyncio.get_running_loop().create_task(self._look_after(worker))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return worker
+
+    async def _look_after(self, worker: Worker) -> None:
+        """Take in what a worker says until it ends, and what its end means."""
+        listening = asyncio.create_task(self._listen(worker))
+        status = await worker.ended()
+        # What it said before it ended is still there to be read.
+        with suppress(TimeoutError):
+            await asyncio.wait_for(listening, _LAST_WORDS)
+        for one in self._shared:
+            one.release_worker(worker.index)
+        del self._workers[worker.index]
+        async with self._changed:
+            self._changed.notify_all()
+        if self._left.is_set() or not worker.is_wanted:
+            return
+        reason = reason_of(status)
+        self.deaths[reason] += 1
+        _log.error("worker %d (pid %d) has died: %s", worker.index, worker.pid, reason)
+        if self._first.done():
+            await self._succeed(worker)
+        else:
+            self._try_again(status)
+
+    async def _listen(self, worker: Worker) -> None:
+        try:
+            async for message, data in worker.messages():
+                self._take(worker, message, data)
+        except msgspec.MsgspecError as error:
+            _log.error("worker %d says what nobody understands, and is killed: %s", worker.index, error)
+            worker.kill()
+
+    def _take(self, worker: Worker, message: ToSupervisor, data: bytes) -> None:
+        match message:
+            case Hello(protocol, release):
+                if protocol != PROTOCOL:
+                    _log.error("the installed release %s needs a restart of the whole gateway", release)
+                    worker.kill()
+                    return
+                worker.begin(tuple(self._relay.messages()))
+                if self._left.is_set():
+                    worker.leave(self._signal)
+            case Ready():
+                worker.is_ready(message)
+                _log.info("worker %d (pid %d) serves", worker.index, worker.pid)
+                if not self._first.done():
+                    self._first.set_result(message.policies)
+            case Performed() | ActRefused():
+                worker.performed(message)
+            case _:
+                self._relay.note(message)
+                for other in self._workers.values():
+                    if other is not worker:
+                        other.share(data)
+
+    def _try_again(self, status: int) -> None:
+        """Start a worker after one that died before any has served, unless that is no use."""
+        self._failures_at_start += 1
+        if status == _REFUSED or self._failures_at_start >= _TRIES:
+            self._give_up_start()
+        else:
+            self._start()
+
+    def _give_up_start(self) -> None:
+        if not self._first.done():
+            self._first.set_exception(StartFailed())
+
+    async def _succeed(self, worker: Worker) -> None:
+        """Start a worker in the place of one that died."""
+        if worker is self._successor:
+            # The one whose place it was to take still serves.
+            return
+        if delay := self._restarts.delay(worker.served):
+            _log.warning("workers die again and again: the next one starts in %g s", delay)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._left.wait(), delay)
+        if not self._left.is_set():
+            self._start()
+
+    async def _wait_for_change(self) -> None:
+        async with self._changed:
+            await self._changed.wait()
+
+
+def _refusal(faults: dict[str, list[int]], workers: int) -> str:
+    """What went wrong at which of the workers."""
+    if len(faults) == 1 and len(*faults.values()) == workers:
+        return next(iter(faults))
+    each = (f"worker {', '.join(map(str, indices))}: {fault}" for fault, indices in faults.items())
+    return f"not performed by all {workers} workers: {'; '.join(each)}"

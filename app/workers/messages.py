@@ -1,0 +1,107 @@
+"""What the supervisor and a worker say to each other, as MessagePack.
+
+A worker says who it is, is told what to serve, says when it does, and lets the others know what they should by way of
+the supervisor. The supervisor asks for acts, each of which is answered under its number, and says when to leave.
+"""
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from app.peers.news import News
+from app.settings import Settings, WorkerProcess
+from telemetry.names.resource import VERSION
+
+PROTOCOL = 1
+"""Grows when messages change, so that a supervisor knows a worker of a release that it cannot talk to."""
+
+
+class Hello(Struct, frozen=True, tag=True):
+    """A worker's first message."""
+
+    protocol: int = PROTOCOL
+    release: str = VERSION
+
+
+class Begin(Struct, frozen=True, tag=True):
+    """What a worker is to serve. It takes the settings that are here if it is of the same release as the supervisor,
+    else the configuration itself, by `source`."""
+
+    release: str
+    source: msgspec.Raw
+    settings: msgspec.Raw
+    environment: dict[str, str]
+    """Variables that the configuration declares."""
+    worker: WorkerProcess
+    sockets: tuple[int, ...]
+    """Descriptors of the listening sockets."""
+    recordings: int | None = None
+    """The descriptor of the socket by which recordings go to the supervisor."""
+
+
+class Ready(Struct, frozen=True, tag=True):
+    """The worker serves. `policies` are the names of its chain's."""
+
+    policies: tuple[str, ...] = ()
+
+
+class Perform(Struct, frozen=True, tag=True):
+    """An act is to be performed."""
+
+    number: int
+    act: msgspec.Raw
+    actor: str
+
+
+class Performed(Struct, frozen=True, tag=True):
+    """What became of an act."""
+
+    number: int
+    outcome: dict[str, Any]
+
+
+class ActRefused(Struct, frozen=True, tag=True):
+    """An act could not be performed; the text is for whoever asked."""
+
+    number: int
+    reason: str
+
+
+class Leave(Struct, frozen=True, tag=True):
+    """The gateway ends: the worker is to do what a gateway of one process does at this signal."""
+
+    signal: int
+
+
+class Retire(Struct, frozen=True, tag=True):
+    """Another worker takes its place: it is to accept no more connections, and to end when those it has are done."""
+
+
+ToWorker = Begin | Perform | Leave | Retire | News
+ToSupervisor = Hello | Ready | Performed | ActRefused | News
+
+
+def _plain(value: Any) -> float | int:
+    """A duration or a size as the number that it is."""
+    match value:
+        case float():
+            return float(value)
+        case int():
+            return int(value)
+    raise NotImplementedError
+
+
+def _with_unit(kind: Any, value: Any) -> Any:
+    return kind(value)
+
+
+encode = msgspec.msgpack.Encoder(enc_hook=_plain).encode
+decode_for_worker = msgspec.msgpack.Decoder(ToWorker).decode
+decode_for_supervisor = msgspec.msgpack.Decoder(ToSupervisor).decode
+decode_settings = msgspec.msgpack.Decoder(Settings, dec_hook=_with_unit).decode
+
+
+def raw(value: Struct) -> msgspec.Raw:
+    """A part of a message that only its reader takes apart."""
+    return msgspec.Raw(encode(value))

@@ -1,0 +1,201 @@
+"""The process that looks after the workers: it has the ports, and serves no request itself.
+
+It binds the listening sockets once; all workers accept on them, and one that starts later does, too. So no connection
+is refused while a worker is replaced. SIGTERM and SIGINT end the workers as they end a gateway of one process; SIGUSR2
+replaces them one by one. Where the supervisor itself is killed, the workers see it, and end.
+"""
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
+
+import uvloop
+from prometheus_client import CollectorRegistry
+
+from app.admin.acts import Act, Outcome, Refused
+from app.configuration import (
+    Configuration,
+    ConfigurationRefused,
+    Source,
+    UnsafeBind,
+    check_bind,
+    grouped,
+    where_keys_are,
+)
+from app.edge.listener import listening_sockets, not_listening
+from app.figures import counted
+from app.main import secrets_of
+from app.serving.process import metrics_server, raise_descriptor_limit
+from app.serving.process_end import end_within
+from app.serving.server import KILL_AFTER, end_limit
+from app.settings import Settings, WorkerProcess
+from app.workers.balance import ConnectionCounts
+from app.workers.cores import usable_cores
+from app.workers.fleet import SLOTS_PER_WORKER, Fleet, StartFailed
+from app.workers.folder import SharedFolder, shared_folder
+from app.workers.handle import Worker
+from app.workers.messages import Begin, raw
+from app.workers.whole_lines import whole_lines
+from telemetry import Scrubber
+from telemetry.hosts import in_url
+from telemetry.logs.console import LogWriter, install
+from telemetry.metrics.registry import ExportMetrics
+from telemetry.names.resource import VERSION
+
+_log = logging.getLogger("flowspan")
+_FAILED = 2
+_MARGIN = 5.0
+"""Seconds beyond those of the workers' end that the supervisor's own may take."""
+
+
+def supervise(source: Source, configuration: Configuration) -> int:
+    """Serve with several processes until a signal ends it; return the exit status, 2 where none could start. Raises
+    UnsafeBind."""
+    warnings = check_bind(configuration.settings)
+    raise_descriptor_limit()
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(shared_folder())
+        except OSError as error:
+            sys.stderr.write(f"the folder that workers share cannot be made: {error}\n")
+            return _FAILED
+        stack.callback(_log_writer(configuration.settings, folder).close)
+        for warning in warnings:
+            _log.warning(warning)
+        runner = stack.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
+        return runner.run(_Supervisor(source, configuration, folder).run())
+
+
+def _log_writer(settings: Settings, folder: SharedFolder) -> LogWriter:
+    options = settings.telemetry
+    stream = whole_lines(sys.stderr, folder.path)
+    scrub = Scrubber(tuple(secrets_of(settings)))
+    return install(options.log_level, ExportMetrics(CollectorRegistry()), scrub, stream, options.log_format)
+
+
+class _Supervisor:
+    """One run. The configuration is the one that workers which start are to serve."""
+
+    def __init__(self, source: Source, configuration: Configuration, folder: SharedFolder) -> None:
+        self._source = source
+        self._configuration = configuration
+        self._folder = folder
+        workers = configuration.settings.server.workers
+        self._count = usable_cores() if workers == "auto" or workers is None else workers
+        self._sockets: Sequence[socket.socket] = ()
+        self._ended = asyncio.Event()
+        self._rolling: asyncio.Task[object] | None = None
+
+    async def run(self) -> int:
+        """Serve until a signal ends it; the exit status."""
+        settings = self._configuration.settings
+        server = settings.server
+        try:
+            self._sockets = await listening_sockets(server.host, server.port)
+        except OSError as error:
+            _log.error(not_listening(server.host, server.port, error))
+            return _FAILED
+        metrics = metrics_server(server, self._registry(), settings.telemetry.created_timestamps)
+        if metrics is None:
+            self._stop_listening()
+            return _FAILED
+        counts = ConnectionCounts(self._folder.path, self._count * SLOTS_PER_WORKER)
+        self._fleet = Fleet(self._count, self._launch, shared=(counts,), merged=_merged)
+        try:
+            return await self._serve(settings)
+        finally:
+            self._stop_listening()
+            await self._fleet.ended(end_limit(server) + KILL_AFTER)
+            metrics.close()
+
+    async def _serve(self, settings: Settings) -> int:
+        self._handle_signals()
+        if settings.keys:
+            _log.info("callers need a key: %s", where_keys_are(settings))
+        try:
+            await self._fleet.start()
+        except StartFailed:
+            self._fleet.leave(signal.SIGINT)
+            # A signal during the start is no failure.
+            return 0 if self._ended.is_set() else _FAILED
+        host, port = settings.server.host, int(self._sockets[0].getsockname()[1])
+        _log.info("listening on http://%s:%d with %d workers", in_url(host), port, self._count)
+        await self._ended.wait()
+        return 0
+
+    async def roll(self) -> Outcome:
+        """Read the configuration anew, and replace the workers one by one. Raises Refused where it cannot be served, or
+        the new workers do not come to serve; those that have not been replaced then serve on."""
+        before = self._configuration
+        self._configuration = await self._checked()
+        try:
+            return {"replaced": await self._fleet.roll()}
+        except StartFailed:
+            self._configuration = before
+            raise Refused("a new worker does not come to serve; the log says why") from None
+
+    async def _checked(self) -> Configuration:
+        """The configuration as it is now. Raises Refused."""
+        try:
+            configuration = await asyncio.to_thread(self._source.load)
+            check_bind(configuration.settings)
+        except ConfigurationRefused as refused:
+            raise Refused("\n".join(str(problem) for problem in grouped(refused.problems))) from None
+        except (OSError, UnicodeDecodeError, UnsafeBind) as error:
+            raise Refused(str(error)) from None
+        return configuration
+
+    def _launch(self, index: int) -> Worker:
+        configuration = self._configuration
+        sockets = tuple([one.fileno() for one in self._sockets])
+        process = WorkerProcess(index, self._count * SLOTS_PER_WORKER, str(self._folder.path))
+        begin = Begin(
+            VERSION, raw(self._source), raw(configuration.settings), dict(configuration.environment), process, sockets
+        )
+        return Worker(begin, (*sockets, self._folder.lock))
+
+    def _registry(self) -> CollectorRegistry:
+        return CollectorRegistry()
+
+    def _handle_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for sig in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(sig, partial(self._leave, sig))
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        loop.add_signal_handler(signal.SIGUSR2, self._roll_at_signal)
+
+    def _leave(self, sig: signal.Signals) -> None:
+        end_within(end_limit(self._configuration.settings.server) + KILL_AFTER + _MARGIN)
+        # The workers have the sockets, too, for as long as they accept.
+        self._stop_listening()
+        self._ended.set()
+        self._fleet.leave(sig)
+
+    def _stop_listening(self) -> None:
+        for one in self._sockets:
+            one.close()
+
+    def _reload(self) -> None:
+        _log.warning("SIGHUP: the configuration is not read anew: SIGUSR2 replaces the workers by ones that read it")
+
+    def _roll_at_signal(self) -> None:
+        if self._rolling is None or self._rolling.done():
+            self._rolling = asyncio.get_running_loop().create_task(self._logged_roll())
+
+    async def _logged_roll(self) -> None:
+        _log.info("SIGUSR2: the workers are replaced one by one")
+        try:
+            outcome = await self.roll()
+        except Refused as refused:
+            _log.error("the workers are not replaced: %s", refused)
+        else:
+            _log.info("%s replaced", counted(outcome["replaced"], "worker"))
+
+
+def _merged(act: Act, outcomes: Sequence[Outcome]) -> Outcome:
+    return outcomes[0]

@@ -1,0 +1,205 @@
+"""The program of a worker process: a gateway on sockets that it was given, which does as its supervisor says.
+
+A worker has no ports but those of the gateway itself. It ends when it is told to, by the supervisor or a signal; where
+the supervisor is gone, it lets open streams finish and ends, too.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+
+import msgspec
+
+from app.configuration import Source, export
+from app.edge.listener import ConnectionSlots
+from app.gateway import GatewayApp
+from app.main import compose, make_telemetry
+from app.peers import Peers
+from app.policies import load_policies
+from app.recorder.stores import StoreFailed
+from app.serving.process import raise_descriptor_limit, tune_interpreter
+from app.serving.process_end import do_not_wait_for_threads
+from app.serving.server import THREADS_TIMEOUT, GatewayServer
+from app.settings import Settings
+from app.workers.balance import BalancedSlots
+from app.workers.channel import Broken, Channel, receive_blocking, send_blocking
+from app.workers.messages import (
+    ActRefused,
+    Begin,
+    Hello,
+    Leave,
+    Perform,
+    Ready,
+    Retire,
+    ToSupervisor,
+    ToWorker,
+    decode_for_worker,
+    decode_settings,
+    encode,
+)
+from app.workers.whole_lines import whole_lines
+from telemetry.names.resource import VERSION
+
+_log = logging.getLogger("flowspan")
+_REFUSED = 2
+
+
+class Supervisor:
+    """The supervisor, as its worker sees it. What is said before the channel is open is kept."""
+
+    def __init__(self, connected: socket.socket) -> None:
+        self._connected = connected
+        self._channel: Channel | None = None
+
+    async def open(self) -> Channel:
+        """Talk to it on the running event loop from now on."""
+        self._channel = await Channel.of(self._connected)
+        return self._channel
+
+    def send(self, message: ToSupervisor) -> None:
+        """Say something. A supervisor that has gone hears nothing."""
+        if self._channel is not None:
+            with suppress(Broken):
+                self._channel.send(encode(message))
+
+
+class WorkerServer(GatewayServer):
+    """A gateway that does as its supervisor says."""
+
+    def __init__(self, settings: Settings, app: GatewayApp, supervisor: Supervisor, peers: Peers) -> None:
+        super().__init__(settings, app)
+        self._app = app
+        self._supervisor = supervisor
+        self._peers = peers
+        self._is_leaving = False
+        self._leaves_by_signal = False
+        """Whether it leaves without having been told to yet."""
+
+    async def run_until_left(self, sockets: list[socket.socket]) -> None:
+        """Serve on these sockets, to the end."""
+        channel = await self._supervisor.open()
+        listening = asyncio.create_task(self._obey(channel))
+        try:
+            await self.serve(sockets)
+        finally:
+            listening.cancel()
+            self._peers.flush()
+            channel.close()
+        do_not_wait_for_threads(THREADS_TIMEOUT)
+
+    def connection_slots(self, most: int, share: float) -> ConnectionSlots:
+        self._balanced = BalancedSlots(most, share, self._peers.process)
+        return self._balanced
+
+    def stop_accepting(self) -> None:
+        super().stop_accepting()
+        self._balanced.stop()
+
+    def announce(self) -> None:
+        self._supervisor.send(Ready(self._app.gateway.policy_names))
+
+    def handle_signals(self) -> None:
+        """Leave at SIGTERM, as whoever ends all processes of the gateway sends it to the supervisor, too, which tells
+        the workers. SIGHUP is the supervisor's."""
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        for sig in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(sig, self._handle_signal)
+
+    def _handle_signal(self, sig: int, frame: FrameType | None) -> None:
+        if self.loop is None:
+            self.should_exit = True
+        else:
+            self.loop.call_soon_threadsafe(self._leave_by_signal)
+
+    def _leave_by_signal(self) -> None:
+        if not self._is_leaving:
+            self._leaves_by_signal = True
+            self._begin_to_leave(signal.SIGTERM)
+
+    def _begin_to_leave(self, sig: int) -> None:
+        self._is_leaving = True
+        self.limit_end()
+        self.handle_exit(sig, None)
+
+    async def _obey(self, channel: Channel) -> None:
+        async for data in channel.messages():
+            self._take(decode_for_worker(data))
+        if not self.should_exit:
+            _log.warning("the supervisor is gone: open streams may finish, and this worker ends")
+            self._begin_to_leave(signal.SIGINT)
+
+    def _take(self, message: ToWorker) -> None:
+        match message:
+            case Leave(sig) if sig == signal.SIGTERM and self._leaves_by_signal:
+                # It has had the same signal as the supervisor.
+                self._leaves_by_signal = False
+            case Leave(sig):
+                self._begin_to_leave(sig)
+            case Retire():
+                self.limit_end()
+                self.retire()
+            case Perform(number):
+                self._supervisor.send(ActRefused(number, "there is no such act"))
+            case Begin():
+                pass
+            case _:
+                self._peers.receive(message)
+
+
+def main() -> None:
+    """Serve what the supervisor says, at the socket whose descriptor is the second argument."""
+    # The terminal's, and whatever is sent to all processes before anything is served.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    descriptor = int(sys.argv[2])
+    os.set_inheritable(descriptor, False)
+    connected = socket.socket(fileno=descriptor)
+    send_blocking(connected, encode(Hello()))
+    data = receive_blocking(connected)
+    begin = None if data is None else decode_for_worker(data)
+    if not isinstance(begin, Begin):
+        return
+    connected.setblocking(False)
+    sys.exit(_serve(begin, Supervisor(connected)))
+
+
+def _serve(begin: Begin, supervisor: Supervisor) -> int:
+    """Serve to the end; the exit status."""
+    export(begin.environment)
+    raise_descriptor_limit()
+    settings = _settings(begin)
+    folder = Path(begin.worker.folder)
+    telemetry = make_telemetry(settings, load_policies(settings.policies), log_stream=whole_lines(sys.stderr, folder))
+    peers = Peers(begin.worker, supervisor.send, settings)
+    try:
+        app = compose(settings, telemetry, peers=peers).app
+    except StoreFailed as error:
+        _log.error("recordings cannot be kept: %s", error)
+        return _REFUSED
+    server = WorkerServer(settings, app, supervisor, peers)
+    tune_interpreter()
+    sockets = [_inherited(descriptor) for descriptor in begin.sockets]
+    try:
+        with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+            runner.run(server.run_until_left(sockets))
+    except SystemExit as ended:
+        return _REFUSED if ended.code else 0
+    return 0
+
+
+def _settings(begin: Begin) -> Settings:
+    """The settings that the supervisor has checked; a supervisor of another release may know other ones."""
+    if begin.release == VERSION:
+        return decode_settings(begin.settings)
+    return msgspec.msgpack.decode(begin.source, type=Source).load().settings
+
+
+def _inherited(descriptor: int) -> socket.socket:
+    os.set_inheritable(descriptor, False)
+    return socket.socket(fileno=descriptor)
