@@ -78,9 +78,13 @@ class Telemetry:
         self._close_exports = close_exports
         self._closed = False
         self._taker: TransactionTaker | None = None
-        self.loop: asyncio.AbstractEventLoop | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
         """The event loop in which transactions run; None before `run`. Only there may a snapshot be taken while they
         do."""
+        return self._loop
 
     @property
     def metrics(self) -> Metrics:
@@ -182,9 +186,13 @@ class Telemetry:
     def snapshot(self) -> Snapshot:
         return take_snapshot(self._services.live, self._services.metrics)
 
+    async def look(self) -> Snapshot:
+        """A snapshot of the moment in which the event loop comes to it."""
+        return self.snapshot()
+
     async def run(self) -> None:
         """Run the sampler until cancelled. A failure of its own is noted and ends no task group."""
-        self.loop = asyncio.get_running_loop()
+        self._loop = asyncio.get_running_loop()
         await self.sampler.run()
 
     def close(self) -> None:

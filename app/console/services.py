@@ -1,4 +1,4 @@
-"""What every page is made of: the gateway's telemetry and settings, what was recorded, and the templates."""
+"""What every page is made of: the running gateway and its settings, what was recorded, and the templates."""
 
 import asyncio
 import threading
@@ -15,12 +15,10 @@ from app.console.flow_picture import RecentOutcomes
 from app.console.pages import Pages
 from app.console.visitors import Visitors
 from app.live_view.frame import About, RateWindow, new_instance
-from app.live_view.source import LiveSource
+from app.live_view.source import LiveSource, Watched
 from app.recorder.capture import TransactionUnderWay
-from app.recorder.recorder import Recorder
 from app.recorder.stores import Store
 from app.settings import Settings
-from telemetry import Telemetry
 from telemetry.hosts import in_url
 from telemetry.names.resource import VERSION
 
@@ -66,6 +64,14 @@ class TransactionsUnderWay(Protocol):
         ask."""
 
 
+class KeepsRecordings(Protocol):
+    """Who keeps transactions that have ended."""
+
+    @property
+    def store(self) -> Store:
+        """Where they are kept."""
+
+
 class Progress:
     """Tells whether something was recorded, by whichever gateway: the store is asked once a second at most, however
     many look. Waits for the store."""
@@ -92,14 +98,14 @@ class Console:
     def __init__(
         self,
         settings: Settings,
-        telemetry: Telemetry,
-        recorder: Recorder | None = None,
+        gateway: Watched,
+        recorder: KeepsRecordings | None = None,
         policies: Sequence[str] = (),
         capture: TransactionsUnderWay | None = None,
     ) -> None:
-        """`recorder` keeps transactions, `capture` takes them as they pass; both are None where nothing is recorded."""
+        """`gateway` is looked at as it runs, in one process or several. `recorder` keeps transactions, `capture` takes
+        them as they pass; both are None where nothing is recorded."""
         self.settings = settings
-        self.telemetry = telemetry
         self.recorder = recorder
         self.progress = Progress(recorder.store) if recorder is not None else None
         self.policies = tuple(policies)
@@ -111,7 +117,7 @@ class Console:
         self.assets = Assets()
         self.pages = Pages(self.assets, have_to_sign_in=self.visitors.have_to_sign_in)
         self.watchers = Watchers()
-        self.live = LiveSource(telemetry, _about(settings, self.policies, records=recorder is not None))
+        self.live = LiveSource(gateway, _about(settings, self.policies, records=recorder is not None))
         self.rates = RateWindow()
         self.recent = RecentOutcomes()
 

@@ -1,12 +1,13 @@
-"""Frames of the gateway of this process, for readers in other threads than the one that its requests run in."""
+"""Frames of a gateway, of one process or several, for readers in other threads than that of its event loop."""
 
 import asyncio
 from time import monotonic, time
+from typing import Protocol
 
 from msgspec.structs import replace
 
 from app.live_view.frame import About, Frame
-from telemetry import Snapshot, Telemetry
+from telemetry import Snapshot
 
 _LIMIT = 2.0
 """Seconds that the gateway's event loop has for a snapshot."""
@@ -18,11 +19,22 @@ class GatewayStill(Exception):
     """The gateway could not be looked at: it does not run, or its event loop stands still."""
 
 
+class Watched(Protocol):
+    """A gateway that can be looked at, on an event loop of its own."""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The event loop on which to look; None before there is one."""
+
+    async def look(self) -> Snapshot:
+        """The gateway as it is now."""
+
+
 class LiveSource:
     """`take` may be called in any event loop, by one thread."""
 
-    def __init__(self, telemetry: Telemetry, about: About) -> None:
-        self._telemetry = telemetry
+    def __init__(self, watched: Watched, about: About) -> None:
+        self._watched = watched
         self._about = about
         self._frame: Frame | None = None
         self._taken_at = 0.0
@@ -41,16 +53,12 @@ class LiveSource:
 
     async def snapshot(self) -> Snapshot:
         """A snapshot of this very moment. Raises GatewayStill."""
-
-        async def in_its_loop() -> Snapshot:
-            return self._telemetry.snapshot()
-
-        loop = self._telemetry.loop
+        loop = self._watched.loop
         if loop is None or loop.is_closed():
             raise GatewayStill("the gateway does not run")
         try:
             return await asyncio.wait_for(
-                asyncio.wrap_future(asyncio.run_coroutine_threadsafe(in_its_loop(), loop)), _LIMIT
+                asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._watched.look(), loop)), _LIMIT
             )
         except TimeoutError:
             raise GatewayStill(f"the gateway's event loop has stood still for {_LIMIT:.0f} s") from None

@@ -68,7 +68,7 @@ class Recorder:
     def __init__(
         self, store: Store, settings: RecorderSettings, *, pause: float = _PAUSE, load: Load | None = None
     ) -> None:
-        self.store = store
+        self.store: Store = store
         self.losses: Counter[RecordingLoss] = Counter()
         self.written = 0
         """Recordings so far; it grows with each batch."""

@@ -17,7 +17,19 @@ import msgspec
 
 from app.admin.acts import Act, Outcome, Refused
 from app.workers.handle import Worker, reason_of
-from app.workers.messages import PROTOCOL, ActRefused, Hello, Performed, Ready, ToSupervisor, raw
+from app.workers.messages import (
+    PROTOCOL,
+    ConsoleAt,
+    Hello,
+    NotDone,
+    Perform,
+    Ready,
+    Replied,
+    ToSupervisor,
+    decode_outcome,
+    encode,
+    raw,
+)
 from app.workers.relay import Relay
 from app.workers.restarts import Restarts
 
@@ -64,6 +76,7 @@ class Fleet:
         self._shared = shared
         self._merged = merged
         self._relay = Relay()
+        self._announced = b""
         self._restarts = Restarts()
         self._workers: dict[int, Worker] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -84,9 +97,9 @@ class Fleet:
         return [worker for worker in self._workers.values() if worker.is_serving]
 
     @property
-    def processes(self) -> int:
-        """The workers that live, those that leave included."""
-        return len(self._workers)
+    def living(self) -> list[Worker]:
+        """The workers that were told what to serve and have not ended, those that leave included."""
+        return [worker for worker in self._workers.values() if worker.state != "starting"]
 
     async def start(self) -> tuple[str, ...]:
         """Start all workers and wait until the first serves, while the others follow. Returns the names of the policies
@@ -101,10 +114,9 @@ class Fleet:
         if not workers:
             raise Refused("no worker serves at the moment")
         data = raw(act)
-        outcomes = await asyncio.gather(
-            *(asyncio.wait_for(worker.perform(data, actor), _ACT_LIMIT) for worker in workers), return_exceptions=True
-        )
-        done = [outcome for outcome in outcomes if isinstance(outcome, dict)]
+        asked = [worker.ask(lambda number: Perform(number, data, actor)) for worker in workers]
+        outcomes = await asyncio.gather(*(asyncio.wait_for(one, _ACT_LIMIT) for one in asked), return_exceptions=True)
+        done = [decode_outcome(outcome) for outcome in outcomes if isinstance(outcome, msgspec.Raw)]
         faults: dict[str, list[int]] = {}
         for worker, outcome in zip(workers, outcomes, strict=True):
             match outcome:
@@ -127,6 +139,12 @@ class Fleet:
                 await self._replace(old)
                 replaced += 1
             return replaced
+
+    def announce(self, message: ConsoleAt) -> None:
+        """Let all workers know, and those that start later."""
+        self._announced = encode(message)
+        for worker in self._workers.values():
+            worker.share(self._announced)
 
     def leave(self, sig: int) -> None:
         """Have all workers leave as a gateway of one process does at a signal; none is replaced from now on."""
@@ -206,7 +224,7 @@ class Fleet:
                     _log.error("the installed release %s needs a restart of the whole gateway", release)
                     worker.kill()
                     return
-                worker.begin(tuple(self._relay.messages()))
+                worker.begin((*self._relay.messages(), *([self._announced] if self._announced else [])))
                 if self._left.is_set():
                     worker.leave(self._signal)
             case Ready():
@@ -214,8 +232,8 @@ class Fleet:
                 _log.info("worker %d (pid %d) serves", worker.index, worker.pid)
                 if not self._first.done():
                     self._first.set_result(message.policies)
-            case Performed() | ActRefused():
-                worker.performed(message)
+            case Replied() | NotDone():
+                worker.replied(message)
             case _:
                 self._relay.note(message)
                 for other in self._workers.values():

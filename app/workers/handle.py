@@ -7,24 +7,24 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from time import monotonic
 from typing import Literal
 
 import msgspec
 
-from app.admin.acts import Outcome, Refused
+from app.admin.acts import Refused
 from app.workers.channel import Broken, Channel
 from app.workers.messages import (
-    ActRefused,
     Begin,
     Leave,
-    Perform,
-    Performed,
+    NotDone,
     Ready,
+    Replied,
     Retire,
     ToSupervisor,
     ToWorker,
+    Wish,
     decode_for_supervisor,
     encode,
 )
@@ -47,8 +47,8 @@ class Worker:
         self._begin = begin
         self._has_begun = False
         self._ready_at: float | None = None
-        self._acts: dict[int, asyncio.Future[Outcome]] = {}
-        self._last_act = 0
+        self._wishes: dict[int, asyncio.Future[msgspec.Raw]] = {}
+        self._last_wish = 0
         self._socket, theirs = socket.socketpair()
         with theirs:
             command = [sys.executable, "-P", "-c", _PROGRAM, json.dumps(sys.path), str(theirs.fileno())]
@@ -128,27 +128,27 @@ class Worker:
         """End it without asking."""
         self._process.send_signal(signal.SIGKILL)
 
-    async def perform(self, act: msgspec.Raw, actor: str) -> Outcome:
-        """Have it perform an act. Raises Refused, also where it ends before it has."""
-        self._last_act += 1
-        number = self._last_act
-        done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._acts[number] = done
+    async def ask(self, wish: Callable[[int], Wish]) -> msgspec.Raw:
+        """What it answers to a wish, which is made with its number. Raises Refused, also where it ends before."""
+        self._last_wish += 1
+        number = self._last_wish
+        done: asyncio.Future[msgspec.Raw] = asyncio.get_running_loop().create_future()
+        self._wishes[number] = done
         try:
-            self.send(encode(Perform(number, act, actor)))
+            self.send(encode(wish(number)))
             return await done
         finally:
-            del self._acts[number]
+            del self._wishes[number]
 
-    def performed(self, message: Performed | ActRefused) -> None:
-        """It has told what became of an act."""
-        done = self._acts.get(message.number)
+    def replied(self, message: Replied | NotDone) -> None:
+        """It has answered a wish."""
+        done = self._wishes.get(message.number)
         if done is None or done.done():
             return
         match message:
-            case Performed():
+            case Replied():
                 done.set_result(message.outcome)
-            case ActRefused():
+            case NotDone():
                 done.set_exception(Refused(message.reason))
 
     async def ended(self) -> int:
@@ -167,7 +167,7 @@ class Worker:
     def _forget(self, status: int) -> int:
         if not self.ready.done():
             self.ready.set_result(None)
-        for done in self._acts.values():
+        for done in self._wishes.values():
             if not done.done():
                 done.set_exception(Refused(f"worker {self.index} has ended"))
         return status

@@ -1,16 +1,19 @@
 """What the supervisor and a worker say to each other, as MessagePack.
 
 A worker says who it is, is told what to serve, says when it does, and lets the others know what they should by way of
-the supervisor. The supervisor asks for acts, each of which is answered under its number, and says when to leave.
+the supervisor. What the supervisor asks for is answered under its number; and it says when to leave.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from app.peers.news import News
+from app.recorder.capture import TransactionUnderWay
 from app.settings import Settings, WorkerProcess
+from telemetry import Snapshot
 from telemetry.names.resource import VERSION
 
 PROTOCOL = 1
@@ -54,18 +57,37 @@ class Perform(Struct, frozen=True, tag=True):
     actor: str
 
 
-class Performed(Struct, frozen=True, tag=True):
-    """What became of an act."""
+class TakeSnapshot(Struct, frozen=True, tag=True):
+    """What the worker does at this moment is wanted: a `Snapshot`."""
 
     number: int
-    outcome: dict[str, Any]
 
 
-class ActRefused(Struct, frozen=True, tag=True):
-    """An act could not be performed; the text is for whoever asked."""
+class ListUnderWay(Struct, frozen=True, tag=True):
+    """The transactions are wanted that have not ended: those of a conversation, or without their bodies all of them."""
+
+    number: int
+    conversation: str | None
+
+
+class Replied(Struct, frozen=True, tag=True):
+    """What became of a wish, by its number."""
+
+    number: int
+    outcome: msgspec.Raw
+
+
+class NotDone(Struct, frozen=True, tag=True):
+    """A wish could not be fulfilled; the text is for whoever asked."""
 
     number: int
     reason: str
+
+
+class ConsoleAt(Struct, frozen=True, tag=True):
+    """Where the console is, for the root of the API."""
+
+    url: str
 
 
 class Leave(Struct, frozen=True, tag=True):
@@ -78,8 +100,9 @@ class Retire(Struct, frozen=True, tag=True):
     """Another worker takes its place: it is to accept no more connections, and to end when those it has are done."""
 
 
-ToWorker = Begin | Perform | Leave | Retire | News
-ToSupervisor = Hello | Ready | Performed | ActRefused | News
+Wish = Perform | TakeSnapshot | ListUnderWay
+ToWorker = Begin | ConsoleAt | Wish | Leave | Retire | News
+ToSupervisor = Hello | Ready | Replied | NotDone | News
 
 
 def _plain(value: Any) -> float | int:
@@ -99,9 +122,12 @@ def _with_unit(kind: Any, value: Any) -> Any:
 encode = msgspec.msgpack.Encoder(enc_hook=_plain).encode
 decode_for_worker = msgspec.msgpack.Decoder(ToWorker).decode
 decode_for_supervisor = msgspec.msgpack.Decoder(ToSupervisor).decode
+decode_outcome = msgspec.msgpack.Decoder(dict[str, Any]).decode
+decode_snapshot = msgspec.msgpack.Decoder(Snapshot).decode
+decode_under_way = msgspec.msgpack.Decoder(list[TransactionUnderWay]).decode
 decode_settings = msgspec.msgpack.Decoder(Settings, dec_hook=_with_unit).decode
 
 
-def raw(value: Struct) -> msgspec.Raw:
+def raw(value: Struct | Snapshot | dict[str, Any] | Sequence[TransactionUnderWay]) -> msgspec.Raw:
     """A part of a message that only its reader takes apart."""
     return msgspec.Raw(encode(value))

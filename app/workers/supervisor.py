@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 
 import uvloop
@@ -27,9 +27,12 @@ from app.configuration import (
     grouped,
     where_keys_are,
 )
+from app.console import Console, ConsoleServer
 from app.edge.listener import listening_sockets, not_listening
 from app.figures import counted
 from app.main import secrets_of
+from app.recorder.opening import open_store
+from app.recorder.stores import StoreFailed
 from app.serving.process import metrics_server, raise_descriptor_limit
 from app.serving.process_end import end_within
 from app.serving.server import KILL_AFTER, end_limit
@@ -39,7 +42,9 @@ from app.workers.cores import usable_cores
 from app.workers.fleet import SLOTS_PER_WORKER, Fleet, StartFailed
 from app.workers.folder import SharedFolder, shared_folder
 from app.workers.handle import Worker
-from app.workers.messages import Begin, raw
+from app.workers.live import LiveFleet
+from app.workers.messages import Begin, ConsoleAt, raw
+from app.workers.recordings import RecordingIntake
 from app.workers.whole_lines import whole_lines
 from telemetry import Scrubber
 from telemetry.hosts import in_url
@@ -89,6 +94,8 @@ class _Supervisor:
         self._count = usable_cores() if workers == "auto" or workers is None else workers
         self._sockets: Sequence[socket.socket] = ()
         self._ended = asyncio.Event()
+        self._hurries = asyncio.Event()
+        """Set when the gateway is to end without its lame duck."""
         self._rolling: asyncio.Task[object] | None = None
 
     async def run(self) -> int:
@@ -105,12 +112,21 @@ class _Supervisor:
             self._stop_listening()
             return _FAILED
         counts = ConnectionCounts(self._folder.path, self._count * SLOTS_PER_WORKER)
+        try:
+            self._recordings = _intake(settings)
+        except StoreFailed as error:
+            _log.error("recordings cannot be kept: %s", error)
+            self._stop_listening()
+            metrics.close()
+            return _FAILED
         self._fleet = Fleet(self._count, self._launch, shared=(counts,), merged=_merged)
         try:
             return await self._serve(settings)
         finally:
             self._stop_listening()
             await self._fleet.ended(end_limit(server) + KILL_AFTER)
+            if self._recordings is not None:
+                await asyncio.to_thread(self._recordings.close)
             metrics.close()
 
     async def _serve(self, settings: Settings) -> int:
@@ -118,14 +134,27 @@ class _Supervisor:
         if settings.keys:
             _log.info("callers need a key: %s", where_keys_are(settings))
         try:
-            await self._fleet.start()
+            policies = await self._fleet.start()
         except StartFailed:
             self._fleet.leave(signal.SIGINT)
             # A signal during the start is no failure.
             return 0 if self._ended.is_set() else _FAILED
         host, port = settings.server.host, int(self._sockets[0].getsockname()[1])
         _log.info("listening on http://%s:%d with %d workers", in_url(host), port, self._count)
+        try:
+            console = self._console_server(settings, policies)
+        except OSError as error:
+            _log.error("the console cannot listen on %s: %s", settings.console.host, error.strerror)
+            self._fleet.leave(signal.SIGINT)
+            return _FAILED
         await self._ended.wait()
+        if console is not None:
+            # Whoever starts a gateway then finds its console where this one's was.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._hurries.wait(), settings.server.lame_duck)
+            console.stop_listening()
+            await self._fleet.ended(end_limit(settings.server) + KILL_AFTER)
+            await asyncio.to_thread(console.close)
         return 0
 
     async def roll(self) -> Outcome:
@@ -154,10 +183,34 @@ class _Supervisor:
         configuration = self._configuration
         sockets = tuple([one.fileno() for one in self._sockets])
         process = WorkerProcess(index, self._count * SLOTS_PER_WORKER, str(self._folder.path))
+        recordings, theirs = (None, None) if self._recordings is None else socket.socketpair()
         begin = Begin(
-            VERSION, raw(self._source), raw(configuration.settings), dict(configuration.environment), process, sockets
+            VERSION,
+            raw(self._source),
+            raw(configuration.settings),
+            dict(configuration.environment),
+            process,
+            sockets,
+            None if theirs is None else theirs.fileno(),
         )
-        return Worker(begin, (*sockets, self._folder.lock))
+        inherited = (*sockets, self._folder.lock, *([] if theirs is None else [theirs.fileno()]))
+        try:
+            return Worker(begin, inherited)
+        finally:
+            if self._recordings is not None and recordings is not None and theirs is not None:
+                theirs.close()
+                self._recordings.take_from(recordings)
+
+    def _console_server(self, settings: Settings, policies: Sequence[str]) -> ConsoleServer | None:
+        """The running console; None where it is turned off. Raises OSError where its address cannot be had."""
+        if not settings.console.enabled:
+            return None
+        live = LiveFleet(self._fleet)
+        under_way = None if self._recordings is None else live
+        console = ConsoleServer(Console(settings, live, self._recordings, policies, under_way))
+        self._fleet.announce(ConsoleAt(console.url))
+        _log.info("console on %s", console.url)
+        return console
 
     def _registry(self) -> CollectorRegistry:
         return CollectorRegistry()
@@ -173,6 +226,8 @@ class _Supervisor:
         end_within(end_limit(self._configuration.settings.server) + KILL_AFTER + _MARGIN)
         # The workers have the sockets, too, for as long as they accept.
         self._stop_listening()
+        if sig == signal.SIGINT or self._ended.is_set():
+            self._hurries.set()
         self._ended.set()
         self._fleet.leave(sig)
 
@@ -195,6 +250,11 @@ class _Supervisor:
             _log.error("the workers are not replaced: %s", refused)
         else:
             _log.info("%s replaced", counted(outcome["replaced"], "worker"))
+
+
+def _intake(settings: Settings) -> RecordingIntake | None:
+    """What writes the recordings; None where nothing is recorded. Raises StoreFailed."""
+    return None if settings.recorder.store == "off" else RecordingIntake(open_store(settings.recorder))
 
 
 def _merged(act: Act, outcomes: Sequence[Outcome]) -> Outcome:

@@ -10,11 +10,13 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
 import msgspec
+from msgspec.structs import replace
 
 from app.configuration import Source, export
 from app.edge.listener import ConnectionSlots
@@ -22,6 +24,8 @@ from app.gateway import GatewayApp
 from app.main import compose, make_telemetry
 from app.peers import Peers
 from app.policies import load_policies
+from app.recorder.capture import TransactionUnderWay
+from app.recorder.recording import Body
 from app.recorder.stores import StoreFailed
 from app.serving.process import raise_descriptor_limit, tune_interpreter
 from app.serving.process_end import do_not_wait_for_threads
@@ -30,19 +34,25 @@ from app.settings import Settings
 from app.workers.balance import BalancedSlots
 from app.workers.channel import Broken, Channel, receive_blocking, send_blocking
 from app.workers.messages import (
-    ActRefused,
     Begin,
+    ConsoleAt,
     Hello,
     Leave,
+    ListUnderWay,
+    NotDone,
     Perform,
     Ready,
+    Replied,
     Retire,
+    TakeSnapshot,
     ToSupervisor,
     ToWorker,
     decode_for_worker,
     decode_settings,
     encode,
+    raw,
 )
+from app.workers.recordings import ForwardedRecordings
 from app.workers.whole_lines import whole_lines
 from telemetry.names.resource import VERSION
 
@@ -145,11 +155,22 @@ class WorkerServer(GatewayServer):
                 self.limit_end()
                 self.retire()
             case Perform(number):
-                self._supervisor.send(ActRefused(number, "there is no such act"))
+                self._supervisor.send(NotDone(number, "there is no such act"))
+            case ConsoleAt(url):
+                self._app.show_console(url)
+            case TakeSnapshot(number):
+                self._supervisor.send(Replied(number, raw(self._app.gateway.telemetry.snapshot())))
+            case ListUnderWay(number, conversation):
+                self._supervisor.send(Replied(number, raw(self._under_way(conversation))))
             case Begin():
                 pass
             case _:
                 self._peers.receive(message)
+
+    def _under_way(self, conversation: str | None) -> Sequence[TransactionUnderWay]:
+        capture = self._app.gateway.capture
+        found = [] if capture is None else capture.under_way(conversation)
+        return found if conversation else [replace(each, request=Body(), answer=()) for each in found]
 
 
 def main() -> None:
@@ -177,8 +198,9 @@ def _serve(begin: Begin, supervisor: Supervisor) -> int:
     folder = Path(begin.worker.folder)
     telemetry = make_telemetry(settings, load_policies(settings.policies), log_stream=whole_lines(sys.stderr, folder))
     peers = Peers(begin.worker, supervisor.send, settings)
+    recordings = None if begin.recordings is None else ForwardedRecordings(_inherited(begin.recordings))
     try:
-        app = compose(settings, telemetry, peers=peers).app
+        app = compose(settings, telemetry, peers=peers, recording_store=recordings).app
     except StoreFailed as error:
         _log.error("recordings cannot be kept: %s", error)
         return _REFUSED
