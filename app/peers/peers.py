@@ -20,11 +20,18 @@ class Peers:
     """The processes that serve with this one. `send` gives them news, without waiting; theirs come by `receive`. What
     is made here is used on the gateway's event loop alone, and made once."""
 
-    def __init__(self, process: WorkerProcess, send: Callable[[News], None], settings: Settings) -> None:
+    def __init__(
+        self,
+        process: WorkerProcess,
+        send: Callable[[News], None],
+        settings: Settings,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self.process = process
         self._table = SharedTable(COLUMNS, _ROWS, Path(process.folder) / _TABLE)
         self._states = SharedStates(self._table)
-        self._outbox = Outbox(send)
+        self._outbox = Outbox(send, clock)
+        self._clock = clock
         self._deployments: SharedDeploymentBreakers | None = None
         self._queues: SharedQueueBreakers | None = None
         self.responses = SharedResponses(self._outbox)
@@ -53,7 +60,7 @@ class Peers:
         """Take in what another process lets this one know."""
         match news:
             case BreakerNews(deployments, queues):
-                self._learn(deployments, queues, monotonic())
+                self._learn(deployments, queues, self._clock())
             case ResponseNews() | ResponseForgotten():
                 self.responses.take(news)
             case ConversationNews():
