@@ -42,19 +42,25 @@ class Server:
 class Servers:
     """The mock provider and the gateways of some rows: `with Servers(rows) as running: running["floor"].port`."""
 
-    def __init__(self, rows: Sequence[Row], models: Sequence[str] = MODELS, keys: int = 0) -> None:
+    def __init__(
+        self, rows: Sequence[Row], models: Sequence[str] = MODELS, keys: int = 0, *, pinned: bool = True
+    ) -> None:
+        """With `pinned` the gateways have one core, and clients and provider the other."""
         self._rows = rows
         self._models = models
         self._keys = keys
+        self._pinned = pinned
         self._stack = ExitStack()
         self.upstream = free_port()
+        self.upstream_pid = 0
         self.running: dict[str, Server] = {}
 
     def __enter__(self) -> "Servers":
         folder = Path(self._stack.enter_context(TemporaryDirectory()))
-        os.sched_setaffinity(0, {LOAD_CORE % _cores()})
-        pid = self._start([sys.executable, "-m", "bench.upstream", str(self.upstream)], LOAD_CORE, {})
-        _wait_until_ready(self.upstream, pid)
+        if self._pinned:
+            os.sched_setaffinity(0, {LOAD_CORE % _cores()})
+        self.upstream_pid = self._start([sys.executable, "-m", "bench.upstream", str(self.upstream)], LOAD_CORE, {})
+        _wait_until_ready(self.upstream, self.upstream_pid)
         for row in self._rows:
             self.running[row.name] = self._server(row, folder)
         return self
@@ -87,7 +93,7 @@ class Servers:
             env={**clean, "PATH": _path(), **environment},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            preexec_fn=lambda: os.sched_setaffinity(0, {core % _cores()}),
+            preexec_fn=(lambda: os.sched_setaffinity(0, {core % _cores()})) if self._pinned else None,
         )
         self._stack.callback(_end, child)
         return child.pid
