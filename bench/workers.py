@@ -44,13 +44,13 @@ class Throughput:
 async def throughput(cell: Cell, row: Row, server: Server, upstream: int) -> Throughput:
     what = asking(cell, row)
     await drive(server.port, what, cell.at_once * 4, cell.at_once)
-    used, own, began = server.cpu_seconds(), process_time() + cpu_seconds(upstream), perf_counter()
+    used, other, began = server.cpu_seconds(), process_time() + cpu_seconds(upstream), perf_counter()
     await drive(server.port, what, cell.count, cell.at_once)
     took = perf_counter() - began
     return Throughput(
         cell.count / took,
         (server.cpu_seconds() - used) / cell.count * 1e6,
-        (process_time() + cpu_seconds(upstream) - own) / cell.count * 1e6,
+        (process_time() + cpu_seconds(upstream) - other) / cell.count * 1e6,
     )
 
 

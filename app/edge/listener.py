@@ -12,7 +12,7 @@ import logging
 import resource
 import socket
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from app.edge.connection import Connection, ServerContext
@@ -94,7 +94,6 @@ class Listener:
         """Connections turned away since the last warning, by reason."""
         self._warned_at = float("-inf")
         self._closed = False
-        self._has_stepped_back = False
         for one in sockets:
             one.listen(_BACKLOG)
             one.setblocking(False)
@@ -126,31 +125,42 @@ class Listener:
             for one in self.sockets:
                 self._context.loop.add_reader(one, self._accept, one)
 
-    def _pause(self, seconds: float) -> None:
+    def _pause(self, seconds: float, then: Callable[[], None]) -> None:
         for one in self.sockets:
             self._context.loop.remove_reader(one)
-        self._context.loop.call_later(seconds, self._listen)
+        self._context.loop.call_later(seconds, then)
 
     def _accept(self, listening: socket.socket) -> None:
         for _ in range(_AT_ONCE):
-            if not self._has_stepped_back and self._slots.is_ahead():
-                self._has_stepped_back = True
-                self._pause(_STEP_BACK)
+            if self._slots.is_ahead():
+                self._pause(_STEP_BACK, self._return)
                 return
-            self._has_stepped_back = False
-            try:
-                client, address = listening.accept()
-            except (BlockingIOError, InterruptedError):
+            if not self._accept_one(listening):
                 return
-            except OSError as error:
-                if error.errno in _EXHAUSTED:
-                    self._count("descriptors")
-                    self._pause(_PAUSE)
-                    return
-                # Other errors concern the one connection, which is gone: those behind it are not to wait.
-                self._count("aborted")
-                continue
-            self._admit(client, client_of(address[0]))
+
+    def _return(self) -> None:
+        """Listen again after having stepped back, and take what nobody else has taken."""
+        if not self._closed:
+            self._listen()
+            for one in self.sockets:
+                self._accept_one(one)
+
+    def _accept_one(self, listening: socket.socket) -> bool:
+        """Accept a connection. Returns whether there may be another one."""
+        try:
+            client, address = listening.accept()
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError as error:
+            if error.errno in _EXHAUSTED:
+                self._count("descriptors")
+                self._pause(_PAUSE, self._listen)
+                return False
+            # Other errors concern the one connection, which is gone: those behind it are not to wait.
+            self._count("aborted")
+            return True
+        self._admit(client, client_of(address[0]))
+        return True
 
     def _admit(self, client: socket.socket, address: str) -> None:
         reason = self._slots.refusal(address)

@@ -1,19 +1,29 @@
 """`flowspan serve --workers N`: several processes serve one port, and the rest does not feel what befalls one."""
 
+import json
 import os
+import re
 import signal
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
-from tests.behaviour.clients import CHAT, RawClient, ask, dechunked, post, request
+from tests.behaviour.clients import CHAT, RESPONSES, RawClient, ask, dechunked, post, request
 from tests.behaviour.gateway import configuration, simulated, until
-from tests.behaviour.process import Served
+from tests.behaviour.process import COMMAND, Served
+from tests.behaviour.provider import Provider
+from tests.behaviour.responses import models, reply, whole_text
+from tests.upstream import json_reply, openai_completion, openai_error
 
 STREAM = "lorem-30+pace-50"
 MODELS = simulated(STREAM, "echo", "stall-2")
@@ -55,8 +65,13 @@ def links(pid: int) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
-    text = configuration(MODELS, SERVER % "20s")
+def workers(tmp_path_factory: pytest.TempPathFactory, provider: Provider) -> Iterator[Workers]:
+    # Two accounts: who made a response has to be known.
+    second = f"second: {{model: openai/responses/gpt-2, api_base: '{provider.url}/v1', api_key: another}}"
+    breakers = "  breakers: {upstream: {threshold: 4, cooldown: 1s}}"
+    seen = "  recorder: {store: memory}\n  console: {port: 0}"
+    server = (SERVER % "20s").partition("\n")[0]
+    text = configuration([*MODELS, *models(provider), second], f"{server}\n{breakers}\n{seen}")
     with Workers(tmp_path_factory.mktemp("workers"), text) as served:
         yield served
 
@@ -99,8 +114,10 @@ def test_killed_worker_takes_its_own_streams_with_it_and_is_replaced(workers: Wo
     assert whole.count(False) == taken
 
 
-def test_a_rolling_restart_loses_nothing(workers: Workers) -> None:
+def test_a_rolling_restart_loses_nothing(workers: Workers, provider: Provider) -> None:
     before = both(workers)
+    provider.play(reply(whole_text()))
+    assert post(workers, RESPONSES, ask("res", RESPONSES)).status == 200
     statuses: list[int] = []
     ends = threading.Event()
 
@@ -121,7 +138,103 @@ def test_a_rolling_restart_loses_nothing(workers: Workers) -> None:
             thread.join(10)
         assert all(is_whole(client.read_all()) for client in clients)
     assert set(statuses) == {200}
-    assert request(workers, "GET", "/readyz").status == 200
+    assert workers.is_ready()
+    # They know what the old ones have let each other know.
+    assert request(workers, "GET", f"{RESPONSES}/resp_1").status == 200
+    assert request(workers, "GET", f"{RESPONSES}/resp_2").status == 404
+
+
+@contextmanager
+def one_to_each(served: Workers) -> Iterator[list[HTTPConnection]]:
+    """A kept connection to each of the two workers."""
+    workers = both(served)
+    until(lambda: not any(map(served.connections, workers)), "earlier connections are closed")
+    found: dict[int, HTTPConnection] = {}
+    with ExitStack() as stack:
+        while len(found) < 2:
+            before = {pid: served.connections(pid) for pid in workers}
+            connection = stack.enter_context(closing(HTTPConnection("127.0.0.1", served.port, timeout=15)))
+            assert status_of(connection, "GET", "/livez") == 200
+            [worker] = [pid for pid in workers if served.connections(pid) > before[pid]]
+            found.setdefault(worker, connection)
+        yield list(found.values())
+
+
+def status_of(connection: HTTPConnection, method: str, path: str, body: object = None) -> int:
+    connection.request(method, path, None if body is None else json.dumps(body))
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status
+
+
+def test_a_breaker_opens_and_closes_in_all_workers(workers: Workers, provider: Provider) -> None:
+    down = openai_error(503, "down")
+    provider.play(down)
+    with one_to_each(workers) as connections:
+        for number in range(4):
+            assert status_of(connections[number % 2], "POST", CHAT, ask("chat")) == 503
+        for connection in connections:
+            assert status_of(connection, "POST", CHAT, ask("chat")) == 503
+        assert len(provider.requests) == 4
+        provider.play(json_reply(openai_completion({"content": "well"})))
+        until(lambda: status_of(connections[0], "POST", CHAT, ask("chat")) == 200, "a probe went well")
+        assert status_of(connections[1], "POST", CHAT, ask("chat")) == 200
+
+
+def test_the_console_shows_all_workers_as_one_gateway(workers: Workers) -> None:
+    url = until(lambda: request(workers, "GET", "/").json().get("console"), "the console is there")
+    console = At(int(urlsplit(url).port or 0))
+    with one_to_each(workers) as connections, ExitStack() as stack:
+        before = live(console)
+        for connection in connections:
+            assert status_of(connection, "POST", CHAT, ask("echo", text="a word in a million")) == 200
+        open_streams(workers, stack, 6)
+        now = until(lambda: (now := live(console))["in_flight"] == {"openai_chat": 6} and now, "six streams are open")
+        assert now["outcomes"]["ok"] - before["outcomes"]["ok"] == 2
+        assert now["opened"] - before["opened"] == 8
+        until(lambda: listed(console, "million") == 2, "what both recorded is there", 20)
+
+
+@dataclass
+class At:
+    port: int
+
+
+def live(console: At) -> Any:
+    """The snapshot that the console has as JSON."""
+    return request(console, "GET", "/live", headers={"host": "localhost"}).json()["snapshot"]
+
+
+def listed(console: At, word: str) -> int:
+    """How many transactions the console finds by a word."""
+    page = request(console, "GET", f"/transactions?q={word}", headers={"host": "localhost"})
+    return len(set(re.findall(rb"txn_[0-9a-f]+", page.body)))
+
+
+def test_a_stored_response_can_be_asked_about_whichever_worker_made_it(workers: Workers, provider: Provider) -> None:
+    provider.play(reply(whole_text()))
+    with one_to_each(workers) as connections:
+        assert status_of(connections[0], "POST", RESPONSES, ask("res", RESPONSES)) == 200
+        for connection in connections:
+            assert status_of(connection, "GET", f"{RESPONSES}/resp_1") == 200
+
+
+def test_workers_that_die_before_they_serve_end_the_start(tmp_path: Path) -> None:
+    dies = "import os, sys\nfrom flowspan import Policy\n\nclass Dies(Policy):\n    pass\n\n"
+    dies += "if sys.argv[-1].startswith('flowspan worker'):\n    os._exit(7)\n"
+    (tmp_path / "dies.py").write_text(dies)
+    text = configuration(MODELS, f"{SERVER % '1s'}\n  policies: [{{use: './dies.py:Dies'}}]")
+    assert ended_by_itself(tmp_path, text).count("has died: exit status 7") == 3
+
+
+def ended_by_itself(directory: Path, text: str) -> str:
+    """What a gateway logs that cannot start."""
+    file = directory / "flowspan.yaml"
+    file.write_text(text)
+    command = [*COMMAND, "serve", "--config", str(file), "--port", "0", "--metrics-port", "0"]
+    ended = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert ended.returncode == 2
+    return ended.stderr
 
 
 def test_a_rolling_restart_with_a_faulty_configuration_replaces_nobody(tmp_path: Path) -> None:
@@ -176,7 +289,7 @@ def test_workers_end_when_their_supervisor_is_killed(tmp_path: Path) -> None:
             pass
 
 
-def test_workers_that_cannot_start_end_the_start(tmp_path: Path) -> None:
-    text = configuration(MODELS, f"{SERVER % '1s'}\n  recorder: {{store: 'sqlite:///{tmp_path}/no/where'}}")
-    with pytest.raises(AssertionError):
-        Workers(tmp_path, text)
+def test_a_store_that_cannot_be_opened_ends_the_start(tmp_path: Path) -> None:
+    (tmp_path / "store").write_text("This is no database. " * 500)
+    text = configuration(MODELS, f"{SERVER % '1s'}\n  recorder: {{store: 'sqlite:///{tmp_path}/store'}}")
+    assert "recordings cannot be kept" in ended_by_itself(tmp_path, text)

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import resource
 import socket
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -78,6 +79,51 @@ def test_a_connection_that_broke_off_is_counted_and_those_behind_it_do_not_wait(
     name = "flowspan_client_connections_refused_total"
     assert registry.get_sample_value(name, {"reason": "aborted"}) == 3
     assert registry.get_sample_value(name, {"reason": "descriptors"}) == 0
+
+
+class Slots(ConnectionSlots):
+    """Those of a process that has more connections than another, if it is `ahead`."""
+
+    def __init__(self, ahead: bool) -> None:
+        super().__init__(100, 1)
+        self._ahead = ahead
+        self._acquired = asyncio.Event()
+
+    def is_ahead(self) -> bool:
+        return self._ahead
+
+    def acquire(self, address: str) -> None:
+        super().acquire(address)
+        self._acquired.set()
+
+    async def have(self, connections: int) -> None:
+        while self.taken < connections:
+            self._acquired.clear()
+            await self._acquired.wait()
+
+
+def test_a_process_that_is_ahead_takes_what_the_other_has_left() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError("nothing was sent")
+
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listening, ExitStack() as stack:
+            metrics = ConnectionMetrics(CollectorRegistry())
+            behind, ahead = Slots(ahead=False), Slots(ahead=True)
+            both = [
+                Listener([listening.dup()], ServerContext(app, ServerState(), {}, LIMITS), slots, metrics)
+                for slots in (ahead, behind)
+            ]
+            for _ in range(3):
+                stack.enter_context(socket.create_connection(listening.getsockname()))
+            await behind.have(3)
+            assert ahead.taken == 0
+            both[1].close()
+            stack.enter_context(socket.create_connection(listening.getsockname()))
+            await ahead.have(1)
+            both[0].close()
+
+    run(main())
 
 
 def test_half_of_the_descriptors_are_left_to_providers() -> None:
