@@ -45,7 +45,7 @@ class Servers:
     def __init__(
         self, rows: Sequence[Row], models: Sequence[str] = MODELS, keys: int = 0, *, pinned: bool = True
     ) -> None:
-        """With `pinned` the gateways have one core, and clients and provider the other."""
+        """`pinned` gives the gateways one core, and clients and provider the other."""
         self._rows = rows
         self._models = models
         self._keys = keys

@@ -2,7 +2,8 @@
 
 A process has an index of its own for as long as it lives; those that leave keep theirs, so there are twice as many as
 there are workers. A worker that died is replaced at once, or after a while where they die again and again. One that
-never came to serve ends the start, as what is wrong then will be wrong for the next one, too.
+never came to serve ends the start, as what is wrong then will be wrong for the next one, too. One whose event loop
+stands still for long is ended: its streams are lost anyway, and no probe would find it behind those that are well.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from app.workers.messages import (
     Hello,
     NotDone,
     Perform,
+    Ping,
     Ready,
     Replied,
     ToSupervisor,
@@ -40,6 +42,14 @@ _TRIES = 3
 """Workers that may die at the start before any has served."""
 _ACT_LIMIT = 10.0
 """Seconds that a worker has for an act."""
+_HANG_LIMIT = 60.0
+"""Seconds for which the event loop of a worker may stand still."""
+_LOOKS = 6
+"""How often it is looked at in that time."""
+_START_LIMIT = 120.0
+"""Seconds in which a worker has to come to serve."""
+_ABORT_LIMIT = 2.0
+"""Seconds in which a worker that hangs can say where, before it is killed."""
 _LAST_WORDS = 5.0
 """Seconds for which what a process said before its end is read."""
 SLOTS_PER_WORKER = 2
@@ -68,13 +78,16 @@ class Fleet:
         *,
         shared: Sequence[SharedByWorkers],
         merged: Callable[[Act, Sequence[Outcome]], Outcome],
+        hang_limit: float = _HANG_LIMIT,
     ) -> None:
+        """`hang_limit` is for how many seconds the event loop of a worker may stand still."""
         self.count = count
         self.deaths: Counter[str] = Counter()
         """Workers that died without having been asked to, by how."""
         self._launch = launch
         self._shared = shared
         self._merged = merged
+        self._hang_limit = hang_limit
         self._relay = Relay()
         self._announced = b""
         self._restarts = Restarts()
@@ -190,7 +203,9 @@ class Fleet:
     async def _look_after(self, worker: Worker) -> None:
         """Take in what a worker says until it ends, and what its end means."""
         listening = asyncio.create_task(self._listen(worker))
+        watching = asyncio.create_task(self._watch(worker))
         status = await worker.ended()
+        watching.cancel()
         # What it said before it ended is still there to be read.
         with suppress(TimeoutError):
             await asyncio.wait_for(listening, _LAST_WORDS)
@@ -208,6 +223,21 @@ class Fleet:
             await self._succeed(worker)
         else:
             self._try_again(status)
+
+    async def _watch(self, worker: Worker) -> None:
+        """End a worker that does not come to serve, or does nothing any more."""
+        try:
+            await asyncio.wait_for(asyncio.shield(worker.ready), _START_LIMIT)
+            while True:
+                await asyncio.sleep(self._hang_limit / _LOOKS)
+                await asyncio.wait_for(worker.ask(Ping), self._hang_limit)
+        except Refused:
+            return
+        except TimeoutError:
+            _log.error("worker %d (pid %d) hangs, and is ended", worker.index, worker.pid)
+        worker.kill(signal.SIGABRT)
+        await asyncio.sleep(_ABORT_LIMIT)
+        worker.kill()
 
     async def _listen(self, worker: Worker) -> None:
         try:

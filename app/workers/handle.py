@@ -124,9 +124,9 @@ class Worker:
         """Have it leave as a gateway of one process does at a signal."""
         self._let_go("leaving", Leave(sig))
 
-    def kill(self) -> None:
-        """End it without asking."""
-        self._process.send_signal(signal.SIGKILL)
+    def kill(self, sig: int = signal.SIGKILL) -> None:
+        """End it without asking; by SIGABRT it says where it was."""
+        self._process.send_signal(sig)
 
     async def ask(self, wish: Callable[[int], Wish]) -> msgspec.Raw:
         """What it answers to a wish, which is made with its number. Raises Refused, also where it ends before."""

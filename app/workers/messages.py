@@ -70,6 +70,12 @@ class ListUnderWay(Struct, frozen=True, tag=True):
     conversation: str | None
 
 
+class Ping(Struct, frozen=True, tag=True):
+    """A sign of life is wanted."""
+
+    number: int
+
+
 class Replied(Struct, frozen=True, tag=True):
     """What became of a wish, by its number."""
 
@@ -100,7 +106,7 @@ class Retire(Struct, frozen=True, tag=True):
     """Another worker takes its place: it is to accept no more connections, and to end when those it has are done."""
 
 
-Wish = Perform | TakeSnapshot | ListUnderWay
+Wish = Perform | TakeSnapshot | ListUnderWay | Ping
 ToWorker = Begin | ConsoleAt | Wish | Leave | Retire | News
 ToSupervisor = Hello | Ready | Replied | NotDone | News
 

@@ -5,6 +5,7 @@ the supervisor is gone, it lets open streams finish and ends, too.
 """
 
 import asyncio
+import faulthandler
 import logging
 import os
 import signal
@@ -41,6 +42,7 @@ from app.workers.messages import (
     ListUnderWay,
     NotDone,
     Perform,
+    Ping,
     Ready,
     Replied,
     Retire,
@@ -158,6 +160,8 @@ class WorkerServer(GatewayServer):
                 self._supervisor.send(NotDone(number, "there is no such act"))
             case ConsoleAt(url):
                 self._app.show_console(url)
+            case Ping(number):
+                self._supervisor.send(Replied(number, raw({})))
             case TakeSnapshot(number):
                 self._supervisor.send(Replied(number, raw(self._app.gateway.telemetry.snapshot())))
             case ListUnderWay(number, conversation):
@@ -175,6 +179,8 @@ class WorkerServer(GatewayServer):
 
 def main() -> None:
     """Serve what the supervisor says, at the socket whose descriptor is the second argument."""
+    # The supervisor ends a worker that hangs by SIGABRT; this shows where.
+    faulthandler.enable()
     # The terminal's, and whatever is sent to all processes before anything is served.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -82,7 +82,7 @@ def test_a_connection_that_broke_off_is_counted_and_those_behind_it_do_not_wait(
 
 
 class Slots(ConnectionSlots):
-    """Those of a process that has more connections than another, if it is `ahead`."""
+    """Connections of a process that has more than another, if it is `ahead`."""
 
     def __init__(self, ahead: bool) -> None:
         super().__init__(100, 1)
