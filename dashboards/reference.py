@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dashboards.checks import families
 from dashboards.queries import Kind, Query, users
 from telemetry.names.events import EVENTS
-from telemetry.names.metrics import METRICS, PROCESS, MetricSpec
+from telemetry.names.metrics import METRICS, PROCESS, GaugeMode, MetricSpec
 from telemetry.names.spans import ATTRIBUTES, SPANS
 from telemetry.names.variables import SIGNAL_NAMES, VARIABLES
 
@@ -16,6 +16,12 @@ _USERS: tuple[tuple[str, Kind], ...] = (
     ("rules", "record"),
     ("alerts", "alert"),
 )
+_OVER_WORKERS: dict[GaugeMode, str] = {
+    "livesum": "the sum",
+    "livemax": "the greatest",
+    "livemin": "the least",
+    "livemostrecent": "the last that was set",
+}
 _INTRODUCTION = """# Telemetry reference
 
 This page is for whoever writes a query, a panel or an alert. It lists every metric, span, attribute and event, and
@@ -42,6 +48,30 @@ gateway:
 Queries take either name with `or`, which counts nothing twice, for the labels are the same:
 `sum by (gen_ai_request_model) (rate(gen_ai_client_operation_duration_seconds_count[5m])
 or rate(gen_ai_client_inference_duration_seconds_count[5m]))`.
+"""
+_PROCESSES = """
+## Several processes
+
+A gateway of several workers (`flowspan serve --workers`) has one port for metrics, that of the supervisor, and one
+truth on it:
+
+- Counters and histograms are sums over all workers there have been. A worker keeps its numbers in a file in memory, in
+  which each count is as soon as it happened. So one that is killed loses nothing of what it had counted, and no counter
+  falls before the supervisor itself begins anew.
+- Gauges are those of the workers that live. Most are sums (streams in flight, bytes that are held); capacities, states
+  and times are the greatest, and what a provider tells of its rate limits is what came last. Below each gauge stands
+  which it is.
+- An exemplar is the newest one of all workers. Those of a worker that has ended stay until there is a newer one.
+- `process_*` adds up supervisor and workers: CPU time, with that of all workers which have ended, memory, descriptors
+  and their limits. `process_start_time_seconds` is that of the supervisor.
+- `flowspan_workers` is how many workers take requests, and `flowspan_worker_restarts_total` how many were replaced.
+- In the middle of a request a histogram's `_count` may be one ahead of its `_sum`.
+- While workers of a new release run under a supervisor of the old one, metrics that only the new one knows are not
+  there; a line in the log names each. They come with the next start of the supervisor.
+
+By OTLP each worker exports its own metrics, as a resource of its own: its `service.instance.id` ends in the worker's
+index (`gateway-1-0`). A sum over all resources of a gateway is what its `/metrics` says, but for workers that were
+killed.
 """
 _SPANS = """
 ## Spans
@@ -103,6 +133,7 @@ def document(queries: Sequence[Query]) -> str:
     by_metric = _by_metric(queries)
     parts = [_INTRODUCTION]
     parts += [_metric(spec, by_metric.get(spec.name, [])) for spec in (*METRICS, *PROCESS)]
+    parts.append(_PROCESSES)
     parts.append(_SPANS + "\n" + _table(("name", "kind", "what"), ((f"`{n}`", *rest) for n, rest in SPANS.items())))
     rows = ((f"`{name}`", it.kind, it.unit, it.on, it.text) for name, it in sorted(ATTRIBUTES.items()))
     parts.append(_ATTRIBUTES + "\n" + _table(("name", "type", "unit", "on", "what"), rows))
@@ -138,6 +169,8 @@ def _metric(spec: MetricSpec, used: Sequence[Query]) -> str:
     labels = ", ".join(f"`{label}`" for label in spec.labels) or "none"
     unit = f", in {unit_of(spec)}" if unit_of(spec) else ""
     lines.append(f"- {spec.kind}{unit}; labels: {labels}")
+    if spec.kind == "gauge" and spec not in PROCESS:
+        lines.append(f"- of several workers: {_OVER_WORKERS[spec.mode]}")
     if spec.semconv != "both":
         lines.append(f"- with the names of {spec.semconv}")
     if spec.buckets:

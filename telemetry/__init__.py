@@ -15,8 +15,10 @@ redact, limits, key_shapes, exceptions, hosts, guard ... what may be told, how m
 from telemetry.live.streams import QueueView, Snapshot, StreamView
 from telemetry.metrics.exposition import MetricsServer
 from telemetry.metrics.keys import KeyIdentity
+from telemetry.metrics.merged import MergedMetrics
 from telemetry.metrics.recordings import RecorderReading
 from telemetry.metrics.registry import ConnectionMetrics
+from telemetry.metrics.workers import Worker
 from telemetry.process import Telemetry, setup
 from telemetry.prompt_cache import PromptForm, PromptForms
 from telemetry.recording.ledger import TimeLedger
@@ -41,6 +43,7 @@ __all__ = [
     "ConnectionMetrics",
     "HttpRequest",
     "KeyIdentity",
+    "MergedMetrics",
     "MetricsServer",
     "ObservabilityContext",
     "PolicyTelemetry",
@@ -61,5 +64,6 @@ __all__ = [
     "TimeLedger",
     "Tokens",
     "TransactionTaker",
+    "Worker",
     "setup",
 ]

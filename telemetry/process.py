@@ -17,7 +17,7 @@ from functools import partial
 from time import perf_counter, time_ns
 from typing import TextIO
 
-from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
+from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 from prometheus_client import CollectorRegistry, disable_created_metrics
@@ -29,11 +29,14 @@ from telemetry.live.sampler import Sampler
 from telemetry.live.streams import Snapshot, take_snapshot
 from telemetry.logs.console import LogWriter, install
 from telemetry.logs.otlp import LogExport
+from telemetry.metrics.cell_files import FileCells
+from telemetry.metrics.cells import CellRegistry
 from telemetry.metrics.keys import KeyIdentity
 from telemetry.metrics.pools import PoolReading
 from telemetry.metrics.recordings import RecorderReading
 from telemetry.metrics.registry import Metrics
 from telemetry.metrics.traffic import EAGER_DEPLOYMENTS
+from telemetry.metrics.workers import Worker
 from telemetry.names import Signal
 from telemetry.names.resource import SCHEMA_URL, SERVICE, VERSION
 from telemetry.names.spans import Attribute
@@ -216,25 +219,31 @@ def setup(
     log_stream: TextIO | None = None,
     span_exporter: SpanExporter | None = None,
     registry: CollectorRegistry | None = None,
+    worker: Worker | None = None,
     clock: Callable[[], float] = perf_counter,
     wall_ns: Callable[[], int] = time_ns,
 ) -> Telemetry:
     """Build the telemetry of a process.
 
     `models` are (name, provider) pairs; `secrets` are the configured keys, which no log line or span will hold. A given
-    `span_exporter` gets each span as it ends, in place of the exporter that the environment asks for. Raises
-    EnvironmentRefused where an OTEL_* variable cannot be obeyed.
+    `span_exporter` gets each span as it ends, in place of the exporter that the environment asks for. With `worker` the
+    process is one of several, whose metrics another one sums up. Raises EnvironmentRefused where an OTEL_* variable
+    cannot be obeyed, and OSError where a worker has no place for its metrics.
     """
     environment = read_environment(os.environ)
     options = with_environment(options or TelemetryOptions(), environment)
     # Series that would nearly double each scrape, for a time that Prometheus does not read by default.
     disable_created_metrics()  # type: ignore[no-untyped-call]
+    if worker is not None:
+        registry = CellRegistry(FileCells(worker.files))
     metrics = Metrics(registry, models=models, policies=policies, semconv=options.semconv)
+    if worker is None:
+        metrics.workers.serving.set(1)
     scrub = Scrubber((*secrets, *environment.secrets))
     writer = _writer(options, metrics, scrub, log_stream)
     _apply_log_level(environment)
     defects = Defects(lambda: metrics.exports.dropped("internal", "defect"))
-    provider = _tracer_provider(environment)
+    provider = _tracer_provider(environment, _resource(worker))
     exports = Exports() if span_exporter is not None else _exports(environment, options, metrics, provider.resource)
     log_export = None if writer is None else _log_export(environment, exports, provider.resource, scrub, metrics)
     tracer = _tracer(environment, provider, _sink(provider, span_exporter, exports), scrub, defects)
@@ -286,11 +295,11 @@ def _log_export(
     return handler
 
 
-def _tracer_provider(environment: Environment) -> TracerProvider:
+def _tracer_provider(environment: Environment, resource: Resource) -> TracerProvider:
     limits = environment.span_limits
     return TracerProvider(
         sampler=environment.sampler,
-        resource=_resource(),
+        resource=resource,
         shutdown_on_exit=False,
         span_limits=SpanLimits(
             max_span_attributes=limits.attributes,
@@ -305,9 +314,12 @@ def _tracer_provider(environment: Environment) -> TracerProvider:
     )
 
 
-def _resource() -> Resource:
+def _resource(worker: Worker | None) -> Resource:
     found = Resource.create()
     attributes = {SERVICE_VERSION: VERSION, **found.attributes}
+    if worker is not None:
+        # The environment may give all of them the same.
+        attributes[SERVICE_INSTANCE_ID] = f"{attributes.get(SERVICE_INSTANCE_ID, '')}-{worker.index}".lstrip("-")
     if str(attributes.get(SERVICE_NAME, "")).startswith("unknown_service"):
         attributes[SERVICE_NAME] = SERVICE
     return Resource(attributes, found.schema_url or SCHEMA_URL)

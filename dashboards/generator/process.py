@@ -2,6 +2,7 @@
 
 from dashboards.generator.links import logs
 from dashboards.generator.metrics import events, greatest, mean, rate, selected, total
+from dashboards.generator.metrics import events, mean, rate, selected, total
 from dashboards.generator.panels import FILL, PanelBuilder, Query, series
 from telemetry.names import metrics as names
 
@@ -54,7 +55,7 @@ def process() -> list[PanelBuilder]:
             "bytes",
             [
                 Query(total(names.BODY_BYTES, "instance"), "{{instance}}"),
-                Query(greatest(names.BODY_LIMIT, "instance"), "limit of {{instance}}"),
+                Query(total(names.BODY_LIMIT, "instance"), "limit of {{instance}}"),
             ],
             width=6,
             links=[logs("Logs of refused requests", 'outcome=~"overloaded|breaker_open"')],
@@ -111,6 +112,24 @@ def process() -> list[PanelBuilder]:
             links=configuration,
         ),
         series(
+            "Workers",
+            "Processes that take requests; one where a single process is the whole gateway.",
+            "short",
+            [Query(total(names.WORKERS, "instance"), "{{instance}}")],
+            width=12,
+            links=lines,
+        ),
+        series(
+            "Workers replaced",
+            "Processes in whose place another was started, by reason: in a rolling restart as they should be, or as "
+            "they died (killed for want of memory, crashed, or by themselves), and their streams with them.",
+            "short",
+            [Query(events(names.WORKER_RESTARTS, "instance", "reason") + " > 0", "{{instance}} {{reason}}")],
+            width=12,
+            bars=True,
+            links=lines,
+        ),
+        series(
             "Versions",
             "Gateways by version: two while a new one is rolled out.",
             "short",
@@ -130,9 +149,7 @@ def process() -> list[PanelBuilder]:
 
 
 def recordings() -> list[PanelBuilder]:
-    waiting = (
-        f"{total(names.RECORDER_WAITING, 'instance')} / ({greatest(names.RECORDER_WAITING_LIMIT, 'instance')} > 0)"
-    )
+    waiting = f"{total(names.RECORDER_WAITING, 'instance')} / ({total(names.RECORDER_WAITING_LIMIT, 'instance')} > 0)"
     lines = [logs("Logs of the recorder", 'scope_name="flowspan.recorder"')]
     return [
         series(

@@ -16,9 +16,8 @@ from prometheus_client.registry import Collector
 from prometheus_client.samples import Exemplar, Sample
 from prometheus_client.utils import floatToGoString
 
+from telemetry.metrics.cells import LabelValues
 from telemetry.names.metrics import MetricSpec
-
-LabelValues = tuple[str, ...]
 
 
 class Number(Protocol):
@@ -30,10 +29,18 @@ class Number(Protocol):
     def value(self) -> float: ...
 
 
+class NumberReading(NamedTuple):
+    """What a counter or a gauge holds at one moment."""
+
+    value: float
+    created: float
+    """When it was made, in Unix time."""
+
+
 class Reading(NamedTuple):
     """What a histogram holds at one moment."""
 
-    counts: Sequence[int]
+    counts: Sequence[float]
     """How many values were no greater than each bound; the last bound is infinite."""
     sum: float
     exemplars: Mapping[int, Exemplar]
@@ -154,22 +161,16 @@ class SumFamily(NumberFamily):
         super().__init__(spec, _Sums(instrument), selection)
 
 
-@dataclass(frozen=True, slots=True)
-class _Sum:
-    value: float
-    created: float
-
-
 @dataclass(frozen=True)
 class _Sums:
     """The sums of a histogram's children, as if each were a counter."""
 
     histogram: Instrument[Distribution]
 
-    def children(self) -> Iterator[tuple[LabelValues, _Sum]]:
+    def children(self) -> Iterator[tuple[LabelValues, NumberReading]]:
         for values, child in self.histogram.children():
             reading = child.reading()
-            yield values, _Sum(reading.sum, reading.created)
+            yield values, NumberReading(reading.sum, reading.created)
 
 
 class HistogramFamily(Family):

@@ -1,26 +1,37 @@
 """From the declarations in `names.metrics` to prometheus-client's instruments; and what bounds their labels.
 
-An instrument is not registered itself: its `Family` is, which shows it.
+An instrument is not registered itself: its `Family` is, which shows it. Its numbers lie in cells
+(`telemetry.metrics.cells`), which change under the lock of their series.
 """
 
 import re
 from bisect import bisect_left
 from collections.abc import Iterable
+from functools import partial
 from itertools import accumulate
 from threading import Lock
 from time import time
-from typing import Self, cast
+from typing import Any, Self, cast
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.samples import Exemplar
 
-from telemetry.metrics.families import HistogramFamily, LabelValues, NumberFamily, Reading
+from telemetry.metrics.cells import REMOVED, LabelValues, MakeCells, store_of
+from telemetry.metrics.families import HistogramFamily, NumberFamily, Reading
 from telemetry.names import OTHER
 from telemetry.names.metrics import MetricSpec
 
 
 class _Parent(MetricWrapperBase):
+    """An instrument, or one series of it. `make_cells` makes what a series counts in, by the values of its labels."""
+
+    def __init__(self, *args: Any, make_cells: MakeCells, **named: Any) -> None:
+        self._make_cells = make_cells
+        super().__init__(*args, **named)
+        # What an instrument gives to each child that it makes.
+        self._kwargs["make_cells"] = make_cells
+
     def children(self) -> list[tuple[LabelValues, Self]]:
         """All children with the values of their labels; the instrument itself where it has no labels."""
         if not self._labelnames:
@@ -28,18 +39,17 @@ class _Parent(MetricWrapperBase):
         with self._lock:
             return list(cast("dict[LabelValues, Self]", self._metrics).items())
 
+    def _metric_init(self) -> None:
+        self._cells, self._exemplars, self._created = self._make_cells(self._labelvalues)
+        self._mutex = Lock()
+
 
 class _Number(_Parent):
     """A number under its own lock. The library's is an object behind the instrument, one more call at each change."""
 
-    def _metric_init(self) -> None:
-        self._created = time()
-        self._number = 0.0
-        self._mutex = Lock()
-
     @property
     def value(self) -> float:
-        return self._number
+        return self._cells[0]
 
 
 class LeanCounter(_Number, Counter):
@@ -49,7 +59,7 @@ class LeanCounter(_Number, Counter):
         if amount < 0:
             raise ValueError("a counter only goes up")
         with self._mutex:
-            self._number += amount
+            self._cells[0] += amount
 
     @property
     def created(self) -> float:
@@ -61,15 +71,30 @@ class LeanGauge(_Number, Gauge):
 
     def inc(self, amount: float = 1) -> None:
         with self._mutex:
-            self._number += amount
+            self._cells[0] += amount
 
     def dec(self, amount: float = 1) -> None:
         with self._mutex:
-            self._number -= amount
+            self._cells[0] -= amount
 
     def set(self, value: float) -> None:
         with self._mutex:
-            self._number = float(value)
+            self._cells[0] = float(value)
+            if self._is_most_recent:
+                self._cells[1] = time()
+
+    def remove(self, *labelvalues: str) -> None:
+        """Expose a series no more. Does nothing where there is none."""
+        with self._lock:
+            child = cast("dict[LabelValues, Self]", self._metrics).get(tuple([str(value) for value in labelvalues]))
+        if child is not None:
+            child.hide()
+            super().remove(*labelvalues)
+
+    def hide(self) -> None:
+        """Have the process that adds up the numbers of several expose this series no more."""
+        with self._mutex:
+            self._cells[1] = REMOVED
 
     @property
     def created(self) -> float:
@@ -85,57 +110,64 @@ class BulkHistogram(_Parent, Histogram):
     """
 
     def _metric_init(self) -> None:
-        self._created = time()
-        self._counts = [0] * len(self._upper_bounds)
-        self._total = 0.0
-        self._exemplars: dict[int, tuple[dict[str, str], float, float]] = {}
-        """The arguments of `Exemplar`: most are replaced before anybody reads them."""
-        self._mutex = Lock()
+        super()._metric_init()
+        self._sum_at = len(self._upper_bounds)
 
     def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:
         at = bisect_left(self._upper_bounds, amount)
         with self._mutex:
-            self._counts[at] += 1
-            self._total += amount
+            cells = self._cells
+            cells[at] += 1
+            cells[self._sum_at] += amount
         if exemplar:
             self._exemplars[at] = exemplar, amount, time()
 
     def observe_many(self, value: float, count: int, exemplar: dict[str, str] | None = None) -> None:
         at = bisect_left(self._upper_bounds, value)
         with self._mutex:
-            self._counts[at] += count
-            self._total += value * count
+            cells = self._cells
+            cells[at] += count
+            cells[self._sum_at] += value * count
         if exemplar:
             self._exemplars[at] = exemplar, value, time()
 
     def reading(self) -> Reading:
         with self._mutex:
-            counts, total, latest = self._counts.copy(), self._total, self._exemplars.copy()
-        exemplars = {at: Exemplar(*one) for at, one in latest.items()}
+            *counts, total = self._cells
+            latest = list(self._exemplars.items())
+        exemplars = {at: Exemplar(*one) for at, one in latest}
         return Reading(list(accumulate(counts)), total, exemplars, self._created)
 
 
 def counter(spec: MetricSpec, registry: CollectorRegistry) -> LeanCounter:
-    made = LeanCounter(spec.name, spec.help, spec.labels, registry=None)
+    made = LeanCounter(spec.name, spec.help, spec.labels, registry=None, make_cells=_cells_of(spec, registry))
     registry.register(NumberFamily(spec, made))
     return made
 
 
 def gauge(spec: MetricSpec, registry: CollectorRegistry) -> Gauge:
-    made = LeanGauge(spec.name, spec.help, spec.labels, registry=None, multiprocess_mode=spec.mode)
+    make_cells = _cells_of(spec, registry)
+    made = LeanGauge(
+        spec.name, spec.help, spec.labels, registry=None, multiprocess_mode=spec.mode, make_cells=make_cells
+    )
     registry.register(NumberFamily(spec, made))
     return made
 
 
 def histogram(spec: MetricSpec, registry: CollectorRegistry) -> BulkHistogram:
-    made = unregistered_histogram(spec)
+    made = unregistered_histogram(spec, registry)
     registry.register(HistogramFamily(spec, made))
     return made
 
 
-def unregistered_histogram(spec: MetricSpec) -> BulkHistogram:
-    """A histogram that nobody shows yet."""
-    return BulkHistogram(spec.name, spec.help, spec.labels, registry=None, buckets=spec.buckets)
+def unregistered_histogram(spec: MetricSpec, registry: CollectorRegistry) -> BulkHistogram:
+    """A histogram that nobody shows yet. Its numbers are where the registry's are."""
+    make_cells = _cells_of(spec, registry)
+    return BulkHistogram(spec.name, spec.help, spec.labels, registry=None, buckets=spec.buckets, make_cells=make_cells)
+
+
+def _cells_of(spec: MetricSpec, registry: CollectorRegistry) -> MakeCells:
+    return partial(store_of(registry).cells, spec)
 
 
 class Bounded:

@@ -24,6 +24,7 @@ from telemetry.metrics.prompt_cache import PromptCacheMetrics
 from telemetry.metrics.recordings import RecordingMetrics
 from telemetry.metrics.tokens import TokenChildren, TokenMetrics
 from telemetry.metrics.traffic import ClientChildren, ClientMetrics, Labels, ServerMetrics, eager_models
+from telemetry.metrics.workers import WorkerMetrics
 from telemetry.names import (
     CONNECTION_REFUSALS,
     DROP_REASONS,
@@ -115,6 +116,7 @@ class Metrics:
         self.recordings = RecordingMetrics(self.registry)
         self.configuration = ConfigurationMetrics(self.registry)
         self.other_requests = OtherRequestMetrics(self.registry)
+        self.workers = WorkerMetrics(self.registry)
         stream_seconds = counter(names.STREAM_SECONDS, self.registry)
         self.stream_seconds: dict[Where, Counter] = {where: stream_seconds.labels(where) for where in WHERE}
         self.upstream_chunks = counter(names.UPSTREAM_CHUNKS, self.registry)

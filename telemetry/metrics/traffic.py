@@ -158,10 +158,10 @@ class ClientChildren:
 class ClientMetrics:
     def __init__(self, registry: CollectorRegistry, labels: Labels) -> None:
         self._labels = labels
-        self.duration = unregistered_histogram(names.CLIENT_DURATION)
-        self.first_chunk = unregistered_histogram(names.CLIENT_TTFC)
-        self.per_chunk = unregistered_histogram(names.CLIENT_PER_CHUNK)
-        self.tokens = unregistered_histogram(names.TOKEN_USAGE)
+        self.duration = unregistered_histogram(names.CLIENT_DURATION, registry)
+        self.first_chunk = unregistered_histogram(names.CLIENT_TTFC, registry)
+        self.per_chunk = unregistered_histogram(names.CLIENT_PER_CHUNK, registry)
+        self.tokens = unregistered_histogram(names.TOKEN_USAGE, registry)
         counted = AttemptInstruments(self.duration, self.first_chunk, self.per_chunk, self.tokens)
         for family in families(labels.semconv, counted):
             registry.register(family)

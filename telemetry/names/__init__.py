@@ -179,6 +179,10 @@ QUOTA_LIMITS: tuple[QuotaLimit, ...] = get_args(QuotaLimit)
 QuotaScope = Literal["key", "team"]
 QUOTA_SCOPES: tuple[QuotaScope, ...] = get_args(QuotaScope)
 """Whose limit it is: the limit of one caller, or of all of its team."""
+WorkerRestartReason = Literal["killed", "crashed", "exited", "rolling_restart"]
+WORKER_RESTART_REASONS: tuple[WorkerRestartReason, ...] = get_args(WorkerRestartReason)
+"""Why a worker process had to be replaced: by SIGKILL, which is what a machine without memory sends, by another signal,
+by itself, or as the operator had it."""
 PoolState = Literal["active", "idle", "waiting"]
 POOL_STATES: tuple[PoolState, ...] = get_args(PoolState)
 """Connections to a provider that are in use, those that are kept for the next request, and requests that wait for one.

@@ -5,6 +5,9 @@ from typing import Literal
 
 from telemetry.names.semconv import Semconv
 
+GaugeMode = Literal["livesum", "livemax", "livemin", "livemostrecent"]
+"""How a gauge adds up over the worker processes that live: prometheus-client's words."""
+
 
 @dataclass(frozen=True)
 class MetricSpec:
@@ -15,7 +18,7 @@ class MetricSpec:
     labels: tuple[str, ...]
     help: str
     buckets: tuple[float, ...] = ()
-    mode: Literal["livesum", "livemax"] = "livesum"
+    mode: GaugeMode = "livesum"
     semconv: Semconv = "both"
     """By which conventions it has this name, where it depends on them."""
 
@@ -46,9 +49,7 @@ def _counter(name: str, labels: tuple[str, ...], text: str) -> MetricSpec:
     return MetricSpec(name, "counter", labels, text)
 
 
-def _gauge(
-    name: str, labels: tuple[str, ...], text: str, mode: Literal["livesum", "livemax"] = "livesum"
-) -> MetricSpec:
+def _gauge(name: str, labels: tuple[str, ...], text: str, mode: GaugeMode = "livesum") -> MetricSpec:
     return MetricSpec(name, "gauge", labels, text, mode=mode)
 
 
@@ -254,13 +255,13 @@ UPSTREAM_LIMIT = _gauge(
     "flowspan_upstream_limit",
     ("deployment", "limit"),
     "The provider's own rate limit, as the headers of its last response told it.",
-    "livemax",
+    "livemostrecent",
 )
 UPSTREAM_LIMIT_REMAINING = _gauge(
     "flowspan_upstream_limit_remaining",
     ("deployment", "limit"),
     "What is left of the provider's rate limit, as the headers of its last response told it.",
-    "livemax",
+    "livemostrecent",
 )
 UPSTREAM_CONNECTIONS = _gauge(
     "flowspan_upstream_connections",
@@ -294,7 +295,7 @@ UPSTREAM_CHUNKS = _counter("flowspan_upstream_chunks_total", (), "Chunks that ca
 BODY_BYTES = _gauge(
     "flowspan_body_bytes", (), "Bytes of requests and whole answers that are held, decoded forms included."
 )
-BODY_LIMIT = _gauge("flowspan_body_limit_bytes", (), "Bytes of requests and whole answers that may be held.", "livemax")
+BODY_LIMIT = _gauge("flowspan_body_limit_bytes", (), "Bytes of requests and whole answers that may be held.")
 CLIENT_BYTES = _counter("flowspan_client_bytes_total", (), "Bytes of answers that clients have taken.")
 
 QUEUE_DEPTH = _gauge("flowspan_queue_depth_items", ("queue",), "Items waiting, over all open streams.")
@@ -315,7 +316,9 @@ QUEUE_HIGH_WATER = _histogram(
     "flowspan_queue_high_water_ratio", ("queue",), _FILL, "Peak depth over capacity, one observation per stream."
 )
 
-BREAKER_STATE = _gauge("flowspan_breaker_state", ("breaker", "state"), "1 for the state a breaker is in, else 0.")
+BREAKER_STATE = _gauge(
+    "flowspan_breaker_state", ("breaker", "state"), "1 for the state a breaker is in, else 0.", "livemax"
+)
 BREAKER_TRANSITIONS_TOTAL = _counter(
     "flowspan_breaker_transitions_total", ("breaker", "from_state", "to_state"), "Changes of a breaker's state."
 )
@@ -359,7 +362,7 @@ RECORDINGS_WRITTEN = _counter("flowspan_recordings_written_total", (), "Recordin
 RECORDINGS_LOST = _counter("flowspan_recordings_lost_total", ("reason",), "Recordings that should have been kept.")
 RECORDER_WAITING = _gauge("flowspan_recorder_waiting_bytes", (), "Bytes of transactions that wait for the store.")
 RECORDER_WAITING_LIMIT = _gauge(
-    "flowspan_recorder_waiting_limit_bytes", (), "Bytes that may wait; 0 without a recorder.", "livemax"
+    "flowspan_recorder_waiting_limit_bytes", (), "Bytes that may wait; 0 without a recorder."
 )
 RECORDER_STORE = _gauge("flowspan_recorder_store_bytes", (), "Bytes of the store that are in use.", "livemax")
 CONFIG_RELOADS = _counter(
@@ -388,6 +391,15 @@ CONFIG_GENERATION = _gauge(
     (),
     "Counts the configurations of the process: 1 is that of its start, and each reload that changes something adds 1.",
     "livemax",
+)
+WORKERS = _gauge(
+    "flowspan_workers", (), "Worker processes that take requests; 1 where a single process is the whole gateway."
+)
+WORKER_RESTARTS = _counter(
+    "flowspan_worker_restarts_total",
+    ("reason",),
+    "Worker processes in whose place another was started: `rolling_restart` as it was asked for, the others as they "
+    "died.",
 )
 BUILD_INFO = _gauge(
     "flowspan_build_info",

@@ -24,12 +24,19 @@ ROOT = Path(__file__).parents[2]
 HERE = "tests/unit/test_library_internals.py"
 _EXPOSED = "tests/unit/telemetry/metrics/test_rendering.py::test_a_scrape_says_what_the_librarys_own_would"
 _CREATED = "tests/unit/telemetry/metrics/test_rendering.py::test_created_timestamps_are_told_where_they_are_asked_for"
+_MODES = "tests/unit/telemetry/metrics/test_merged.py::test_a_gauge_is_that_of_the_workers_that_live_by_its_mode"
+_REMOVED = "tests/unit/telemetry/metrics/test_merged.py::test_a_gauge_that_was_removed_is_exposed_no_more"
 _READINGS = "tests/unit/backends/direct/test_connections.py::test_a_pool_tells_what_it_holds"
 INTERNALS = {
     ("LeanCounter", "_created"): _CREATED,
+    ("LeanGauge", "_is_most_recent"): _MODES,
+    ("LeanGauge", "_lock"): _REMOVED,
+    ("LeanGauge", "_metrics"): _REMOVED,
     ("BulkHistogram", "_upper_bounds"): _EXPOSED,
     ("BulkHistogram", "_created"): _CREATED,
+    ("_Parent", "_kwargs"): _EXPOSED,
     ("_Parent", "_labelnames"): _EXPOSED,
+    ("_Parent", "_labelvalues"): _EXPOSED,
     ("_Parent", "_lock"): _EXPOSED,
     ("_Parent", "_metrics"): _EXPOSED,
     ("GuardedHandler", "_payload"): "tests/unit/backends/direct/test_streams.py"
