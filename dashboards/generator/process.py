@@ -2,7 +2,6 @@
 
 from dashboards.generator.links import logs
 from dashboards.generator.metrics import events, greatest, mean, rate, selected, total
-from dashboards.generator.metrics import events, mean, rate, selected, total
 from dashboards.generator.panels import FILL, PanelBuilder, Query, series
 from telemetry.names import metrics as names
 
