@@ -1,6 +1,7 @@
 """What the gateway tells of itself: metrics, spans and log lines. `app` says what happened; this decides what is told.
 
 process ............ `setup` builds a process's telemetry, which opens transactions
+operations ......... what an operator does while it runs
 transaction/ ....... one transaction: its trace, attempts, policies, queues, breakers, and its one end
 recording/ ......... what it measures while it runs; integers and times, no output
 prompt_cache/ ...... why a provider's warm prompt cache was missed
@@ -16,9 +17,11 @@ from telemetry.live.streams import QueueView, Snapshot, StreamView
 from telemetry.metrics.exposition import MetricsServer
 from telemetry.metrics.keys import KeyIdentity
 from telemetry.metrics.merged import MergedMetrics
+from telemetry.metrics.keys import KeyIdentity, KeyTotals
 from telemetry.metrics.recordings import RecorderReading
 from telemetry.metrics.registry import ConnectionMetrics
 from telemetry.metrics.workers import Worker
+from telemetry.operations import Operations
 from telemetry.process import Telemetry, setup
 from telemetry.prompt_cache import PromptForm, PromptForms
 from telemetry.recording.ledger import TimeLedger
@@ -33,6 +36,7 @@ from telemetry.transaction.policies import PolicyTelemetry
 from telemetry.transaction.services import TelemetryOptions
 from telemetry.transaction.tape import AttemptTape, Tape, TapedBytes, TapeRoom
 from telemetry.transaction.taping import TapedTransaction, TransactionTaker
+from telemetry.transaction.view import TransactionView
 
 __all__ = [
     "Attempt",
@@ -44,8 +48,10 @@ __all__ = [
     "HttpRequest",
     "KeyIdentity",
     "MergedMetrics",
+    "KeyTotals",
     "MetricsServer",
     "ObservabilityContext",
+    "Operations",
     "PolicyTelemetry",
     "PromptForm",
     "PromptForms",
@@ -65,5 +71,6 @@ __all__ = [
     "Tokens",
     "TransactionTaker",
     "Worker",
+    "TransactionView",
     "setup",
 ]

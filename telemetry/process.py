@@ -40,6 +40,7 @@ from telemetry.metrics.workers import Worker
 from telemetry.names import Signal
 from telemetry.names.resource import SCHEMA_URL, SERVICE, VERSION
 from telemetry.names.spans import Attribute
+from telemetry.operations import Operations
 from telemetry.otlp import Exports, make_exports
 from telemetry.recording.ledger import TimeLedger
 from telemetry.recording.timeline import Timeline
@@ -78,6 +79,7 @@ class Telemetry:
         self.sampler = sampler
         self._services = services
         self._adjustable = adjustable
+        self.operations = Operations(services)
         self._close_exports = close_exports
         self._closed = False
         self._taker: TransactionTaker | None = None

@@ -8,7 +8,7 @@ asked in turn, each at least once, with what retries the request has left.
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,6 +22,7 @@ from app.backends.deployment_backends import BackendFactory
 from app.backends.deployments import Failure, Move, Refuse, RetryBudget, Try, able, by_model, next_move
 from app.backends.memory import RoutingMemory
 from app.backends.model_names import ModelNames, is_wildcard
+from app.backends.overrides import DeploymentOverrides
 from app.backends.stored_responses import StoredCall, StoredResponseBackend, StoredResponses
 from app.breakers.breaker import Denied
 from app.errors import (
@@ -33,6 +34,7 @@ from app.errors import (
     InvalidRequest,
     LocalFailure,
     ModelMissing,
+    OutOfService,
     UnknownModel,
     UnknownResponse,
     UpstreamRejected,
@@ -81,6 +83,7 @@ class Router:
         control: AttemptControl,
         make_backend: BackendFactory,
         memory: RoutingMemory | None = None,
+        overrides: DeploymentOverrides | None = None,
         shared_responses: bool = True,
         clock: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
@@ -91,6 +94,7 @@ class Router:
         self._settings = settings
         self._control = control
         self._memory = memory or RoutingMemory()
+        self._overrides = overrides or DeploymentOverrides()
         self._backends = self._memory.backends.backends(deployments, make_backend)
         self._clock = clock
         self._rng = rng or random.Random()
@@ -113,8 +117,9 @@ class Router:
         return None if found is None else found.name
 
     def turned_away(self) -> frozenset[str]:
-        """The ids of the deployments that nobody is sent to now, because their breakers are open."""
-        return frozenset(id for id, state in self._control.states().items() if state == "open")
+        """The ids of the deployments that nobody is sent to now: their breakers are open, or they are drained."""
+        open_now = frozenset(id for id, state in self._control.states().items() if state == "open")
+        return open_now | self._overrides.drained
 
     def unknown_model(self, asked: str) -> UnknownModel:
         """The error for a model that no deployment serves, with names of some that are."""
@@ -163,13 +168,14 @@ class Router:
             raise UnknownResponse(f"Response with id {call.response_id!r} not found.", param="response_id")
         search = _Search(obs, self._clock(), deployment.model_name, call.stream, call.operation, call.caller)
         if self._keeps_out(search, deployment) or (guarded := self._guarded(deployment, search)) is None:
-            raise self._all_failing((deployment,), call.caller)
+            raise self._nobody_left((deployment,), call.caller)
         return guarded, backend, self._limit(deployment, search)
 
     async def count_tokens(self, request: Request) -> int:
         """The number of input tokens, as the model's first deployment counts them."""
         pool = self._pool(request.model)
         [pool] = permitted([pool], request, addressed(pool))
+        pool = self._overrides.serving(pool) or pool
         return await self._backends.of(min(pool, key=lambda one: one.order)).count_tokens(request)
 
     async def aclose(self) -> None:
@@ -188,7 +194,7 @@ class Router:
                     return answer
             except UpstreamRejected as error:
                 waiting = [pool for pool in self._fallbacks_after(error, request) if pool not in asked]
-        raise search.error or self._all_failing((one for pool in asked for one in pool), request.caller)
+        raise search.error or self._nobody_left([one for pool in asked for one in pool], request.caller)
 
     def _fallbacks_after(self, error: UpstreamRejected, request: Request) -> list[Sequence[Deployment]]:
         """The models that the operator named for a request that is refused for this reason: for another they would
@@ -207,7 +213,9 @@ class Router:
         model = self.configured_name(request.model) or request.model
         return _Search(obs, self._clock(), model, stream, request.operation, request.caller)
 
-    def _all_failing(self, deployments: Iterable[Deployment], caller: str) -> BreakerOpen:
+    def _nobody_left(self, deployments: Sequence[Deployment], caller: str) -> BreakerOpen | OutOfService:
+        if all(self._overrides.is_drained(one.id) for one in deployments):
+            return OutOfService("Every deployment of this model is out of service; try again later.")
         message = "Every deployment of this model is failing; try again later."
         return BreakerOpen(message, retry_after=self._control.retry_after(deployments, caller))
 
@@ -267,7 +275,7 @@ class Router:
 
     def _next_move(self, pool: Sequence[Deployment], failures: Sequence[Failure], spent: int, search: _Search) -> Move:
         is_out = partial(self._keeps_out, search)
-        now, marks = self._clock(), self._memory.resting
+        now, pool, marks = self._clock(), self._overrides.serving(pool), self._memory.resting
         resting = [one.id for one in pool if marks and marks.get(one.id, now) > now]
         return next_move(pool, failures, is_out, self._settings, self._rng.random, spent, resting)
 
@@ -276,6 +284,8 @@ class Router:
         deployment is not chosen again."""
         if move.wait:
             await self._sleep(move.wait)
+            if self._overrides.is_drained(move.deployment.id):
+                return None
         guarded = self._guarded(move.deployment, search, request)
         if guarded is None:
             search.passed_over.add(move.deployment.id)

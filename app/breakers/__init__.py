@@ -4,6 +4,7 @@
     trip_rules ............ when it opens
     callers ............... one for all callers behind one for each caller whose requests failed
     queues, deployments ... what the pipeline and the backends ask
+    panel ................. all of them by name, for an operator
     reporting ............. changes of state -> telemetry
 
 All but `reporting` is pure: time comes in, changes of state go out. The pipeline's `admission` and the backends'

@@ -6,6 +6,9 @@ Theory of operation. Three states, whose names are those of `telemetry.names.Bre
     OPEN --------- asked, after the cooldown ---------> HALF_OPEN   "cooldown_over"
     HALF_OPEN ---- one probe succeeds ----------------> CLOSED      "probe_succeeded"
     HALF_OPEN ---- as many probes fail as may run ----> OPEN        "probe_failed"
+    any other ---- an operator forces it open --------> OPEN        "forced"
+    OPEN --------- an operator ends that -------------> HALF_OPEN   "released"
+    any other ---- an operator resets it -------------> CLOSED      "reset"
 
 CLOSED lets everybody through and reports how attempts end to its trip rule (`app.breakers.trip_rules`). OPEN lets
 nobody through for `cooldown` seconds. There is no timer: the first `allow` after that makes it HALF_OPEN, in which
@@ -27,11 +30,16 @@ Several processes. Each has its breakers, and those of one name are kept in one 
 attempts ended elsewhere is told by `observe`; only an attempt of this process's own opens a breaker here, as it knows
 of all those before it.
 
+Forced open. An operator can keep a breaker OPEN until a time, or for good, however attempts end. After that time, or
+once an operator says so, it lets probes through as after any cooldown. A reset closes it at once and forgets what was
+counted.
+
 Time. Every method takes `now`, in seconds of a monotonic clock. State changes are returned, in order, as
 `Transition`s: whoever asked reports them, since a breaker knows neither requests nor telemetry.
 """
 
 from dataclasses import dataclass
+from math import inf
 from typing import NamedTuple
 
 from app.breakers.trip_rules import TripRule
@@ -89,6 +97,18 @@ class Ends:
     """Whether a response to one of them has begun."""
 
 
+class BreakerReading(NamedTuple):
+    """A breaker as an operator is shown it."""
+
+    state: BreakerState
+    reason: TripReason | None
+    """Why it opened; None for one that is closed."""
+    left: float | None
+    """Seconds until probes are let through, infinite where an operator has set no end; None unless it is open."""
+    is_forced: bool
+    """Whether an operator keeps it open."""
+
+
 class _Probe(NamedTuple):
     """A probe that is under way; after `until` its place is free for another one."""
 
@@ -124,11 +144,15 @@ class CircuitBreaker:
         self._trip = fresh._trip
         self._cooldown = fresh._cooldown
         self._most_probes = fresh._most_probes
+        self._forced_until = _NEVER
+        """Until when an operator keeps it open."""
+        self._opened_for: TripReason | None = None
+        """Why it opened last."""
 
     def allow(self, now: float, caller: str = "") -> tuple[Permit | Denied, Transitions]:
         """Take a permit for one attempt, if there is one."""
         if not self.would_allow(now, caller):
-            return Denied(retry_after=max(1.0, self._probe_due(caller) - now)), ()
+            return Denied(retry_after=self._wait(now, caller)), ()
         if self.state is BreakerState.CLOSED:
             return Permit(probe=False), ()
         changes = self._enter(BreakerState.HALF_OPEN, "cooldown_over") if self.state is BreakerState.OPEN else ()
@@ -139,7 +163,7 @@ class CircuitBreaker:
     def state_at(self, now: float) -> BreakerState:
         """The state as a caller finds it: one that is OPEN lets probes through once its cooldown is over, though nobody
         has asked yet."""
-        is_over = self.state is BreakerState.OPEN and now >= self._opened_at + self._cooldown
+        is_over = self.state is BreakerState.OPEN and now >= self._open_until
         return BreakerState.HALF_OPEN if is_over else self.state
 
     def would_allow(self, now: float, caller: str = "") -> bool:
@@ -208,9 +232,46 @@ class CircuitBreaker:
         for _ in range(ends.abandoned):
             self._trip.abandoned(now, caller)
 
+    def force_open(self, now: float, until: float = inf) -> Transitions:
+        """Keep the breaker open until a time, on an operator's word."""
+        changes = () if self.state is BreakerState.OPEN else self._tripped("forced", now)
+        self._opened_for, self._forced_until = "forced", until
+        self._probes = []
+        return changes
+
+    def end_force(self, now: float) -> Transitions:
+        """Let probes through from now on, if an operator keeps the breaker open."""
+        if self.state is not BreakerState.OPEN or self._forced_until <= now:
+            return ()
+        self._forced_until = now
+        return self._enter(BreakerState.HALF_OPEN, "released")
+
+    def reset(self) -> Transitions:
+        """Close the breaker and forget what was counted, on an operator's word."""
+        if self.state is BreakerState.CLOSED:
+            self._forget()
+            return ()
+        return self._close("reset")
+
+    def reading(self, now: float) -> BreakerReading:
+        """What an operator is shown of it."""
+        state = self.state_at(now)
+        is_forced = state is BreakerState.OPEN and self._forced_until > now
+        left = self._open_until - now if state is BreakerState.OPEN else None
+        return BreakerReading(state, None if state is BreakerState.CLOSED else self._opened_for, left, is_forced)
+
+    @property
+    def _open_until(self) -> float:
+        return self._opened_at + self._cooldown if self._forced_until == _NEVER else self._forced_until
+
+    def _wait(self, now: float, caller: str) -> float:
+        """Seconds until a caller may be given a probe. Nobody knows when an operator will have done."""
+        due = self._probe_due(caller)
+        return max(1.0, due - now if due < inf else self._cooldown)
+
     def _probe_due(self, caller: str) -> float:
         """The earliest time at which a caller may be given a probe."""
-        return max(self._opened_at + self._cooldown, self._no_probe_before.get(caller, _NEVER))
+        return max(self._open_until, self._no_probe_before.get(caller, _NEVER))
 
     def _under_way(self, now: float) -> list[_Probe]:
         return [probe for probe in self._probes if now < probe.until]
@@ -219,9 +280,7 @@ class CircuitBreaker:
         self.release(permit)
         if self.state is not BreakerState.HALF_OPEN:
             return ()
-        self._no_probe_before.clear()
-        self._trip.reset()
-        return self._enter(BreakerState.CLOSED, "probe_succeeded")
+        return self._close("probe_succeeded")
 
     def _probe_failed(self, permit: Permit, now: float, caller: str) -> Transitions:
         self.release(permit)
@@ -233,10 +292,19 @@ class CircuitBreaker:
         self._failed_probes += 1
         return self._tripped("probe_failed", now) if self._failed_probes >= self._most_probes else ()
 
+    def _close(self, reason: TransitionReason) -> Transitions:
+        self._forget()
+        return self._enter(BreakerState.CLOSED, reason)
+
+    def _forget(self) -> None:
+        self._no_probe_before.clear()
+        self._trip.reset()
+
     def _tripped(self, reason: TripReason | None, now: float) -> Transitions:
         if reason is None:
             return ()
         self._opened_at = now
+        self._opened_for, self._forced_until = reason, _NEVER
         self._failed_probes = 0
         self._trip.reset()
         return self._enter(BreakerState.OPEN, reason)

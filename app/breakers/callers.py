@@ -130,6 +130,15 @@ class CallerBreakers:
         if individual is not None:
             individual.observe(ends, now)
 
+    def reset(self) -> Changes:
+        """Close the breaker for all, and forget those of single callers."""
+        self._individual.clear()
+        return self.shared.reset()
+
+    def kept_out(self, now: float) -> int:
+        """How many callers are turned away by breakers of their own."""
+        return sum(one.state_at(now) is BreakerState.OPEN for one in self._individual.values())
+
     def _probe_owner(self, caller: str) -> str:
         """The caller that a probe is given to; empty where callers have no breakers of their own, so that nobody is
         kept from a probe."""

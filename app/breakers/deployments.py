@@ -106,6 +106,15 @@ class DeploymentBreakers:
             return permit, changes
         return AttemptPermit(watched, permit, caller, stream, now), changes
 
+    def of(self, deployment: str) -> CallerBreakers:
+        """The breakers of a deployment, made now if nobody has tried it."""
+        return self._of(deployment).breakers
+
+    def tried(self, deployment: str) -> CallerBreakers | None:
+        """The breakers of a deployment, if anybody has tried it."""
+        watched = self._watched.get(deployment)
+        return watched.breakers if watched is not None else None
+
     def retry_after(self, deployments: Iterable[str], now: float, caller: str = "") -> float:
         """Seconds until the first of them may be tried again."""
         # Only those that refuse are asked: a permit given here would never be used.

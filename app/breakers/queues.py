@@ -69,6 +69,10 @@ class QueueBreakers:
         shared = (breakers.shared for breakers in self._breakers.values())
         return {breaker.name: breaker.state_at(now) for breaker in shared}
 
+    def of(self, name: str) -> CallerBreakers:
+        """The breakers before one queue, by the name of the one for all. Raises KeyError."""
+        return {breakers.shared.name: breakers for breakers in self._breakers.values()}[name]
+
     def allow(self, now: float, caller: str = "") -> tuple[StreamPermit | StreamDenied, Changes]:
         """Take a permit of every queue's breakers, or of none."""
         permits: dict[str, CallerPermit] = {}

@@ -22,9 +22,11 @@ from app.errors.client_errors import (
 )
 from app.errors.gateway_errors import (
     BreakerOpen,
+    Cancelled,
     Draining,
     GatewayFault,
     InternalError,
+    OutOfService,
     Overloaded,
     PolicyBlocked,
     PolicyError,
@@ -55,6 +57,7 @@ __all__ = [
     "AuthenticationFailed",
     "BackendError",
     "BreakerOpen",
+    "Cancelled",
     "ClientDisconnected",
     "ClientError",
     "ContentRefused",
@@ -69,6 +72,7 @@ __all__ = [
     "LocalFailure",
     "MethodNotAllowed",
     "ModelMissing",
+    "OutOfService",
     "Overloaded",
     "PermissionDenied",
     "PolicyBlocked",

@@ -80,6 +80,23 @@ class Draining(GatewayFault):
     retryable = True
 
 
+class Cancelled(GatewayFault):
+    """An operator has ended the request. It is not to be made again by itself."""
+
+    status = 403
+    error_type = "cancelled"
+    outcome: Outcome = "drained"
+
+
+class OutOfService(GatewayFault):
+    """An operator has taken all deployments of the model out of service."""
+
+    status = 503
+    error_type = "out_of_service"
+    outcome: Outcome = "breaker_open"
+    retryable = True
+
+
 class InternalError(GatewayFault):
     """A defect of the gateway. The caller reads no more than that."""
 

@@ -2,6 +2,7 @@
 
 application ....... the ASGI application: finds the route and checks the key, before anything else
 authentication .... who may call, by the head of a request
+revocations ....... keys that an operator has taken back
 routes ............ path -> methods, dialect and handler, of the model routes
 framework_routes .. what FastAPI serves: health and models
 front_page ........ what the gateway says of itself, at `/` and to whoever asks for an unknown path
@@ -29,6 +30,7 @@ from app.gateway.framework_routes import (
 )
 from app.gateway.in_flight import InFlight
 from app.gateway.other_requests import HEALTH_PATHS, ROUTES
+from app.gateway.revocations import RevokedKeys
 
 __all__ = [
     "HEALTH_PATHS",
@@ -36,6 +38,7 @@ __all__ = [
     "Gateway",
     "GatewayApp",
     "InFlight",
+    "RevokedKeys",
     "add_error_handlers",
     "add_health_routes",
     "add_litellm_health_routes",

@@ -63,6 +63,7 @@ class _Entrance:
             settings.server.allowed_hosts,
             settings.server.cors_origins,
             beside_credentials=self._hands_on,
+            revoked=gateway.revoked,
         )
         origins = settings.server.cors_origins
         self._cross_origin = CrossOrigin(self._http, origins) if origins else None

@@ -16,6 +16,7 @@ from starlette.types import Scope
 
 from app.dialects import DIALECTS
 from app.errors import AuthenticationFailed, InvalidRequest, PermissionDenied
+from app.gateway.revocations import RevokedKeys
 from app.messages import ClientCredential
 from app.messages.credentials import ACCOUNT, AUTHORIZATION
 from app.settings import Key, digest_of
@@ -51,11 +52,17 @@ class ApiKeys:
     """The keys that callers may present. `clock` is the wall clock, by which they expire."""
 
     def __init__(
-        self, keys: Sequence[Key], *, beside_credentials: bool = False, clock: Callable[[], float] = time
+        self,
+        keys: Sequence[Key],
+        *,
+        beside_credentials: bool = False,
+        clock: Callable[[], float] = time,
+        revoked: RevokedKeys | None = None,
     ) -> None:
         self._beside_credentials = beside_credentials
         """Callers may send a credential of their own for a provider in the other header."""
         self._clock = clock
+        self._revoked = revoked or RevokedKeys()
         self._callers = {_prefix(key.digest): _caller(key) for key in keys}
 
     def find(self, headers: Mapping[str, str]) -> Caller:
@@ -74,6 +81,9 @@ class ApiKeys:
         if self._clock() >= caller.expires_at:
             message = "The API key has expired. Ask whoever runs this gateway for another one."
             raise AuthenticationFailed(message, reason="expired")
+        if caller.digest in self._revoked:
+            message = "The API key has been revoked. Ask whoever runs this gateway for another one."
+            raise AuthenticationFailed(message, reason="revoked")
 
     def credential(self, headers: Mapping[str, str]) -> ClientCredential | None:
         """What the caller sent beside its key; a key of the gateway's is no such thing, whoever's it is."""
@@ -130,11 +140,14 @@ def callers_of(
     origins: Iterable[str] = (),
     *,
     beside_credentials: bool = False,
+    revoked: RevokedKeys | None = None,
 ) -> Callers:
-    """Who may call: holders of one of `keys`; without keys, everybody on this machine, which `allowed_hosts` names, and
-    pages of `origins`. With `beside_credentials`, a key may come in either of its two headers, and the caller's own
-    credential in the other."""
-    return ApiKeys(keys, beside_credentials=beside_credentials) if keys else LocalCallers(allowed_hosts, origins)
+    """Who may call: holders of one of `keys` but those of `revoked`; without keys, everybody on this machine, which
+    `allowed_hosts` names, and pages of `origins`. With `beside_credentials`, a key may come in either of its two
+    headers, and the caller's own credential in the other."""
+    if not keys:
+        return LocalCallers(allowed_hosts, origins)
+    return ApiKeys(keys, beside_credentials=beside_credentials, revoked=revoked)
 
 
 def presented_keys(headers: Mapping[str, str]) -> dict[str, str]:

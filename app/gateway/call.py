@@ -5,15 +5,19 @@ from dataclasses import dataclass, field
 
 from msgspec import Struct
 
+from app.backends.attempts import AttemptControl
+from app.backends.overrides import DeploymentOverrides
 from app.backends.router import Router
 from app.bodies import Bodies, Held
 from app.dialects import RequestDialect
 from app.gateway.body import RequestBody
 from app.gateway.in_flight import InFlight, Users
 from app.gateway.reply import Reply
+from app.gateway.revocations import RevokedKeys
 from app.messages import ClientCredential
 from app.pipeline import PolicyOrchestrator
 from app.policies import LoadedPolicy
+from app.pipeline import AdmissionControl, PolicyOrchestrator
 from app.proxies import TrustedProxies
 from app.recorder.capture import Capture
 from app.recorder.recorder import Recorder
@@ -35,6 +39,12 @@ class Gateway:
     telemetry: Telemetry
     in_flight: InFlight
     policies: tuple[LoadedPolicy, ...]
+    queue_breakers: AdmissionControl
+    attempts: AttemptControl
+    """The breakers of all deployments."""
+    overrides: DeploymentOverrides
+    """What an operator has changed of deployments."""
+    revoked: RevokedKeys
     policy_names: tuple[str, ...]
     response_policy_names: tuple[str, ...]
     """The policies that look at responses."""

@@ -21,7 +21,7 @@ from app.gateway.reply import Reply, ReplyState
 from app.gateway.request_head import http_request
 from app.gateway.routes import Route
 from app.messages import ClientCredential
-from telemetry import ObservabilityContext
+from telemetry import ObservabilityContext, TransactionView
 from telemetry.names.events import Event
 
 
@@ -118,6 +118,10 @@ class Exchange:
             self._connection.forget()
             self._reply.close()
             held.release()
+
+    def view(self) -> TransactionView:
+        """What it does at this moment."""
+        return self._obs.view()
 
     def stop(self, error: GatewayError) -> None:
         """End the exchange from outside with `error`. Without effect on one that has been stopped before, or is no

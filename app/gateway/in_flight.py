@@ -4,13 +4,16 @@ sent elsewhere; later the exchanges that are still open get a limit (`drain`).""
 import asyncio
 from typing import Protocol
 
-from app.errors import Draining, GatewayError
+from app.errors import Cancelled, Draining, GatewayError
+from telemetry import TransactionView
 
 
 class Stoppable(Protocol):
     """An exchange, to those who may end it."""
 
     def stop(self, error: GatewayError) -> None: ...
+
+    def view(self) -> TransactionView: ...
 
 
 class Users:
@@ -55,6 +58,19 @@ class InFlight:
 
     def ended(self, exchange: Stoppable) -> None:
         self._open.discard(exchange)
+
+    def views(self) -> list[TransactionView]:
+        """What each open exchange does at this moment, the oldest first."""
+        return sorted([exchange.view() for exchange in self._open], key=lambda view: -view.seconds)
+
+    def cancel(self, *, transaction_id: str | None = None, key: str | None = None) -> int:
+        """End the exchange of a transaction, or all of callers with a key of this name, with `Cancelled`. Returns how
+        many there were."""
+        views = {exchange: exchange.view() for exchange in self._open}
+        found = [one for one, view in views.items() if view.transaction_id == transaction_id or view.key == key]
+        for exchange in found:
+            exchange.stop(Cancelled("An operator of the gateway has cancelled this request."))
+        return len(found)
 
     def leave(self) -> None:
         """Make the gateway unready."""

@@ -33,7 +33,7 @@ _ENDS: dict[str, tuple[Tone, str]] = {
     "internal_error": ("bad", "the gateway failed ({detail})"),
     "policy_blocked": ("warning", "blocked by a policy"),
     "rate_limited": ("warning", "beyond a limit of its key ({error_type})"),
-    "drained": ("warning", "ended by the shutdown"),
+    "drained": ("warning", "ended by the gateway ({error_type})"),
 }
 
 

@@ -208,6 +208,15 @@ def _of_drain(recording: Recording) -> list[str]:
     return [f"The gateway was shut down, and the answer had not ended in time, after {after}", _received(recording)]
 
 
+def _of_cancelling(recording: Recording) -> list[str]:
+    after = seconds(recording.entry.duration_s)
+    return [f"An operator of the gateway cancelled it after {after}", _received(recording)]
+
+
+def _of_drained_model(recording: Recording) -> list[str]:
+    return ["An operator has taken all deployments of the model out of service", _received(recording)]
+
+
 def _of_defect(recording: Recording) -> list[str]:
     return [with_detail("The gateway failed by a defect of its own", recording), _received(recording)]
 
@@ -256,6 +265,8 @@ _OF_ERRORS: dict[str, _Explanation] = {
     "breaker_open": _of_breaker,
     "overloaded": _of_overload,
     "draining": _of_drain,
+    "cancelled": _of_cancelling,
+    "out_of_service": _of_drained_model,
     "internal_error": _of_defect,
     "authentication": _of_authentication,
     "permission": _of_authentication,

@@ -22,6 +22,8 @@ from dashboards.generator.panels import BLUE, PROMETHEUS, PURPLE, RED, PanelBuil
 from telemetry.names import metrics as names
 
 TAG = "flowspan"
+_CHANGES = 'act!~"(get|list)_.+",result="done"'
+"""Selects the acts that change something."""
 Json = dict[str, Any]
 
 
@@ -43,7 +45,7 @@ def dashboard(
     made = builders.Dashboard(title).uid(uid).description(description).tags([TAG]).editable().refresh("10s")
     made.time("now-30m", "now").timezone("browser").tooltip(DashboardCursorSync.CROSSHAIR)
     made.variables([*_datasources(), *_gateways(), *variables]).annotations(
-        [_trips(), _policies_loaded(), _configured()]
+        [_trips(), _acts(), _policies_loaded(), _configured()]
     )
     made.link(_others())
     for panel in stats:
@@ -102,6 +104,13 @@ def _trips() -> builders.AnnotationQuery:
     expr = f"{events(names.BREAKER_TRIPS, 'breaker', 'reason', where=where)} > 0"
     made = _annotation("Breaker trips", RED, expr)
     return made.title_format("{{breaker}} opened").text_format("{{reason}}").tag_keys("breaker,reason")
+
+
+def _acts() -> builders.AnnotationQuery:
+    """Mark where an operator changed something in a running gateway."""
+    expr = f"{events(names.ADMIN_ACTS, 'act', where=_CHANGES)} > 0"
+    made = _annotation("Acts of operators", PURPLE, expr)
+    return made.title_format("{{act}} by an operator").tag_keys("act")
 
 
 def _policies_loaded() -> builders.AnnotationQuery:

@@ -127,8 +127,8 @@ def others() -> list[PanelBuilder]:
     return [
         series(
             "Callers not let in",
-            "Requests of callers who were not let in, by reason: no key, an unknown one, an expired one, or no request "
-            "of this machine where there are no keys.",
+            "Requests of callers who were not let in, by reason: no key, an unknown one, one that has expired or was "
+            "revoked, or no request of this machine where there are no keys.",
             "short",
             [Query(events(names.AUTH_FAILURES, "reason"), "{{reason}}")],
             width=16,
@@ -142,5 +142,15 @@ def others() -> list[PanelBuilder]:
             Query(f"bottomk(10, {greatest(names.KEY_EXPIRY, 'key')} - time())", "{{key}}"),
             width=8,
             links=_TO_KEY,
+        ),
+        series(
+            "Acts of operators",
+            "What was asked for by the admin API, and what became of it: `denied` had no right to it, `refused` could "
+            "not be performed as things were, `failed` was not performed in time.",
+            "short",
+            [Query(events(names.ADMIN_ACTS, "act", "result") + " > 0", "{{act}} {{result}}")],
+            width=24,
+            bars=True,
+            links=[logs("Audit log", 'scope_name="flowspan.audit"')],
         ),
     ]

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter
 
-from telemetry.metrics.instruments import counter, gauge
+from telemetry.metrics.instruments import LeanCounter, counter, gauge
 from telemetry.metrics.tokens import PartCounters
 from telemetry.names import (
     AUTH_FAILURE_REASONS,
@@ -59,13 +60,21 @@ class KeyIdentity:
         return {Attribute.KEY_NAME: self.name, Attribute.KEY_TEAM: self.team, **labels}
 
 
+class KeyTotals(NamedTuple):
+    """What the requests of one key came to. `cost_usd` is that of attempts at models with a known price."""
+
+    requests: float
+    tokens: float
+    cost_usd: float
+
+
 class KeyChildren:
     """All counters of one key, looked up once."""
 
     def __init__(self, metrics: "KeyMetrics", identity: KeyIdentity) -> None:
         labels = (identity.name, identity.team or "")
         self.identity = identity
-        self.requests: dict[Outcome, Counter] = {
+        self.requests: dict[Outcome, LeanCounter] = {
             outcome: metrics.requests.labels(*labels, outcome) for outcome in OUTCOMES
         }
         self.streams: dict[StreamResult, Counter] = {
@@ -73,6 +82,10 @@ class KeyChildren:
         }
         self._tokens = PartCounters(metrics.tokens, *labels)
         self._cost = metrics.cost.labels(*labels)
+
+    def totals(self) -> KeyTotals:
+        """What its requests came to since the start of the process."""
+        return KeyTotals(sum(one.value for one in self.requests.values()), self._tokens.total, self._cost.value)
 
     def used(self, tokens: Tokens | None, cost_usd: float | None) -> None:
         """Count what all attempts of a request took."""
@@ -125,6 +138,11 @@ class KeyMetrics:
                 return self._other()
             found = self._children[name] = KeyChildren(self, identity)
         return found
+
+    def totals(self, name: str) -> KeyTotals:
+        """What the requests of a key came to since the start of the process."""
+        found = self._children.get(name)
+        return KeyTotals(0.0, 0.0, 0.0) if found is None else found.totals()
 
     def _other(self) -> KeyChildren:
         found = self._children.get(OTHER)

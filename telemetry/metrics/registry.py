@@ -18,6 +18,7 @@ from telemetry.metrics.deployments import DeploymentChildren, DeploymentMetrics
 from telemetry.metrics.flow import BreakerMetrics, PolicyMetrics, QueueMetrics
 from telemetry.metrics.instruments import counter, gauge, histogram
 from telemetry.metrics.keys import KeyMetrics
+from telemetry.metrics.operations import OperationMetrics
 from telemetry.metrics.other_requests import OtherRequestMetrics
 from telemetry.metrics.pools import PoolMetrics
 from telemetry.metrics.prompt_cache import PromptCacheMetrics
@@ -115,6 +116,7 @@ class Metrics:
         self.connections = ConnectionMetrics(self.registry)
         self.recordings = RecordingMetrics(self.registry)
         self.configuration = ConfigurationMetrics(self.registry)
+        self.operations = OperationMetrics(self.registry)
         self.other_requests = OtherRequestMetrics(self.registry)
         self.workers = WorkerMetrics(self.registry)
         stream_seconds = counter(names.STREAM_SECONDS, self.registry)

@@ -1,9 +1,9 @@
 """The metrics of tokens and money: by provider, model and deployment, in parts that add up."""
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 
 from telemetry.metrics.conventions import families_of_parts
-from telemetry.metrics.instruments import counter
+from telemetry.metrics.instruments import LeanCounter, counter
 from telemetry.metrics.traffic import Labels
 from telemetry.names import TOKEN_TYPES
 from telemetry.names import metrics as names
@@ -13,9 +13,15 @@ from telemetry.tokens import Tokens
 class PartCounters:
     """A counter's children for the disjoint parts of tokens. `labels` are the values of those before the part's."""
 
-    def __init__(self, counter: Counter, *labels: str) -> None:
+    def __init__(self, counter: LeanCounter, *labels: str) -> None:
         parts = [counter.labels(*labels, kind) for kind in TOKEN_TYPES]
+        self._parts = parts
         self._input, self._cache_read, self._cache_write, self._output, self._reasoning = parts
+
+    @property
+    def total(self) -> float:
+        """All tokens counted so far."""
+        return sum(part.value for part in self._parts)
 
     def count(self, tokens: Tokens) -> None:
         self._input.inc(tokens.input)

@@ -118,11 +118,14 @@ BREAKER_TRANSITIONS: tuple[tuple[BreakerState, BreakerState], ...] = (
     (BreakerState.OPEN, BreakerState.HALF_OPEN),
     (BreakerState.HALF_OPEN, BreakerState.CLOSED),
     (BreakerState.HALF_OPEN, BreakerState.OPEN),
+    (BreakerState.OPEN, BreakerState.CLOSED),
 )
-TripReason = Literal["failures_in_window", "consecutive_failures", "failure_rate", "abandoned", "probe_failed"]
+TripReason = Literal[
+    "failures_in_window", "consecutive_failures", "failure_rate", "abandoned", "probe_failed", "forced"
+]
 TRIP_REASONS: tuple[TripReason, ...] = get_args(TripReason)
-"""Why a breaker opens."""
-TransitionReason = TripReason | Literal["cooldown_over", "probe_succeeded"]
+"""Why a breaker opens; `forced`: an operator opened it."""
+TransitionReason = TripReason | Literal["cooldown_over", "probe_succeeded", "released", "reset"]
 RejectionReason = Literal["open", "probing", "caller"]
 REJECTION_REASONS: tuple[RejectionReason, ...] = get_args(RejectionReason)
 """Why a breaker turns a request away; `caller`: by the breaker that stands before one caller alone."""
@@ -144,10 +147,14 @@ ATTEMPT_REASONS: tuple[AttemptReason, ...] = get_args(AttemptReason)
 TOKEN_TYPES = ("input", "cache_read", "cache_write", "output", "reasoning")
 """The disjoint parts of an attempt's tokens: the prompt apart from caches, what was read from one and written into one;
 the answer apart from its reasoning, and that."""
-AuthFailureReason = Literal["missing", "unknown", "expired", "not_local"]
+AuthFailureReason = Literal["missing", "unknown", "expired", "revoked", "not_local"]
 AUTH_FAILURE_REASONS: tuple[AuthFailureReason, ...] = get_args(AuthFailureReason)
-"""Why somebody was not let in: no key, one that nobody has, one that has expired; or no keys are set, and the request
-is not one of this machine's."""
+"""Why somebody was not let in: no key, one that nobody has, one that has expired or that an operator has revoked; or no
+keys are set, and the request is not one of this machine's."""
+AdminResult = Literal["done", "refused", "failed", "denied"]
+ADMIN_RESULTS: tuple[AdminResult, ...] = get_args(AdminResult)
+"""What became of an operator's act; `refused`: it cannot be performed as things are, `failed`: the gateway did not
+perform it in time, `denied`: whoever asked for it may not."""
 NO_KEY, UNNAMED_KEY, MASTER_KEY = "none", "default", "master_key"
 """Names of keys in telemetry that no operator gave: of requests without a key, which are refused where there are keys;
 of all keys without a name; of `general_settings.master_key`."""

@@ -240,6 +240,9 @@ KEY_EXPIRY = _gauge(
     "livemax",
 )
 AUTH_FAILURES = _counter("flowspan_auth_failures_total", ("reason",), "Requests of callers who were not let in.")
+ADMIN_ACTS = _counter(
+    "flowspan_admin_acts_total", ("act", "result"), "Acts of operators by the admin API, and what became of them."
+)
 ATTEMPT_OUTCOMES = _counter(
     "flowspan_upstream_outcomes_total", ("deployment", "outcome"), "Attempts at a deployment that ended, and how."
 )

@@ -159,6 +159,11 @@ class AttemptTelemetry:
                 attempt.end()
 
     @property
+    def asked_now(self) -> str | None:
+        """The deployment of the newest attempt that has not ended."""
+        return next((one.deployment for one in reversed(self._attempts) if not one.ended), None)
+
+    @property
     def totals(self) -> AttemptTotals:
         """All attempts so far together."""
         attempts = self._attempts

@@ -33,6 +33,7 @@ from telemetry.transaction.services import Services
 from telemetry.transaction.tape import Tape
 from telemetry.transaction.taping import TapedTransaction, TransactionTaker
 from telemetry.transaction.trace import SpanScope, TransactionTrace
+from telemetry.transaction.view import TransactionView
 
 
 class ObservabilityContext:
@@ -175,6 +176,23 @@ class ObservabilityContext:
             self._trace.span.remove(self._about.identity.on_transaction)
         self._about.identity = identity = Identity(ids, attributes, self._services.scrub)
         self._trace.span.set(identity.on_transaction)
+
+    def view(self) -> TransactionView:
+        """What it does at this moment."""
+        about, flow = self._about, self._flow
+        return TransactionView(
+            transaction_id=self.transaction_id,
+            api=about.api,
+            key=about.key.identity.name,
+            model=about.model,
+            deployment=self.attempts.asked_now,
+            conversation=self.conversation_id,
+            seconds=self.ledger.total,
+            waiting_for=flow.waiting_for,
+            bytes_sent=self.recorder.bytes_out,
+            bytes_queued=sum(queue.stats.bytes for queue in flow.queues),
+            stream=about.stream,
+        )
 
     def stage(self, name: Stage) -> SpanScope:
         """A `with` block that is the span of a stage of the pipeline."""

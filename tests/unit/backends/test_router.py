@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from app.backends.attempts import AttemptControl
+from app.backends.overrides import DeploymentOverrides
 from app.backends.router import Router
 from app.breakers.deployments import AttemptPermit
 from app.dialects import dialect_of
 from app.errors import (
     BreakerOpen,
     LocalFailure,
+    OutOfService,
     UnknownModel,
     UpstreamFailed,
     UpstreamRejected,
@@ -65,21 +67,23 @@ class Setup:
         self.made: list[str] = []
         upstream = UpstreamBreakerSettings(threshold=2, cooldown=Seconds(15))
         self.control = AttemptControl(upstream, self.clock)
+        self.overrides = DeploymentOverrides()
         self._backends = backends
-        self.deployments = [self._deployment(order, name, **fields) for order, name in enumerate(backends)]
+        self.deployments = [self._deployment(name, **{"order": order, **fields}) for order, name in enumerate(backends)]
         self.router = Router(
             self.deployments,
             settings or RouterSettings(),
             control=self.control,
+            overrides=self.overrides,
             make_backend=self._make,
             clock=self.clock,
             rng=random.Random(1),
             sleep=sleep or self.clock.sleep,
         )
 
-    def _deployment(self, order: int, name: str, **fields: Any) -> Deployment:
+    def _deployment(self, name: str, **fields: Any) -> Deployment:
         _, _, model = name.partition("@")
-        return Deployment(id=name, model_name=model or "m", model=f"x/{name}", provider="x", order=order, **fields)
+        return Deployment(id=name, model_name=model or "m", model=f"x/{name}", provider="x", **fields)
 
     def _make(self, deployment: Deployment) -> ScriptedBackend:
         self.made.append(deployment.id)
@@ -347,6 +351,61 @@ def test_an_open_breaker_is_skipped_and_all_open_refuses_at_once() -> None:
     assert setup.obs.tried == ["a", "a"]
     assert setup.obs.breakers.rejections == [("a", "open")]
     assert setup.obs.breakers.transitions == [("a", "closed", "open")]
+
+
+def test_a_drained_deployment_is_asked_by_nobody_until_it_is_restored() -> None:
+    setup = Setup({"a": ScriptedBackend(ANSWER, ANSWER), "b": ScriptedBackend(ANSWER)})
+    setup.overrides.drain("a")
+    run(setup.stream())
+    assert setup.router.turned_away() == {"a"}
+    setup.overrides.restore("a")
+    run(setup.stream())
+    assert setup.obs.tried == ["b", "a"]
+
+
+def test_where_all_are_drained_the_fallback_is_asked_and_without_one_the_model_is_out_of_service() -> None:
+    setup = Setup(
+        {"a": ScriptedBackend(ANSWER), "b@other": ScriptedBackend(ANSWER)}, RouterSettings(fallbacks={"m": ("other",)})
+    )
+    setup.overrides.drain("a")
+    run(setup.stream())
+    assert setup.obs.tried == ["b@other"]
+    setup.overrides.drain("b@other")
+    with pytest.raises(OutOfService):
+        run(setup.stream())
+
+
+def test_one_that_is_drained_beside_one_whose_breaker_is_open_leaves_a_failing_model() -> None:
+    setup = Setup({"a": ScriptedBackend([DOWN], [DOWN]), "b": ScriptedBackend()}, RouterSettings(num_retries=0))
+    setup.overrides.drain("b")
+    for _ in range(2):
+        with pytest.raises(UpstreamFailed):
+            run(setup.stream())
+    with pytest.raises(BreakerOpen):
+        run(setup.stream())
+
+
+def test_a_deployment_that_is_drained_while_a_request_waits_is_not_asked_again() -> None:
+    async def sleep(_: float) -> None:
+        setup.overrides.drain("a")
+
+    setup = Setup({"a": ScriptedBackend([DOWN], ANSWER)}, sleep=sleep)
+    with pytest.raises(UpstreamFailed):
+        run(setup.stream())
+    assert setup.obs.tried == ["a"]
+
+
+def test_an_operators_weight_takes_the_place_of_the_configured_one() -> None:
+    backends = {name: ScriptedBackend(*[ANSWER] * 40) for name in "ab"}
+    setup = Setup(backends, order=1)
+    setup.overrides.set_weight("a", 0)
+    for _ in range(20):
+        run(setup.stream())
+    assert set(setup.obs.tried) == {"b"}
+    setup.overrides.set_weight("a", None)
+    for _ in range(20):
+        run(setup.stream())
+    assert set(setup.obs.tried) == {"a", "b"}
 
 
 def test_a_truncated_stream_counts_against_its_deployment() -> None:

@@ -229,7 +229,7 @@ class BreakerMachine(RuleBasedStateMachine):
         if isinstance(answer, Permit):
             self.permits.append((answer, self.now))
         else:
-            assert 1 <= answer.retry_after <= 15 + 1e-9  # sums of floating point
+            assert 1 <= answer.retry_after <= 60 + 1e-9  # sums of floating point
 
     @precondition(lambda self: self.permits)
     @rule(data=st.data(), end=st.sampled_from(["succeeded", "failed", "release"]))
@@ -242,6 +242,19 @@ class BreakerMachine(RuleBasedStateMachine):
                 self.seen += self.breaker.failed(permit, self.now)
             case _:
                 self.breaker.release(permit)
+
+    @rule(seconds=st.floats(0, 60))
+    def force_open(self, seconds: float) -> None:
+        self.seen += self.breaker.force_open(self.now, self.now + seconds)
+        self.permits = [(permit, at) for permit, at in self.permits if not permit.probe]
+
+    @rule()
+    def end_force(self) -> None:
+        self.seen += self.breaker.end_force(self.now)
+
+    @rule()
+    def reset(self) -> None:
+        self.seen += self.breaker.reset()
 
     @invariant()
     def transitions_are_legal_and_join_up(self) -> None:

@@ -154,9 +154,10 @@ def test_7_states_have_one_mapping_and_one_set_of_colours() -> None:
 
 
 @every_dashboard
-def test_8_trips_and_reloads_are_annotations_on_every_dashboard(dashboard: dict[str, Any]) -> None:
+def test_8_trips_acts_and_reloads_are_annotations_on_every_dashboard(dashboard: dict[str, Any]) -> None:
     found = {each["name"]: each for each in dashboard["annotations"]["list"]}
     assert names.BREAKER_TRIPS.name in found["Breaker trips"]["expr"]
+    assert names.ADMIN_ACTS.name in found["Acts of operators"]["expr"]
     assert names.POLICY_LOADED.name in found["Policy reloads"]["expr"]
     assert all(each["enable"] and not each["hide"] for each in found.values())
 
@@ -218,9 +219,10 @@ def test_10_a_link_asks_for_labels_that_its_series_have(dashboard: dict[str, Any
 def test_11_no_metric_has_an_id_a_key_or_a_user_as_a_label() -> None:
     """`key` is the name that an operator gave a key, and `team` that of its team."""
     bounded = {
-        "api", "breaker", "cause", "decision", "deployment", "error_type", "from_state", "hook", "key", "kind", "limit",
-        "model", "origin", "outcome", "phase", "policy", "provider", "python", "queue", "reason", "result", "route",
-        "signal", "state", "status", "status_class", "stream", "team", "to_state", "token_type", "version", "where",
+        "act", "api", "breaker", "cause", "decision", "deployment", "error_type", "from_state", "hook", "key", "kind",
+        "limit", "model", "origin", "outcome", "phase", "policy", "provider", "python", "queue", "reason", "result",
+        "route", "signal", "state", "status", "status_class", "stream", "team", "to_state", "token_type", "version",
+        "where",
         "flowspan_deployment",
         "gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_token_type",
         "gen_ai_token_modality",

@@ -7,6 +7,7 @@ import pytest
 
 from app.errors import AuthenticationFailed, InvalidRequest, PermissionDenied
 from app.gateway.authentication import ApiKeys, LocalCallers, callers_of, check_head, header_map
+from app.gateway.revocations import RevokedKeys
 from app.settings import Key, Settings, digest_of
 from tests.unit.telemetry.fakes import ManualClock
 
@@ -61,6 +62,19 @@ def test_a_key_is_refused_from_the_moment_it_expires_while_the_gateway_runs() ->
         keys.check_validity(old)
     assert keys.find({"x-api-key": "old"}).name == "ci"
     keys.check_validity(new)
+
+
+def test_a_revoked_key_is_refused_until_it_is_given_back_and_its_holder_is_known() -> None:
+    revoked = RevokedKeys()
+    keys = ApiKeys([named("old", "ci"), named("new", "ci")], revoked=revoked)
+    old, new = (keys.find({"x-api-key": key}) for key in ("old", "new"))
+    revoked.revoke(old.digest)
+    with pytest.raises(AuthenticationFailed, match="has been revoked") as refused:
+        keys.check_validity(keys.find({"x-api-key": "old"}))
+    assert refused.value.reason == "revoked"
+    keys.check_validity(new)
+    revoked.restore(old.digest)
+    keys.check_validity(old)
 
 
 def test_whom_a_request_asks_is_nothing_to_who_has_a_key() -> None:

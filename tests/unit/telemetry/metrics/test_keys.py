@@ -19,7 +19,7 @@ def test_the_counters_of_configured_keys_stand_at_zero_from_the_start() -> None:
         tokens = [bench.value("flowspan_key_tokens_total", **labels, token_type=kind) for kind in TOKEN_TYPES]
         assert tokens == [0] * len(TOKEN_TYPES)
         assert bench.value("flowspan_key_cost_usd_total", **labels) == 0
-    assert [bench.value("flowspan_auth_failures_total", reason=one) for one in AUTH_FAILURE_REASONS] == [0] * 4
+    assert [bench.value("flowspan_auth_failures_total", reason=one) for one in AUTH_FAILURE_REASONS] == [0] * 5
 
 
 def test_very_many_keys_get_their_counters_at_their_first_request_and_unknown_names_none() -> None:

@@ -1,0 +1,58 @@
+"""What an operator does to a running gateway, as telemetry has it: no transaction is the reason for it."""
+
+import logging
+from collections.abc import Iterable
+from typing import cast
+
+from telemetry.guard import guarded
+from telemetry.live.moments import BreakerChanged
+from telemetry.logs.records import Level, log_fields
+from telemetry.names import AdminResult
+from telemetry.transaction.services import Services
+
+_log = logging.getLogger("flowspan.breaker")
+
+
+class Operations:
+    """Counts acts, tells of what they changed, and has the log's level."""
+
+    def __init__(self, services: Services) -> None:
+        self.defects = services.defects
+        self._services = services
+
+    def register(self, acts: Iterable[str]) -> None:
+        """Have the counters of these acts stand at zero."""
+        self._services.metrics.operations.register(acts)
+
+    @guarded
+    def acted(self, act: str, result: AdminResult) -> None:
+        """Count an act, and what became of it."""
+        self._services.metrics.operations.acted(act, result)
+
+    @guarded
+    def breaker_changed(self, breaker: str, from_state: str, to_state: str, reason: str, actor: str) -> None:
+        """A breaker changed its state on an operator's word."""
+        self._services.metrics.breakers.transition(breaker, from_state, to_state, reason)
+        # Whoever is turned away from now on is so by nobody's request.
+        self._services.trips.pop(breaker, None)
+        fields = {"breaker": breaker, "from_state": from_state, "to_state": to_state, "reason": reason, "actor": actor}
+        _log.warning("breaker %s: %s by an operator", breaker, to_state, extra=log_fields(None, fields))
+        self._services.live.moments.add(
+            BreakerChanged(
+                at=self._services.wall_ns() / 1e9,
+                transaction_id="",
+                breaker=breaker,
+                from_state=from_state,
+                to_state=to_state,
+                reason=reason,
+            )
+        )
+
+    @property
+    def log_level(self) -> Level:
+        """The lowest level of lines in the process's log."""
+        return cast(Level, logging.getLevelName(logging.getLogger().level).lower())
+
+    @log_level.setter
+    def log_level(self, level: Level) -> None:
+        logging.getLogger().setLevel(level.upper())
