@@ -15,9 +15,8 @@ redact, limits, key_shapes, exceptions, hosts, guard ... what may be told, how m
 
 from telemetry.live.streams import QueueView, Snapshot, StreamView
 from telemetry.metrics.exposition import MetricsServer
-from telemetry.metrics.keys import KeyIdentity
-from telemetry.metrics.merged import MergedMetrics
 from telemetry.metrics.keys import KeyIdentity, KeyTotals
+from telemetry.metrics.merged import MergedMetrics
 from telemetry.metrics.recordings import RecorderReading
 from telemetry.metrics.registry import ConnectionMetrics
 from telemetry.metrics.workers import Worker
@@ -47,8 +46,8 @@ __all__ = [
     "ConnectionMetrics",
     "HttpRequest",
     "KeyIdentity",
-    "MergedMetrics",
     "KeyTotals",
+    "MergedMetrics",
     "MetricsServer",
     "ObservabilityContext",
     "Operations",
@@ -70,7 +69,7 @@ __all__ = [
     "TimeLedger",
     "Tokens",
     "TransactionTaker",
-    "Worker",
     "TransactionView",
+    "Worker",
     "setup",
 ]

@@ -15,9 +15,8 @@ from app.gateway.in_flight import InFlight, Users
 from app.gateway.reply import Reply
 from app.gateway.revocations import RevokedKeys
 from app.messages import ClientCredential
-from app.pipeline import PolicyOrchestrator
-from app.policies import LoadedPolicy
 from app.pipeline import AdmissionControl, PolicyOrchestrator
+from app.policies import LoadedPolicy
 from app.proxies import TrustedProxies
 from app.recorder.capture import Capture
 from app.recorder.recorder import Recorder

@@ -33,6 +33,10 @@ def make_gateway(
         unfiltered=unfiltered,
         telemetry=lasting.telemetry,
         in_flight=lasting.in_flight,
+        queue_breakers=lasting.queue_breakers,
+        attempts=lasting.attempts,
+        overrides=lasting.overrides,
+        revoked=lasting.revoked,
         policies=tuple(policies),
         policy_names=tuple(loaded.name for loaded in policies),
         response_policy_names=tuple(loaded.name for loaded in policies if loaded.looks_at_responses),
@@ -107,5 +111,6 @@ def _router(settings: Settings, lasting: Lasting, backend: Backend | None) -> Ro
         control=lasting.attempts,
         make_backend=make,
         memory=lasting.routing,
+        overrides=lasting.overrides,
         shared_responses=settings.router.share_stored_responses or not settings.has_several_callers,
     )

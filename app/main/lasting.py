@@ -11,8 +11,10 @@ from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID
 
 from app.backends import RoutingMemory, pool_readings, staying
 from app.backends.attempts import AttemptControl
+from app.backends.overrides import DeploymentOverrides
 from app.bodies import Bodies
 from app.gateway import ROUTES, Gateway, InFlight
+from app.gateway.revocations import RevokedKeys
 from app.lookups import Lookups
 from app.loop_stalls import LoopStalls
 from app.main.observability import concealing_of, key_identities, models_of, options_of, secrets_of
@@ -46,6 +48,9 @@ class Lasting:
     attempts: AttemptControl
     """The breakers of all deployments."""
     routing: RoutingMemory
+    overrides: DeploymentOverrides
+    """What an operator has changed of deployments."""
+    revoked: RevokedKeys
     peers: Peers | None
     """The processes that serve with this one; None where it serves by itself."""
 
@@ -104,6 +109,8 @@ def make_lasting(
         bodies=Bodies(settings.server.total_body_bytes),
         queue_budget=ByteBudget(settings.pipeline.total_queue_bytes),
         in_flight=InFlight(),
+        overrides=DeploymentOverrides(),
+        revoked=RevokedKeys(),
         conversations=Conversations() if peers is None else peers.conversations,
         lookups=Lookups(settings.dns),
         queue_breakers=AdmissionControl(
