@@ -128,18 +128,20 @@ class Telemetry:
         """Counts the configurations by whose options transactions were begun, the present one included."""
         return self._services.generation
 
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Hide further secrets from now on. Any thread may call it."""
+        self._services.scrub.hide(secrets)
+
     def use(
         self,
         options: TelemetryOptions,
         *,
         models: Iterable[tuple[str, str]],
         policies: Iterable[str],
-        secrets: Iterable[str],
     ) -> int:
         """Go by another configuration for transactions that begin from now on, and return its generation. `models` are
-        as in `setup`; `policies` are those that were made anew; `secrets` are hidden beside those before."""
+        as in `setup`; `policies` are those that were made anew."""
         services = self._services
-        services.scrub.hide(secrets)
         services.metrics.register(models, policies)
         self._services = self._adjustable.adjusted(services, options, services.generation + 1)
         return self._services.generation

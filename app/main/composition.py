@@ -57,9 +57,10 @@ class Composition:
     async def reload(self, settings: Settings, policies: Sequence[LoadedPolicy]) -> Gateway:
         """Serve by these settings from the next request on; to be called on the gateway's event loop."""
         await prepare(settings.deployments)
+        taking = await asyncio.to_thread(self.lasting.prepare, settings, policies)
         before = self.app.gateway
         gateway = make_gateway(settings, policies, self.lasting, before.generation + 1)
-        self.lasting.use(before, settings, policies)
+        self.lasting.use(before, settings, policies, taking)
         self.app.go_on_with(gateway)
         closing = asyncio.create_task(_close_unused(before))
         self._closing.add(closing)

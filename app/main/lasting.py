@@ -23,6 +23,7 @@ from app.pipeline import AdmissionControl, ByteBudget
 from app.policies import LoadedPolicy
 from app.recorder.capture import Capture
 from app.recorder.recorder import Recorder
+from app.recorder.taking import Taking
 from app.request_ids import Conversations
 from app.settings import Settings
 from telemetry import Telemetry
@@ -54,7 +55,18 @@ class Lasting:
     peers: Peers | None
     """The processes that serve with this one; None where it serves by itself."""
 
-    def use(self, gateway: Gateway, settings: Settings, policies: Sequence[LoadedPolicy]) -> None:
+    def prepare(self, settings: Settings, policies: Sequence[LoadedPolicy]) -> Taking | None:
+        """Do what takes long, in any thread, before `use` is called with these and with what is returned: with
+        thousands of keys the patterns by which they are hidden take seconds to be made."""
+        secrets = secrets_of(settings)
+        self.telemetry.hide(secrets)
+        if self.capture is None:
+            return None
+        return self.capture.taking(settings.recorder, secrets=secrets, concealing=concealing_of(policies))
+
+    def use(
+        self, gateway: Gateway, settings: Settings, policies: Sequence[LoadedPolicy], taking: Taking | None
+    ) -> None:
         """Go by changed settings from now on, after those of `gateway`. What is known of deployments and callers that
         stay is kept."""
         before = gateway.settings
@@ -69,17 +81,12 @@ class Lasting:
             self.peers.use(settings)
         if self.recorder is not None:
             self.recorder.select(settings.recorder)
-        if self.capture is not None:
-            self.capture.use(
-                settings.recorder,
-                secrets=[*secrets_of(before), *secrets_of(settings)],
-                concealing=concealing_of(policies),
-            )
+        if self.capture is not None and taking is not None:
+            self.capture.use(settings.recorder, taking)
         self.telemetry.use(
             options_of(settings),
             models=models_of(settings),
             policies=[loaded.name for loaded in policies if loaded not in gateway.policies],
-            secrets=secrets_of(settings),
         )
         self.register(settings)
 

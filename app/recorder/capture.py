@@ -96,14 +96,18 @@ class Capture:
         self._gateway = gateway
         self._room = TapeRoom(settings.under_way)
         self._open: dict[str, tuple[TapedTransaction, Taking]] = {}
-        self.use(settings, secrets=secrets, concealing=concealing)
+        self.use(settings, self.taking(settings, secrets=secrets, concealing=concealing))
 
-    def use(self, settings: RecorderSettings, *, secrets: Iterable[str], concealing: Concealing) -> None:
+    def taking(self, settings: RecorderSettings, *, secrets: Iterable[str], concealing: Concealing) -> Taking:
+        """How transactions are made into recordings by other settings. With thousands of secrets it takes a second to
+        be made, in any thread."""
+        return Taking(secrets, concealing if settings.concealed == "masked" else Concealing(), self._gateway)
+
+    def use(self, settings: RecorderSettings, taking: Taking) -> None:
         """Go by these from now on; transactions that have begun are masked as it was when they did."""
         self._limit = settings.recording_limit
         self._room.resize(settings.under_way)
-        masked = concealing if settings.concealed == "masked" else Concealing()
-        self._taking = Taking(secrets, masked, self._gateway)
+        self._taking = taking
 
     def tape(self, timeline: Timeline) -> Tape:
         return Tape(timeline, self._limit, self._room)

@@ -118,10 +118,21 @@ class Reloader:
             _log_success(reason, reloaded)
             return reloaded
 
+    async def preview(self) -> Reloaded:
+        """What a reload would change now; nothing is changed, and nothing counted. Raises ReloadRefused."""
+        async with self._lock:
+            gateway, before = self._composition.gateway, self.read_from
+            try:
+                read = await asyncio.to_thread(self._read, gateway)
+            finally:
+                self.read_from = before
+            at_once, later = _lines(read.changes)
+            return Reloaded(gateway.generation, at_once, later, read.warnings)
+
     async def _reload(self, reason: str) -> Reloaded:
         # In a thread: thousands of models take seconds to be read.
         read = await asyncio.to_thread(self._read, self._composition.gateway)
-        at_once = tuple(str(change) for change in read.changes if not change.needs_restart)
+        at_once, later = _lines(read.changes)
         if at_once:
             export(read.configuration.environment)
             await self._composition.reload(read.configuration.settings, read.policies)
@@ -129,7 +140,6 @@ class Reloader:
         gateway = self._composition.gateway
         for part in self._parts:
             part.use_settings(gateway)
-        later = tuple(str(change) for change in read.changes if change.needs_restart)
         return Reloaded(gateway.generation, at_once, later, read.warnings)
 
     def _read(self, gateway: Gateway) -> _Read:
@@ -167,6 +177,12 @@ class Reloader:
     def _count(self, result: ReloadResult) -> None:
         gateway = self._composition.gateway
         gateway.telemetry.metrics.configuration.reloaded(result, gateway.generation)
+
+
+def _lines(found: Sequence[Change]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What changes at once, and what only with a restart."""
+    at_once = tuple(str(change) for change in found if not change.needs_restart)
+    return at_once, tuple(str(change) for change in found if change.needs_restart)
 
 
 def _changed_code(gateway: Gateway, policies: Sequence[LoadedPolicy]) -> tuple[Change, ...]:

@@ -86,8 +86,8 @@ def process() -> list[PanelBuilder]:
         ),
         series(
             "Configuration in use",
-            "Which one since the start: 1 is that of the start, and each reload that changes something adds 1. "
-            "Gateways that should agree and do not were not all reloaded.",
+            "Which one: 1 is that of the start, and each reload that changes something adds 1. Gateways "
+            "that should agree and do not were not all reloaded.",
             "short",
             [Query(greatest(names.CONFIG_GENERATION, "instance"), "{{instance}}")],
             width=8,

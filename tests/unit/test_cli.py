@@ -419,3 +419,22 @@ def test_doctor_ends_with_a_failure_where_the_start_would(tmp_path: Path) -> Non
     assert result.exit_code == 1
     assert result.output.endswith("The gateway would not start.\n")
     assert flowspan("doctor", str(tmp_path / "missing.yaml")).exit_code == 2
+
+
+def test_a_check_says_what_would_change_from_another_file(tmp_path: Path) -> None:
+    before, after = tmp_path / "before.yaml", tmp_path / "after.yaml"
+    before.write_text(GOOD + "gateway: {server: {port: 8080}, keys: [{name: a, key: canary-0123456789abcdef}]}\n")
+    after.write_text(GOOD + "gateway: {server: {port: 8081}, keys: [{name: a, key: canary-0123456789abcdeg}]}\n")
+
+    result = flowspan("check", str(after), "--diff", str(before))
+    assert result.exit_code == 3
+    assert "1 change\n  key a: 1 new and 1 gone of its keys\n" in result.stdout
+    assert "1 change that needs a restart\n  gateway.server.port: 8080 -> 8081\n" in result.stdout
+    assert "canary" not in result.output
+
+    same = flowspan("check", str(after), "--diff", str(after))
+    assert same.exit_code == 0
+    assert "Nothing changes" in same.stdout
+    after.write_text("nonsense")
+    assert flowspan("check", str(before), "--diff", str(after)).exit_code == 1
+    assert flowspan("check", str(before), "--diff", str(tmp_path / "missing.yaml")).exit_code == 2
