@@ -46,7 +46,7 @@ class KeyEntry(Struct, frozen=True):
     key_hash: str | None = None
     """`sha256:` and the hexadecimal SHA-256 of the key, so that the file does not reveal it."""
     key_file: str | None = None
-    """The file that holds the key, from the configuration's folder; it is read at the start."""
+    """The file that holds the key, from the configuration's folder; it is read with the configuration."""
     team: str | None = None
     """The caller's team in telemetry, in the same characters as the name."""
     labels: dict[str, Any] = {}

@@ -95,6 +95,8 @@ class FlowPicture:
     in_flight: int
     elapsed: float
     """Seconds since the gateway's start."""
+    generation: int
+    """Counts the gateway's configurations since then."""
     streams: tuple[StreamView, ...]
     """The oldest first."""
     breakers: tuple[BreakerView, ...]
@@ -135,6 +137,7 @@ def picture_of(frame: Frame, rates: Rates, recent: Recent) -> FlowPicture:
         per_second=rates.requests,
         in_flight=frame.open_streams,
         elapsed=frame.elapsed,
+        generation=frame.about.generation,
         streams=tuple(oldest[:_STREAMS]),
         breakers=tuple(breakers[:_BREAKERS]),
         more_breakers=max(0, len(breakers) - _BREAKERS),

@@ -93,6 +93,8 @@ def _header(picture: Picture, width: int) -> Text:
     if picture.notice:
         return name.append(f"  {picture.notice}", "not bold not reverse bold yellow")
     name.append(f"  up {clock(picture.frame.elapsed)}  {picture.address}", "not bold not reverse")
+    if (generation := picture.frame.about.generation) > 1:
+        name.append(f"  configuration {generation}", "not bold not reverse")
     right = "q or Ctrl-C ends "
     if len(name) + len(right) + 2 > width:
         right = "q ends "

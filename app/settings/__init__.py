@@ -1,4 +1,4 @@
-"""What an operator can set: one frozen tree, nested by stage, built once at start and handed down.
+"""What an operator can set: one frozen tree, nested by stage, built when the configuration is read and handed down.
 
 Every limit states its unit and what it applies to. `app/configuration` reads the tree from YAML and the environment.
 """

@@ -37,7 +37,7 @@ class ReloadSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """When the configuration is read anew, beside SIGHUP and the admin API."""
 
     watch: bool = False
-    """Whether a change of the file, of one that it includes or of a key's file is a reason."""
+    """Whether a change of the file is a reason, or of one that it includes, or of a key, a policy or a certificate."""
 
 
 class TlsSettings(Struct, frozen=True, forbid_unknown_fields=True):

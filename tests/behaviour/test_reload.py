@@ -3,6 +3,7 @@
 import gc
 import json
 import os
+import signal
 import weakref
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from app.serving.file_watch import FileWatch
 from tests.behaviour.clients import CHAT, RawClient, Reply, ask, dechunked, post, request
 from tests.behaviour.gateway import RunningGateway, configuration, simulated, until
+from tests.behaviour.process import Served
 from tests.behaviour.provider import Provider
 from tests.behaviour.reloading import ReloadingGateway
 from tests.behaviour.scripted import models, text_reply, text_stream
@@ -216,6 +218,28 @@ def test_variables_of_the_file_change_with_it(tmp_path: Path, monkeypatch: pytes
         gateway.change(configuration(simulated("echo"), _ALIVE))
         assert os.environ["FLOWSPAN_TEST_OUTER"] == "outer"
         assert "FLOWSPAN_TEST_KEY" not in os.environ
+
+
+def test_a_process_reads_its_file_on_sighup_and_by_itself(tmp_path: Path) -> None:
+    file = tmp_path / "flowspan.yaml"
+    quick = "  server: {lame_duck: 0, drain_timeout: 200ms}\n  console: {port: 0}"
+    with Served(tmp_path, configuration(simulated("echo"), quick)) as served:
+
+        def models() -> list[str]:
+            return [one["id"] for one in request(served, "GET", "/v1/models").json()["data"]]
+
+        watched = configuration(simulated("echo", "lorem-9"), f"{quick}\n  reload: {{watch: true}}")
+        file.write_text(watched)
+        served.send(signal.SIGHUP)
+        until(lambda: models() == ["echo", "lorem-9"], "the file was read anew")
+        assert request(served, "GET", "/").json()["configuration_generation"] == 2
+        file.write_text(watched.replace("lorem-9", "lorem-8"))
+        until(lambda: models() == ["echo", "lorem-8"], "the file was read by itself")
+        served.send(signal.SIGTERM)
+        lines = served.end()
+        assert served.process.returncode == 0
+    assert "SIGHUP: generation 2 of the configuration is in use" in lines
+    assert "a file has changed: generation 3 of the configuration is in use" in lines
 
 
 class _Folder:
