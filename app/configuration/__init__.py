@@ -6,7 +6,7 @@ LiteLLM's that change nothing here, or there, are warned of; those that guard so
 
 from app.configuration.binding import UnsafeBind, check_bind, where_keys_are
 from app.configuration.changes import Change, changes, in_force
-from app.configuration.environment import export
+from app.configuration.environment import export, inherited
 from app.configuration.loading import Configuration, load, parse
 from app.configuration.problems import ConfigurationRefused, Problem, grouped
 from app.configuration.source import Source
@@ -25,6 +25,7 @@ __all__ = [
     "export",
     "grouped",
     "in_force",
+    "inherited",
     "load",
     "parse",
     "where_keys_are",

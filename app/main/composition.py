@@ -98,7 +98,10 @@ def compose(
         telemetry.close()
         raise
     lasting = make_lasting(settings, policies, telemetry, stalls, recorder, peers)
-    return Composition(lasting, make_gateway(settings, policies, lasting))
+    if peers is None:
+        return Composition(lasting, make_gateway(settings, policies, lasting))
+    telemetry.metrics.configuration.in_use(peers.generation, peers.since)
+    return Composition(lasting, make_gateway(settings, policies, lasting, peers.generation))
 
 
 def create_app(settings: Settings, telemetry: Telemetry | None = None) -> GatewayApp:

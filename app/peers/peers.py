@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from time import monotonic
+from time import monotonic, time
 
 from app.peers.breakers import COLUMNS, SharedDeploymentBreakers, SharedQueueBreakers, SharedStates
 from app.peers.memory import SharedConversations, SharedResponses
@@ -26,8 +26,15 @@ class Peers:
         send: Callable[[News], None],
         settings: Settings,
         clock: Callable[[], float] = monotonic,
+        *,
+        generation: int = 1,
+        since: float | None = None,
     ) -> None:
+        """`generation` is that of the configuration which all serve, and `since` when it came into use, in Unix time;
+        now unless it is given."""
         self.process = process
+        self.generation = generation
+        self.since = time() if since is None else since
         self._table = SharedTable(COLUMNS, _ROWS, Path(process.folder) / _TABLE)
         self._states = SharedStates(self._table)
         self._outbox = Outbox(send, clock)

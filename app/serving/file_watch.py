@@ -8,19 +8,39 @@ read; a configuration that was refused is read again when another change comes, 
 
 import asyncio
 from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
 
 from app.serving.file_stamps import Stamps, stamps
-from app.serving.reloading import Reloader, ReloadRefused
+from app.serving.reloading import ReloadRefused
 
 INTERVAL = 1.0
 """Seconds between two looks."""
 REASON = "a file has changed"
 
 
+class Reloads(Protocol):
+    """Who reads the configuration anew."""
+
+    @property
+    def watches(self) -> bool:
+        """Whether a change of a file is a reason for it."""
+
+    @property
+    def read_from(self) -> Stamps:
+        """What the files were like when they were last read."""
+
+    def files(self) -> list[Path]:
+        """What the configuration is read from."""
+
+    async def reload(self, reason: str) -> object:
+        """Read it anew. Raises ReloadRefused."""
+
+
 class FileWatch:
     """`run` looks until it is cancelled; `look` is one turn of it."""
 
-    def __init__(self, reloader: Reloader) -> None:
+    def __init__(self, reloader: Reloads) -> None:
         self._reloader = reloader
         self._changed: Stamps | None = None
         """What they were like at the last look, where that was another way."""

@@ -28,6 +28,7 @@ from app.workers.messages import (
     Ready,
     Replied,
     ToSupervisor,
+    Wish,
     decode_outcome,
     encode,
     raw,
@@ -54,6 +55,7 @@ _LAST_WORDS = 5.0
 """Seconds for which what a process said before its end is read."""
 SLOTS_PER_WORKER = 2
 """Indices there are for each worker, so that some are left while old ones end."""
+_NOBODY = "no worker serves at the moment"
 
 
 class StartFailed(Exception):
@@ -93,8 +95,8 @@ class Fleet:
         self._restarts = Restarts()
         self._workers: dict[int, Worker] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._first: asyncio.Future[tuple[str, ...]] = asyncio.get_running_loop().create_future()
-        """The names of the policies of the chain, once a worker serves."""
+        self._first: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
+        """What the first worker says that serves."""
         self._failures_at_start = 0
         self._changed = asyncio.Condition()
         self._rolling = asyncio.Lock()
@@ -114,9 +116,9 @@ class Fleet:
         """The workers that were told what to serve and have not ended, those that leave included."""
         return [worker for worker in self._workers.values() if worker.state != "starting"]
 
-    async def start(self) -> tuple[str, ...]:
-        """Start all workers and wait until the first serves, while the others follow. Returns the names of the policies
-        of its chain. Raises StartFailed where none can."""
+    async def start(self) -> Ready:
+        """Start all workers and wait until the first serves, while the others follow. Returns what that says. Raises
+        StartFailed where none can."""
         for _ in range(self.count):
             self._start()
         return await self._first
@@ -125,7 +127,7 @@ class Fleet:
         """Have each worker that serves perform an act. Raises Refused, with what each of those said that did not."""
         workers = self.serving
         if not workers:
-            raise Refused("no worker serves at the moment")
+            raise Refused(_NOBODY)
         data = raw(act)
         asked = [worker.ask(lambda number: Perform(number, data, actor)) for worker in workers]
         outcomes = await asyncio.gather(*(asyncio.wait_for(one, _ACT_LIMIT) for one in asked), return_exceptions=True)
@@ -142,6 +144,20 @@ class Fleet:
         if faults:
             raise Refused(_refusal(faults, len(workers)))
         return self._merged(act, done)
+
+    async def ask_in_turn(self, wish: Callable[[int], Wish]) -> list[msgspec.Raw]:
+        """What each worker that serves answers to a wish. The first is asked alone, and the others if it does not
+        refuse. Raises Refused."""
+        if not (workers := self.serving):
+            raise Refused(_NOBODY)
+        first, *others = workers
+        answers = [await first.ask(wish)]
+        later = await asyncio.gather(*[worker.ask(wish) for worker in others], return_exceptions=True)
+        for worker, answer in zip(others, later, strict=True):
+            if isinstance(answer, BaseException):
+                raise Refused(f"worker {worker.index}: {answer}") from answer
+            answers.append(answer)
+        return answers
 
     async def roll(self) -> int:
         """Replace the workers one by one, each by a new one that serves before the old one leaves. Returns how many
@@ -261,7 +277,7 @@ class Fleet:
                 worker.is_ready(message)
                 _log.info("worker %d (pid %d) serves", worker.index, worker.pid)
                 if not self._first.done():
-                    self._first.set_result(message.policies)
+                    self._first.set_result(message)
             case Replied() | NotDone():
                 worker.replied(message)
             case _:

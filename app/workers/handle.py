@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 
 from app.admin.acts import Refused
+from app.configuration import inherited as inherited_variables
 from app.workers.channel import Broken, Channel
 from app.workers.messages import (
     Begin,
@@ -56,6 +57,7 @@ class Worker:
             self._process = subprocess.Popen(
                 [*command, f"flowspan worker {self.index}"],
                 stdin=subprocess.DEVNULL,
+                env=inherited_variables(),
                 pass_fds=(theirs.fileno(), *inherited),
                 start_new_session=True,
             )

@@ -36,6 +36,10 @@ class Begin(Struct, frozen=True, tag=True):
     settings: msgspec.Raw
     environment: dict[str, str]
     """Variables that the configuration declares."""
+    generation: int
+    """How many configurations there were, this one included."""
+    since: float
+    """When it came into use, in Unix time."""
     worker: WorkerProcess
     sockets: tuple[int, ...]
     """Descriptors of the listening sockets."""
@@ -44,9 +48,14 @@ class Begin(Struct, frozen=True, tag=True):
 
 
 class Ready(Struct, frozen=True, tag=True):
-    """The worker serves. `policies` are the names of its chain's."""
+    """The worker serves, or serves another configuration now. `policies` are the names of its chain's, `files` what it
+    has read; `changed` and `needs_restart` are lines for people."""
 
     policies: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    generation: int = 1
+    changed: tuple[str, ...] = ()
+    needs_restart: tuple[str, ...] = ()
 
 
 class Perform(Struct, frozen=True, tag=True):
@@ -74,6 +83,13 @@ class Ping(Struct, frozen=True, tag=True):
     """A sign of life is wanted."""
 
     number: int
+
+
+class Reload(Struct, frozen=True, tag=True):
+    """The configuration is to be read anew. `reason` is who or what asks for it."""
+
+    number: int
+    reason: str
 
 
 class Replied(Struct, frozen=True, tag=True):
@@ -106,7 +122,7 @@ class Retire(Struct, frozen=True, tag=True):
     """Another worker takes its place: it is to accept no more connections, and to end when those it has are done."""
 
 
-Wish = Perform | TakeSnapshot | ListUnderWay | Ping
+Wish = Perform | TakeSnapshot | ListUnderWay | Reload | Ping
 ToWorker = Begin | ConsoleAt | Wish | Leave | Retire | News
 ToSupervisor = Hello | Ready | Replied | NotDone | News
 
@@ -128,6 +144,7 @@ def _with_unit(kind: Any, value: Any) -> Any:
 encode = msgspec.msgpack.Encoder(enc_hook=_plain).encode
 decode_for_worker = msgspec.msgpack.Decoder(ToWorker).decode
 decode_for_supervisor = msgspec.msgpack.Decoder(ToSupervisor).decode
+decode_ready = msgspec.msgpack.Decoder(Ready).decode
 decode_outcome = msgspec.msgpack.Decoder(dict[str, Any]).decode
 decode_snapshot = msgspec.msgpack.Decoder(Snapshot).decode
 decode_under_way = msgspec.msgpack.Decoder(list[TransactionUnderWay]).decode

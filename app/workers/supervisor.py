@@ -10,7 +10,7 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 
@@ -20,11 +20,8 @@ from prometheus_client import CollectorRegistry
 from app.admin.acts import Act, Outcome, Refused
 from app.configuration import (
     Configuration,
-    ConfigurationRefused,
     Source,
-    UnsafeBind,
     check_bind,
-    grouped,
     where_keys_are,
 )
 from app.console import Console, ConsoleServer
@@ -33,8 +30,10 @@ from app.figures import counted
 from app.main import secrets_of
 from app.recorder.opening import open_store
 from app.recorder.stores import StoreFailed
+from app.serving.file_watch import FileWatch
 from app.serving.process import metrics_server, raise_descriptor_limit
 from app.serving.process_end import end_within
+from app.serving.reloading import ReloadRefused
 from app.serving.server import KILL_AFTER, end_limit
 from app.settings import Settings, WorkerProcess
 from app.workers.balance import ConnectionCounts
@@ -45,8 +44,9 @@ from app.workers.handle import Worker
 from app.workers.live import LiveFleet
 from app.workers.messages import Begin, ConsoleAt, raw
 from app.workers.recordings import RecordingIntake
+from app.workers.reloading import FleetConfiguration, FleetReloads
 from app.workers.whole_lines import whole_lines
-from telemetry import Scrubber
+from telemetry import MetricsServer, Scrubber
 from telemetry.hosts import in_url
 from telemetry.logs.console import LogWriter, install
 from telemetry.metrics.registry import ExportMetrics
@@ -63,6 +63,8 @@ def supervise(source: Source, configuration: Configuration) -> int:
     UnsafeBind."""
     warnings = check_bind(configuration.settings)
     raise_descriptor_limit()
+    # It would end the process until there are workers to be replaced.
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     with ExitStack() as stack:
         try:
             folder = stack.enter_context(shared_folder())
@@ -87,8 +89,7 @@ class _Supervisor:
     """One run. The configuration is the one that workers which start are to serve."""
 
     def __init__(self, source: Source, configuration: Configuration, folder: SharedFolder) -> None:
-        self._source = source
-        self._configuration = configuration
+        self._configuration = FleetConfiguration(source, configuration)
         self._folder = folder
         workers = configuration.settings.server.workers
         self._count = usable_cores() if workers == "auto" or workers is None else workers
@@ -96,11 +97,12 @@ class _Supervisor:
         self._ended = asyncio.Event()
         self._hurries = asyncio.Event()
         """Set when the gateway is to end without its lame duck."""
-        self._rolling: asyncio.Task[object] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        """Reloads and rolling restarts that are under way, and the watch of the configuration's files."""
 
     async def run(self) -> int:
         """Serve until a signal ends it; the exit status."""
-        settings = self._configuration.settings
+        settings = self._configuration.current.settings
         server = settings.server
         try:
             self._sockets = await listening_sockets(server.host, server.port)
@@ -121,7 +123,7 @@ class _Supervisor:
             return _FAILED
         self._fleet = Fleet(self._count, self._launch, shared=(counts,), merged=_merged)
         try:
-            return await self._serve(settings)
+            return await self._serve(settings, metrics)
         finally:
             self._stop_listening()
             await self._fleet.ended(end_limit(server) + KILL_AFTER)
@@ -129,12 +131,12 @@ class _Supervisor:
                 await asyncio.to_thread(self._recordings.close)
             metrics.close()
 
-    async def _serve(self, settings: Settings) -> int:
+    async def _serve(self, settings: Settings, metrics: MetricsServer) -> int:
         self._handle_signals()
         if settings.keys:
             _log.info("callers need a key: %s", where_keys_are(settings))
         try:
-            policies = await self._fleet.start()
+            ready = await self._fleet.start()
         except StartFailed:
             self._fleet.leave(signal.SIGINT)
             # A signal during the start is no failure.
@@ -142,12 +144,18 @@ class _Supervisor:
         host, port = settings.server.host, int(self._sockets[0].getsockname()[1])
         _log.info("listening on http://%s:%d with %d workers", in_url(host), port, self._count)
         try:
-            console = self._console_server(settings, policies)
+            console = self._console_server(settings, ready.policies)
         except OSError as error:
             _log.error("the console cannot listen on %s: %s", settings.console.host, error.strerror)
             self._fleet.leave(signal.SIGINT)
             return _FAILED
+        self._configuration.note(ready)
+        self._reloads = FleetReloads(self._configuration, self._fleet, (_Pages(console, metrics),))
+        self._do(FileWatch(self._reloads).run())
+        self._handle_changes()
         await self._ended.wait()
+        for task in self._tasks:
+            task.cancel()
         if console is not None:
             # Whoever starts a gateway then finds its console where this one's was.
             with suppress(TimeoutError):
@@ -157,38 +165,19 @@ class _Supervisor:
             await asyncio.to_thread(console.close)
         return 0
 
-    async def roll(self) -> Outcome:
-        """Read the configuration anew, and replace the workers one by one. Raises Refused where it cannot be served, or
-        the new workers do not come to serve; those that have not been replaced then serve on."""
-        before = self._configuration
-        self._configuration = await self._checked()
-        try:
-            return {"replaced": await self._fleet.roll()}
-        except StartFailed:
-            self._configuration = before
-            raise Refused("a new worker does not come to serve; the log says why") from None
-
-    async def _checked(self) -> Configuration:
-        """The configuration as it is now. Raises Refused."""
-        try:
-            configuration = await asyncio.to_thread(self._source.load)
-            check_bind(configuration.settings)
-        except ConfigurationRefused as refused:
-            raise Refused("\n".join(str(problem) for problem in grouped(refused.problems))) from None
-        except (OSError, UnicodeDecodeError, UnsafeBind) as error:
-            raise Refused(str(error)) from None
-        return configuration
-
     def _launch(self, index: int) -> Worker:
         configuration = self._configuration
+        current = configuration.current
         sockets = tuple([one.fileno() for one in self._sockets])
         process = WorkerProcess(index, self._count * SLOTS_PER_WORKER, str(self._folder.path))
         recordings, theirs = (None, None) if self._recordings is None else socket.socketpair()
         begin = Begin(
             VERSION,
-            raw(self._source),
-            raw(configuration.settings),
-            dict(configuration.environment),
+            raw(configuration.source),
+            raw(current.settings),
+            dict(current.environment),
+            configuration.generation,
+            configuration.since,
             process,
             sockets,
             None if theirs is None else theirs.fileno(),
@@ -219,11 +208,14 @@ class _Supervisor:
         loop = asyncio.get_running_loop()
         for sig in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sig, partial(self._leave, sig))
-        loop.add_signal_handler(signal.SIGHUP, self._reload)
-        loop.add_signal_handler(signal.SIGUSR2, self._roll_at_signal)
+
+    def _handle_changes(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._do(self._reload()))
+        loop.add_signal_handler(signal.SIGUSR2, lambda: self._do(self._roll()))
 
     def _leave(self, sig: signal.Signals) -> None:
-        end_within(end_limit(self._configuration.settings.server) + KILL_AFTER + _MARGIN)
+        end_within(end_limit(self._configuration.current.settings.server) + KILL_AFTER + _MARGIN)
         # The workers have the sockets, too, for as long as they accept.
         self._stop_listening()
         if sig == signal.SIGINT or self._ended.is_set():
@@ -235,21 +227,38 @@ class _Supervisor:
         for one in self._sockets:
             one.close()
 
-    def _reload(self) -> None:
-        _log.warning("SIGHUP: the configuration is not read anew: SIGUSR2 replaces the workers by ones that read it")
+    def _do(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-    def _roll_at_signal(self) -> None:
-        if self._rolling is None or self._rolling.done():
-            self._rolling = asyncio.get_running_loop().create_task(self._logged_roll())
+    async def _reload(self) -> None:
+        # What became of it is in the log.
+        with suppress(ReloadRefused):
+            await self._reloads.reload("SIGHUP")
 
-    async def _logged_roll(self) -> None:
+    async def _roll(self) -> None:
         _log.info("SIGUSR2: the workers are replaced one by one")
         try:
-            outcome = await self.roll()
+            outcome = await self._configuration.roll(self._fleet)
         except Refused as refused:
             _log.error("the workers are not replaced: %s", refused)
         else:
             _log.info("%s replaced", counted(outcome["replaced"], "worker"))
+
+
+class _Pages:
+    """The console and the metrics port, as far as they go by the settings."""
+
+    def __init__(self, console: ConsoleServer | None, metrics: MetricsServer) -> None:
+        self._console = console
+        self._metrics = metrics
+
+    def use_settings(self, settings: Settings, policies: Sequence[str], generation: int) -> None:
+        """Show the gateway by its changed settings, to whom they let in."""
+        self._metrics.admit(settings.server.metrics_token, settings.server.allowed_hosts)
+        if self._console is not None:
+            self._console.console.use(settings, policies, generation)
 
 
 def _intake(settings: Settings) -> RecordingIntake | None:

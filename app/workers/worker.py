@@ -19,7 +19,7 @@ from types import FrameType
 import msgspec
 from msgspec.structs import replace
 
-from app.configuration import Source, export
+from app.configuration import Configuration, Source, export
 from app.edge.listener import ConnectionSlots
 from app.gateway import GatewayApp
 from app.main import compose, make_telemetry
@@ -30,6 +30,7 @@ from app.recorder.recording import Body
 from app.recorder.stores import StoreFailed
 from app.serving.process import raise_descriptor_limit, tune_interpreter
 from app.serving.process_end import do_not_wait_for_threads
+from app.serving.reloading import Reloaded, Reloader, ReloadRefused
 from app.serving.server import THREADS_TIMEOUT, GatewayServer
 from app.settings import Settings
 from app.workers.balance import BalancedSlots
@@ -44,11 +45,13 @@ from app.workers.messages import (
     Perform,
     Ping,
     Ready,
+    Reload,
     Replied,
     Retire,
     TakeSnapshot,
     ToSupervisor,
     ToWorker,
+    Wish,
     decode_for_worker,
     decode_settings,
     encode,
@@ -89,6 +92,8 @@ class WorkerServer(GatewayServer):
         self._app = app
         self._supervisor = supervisor
         self._peers = peers
+        self.configuration: Reloader | None = None
+        """Reads the configuration anew when the supervisor says so."""
         self._is_leaving = False
         self._leaves_by_signal = False
         """Whether it leaves without having been told to yet."""
@@ -114,7 +119,24 @@ class WorkerServer(GatewayServer):
         self._balanced.stop()
 
     def announce(self) -> None:
-        self._supervisor.send(Ready(self._app.gateway.policy_names))
+        self._supervisor.send(self._ready())
+
+    def _ready(self, reloaded: Reloaded | None = None) -> Ready:
+        gateway = self._app.gateway
+        files = () if self.configuration is None else tuple(map(str, self.configuration.files()))
+        changed, needs_restart = ((), ()) if reloaded is None else (reloaded.changed, reloaded.needs_restart)
+        return Ready(gateway.policy_names, files, gateway.generation, changed, needs_restart)
+
+    async def _read_anew(self, number: int, reason: str) -> None:
+        if self.configuration is None:
+            self._supervisor.send(NotDone(number, "there is no configuration to be read anew"))
+            return
+        try:
+            reloaded = await self.configuration.reload(reason)
+        except ReloadRefused as refused:
+            self._supervisor.send(NotDone(number, "\n".join(refused.problems)))
+        else:
+            self._supervisor.send(Replied(number, raw(self._ready(reloaded))))
 
     def handle_signals(self) -> None:
         """Leave at SIGTERM, as whoever ends all processes of the gateway sends it to the supervisor, too, which tells
@@ -156,20 +178,27 @@ class WorkerServer(GatewayServer):
             case Retire():
                 self.limit_end()
                 self.retire()
-            case Perform(number):
-                self._supervisor.send(NotDone(number, "there is no such act"))
+            case Perform() | TakeSnapshot() | ListUnderWay() | Reload() | Ping():
+                self._answer(message)
             case ConsoleAt(url):
                 self._app.show_console(url)
+            case Begin():
+                pass
+            case _:
+                self._peers.receive(message)
+
+    def _answer(self, wish: Wish) -> None:
+        match wish:
+            case Perform(number):
+                self._supervisor.send(NotDone(number, "there is no such act"))
+            case Reload(number, reason):
+                self._start(self._read_anew(number, reason))
             case Ping(number):
                 self._supervisor.send(Replied(number, raw({})))
             case TakeSnapshot(number):
                 self._supervisor.send(Replied(number, raw(self._app.gateway.telemetry.snapshot())))
             case ListUnderWay(number, conversation):
                 self._supervisor.send(Replied(number, raw(self._under_way(conversation))))
-            case Begin():
-                pass
-            case _:
-                self._peers.receive(message)
 
     def _under_way(self, conversation: str | None) -> Sequence[TransactionUnderWay]:
         capture = self._app.gateway.capture
@@ -203,14 +232,17 @@ def _serve(begin: Begin, supervisor: Supervisor) -> int:
     settings = _settings(begin)
     folder = Path(begin.worker.folder)
     telemetry = make_telemetry(settings, load_policies(settings.policies), log_stream=whole_lines(sys.stderr, folder))
-    peers = Peers(begin.worker, supervisor.send, settings)
+    peers = Peers(begin.worker, supervisor.send, settings, generation=begin.generation, since=begin.since)
     recordings = None if begin.recordings is None else ForwardedRecordings(_inherited(begin.recordings))
     try:
-        app = compose(settings, telemetry, peers=peers, recording_store=recordings).app
+        composition = compose(settings, telemetry, peers=peers, recording_store=recordings)
     except StoreFailed as error:
         _log.error("recordings cannot be kept: %s", error)
         return _REFUSED
-    server = WorkerServer(settings, app, supervisor, peers)
+    server = WorkerServer(settings, composition.app, supervisor, peers)
+    source = msgspec.msgpack.decode(begin.source, type=Source)
+    configuration = Configuration(settings, (), begin.environment)
+    server.configuration = Reloader(source, configuration, composition, (server,))
     tune_interpreter()
     sockets = [_inherited(descriptor) for descriptor in begin.sockets]
     try:

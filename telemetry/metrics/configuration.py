@@ -20,7 +20,7 @@ class ConfigurationMetrics:
         self._changed = gauge(names.CONFIG_CHANGED_TIME, registry)
         self._generation = gauge(names.CONFIG_GENERATION, registry)
         self._succeeded()
-        self._in_use(1)
+        self.in_use(1, time())
 
     def reloaded(self, result: ReloadResult, generation: int) -> None:
         """Note how an attempt ended; `generation` is that of the configuration in use since."""
@@ -30,12 +30,13 @@ class ConfigurationMetrics:
             return
         self._succeeded()
         if result == "applied":
-            self._in_use(generation)
+            self.in_use(generation, time())
+
+    def in_use(self, generation: int, since: float) -> None:
+        """Note which configuration is in use, and since when, in Unix time."""
+        self._generation.set(generation)
+        self._changed.set(since)
 
     def _succeeded(self) -> None:
         self._successful.set(1)
         self._success_time.set(time())
-
-    def _in_use(self, generation: int) -> None:
-        self._generation.set(generation)
-        self._changed.set(time())

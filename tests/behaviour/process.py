@@ -28,7 +28,7 @@ class Served:
         cwd: Path | None = None,
         metrics_port: int | None = None,
     ) -> None:
-        file = directory / "flowspan.yaml"
+        self.file = file = directory / "flowspan.yaml"
         file.write_text(text)
         self.port, self.metrics_port = _free_port(), metrics_port or _free_port()
         words = ["serve", "--config", str(file), "--port", str(self.port), "--metrics-port", str(self.metrics_port)]

@@ -77,6 +77,22 @@ def workers(tmp_path_factory: pytest.TempPathFactory, provider: Provider) -> Ite
         yield served
 
 
+@pytest.fixture
+def file(workers: Workers) -> Iterator[Path]:
+    """The configuration of `workers`, which is as it was afterwards."""
+    text = workers.file.read_text()
+    yield workers.file
+    workers.file.write_text(text)
+    before = generation(workers)
+    workers.send(signal.SIGHUP)
+    until(lambda: generation(workers) != before, "it is as it was")
+
+
+def generation(served: Workers) -> int:
+    """Of the configuration that whichever worker answers has in use."""
+    return int(request(served, "GET", "/").json()["configuration_generation"])
+
+
 def both(served: Workers) -> set[int]:
     """The workers, once there are two."""
     return set(until(lambda: len(served.accepting) == 2 and served.accepting, "there are two workers"))
@@ -213,6 +229,34 @@ def listed(console: At, word: str) -> int:
     """How many transactions the console finds by a word."""
     page = request(console, "GET", f"/transactions?q={word}", headers={"host": "localhost"})
     return len(set(re.findall(rb"txn_[0-9a-f]+", page.body)))
+
+
+def test_a_changed_configuration_is_in_use_in_all_workers_and_in_those_that_start_later(
+    workers: Workers, file: Path
+) -> None:
+    with one_to_each(workers) as connections:
+        assert [status_of(each, "POST", CHAT, ask("new")) for each in connections] == [404, 404]
+        file.write_text(file.read_text().replace("model_name: echo,", "model_name: new,"))
+        workers.send(signal.SIGHUP)
+        new = ask("new")
+        until(
+            lambda: all(status_of(each, "POST", CHAT, new) == 200 for each in connections), "both serve the new model"
+        )
+        # A faulty one is refused.
+        good = file.read_text()
+        file.write_text("model_list: [")
+        workers.send(signal.SIGHUP)
+        assert status_of(connections[0], "POST", CHAT, ask("new")) == 200
+        in_use = generation(workers)
+        os.kill(min(both(workers)), signal.SIGKILL)
+        before = workers.pids
+        until(lambda: workers.pids != before, "one is dead")
+        both(workers)
+        file.write_text(good)
+    with one_to_each(workers) as connections:
+        for each in connections:
+            assert status_of(each, "POST", CHAT, ask("new")) == 200
+    assert generation(workers) == in_use
 
 
 def test_a_stored_response_can_be_asked_about_whichever_worker_made_it(workers: Workers, provider: Provider) -> None:

@@ -55,7 +55,7 @@ def fleet_of(count: int, file: Path, folder: SharedFolder, listening: socket.soc
     def launch(index: int) -> Worker:
         process = WorkerProcess(index, count * SLOTS_PER_WORKER, str(folder.path))
         source = raw(Source(str(file)))
-        begin = Begin(VERSION, source, raw(settings), {}, process, (listening.fileno(),))
+        begin = Begin(VERSION, source, raw(settings), {}, 1, 0.0, process, (listening.fileno(),))
         return Worker(begin, (listening.fileno(), folder.lock))
 
     return Fleet(count, launch, shared=[counted], merged=merged, hang_limit=0.5)
