@@ -28,7 +28,7 @@ from telemetry.recording.queue_stats import QueueStats
 from telemetry.redact import Scrubber
 from telemetry.tokens import Tokens
 from telemetry.traces.http import HttpRequest
-from telemetry.transaction.attempts import Attempt, AttemptTarget, AttemptTelemetry
+from telemetry.transaction.attempts import Attempt, AttemptAllowance, AttemptTarget, AttemptTelemetry
 from telemetry.transaction.breakers import BreakerTelemetry
 from telemetry.transaction.context import ObservabilityContext
 from telemetry.transaction.policies import PolicyTelemetry
@@ -39,6 +39,7 @@ from telemetry.transaction.view import TransactionView
 
 __all__ = [
     "Attempt",
+    "AttemptAllowance",
     "AttemptTape",
     "AttemptTarget",
     "AttemptTelemetry",

@@ -162,6 +162,11 @@ class Telemetry:
             for deployment in deployments:
                 self._services.metrics.deployment(deployment)
 
+    def register_admission(self, deployments: Mapping[str, int | None]) -> None:
+        """Have the metrics of waits stand at zero for deployments that are limited, by how many attempts they may have
+        at a time; None where it is by something else."""
+        self._services.metrics.admission.register(deployments)
+
     def register_keys(self, keys: Sequence[KeyIdentity]) -> None:
         """Have the metrics of callers' keys stand at zero, unless they are too many to be scraped."""
         scrub = self._services.scrub

@@ -12,6 +12,7 @@ from contextlib import aclosing
 from types import TracebackType
 from typing import Protocol, TypeVar
 
+from app.admission import Admission, Slot
 from app.backends.usage import AnswerUsage, characters_beside_content
 from app.breakers.breaker import Denied
 from app.breakers.deployments import AttemptPermit, DeploymentBreakers
@@ -30,7 +31,7 @@ from app.limits import EXPIRED, Limit
 from app.loop_stalls import LoopStalls
 from app.messages import Batch, ModelResponse, Received, Request, ToolCall, text_size
 from app.opened_stream import OpenedStream
-from app.settings import Deployment, UpstreamBreakerSettings
+from app.settings import AdmissionSettings, Deployment, UpstreamBreakerSettings
 from telemetry import Attempt, ObservabilityContext, Tokens
 from telemetry.names import BreakerState, RejectionReason
 from telemetry.prompt_cache import as_if_read
@@ -60,7 +61,8 @@ class Backend(Protocol):
 
 
 class AttemptControl:
-    """Whether a deployment may be asked: its breakers, the clock they go by, and what of it the event loop missed.
+    """Whether a deployment may be asked: its breakers, its slots, the clock they go by, and what of it the event loop
+    missed.
 
     `by_caller`: each caller, known by its key, has breakers of its own, too.
     """
@@ -73,8 +75,10 @@ class AttemptControl:
         by_caller: bool = False,
         stalls: LoopStalls | None = None,
         breakers: DeploymentBreakers | None = None,
+        admission: Admission | None = None,
     ) -> None:
         """`breakers` take the place of those that would be made of the settings."""
+        self.admission = admission or Admission(AdmissionSettings(), (), clock=clock)
         self.breakers = breakers or DeploymentBreakers(settings, by_caller)
         self._clock = clock
         self._stalls = stalls or LoopStalls(clock)
@@ -169,6 +173,7 @@ class GuardedAttempt:
         obs: ObservabilityContext,
         deployment: Deployment,
         request: Request | None = None,
+        slot: Slot | None = None,
     ) -> None:
         self.attempt = attempt
         self._usage = None if request is None else AnswerUsage(request)
@@ -176,6 +181,8 @@ class GuardedAttempt:
         self._permit = permit
         self._control = control
         self._obs = obs
+        self._slot = slot
+        self._has_learnt = False
         self._last: ModelResponse | None = None
         self._finish_reasons: dict[int, str] = {}
         self._calls: ToolCallChecks | None = None
@@ -192,6 +199,7 @@ class GuardedAttempt:
             cause = UpstreamTimeout("The provider fell silent.", detail="upstream idle")
         cause = self._control.record(self._permit, cause, self._obs)
         self._describe()
+        tokens: Tokens | None = None
         if self._usage is not None and self._has_tokens(self._usage, cause):
             tokens = self._usage.tokens()
             self.attempt.usage(tokens, self._usage.dollars(tokens, self._deployment))
@@ -201,6 +209,8 @@ class GuardedAttempt:
         elif self._calls is not None:
             self.attempt.invalid_calls(self._calls.invalid())
         self.attempt.end()
+        if self._slot is not None:
+            self._free(self._slot, tokens, cause)
         if cause is not None and cause is not error:
             raise cause from error
 
@@ -235,9 +245,29 @@ class GuardedAttempt:
         if self._last is None:
             self._control.answered(self._permit)
             self.attempt.first_chunk()
+            self._learn()
         if (tape := self.attempt.tape) is not None and not tape.method:
             for one in received:
                 tape.chunk(one.chunk, text_size(one.chunk))
+
+    def _learn(self) -> None:
+        """Have admission know what the provider said of its limits."""
+        if self._slot is not None and self.attempt.allowances and not self._has_learnt:
+            self._has_learnt = True
+            self._control.admission.learn(self._slot, self.attempt.allowances)
+
+    def _free(self, slot: Slot, tokens: Tokens | None, cause: BaseException | None) -> None:
+        """Give the slot back, after what the next attempt has to know."""
+        self._learn()
+        if seconds := self._pause_after(cause):
+            self._control.admission.pause(slot, seconds)
+        slot.end(None if tokens is None else tokens.prompt + tokens.completion)
+
+    def _pause_after(self, cause: BaseException | None) -> float:
+        """Seconds for which the provider wants no further attempt. A caller's own account says nothing of that."""
+        if not isinstance(cause, BackendError) or self._deployment.credentials == "client":
+            return 0.0
+        return cause.retry_after or 0.0 if cause.attempt_outcome == "rate_limited" else 0.0
 
     def _has_tokens(self, usage: AnswerUsage, cause: BaseException | None) -> bool:
         """Whether the provider worked on an answer."""

@@ -36,6 +36,8 @@ class Try:
     """Seconds to wait before it is asked."""
     again: bool = False
     """Whether this request has asked it before."""
+    equals: tuple[Deployment, ...] = ()
+    """Deployments that would do as well, with this one, where all are busy: the first with room is to be asked."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,13 @@ def next_move(
     draw: Callable[[], float],
     spent: int = 0,
     resting: Container[str] = (),
+    busy: Container[str] = (),
 ) -> Move:
     """What to do next for a request. `draw` gives numbers in 0..1, for weights and jitter; `is_open` tells whether a
     breaker keeps a deployment out, and is asked once for each: the result may be another one a moment later. The first
     attempt is no retry, and `spent` retries were made on other models. Deployments whose ids are in `resting` have
-    asked others to wait, and come after those that have not."""
+    asked others to wait, and come after those that have not; those in `busy` have as much to do as they may, and come
+    after others of the same order."""
     if failures and isinstance(failures[-1].error, UpstreamRejected):
         return Refuse(failures[-1].error)
     # A deployment that lacks the model has done nothing: to ask the next one is no retry.
@@ -75,12 +79,14 @@ def next_move(
     candidates = [one for one in pool if not is_open(one)]
     tried = {failure.deployment.id: failure.error for failure in failures}
     if fresh := [one for one in candidates if one.id not in tried]:
-        return Try(_choose([one for one in fresh if one.id not in resting] or fresh, draw()))
+        rested = [one for one in fresh if one.id not in resting] or fresh
+        chosen = _choose(rested, draw(), busy)
+        return Try(chosen, equals=tuple(_of_lowest_order(rested)) if chosen.id in busy else ())
     waits = {one.id: tried[one.id].retry_after or 0.0 for one in candidates if tried[one.id].retryable}
     again = [one for one in candidates if waits.get(one.id, inf) <= settings.max_retry_after]
     if not again:
         return Exhausted()
-    chosen = _choose(again, draw())
+    chosen = _choose(again, draw(), busy)
     return Try(chosen, max(waits[chosen.id], _backoff(len(failures), draw())), again=True)
 
 
@@ -140,12 +146,17 @@ def by_model(deployments: Sequence[Deployment]) -> Mapping[str, tuple[Deployment
     return {name: tuple(pool) for name, pool in pools.items()}
 
 
-def _choose(candidates: Sequence[Deployment], draw: float) -> Deployment:
-    """One of the lowest order, by weight; `draw` is in 0..1."""
+def _of_lowest_order(candidates: Sequence[Deployment]) -> list[Deployment]:
+    lowest = min(one.order for one in candidates)
+    return [one for one in candidates if one.order == lowest]
+
+
+def _choose(candidates: Sequence[Deployment], draw: float, busy: Container[str] = ()) -> Deployment:
+    """One of the lowest order, by weight, which is not busy if there is one; `draw` is in 0..1."""
     if len(candidates) == 1:
         return candidates[0]
-    lowest = min(one.order for one in candidates)
-    equals = [one for one in candidates if one.order == lowest]
+    equals = _of_lowest_order(candidates)
+    equals = [one for one in equals if one.id not in busy] or equals
     point = draw * sum(max(one.weight, 0.0) for one in equals)
     for one in equals:
         point -= max(one.weight, 0.0)

@@ -13,6 +13,8 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 
+from app.admission import Slot
+from app.backends.attempt_admission import busy, slot_of
 from app.backends.attempt_targets import target_of
 from app.backends.attempts import AttemptControl, Backend, GuardedAttempt, completed, opened, within
 from app.backends.choice import of_model
@@ -26,11 +28,13 @@ from app.backends.overrides import DeploymentOverrides
 from app.backends.stored_responses import StoredCall, StoredResponseBackend, StoredResponses
 from app.breakers.breaker import Denied
 from app.errors import (
+    AdmissionRefused,
     AuthenticationFailed,
     BackendError,
     BreakerOpen,
     ContentRefused,
     ContextOverflow,
+    GatewayError,
     InvalidRequest,
     LocalFailure,
     ModelMissing,
@@ -63,12 +67,14 @@ class _Search:
     operation: str = "chat"
     caller: str = ""
     retries: int = 0
-    error: BackendError | None = None
+    error: GatewayError | None = None
     attempt: Attempt | None = None
     turned_away: set[str] = field(default_factory=set)
     """Deployments whose breaker kept this request out, each counted once."""
     passed_over: set[str] = field(default_factory=set)
-    """Deployments whose breaker opened between the choice and the attempt."""
+    """Deployments whose breaker opened between the choice and the attempt, and those that had no room for it."""
+    waited: float = 0.0
+    """Seconds that it has waited for deployments with room."""
 
 
 class Router:
@@ -241,7 +247,7 @@ class Router:
         spent = search.retries
         with budget.request():
             while isinstance(move := self._next_move(pool, failures, spent, search), Try):
-                if failures and self._left(search) <= move.wait:
+                if (failures or search.waited) and self._left(search) <= move.wait:
                     return None
                 if move.again and not budget.allows(self._settings.retry_budget):
                     search.obs.attempts.retry_denied(model)
@@ -276,30 +282,64 @@ class Router:
     def _next_move(self, pool: Sequence[Deployment], failures: Sequence[Failure], spent: int, search: _Search) -> Move:
         is_out = partial(self._keeps_out, search)
         now, pool, marks = self._clock(), self._overrides.serving(pool), self._memory.resting
+        full = busy(pool, self._control.admission)
         resting = [one.id for one in pool if marks and marks.get(one.id, now) > now]
-        return next_move(pool, failures, is_out, self._settings, self._rng.random, spent, resting)
+        return next_move(pool, failures, is_out, self._settings, self._rng.random, spent, resting, full)
 
     async def _tried(self, move: Try, request: Request, search: _Search) -> OpenedStream | None:
-        """The response of one attempt; None if the deployment's breaker has opened since it was chosen. Such a
-        deployment is not chosen again."""
+        """The response of one attempt; None if the deployment's breaker has opened since it was chosen, or it has no
+        room for the request in time. Such a deployment is not chosen again."""
         if move.wait:
             await self._sleep(move.wait)
             if self._overrides.is_drained(move.deployment.id):
                 return None
-        guarded = self._guarded(move.deployment, search, request)
+        deployment = move.deployment
+        if (slot := self._control.admission.unlimited(deployment)) is None:
+            if (slot := await self._admitted(move, request, search)) is None:
+                return None
+            deployment = next(one for one in (move.deployment, *move.equals) if one.id == slot.deployment)
+            if self._overrides.is_drained(deployment.id):
+                slot.end()
+                return None
+        try:
+            return await self._attempted(deployment, request, search, slot)
+        except BaseException:
+            slot.end()
+            raise
+
+    async def _attempted(
+        self, deployment: Deployment, request: Request, search: _Search, slot: Slot
+    ) -> OpenedStream | None:
+        """The response of an attempt that has a slot, and gives it back at its end."""
+        guarded = self._guarded(deployment, search, request, slot)
         if guarded is None:
-            search.passed_over.add(move.deployment.id)
+            search.passed_over.add(deployment.id)
+            slot.end()
             return None
-        backend, limit = self._backends.of(move.deployment), self._limit(move.deployment, search)
+        backend, limit = self._backends.of(deployment), self._limit(deployment, search)
         if search.stream:
             return await opened(guarded, backend.stream(request, guarded.attempt), limit)
         return OpenedStream((await completed(guarded, backend, request, limit),), _nothing_more())
 
+    async def _admitted(self, move: Try, request: Request, search: _Search) -> Slot | None:
+        """A slot of the deployment, or of the first with room of those that would do as well; None where there is none
+        in time."""
+        admission, now = self._control.admission, self._clock()
+        until = now + min(admission.queue_timeout - search.waited, self._left(search))
+        try:
+            return await slot_of(move, request, until, admission, search.obs)
+        except AdmissionRefused as error:
+            search.error = search.error or error
+            search.passed_over.update((move.deployment.id, *(one.id for one in move.equals)))
+            return None
+        finally:
+            search.waited += self._clock() - now
+
     def _guarded(
-        self, deployment: Deployment, search: _Search, request: Request | None = None
+        self, deployment: Deployment, search: _Search, request: Request | None = None, slot: Slot | None = None
     ) -> GuardedAttempt | None:
         """Begin an attempt; None if the deployment's breaker does not permit it. Without a request nothing is
-        generated."""
+        generated, and no slot is needed."""
         obs = search.obs
         permit = self._control.admit(deployment, obs, search.caller, search.stream)
         if isinstance(permit, Denied):
@@ -308,7 +348,7 @@ class Router:
         target = target_of(deployment, search.operation, stream=search.stream)
         fallback = deployment.model_name != search.model
         search.attempt = obs.attempts.start(target, retry_of=search.attempt, fallback=fallback)
-        return GuardedAttempt(search.attempt, permit, self._control, obs, deployment, request)
+        return GuardedAttempt(search.attempt, permit, self._control, obs, deployment, request, slot)
 
     def _keeps_out(self, search: _Search, deployment: Deployment) -> bool:
         """Whether a breaker keeps the request away from the deployment."""

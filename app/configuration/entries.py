@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from msgspec import Meta, Struct
 
-from app.settings import Seconds
+from app.settings import Count, Seconds
 
 Mode = Literal["chat", "completion", "embedding", "responses"]
 MODES: tuple[str, ...] = get_args(Mode)
@@ -27,6 +27,17 @@ class Entry(Struct, frozen=True):
     that is asked directly, without a key here. It may stand in `litellm_params` as well. Where the gateway has keys,
     its key comes in the other of the two headers."""
 
+    max_parallel: Count | None = None
+    """Attempts that may be under way at the deployment at a time; further requests wait (`gateway.admission`)."""
+    requests_per_minute: Count | None = None
+    """Attempts within any minute; further requests wait."""
+    tokens_per_minute: Count | None = None
+    """Tokens of prompts and answers within any minute, by an estimate until they are counted; further requests wait."""
+    rpm: Count | None = None
+    """LiteLLM's name for `requests_per_minute`, here, in `litellm_params` or in `model_info`."""
+    tpm: Count | None = None
+    """LiteLLM's name for `tokens_per_minute`, in the same places."""
+
 
 class Routing(Struct, frozen=True):
     """How requests are shared out among the deployments of a model, in `litellm_params`."""
@@ -37,6 +48,17 @@ class Routing(Struct, frozen=True):
     """Lower orders are tried first; higher ones only when no lower one is left."""
     timeout: Seconds | None = None
     """As `litellm_settings.request_timeout`, for this deployment."""
+
+
+class LimitParams(Struct, frozen=True):
+    """LiteLLM's names for how many attempts a deployment may have, in `litellm_params`; the entry's own come first."""
+
+    max_parallel_requests: Count | None = None
+    """As `max_parallel`."""
+    rpm: Count | None = None
+    """As `requests_per_minute`."""
+    tpm: Count | None = None
+    """As `tokens_per_minute`."""
 
 
 class Params(Struct, frozen=True):
@@ -60,6 +82,10 @@ class Info(Struct, frozen=True):
     """The model behind a name of one's own, as in Azure, with its provider before it: what it costs is looked up."""
     supported_endpoints: list[str] | None = None
     """The paths that its server has: `/v1/chat/completions`, `/v1/responses`."""
+    rpm: Count | None = None
+    """As the entry's `requests_per_minute`."""
+    tpm: Count | None = None
+    """As the entry's `tokens_per_minute`."""
 
 
 class Prices(Struct, frozen=True):

@@ -58,7 +58,7 @@ _LIMITS = names(
     """budget_limits max_budget max_parallel_requests model_max_budget model_rpm_limit model_tpm_limit rpm rpm_limit
     tpm tpm_limit"""
 )
-_ENFORCING_CHECKS = frozenset({"enforce_model_rate_limits", "router_budget_limiting"})
+_ENFORCING_CHECKS = frozenset({"router_budget_limiting"})
 
 
 def _guarding_callback(value: Any) -> bool:
@@ -98,7 +98,10 @@ def _more_than_none(value: Any) -> bool:
 _BUDGET = Guard("stops requests at this budget", when=_more_than_none)
 _DEFAULT_BUDGET = Guard("gives whoever is new these limits", when=_holds_limits)
 _RATE = Guard("limits requests by it", "litellm_params.weight to share them out, which limits none")
-_PARALLEL = Guard("limits how many requests are under way at once")
+_SPLIT_RATE = Guard("limits prompts and answers by it", "tokens_per_minute, which limits both together")
+_PARALLEL = Guard(
+    "limits how many requests are under way at once", "gateway.admission.max_streams, beyond which requests are refused"
+)
 _CALLERS = Guard("lets in only whom it accepts", _KEYS)
 _CONTENT = Guard("checks requests and answers by it", _POLICIES)
 
@@ -158,17 +161,11 @@ GUARDS: Mapping[str, Guard] = {
     "model_list.litellm_params.default_api_key_rpm_limit": _RATE,
     "model_list.litellm_params.default_api_key_tpm_limit": _RATE,
     "model_list.litellm_params.guardrails": _CONTENT,
-    "model_list.litellm_params.itpm": _RATE,
+    "model_list.litellm_params.itpm": _SPLIT_RATE,
     "model_list.litellm_params.max_budget": _BUDGET,
-    "model_list.litellm_params.max_parallel_requests": _PARALLEL,
-    "model_list.litellm_params.otpm": _RATE,
-    "model_list.litellm_params.rpm": _RATE,
-    "model_list.litellm_params.tpm": _RATE,
-    "model_list.rpm": _RATE,
-    "model_list.tpm": _RATE,
-    "router_settings.default_max_parallel_requests": _PARALLEL,
+    "model_list.litellm_params.otpm": _SPLIT_RATE,
     "router_settings.guardrail_list": _CONTENT,
-    "router_settings.optional_pre_call_checks": Guard("holds each deployment to its limits", _NONE, _enforces),
+    "router_settings.optional_pre_call_checks": Guard("holds each deployment to its budget", _NONE, _enforces),
     "router_settings.provider_budget_config": _BUDGET,
 }
 """The guards, by the key's path without the positions in lists."""

@@ -108,7 +108,7 @@ ROUTER = names(
     """alerting_config allowed_fails allowed_fails_policy assistants_config auto_router_capability_limit
     background_health_check_model_groups cache_kwargs cache_responses caching_groups client_ttl
     cooldown_time debug_level default_litellm_params
-    default_max_parallel_requests default_priority deployment_affinity_ttl_seconds disable_cooldowns
+    default_priority deployment_affinity_ttl_seconds disable_cooldowns
     enable_health_check_routing enable_pre_call_check enable_pre_call_checks enable_tag_filtering
     enable_weighted_failover fallback_access_check fallback_budget_check guardrail_list
     health_check_ignore_transient_errors health_check_staleness_threshold ignore_invalid_deployments max_fallbacks
@@ -118,16 +118,16 @@ ROUTER = names(
     stream_timeout tag_filtering_match_any tag_routing_prefix weights"""
 )
 
-ENTRY = names("access_groups rpm tpm")
+ENTRY = names("access_groups")
 
 PARAMS = names(
     """adaptive_router_config adaptive_router_default_model allow_client_keepalive_override allowed_fails
     auto_router_config auto_router_config_path auto_router_default_model auto_router_embedding_model budget_duration
     complexity_router_config complexity_router_default_model configurable_clientside_auth_params cooldown_time
     default_api_key_rpm_limit default_api_key_tpm_limit guardrails itpm keepalive_seconds max_budget max_fallbacks
-    max_file_size_mb max_parallel_requests max_retries num_retries otpm provider_affinity_header
-    quality_router_config quality_router_default_model rpm stream_timeout stream_timeout_by_service_tier tag_regex
-    tags timeout_by_service_tier tpm use_in_pass_through use_litellm_proxy"""
+    max_file_size_mb max_retries num_retries otpm provider_affinity_header quality_router_config
+    quality_router_default_model stream_timeout stream_timeout_by_service_tier tag_regex tags timeout_by_service_tier
+    use_in_pass_through use_litellm_proxy"""
 )
 """Parameters of a deployment that LiteLLM's proxy uses itself; all others are the provider's and are handed on."""
 

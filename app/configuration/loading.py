@@ -13,6 +13,7 @@ from app.configuration.api_keys import KEY_PATHS, KEY_VARIABLE, read_keys
 from app.configuration.binding import UnsafeBind, check_bind
 from app.configuration.client_credentials import check_pools
 from app.configuration.credentials import Credentials
+from app.configuration.deployment_limits import with_default_limit
 from app.configuration.document import Document, NotYaml
 from app.configuration.environment import Environment
 from app.configuration.includes import read_included
@@ -117,7 +118,7 @@ def _read(document: Document, report: Report, environment: Environment) -> Setti
     deployments = read_models(root.get("model_list"), defaults, report, environment, keys, credentials, gateway.prices)
     keys_found, key_variable = read_keys(sections, report, environment)
     settings = Settings(
-        deployments=tuple(deployments),
+        deployments=with_default_limit(deployments, sections.router.default_max_parallel_requests),
         keys=keys_found,
         key_variable=key_variable,
         server=_server(sections, root),

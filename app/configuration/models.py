@@ -22,6 +22,7 @@ from app.backends.replay import BUNDLE, file_of
 from app.backends.replay import PREFIX as REPLAY
 from app.configuration.client_credentials import check_handed_on, credentials_of
 from app.configuration.credentials import PARAMETER, Credentials
+from app.configuration.deployment_limits import LIMIT_PARAMS, read_limits
 from app.configuration.document import plain
 from app.configuration.entries import MODES, Entry, Info, Routing
 from app.configuration.environment import Environment
@@ -39,6 +40,8 @@ from app.settings import Deployment, PriceSource
 _ENTRY = Entry.__struct_fields__
 _INFO = {field.name: field.type for field in fields(Info)}
 _ROUTING = {field.name: field.type for field in fields(Routing)}
+_TAKEN = _ROUTING.keys() | LIMIT_PARAMS | {"model"}
+"""Parameters that are read here, and are not the provider's."""
 _SIMULATED = "simulated/"
 _NUMBERS = frozenset(
     {"temperature", "top_p", "top_k", "n", "seed", "max_tokens", "max_completion_tokens", "top_logprobs"}
@@ -135,6 +138,7 @@ class _ModelReader:
             cost=cost,
             cost_source=cost_source,
             **self._routing(params, params_path),
+            **read_limits(entry, params, info, path, self._report)._asdict(),
         )
         self._check_servable(deployment, params_path)
         check_handed_on(deployment, path, self._report)
@@ -210,7 +214,7 @@ class _ModelReader:
             priced = is_price(key)
             if key in PARAMS or (not priced and "_cost" in key):
                 self._keys.unsupported((*path, key), value)
-            elif not priced and key not in _ROUTING and key != "model":
+            elif not priced and key not in _TAKEN:
                 kept[key] = _number(key, value)
                 if not simulated and (hint := _slip(key)):
                     self._report.warning((*path, key), f"handed to the provider as it is{hint}")

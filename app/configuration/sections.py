@@ -16,6 +16,7 @@ from app.settings import (
     Alias,
     BreakerSettings,
     ConsoleSettings,
+    Count,
     DnsSettings,
     PipelineSettings,
     PriceSource,
@@ -98,6 +99,8 @@ class LiteLLMRouterSettings(Struct, frozen=True):
     """As in `litellm_settings`."""
     routing_strategy: str | None = None
     """`simple-shuffle` is what is done: deployments of the lowest order, by weight. Others are a warning."""
+    default_max_parallel_requests: Count | None = None
+    """`max_parallel` of deployments that set no limit of their own."""
     model_group_alias: dict[str, str | Alias] = {}
     """Other names of models: `{alias: model}`, or `{alias: {model: ..., hidden: true}}` for one that is not listed."""
 
@@ -133,8 +136,8 @@ class GatewaySettings(Struct, frozen=True):
     """Keys that callers may present, beside `general_settings.master_key`: texts, or mappings of a name and a key.
     Without any, the variable FLOWSPAN_KEY is the key."""
     ignore: list[str] = []
-    """Guards of LiteLLM's in this file to start without: `guardrails`, `model_list.litellm_params.rpm`. Each stays a
-    warning."""
+    """Guards of LiteLLM's in this file to start without: `guardrails`, `model_list.litellm_params.max_budget`. Each
+    stays a warning."""
     policies: list[Any] = []
     """What looks at requests and answers, in order: names, or `use` with options."""
     server: ServerSettings = field(default_factory=ServerSettings)

@@ -21,6 +21,9 @@ from app.errors.client_errors import (
     UnsupportedEncoding,
 )
 from app.errors.gateway_errors import (
+    AdmissionQueueFull,
+    AdmissionRefused,
+    AdmissionTimeout,
     BreakerOpen,
     Cancelled,
     Draining,
@@ -54,6 +57,9 @@ from app.errors.upstream_errors import (
 
 __all__ = [
     "AccountRejected",
+    "AdmissionQueueFull",
+    "AdmissionRefused",
+    "AdmissionTimeout",
     "AuthenticationFailed",
     "BackendError",
     "BreakerOpen",

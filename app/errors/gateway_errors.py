@@ -62,6 +62,26 @@ class Overloaded(GatewayFault):
     retryable = True
 
 
+class AdmissionRefused(GatewayFault):
+    """The deployments that could serve the request have as much to do as they may."""
+
+    status = 503
+    outcome: Outcome = "overloaded"
+    retryable = True
+
+
+class AdmissionQueueFull(AdmissionRefused):
+    """As many requests wait for the deployments as may."""
+
+    error_type = "admission_queue_full"
+
+
+class AdmissionTimeout(AdmissionRefused):
+    """No deployment had room for the request in time, or none could have had it."""
+
+    error_type = "admission_timeout"
+
+
 class BreakerOpen(GatewayFault):
     """A breaker is open, and nothing else could serve the request."""
 

@@ -12,7 +12,7 @@ from types import TracebackType
 from starlette.types import Receive, Scope, Send
 
 from app.bodies import Held
-from app.errors import ClientDisconnected, Draining, GatewayError, InternalError, UpstreamFailed, cause_of
+from app.errors import ClientDisconnected, Draining, GatewayError, InternalError, Overloaded, UpstreamFailed, cause_of
 from app.gateway.authentication import Caller, header_map
 from app.gateway.body import RequestBody
 from app.gateway.call import Call, Gateway
@@ -23,6 +23,9 @@ from app.gateway.routes import Route
 from app.messages import ClientCredential
 from telemetry import ObservabilityContext, TransactionView
 from telemetry.names.events import Event
+
+_RETRY_AFTER = 1.0
+"""Seconds after which a request that there was no room for may be sent again."""
 
 
 class Exchange:
@@ -100,7 +103,9 @@ class Exchange:
         self, caller: Caller, path_parameters: Mapping[str, str], credential: ClientCredential | None = None
     ) -> None:
         """Receive the request and let the route's handler answer it. Raises the error that ended it early: the
-        handler's, or the one that was given to `stop`."""
+        handler's, or the one that was given to `stop`; and Overloaded, before anything of the body is read, where as
+        many exchanges are open as may."""
+        self._check_load()
         self._task = task = asyncio.current_task()
         self._gateway.in_flight.opened(self)
         held = self._gateway.bodies.hold()
@@ -118,6 +123,15 @@ class Exchange:
             self._connection.forget()
             self._reply.close()
             held.release()
+
+    def _check_load(self) -> None:
+        is_open, most = len(self._gateway.in_flight), self._gateway.settings.admission.max_streams
+        if is_open >= most:
+            raise Overloaded(
+                "The gateway has as many requests open as it may; try again later.",
+                detail=f"{is_open} requests are open, of {most}",
+                retry_after=_RETRY_AFTER,
+            )
 
     def view(self) -> TransactionView:
         """What it does at this moment."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID
 
+from app.admission import Admission, limited
 from app.backends import RoutingMemory, pool_readings, staying
 from app.backends.attempts import AttemptControl
 from app.backends.overrides import DeploymentOverrides
@@ -47,7 +48,7 @@ class Lasting:
     lookups: Lookups
     queue_breakers: AdmissionControl
     attempts: AttemptControl
-    """The breakers of all deployments."""
+    """The breakers and slots of all deployments."""
     routing: RoutingMemory
     overrides: DeploymentOverrides
     """What an operator has changed of deployments."""
@@ -76,6 +77,7 @@ class Lasting:
         self.lookups.use(settings.dns)
         self.queue_breakers.use(settings.breakers.queue, several)
         self.attempts.use(settings.breakers.upstream, several, stays)
+        self.attempts.admission.use(settings.admission, settings.deployments, settings.router.max_retry_after, stays)
         self.routing.keep(stays)
         if self.peers is not None:
             self.peers.use(settings)
@@ -94,6 +96,7 @@ class Lasting:
         """Have telemetry know the names of a configuration."""
         self.telemetry.watch_bodies(lambda: self.bodies.used, settings.server.total_body_bytes)
         self.telemetry.register_deployments([deployment.id for deployment in settings.deployments])
+        self.telemetry.register_admission(limited(settings.deployments))
         self.telemetry.register_keys(key_identities(settings.keys))
 
 
@@ -130,6 +133,12 @@ def make_lasting(
             by_caller=several,
             stalls=stalls,
             breakers=None if peers is None else peers.deployment_breakers(breakers.upstream, several),
+            admission=Admission(
+                settings.admission,
+                settings.deployments,
+                None if peers is None else peers.process,
+                longest_pause=settings.router.max_retry_after,
+            ),
         ),
         routing=RoutingMemory(None if peers is None else peers.responses),
         peers=peers,

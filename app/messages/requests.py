@@ -159,6 +159,8 @@ class Request(Struct, frozen=True, kw_only=True):
     operation: Operation = "chat"
     caller: str = ""
     """Stands for the key that the request came with, and does not tell it; empty where the gateway has no keys."""
+    priority: int = 0
+    """Requests with a greater one are served first where some have to wait."""
     stream: bool = False
     include_usage: bool = False
     """The client itself asked for a usage chunk (OpenAI's `stream_options.include_usage`)."""
@@ -239,5 +241,7 @@ class Request(Struct, frozen=True, kw_only=True):
         return self if changed is rest else replace(changed, messages=self.messages, tools=self.tools)
 
 
-_DECODED = tuple(set(Request.__struct_fields__) - {"native", "body", "caller", "query", "credential", "size"})
+_DECODED = tuple(
+    set(Request.__struct_fields__) - {"native", "body", "caller", "priority", "query", "credential", "size"}
+)
 """The fields that are read in a client's body or its headers."""

@@ -114,6 +114,7 @@ class _Supervisor:
             self._stop_listening()
             return _FAILED
         counts = ConnectionCounts(self._folder.path, self._count * SLOTS_PER_WORKER)
+        slots = SharedSlots(self._folder.path, self._count * SLOTS_PER_WORKER)
         try:
             self._recordings = _intake(settings)
         except StoreFailed as error:
@@ -121,7 +122,7 @@ class _Supervisor:
             self._stop_listening()
             metrics.close()
             return _FAILED
-        self._fleet = Fleet(self._count, self._launch, shared=(counts,), merged=_merged)
+        self._fleet = Fleet(self._count, self._launch, shared=(counts, slots), merged=_merged)
         try:
             return await self._serve(settings, metrics)
         finally:

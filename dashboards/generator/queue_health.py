@@ -1,5 +1,6 @@
 """Queue health: how full, how long, who waits, what was lost."""
 
+from dashboards.generator.admission import admission
 from dashboards.generator.frame import Json, Row, dashboard
 from dashboards.generator.links import label, logs, traces
 from dashboards.generator.metrics import buckets, events, greatest, in_range, mean, quantile, rate, total
@@ -29,13 +30,15 @@ def build() -> Json:
         UID,
         "Flowspan / Queue health",
         "The bounded queues between the stages: how full they are, how long items wait, who is held back, what is lost."
-        " Each stream has queues of its own; the policy executor writes to policy_out, the client formatter to sse.",
+        " Each stream has queues of its own; the policy executor writes to policy_out, the client formatter to sse. "
+        "Before them requests may wait for a deployment that has as much to do as it may.",
         _stats(),
         [
             Row("Saturation", _saturation()),
             Row("Waiting", _waiting()),
             Row("In and out", _flow()),
             Row("Loss", _loss()),
+            Row("Waiting for deployments", admission()),
         ],
     )
 

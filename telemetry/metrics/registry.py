@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, ProcessCollector
 
+from telemetry.metrics.admission import AdmissionMetrics
 from telemetry.metrics.configuration import ConfigurationMetrics
 from telemetry.metrics.delivery import DeliveryMetrics
 from telemetry.metrics.deployments import DeploymentChildren, DeploymentMetrics
@@ -109,6 +110,7 @@ class Metrics:
         self.pools = PoolMetrics(self.registry)
         self.delivery = DeliveryMetrics(self.registry, self.labels.model, (*eager_models(self.labels), OTHER))
         self.prompt_cache = PromptCacheMetrics(self.registry, self.labels)
+        self.admission = AdmissionMetrics(self.registry)
         self.queues = QueueMetrics(self.registry)
         self.policies = PolicyMetrics(self.registry, policies)
         self.breakers = BreakerMetrics(self.registry)

@@ -190,6 +190,12 @@ WorkerRestartReason = Literal["killed", "crashed", "exited", "rolling_restart"]
 WORKER_RESTART_REASONS: tuple[WorkerRestartReason, ...] = get_args(WorkerRestartReason)
 """Why a worker process had to be replaced: by SIGKILL, which is what a machine without memory sends, by another signal,
 by itself, or as the operator had it."""
+AdmissionRefusal = Literal["queue_full", "no_time", "timeout"]
+ADMISSION_REFUSALS: tuple[AdmissionRefusal, ...] = get_args(AdmissionRefusal)
+"""Why a request was not let to a deployment: too many waited, it could not have been served in time, or it was not."""
+AdmissionResult = Literal["admitted", "refused", "left"]
+ADMISSION_RESULTS: tuple[AdmissionResult, ...] = get_args(AdmissionResult)
+"""How a wait for a deployment ended; `left`: nobody wanted the answer any more."""
 PoolState = Literal["active", "idle", "waiting"]
 POOL_STATES: tuple[PoolState, ...] = get_args(PoolState)
 """Connections to a provider that are in use, those that are kept for the next request, and requests that wait for one.

@@ -14,6 +14,9 @@ class Event:
     """Boundary events: the moments of a transaction that are worth a timestamp, never one per chunk."""
 
     REQUEST_RECEIVED = event("request.received", "The request's body is read and understood.")
+    ADMISSION_WAITING = event("admission.waiting", "All deployments have as much to do as they may: it waits.")
+    ADMISSION_ADMITTED = event("admission.admitted", "The wait is over: a deployment has room.")
+    ADMISSION_REFUSED = event("admission.refused", "No deployment has room, or will have it in time.")
     REQUEST_SENT = event("request.sent", "An attempt at a provider began.")
     UPSTREAM_FIRST_CHUNK = event("upstream.first_chunk", "The provider's first chunk is there.")
     POLICY_DECISION = event("policy.decision", "A policy said what it did, or failed open.")

@@ -319,6 +319,32 @@ QUEUE_HIGH_WATER = _histogram(
     "flowspan_queue_high_water_ratio", ("queue",), _FILL, "Peak depth over capacity, one observation per stream."
 )
 
+ADMISSION_WAITING = _gauge(
+    "flowspan_admission_waiting_requests", ("deployment",), "Requests that wait for a deployment now."
+)
+ADMISSION_CAPACITY = _gauge(
+    "flowspan_admission_capacity_requests",
+    ("deployment",),
+    "Attempts that may be under way at a deployment at a time; 0 where that is limited no more.",
+    "livemax",
+)
+ADMISSION_ENQUEUED = _counter(
+    "flowspan_admission_enqueued_requests_total", ("deployment",), "Requests that began to wait for a deployment."
+)
+ADMISSION_DEQUEUED = _counter(
+    "flowspan_admission_dequeued_requests_total",
+    ("deployment", "result"),
+    "Requests whose wait for a deployment has ended, and how.",
+)
+ADMISSION_REFUSED = _counter(
+    "flowspan_admission_refused_requests_total",
+    ("deployment", "reason"),
+    "Requests that were not let to a deployment; another one may have served them.",
+)
+ADMISSION_WAIT = _histogram(
+    "flowspan_admission_wait_seconds", ("deployment",), _B1_FINE, "How long a request waited for a deployment."
+)
+
 BREAKER_STATE = _gauge(
     "flowspan_breaker_state", ("breaker", "state"), "1 for the state a breaker is in, else 0.", "livemax"
 )

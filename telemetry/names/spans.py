@@ -11,6 +11,7 @@ Value = str | bool | int | float | Sequence[str]
 AttributeType = Literal["string", "string[]", "int", "double", "bool"]
 
 ON_TRANSACTION, ON_ATTEMPT, ON_STAGE, ON_HOOK, ON_QUEUE = "transaction", "attempt", "stage", "hook", "queue"
+ON_ADMISSION = "admission"
 """Spans that bear an attribute."""
 ON_EVENT, ON_LINK, ON_FAILED = "event", "link", "any that failed"
 """What else bears one."""
@@ -50,6 +51,7 @@ class Span:
     POLICY = "flowspan.policy"
     STAGE = "flowspan.stage"
     QUEUE = "flowspan.queue"
+    ADMISSION = "flowspan.admission"
 
 
 SPANS: dict[str, tuple[str, str]] = {
@@ -67,6 +69,7 @@ SPANS: dict[str, tuple[str, str]] = {
         "INTERNAL",
         "A queue of a stream, from the first attempt to put to the last item taken.",
     ),
+    f"{Span.ADMISSION} {{deployment}}": ("INTERNAL", "The wait for a deployment that had as much to do as it may."),
 }
 """The kind of each span and what it covers, by its name."""
 
@@ -331,6 +334,27 @@ class Attribute:
     TO_STATE = attribute("flowspan.to_state", "string", ON_EVENT, "The state it entered.")
     REASON = attribute("flowspan.reason", "string", ON_EVENT, "Why it changed.")
     LINK = attribute("flowspan.link", "string", ON_LINK, "retry_of or breaker_trip.")
+    ADMISSION_DEPLOYMENT = attribute(
+        "flowspan.admission.deployment",
+        "string",
+        f"{ON_ADMISSION}, {ON_EVENT}",
+        "The deployment that was waited for first, under which metrics book the wait.",
+    )
+    ADMISSION_ADMITTED_TO = attribute(
+        "flowspan.admission.admitted_to", "string", ON_ADMISSION, "The deployment that had room."
+    )
+    ADMISSION_RESULT = attribute(
+        "flowspan.admission.result", "string", ON_ADMISSION, "How the wait ended: admitted, refused or left."
+    )
+    ADMISSION_REASON = attribute("flowspan.admission.reason", "string", ON_EVENT, "Why it was refused.")
+    ADMISSION_DEPTH = attribute(
+        "flowspan.admission.depth",
+        "int",
+        f"{ON_ADMISSION}, {ON_EVENT}",
+        "How many waited when the wait began, itself among them.",
+        unit="requests",
+    )
+    ADMISSION_WAIT = attribute("flowspan.admission.wait_s", "double", ON_ADMISSION, "How long it waited.", unit="s")
     QUEUE_NAME = attribute("flowspan.queue.name", "string", f"{ON_QUEUE}, {ON_EVENT}", "policy_out or sse.")
     QUEUE_CAPACITY = attribute(
         "flowspan.queue.capacity", "int", f"{ON_QUEUE}, {ON_EVENT}", "Items that it holds.", unit="items"

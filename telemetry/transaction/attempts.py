@@ -6,7 +6,7 @@ stands on this span only, so tokens are counted once. An attempt still open at i
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 from opentelemetry.trace import SpanContext, SpanKind
@@ -55,6 +55,16 @@ class AttemptTarget(Struct, frozen=True, kw_only=True):
     server_port: int | None = None
     is_internal: bool = False
     """Whether it is asked at an address of the operator's network."""
+
+
+class AttemptAllowance(NamedTuple):
+    """What a provider says of one of its rate limits: what is left of it, and how many seconds it takes until all of it
+    is there again. What it does not tell is None."""
+
+    kind: LimitKind
+    limit: int | None
+    remaining: int
+    reset: float | None = None
 
 
 class AttemptScope(Struct, frozen=True):
@@ -183,6 +193,8 @@ class AttemptTelemetry:
 class Attempt:
     is_sent = False
     """Whether the request went out to the provider: from then on the provider may be at work."""
+    allowances: Sequence[AttemptAllowance] = ()
+    """What the provider said of its rate limits."""
     tape: AttemptTape | None = None
     """What the attempt leaves behind; None where the transaction is not recorded."""
 
@@ -291,9 +303,11 @@ class Attempt:
         self._children.deployment.responses[status_class(status)].inc()
 
     @guarded
-    def allowance(self, kind: LimitKind, limit: int | None, remaining: int) -> None:
-        """Note what the provider says of one of its rate limits; `limit` is None where it tells only what is left."""
-        self._children.deployment.allowance(kind, limit, remaining)
+    def allowed(self, allowances: Sequence[AttemptAllowance]) -> None:
+        """Note what the provider says of its rate limits; the last call counts."""
+        self.allowances = allowances
+        for one in allowances:
+            self._children.deployment.allowance(one.kind, one.limit, one.remaining)
 
     @guarded
     def fail(

@@ -1,8 +1,8 @@
 """A transaction's observability, from the request's head to the last byte: `Telemetry.open` ... `finish`.
 
-The ObservabilityContext owns the transaction's span and gives out a face for each subject: `policy(name)`, `attempts`,
-`queues`, `breakers`, `recorder`, `ledger`. It ends all of them, exactly once, with exactly one outcome. Nothing here
-raises into the data path or waits.
+The ObservabilityContext owns the transaction's span and gives out a face for each subject: `policy(name)`, `admission`,
+`attempts`, `queues`, `breakers`, `recorder`, `ledger`. It ends all of them, exactly once, with exactly one outcome.
+Nothing here raises into the data path or waits.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +22,7 @@ from telemetry.recording.recorder import TransactionRecorder
 from telemetry.recording.timeline import Timeline
 from telemetry.redact import TEXT_LIMIT, clean
 from telemetry.traces.spans import RecordedSpan
+from telemetry.transaction.admission import AdmissionTelemetry
 from telemetry.transaction.attempts import AttemptTelemetry
 from telemetry.transaction.breakers import BreakerTelemetry
 from telemetry.transaction.content import SpanEnd
@@ -73,6 +74,7 @@ class ObservabilityContext:
         self.recorder = recorder = TransactionRecorder(timeline, ledger, trace.event, services.defects)
         self._flow = StreamFlow(self.transaction_id, about.api, ledger, recorder, services.metrics)
         self.attempts = AttemptTelemetry(services, trace, about, recorder)
+        self.admission = AdmissionTelemetry(trace, services.metrics.admission)
         self.queues = QueueTelemetry(trace, services.live, self._flow)
         self.breakers = BreakerTelemetry(services, trace)
         services.live.open(self._flow)

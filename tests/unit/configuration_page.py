@@ -14,7 +14,7 @@ from msgspec import NODEFAULT, Meta, Struct
 from msgspec.structs import FieldInfo, fields
 
 from app.configuration.api_keys import KeyEntry
-from app.configuration.entries import Credential, Entry, Info, Params, Prices, Routing
+from app.configuration.entries import Credential, Entry, Info, LimitParams, Params, Prices, Routing
 from app.configuration.guards import GUARDS
 from app.configuration.sections import GatewaySettings, GeneralSettings, LiteLLMRouterSettings, LiteLLMSettings
 from app.settings import ByteSize, PolicySpec, Seconds
@@ -26,6 +26,7 @@ SECTIONS: tuple[tuple[str, type[Struct]], ...] = (
     ("model_list[]", Entry),
     ("model_list[].litellm_params", Params),
     ("model_list[].litellm_params", Routing),
+    ("model_list[].litellm_params", LimitParams),
     ("model_list[].litellm_params", Prices),
     ("model_list[].model_info", Info),
     ("credential_list[]", Credential),

@@ -251,8 +251,7 @@ class DirectBackend:
             attempt.request_id(request_id)
         if not self._hands_on:
             # Those of a caller's own account say nothing of the deployment's.
-            for allowance in allowances(response.headers):
-                attempt.allowance(*allowance)
+            attempt.allowed(tuple(allowances(response.headers)))
 
     async def _check(self, response: ProviderResponse, names_account: bool) -> None:
         if not 200 <= response.status < 300:

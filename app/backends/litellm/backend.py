@@ -202,8 +202,7 @@ class LiteLLMBackend:
     def _limits(self, answer: Any, attempt: Attempt) -> dict[str, str] | None:
         """Tell telemetry of the provider's limits; returned are those that clients are told of."""
         limits = _provider_limits(answer)
-        for allowance in allowances(limits):
-            attempt.allowance(*allowance)
+        attempt.allowed(tuple(allowances(limits)))
         return limits if self._relays_limits else None
 
     async def _call(self, litellm: ModuleType, request: Request, attempt: Attempt, *, stream: bool) -> Any:

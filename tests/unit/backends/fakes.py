@@ -8,8 +8,18 @@ from typing import Any
 from app.backends.attempts import Backend
 from app.messages import Batch, Choice, InputMessage, Message, ModelResponse, Received, Request, TextPart, Usage
 from app.opened_stream import OpenedStream
-from telemetry import Attempt, AttemptTarget, AttemptTelemetry, BreakerTelemetry, ObservabilityContext, Tokens
-from telemetry.names import AttemptOutcome, LimitKind
+from telemetry import (
+    Attempt,
+    AttemptAllowance,
+    AttemptTarget,
+    AttemptTelemetry,
+    BreakerTelemetry,
+    ObservabilityContext,
+    TimeLedger,
+    Tokens,
+)
+from telemetry.names import AdmissionRefusal, AttemptOutcome
+from telemetry.transaction.admission import AdmissionTelemetry, AdmissionWait
 
 TARGET = AttemptTarget(deployment="d", provider="openai", model="m", model_group="gpt-5")
 
@@ -51,8 +61,9 @@ class FakeAttempt(Attempt):
     def responded(self, status: int) -> None:
         self.calls.append(("responded", status))
 
-    def allowance(self, kind: LimitKind, limit: int | None, remaining: int) -> None:
-        self.calls.append(("allowance", kind, limit, remaining))
+    def allowed(self, allowances: Sequence[AttemptAllowance]) -> None:
+        self.allowances = allowances
+        self.calls += [("allowance", one.kind, one.limit, one.remaining) for one in allowances]
 
     def fail(
         self,
@@ -104,10 +115,39 @@ class FakeAttempts(AttemptTelemetry):
         self.retries_denied.append(model)
 
 
+class FakeWait(AdmissionWait):
+    def __init__(self) -> None:
+        self.admitted_to: str | None = None
+
+    def __enter__(self) -> "FakeWait":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Tell nobody."""
+
+    def admitted(self, deployment: str) -> None:
+        self.admitted_to = deployment
+
+
+class FakeAdmission(AdmissionTelemetry):
+    def __init__(self) -> None:
+        self.waits: list[tuple[str, FakeWait]] = []
+        self.refusals: list[tuple[str, AdmissionRefusal]] = []
+
+    def waiting(self, deployment: str, depth: int) -> FakeWait:
+        self.waits.append((deployment, FakeWait()))
+        return self.waits[-1][1]
+
+    def refused(self, deployment: str, reason: AdmissionRefusal) -> None:
+        self.refusals.append((deployment, reason))
+
+
 class FakeObservability(ObservabilityContext):
     def __init__(self) -> None:
         self.attempts: FakeAttempts = FakeAttempts()
         self.breakers: FakeBreakers = FakeBreakers()
+        self.admission: FakeAdmission = FakeAdmission()
+        self.ledger = TimeLedger()
         self.provider: str | None = None
         self.logged: list[tuple[str, dict[str, object]]] = []
 

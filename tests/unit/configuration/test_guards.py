@@ -32,7 +32,11 @@ ENTRY_TEXT = "model_list: [{{model_name: m, {0}litellm_params: {{model: simulate
         ("general_settings: {allowed_ips: [10.0.0.1]}", "general_settings.allowed_ips", "use a firewall"),
         ("general_settings: {enable_jwt_auth: true}", "general_settings.enable_jwt_auth", "use gateway.keys"),
         ("general_settings: {enable_jwt_auth: 'true'}", "general_settings.enable_jwt_auth", "use gateway.keys"),
-        ("general_settings: {max_parallel_requests: 5}", "general_settings.max_parallel_requests", "no counterpart"),
+        (
+            "general_settings: {max_parallel_requests: 5}",
+            "general_settings.max_parallel_requests",
+            "use gateway.admission",
+        ),
         ("general_settings: {user_header_name: x-user}", "general_settings.user_header_name", "use gateway.keys"),
         (
             "general_settings: {pass_through_endpoints: [{path: /a, auth: true}]}",
@@ -41,7 +45,7 @@ ENTRY_TEXT = "model_list: [{{model_name: m, {0}litellm_params: {{model: simulate
         ),
         ("router_settings: {provider_budget_config: {a: {}}}", "router_settings.provider_budget_config", "counterpart"),
         (
-            "router_settings: {optional_pre_call_checks: [enforce_model_rate_limits]}",
+            "router_settings: {optional_pre_call_checks: [router_budget_limiting]}",
             "router_settings.optional_pre_call_checks",
             "there is no counterpart",
         ),
@@ -63,12 +67,10 @@ def test_a_guard_is_refused_with_its_counterpart_and_the_way_to_start_all_the_sa
 @pytest.mark.parametrize(
     ("entry", "params", "key"),
     [
-        ("", ", rpm: 5", "model_list.litellm_params.rpm"),
-        ("", ", tpm: 5000", "model_list.litellm_params.tpm"),
-        ("", ", max_parallel_requests: 2", "model_list.litellm_params.max_parallel_requests"),
+        ("", ", itpm: 5", "model_list.litellm_params.itpm"),
+        ("", ", otpm: 5000", "model_list.litellm_params.otpm"),
         ("", ", max_budget: 1.5", "model_list.litellm_params.max_budget"),
         ("", ", guardrails: [pii]", "model_list.litellm_params.guardrails"),
-        ("rpm: 5, ", "", "model_list.rpm"),
     ],
 )
 def test_a_limit_of_a_deployment_is_refused_too(entry: str, params: str, key: str) -> None:
@@ -131,7 +133,7 @@ def test_nothing_is_said_of_values_that_change_nothing(section: str) -> None:
         "litellm_settings: {callbacks: [otel, prometheus], success_callback: [langfuse]}",
         "litellm_settings: {default_internal_user_params: {user_role: internal_user}}",
         "general_settings: {pass_through_endpoints: [{path: /a, target: http://a.test}]}",
-        "router_settings: {optional_pre_call_checks: [prompt_caching]}",
+        "router_settings: {optional_pre_call_checks: [prompt_caching, enforce_model_rate_limits]}",
     ],
 )
 def test_what_guards_nothing_is_a_warning(section: str) -> None:
