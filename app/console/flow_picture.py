@@ -10,7 +10,7 @@ from app.live_view.moments import Line, lines_of
 from telemetry import QueueView, StreamView
 from telemetry.names import OUTCOMES, Outcome, Where
 
-_STREAMS, _BREAKERS, _MOMENTS = 8, 6, 14
+_STREAMS, _BREAKERS, _MOMENTS, _DEPLOYMENTS = 8, 6, 14, 3
 """How many of each have a line; the others are counted."""
 _WINDOW = 60.0
 _FIRST_SECONDS = 5.0
@@ -168,11 +168,13 @@ def _moments(lines: Sequence[Line]) -> tuple[MomentView, ...]:
 
 def _stations(frame: Frame, rates: Rates) -> tuple[Station, ...]:
     snapshot, waiting = frame.snapshot, frame.waiting
+    admission = (_admission(snapshot.admission, waiting),) if snapshot.admission else ()
     tripped = Counter(state for state in snapshot.breakers.values() if state != "closed")
     named = ", ".join(f"{count} {state.replace('_', '-')}" for state, count in sorted(tripped.items(), reverse=True))
     provider = f"breakers: {named or 'all closed'}"
     policies = frame.about.policies
     return (
+        *admission,
         Station("provider", "upstream", _rate(rates.chunks), "chunks/s", provider, waiting.get("upstream", 0)),
         Station(
             "policies",
@@ -187,6 +189,17 @@ def _stations(frame: Frame, rates: Rates) -> tuple[Station, ...]:
         _queue("sse", snapshot.queues, waiting),
         Station("client", "client", _rate(rates.bytes_out / 1000), "kB/s", "", waiting.get("client", 0)),
     )
+
+
+def _admission(deployments: Mapping[str, int], waiting: Mapping[str, int]) -> Station:
+    """Before the providers: requests that wait for deployments with as much to do as they may."""
+    queued = sorted(((count, name) for name, count in deployments.items() if count), reverse=True)
+    named = ", ".join(f"{name}: {count:,}" for count, name in queued[:_DEPLOYMENTS])
+    more = f" and {len(queued) - _DEPLOYMENTS} more" if len(queued) > _DEPLOYMENTS else ""
+    total = sum(deployments.values())
+    unit = "request queued" if total == 1 else "requests queued"
+    detail = named + more or "deployments have room"
+    return Station("admission", "admission", f"{total:,}", unit, detail, waiting.get("admission", 0))
 
 
 def _queue(name: str, queues: Mapping[str, QueueView], waiting: Mapping[str, int]) -> Station:

@@ -27,7 +27,7 @@ def flow_picture(frame: Frame, rates: Rates, turn: int, width: int) -> list[Text
         cell = even + 2 * (even - narrow) if station in QUEUES else narrow
         names.append(station.ljust(cell), f"bold {_COLOURS[station]}")
         figures.append_text(_figure(frame, rates, station, cell))
-        dots.append_text(_dots(frame.waiting.get(station, 0), cell, _COLOURS[station]))
+        dots.append_text(_waiting(frame, station, cell))
         if position < len(STATIONS) - 1:
             names.append_text(_arrow(gap, (turn - position) if moving else None))
             figures.append(" " * gap)
@@ -43,7 +43,7 @@ def stacked_flow(frame: Frame, rates: Rates, width: int) -> list[Text]:
             (station.ljust(_STACKED_NAME), f"bold {_COLOURS[station]}"),
             _figure(frame, rates, station, _STACKED_FIGURE),
             " ",
-            _dots(frame.waiting.get(station, 0), rest, _COLOURS[station]),
+            _waiting(frame, station, rest),
         )
         for station in STATIONS
     ]
@@ -54,7 +54,8 @@ def _figure(frame: Frame, rates: Rates, station: str, width: int) -> Text:
         case "policy_out" | "sse":
             return _depth(frame.snapshot.queues, station, width)
         case "upstream":
-            figure = f"{rates.chunks:.0f} ch/s"
+            queued = sum(frame.snapshot.admission.values())
+            figure = f"{rates.chunks:.0f} ch/s" if not queued else f"{queued} queued"
         case "policies":
             figure = ", ".join(frame.about.policies) or "none"
         case "formatter":
@@ -76,6 +77,17 @@ def _depth(queues: Mapping[str, QueueView], name: str, width: int) -> Text:
     full = min(room, round(share * room)) or (1 if queue.fullest else 0)
     colour = "red" if share >= 0.8 else "yellow" if share >= 0.5 else "green"
     return Text.assemble(("█" * full, colour), ("░" * (room - full), "dim"), figure)
+
+
+def _waiting(frame: Frame, station: str, width: int) -> Text:
+    """A dot for each stream that waits at a station; those that wait for a deployment with room come before those that
+    wait for its answer."""
+    count, queued = frame.waiting.get(station, 0), frame.waiting.get("admission", 0)
+    if station != "upstream" or not queued:
+        return _dots(count, width, _COLOURS[station])
+    before = min(queued + 1, width // 2) if count else width
+    queue = _dots(queued, before, LEDGER_COLOURS["admission"])
+    return Text.assemble(queue, _dots(count, width - before, _COLOURS[station]))
 
 
 def _dots(streams: int, width: int, colour: str) -> Text:

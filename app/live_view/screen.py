@@ -224,9 +224,11 @@ def in_words(picture: Picture) -> str:
     """One line, for logs and pipes."""
     snapshot, rates = picture.frame.snapshot, picture.rates
     queues = " ".join(f"{name} {queue.fullest}/{queue.capacity}" for name, queue in snapshot.queues.items())
+    admission = ",".join(f"{name}:{count}" for name, count in sorted(snapshot.admission.items()) if count)
     tripped = ",".join(f"{name}:{state}" for name, state in sorted(snapshot.breakers.items()) if state != "closed")
     outcomes = " ".join(f"{outcome} {count}" for outcome, count in snapshot.outcomes.items() if count)
     return inert(
         f"{picture.frame.elapsed:5.0f}s  {rates.requests:.1f} req/s  {rates.chunks:.0f} chunks/s  "
-        f"in flight {picture.frame.open_streams}  fullest {queues}  breakers {tripped or 'all closed'}  {outcomes}"
+        f"in flight {picture.frame.open_streams}  fullest {queues}  "
+        f"{f'queued for {admission}  ' if admission else ''}breakers {tripped or 'all closed'}  {outcomes}"
     )

@@ -28,6 +28,8 @@ from telemetry.names.spans import Attribute
 
 _SLOW_S = 10.0
 """Seconds from which on an answer that went well has its time explained."""
+_AT_ONCE = 0.01
+"""Seconds of a wait that was none."""
 _MOST = 0.5
 """The share of the time that makes somebody the one who took it."""
 _NO_INTERVENTION = frozenset({"allow", "pass", "passed", "none"})
@@ -87,6 +89,7 @@ def _whose_time(recording: Recording) -> str:
     shares = {
         "the provider's": recording.time.get("upstream", 0.0),
         "the client's, which read slowly": recording.time.get("client", 0.0),
+        "spent in waiting for a deployment with room": recording.time.get("admission", 0.0),
         "the gateway's and its policies'": gateway,
     }
     whose, most = max(shares.items(), key=lambda share: share[1])
@@ -198,8 +201,21 @@ def _of_breaker(recording: Recording) -> list[str]:
     return [what, before, _received(recording)]
 
 
+def _of_admission(recording: Recording) -> list[str]:
+    which = f"Every deployment of {name(recording.entry.model)} that could be asked had as much to do as it may"
+    waited = recording.time.get("admission", 0.0)
+    if recording.entry.error_type == "admission_queue_full":
+        how = "and so many requests waited already that this one was turned away"
+    elif waited < _AT_ONCE:
+        how = "and it was turned away at once, for so many requests waited that it could not have been served in time"
+    else:
+        how = f"and the request waited {seconds(waited)} in vain"
+    before = f"before, {failures(recording.attempts)}" if recording.attempts else ""
+    return [f"{which}, {how}", before, _received(recording)]
+
+
 def _of_overload(recording: Recording) -> list[str]:
-    what = "The gateway held as many bytes of requests as it may, and turned this one away"
+    what = "The gateway held as much as it may, and turned this request away"
     return [with_detail(what, recording), _received(recording)]
 
 
@@ -263,6 +279,8 @@ _OF_ERRORS: dict[str, _Explanation] = {
     "queue_overflow": _of_overflow,
     "client_disconnect": _of_leaving,
     "breaker_open": _of_breaker,
+    "admission_queue_full": _of_admission,
+    "admission_timeout": _of_admission,
     "overloaded": _of_overload,
     "draining": _of_drain,
     "cancelled": _of_cancelling,

@@ -6,7 +6,7 @@ by the sampler, and a last time when the queue or the stream closes. So nothing 
 
 from collections import Counter as Tally
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from telemetry.live.moments import Ended, Moment, Moments
 from telemetry.metrics.flow import QueueChildren
@@ -217,6 +217,8 @@ class Snapshot:
     """What happened lately, the newest last; of the ends those that did not go well."""
     ends: tuple[Ended, ...] = ()
     """The newest ends of transactions, the newest last."""
+    admission: Mapping[str, int] = field(default_factory=dict)
+    """How many requests wait for each deployment that is limited, by its id."""
 
 
 def take_snapshot(live: Live, metrics: Metrics) -> Snapshot:
@@ -237,6 +239,7 @@ def take_snapshot(live: Live, metrics: Metrics) -> Snapshot:
         live.bytes_out,
         live.moments.newest(),
         live.moments.newest_ends(),
+        {deployment: children.depth for deployment, children in metrics.admission.children.items()},
     )
 
 

@@ -67,6 +67,15 @@ def test_a_queue_that_fills_is_alarming(fullest: int, tone: str) -> None:
     assert (queue.tone, queue.figure) == (tone, str(fullest))
 
 
+def test_who_waits_for_a_deployment_stands_before_the_provider() -> None:
+    page = _fragment(frame(admission={"east": 2, "west": 9, "north": 0, "south": 1, "far": 1}))
+    assert page.index('id="at-admission"') < page.index('id="at-provider"')
+    assert "13</span>" in page
+    assert "west: 9, east: 2, south: 1 and 1 more" in page
+    assert "deployments have room" in _fragment(frame(admission={"east": 0}))
+    assert "at-admission" not in _fragment(frame())
+
+
 def test_hostile_names_are_inert() -> None:
     page = _fragment(frame(model="<img src=x onerror=alert(1)>\x1b[2J\u202e{}"))
     assert "<img src=x" not in page

@@ -58,6 +58,7 @@ def frame(
     outcomes: Mapping[Outcome, int] = SOME_OUTCOMES,
     ends: tuple[Ended, ...] = (),
     model: str = "model-{}",
+    admission: Mapping[str, int] | None = None,
 ) -> Frame:
     views = tuple(
         StreamView(f"txn_{n}", "openai_chat", model.format(n), float(n), "client", {"policy_out": n, "sse": 16})
@@ -74,11 +75,12 @@ def frame(
         breakers=breakers,
         outcomes=counts,
         seconds=dict(seconds),
-        waiting={"client": streams},
+        waiting={"client": streams, **({"admission": sum(admission.values())} if admission else {})},
         chunks_in=chunks_in,
         bytes_out=bytes_out,
         moments=tuple(moment(number) for number in range(moments)),
         ends=ends,
+        admission=admission or {},
     )
     return Frame(about=ABOUT, at=at, snapshot=snapshot)
 

@@ -49,6 +49,19 @@ def test_the_picture_of_an_idle_gateway_can_be_drawn() -> None:
     assert "streams in flight: 0" in draw(picture(frame(streams=0, moments=0)), 80, 24).plain
 
 
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_who_waits_for_a_deployment_with_room_stands_before_the_provider(width: int, height: int) -> None:
+    text = draw(picture(frame(admission={"east": 3, "west": 1})), width, height).plain
+    assert "4 queued" in text
+    assert "●●●●" in text
+    assert "queued" not in draw(picture(frame(admission={"east": 0})), width, height).plain
+
+
+def test_a_line_tells_for_which_deployments_requests_wait() -> None:
+    line = in_words(picture(frame(admission={"west": 1, "east": 3, "far": 0})))
+    assert "queued for east:3,west:1  breakers" in line
+
+
 def test_rates_are_those_of_the_window() -> None:
     text = draw(picture(), 120, 40).plain
     assert "400 ch/s" in text

@@ -148,6 +148,21 @@ _MESSAGE = b'{"error": {"message": "No key.", "param": "model"}}'
             "The client got status 503.",
         ),
         (
+            refused(503, error_type="admission_queue_full", outcome="overloaded"),
+            "Every deployment of chat that could be asked had as much to do as it may, and so many requests waited "
+            "already that this one was turned away. The client got status 503.",
+        ),
+        (
+            refused(503, error_type="admission_timeout", outcome="overloaded", time={"admission": 12.0}),
+            "Every deployment of chat that could be asked had as much to do as it may, and the request waited 12 s "
+            "in vain. The client got status 503.",
+        ),
+        (
+            refused(529, error_type="admission_timeout", outcome="overloaded"),
+            "Every deployment of chat that could be asked had as much to do as it may, and it was turned away at once, "
+            "for so many requests waited that it could not have been served in time. The client got status 529.",
+        ),
+        (
             recording(attempt(), error_type="draining", outcome="drained", delivered=True),
             "The gateway was shut down, and the answer had not ended in time, after 12.5 s. The client was told with "
             "an error event.",
@@ -209,3 +224,8 @@ def test_equal_failures_are_counted() -> None:
     made = recording(_DOWN, _DOWN, _DOWN, attempt(why="retry"), outcome="ok")
 
     assert explain(made).endswith("It was the fourth attempt, at east, after west answered 503 three times.")
+
+
+def test_a_long_wait_for_a_deployment_is_told() -> None:
+    made = recording(attempt(), outcome="ok", time={"upstream": 1.0, "admission": 11.5}, delivered=True)
+    assert explain(made).endswith(" 11.5 s of the time were spent in waiting for a deployment with room.")
