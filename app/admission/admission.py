@@ -70,6 +70,11 @@ class Admission:
         gate = self._gates.get(deployment.id)
         return gate is not None and gate.is_busy
 
+    def under_way(self, deployment: str) -> int:
+        """Attempts of all processes at a deployment that is limited; 0 at any other."""
+        gate = self._gates.get(deployment)
+        return 0 if gate is None else gate.capacity.under_way
+
     def counts_tokens(self, deployment: Deployment) -> bool:
         """Whether it matters there how many tokens an attempt has."""
         gate = self._gates.get(deployment.id)
@@ -149,10 +154,6 @@ class Admission:
         is_waited_for = self._settings.learn_limits and seconds <= self._longest_pause
         if is_waited_for and (gate := self._gate(slot.deployment)) is not None:
             gate.capacity.pause(self._clock() + seconds)
-
-    def close(self) -> None:
-        """Give the memory back."""
-        self._table.close()
 
     def _learn_requests(self, slot: Slot, learned: LearnedLimit) -> None:
         is_scarce = learned.remaining <= _SCARCE * learned.limit

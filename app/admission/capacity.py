@@ -225,11 +225,11 @@ class Capacity:
     def _has_slot(self, now: float, most: int) -> bool:
         """Whether one is free for this process: of those with somebody waiting it has to hold the fewest."""
         numbers = self._table.numbers
+        if self._processes == 1:
+            return numbers[self._used] < most
         used = numbers[self._first : self._claims]
         if sum(used) >= most:
             return False
-        if self._processes == 1:
-            return True
         mine = numbers[self._used]
         claims = numbers[self._claims : self._fixed]
         return not any(until > now and held < mine for held, until in zip(used, claims, strict=True))
