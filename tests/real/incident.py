@@ -2,7 +2,8 @@
 
 The demo's models, texts and clients, against a gateway of its own process. In the incident an upstream fails and then
 recovers, another one hangs up in mid-sentence, a third one says nothing until its clients leave, readers are slow or
-look away, an agent loses its prompt cache, policies hang and fail, and the collector is gone for a while.
+look away, a model has more to do than it may, an agent loses its prompt cache, policies hang and fail, and the
+collector is gone for a while.
 """
 
 import asyncio
@@ -45,6 +46,7 @@ is told in between is lost."""
 EXPECTED = frozenset(
     {
         "Watchdog",
+        "AdmissionRefusing",
         "AvailabilityBurnFast",
         "AvailabilityBurnSlow",
         "Backpressure",
@@ -97,6 +99,8 @@ def configuration() -> dict[str, Any]:
             _model("shaky", "lorem+pace-5+status-503+every-4"),
             _model("hung", "lorem+stall-0"),
             _model(MODEL, "lorem-5+pace-2+caching-60"),
+            # One at a time, of four who ask: some wait, and some in vain.
+            _model("busy", "lorem-5+slow-start-0.5", max_parallel_requests=1),
             _model("severed", "lorem+pace-5+cut-6+first-16", texts=[PLAIN]),
         ],
         "litellm_settings": {"num_retries": 1, "fallbacks": [{"fragile": ["chat"]}]},
@@ -117,6 +121,7 @@ def configuration() -> dict[str, Any]:
                 "queue": {"threshold": 3, "window": "20s", "cooldown": "1s"},
                 "upstream": {"threshold": 3, "cooldown": "2s"},
             },
+            "admission": {"queue_timeout": "1200ms"},
             "telemetry": {"boundary_events": "both"},
             "recorder": "memory",
         },
@@ -175,6 +180,11 @@ def _hung(api: Api) -> Call:
     return Call("hung", api, {**made.body, "model": "hung"})
 
 
+def _busy(api: Api) -> Call:
+    made = talk(api)
+    return Call("busy", api, {**made.body, "model": "busy"})
+
+
 def _dragging(api: Api) -> Call:
     return slow(api, pause=0.1)
 
@@ -190,6 +200,7 @@ MISHAPS = (
     Visitor((severed,), 0.25),
     Visitor((_shaky,), 0.1),
     Visitor((_hung,), 0.1, gives_up_after=GIVES_UP_AFTER),
+    *(Visitor((_busy,), 0.05) for _ in range(4)),
     Visitor((Conversations(),), 0.05),
     *(Visitor((_dragging,), 0.1, first=0.3 * turn) for turn in range(8)),
     *(Visitor((_saying(HANG),), 0.2) for _ in range(3)),
