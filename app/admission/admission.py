@@ -38,7 +38,9 @@ class Admission:
         longest_pause: float = RouterSettings().max_retry_after,
     ) -> None:
         self._index, self._processes = (0, 1) if worker is None else (worker.index, worker.count)
-        self._table = SharedTable(columns(self._processes), _ROWS, None if worker is None else Path(worker.folder) / _FILE)
+        self._table = SharedTable(
+            columns(self._processes), _ROWS, None if worker is None else Path(worker.folder) / _FILE
+        )
         self._clock = clock
         self._settings = settings
         self._gates: dict[str, Gate] = {}

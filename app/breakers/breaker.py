@@ -137,6 +137,10 @@ class CircuitBreaker:
         """By caller whose probe failed: when it may be given one again."""
         self._other_probe_until = _NEVER
         """Until when another process's only probe keeps its place."""
+        self._forced_until = _NEVER
+        """Until when an operator keeps it open."""
+        self._opened_for: TripReason | None = None
+        """Why it opened last."""
 
     def take_settings(self, fresh: "CircuitBreaker") -> None:
         """Go on by the rule, the cooldown and the number of probes of a breaker that was made by other settings. The
@@ -144,10 +148,6 @@ class CircuitBreaker:
         self._trip = fresh._trip
         self._cooldown = fresh._cooldown
         self._most_probes = fresh._most_probes
-        self._forced_until = _NEVER
-        """Until when an operator keeps it open."""
-        self._opened_for: TripReason | None = None
-        """Why it opened last."""
 
     def allow(self, now: float, caller: str = "") -> tuple[Permit | Denied, Transitions]:
         """Take a permit for one attempt, if there is one."""

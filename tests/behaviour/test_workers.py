@@ -89,7 +89,7 @@ def file(workers: Workers) -> Iterator[Path]:
 
 
 def generation(served: Workers) -> int:
-    """Of the configuration that whichever worker answers has in use."""
+    """The generation of the configuration that is in use in the worker that happens to be asked."""
     return int(request(served, "GET", "/").json()["configuration_generation"])
 
 
