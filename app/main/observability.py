@@ -12,7 +12,7 @@ from app.policies import LoadedPolicy
 from app.recorder.masking import Concealing
 from app.recorder.store_urls import secrets_of_store
 from app.settings import Key, Settings
-from telemetry import KeyIdentity, Telemetry, TelemetryOptions, setup
+from telemetry import KeyIdentity, Telemetry, TelemetryOptions, Worker, setup
 from telemetry.names import UNNAMED_KEY
 
 
@@ -22,9 +22,11 @@ def make_telemetry(
     *,
     log_stream: TextIO | None = None,
     span_exporter: SpanExporter | None = None,
+    worker: Worker | None = None,
 ) -> Telemetry:
     """Telemetry for these settings. Log lines go to `log_stream`, by default to stderr; a given `span_exporter` gets
-    each span as it ends, and takes the place of the exporter that the environment asks for."""
+    each span as it ends, and takes the place of the exporter that the environment asks for. With `worker`
+    the process is one of several, whose metrics another one sums up; raises OSError where there is no room for them."""
     return setup(
         options_of(settings),
         models=models_of(settings),
@@ -32,6 +34,7 @@ def make_telemetry(
         secrets=secrets_of(settings),
         log_stream=log_stream or sys.stderr,
         span_exporter=span_exporter,
+        worker=worker,
     )
 
 

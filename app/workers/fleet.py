@@ -9,7 +9,6 @@ stands still for long is ended: its streams are lost anyway, and no probe would 
 import asyncio
 import logging
 import signal
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
@@ -35,6 +34,7 @@ from app.workers.messages import (
 )
 from app.workers.relay import Relay
 from app.workers.restarts import Restarts
+from telemetry.metrics.workers import WorkerMetrics
 
 _log = logging.getLogger("flowspan")
 _REFUSED = 2
@@ -79,15 +79,15 @@ class Fleet:
         launch: Callable[[int], Worker],
         *,
         shared: Sequence[SharedByWorkers],
+        metrics: WorkerMetrics,
         merged: Callable[[Act, Sequence[Outcome]], Outcome],
         hang_limit: float = _HANG_LIMIT,
     ) -> None:
         """`hang_limit` is for how many seconds the event loop of a worker may stand still."""
         self.count = count
-        self.deaths: Counter[str] = Counter()
-        """Workers that died without having been asked to, by how."""
         self._launch = launch
         self._shared = shared
+        self._metrics = metrics
         self._merged = merged
         self._hang_limit = hang_limit
         self._relay = Relay()
@@ -207,6 +207,8 @@ class Fleet:
         # The old one may have died meanwhile, and been replaced.
         if len([worker for worker in self._workers.values() if worker.is_wanted]) > self.count:
             (old if old.is_serving else new).retire()
+        self._metrics.replaced()
+        self._count_serving()
 
     def _start(self) -> Worker:
         index = next(index for index in range(self.count * SLOTS_PER_WORKER) if index not in self._workers)
@@ -228,12 +230,13 @@ class Fleet:
         for one in self._shared:
             one.release_worker(worker.index)
         del self._workers[worker.index]
+        self._count_serving()
         async with self._changed:
             self._changed.notify_all()
         if self._left.is_set() or not worker.is_wanted:
             return
         reason = reason_of(status)
-        self.deaths[reason] += 1
+        self._metrics.died(status)
         _log.error("worker %d (pid %d) has died: %s", worker.index, worker.pid, reason)
         if self._first.done():
             await self._succeed(worker)
@@ -275,6 +278,7 @@ class Fleet:
                     worker.leave(self._signal)
             case Ready():
                 worker.is_ready(message)
+                self._count_serving()
                 _log.info("worker %d (pid %d) serves", worker.index, worker.pid)
                 if not self._first.done():
                     self._first.set_result(message)
@@ -309,6 +313,9 @@ class Fleet:
                 await asyncio.wait_for(self._left.wait(), delay)
         if not self._left.is_set():
             self._start()
+
+    def _count_serving(self) -> None:
+        self._metrics.serving.set(len(self.serving))
 
     async def _wait_for_change(self) -> None:
         async with self._changed:

@@ -15,7 +15,6 @@ from contextlib import ExitStack, suppress
 from functools import partial
 
 import uvloop
-from prometheus_client import CollectorRegistry
 
 from app.admin.acts import Act, Outcome, Refused
 from app.configuration import (
@@ -46,10 +45,9 @@ from app.workers.messages import Begin, ConsoleAt, raw
 from app.workers.recordings import RecordingIntake
 from app.workers.reloading import FleetConfiguration, FleetReloads
 from app.workers.whole_lines import whole_lines
-from telemetry import MetricsServer, Scrubber
+from telemetry import MergedMetrics, MetricsServer, Scrubber
 from telemetry.hosts import in_url
 from telemetry.logs.console import LogWriter, install
-from telemetry.metrics.registry import ExportMetrics
 from telemetry.names.resource import VERSION
 
 _log = logging.getLogger("flowspan")
@@ -71,24 +69,28 @@ def supervise(source: Source, configuration: Configuration) -> int:
         except OSError as error:
             sys.stderr.write(f"the folder that workers share cannot be made: {error}\n")
             return _FAILED
-        stack.callback(_log_writer(configuration.settings, folder).close)
+        metrics = MergedMetrics(folder.path, configuration.settings.telemetry.semconv)
+        stack.callback(_log_writer(configuration.settings, folder, metrics).close)
         for warning in warnings:
             _log.warning(warning)
         runner = stack.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
-        return runner.run(_Supervisor(source, configuration, folder).run())
+        return runner.run(_Supervisor(source, configuration, folder, metrics).run())
 
 
-def _log_writer(settings: Settings, folder: SharedFolder) -> LogWriter:
+def _log_writer(settings: Settings, folder: SharedFolder, metrics: MergedMetrics) -> LogWriter:
     options = settings.telemetry
     stream = whole_lines(sys.stderr, folder.path)
     scrub = Scrubber(tuple(secrets_of(settings)))
-    return install(options.log_level, ExportMetrics(CollectorRegistry()), scrub, stream, options.log_format)
+    return install(options.log_level, metrics.exports, scrub, stream, options.log_format)
 
 
 class _Supervisor:
     """One run. The configuration is the one that workers which start are to serve."""
 
-    def __init__(self, source: Source, configuration: Configuration, folder: SharedFolder) -> None:
+    def __init__(
+        self, source: Source, configuration: Configuration, folder: SharedFolder, merged: MergedMetrics
+    ) -> None:
+        self._merged = merged
         self._configuration = FleetConfiguration(source, configuration)
         self._folder = folder
         workers = configuration.settings.server.workers
@@ -109,7 +111,7 @@ class _Supervisor:
         except OSError as error:
             _log.error(not_listening(server.host, server.port, error))
             return _FAILED
-        metrics = metrics_server(server, self._registry(), settings.telemetry.created_timestamps)
+        metrics = metrics_server(server, self._merged.registry, settings.telemetry.created_timestamps)
         if metrics is None:
             self._stop_listening()
             return _FAILED
@@ -122,7 +124,8 @@ class _Supervisor:
             self._stop_listening()
             metrics.close()
             return _FAILED
-        self._fleet = Fleet(self._count, self._launch, shared=(counts, slots), merged=_merged)
+        shared = (counts, slots, self._merged)
+        self._fleet = Fleet(self._count, self._launch, shared=shared, metrics=self._merged.workers, merged=_merged)
         try:
             return await self._serve(settings, metrics)
         finally:
@@ -201,9 +204,6 @@ class _Supervisor:
         self._fleet.announce(ConsoleAt(console.url))
         _log.info("console on %s", console.url)
         return console
-
-    def _registry(self) -> CollectorRegistry:
-        return CollectorRegistry()
 
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()

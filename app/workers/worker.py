@@ -59,6 +59,7 @@ from app.workers.messages import (
 )
 from app.workers.recordings import ForwardedRecordings
 from app.workers.whole_lines import whole_lines
+from telemetry import Worker as WorkerFiles
 from telemetry.names.resource import VERSION
 
 _log = logging.getLogger("flowspan")
@@ -231,7 +232,12 @@ def _serve(begin: Begin, supervisor: Supervisor) -> int:
     raise_descriptor_limit()
     settings = _settings(begin)
     folder = Path(begin.worker.folder)
-    telemetry = make_telemetry(settings, load_policies(settings.policies), log_stream=whole_lines(sys.stderr, folder))
+    telemetry = make_telemetry(
+        settings,
+        load_policies(settings.policies),
+        log_stream=whole_lines(sys.stderr, folder),
+        worker=WorkerFiles(folder, begin.worker.index),
+    )
     peers = Peers(begin.worker, supervisor.send, settings, generation=begin.generation, since=begin.since)
     recordings = None if begin.recordings is None else ForwardedRecordings(_inherited(begin.recordings))
     try:

@@ -28,6 +28,8 @@ from tests.upstream import json_reply, openai_completion, openai_error
 STREAM = "lorem-30+pace-50"
 MODELS = simulated(STREAM, "echo", "stall-2")
 SERVER = "  server: {workers: 2, lame_duck: 200ms, drain_timeout: %s}\n  console: off"
+COUNT = re.compile(r"\w+_(total|bucket|count|sum)\b")
+"""Series that only ever rise."""
 REPLACED_WITHIN = 10.0
 """Seconds on a machine that does other things; on one with an idle core it is one."""
 
@@ -85,7 +87,7 @@ def file(workers: Workers) -> Iterator[Path]:
     workers.file.write_text(text)
     before = generation(workers)
     workers.send(signal.SIGHUP)
-    until(lambda: generation(workers) != before, "it is as it was")
+    until(lambda: generation(workers) != before, "it is as it was", 30)
 
 
 def generation(served: Workers) -> int:
@@ -95,7 +97,34 @@ def generation(served: Workers) -> int:
 
 def both(served: Workers) -> set[int]:
     """The workers, once there are two."""
-    return set(until(lambda: len(served.accepting) == 2 and served.accepting, "there are two workers"))
+    return set(until(lambda: len(served.accepting) == 2 and served.accepting, "there are two workers", 30))
+
+
+@dataclass
+class At:
+    port: int
+
+
+class Scrapes:
+    """Reads the metrics now and then, and sees that no count of what has happened falls."""
+
+    def __init__(self, served: Workers) -> None:
+        self._metrics = At(served.metrics_port)
+        self._before: dict[str, float] = {}
+        self.read()
+
+    def read(self) -> dict[str, float]:
+        """All counts, by the name and the labels of their series."""
+        lines = request(self._metrics, "GET", "/metrics", headers={"host": "localhost"}).body.decode().splitlines()
+        series = (line.rpartition(" ") for line in lines if not line.startswith("#"))
+        found = {name: float(value) for name, _, value in series if COUNT.match(name)}
+        assert {name: value for name, value in self._before.items() if found.get(name, -1.0) < value} == {}
+        self._before = found
+        return found
+
+    def ended(self) -> int:
+        """How many requests have ended, however they did."""
+        return int(sum(value for name, value in self.read().items() if name.startswith("flowspan_requests_total{")))
 
 
 def open_streams(served: Workers, stack: ExitStack, count: int) -> list[RawClient]:
@@ -115,6 +144,8 @@ def is_whole(rest: bytes) -> bool:
 
 def test_killed_worker_takes_its_own_streams_with_it_and_is_replaced(workers: Workers) -> None:
     victim, other = sorted(both(workers))
+    scrapes = Scrapes(workers)
+    ended = scrapes.ended()
     with ExitStack() as stack:
         clients = open_streams(workers, stack, 50)
         taken = workers.connections(victim)
@@ -123,18 +154,26 @@ def test_killed_worker_takes_its_own_streams_with_it_and_is_replaced(workers: Wo
         os.kill(victim, signal.SIGKILL)
         killed_at = time.monotonic()
         until(lambda: victim not in workers.pids, "it is dead")
+        scrapes.read()
         # Nothing is refused meanwhile.
         assert post(workers, CHAT, ask("echo")).status == 200
         both(workers)
+        scrapes.read()
         assert time.monotonic() - killed_at < REPLACED_WITHIN
         whole = [is_whole(client.read_all()) for client in clients]
     assert whole.count(False) == taken
+    # Those that the killed one had under way have not ended; the other one's have, and so has the one meanwhile.
+    until(lambda: scrapes.ended() >= ended + whole.count(True) + 1, "all are counted")
+    assert scrapes.ended() == ended + whole.count(True) + 1
+    assert scrapes.read()['flowspan_worker_restarts_total{reason="killed"}'] == 1
 
 
 def test_a_rolling_restart_loses_nothing(workers: Workers, provider: Provider) -> None:
     before = both(workers)
     provider.play(reply(whole_text()))
     assert post(workers, RESPONSES, ask("res", RESPONSES)).status == 200
+    scrapes = Scrapes(workers)
+    ended = scrapes.ended()
     statuses: list[int] = []
     ends = threading.Event()
 
@@ -148,13 +187,15 @@ def test_a_rolling_restart_loses_nothing(workers: Workers, provider: Provider) -
         for thread in asking:
             thread.start()
         workers.send(signal.SIGUSR2)
-        until(lambda: len(workers.pids - before) == 2, "there are two new workers")
-        until(lambda: not workers.pids & before, "the old ones have ended")
+        until(lambda: len(workers.pids - before) == 2, "there are two new workers", 30)
+        until(lambda: scrapes.read() and not workers.pids & before, "the old ones have ended", 30)
         ends.set()
         for thread in asking:
             thread.join(10)
         assert all(is_whole(client.read_all()) for client in clients)
     assert set(statuses) == {200}
+    until(lambda: scrapes.ended() >= ended + len(statuses) + 50, "all are counted")
+    assert scrapes.ended() == ended + len(statuses) + 50
     assert workers.is_ready()
     # They know what the old ones have let each other know.
     assert request(workers, "GET", f"{RESPONSES}/resp_1").status == 200
@@ -215,11 +256,6 @@ def test_the_console_shows_all_workers_as_one_gateway(workers: Workers) -> None:
         until(lambda: listed(console, "million") == 2, "what both recorded is there", 20)
 
 
-@dataclass
-class At:
-    port: int
-
-
 def live(console: At) -> Any:
     """The snapshot that the console has as JSON."""
     return request(console, "GET", "/live", headers={"host": "localhost"}).json()["snapshot"]
@@ -250,7 +286,7 @@ def test_a_changed_configuration_is_in_use_in_all_workers_and_in_those_that_star
         in_use = generation(workers)
         os.kill(min(both(workers)), signal.SIGKILL)
         before = workers.pids
-        until(lambda: workers.pids != before, "one is dead")
+        until(lambda: workers.pids != before, "one is dead", 30)
         both(workers)
         file.write_text(good)
     with one_to_each(workers) as connections:
@@ -330,7 +366,7 @@ def test_workers_end_when_their_supervisor_is_killed(tmp_path: Path) -> None:
         clients = open_streams(served, stack, 4)
         served.process.kill()
         assert all(is_whole(client.read_all()) for client in clients)
-        until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), "the workers have ended")
+        until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), "the workers have ended", 30)
         with socket.create_server(("127.0.0.1", served.port)):
             pass
 

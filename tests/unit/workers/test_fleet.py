@@ -17,6 +17,7 @@ from app.workers.folder import SharedFolder, shared_folder
 from app.workers.handle import Worker
 from app.workers.live import LiveFleet
 from app.workers.messages import Begin, raw
+from telemetry import MergedMetrics
 from telemetry.names.resource import VERSION
 from tests.behaviour.gateway import until
 from tests.support import run
@@ -48,7 +49,9 @@ def merged(act: Act, outcomes: Sequence[Outcome]) -> Outcome:
     return {"workers": len(outcomes)}
 
 
-def fleet_of(count: int, file: Path, folder: SharedFolder, listening: socket.socket, counted: Counted) -> Fleet:
+def fleet_of(
+    count: int, file: Path, folder: SharedFolder, listening: socket.socket, counted: Counted, metrics: MergedMetrics
+) -> Fleet:
     """Workers that are looked at twelve times a second, and may not stand still for longer than half of one."""
     settings = load(file, environ={}).settings
 
@@ -58,7 +61,7 @@ def fleet_of(count: int, file: Path, folder: SharedFolder, listening: socket.soc
         begin = Begin(VERSION, source, raw(settings), {}, 1, 0.0, process, (listening.fileno(),))
         return Worker(begin, (listening.fileno(), folder.lock))
 
-    return Fleet(count, launch, shared=[counted], merged=merged, hang_limit=0.5)
+    return Fleet(count, launch, shared=[counted, metrics], metrics=metrics.workers, merged=merged, hang_limit=0.5)
 
 
 def test_a_worker_that_hangs_is_ended_and_replaced(tmp_path: Path) -> None:
@@ -66,14 +69,18 @@ def test_a_worker_that_hangs_is_ended_and_replaced(tmp_path: Path) -> None:
     file.write_text(CONFIGURATION)
     counted = Counted()
 
+    def deaths(metrics: MergedMetrics) -> float | None:
+        return metrics.registry.get_sample_value("flowspan_worker_restarts_total", {"reason": "killed"})
+
     async def main(folder: SharedFolder, listening: socket.socket) -> None:
-        fleet = fleet_of(1, file, folder, listening, counted)
+        metrics = MergedMetrics(folder.path)
+        fleet = fleet_of(1, file, folder, listening, counted, metrics)
         await fleet.start()
         [hanging] = fleet.serving
         os.kill(hanging.pid, signal.SIGSTOP)
-        await asyncio.to_thread(until, lambda: fleet.deaths and fleet.serving, "it is replaced", 30)
+        await asyncio.to_thread(until, lambda: deaths(metrics) and fleet.serving, "it is replaced", 30)
         # It could not even say where it was.
-        assert fleet.deaths == {"SIGKILL": 1}
+        assert deaths(metrics) == 1
         assert counted.released == [0]
         with pytest.raises(Refused, match="there is no such act"):
             await fleet.perform(Wave(), "test")
