@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import struct
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
 from telemetry import HttpRequest, MergedMetrics, MetricsServer, Worker, setup
-from telemetry.metrics.cell_files import CellFiles, CellReader, FileCells
+from telemetry.metrics.cell_files import CellFiles, CellReader, FileCells, read_exemplars
 from telemetry.metrics.cells import CellRegistry, Cells, MemoryCells
 from telemetry.metrics.instruments import counter, gauge, histogram
 from telemetry.metrics.processes import ProcessSums
@@ -128,6 +129,15 @@ def test_of_exemplars_the_newest_counts_and_that_of_a_dead_worker_stays(tmp_path
     text = "".join(pieces(merged.registry, openmetrics=True))
     assert f'# {{trace_id="{trace_id(4)}"}} 4.0 ' in text
     assert parse_openmetrics(text)  # type: ignore[no-untyped-call]
+
+
+def test_an_exemplar_that_was_half_written_is_none() -> None:
+    def slot(begun: float, ended: float) -> memoryview:
+        return memoryview(bytearray(struct.pack("=dd32sd", begun, 0.5, trace_id(1).encode(), ended)))
+
+    assert read_exemplars(slot(2.0, 2.0)) == {0: ({"trace_id": trace_id(1)}, 0.5, 2.0)}
+    assert read_exemplars(slot(3.0, 2.0)) == {}
+    assert read_exemplars(slot(0.0, 0.0)) == {}
 
 
 def test_a_series_began_when_the_first_process_began_it(tmp_path: Path) -> None:
