@@ -401,7 +401,7 @@ CONFIG_SUCCESSFUL = _gauge(
     "flowspan_config_last_reload_successful",
     (),
     "1 if the configuration could be used when it was read last, 0 if it was refused and the one before stays.",
-    "livemax",
+    "livemin",
 )
 CONFIG_SUCCESS_TIME = _gauge(
     "flowspan_config_last_reload_success_timestamp_seconds",
