@@ -20,7 +20,8 @@ test: $(VENV)/dev.done
 # On real programs: dashboards, rules, collector and compose on Prometheus and Alertmanager (apt-get install prometheus
 # prometheus-alertmanager), a collector and the compose specification's own reader (built here, with Go); where one is
 # missing its tests are skipped, and on CI they fail. So they are for the proxies that attackers and victims share: nginx,
-# haproxy (apt-get install) and Envoy; and for Chromium (apt-get install), which visits the console. And the gateway before llama.cpp with a tiny model, behind coding agents, and with
+# haproxy (apt-get install) and Envoy; for a Redis that gateways share (apt-get install redis-server); and for Chromium
+# (apt-get install), which visits the console. And the gateway before llama.cpp with a tiny model, behind coding agents, and with
 # its spans in Phoenix, all fetched at the first run, as Envoy is; where they cannot be had their tests are skipped.
 test-real: $(VENV)/dev.done
 	@if command -v go >/dev/null; then $(MAKE) --no-print-directory $(TOOLS); else echo "No Go: no collector is built."; fi

@@ -23,7 +23,7 @@ for what requests exceeded their own estimates by.
 from app.quotas.engine import Quotas, Reservation
 from app.quotas.rules import Rules, rules_of
 from app.quotas.table import TooManyLimits
-from app.quotas.values import Crossed, Denial, LimitUsage, Need, StateFigures, StateLost, StateUnreachable
+from app.quotas.values import Crossed, Denial, LimitUsage, Need, Remaining, StateFigures, StateLost, StateUnreachable
 
 __all__ = [
     "Crossed",
@@ -31,6 +31,7 @@ __all__ = [
     "LimitUsage",
     "Need",
     "Quotas",
+    "Remaining",
     "Reservation",
     "Rules",
     "StateFigures",

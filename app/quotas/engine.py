@@ -2,15 +2,18 @@
 
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from app.quotas.rules import Rules
 from app.quotas.saving import Saving
-from app.quotas.state_urls import read_state_url
+from app.quotas.state_urls import described_state, read_state_url
 from app.quotas.table import TableLedger
 from app.quotas.times import suspended_too
-from app.quotas.values import Crossed, Denial, LimitUsage, Need, StateFigures
+from app.quotas.values import Crossed, Denial, LimitUsage, Need, Remaining, StateFigures
 from app.settings import QuotaSettings, WorkerProcess
+
+if TYPE_CHECKING:
+    from app.quotas.redis_ledger import RedisLedger
 
 
 class Reservation(Protocol):
@@ -55,17 +58,31 @@ class Quotas:
         even: Callable[[], float] = suspended_too,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self._ledger = TableLedger(rules, worker, even, wall)
-        self._saving: Saving | None = None
         url = read_state_url(settings.store)
-        if url.file is not None and (worker is None or saves):
-            at_zero = settings.on_loss == "start_at_zero"
-            self._saving = Saving(self._ledger, url.file, begins_at_zero=at_zero, even=even, wall=wall)
+        at_zero = settings.on_loss == "start_at_zero"
+        self._saving: Saving | None = None
+        self._redis: RedisLedger | None = None
+        self._table: TableLedger | None = None
+        if url.kind != "redis" or at_zero:
+            self._table = TableLedger(rules, worker, even, wall)
+        if url.kind == "redis":
+            self._redis = _redis_ledger(rules, settings.store, self._table, even)
+        elif self._table is not None and url.file is not None and (worker is None or saves):
+            self._saving = Saving(self._table, url.file, begins_at_zero=at_zero, even=even, wall=wall)
+
+    @property
+    def _ledger(self) -> "TableLedger | RedisLedger":
+        if self._redis is not None:
+            return self._redis
+        assert self._table is not None
+        return self._table
 
     async def start(self) -> None:
         """Read what was used, before the first request. Raises StateLost."""
         if self._saving is not None:
             await self._saving.start()
+        if self._redis is not None:
+            await self._redis.start()
 
     async def save(self) -> None:
         """Keep now what has changed; else it is done once a second, and at the end."""
@@ -76,7 +93,10 @@ class Quotas:
         """Keep what is used, after the last request."""
         if self._saving is not None:
             await self._saving.close()
-        self._ledger.close()
+        if self._redis is not None:
+            await self._redis.close()
+        if self._table is not None:
+            self._table.close()
 
     def use(self, rules: Rules) -> None:
         """Count by other rules from now on; what is used stays, and open requests keep what they hold. Raises
@@ -99,13 +119,18 @@ class Quotas:
         StateUnreachable."""
         return await self._ledger.usage(caller) if caller in self._ledger.accounts else []
 
-    def all_usage(self) -> list[LimitUsage]:
-        """How much is used of each limit of all keys and teams, as far as this process knows, for metrics."""
-        return self._ledger.all_usage()
+    def known_usage(self, caller: str) -> list[LimitUsage]:
+        """How much is used of each limit of a caller's key and team, as far as this process knows, for metrics."""
+        return self._ledger.known_usage(caller) if caller in self._ledger.accounts else []
+
+    def remaining(self, caller: str) -> list[Remaining]:
+        """What is left of a caller's requests and tokens in a minute, of key and team where there is less, as far as
+        this process knows: quicker than `known_usage`."""
+        return self._ledger.remaining(caller) if caller in self._ledger.accounts else []
 
     def take_crossed(self) -> list[Crossed]:
         """The shares of budgets that were passed and that no `commit` has returned; each is given once."""
-        return []
+        return [] if self._redis is None else self._redis.take_crossed()
 
     def release_worker(self, index: int) -> None:
         """Give back what a process has reserved that is no more, before another one gets its index."""
@@ -114,4 +139,13 @@ class Quotas:
     @property
     def state(self) -> StateFigures:
         """How well it is kept what is used."""
-        return StateFigures() if self._saving is None else self._saving.figures
+        keeps = self._redis or self._saving
+        return StateFigures() if keeps is None else keeps.figures
+
+
+def _redis_ledger(rules: Rules, store: str, fallback: TableLedger | None, even: Callable[[], float]) -> "RedisLedger":
+    # An extra: most gateways have no such package.
+    from app.quotas.redis_ledger import RedisLedger
+
+    url = read_state_url(store)
+    return RedisLedger(rules, url.address, url.prefix, described_state(store), fallback, even)

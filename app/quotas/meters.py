@@ -12,7 +12,9 @@ from collections.abc import Iterator
 
 from app.quotas.periods import Period, rolled
 from app.quotas.rules import Bound, Quota
+from app.quotas.sections import ASK_AGAIN, TRIFLE, last_section_ends, wait_for_sections
 from app.quotas.times import SharedClock
+from app.quotas.values import Remaining
 from app.shared_table import SharedTable
 
 SECTIONS = 61
@@ -28,10 +30,6 @@ KEPT = _OPEN_RING
 """How many columns outlive the process."""
 RESERVED = _OPEN_RING + SECTIONS
 """What is reserved by all; the columns behind it, by each process."""
-ASK_AGAIN = 1.0
-"""Seconds after which to ask again where others have to end first."""
-TRIFLE = 1e-9
-"""Below what numbers count as the same."""
 _NOTHING = memoryview(bytes(8 * SECTIONS)).cast("d")
 
 
@@ -169,20 +167,18 @@ class Sliding(Meter):
     def wait(self, clock: SharedClock, amount: float) -> float | None:
         if amount > self.most:
             return None
-        numbers, head = self._numbers, int(self._numbers[self._head])
-        excess = numbers[self._used] + numbers[self._reserved] + amount - self.most
-        for section in range(head - self._sections + 1, head + 1):
-            excess -= numbers[self._ring + section % self._sections]
-            if excess <= 0:
-                return max((section + self._sections) * self._width - clock.steady, 0.0)
-        return ASK_AGAIN
+        excess = self._numbers[self._used] + self._numbers[self._reserved] + amount - self.most
+        found = wait_for_sections(self._used_in(), self.quota.sections, excess)
+        return ASK_AGAIN if found is None else max(found - clock.steady, 0.0)
 
     def resets_at(self, clock: SharedClock) -> float | None:
+        return clock.calendar + max(last_section_ends(self._used_in(), self.quota.sections) - clock.steady, 0.0)
+
+    def _used_in(self) -> list[tuple[int, float]]:
+        """The sections of the window, the earliest first, with what is used in each."""
         numbers, head = self._numbers, int(self._numbers[self._head])
-        for section in range(head, head - self._sections, -1):
-            if numbers[self._ring + section % self._sections]:
-                return clock.calendar + (section + self._sections) * self._width - clock.steady
-        return clock.calendar
+        sections = range(head - self._sections + 1, head + 1)
+        return [(section, numbers[self._ring + section % self._sections]) for section in sections]
 
     def relieve(self, process: int) -> None:
         super().relieve(process)
@@ -218,6 +214,13 @@ class Requests(Sliding):
         if numbers[self._head] < clock.second:
             self._turn(clock.second)
         return bool(numbers[self._used] + amount > self.most)
+
+    def remaining(self, clock: SharedClock) -> Remaining:
+        """What is left of it now."""
+        self.advance(clock)
+        resets_at = self.resets_at(clock) or clock.calendar
+        left = max(self.most - float(self._numbers[self._used]), 0.0)
+        return Remaining(self.quota.limit, self.quota.most, left, resets_at - clock.calendar, resets_at)
 
 
 class Tokens(Requests):

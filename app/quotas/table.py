@@ -10,7 +10,6 @@ from pathlib import Path
 from app.quotas.meters import (
     CHANGED,
     KEPT,
-    TRIFLE,
     Budget,
     Calendar,
     Meter,
@@ -21,8 +20,9 @@ from app.quotas.meters import (
     columns_for,
 )
 from app.quotas.rules import Account, Quota, Rules
+from app.quotas.sections import TRIFLE
 from app.quotas.times import SharedClock
-from app.quotas.values import Crossed, Denial, LimitUsage, Need
+from app.quotas.values import Crossed, Denial, LimitUsage, Need, Remaining
 from app.settings import WorkerProcess
 from app.shared_table import SharedTable, TableFull
 
@@ -180,6 +180,16 @@ class TableLedger:
                 one.reserve(1)
         return TableReservation(self, account)
 
+    def adopt(self, caller: str) -> TableReservation | None:
+        """Count a request that was admitted elsewhere; None where its caller has no limits."""
+        account = self.accounts.get(caller)
+        if account is None:
+            return None
+        with self.table:
+            for streams in account.streams:
+                streams.reserve(1)
+        return TableReservation(self, account)
+
     def _admission_denial(self, account: CountedAccount, *, spends: bool) -> Denial:
         clock = self.clock
         lacking: list[tuple[Meter, float]] = [
@@ -210,16 +220,24 @@ class TableLedger:
         )
 
     async def usage(self, caller: str) -> list[LimitUsage]:
+        return self.known_usage(caller)
+
+    def known_usage(self, caller: str) -> list[LimitUsage]:
+        """How much is used of each limit of a caller."""
         with self.table:
             self.clock.read()
             return [each for meter in self.accounts[caller].all for each in self._usage(meter)]
 
-    def all_usage(self) -> list[LimitUsage]:
-        """How much is used of the limits of all keys and teams, for metrics."""
-        seen: dict[str, Meter] = {meter.quota.row: meter for one in self.accounts.values() for meter in one.all}
+    def remaining(self, caller: str) -> list[Remaining]:
+        """What is left of a caller's limits by the minute."""
+        account = self.accounts[caller]
+        kinds: list[Sequence[Requests]] = [meters for meters in (account.requests, account.tokens) if meters]
+        if not kinds:
+            return []
         with self.table:
-            self.clock.read()
-            return [each for meter in seen.values() for each in self._usage(meter)]
+            clock = self.clock
+            clock.read()
+            return [min([meter.remaining(clock) for meter in meters], key=_left) for meters in kinds]
 
     def _usage(self, meter: Meter) -> Iterable[LimitUsage]:
         meter.advance(self.clock)
@@ -271,6 +289,10 @@ class TableLedger:
 
     def close(self) -> None:
         self.table.close()
+
+
+def _left(remaining: Remaining) -> float:
+    return remaining.left
 
 
 def worst(denials: Sequence[Denial]) -> Denial:

@@ -65,6 +65,19 @@ class LimitUsage(Struct, frozen=True):
     """When all of it is there again, if nobody asks until then, in Unix time; None for limits without a time."""
 
 
+class Remaining(Struct, frozen=True, gc=False):
+    """What is left of a limit of requests or tokens in a minute, for the caller to know with every answer."""
+
+    limit: QuotaLimit
+    most: float
+    left: float
+    """What is neither used nor reserved."""
+    resets_in: float
+    """Seconds until all of it is there again, if nobody asks until then."""
+    resets_at: float
+    """When that is, in Unix time."""
+
+
 class Crossed(Struct, frozen=True):
     """A share of a budget that has been passed, which is reported once in the budget's time."""
 

@@ -199,6 +199,20 @@ async def test_a_sliding_budget_tells_a_share_once_in_its_time() -> None:
     assert [one.share for one in await _spend(quotas, 0.9)] == [0.8]
 
 
+async def test_what_is_left_of_a_minute_is_the_least_of_key_and_team() -> None:
+    clocks = Clocks()
+    made = rules(Limits(requests_per_minute=10, tokens_per_minute=100), team_limits=Limits(requests_per_minute=5))
+    quotas = _quotas(made, clocks)
+
+    await _admitted(quotas, Need(30, 0))
+    requests, tokens = quotas.remaining(CALLER)
+    assert (requests.most, round(requests.left), requests.resets_in) == (5, 4, 61)
+    assert (tokens.most, round(tokens.left), tokens.resets_at) == (100, 70, NOON + 61)
+    assert quotas.known_usage(CALLER) == await quotas.usage(CALLER)
+    assert quotas.remaining("somebody else") == []
+    assert quotas.known_usage("somebody else") == []
+
+
 async def test_other_rules_keep_what_is_used() -> None:
     quotas = _quotas(rules(Limits(streams=2, tokens_per_minute=1_000), [Budget(1)]))
     open_request = await _admitted(quotas, Need(500, 0.5))
