@@ -13,8 +13,9 @@ has the mark in its own name: the mark is the client's, whose header asks for th
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import islice
 from typing import NamedTuple
 
 from app.errors import UnknownModel, legible
@@ -36,6 +37,11 @@ _ALIKE = 0.4
 """The share of pairs of letters that two names have in common, from which on one is suggested for the other."""
 
 
+def anything(_: str) -> bool:
+    """Whether any name is allowed: it is."""
+    return True
+
+
 class FoundModel(NamedTuple):
     """`name` is the name of an entry of `model_list`, `segments` what its wildcards stand for."""
 
@@ -49,6 +55,8 @@ class ModelNames:
     def __init__(self, names: Iterable[str], aliases: Mapping[str, Alias] | None = None) -> None:
         every = tuple(dict.fromkeys(names))
         self._aliases = dict(aliases or {})
+        self.every = (*self._aliases, *every)
+        """All names as they are written, hidden ones and wildcards too."""
         self._exact = dict.fromkeys(name for name in every if not is_wildcard(name))
         self.wildcards = tuple(sorted(filter(is_wildcard, every), key=_fixed_characters, reverse=True))
         """The most specific first."""
@@ -63,21 +71,33 @@ class ModelNames:
         bare = _MARK.sub("", asked)
         return self._matching(asked, marked=True) or self._named(bare) or self._matching(bare)
 
+    def meanings(self, asked: str) -> tuple[str, ...]:
+        """The names by which it may be allowed to ask for this one: itself, and the name of the model that it leads to,
+        with what wildcards stand for in their place."""
+        if (found := self.find(asked)) is None or found.name == asked:
+            return (asked,)
+        name = found.name
+        for segment in found.segments:
+            name = name.replace("*", segment, 1)
+        return asked, name
+
     def listed(self) -> tuple[str, ...]:
         """The names that a list of models shows: those of entries and aliases. What wildcards stand for is known to
         the provider alone."""
         visible = (name for name, alias in self._aliases.items() if not alias.hidden)
         return tuple(dict.fromkeys((*self._exact, *visible)))
 
-    def similar(self, asked: str, most: int) -> list[str]:
-        """Listed names that are like one that was asked for, the most similar first."""
+    def similar(self, asked: str, most: int, allowed: Callable[[str], bool] = anything) -> list[str]:
+        """Listed names, of those that are allowed, that are like one that was asked for, the most similar first."""
         pairs = _pairs(asked[:LONGEST])
         ranked = sorted(((_likeness(pairs, other), name) for name, other in self._compared), reverse=True)
-        return [name for likeness, name in ranked[:most] if likeness >= _ALIKE]
+        alike = (name for likeness, name in ranked if likeness >= _ALIKE)
+        return list(islice(filter(allowed, alike), most))
 
-    def unknown(self, asked: str) -> UnknownModel:
-        """The error for a name that stands for nothing, with names that do: similar ones, or all if they are few."""
-        similar, known = self.similar(asked, _SUGGESTED), self.listed()
+    def unknown(self, asked: str, allowed: Callable[[str], bool] = anything) -> UnknownModel:
+        """The error for a name that stands for nothing, with names that do, of those that are allowed: similar ones, or
+        all if they are few."""
+        similar, known = self.similar(asked, _SUGGESTED, allowed), tuple(filter(allowed, self.listed()))
         sentences = [f"The model `{legible(asked)}` does not exist here."]
         if similar:
             sentences.append(f"Did you mean {_quoted(similar)}?")
@@ -110,6 +130,19 @@ class ModelNames:
                 if (not marked or _MARK.search(wildcard)) and (match := pattern.fullmatch(name)):
                     return FoundModel(wildcard, match.groups())
         return None
+
+
+class ModelPatterns:
+    """Names of models, with `*` for any text, as a key or a team has them."""
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        every = tuple(patterns)
+        self._exact = frozenset(pattern for pattern in every if not is_wildcard(pattern))
+        self._others = [_pattern(pattern) for pattern in every if is_wildcard(pattern)]
+
+    def match(self, names: Iterable[str]) -> bool:
+        """Whether one of the names is meant: those of `ModelNames.meanings`."""
+        return any(name in self._exact or any(one.fullmatch(name) for one in self._others) for name in names)
 
 
 def is_wildcard(name: str) -> bool:

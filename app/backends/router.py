@@ -25,6 +25,7 @@ from app.backends.deployments import Failure, Move, Refuse, RetryBudget, Try, ab
 from app.backends.memory import RoutingMemory
 from app.backends.model_names import ModelNames, is_wildcard
 from app.backends.overrides import DeploymentOverrides
+from app.backends.model_names import ModelNames, anything, is_wildcard
 from app.backends.stored_responses import StoredCall, StoredResponseBackend, StoredResponses
 from app.breakers.breaker import Denied
 from app.errors import (
@@ -127,9 +128,14 @@ class Router:
         open_now = frozenset(id for id, state in self._control.states().items() if state == "open")
         return open_now | self._overrides.drained
 
-    def unknown_model(self, asked: str) -> UnknownModel:
-        """The error for a model that no deployment serves, with names of some that are."""
-        return self._names.unknown(asked)
+    def meanings(self, asked: str) -> tuple[str, ...]:
+        """The names by which it may be allowed to ask for a model: that which is asked for, and that which it leads
+        to."""
+        return self._names.meanings(asked)
+
+    def unknown_model(self, asked: str, allowed: Callable[[str], bool] = anything) -> UnknownModel:
+        """The error for a model that no deployment serves, with names of some that are, of those that are allowed."""
+        return self._names.unknown(asked, allowed)
 
     async def open(self, asked: Request | StoredCall, obs: ObservabilityContext) -> OpenedStream:
         """Ask for a stream and wait for its first chunks, after which no other deployment is tried. Close `rest` when

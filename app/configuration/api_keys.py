@@ -10,13 +10,15 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path as FilePath
 from typing import Any, NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from app.configuration.environment import REFERENCE, Environment, is_foreign_reference
 from app.configuration.problems import Report, dotted
 from app.configuration.sections import Sections
+from app.configuration.tenants import OPTIONS, TEAMS, Grants, Tenants, read_grants, read_tenants
 from app.conversion import Path, convert_struct, convert_value, kind_of
-from app.settings import Key, digest_of
+from app.settings import Budget, Key, Limits, Priority, Team, digest_of
 from telemetry.names import MASTER_KEY, RESERVED_KEY_NAMES
 
 KEY_VARIABLE = "FLOWSPAN_KEY"
@@ -37,7 +39,9 @@ _SOURCES = ("key", "key_hash", "key_file")
 
 class KeyEntry(Struct, frozen=True):
     """One entry of `gateway.keys` with a name. It has exactly one of `key`, `key_hash` and `key_file`. Two entries of
-    one name are one caller's, so that a key can be exchanged for another; team and labels are the same in both."""
+    one name are one caller's, so that a key can be exchanged for another; team, labels and what it may do are the same
+    in both. What an entry does not say of `models`, `limits`, `budget`, `policies` and `priority` is as in
+    `gateway.key_defaults`."""
 
     name: str
     """The caller's name in telemetry: 1 to 64 letters, digits or `_ . : @ -`."""
@@ -54,38 +58,80 @@ class KeyEntry(Struct, frozen=True):
     expires: str | None = None
     """From when on the key is refused: a time with a zone, as in `2027-01-31T12:00:00Z`, or the last day on which it
     counts, in UTC."""
+    models: list[str] = []
+    """The models that it may ask for, by the names that clients use; `*` stands for any text. All, unless it is set."""
+    limits: Limits = field(default_factory=Limits)
+    """What it may ask for."""
+    budget: Budget | list[Budget] = []
+    """What it may spend: a mapping, or a list of several."""
+    policies: list[str] = []
+    """Names of policies with `applies: named` that are applied to its requests."""
+    priority: Priority = 0
+    """Who goes first where requests wait for a deployment: the greater."""
 
 
-class _Found(NamedTuple):
+class KeyWithPath(NamedTuple):
+    """A key and where it stands; `granted` is what its entry itself says of what it may do."""
+
     path: Path
     key: Key
+    granted: Grants = Grants()
 
 
-def read_keys(sections: Sections, report: Report, environment: Environment) -> tuple[tuple[Key, ...], str | None]:
-    """The keys of callers, and the variable that holds them, where the configuration has none."""
-    found = [*_master_key(sections, report), *_entries(sections.gateway.keys, report, environment)]
+class KeysRead(Struct, frozen=True):
+    """The keys of callers and their teams. `variable` is the one that holds the key, where the configuration has
+    none."""
+
+    found: tuple[KeyWithPath, ...]
+    teams: dict[str, Team]
+    variable: str | None = None
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        return tuple(one.key for one in self.found)
+
+
+def read_keys(sections: Sections, report: Report, environment: Environment) -> KeysRead:
+    """The keys of callers, with all that they may do."""
+    gateway = sections.gateway
+    tenants = read_tenants(gateway.teams, gateway.key_defaults, report)
+    for name in gateway.teams:
+        if not _NAME.fullmatch(name):
+            report.problem((*TEAMS, name), f"as a team's name, {_NAME_EXPECTED}")
+    read = [*_master_key(sections, report), *_entries(gateway.keys, report, environment)]
+    found = [_with_defaults(one, tenants) for one in read]
     _check_distinct(found, report)
     _check_callers(found, report)
     _warn_of_ends(found, report, datetime.now(UTC))
-    if found or not (from_environment := environment.get(KEY_VARIABLE)):
-        return tuple(key for _, key in found), None
-    return (Key.in_clear(from_environment),), KEY_VARIABLE
+    variable = None
+    if not found and (from_environment := environment.get(KEY_VARIABLE)):
+        variable = KEY_VARIABLE
+        found = [_with_defaults(KeyWithPath((), Key.in_clear(from_environment)), tenants)]
+    return KeysRead(tuple(found), tenants.teams, variable)
 
 
-def _master_key(sections: Sections, report: Report) -> Iterable[_Found]:
+def _with_defaults(one: KeyWithPath, tenants: Tenants) -> KeyWithPath:
+    return one._replace(key=replace(one.key, entitlement=one.granted.over(tenants.defaults)))
+
+
+def _master_key(sections: Sections, report: Report) -> Iterable[KeyWithPath]:
     secret = sections.general.master_key
     if secret and _is_no_reference(secret, _MASTER, report):
-        yield _Found(_MASTER, Key.in_clear(secret, MASTER_KEY))
+        yield KeyWithPath(_MASTER, Key.in_clear(secret, MASTER_KEY))
 
 
-def _entries(entries: Iterable[Any], report: Report, environment: Environment) -> Iterable[_Found]:
+def _entries(entries: Iterable[Any], report: Report, environment: Environment) -> Iterable[KeyWithPath]:
     for index, entry in enumerate(entries):
         path = (*_KEYS, index)
-        key = _named(entry, path, report, environment) if isinstance(entry, dict) else None
-        if not isinstance(entry, dict) and (secret := _secret(entry, path, report, environment)) is not None:
-            key = Key.in_clear(secret)
+        if isinstance(entry, dict):
+            options = {name: environment.resolve(entry[name], (*path, name)) for name in OPTIONS if name in entry}
+            granted = read_grants(options, path, report)
+            key = _named(entry, path, report, environment)
+        else:
+            granted, secret = Grants(), _secret(entry, path, report, environment)
+            key = None if secret is None else Key.in_clear(secret)
         if key is not None:
-            yield _Found(path, key)
+            yield KeyWithPath(path, key, granted)
 
 
 def _secret(written: Any, path: Path, report: Report, environment: Environment) -> str | None:
@@ -108,7 +154,7 @@ def _is_no_reference(written: str, path: Path, report: Report) -> bool:
 
 
 def _named(entry: dict[str, Any], path: Path, report: Report, environment: Environment) -> Key | None:
-    values = {name: value for name, value in entry.items() if name not in _SOURCES}
+    values = {name: value for name, value in entry.items() if name not in (*_SOURCES, *OPTIONS)}
     read, faults = convert_struct(KeyEntry, values, path)
     report.faults(faults)
     digest, secret = _digest(entry, path, report, environment)
@@ -198,28 +244,36 @@ def _time(written: str, path: Path, report: Report) -> datetime | None:
     return None
 
 
-def _check_distinct(found: Iterable[_Found], report: Report) -> None:
+def _check_distinct(found: Iterable[KeyWithPath], report: Report) -> None:
     first: dict[bytes, Path] = {}
-    for path, key in found:
+    for path, key, _ in found:
         if (before := first.setdefault(key.digest, path)) != path:
             report.problem(path, f"is the same key as {dotted(before)}")
 
 
-def _check_callers(found: Iterable[_Found], report: Report) -> None:
+def _check_callers(found: Iterable[KeyWithPath], report: Report) -> None:
     """Report entries of one name that tell different things of their caller."""
-    first: dict[str, _Found] = {}
-    for path, key in found:
-        if key.name is None:
+    first: dict[str, KeyWithPath] = {}
+    for one in found:
+        if one.key.name is None:
             continue
-        before = first.setdefault(key.name, _Found(path, key))
-        for option in ("team", "labels"):
-            if getattr(before.key, option) != getattr(key, option):
+        before = first.setdefault(one.key.name, one)
+        same, here = _options(before.key), _options(one.key)
+        for option in here:
+            if here[option] != same[option]:
                 message = f"differs from that of {dotted(before.path)}, which has the same name"
-                report.problem((*path, option), message)
+                report.problem((*one.path, option), message)
 
 
-def _warn_of_ends(found: Iterable[_Found], report: Report, now: datetime) -> None:
-    for path, key in found:
+def _options(key: Key) -> dict[str, object]:
+    """What all keys of one name have in common, by the names of the options."""
+    may = key.entitlement
+    granted = (may.models, may.limits, may.budgets, may.policies, may.priority)
+    return {"team": key.team, "labels": key.labels, **dict(zip(OPTIONS, granted, strict=True))}
+
+
+def _warn_of_ends(found: Iterable[KeyWithPath], report: Report, now: datetime) -> None:
+    for path, key, _ in found:
         if key.expires is None or key.expires > now + _SOON:
             continue
         state = "expired" if key.expires <= now else "expires soon,"

@@ -28,9 +28,10 @@ from app.configuration.recorder import check_recorder
 from app.configuration.request_ids import check_request_ids
 from app.configuration.sections import Sections, read_sections
 from app.configuration.telemetry_variables import check_telemetry_variables
+from app.configuration.tenant_checks import check_tenants
 from app.configuration.wildcards import EVERYTHING
 from app.conversion import Path, convert_struct, did_you_mean
-from app.policies import PolicyNotLoadable, load_policy, located
+from app.policies import LoadedPolicy, PolicyNotLoadable, load_policy, located
 from app.settings import Alias, ByteSize, Deployment, PolicySpec, RouterSettings, ServerSettings, Settings
 from telemetry.hosts import host_name, is_loopback
 
@@ -116,15 +117,17 @@ def _read(document: Document, report: Report, environment: Environment) -> Setti
     defaults = {} if sections.litellm.drop_params is None else {"drop_params": sections.litellm.drop_params}
     credentials = Credentials(root.get("credential_list"), report, environment, keys)
     deployments = read_models(root.get("model_list"), defaults, report, environment, keys, credentials, gateway.prices)
-    keys_found, key_variable = read_keys(sections, report, environment)
+    read = read_keys(sections, report, environment)
+    policies = _policies(gateway.policies, (FilePath(report.file).parent, FilePath(".")), report)
     settings = Settings(
         deployments=with_default_limit(deployments, sections.router.default_max_parallel_requests),
-        keys=keys_found,
-        key_variable=key_variable,
+        keys=read.keys,
+        key_variable=read.variable,
+        teams=read.teams,
         server=_server(sections, root),
         pipeline=gateway.pipeline,
         breakers=gateway.breakers,
-        policies=_policies(gateway.policies, (FilePath(report.file).parent, FilePath(".")), report),
+        policies=tuple(spec for spec, _ in policies),
         router=_with_known_models(_router(sections, _model_names(root, deployments), report), deployments),
         dns=gateway.dns,
         telemetry=gateway.telemetry,
@@ -136,6 +139,7 @@ def _read(document: Document, report: Report, environment: Environment) -> Setti
         reload=gateway.reload,
     )
     keys.unused()
+    check_tenants(read, settings, policies, sections, report)
     check_pools(deployments, report)
     _check_allowed_hosts(settings.server.allowed_hosts, report)
     check_origins(settings.server.cors_origins, report, has_keys=bool(settings.keys))
@@ -201,9 +205,12 @@ def _absent_keys(settings: Settings, report: Report) -> str:
     return " and ".join(lacking) or ("" if settings.keys else KEY_VARIABLE)
 
 
-def _policies(entries: Iterable[Any], directories: Sequence[FilePath], report: Report) -> tuple[PolicySpec, ...]:
-    """Check each policy by making it once. Its module may be in one of `directories`."""
-    specs = []
+def _policies(
+    entries: Iterable[Any], directories: Sequence[FilePath], report: Report
+) -> list[tuple[PolicySpec, LoadedPolicy | None]]:
+    """Each policy's options, and the policy, which is made once to check it; None where it cannot be made. Its module
+    may be in one of `directories`."""
+    found: list[tuple[PolicySpec, LoadedPolicy | None]] = []
     for index, entry in enumerate(entries):
         path = ("gateway", "policies", index)
         spec, faults = convert_struct(PolicySpec, {"use": entry} if isinstance(entry, str) else entry, path)
@@ -211,13 +218,13 @@ def _policies(entries: Iterable[Any], directories: Sequence[FilePath], report: R
         if spec is None:
             continue
         spec = located(spec, directories[0])
-        specs.append(spec)
         try:
-            load_policy(spec, directories)
+            found.append((spec, load_policy(spec, directories)))
         except PolicyNotLoadable as error:
+            found.append((spec, None))
             for fault in error.faults:
                 report.problem(path + fault.path, fault.message)
-    return tuple(specs)
+    return found
 
 
 def _model_names(root: dict[str, Any], deployments: Iterable[Deployment]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from app.figures import counted
 from app.prices import catalogue_name
 from app.providers import DIRECT, find
 from app.recorder.store_urls import described_store
-from app.settings import Deployment, Key, RecorderSettings, Settings
+from app.settings import Budget, Deployment, Limits, RecorderSettings, Settings
 from telemetry.hosts import in_url
 
 _MOST_MODELS = 20
@@ -24,7 +24,7 @@ def summary(settings: Settings, absent_keys: str = "") -> str:
         [
             *_models(settings),
             *_policies(settings),
-            *_keys(settings.keys),
+            *_keys(settings),
             *_recorder(settings.recorder),
             *_limits(settings, absent_keys),
         ]
@@ -68,19 +68,36 @@ def _rank(deployment: Deployment, deployments: Sequence[Deployment]) -> str:
 def _policies(settings: Settings) -> Iterator[str]:
     yield counted(len(settings.policies), "policy", "policies")
     for policy in settings.policies:
-        yield f"  {policy.use} ({policy.on_error})"
+        named = ", for keys that name it" if policy.applies == "named" else ""
+        yield f"  {policy.use} ({policy.on_error}){named}"
 
 
-def _keys(keys: Sequence[Key]) -> Iterator[str]:
-    """The names of keys; of those without one there is only how many they are."""
-    named = [key for key in keys if key.name is not None]
+def _keys(settings: Settings) -> Iterator[str]:
+    """The names of keys, with what they may do; of those without a name there is only how many they are."""
+    named = [key for key in settings.keys if key.name is not None]
     if named:
         yield counted(len(named), "key") + " with a name"
     for key in named[:_MOST_KEYS]:
-        team = f" of {key.team}" if key.team else ""
-        yield f"  {key.name}{team}{_end(key.expires)}"
+        team, may = (f" of {key.team}" if key.team else ""), key.entitlement
+        yield f"  {key.name}{team}{_end(key.expires)}{_bounds(may.limits, may.budgets)}"
     if len(named) > _MOST_KEYS:
         yield f"  and {len(named) - _MOST_KEYS:,} more"
+    if settings.teams:
+        yield counted(len(settings.teams), "team") + " with limits"
+    for name, team_entry in list(settings.teams.items())[:_MOST_KEYS]:
+        yield f"  {name}{_bounds(team_entry.limits, team_entry.budgets)}"
+
+
+def _bounds(limits: Limits, budgets: Sequence[Budget]) -> str:
+    """What somebody may ask for and spend; nothing where nothing is limited."""
+    given = {name: getattr(limits, name) for name in Limits.__struct_fields__}
+    found = [f"{most:,} {name.replace('_', ' ')}" for name, most in given.items() if most is not None]
+    found += [f"{one.usd:,.2f} USD per {one.per}{_mode(one)}" for one in budgets]
+    return f": {', '.join(found)}" if found else ""
+
+
+def _mode(budget: Budget) -> str:
+    return " (warns)" if budget.mode == "warn" else ""
 
 
 def _end(expires: datetime | None) -> str:

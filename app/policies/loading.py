@@ -51,6 +51,8 @@ class LoadedPolicy(Struct, frozen=True):
     name: str
     hooks: frozenset[Hook]
     on_error: OnError
+    is_for_all: bool = True
+    """Whether it is applied to all requests, or to those of keys that name it alone."""
 
     @property
     def streaming_hooks(self) -> frozenset[Hook]:
@@ -90,7 +92,8 @@ def load_policies(
 def load_policy(spec: PolicySpec, directories: Sequence[Path] = ()) -> LoadedPolicy:
     """Make the policy that `spec` describes. A module that Python does not find by itself is taken from one of
     `directories`, and nothing else of them. Raises PolicyNotLoadable."""
-    return loaded(_build(_find_class(spec.use, directories), spec.config), spec.on_error)
+    policy = loaded(_build(_find_class(spec.use, directories), spec.config), spec.on_error)
+    return replace(policy, name=spec.name or policy.name, is_for_all=spec.applies == "always")
 
 
 def loaded(policy: Policy, on_error: OnError = "fail_closed") -> LoadedPolicy:

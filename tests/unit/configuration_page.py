@@ -17,7 +17,8 @@ from app.configuration.api_keys import KeyEntry
 from app.configuration.entries import Credential, Entry, Info, LimitParams, Params, Prices, Routing
 from app.configuration.guards import GUARDS
 from app.configuration.sections import GatewaySettings, GeneralSettings, LiteLLMRouterSettings, LiteLLMSettings
-from app.settings import ByteSize, PolicySpec, Seconds
+from app.configuration.tenants import KeyDefaults, TeamEntry
+from app.settings import Budget, ByteSize, PolicySpec, Seconds
 from tests.unit.litellm_keys_examples import EXAMPLES, Example, outcome
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
@@ -35,6 +36,9 @@ SECTIONS: tuple[tuple[str, type[Struct]], ...] = (
     ("router_settings", LiteLLMRouterSettings),
     ("gateway", GatewaySettings),
     ("gateway.keys[]", KeyEntry),
+    ("gateway.keys[].budget", Budget),
+    ("gateway.teams.NAME", TeamEntry),
+    ("gateway.key_defaults", KeyDefaults),
     ("gateway.policies[]", PolicySpec),
 )
 """Where each struct's fields stand in a file. Structs inside `gateway` follow of themselves."""
