@@ -17,6 +17,7 @@ from telemetry.live.streams import QueueView, Snapshot, StreamView
 from telemetry.metrics.exposition import MetricsServer
 from telemetry.metrics.keys import KeyIdentity, KeyTotals
 from telemetry.metrics.merged import MergedMetrics
+from telemetry.metrics.quotas import BudgetWarning, LimitedKey, QuotaFigure, QuotaState
 from telemetry.metrics.recordings import RecorderReading
 from telemetry.metrics.registry import ConnectionMetrics
 from telemetry.metrics.workers import Worker
@@ -44,10 +45,12 @@ __all__ = [
     "AttemptTarget",
     "AttemptTelemetry",
     "BreakerTelemetry",
+    "BudgetWarning",
     "ConnectionMetrics",
     "HttpRequest",
     "KeyIdentity",
     "KeyTotals",
+    "LimitedKey",
     "MergedMetrics",
     "MetricsServer",
     "ObservabilityContext",
@@ -57,6 +60,8 @@ __all__ = [
     "PromptForms",
     "QueueStats",
     "QueueView",
+    "QuotaFigure",
+    "QuotaState",
     "RecorderReading",
     "Scrubber",
     "Snapshot",

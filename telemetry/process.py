@@ -33,6 +33,7 @@ from telemetry.metrics.cell_files import FileCells
 from telemetry.metrics.cells import CellRegistry
 from telemetry.metrics.keys import KeyIdentity
 from telemetry.metrics.pools import PoolReading
+from telemetry.metrics.quotas import BudgetWarning, LimitedKey, QuotaFigure, QuotaState
 from telemetry.metrics.recordings import RecorderReading
 from telemetry.metrics.registry import Metrics
 from telemetry.metrics.traffic import EAGER_DEPLOYMENTS
@@ -176,6 +177,15 @@ class Telemetry:
                 for key in keys
             ]
         )
+
+    def register_quotas(self, limited: Iterable[LimitedKey], warnings: Iterable[BudgetWarning]) -> None:
+        """Have the counters of requests that limits turn away stand at zero, unless they are too many to be scraped,
+        and show from what on budgets are warned of."""
+        self._services.metrics.quotas.register(limited, warnings)
+
+    def watch_quotas(self, reading: Callable[[], tuple[Iterable[QuotaFigure], QuotaState]]) -> None:
+        """Sample how much is used of limits. `reading` may return some of them, and others at its next call."""
+        self.sampler.quotas = reading
 
     def watch_bodies(self, held: Callable[[], int], limit: int) -> None:
         """Sample `held`, which returns the bytes of request and response bodies in memory, of at most `limit`."""

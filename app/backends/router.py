@@ -12,20 +12,21 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 
 from app.admission import Slot
 from app.backends.attempt_admission import busy, slot_of
 from app.backends.attempt_targets import target_of
 from app.backends.attempts import AttemptControl, Backend, GuardedAttempt, completed, opened, within
+from app.backends.ceilings import Ceiling, ceiling_of
 from app.backends.choice import of_model
 from app.backends.client_credentials import addressed, permitted
 from app.backends.client_tools import ClientTools, with_client_tools
 from app.backends.deployment_backends import BackendFactory
 from app.backends.deployments import Failure, Move, Refuse, RetryBudget, Try, able, by_model, next_move
 from app.backends.memory import RoutingMemory
-from app.backends.model_names import ModelNames, is_wildcard
-from app.backends.overrides import DeploymentOverrides
 from app.backends.model_names import ModelNames, anything, is_wildcard
+from app.backends.overrides import DeploymentOverrides
 from app.backends.stored_responses import StoredCall, StoredResponseBackend, StoredResponses
 from app.breakers.breaker import Denied
 from app.errors import (
@@ -132,6 +133,17 @@ class Router:
         """The names by which it may be allowed to ask for a model: that which is asked for, and that which it leads
         to."""
         return self._names.meanings(asked)
+
+    def ceiling(self, request: Request, prompt: int, usual_answer: int) -> Ceiling:
+        """The most that a request may come to, its fallbacks included; `prompt` is an estimate of its tokens, and
+        `usual_answer` how many an answer has where nobody says. Raises as `open` does where nobody may be asked."""
+        pools = list(self._pools_for(request))
+        for fallbacks in (self._settings.context_window_fallbacks, self._settings.content_policy_fallbacks):
+            pools += [self._pool(name) for name in self._fallbacks(request.model, fallbacks)]
+        most = ceiling_of(request, chain.from_iterable(pools), prompt, usual_answer)
+        if self._settings.hedge_after is None or request.stream:
+            return most
+        return Ceiling(most.prompt, most.most_answer, 2 * most.usd, most.unpriced)
 
     def unknown_model(self, asked: str, allowed: Callable[[str], bool] = anything) -> UnknownModel:
         """The error for a model that no deployment serves, with names of some that are, of those that are allowed."""

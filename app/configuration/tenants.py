@@ -163,7 +163,7 @@ def _budgets(written: Any, path: Path, report: Report) -> tuple[Budget, ...]:
         return ()
     if written == []:
         report.problem(path, f"has no budget; `budget: {UNLIMITED}` lifts that of the defaults")
-    found: dict[tuple[str, str, str], Budget] = {}
+    found: dict[tuple[str, str], Budget] = {}
     for at, one in _each(written, path):
         budget, faults = convert_struct(Budget, _with_list(one), at)
         report.faults(faults)
@@ -173,8 +173,7 @@ def _budgets(written: Any, path: Path, report: Report) -> tuple[Budget, ...]:
             report.problem((*at, "usd"), "expected a finite number of US dollars")
         if not all(budget.warn_at):
             report.problem((*at, "warn_at"), "a share of nothing is always passed")
-        time = (budget.per, budget.window, budget.mode)
-        if found.setdefault(time, budget) is not budget:
+        if found.setdefault((budget.per, budget.mode), budget) is not budget:
             report.problem(at, f"another {budget.mode} budget is for the same time")
     return tuple(found.values())
 

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from app.bodies.request_body import ListKind
+from app.dialects.allowances import Allowance, openai_headers
 from app.dialects.errors import RenderedError
 from app.dialects.json_splice import Path
 from app.dialects.passthrough import StreamFormatter
@@ -85,6 +86,10 @@ class RequestDialect(ABC):
     @abstractmethod
     def render_error(self, error: GatewayError, request_id: str) -> RenderedError:
         """The HTTP response for an error before the first byte of another one."""
+
+    def allowance_headers(self, allowances: Iterable[Allowance]) -> dict[str, str]:
+        """The headers that tell a client what is left of its own limits, with lower-case names."""
+        return openai_headers(allowances)
 
     def is_asked(self, path: str, header_names: Iterable[str]) -> bool:
         """Whether a request on no model route probably comes from a client of this API."""

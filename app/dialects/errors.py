@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from app.errors import ErrorBody, GatewayError, MethodNotAllowed, UnsupportedEncoding, UpstreamFailed
+from app.errors import ErrorBody, GatewayError, LimitReached, MethodNotAllowed, UnsupportedEncoding, UpstreamFailed
 from app.messages import ModelResponse
 
 LONGEST_WAIT = 86_400.0
@@ -54,7 +54,11 @@ def advice(error: GatewayError, status: int) -> dict[str, str]:
         # RFC 9110, section 12.5.3: what a client may send instead.
         headers["accept-encoding"] = error.accepted
     if error.retry_after is not None and math.isfinite(error.retry_after):
-        headers["retry-after"] = str(math.ceil(min(max(0.0, error.retry_after), LONGEST_WAIT)))
+        wait = min(max(0.0, error.retry_after), LONGEST_WAIT)
+        headers["retry-after"] = str(math.ceil(wait))
+        if isinstance(error, LimitReached):
+            # What SDKs look at first: a limit of the gateway's own is known to the millisecond.
+            headers["retry-after-ms"] = str(math.ceil(1000 * wait))
     if not error.retryable and (status in _SDKS_RETRY or status >= 500):
         headers["x-should-retry"] = "false"
     return headers

@@ -8,6 +8,9 @@ framework_routes .. what FastAPI serves: health and models
 front_page ........ what the gateway says of itself, at `/` and to whoever asks for an unknown path
 other_requests .... what these and unknown paths leave: an id, a count, a line
 request_head ...... the head of a request, as telemetry gets it
+quotas ............ limits and budgets of the caller at work: admitted, reserved, and what it comes to
+denials ........... a limit that is in the way, in words and headers
+quota_readings .... how much is used, for metrics
 identity .......... whose a request is, in step with what policies change of it
 exchange .......... one request and its reply: owns span, task and upstream, and ends them, with one outcome
 body .............. read, parsed and decoded within limits
@@ -21,7 +24,7 @@ in_flight ......... the open exchanges, and their end at a shutdown
 """
 
 from app.gateway.application import GatewayApp
-from app.gateway.call import Gateway
+from app.gateway.call import Gateway, PolicyChain
 from app.gateway.framework_routes import (
     add_error_handlers,
     add_health_routes,
@@ -30,6 +33,7 @@ from app.gateway.framework_routes import (
 )
 from app.gateway.in_flight import InFlight
 from app.gateway.other_requests import HEALTH_PATHS, ROUTES
+from app.gateway.quota_readings import QuotaReadings, budget_warnings, limited_keys
 from app.gateway.revocations import RevokedKeys
 
 __all__ = [
@@ -38,9 +42,13 @@ __all__ = [
     "Gateway",
     "GatewayApp",
     "InFlight",
+    "PolicyChain",
+    "QuotaReadings",
     "RevokedKeys",
     "add_error_handlers",
     "add_health_routes",
     "add_litellm_health_routes",
     "add_model_routes",
+    "budget_warnings",
+    "limited_keys",
 ]

@@ -62,6 +62,7 @@ class _Entrance:
             settings.keys,
             settings.server.allowed_hosts,
             settings.server.cors_origins,
+            teams=settings.teams,
             beside_credentials=self._hands_on,
             revoked=gateway.revoked,
         )

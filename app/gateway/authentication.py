@@ -7,21 +7,22 @@ learn from the time that takes is the beginning of a SHA-256, which nobody can c
 whether they still may: so it is known whose key has expired.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hmac import compare_digest
 from time import time
 
 from msgspec import Struct
 from starlette.types import Scope
 
+from app.backends.model_names import ModelPatterns
 from app.dialects import DIALECTS
 from app.errors import AuthenticationFailed, InvalidRequest, PermissionDenied
 from app.gateway.revocations import RevokedKeys
 from app.messages import ClientCredential
 from app.messages.credentials import ACCOUNT, AUTHORIZATION
-from app.settings import Key, digest_of
+from app.settings import Key, Limits, Team, digest_of
 from telemetry.hosts import stranger
-from telemetry.names import NO_KEY, UNNAMED_KEY
+from telemetry.names import NO_KEY, UNNAMED_KEY, QuotaScope
 
 _LISTS = frozenset({"baggage", "content-encoding", "forwarded", "openai-beta", "tracestate", "x-forwarded-for"})
 """Headers whose value may be spread over several lines."""
@@ -30,6 +31,15 @@ _SITE_HEADERS = ("origin", "sec-fetch-site")
 """Where a page is from that asks."""
 _SINGLE = frozenset({"authorization", "host", "origin", "sec-fetch-site", *_KEY_HEADERS})
 """Headers by which it is decided who may ask. Of two, a proxy before the gateway may have looked at the other."""
+_NO_TEAMS: Mapping[str, Team] = {}
+
+
+class BodyLimit(Struct, frozen=True):
+    """Bytes of one request's body, and whose limit that is: a key's or a team's."""
+
+    most: int
+    scope: QuotaScope
+    holder: str
 
 
 class Caller(Struct, frozen=True):
@@ -43,6 +53,19 @@ class Caller(Struct, frozen=True):
     expires_at: float = float("inf")
     digest: bytes = b""
     """That of the key, by `digest_of`."""
+    models: tuple[ModelPatterns, ...] = ()
+    """The models that its key may ask for, and those that its team may: one that all of these mean."""
+    model_names: tuple[str, ...] = ()
+    """What these are made of, for messages."""
+    body_limit: BodyLimit | None = None
+    """Bytes that the body of one of its requests may have, where that is less than anybody's."""
+    reserves: bool = False
+    """Whether tokens or dollars have to be reserved for its requests."""
+    has_budget: bool = False
+    policies: tuple[str, ...] = ()
+    """Names of policies that are applied to its requests beside those that are to everybody's."""
+    priority: int = 0
+    """Who goes first where requests wait for a deployment: the greater."""
 
 
 _ANYBODY, _NOBODY = Caller(), Caller(digest=bytes(32))
@@ -54,6 +77,7 @@ class ApiKeys:
     def __init__(
         self,
         keys: Sequence[Key],
+        teams: Mapping[str, Team] = _NO_TEAMS,
         *,
         beside_credentials: bool = False,
         clock: Callable[[], float] = time,
@@ -63,7 +87,7 @@ class ApiKeys:
         """Callers may send a credential of their own for a provider in the other header."""
         self._clock = clock
         self._revoked = revoked or RevokedKeys()
-        self._callers = {_prefix(key.digest): _caller(key) for key in keys}
+        self._callers = {_prefix(key.digest): caller_of(key, teams) for key in keys}
 
     def find(self, headers: Mapping[str, str]) -> Caller:
         """Whose key it is, even if it has expired. Raises AuthenticationFailed."""
@@ -139,15 +163,16 @@ def callers_of(
     allowed_hosts: Iterable[str],
     origins: Iterable[str] = (),
     *,
+    teams: Mapping[str, Team] = _NO_TEAMS,
     beside_credentials: bool = False,
     revoked: RevokedKeys | None = None,
 ) -> Callers:
-    """Who may call: holders of one of `keys` but those of `revoked`; without keys, everybody on this machine, which
-    `allowed_hosts` names, and pages of `origins`. With `beside_credentials`, a key may come in either of its two
-    headers, and the caller's own credential in the other."""
+    """Who may call: holders of one of `keys` but those of `revoked`, with what their `teams` allow; without keys,
+    everybody on this machine, which `allowed_hosts` names, and pages of `origins`. With `beside_credentials`, a key may
+    come in either of its two headers, and the caller's own credential in the other."""
     if not keys:
         return LocalCallers(allowed_hosts, origins)
-    return ApiKeys(keys, beside_credentials=beside_credentials, revoked=revoked)
+    return ApiKeys(keys, teams, beside_credentials=beside_credentials, revoked=revoked)
 
 
 def presented_keys(headers: Mapping[str, str]) -> dict[str, str]:
@@ -167,9 +192,39 @@ def _prefix(digest: bytes) -> bytes:
     return digest[:8]
 
 
-def _caller(key: Key) -> Caller:
-    expires_at = float("inf") if key.expires is None else key.expires.timestamp()
-    return Caller(key.caller, key.name or UNNAMED_KEY, key.team, key.labels, expires_at, key.digest)
+def caller_of(key: Key, teams: Mapping[str, Team]) -> Caller:
+    """The holder of a key, with what the key and its team allow."""
+    may, team = key.entitlement, teams.get(key.team or "", Team())
+    name = key.name or UNNAMED_KEY
+    lists = [patterns for patterns in (may.models, team.models) if patterns]
+    budgets = (*may.budgets, *team.budgets)
+    limits = (may.limits, team.limits)
+    return Caller(
+        key.caller,
+        name,
+        key.team,
+        key.labels,
+        float("inf") if key.expires is None else key.expires.timestamp(),
+        key.digest,
+        models=tuple(map(ModelPatterns, lists)),
+        model_names=may.models or team.models,
+        body_limit=min(_body_limits(name, may.limits, key.team or "", team.limits), key=_most, default=None),
+        reserves=bool(budgets) or any(one.tokens_per_minute or one.request_tokens for one in limits),
+        has_budget=bool(budgets),
+        policies=may.policies,
+        priority=may.priority,
+    )
+
+
+def _body_limits(key: str, limits: Limits, team: str, shared: Limits) -> Iterator[BodyLimit]:
+    if limits.request_bytes is not None:
+        yield BodyLimit(limits.request_bytes, "key", key)
+    if shared.request_bytes is not None:
+        yield BodyLimit(shared.request_bytes, "team", team)
+
+
+def _most(limit: BodyLimit) -> int:
+    return limit.most
 
 
 def header_map(scope: Scope) -> dict[str, str]:

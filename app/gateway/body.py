@@ -16,7 +16,9 @@ from app.bodies.decompression import Decompression, codings_of
 from app.bodies.json_decoding import structure
 from app.bodies.request_body import check_counts, parse_body
 from app.dialects import RequestDialect
-from app.errors import ClientDisconnected, InvalidRequest, RequestTimeout, RequestTooLarge
+from app.errors import ClientDisconnected, InvalidRequest, RequestBytesExceeded, RequestTimeout, RequestTooLarge
+from app.gateway.authentication import BodyLimit, Caller
+from app.gateway.denials import whose
 from app.limits import Limit
 from app.messages import ClientCredential, Request
 from app.settings import ServerSettings
@@ -37,26 +39,43 @@ class RequestBody:
     """One request's body. What it holds is counted in `held`, which is given back with the exchange."""
 
     def __init__(
-        self, dialect: RequestDialect, headers: Mapping[str, str], bodies: Bodies, held: Held, limits: ServerSettings
+        self,
+        dialect: RequestDialect,
+        headers: Mapping[str, str],
+        bodies: Bodies,
+        held: Held,
+        limits: ServerSettings,
+        callers: BodyLimit | None = None,
     ) -> None:
+        """`callers` is the caller's own limit of bytes, if it has one."""
         self._dialect = dialect
         self._headers = headers
         self._bodies = bodies
         self._held = held
         self._limits = limits
+        self._callers = callers if callers is not None and callers.most < limits.body_limit else None
         self._raw = b""
         """The received bytes; empty before, and again when only the decoded form is needed."""
 
     async def read(self, receive: Receive, tape: Tape | None = None) -> None:
-        """Read all of it, and decompress it; `tape` gets it. Raises as `read_pieces` and `decompressed` do."""
-        limits = self._limits
-        codings = codings_of(self._headers)
-        pieces = await read_pieces(receive, self._headers, limits.body_limit, limits.body_timeout, self._held)
-        self._raw = await self._bodies.work(self._held.size, b"".join, pieces)
-        if codings and self._raw:
-            self._raw = await decompressed(self._raw, codings, limits.body_limit, self._bodies, self._held)
+        """Read all of it, and decompress it; `tape` gets it. Raises as `read_pieces` and `decompressed` do, and
+        RequestBytesExceeded where it is the caller's own limit that is in the way."""
+        if self._callers is None:
+            await self._read(receive, self._limits.body_limit)
+        else:
+            try:
+                await self._read(receive, self._callers.most)
+            except RequestTooLarge as error:
+                raise _beyond(self._callers) from error
         if tape is not None:
             tape.body(self._raw)
+
+    async def _read(self, receive: Receive, limit: int) -> None:
+        codings = codings_of(self._headers)
+        pieces = await read_pieces(receive, self._headers, limit, self._limits.body_timeout, self._held)
+        self._raw = await self._bodies.work(self._held.size, b"".join, pieces)
+        if codings and self._raw:
+            self._raw = await decompressed(self._raw, codings, limit, self._bodies, self._held)
 
     async def parsed(self) -> dict[str, Any]:
         """Its JSON, within the limits of what a request may have; raises InvalidRequest and Overloaded."""
@@ -66,13 +85,15 @@ class RequestBody:
         return await self._bodies.work(size, _parsed, self._raw, self._dialect, self._limits)
 
     async def decoded(
-        self, body: dict[str, Any], caller: str, query: str, credential: ClientCredential | None
+        self, body: dict[str, Any], caller: Caller, query: str, credential: ClientCredential | None
     ) -> Request:
         """The request in the common form; `body` is the JSON that `parsed` returned, or made of it. `caller`,
         `query` and `credential` are those of the exchange."""
         size = len(self._raw)
         request = await self._bodies.work(size, self._dialect.decode_request, body, self._headers)
-        request = replace(request, caller=caller, query=query, credential=credential, size=size)
+        request = replace(
+            request, caller=caller.id, priority=caller.priority, query=query, credential=credential, size=size
+        )
         if request.operation != "chat":
             return request.with_raw(self._raw)
         self._held.resize(self._held.size - size)
@@ -147,6 +168,16 @@ def _announced(headers: Mapping[str, str]) -> int:
     if not length.isascii() or not length.isdigit():
         raise InvalidRequest("The content-length header is not a number.")
     return int(length[:20])
+
+
+def _beyond(limit: BodyLimit) -> RequestBytesExceeded:
+    return RequestBytesExceeded(
+        f"The request is larger than {limit.most} bytes, the most that {whose(limit.scope, limit.holder)} may send in "
+        "one (request_bytes).",
+        scope=limit.scope,
+        holder=limit.holder,
+        limit="request_bytes",
+    )
 
 
 def _too_large(limit: int) -> RequestTooLarge:

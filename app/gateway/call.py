@@ -10,6 +10,7 @@ from app.backends.overrides import DeploymentOverrides
 from app.backends.router import Router
 from app.bodies import Bodies, Held
 from app.dialects import RequestDialect
+from app.gateway.authentication import Caller
 from app.gateway.body import RequestBody
 from app.gateway.in_flight import InFlight, Users
 from app.gateway.reply import Reply
@@ -18,11 +19,23 @@ from app.messages import ClientCredential
 from app.pipeline import AdmissionControl, PolicyOrchestrator
 from app.policies import LoadedPolicy
 from app.proxies import TrustedProxies
+from app.quotas import Quotas, Reservation
 from app.recorder.capture import Capture
 from app.recorder.recorder import Recorder
 from app.request_ids import Conversations, Finder
 from app.settings import Settings
 from telemetry import ObservabilityContext, Telemetry
+
+
+class PolicyChain(Struct, frozen=True):
+    """The policies that are applied to some callers' requests, in the order of the configuration."""
+
+    orchestrator: PolicyOrchestrator
+    names: tuple[str, ...]
+    response_names: tuple[str, ...]
+    """Names of the ones that look at responses."""
+    reads_requests: bool
+    """Whether one of them looks at requests, and may change them."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +45,9 @@ class Gateway:
 
     settings: Settings
     router: Router
-    orchestrator: PolicyOrchestrator
+    chains: Mapping[tuple[str, ...], PolicyChain]
+    """The policies at work, by the names of those that a key asks for beside the ones that apply to everybody's."""
+    quotas: Quotas
     unfiltered: PolicyOrchestrator
     """Without policies: for a response that goes to its client as a provider keeps it."""
     telemetry: Telemetry
@@ -45,15 +60,12 @@ class Gateway:
     """What an operator has changed of deployments."""
     revoked: RevokedKeys
     policy_names: tuple[str, ...]
-    response_policy_names: tuple[str, ...]
-    """The policies that look at responses."""
+    """Names of all policies, those that only some keys ask for included."""
     bodies: Bodies
     ids: Finder
     """Finds whose a request is."""
     conversations: Conversations
     proxies: TrustedProxies
-    request_policies: bool
-    """Whether a policy looks at requests, and may change them."""
     recorder: Recorder | None = None
     """Keeps transactions that have ended; None where nothing is recorded."""
     capture: Capture | None = None
@@ -73,8 +85,11 @@ class Call(Struct, frozen=True):
     path_parameters: Mapping[str, str]
     query: str
     """The raw query string, without the question mark."""
-    caller: str
-    """Tells callers apart and does not reveal their keys; empty without keys."""
+    caller: Caller
+    chain: PolicyChain
+    """The policies that are applied to the caller's requests."""
+    reservation: Reservation | None
+    """What it holds of its caller's limits; None for callers without any."""
     credential: ClientCredential | None
     """The caller's own, where a deployment may hand it on."""
     dialect: RequestDialect

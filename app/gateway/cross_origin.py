@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Scope
 
 ANY = "*"
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "POST")
-_EXPOSED = ("x-request-id", "request-id", "retry-after", "x-should-retry", ANY)
+_EXPOSED = ("x-request-id", "request-id", "retry-after", "retry-after-ms", "x-should-retry", ANY)
 """`*` is for the rate limits of all providers; the others are named for browsers that take it literally."""
 _MAX_AGE = 600
 """Seconds for which a browser may remember the answer to a preflight."""

@@ -12,15 +12,26 @@ from types import TracebackType
 from starlette.types import Receive, Scope, Send
 
 from app.bodies import Held
-from app.errors import ClientDisconnected, Draining, GatewayError, InternalError, Overloaded, UpstreamFailed, cause_of
+from app.errors import (
+    ClientDisconnected,
+    Draining,
+    GatewayError,
+    InternalError,
+    LimitReached,
+    Overloaded,
+    UpstreamFailed,
+    cause_of,
+)
 from app.gateway.authentication import Caller, header_map
 from app.gateway.body import RequestBody
 from app.gateway.call import Call, Gateway
 from app.gateway.client_connection import ClientConnection, connection_of
+from app.gateway.quotas import admitted, commit
 from app.gateway.reply import Reply, ReplyState
 from app.gateway.request_head import http_request
 from app.gateway.routes import Route
 from app.messages import ClientCredential
+from app.quotas import Reservation
 from telemetry import ObservabilityContext, TransactionView
 from telemetry.names.events import Event
 
@@ -52,6 +63,7 @@ class Exchange:
         self._connection = connection
         self._reply = reply
         self._obs = obs
+        self._reservation: Reservation | None = None
         self._task: asyncio.Task[None] | None = None
         """The task that serves the request, as long as `stop` may cancel it."""
         self._stopped_by: GatewayError | None = None
@@ -79,12 +91,17 @@ class Exchange:
         error: GatewayError | None = None
         is_ending = _is_cancelled(raised)
         with self._obs:
+            if self._reservation is not None:
+                # Before an error is told: who asks again at once finds all of the room that there is.
+                commit(self._reservation, self._obs)
             try:
                 if is_ending:
                     # Only the server cancels an exchange from outside, at the end of a shutdown's time.
                     error = Draining("The server was stopped.")
                 elif raised is not None:
                     error = cause_of(raised)
+                    if isinstance(error, LimitReached):
+                        self._obs.quotas.refused(error.scope, error.limit)
                     if self._gateway.settings.server.relay_rate_limit_headers and isinstance(error, UpstreamFailed):
                         self._reply.relay(error.limit_headers)
                     await _answer(error, self._reply, self._obs)
@@ -110,6 +127,8 @@ class Exchange:
         self._gateway.in_flight.opened(self)
         held = self._gateway.bodies.hold()
         try:
+            if self._gateway.quotas.is_limited(caller.id):
+                await self._admit(caller)
             await self._receive_and_handle(caller, path_parameters, credential, held)
         except asyncio.CancelledError:
             if self._stopped_by is None:
@@ -137,6 +156,12 @@ class Exchange:
         """What it does at this moment."""
         return self._obs.view()
 
+    async def _admit(self, caller: Caller) -> None:
+        with self._obs.ledger.charge("admission"):
+            self._reservation = await admitted(
+                self._gateway, caller, self._route.dialect, self._reply, spends=self._route.spends
+            )
+
     def stop(self, error: GatewayError) -> None:
         """End the exchange from outside with `error`. Without effect on one that has been stopped before, or is no
         longer served."""
@@ -148,7 +173,7 @@ class Exchange:
         self, caller: Caller, path_parameters: Mapping[str, str], credential: ClientCredential | None, held: Held
     ) -> None:
         gateway, dialect = self._gateway, self._route.dialect
-        body = RequestBody(dialect, self.headers, gateway.bodies, held, gateway.settings.server)
+        body = RequestBody(dialect, self.headers, gateway.bodies, held, gateway.settings.server, caller.body_limit)
         with self._obs.ledger.charge("client"):
             await body.read(self._receive, self._obs.tape)
         self._connection.when_lost(self._client_left)
@@ -157,7 +182,9 @@ class Exchange:
             headers=self.headers,
             path_parameters=path_parameters,
             query=self._scope.get("query_string", b"").decode("latin-1"),
-            caller=caller.id,
+            caller=caller,
+            chain=gateway.chains[caller.policies],
+            reservation=self._reservation,
             credential=credential,
             dialect=dialect,
             body=body,

@@ -22,6 +22,7 @@ from app.errors import UnknownResponse
 from app.gateway.call import Call, Gateway
 from app.gateway.captured import prompt_of
 from app.gateway.identity import RequestIdentity, learn_conversation, named_conversation
+from app.gateway.quotas import check_model, may_ask, reserve
 from app.gateway.reply import Reply
 from app.messages import ModelResponse, Received, Request, received_size, text_size
 from app.pipeline import PolicyOrchestrator
@@ -43,11 +44,12 @@ async def complete(gateway: Gateway, call: Call) -> None:
     obs = call.obs
     obs.recorder.request_received()
     request, policy_ctx = await _request(gateway, call, call.dialect.operation, {})
+    await reserve(gateway, call, request)
     obs.recorder.request_sent()
     obs.capture(partial(prompt_of, request))
     if request.stream:
-        async with gateway.orchestrator.reading_errors(policy_ctx, obs):
-            await _stream(gateway, gateway.orchestrator, call, request, policy_ctx)
+        async with call.chain.orchestrator.reading_errors(policy_ctx, obs):
+            await _stream(gateway, call.chain.orchestrator, call, request, policy_ctx)
         return
     answer = await _whole(gateway, call, request, policy_ctx)
     # A client may read slowly: nothing but the response is kept meanwhile.
@@ -61,7 +63,7 @@ async def count_tokens(gateway: Gateway, call: Call) -> None:
     """Answer with the number of input tokens."""
     # `max_tokens` is required of a message, not of a request to count one.
     request, policy_ctx = await _request(gateway, call, "count_tokens", {"max_tokens": 1})
-    async with gateway.orchestrator.reading_errors(policy_ctx, call.obs):
+    async with call.chain.orchestrator.reading_errors(policy_ctx, call.obs):
         # An estimate, where the provider has no route for it, counts as the provider's time, too: it stands in for it.
         with call.obs.ledger.charge("upstream"):
             tokens = await gateway.router.count_tokens(request)
@@ -76,14 +78,14 @@ async def stored_response(gateway: Gateway, call: Call, *, tail: Tail) -> None:
     model = gateway.router.origin(stored).model_name
     obs.describe(model=model)
     if stored.stream:
-        _skip_policies(gateway, call)
-        request = Request(dialect=call.dialect.name, model=model, messages=(), caller=call.caller, stream=True)
+        _skip_policies(call)
+        request = Request(dialect=call.dialect.name, model=model, messages=(), caller=call.caller.id, stream=True)
         policy_ctx = PolicyContext(obs.transaction_id, request, bodies=gateway.bodies)
         await _stream(gateway, gateway.unfiltered, call, stored, policy_ctx)
         return
     with obs.ledger.charge("upstream"):
         body = await gateway.router.stored(stored, obs)
-    _skip_policies(gateway, call)
+    _skip_policies(call)
     await call.reply.json_bytes(200, body)
 
 
@@ -101,16 +103,17 @@ async def _request(
         operation=operation,
         model=known or OTHER,
         stream=operation == call.dialect.operation and body.get("stream") is True,
-        policies=gateway.policy_names,
+        policies=call.chain.names,
         asked_model=None if known == model or not isinstance(body.get("model"), str) else model,
     )
     ids = RequestIdentity(gateway, call, body, is_conversation=operation == "chat")
     ids.note_received()
     request = await call.body.decoded(body, call.caller, call.query, call.credential)
     if known is None:
-        raise gateway.router.unknown_model(request.model)
+        raise gateway.router.unknown_model(request.model, partial(may_ask, gateway, call.caller))
+    check_model(gateway, call.caller, model)
     policy_ctx = PolicyContext(obs.transaction_id, request, bodies=gateway.bodies)
-    given, request = request, await gateway.orchestrator.process_request(request, policy_ctx, obs)
+    given, request = request, await call.chain.orchestrator.process_request(request, policy_ctx, obs)
     ids.note_permitted(given, request)
     if operation == "chat" and given.size >= LEAST_SIZE and gateway.settings.telemetry.prompt_cache:
         prompt = await gateway.bodies.work(given.size, prompt_forms_of, given, request, named_conversation(obs))
@@ -130,7 +133,7 @@ async def _stream(
     assert isinstance(dialect, StreamingDialect), "no request of this dialect is decoded as one for a stream"
     formatter = dialect.formatter(policy_ctx.request, obs.transaction_id, int(time()))
     call.reply.stream_with(formatter)
-    with orchestrator.admit(call.caller, obs) as admission:
+    with orchestrator.admit(call.caller.id, obs) as admission:
         with obs.ledger.charge("upstream"):
             opened = await gateway.router.open(asked, obs)
         _relay_limits(call.reply, opened.first[0])
@@ -142,7 +145,7 @@ async def _stream(
 async def _whole(gateway: Gateway, call: Call, request: Request, policy_ctx: PolicyContext) -> bytes:
     """The body of a response that is not streamed."""
     obs = call.obs
-    async with gateway.orchestrator.reading_errors(policy_ctx, obs):
+    async with call.chain.orchestrator.reading_errors(policy_ctx, obs):
         with obs.ledger.charge("upstream"):
             response = await gateway.router.complete(request, obs)
     _relay_limits(call.reply, response)
@@ -152,7 +155,7 @@ async def _whole(gateway: Gateway, call: Call, request: Request, policy_ctx: Pol
     obs.recorder.chunk_in(response)
     if request.operation != "embeddings":
         # In vectors there is nothing that a policy could read.
-        response = await gateway.orchestrator.process_full_response(response, policy_ctx, obs)
+        response = await call.chain.orchestrator.process_full_response(response, policy_ctx, obs)
     obs.recorder.chunk_out(response.chunk)
     if response.native is not None and response.native.dialect == call.dialect.name:
         return response.native.raw
@@ -195,7 +198,7 @@ def _stored_call(call: Call, tail: Tail) -> StoredCall:
         query=urlencode(query),
         stream=not tail and call.method == "GET" and dict(query).get("stream") == "true",
         headers={name: call.headers[name] for name in _STORED_HEADERS if name in call.headers},
-        caller=call.caller,
+        caller=call.caller.id,
         credential=call.credential,
     )
 
@@ -205,6 +208,6 @@ def _known_query(query: str, names: frozenset[str]) -> list[tuple[str, str]]:
     return [(name, value) for name, value in parse_qsl(query) if name.removesuffix("[]") in names]
 
 
-def _skip_policies(gateway: Gateway, call: Call) -> None:
-    for name in gateway.response_policy_names:
+def _skip_policies(call: Call) -> None:
+    for name in call.chain.response_names:
         call.obs.policy(name).skipped("content", 1)

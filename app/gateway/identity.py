@@ -24,20 +24,20 @@ class RequestIdentity:
 
     def note_received(self) -> None:
         """Note the ids as they came, as far as no policy reads them."""
-        if self._gateway.request_policies:
+        if self._call.chain.reads_requests:
             self._note(unread_fields(self._body), None)
         else:
             self._note(self._body, self._beginning)
 
     def note_permitted(self, given: Request, request: Request) -> None:
         """Note the ids as the policies left them of the `given` request."""
-        if self._gateway.request_policies:
+        if self._call.chain.reads_requests:
             user_field = self._call.dialect.field_names.get("user", "user")
             self._note(self._body if request is given else fields_left(request, user_field), self._beginning)
 
     def _note(self, fields: Mapping[str, Any], beginning: Mapping[str, Any] | None) -> None:
         call = self._call
-        call.obs.note_ids(*self._gateway.ids.find(call.headers, fields, beginning=beginning, caller=call.caller))
+        call.obs.note_ids(*self._gateway.ids.find(call.headers, fields, beginning=beginning, caller=call.caller.id))
 
 
 def learn_conversation(gateway: Gateway, call: Call, first: Received) -> None:

@@ -95,6 +95,7 @@ class Reply:
         self._sent_bytes = obs.recorder.sent_bytes
         self._tape = obs.tape
         self._relayed: dict[bytes, bytes] = {}
+        self._advice: dict[bytes, bytes] = {}
         self.state = ReplyState.NOT_STARTED
         self.status = 0
         """The HTTP status that was sent; 0 before."""
@@ -102,6 +103,11 @@ class Reply:
     def relay(self, headers: Mapping[str, str]) -> None:
         """Send headers of the provider's, under lower-case names, if the reply's own head has not been sent."""
         self._relayed = {name.encode("latin-1"): value.encode("latin-1") for name, value in headers.items()}
+
+    def advise(self, headers: Mapping[str, str]) -> None:
+        """Send headers of the gateway's own, under lower-case names, in place of a provider's of the same names, if the
+        reply's own head has not been sent."""
+        self._advice = {name.encode("latin-1"): value.encode("latin-1") for name, value in headers.items()}
 
     def stream_with(self, formatter: StreamFormatter) -> None:
         """Make the reply a stream: comments keep it alive from now on, and only its formatter may end it."""
@@ -209,7 +215,7 @@ class Reply:
 
     async def _error(self, rendered: RenderedError) -> None:
         # The rendered error bears the transaction's id, too. A header that comes twice is read as one value, "id, id".
-        sent_anyway = {name for name, _ in self._ids} | self._relayed.keys()
+        sent_anyway = {name for name, _ in self._ids} | self._relayed.keys() | self._advice.keys()
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in rendered.headers.items()]
         body = rendered.body if isinstance(rendered.body, bytes) else msgspec.json.encode(rendered.body)
         await self.json_bytes(rendered.status, body, [header for header in headers if header[0] not in sent_anyway])
@@ -241,7 +247,8 @@ class Reply:
     def _head(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> Message:
         self.status = status
         self.state = ReplyState.READY
-        sent = [*headers, *self._ids, *self._relayed.items()]
+        relayed = {**self._relayed, **self._advice} if self._advice else self._relayed
+        sent = [*headers, *self._ids, *relayed.items()]
         if self._tape is not None:
             self._tape.responded(status, sent)
         return {"type": "http.response.start", "status": status, "headers": sent}

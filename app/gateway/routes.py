@@ -24,6 +24,8 @@ class Route:
     methods: tuple[str, ...]
     dialect: RequestDialect
     handler: Handler
+    spends: bool = True
+    """Whether a request may cost something, so that a budget which is spent is in its way."""
 
     def check_method(self, method: str) -> None:
         """Raises MethodNotAllowed."""
@@ -40,13 +42,13 @@ _STORED = "/v1/responses/{response_id}"
 ROUTES = (
     Route("/v1/chat/completions", _POST, _CHAT, complete),
     Route("/v1/responses", _POST, _RESPONSES, complete),
-    Route(_STORED, ("GET", "DELETE"), _RESPONSES, partial(stored_response, tail="")),
-    Route(f"{_STORED}/cancel", _POST, _RESPONSES, partial(stored_response, tail="/cancel")),
-    Route(f"{_STORED}/input_items", ("GET",), _RESPONSES, partial(stored_response, tail="/input_items")),
+    Route(_STORED, ("GET", "DELETE"), _RESPONSES, partial(stored_response, tail=""), spends=False),
+    Route(f"{_STORED}/cancel", _POST, _RESPONSES, partial(stored_response, tail="/cancel"), spends=False),
+    Route(f"{_STORED}/input_items", ("GET",), _RESPONSES, partial(stored_response, tail="/input_items"), spends=False),
     Route("/v1/completions", _POST, DIALECTS["openai_completions"], complete),
     Route("/v1/embeddings", _POST, DIALECTS["openai_embeddings"], complete),
     Route("/v1/messages", _POST, _MESSAGES, complete),
-    Route("/v1/messages/count_tokens", _POST, _MESSAGES, count_tokens),
+    Route("/v1/messages/count_tokens", _POST, _MESSAGES, count_tokens, spends=False),
 )
 _BY_PATH = {route.path: route for route in ROUTES}
 _WITH_PARAMETERS = [

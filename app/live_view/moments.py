@@ -11,6 +11,7 @@ from app.figures import duration
 from telemetry.live.moments import (
     AttemptRetried,
     BreakerChanged,
+    BudgetPassed,
     CallerKeptOut,
     Ended,
     Moment,
@@ -32,7 +33,7 @@ _ENDS: dict[str, tuple[Tone, str]] = {
     "timeout": ("bad", "timed out ({error_type})"),
     "internal_error": ("bad", "the gateway failed ({detail})"),
     "policy_blocked": ("warning", "blocked by a policy"),
-    "rate_limited": ("warning", "beyond a limit of its key ({error_type})"),
+    "rate_limited": ("warning", "beyond a limit of its key ({why})"),
     "drained": ("warning", "ended by the gateway ({error_type})"),
 }
 
@@ -97,6 +98,9 @@ def _tone_and_text(moment: Moment) -> tuple[Tone, str]:
             return "warning", f"{moment.deployment} failed ({moment.error_type}), {other}"
         case QueueFilled():
             return "warning", f"queue {moment.queue} of a stream is full: its writer waits"
+        case BudgetPassed():
+            budget = moment.limit.replace("budget_", "budget by the ")
+            return "warning", f"{moment.scope} {moment.holder} has spent {moment.share:.0%} of its {budget}"
         case _:
             assert_never(moment)
 

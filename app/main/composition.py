@@ -74,6 +74,7 @@ class Composition:
         await self.gateway.router.aclose()
         if self._closing:
             await asyncio.wait(self._closing, timeout=_CLOSING_LIMIT)
+        await lasting.quotas.close()
         if lasting.recorder is not None:
             await asyncio.to_thread(lasting.recorder.close)
         await lasting.telemetry.aclose()
@@ -144,6 +145,7 @@ async def _lifespan(composition: Composition) -> AsyncIterator[None]:
     lasting = composition.lasting
     watches = [asyncio.create_task(lasting.telemetry.run()), asyncio.create_task(lasting.stalls.run())]
     try:
+        await lasting.quotas.start()
         await prepare(composition.gateway.settings.deployments)
         yield
     finally:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from app.backends import Backend, Router, make_backend
 from app.bodies import Bodies
-from app.gateway import Gateway
+from app.gateway import Gateway, PolicyChain
 from app.lookups import Lookups
 from app.main.lasting import Lasting
 from app.pipeline import ClientFormatter, PolicyExecutor, PolicyOrchestrator
@@ -25,11 +25,12 @@ def make_gateway(
     backend: Backend | None = None,
 ) -> Gateway:
     """All that a request works with. A given `backend` takes the place of those of all deployments."""
-    orchestrator, unfiltered = _orchestrators(settings, policies, lasting)
+    chains, unfiltered = _chains(settings, policies, lasting)
     return Gateway(
         settings=settings,
         router=_router(settings, lasting, backend),
-        orchestrator=orchestrator,
+        chains=chains,
+        quotas=lasting.quotas,
         unfiltered=unfiltered,
         telemetry=lasting.telemetry,
         in_flight=lasting.in_flight,
@@ -39,22 +40,21 @@ def make_gateway(
         revoked=lasting.revoked,
         policies=tuple(policies),
         policy_names=tuple(loaded.name for loaded in policies),
-        response_policy_names=tuple(loaded.name for loaded in policies if loaded.looks_at_responses),
         bodies=lasting.bodies,
         ids=Finder(settings.telemetry, lasting.conversations),
         conversations=lasting.conversations,
         proxies=TrustedProxies(settings.server.forwarded_allow_ips),
-        request_policies=any("on_request" in loaded.hooks for loaded in policies),
         recorder=lasting.recorder,
         capture=lasting.capture,
         generation=generation,
     )
 
 
-def _orchestrators(
+def _chains(
     settings: Settings, policies: Sequence[LoadedPolicy], lasting: Lasting
-) -> tuple[PolicyOrchestrator, PolicyOrchestrator]:
-    """One with all policies and one without any; breakers and queue budget are the same for both."""
+) -> tuple[dict[tuple[str, ...], PolicyChain], PolicyOrchestrator]:
+    """The policies at work for each set of names that a key has, and an orchestrator without any; breakers and queue
+    budget are the same for all. The order is that of the configuration, whatever a key's is."""
     pipeline = _with_request_timeout(settings)
 
     def orchestrator(policies: Sequence[LoadedPolicy]) -> PolicyOrchestrator:
@@ -62,7 +62,17 @@ def _orchestrators(
         breakers, budget = lasting.queue_breakers, lasting.queue_budget
         return PolicyOrchestrator(policies, executor, ClientFormatter(), breakers, budget, pipeline)
 
-    return orchestrator(policies), orchestrator(())
+    def chain(named: tuple[str, ...]) -> PolicyChain:
+        applied = [loaded for loaded in policies if loaded.is_for_all or loaded.name in named]
+        return PolicyChain(
+            orchestrator(applied),
+            names=tuple(loaded.name for loaded in applied),
+            response_names=tuple(loaded.name for loaded in applied if loaded.looks_at_responses),
+            reads_requests=any("on_request" in loaded.hooks for loaded in applied),
+        )
+
+    named = {(), *(key.entitlement.policies for key in settings.keys)}
+    return {names: chain(names) for names in named}, orchestrator(())
 
 
 def _with_request_timeout(settings: Settings) -> PipelineSettings:

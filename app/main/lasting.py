@@ -14,7 +14,7 @@ from app.backends import RoutingMemory, pool_readings, staying
 from app.backends.attempts import AttemptControl
 from app.backends.overrides import DeploymentOverrides
 from app.bodies import Bodies
-from app.gateway import ROUTES, Gateway, InFlight
+from app.gateway import ROUTES, Gateway, InFlight, QuotaReadings, budget_warnings, limited_keys
 from app.gateway.revocations import RevokedKeys
 from app.lookups import Lookups
 from app.loop_stalls import LoopStalls
@@ -22,6 +22,7 @@ from app.main.observability import concealing_of, key_identities, models_of, opt
 from app.peers import Peers
 from app.pipeline import AdmissionControl, ByteBudget
 from app.policies import LoadedPolicy
+from app.quotas import Quotas, rules_of
 from app.recorder.capture import Capture
 from app.recorder.recorder import Recorder
 from app.recorder.taking import Taking
@@ -53,6 +54,8 @@ class Lasting:
     overrides: DeploymentOverrides
     """What an operator has changed of deployments."""
     revoked: RevokedKeys
+    quotas: Quotas
+    """Limits and budgets of callers."""
     peers: Peers | None
     """The processes that serve with this one; None where it serves by itself."""
 
@@ -79,6 +82,7 @@ class Lasting:
         self.attempts.use(settings.breakers.upstream, several, stays)
         self.attempts.admission.use(settings.admission, settings.deployments, settings.router.max_retry_after, stays)
         self.routing.keep(stays)
+        self.quotas.use(rules_of(settings))
         if self.peers is not None:
             self.peers.use(settings)
         if self.recorder is not None:
@@ -98,6 +102,9 @@ class Lasting:
         self.telemetry.register_deployments([deployment.id for deployment in settings.deployments])
         self.telemetry.register_admission(limited(settings.deployments))
         self.telemetry.register_keys(key_identities(settings.keys))
+        self.telemetry.register_quotas(limited_keys(settings), budget_warnings(settings))
+        if settings.keys:
+            self.telemetry.watch_quotas(QuotaReadings(self.quotas, settings).read)
 
 
 def make_lasting(
@@ -121,6 +128,7 @@ def make_lasting(
         in_flight=InFlight(),
         overrides=DeploymentOverrides(),
         revoked=RevokedKeys(),
+        quotas=Quotas(rules_of(settings), settings.quotas, None if peers is None else peers.process),
         conversations=Conversations() if peers is None else peers.conversations,
         lookups=Lookups(settings.dns),
         queue_breakers=AdmissionControl(

@@ -71,7 +71,9 @@ class PolicyOrchestrator:
         if obs.tape is not None:
             obs.tape.permit(request, changed_by)
         # Whose it is, no policy changes.
-        policy_ctx.request = request if request is given else replace(request, caller=given.caller)
+        if request is not given:
+            request = replace(request, caller=given.caller, priority=given.priority)
+        policy_ctx.request = request
         return policy_ctx.request
 
     async def _opaque_data(

@@ -8,7 +8,7 @@ event loop but that; who serves meanwhile calls `replay` in a thread.
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from threading import get_ident
 
@@ -61,7 +61,9 @@ def replay(recording: Recording, settings: Settings, *, speed: float = 0.0, anyw
     `anyway`. Raises NotReplayable, and PolicyNotLoadable."""
     take = take_of(recording)
     backend = ReplayBackend([take], _shared(settings), speed=speed, anyway=anyway)
-    running = _run(recording, _one_deployment(settings, take, speed), client_body(recording), speed, backend)
+    named = _named_policies(recording, settings)
+    alone = _one_deployment(settings, take, speed)
+    running = _run(recording, alone, client_body(recording), speed, backend, named)
     with _no_log_lines():
         return Replayed(asyncio.run(running), backend.differences)
 
@@ -72,7 +74,15 @@ def replay_to(recording: Recording, settings: Settings, model: str) -> Replayed:
     open_to_all = replace(settings, keys=(), recorder=RecorderSettings())
     body = {**client_body(recording), "model": model}
     with _no_log_lines():
-        return Replayed(asyncio.run(_run(recording, open_to_all, body, None, None)))
+        return Replayed(
+            asyncio.run(_run(recording, open_to_all, body, None, None, _named_policies(recording, settings)))
+        )
+
+
+def _named_policies(recording: Recording, settings: Settings) -> Container[str]:
+    """The policies that the recorded caller's key names."""
+    keys = [key for key in settings.keys if key.name is not None and key.name == recording.entry.key]
+    return keys[0].entitlement.policies if keys else ()
 
 
 async def _run(
@@ -81,13 +91,17 @@ async def _run(
     body: dict[str, object],
     speed: float | None,
     backend: ReplayBackend | None,
+    named: Container[str],
 ) -> Recording:
-    """`speed` is None where the answer is not the recorded one, so that the client has no reason to end it."""
+    """`speed` is None where the answer is not the recorded one, so that the client has no reason to end it; `named` are
+    the policies that are applied beside those that are to everybody's requests."""
     kept = _LastTransaction()
     telemetry = setup(span_exporter=_Nowhere())
     telemetry.record(Capture(kept, _RECORDED, secrets=(), concealing=Concealing(), gateway="replay"))
     await prepare(settings.deployments)
-    policies = load_policies(settings.policies)
+    policies = [
+        replace(one, is_for_all=True) for one in load_policies(settings.policies) if one.is_for_all or one.name in named
+    ]
     lasting = make_lasting(settings, policies, telemetry, LoopStalls())
     gateway = make_gateway(settings, policies, lasting, backend=backend)
     route, parameters = _route(recording)
@@ -100,6 +114,7 @@ async def _run(
     finally:
         gateway.bodies.close()
         await gateway.router.aclose()
+        await gateway.quotas.close()
         await telemetry.aclose()
     return kept.recording()
 

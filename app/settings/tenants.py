@@ -111,5 +111,8 @@ class QuotaSettings(Struct, frozen=True, forbid_unknown_fields=True):
     on_loss: Literal["start_at_zero", "refuse"] = "start_at_zero"
     """What is done at the start where the store cannot be read, and later while it cannot be reached: budgets begin at
     nothing, with a warning and a metric; or the gateway does not start, and refuses what it cannot count."""
+    answer_tokens: Count = 4_096
+    """Tokens that are reserved for an answer where neither the request nor the deployment says how long it may be. A
+    longer one is charged when it ends; so the sum of what such answers have beyond this may exceed a limit."""
     unpriced: Literal["refuse", "allow"] = "refuse"
     """Whether a caller with a budget may ask for a model whose price is not known."""

@@ -21,7 +21,7 @@ class _Moment(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", omi
 
 class Ended(_Moment, frozen=True, gc=False, kw_only=True, tag="ended"):
     """A transaction ended. Times are in seconds; `detail` tells of a failure of the gateway
-    itself, or which model was asked for that there is not."""
+    itself, or which model was asked for that there is not, or by which limit it was turned away."""
 
     model: str
     outcome: Outcome
@@ -71,13 +71,22 @@ class AttemptRetried(_Moment, frozen=True, gc=False, kw_only=True, tag="retry"):
     """The deployment that was asked next."""
 
 
+class BudgetPassed(_Moment, frozen=True, gc=False, kw_only=True, tag="budget"):
+    """A share of a budget was passed, and now `share` of it is spent."""
+
+    scope: str
+    holder: str
+    limit: str
+    share: float
+
+
 class QueueFilled(_Moment, frozen=True, gc=False, kw_only=True, tag="queue_full"):
     """A queue of a stream was full, so its writer had to wait."""
 
     queue: str
 
 
-Moment = Ended | BreakerChanged | CallerKeptOut | PolicyDecided | AttemptRetried | QueueFilled
+Moment = Ended | BreakerChanged | CallerKeptOut | PolicyDecided | AttemptRetried | QueueFilled | BudgetPassed
 
 
 class Moments:

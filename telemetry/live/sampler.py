@@ -9,6 +9,7 @@ from telemetry.guard import Defects, guarded
 from telemetry.live.streams import Live
 from telemetry.metrics.flow import QueueChildren
 from telemetry.metrics.pools import PoolReading
+from telemetry.metrics.quotas import QuotaFigure, QuotaState
 from telemetry.metrics.recordings import RecorderReading
 from telemetry.metrics.registry import Metrics
 from telemetry.names import QUEUES, Signal
@@ -44,6 +45,8 @@ class Sampler:
         """Returns the states of breakers, by their names."""
         self.recorder: Callable[[], RecorderReading] | None = None
         """Returns what the recorder has done; None where nothing is recorded."""
+        self.quotas: Callable[[], tuple[Iterable[QuotaFigure], QuotaState]] | None = None
+        """Returns how much is used of some limits, of others at the next call, and how well that is kept."""
         self._peaks: dict[str, deque[int]] = {}
 
     async def run(self) -> None:
@@ -67,6 +70,10 @@ class Sampler:
         self._metrics.breakers.show(self.breakers())
         if self.recorder is not None:
             self._metrics.recordings.show(self.recorder())
+        if self.quotas is not None:
+            figures, state = self.quotas()
+            self._metrics.quotas.show(figures)
+            self._metrics.quotas.show_state(state)
         for signal, items in self._waiting().items():
             self._metrics.exports.waiting[signal].set(items)
 

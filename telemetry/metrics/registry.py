@@ -23,6 +23,7 @@ from telemetry.metrics.operations import OperationMetrics
 from telemetry.metrics.other_requests import OtherRequestMetrics
 from telemetry.metrics.pools import PoolMetrics
 from telemetry.metrics.prompt_cache import PromptCacheMetrics
+from telemetry.metrics.quotas import QuotaMetrics
 from telemetry.metrics.recordings import RecordingMetrics
 from telemetry.metrics.tokens import TokenChildren, TokenMetrics
 from telemetry.metrics.traffic import ClientChildren, ClientMetrics, Labels, ServerMetrics, eager_models
@@ -106,6 +107,7 @@ class Metrics:
         self.client = ClientMetrics(self.registry, self.labels)
         self.tokens = TokenMetrics(self.registry, self.labels)
         self.keys = KeyMetrics(self.registry)
+        self.quotas = QuotaMetrics(self.registry)
         self.deployments = DeploymentMetrics(self.registry)
         self.pools = PoolMetrics(self.registry)
         self.delivery = DeliveryMetrics(self.registry, self.labels.model, (*eager_models(self.labels), OTHER))

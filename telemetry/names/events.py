@@ -23,6 +23,7 @@ class Event:
     QUEUE_HIGH_WATER = event("queue.high_water", "A queue reached 50, 80 or 100 % of its capacity, once each.")
     BREAKER_STATE_CHANGE = event("breaker.state_change", "A breaker changed its state on account of this transaction.")
     CACHE_MISSED = event("cache.missed", "A provider had the prompt in its cache, and did not read it from there.")
+    BUDGET_PASSED = event("budget.passed", "A share of a budget of the caller's key or team was passed.")
     RECORDING_PINNED = event("recording.pinned", "The recordings of this transaction and of some before it are kept.")
     CLIENT_FIRST_BYTE = event("client.first_byte", "The first byte of the answer went to the client.")
     CLIENT_DISCONNECTED = event("client.disconnected", "The client left.")

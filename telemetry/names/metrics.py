@@ -239,6 +239,46 @@ KEY_EXPIRY = _gauge(
     "From when on a caller has no valid key any more, in Unix time; none for those who always have one.",
     "livemax",
 )
+_HELD = ("scope", "holder", "limit", "mode")
+QUOTA_RATIO = _gauge(
+    "flowspan_quota_used_ratio",
+    _HELD,
+    "What is used and reserved of a limit or a budget of a key or a team, over what it allows.",
+    "livemax",
+)
+BUDGET_USED = _gauge(
+    "flowspan_budget_used_usd", _HELD, "US dollars that a key or a team has spent in the time of its budget.", "livemax"
+)
+BUDGET_RESERVED = _gauge(
+    "flowspan_budget_reserved_usd", _HELD, "US dollars of a budget that open requests may cost at most.", "livemax"
+)
+BUDGET_LIMIT = _gauge("flowspan_budget_limit_usd", _HELD, "US dollars of a budget.", "livemax")
+BUDGET_WARNING = _gauge(
+    "flowspan_budget_warning_usd", _HELD, "US dollars from which on a budget is warned of first.", "livemax"
+)
+QUOTA_REJECTIONS = _counter(
+    "flowspan_quota_rejections_total",
+    (*_KEY, "scope", "limit"),
+    "Requests of a key that were turned away by a limit, its own or its team's.",
+)
+QUOTA_STATE_AGE = _gauge(
+    "flowspan_quota_state_age_seconds",
+    (),
+    "How long ago all that is used of limits was last known to be where a restart finds it; none where it is kept in "
+    "memory alone.",
+    "livemax",
+)
+QUOTA_STATE_LOSSES = _counter(
+    "flowspan_quota_state_losses_total",
+    (),
+    "How often what was used of limits was not found where it is kept, and began at zero.",
+)
+QUOTA_STATE_LOCAL = _gauge(
+    "flowspan_quota_state_local",
+    (),
+    "1 while limits are counted in this process alone, because the store that others share cannot be reached; else 0.",
+    "livemax",
+)
 AUTH_FAILURES = _counter("flowspan_auth_failures_total", ("reason",), "Requests of callers who were not let in.")
 ADMIN_ACTS = _counter(
     "flowspan_admin_acts_total", ("act", "result"), "Acts of operators by the admin API, and what became of them."

@@ -278,6 +278,16 @@ class Attribute:
     KEY_LABEL = attribute(
         "flowspan.key.label.{name}", "string", ON_TRANSACTION, "A label that the operator gave the caller's key."
     )
+    LIMIT = attribute(
+        "flowspan.limit",
+        "string",
+        f"{ON_TRANSACTION}, {ON_EVENT}",
+        "The limit of the caller's key or team that turned it away, or the budget that a share was passed of.",
+    )
+    LIMIT_SCOPE = attribute(
+        "flowspan.limit.scope", "string", f"{ON_TRANSACTION}, {ON_EVENT}", "Whose limit it is: key or team."
+    )
+    BUDGET_SHARE = attribute("flowspan.budget.share", "double", ON_EVENT, "The share of a budget that was passed.")
     REQUEST_ID = attribute(
         "flowspan.request_id",
         "string",

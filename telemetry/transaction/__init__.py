@@ -6,6 +6,7 @@ attempts ........ attempts at providers: spans, metrics, tokens, cost
 policies ........ one policy's spans, decisions and metrics
 queues .......... queues, from the first item to the last
 breakers ........ breakers that changed, or turned the transaction away
+quotas .......... limits that turned it away, budgets of which it passed a share
 ending .......... a summary made once, and its renderings as span, metrics and access line
 tape ............ what passed, byte for byte, where transactions are recorded
 taping .......... who takes the tapes, and what they get beside them

@@ -1,8 +1,8 @@
 """A transaction's observability, from the request's head to the last byte: `Telemetry.open` ... `finish`.
 
 The ObservabilityContext owns the transaction's span and gives out a face for each subject: `policy(name)`, `admission`,
-`attempts`, `queues`, `breakers`, `recorder`, `ledger`. It ends all of them, exactly once, with exactly one outcome.
-Nothing here raises into the data path or waits.
+`attempts`, `queues`, `breakers`, `quotas`, `recorder`, `ledger`. It ends all of them, exactly once, with exactly one
+outcome. Nothing here raises into the data path or waits.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +30,7 @@ from telemetry.transaction.ending import Description, Summary, description_attri
 from telemetry.transaction.identity import Identity, legible_id
 from telemetry.transaction.policies import PolicyTelemetry
 from telemetry.transaction.queues import QueueTelemetry
+from telemetry.transaction.quotas import QuotaTelemetry
 from telemetry.transaction.services import Services
 from telemetry.transaction.tape import Tape
 from telemetry.transaction.taping import TapedTransaction, TransactionTaker
@@ -77,6 +78,7 @@ class ObservabilityContext:
         self.admission = AdmissionTelemetry(trace, services.metrics.admission)
         self.queues = QueueTelemetry(trace, services.live, self._flow)
         self.breakers = BreakerTelemetry(services, trace)
+        self.quotas = QuotaTelemetry(services, trace, about)
         services.live.open(self._flow)
         services.metrics.server.in_flight[about.api].inc()
         span.set({Attribute.TRANSACTION_ID: self.transaction_id, Attribute.API: about.api})

@@ -9,7 +9,7 @@ from telemetry.live.moments import Ended
 from telemetry.metrics.keys import KeyChildren
 from telemetry.metrics.registry import Metrics
 from telemetry.metrics.traffic import Exemplar
-from telemetry.names import GATEWAY_SHARE, NOT_A_FAULT, Outcome, StreamResult, Where
+from telemetry.names import GATEWAY_SHARE, NOT_A_FAULT, Outcome, QuotaLimit, StreamResult, Where
 from telemetry.names.spans import TIME, Attribute, Value
 from telemetry.recording.recorder import TransactionRecorder
 from telemetry.redact import Scrubber, clean
@@ -38,6 +38,8 @@ class Description:
     """The model as the client named it, where the configuration has another name for it or none."""
     identity: Identity | None = None
     """Whose it is; None as long as nobody has looked."""
+    limit: QuotaLimit | None = None
+    """The limit of its key or team that turned it away."""
 
 
 def head_fields(attributes: Mapping[str, Value | None]) -> dict[str, object]:
@@ -186,7 +188,7 @@ class Summary:
         """The end as a live view shows it; `at` is in Unix seconds."""
         about, totals = self.about, self.totals
         tokens = totals.tokens
-        detail = self.detail if self.outcome == "internal_error" or self.error_type == "unknown_model" else None
+        detail = self.detail if self.outcome == "internal_error" or self.error_type == "unknown_model" else about.limit
         return Ended(
             at=at,
             transaction_id=transaction_id,
@@ -226,6 +228,8 @@ class Summary:
             **about.head,
             **self.totals.log_fields(),
         }
+        if about.limit is not None:
+            fields["limit"] = about.limit
         if about.asked_model is not None:
             fields["asked_model"] = about.asked_model
         if about.identity is not None:

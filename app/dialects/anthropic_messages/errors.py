@@ -6,7 +6,7 @@ from typing import Any
 from app.dialects.anthropic_messages.block_writer import event
 from app.dialects.blank_lines import with_blank_line
 from app.dialects.errors import RenderedError, advice, reworded, sent_by_provider
-from app.errors import ContextOverflow, ErrorBody, GatewayError
+from app.errors import ContextOverflow, ErrorBody, GatewayError, RequestTokensExceeded
 
 _TYPES = {
     401: "authentication_error",
@@ -48,8 +48,21 @@ def error_event(error: GatewayError) -> bytes:
 def _fields(error: GatewayError) -> dict[str, Any]:
     status = _status(error)
     kind = _TYPES.get(status, "api_error" if status >= 500 else "invalid_request_error")
-    message = _too_long(error.message) if isinstance(error, ContextOverflow) else error.message
-    return {"type": "error", "error": {"type": kind, "message": message}}
+    return {"type": "error", "error": {"type": kind, "message": _message(error)}}
+
+
+def _message(error: GatewayError) -> str:
+    """The error's words; of one that a shorter request would mend, those that agents know from Anthropic."""
+    match error:
+        case ContextOverflow():
+            return _too_long(error.message)
+        case RequestTokensExceeded() if error.prompt > error.most:
+            return f"prompt is too long: {error.prompt} tokens > {error.most} maximum. {error.message}"
+        case RequestTokensExceeded():
+            sum_of = f"{error.prompt} + {error.most_answer} > {error.most}"
+            return f"input length and `max_tokens` exceed context limit: {sum_of}. {error.message}"
+        case _:
+            return error.message
 
 
 def _sent(error: GatewayError) -> ErrorBody | None:

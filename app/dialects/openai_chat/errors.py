@@ -9,6 +9,8 @@ from app.dialects.blank_lines import with_blank_line
 from app.dialects.errors import RenderedError, advice, reworded, sent_by_provider
 from app.errors import ContextOverflow, ErrorBody, GatewayError, UpstreamFailed
 
+CONTEXT_OVERFLOW = "context_length_exceeded"
+"""The code by which clients know that they have to shorten the conversation, whatever the message."""
 _TYPES = {
     401: "authentication_error",
     403: "permission_error",
@@ -22,13 +24,13 @@ _CODES = {
     "authentication": "invalid_api_key",
     "unknown_model": "model_not_found",
     "unknown_route": "unknown_url",
+    "budget_spent": "insufficient_quota",
+    "request_tokens_exceeded": CONTEXT_OVERFLOW,
 }
 """Where OpenAI has a word of its own; every other `error_type` is its own code."""
 _CODES_BY_STATUS = {429: "rate_limit_exceeded"}
-
-
-CONTEXT_OVERFLOW = "context_length_exceeded"
-"""The code by which clients know that they have to shorten the conversation, whatever the message."""
+_KINDS = {"budget_spent": "insufficient_quota"}
+"""Types of errors that do not follow from the status."""
 
 
 def render_error(error: GatewayError, request_id: str) -> RenderedError:
@@ -49,8 +51,11 @@ def error_event(error: GatewayError) -> bytes:
 
 def error_body(error: GatewayError) -> dict[str, Any]:
     status = _status(error)
-    code = provider_code(error) or _CODES_BY_STATUS.get(status) or _CODES.get(error.error_type, error.error_type)
-    kind = _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
+    known = _CODES.get(error.error_type) or _CODES_BY_STATUS.get(status)
+    code = provider_code(error) or known or error.error_type
+    kind = _KINDS.get(error.error_type) or _TYPES.get(
+        status, "server_error" if status >= 500 else "invalid_request_error"
+    )
     return {"error": {"message": error.message, "type": kind, "param": error.param, "code": code}}
 
 

@@ -1,0 +1,102 @@
+"""A caller's limits and budgets at work on one request.
+
+It is admitted before its body is read, so that a flood costs next to nothing; what it may come to is reserved after the
+policies have looked at it and before a provider is asked; and at its end, whatever that is, the truth takes the place
+of the estimate. A limit that is in the way becomes an error that says which it is, and when it no longer is.
+"""
+
+from time import time
+
+from app.backends.ceilings import Ceiling
+from app.dialects import RequestDialect
+from app.dialects.estimate import estimate_input_tokens
+from app.errors import LimitReached, ModelNotAllowed, Overloaded, legible
+from app.gateway.authentication import Caller
+from app.gateway.call import Call, Gateway
+from app.gateway.denials import allowance_of, allowances_of, error_of, whose
+from app.gateway.reply import Reply
+from app.messages import Request
+from app.quotas import Denial, Need, Reservation, StateUnreachable
+from telemetry import ObservabilityContext
+
+_RETRY_AFTER = 1.0
+_MODELS_NAMED = 8
+
+
+async def admitted(
+    gateway: Gateway, caller: Caller, dialect: RequestDialect, reply: Reply, *, spends: bool
+) -> Reservation:
+    """Count a request of a caller with limits, before its body is read. Raises LimitReached, and Overloaded where it
+    cannot be counted."""
+    try:
+        admission = await gateway.quotas.admit(caller.id, spends=spends)
+    except StateUnreachable as error:
+        raise _uncounted(error) from error
+    if isinstance(admission, Denial):
+        raise _refusal(admission, None, dialect, reply)
+    return admission
+
+
+async def reserve(gateway: Gateway, call: Call, request: Request) -> None:
+    """Reserve what a request may come to, before a provider is asked. Raises LimitReached, ModelNotAllowed where its
+    price is not known and has to be, and Overloaded where nothing can be reserved."""
+    caller, reservation, settings = call.caller, call.reservation, gateway.settings.quotas
+    if reservation is None:
+        return
+    if caller.reserves:
+        prompt = await gateway.bodies.work(request.size, estimate_input_tokens, request)
+        ceiling = gateway.router.ceiling(request, prompt, settings.answer_tokens)
+        if ceiling.unpriced is not None and caller.has_budget and settings.unpriced == "refuse":
+            raise _unpriced(caller, request)
+        try:
+            denial = await reservation.reserve(Need(ceiling.tokens, ceiling.usd))
+        except StateUnreachable as error:
+            raise _uncounted(error) from error
+        if denial is not None:
+            raise _refusal(denial, ceiling, call.dialect, call.reply)
+    if remaining := gateway.quotas.remaining(caller.id):
+        call.reply.advise(call.dialect.allowance_headers(map(allowance_of, remaining)))
+
+
+def commit(reservation: Reservation, obs: ObservabilityContext) -> None:
+    """End a reservation with what all attempts of the transaction have really used."""
+    totals = obs.attempts.totals
+    tokens = 0 if totals.tokens is None else totals.tokens.prompt + totals.tokens.completion
+    for one in reservation.commit(tokens, totals.cost_usd or 0.0):
+        obs.quotas.passed(one.scope, one.name, one.limit, one.share, one.used, one.most)
+
+
+def check_model(gateway: Gateway, caller: Caller, asked: str) -> None:
+    """Raise ModelNotAllowed for a model that the caller may not ask for."""
+    if not may_ask(gateway, caller, asked):
+        some = ", ".join(f"`{legible(name, 80)}`" for name in caller.model_names[:_MODELS_NAMED])
+        message = (
+            f"{whose('key', caller.name).capitalize()} may not ask for the model `{legible(asked)}`, only for {some}."
+        )
+        raise ModelNotAllowed(message, detail=f"asked for {legible(asked)!r}", param="model")
+
+
+def may_ask(gateway: Gateway, caller: Caller, asked: str) -> bool:
+    """Whether a caller may ask for a model, by its own patterns and by those of its team."""
+    if not caller.models:
+        return True
+    names = gateway.router.meanings(asked)
+    return all(patterns.match(names) for patterns in caller.models)
+
+
+def _refusal(denial: Denial, ceiling: Ceiling | None, dialect: RequestDialect, reply: Reply) -> LimitReached:
+    """The error; what is left of the limit goes with it, in the headers that the client's SDK knows."""
+    now = time()
+    reply.advise(dialect.allowance_headers(allowances_of(denial, now)))
+    return error_of(denial, now, ceiling)
+
+
+def _uncounted(error: StateUnreachable) -> Overloaded:
+    message = "How much is used of your limits cannot be asked at the moment; try again later."
+    return Overloaded(message, detail=str(error), retry_after=_RETRY_AFTER)
+
+
+def _unpriced(caller: Caller, request: Request) -> ModelNotAllowed:
+    who, model = whose("key", caller.name).capitalize(), legible(request.model)
+    message = f"{who} has a budget, and the price of the model `{model}` is not known here, so it cannot be asked for."
+    return ModelNotAllowed(message, detail=f"no price is known of {model!r}", param="model")
