@@ -160,8 +160,6 @@ class Request(Struct, frozen=True, kw_only=True):
     caller: str = ""
     """Stands for the key that the request came with, and does not tell it; empty where the gateway has no keys."""
     priority: int = 0
-    """Requests with a greater one are served first where some have to wait."""
-    priority: int = 0
     """Who goes first where requests wait for a deployment: the greater."""
     stream: bool = False
     include_usage: bool = False
