@@ -66,10 +66,10 @@ class SharedTable:
             found = self._known[name] = self._find(blake2b(name.encode(), digest_size=_NAME_SIZE).digest())
         return found
 
-    def rows(self) -> list[int]:
+    def made(self) -> list[int]:
         """Where the numbers of each row begin that has been made, by any process. To be called inside `with`."""
         size = self._width * _NUMBER_SIZE
-        starts = range(0, size * self._rows, size)
+        starts = range(0, size * self.rows, size)
         begun = (at // _NUMBER_SIZE for at in starts if any(self._names[at : at + _NAME_SIZE]))
         return [at + _NAME_SIZE // _NUMBER_SIZE for at in begun]
 

@@ -19,7 +19,7 @@ from telemetry import AttemptAllowance, ObservabilityContext
 from telemetry.names import AdmissionRefusal
 
 _ROWS = 4096
-"""Deployments that there may ever be while the process runs. All processes of a gateway have to agree on it."""
+"""Deployments that there may ever be while the process runs."""
 _FILE = "admission.table"
 _SCARCE = 0.25
 """The share of a provider's limit below which it is watched."""

@@ -101,7 +101,7 @@ def columns(processes: int) -> int:
 def release_process(table: SharedTable, index: int, processes: int) -> None:
     """Free what a process that has died held of all deployments."""
     with table:
-        for row in table.rows():
+        for row in table.made():
             table.numbers[row + index] = 0.0
             table.numbers[row + processes + index] = 0.0
 

@@ -17,6 +17,7 @@ from functools import partial
 import uvloop
 
 from app.admin.acts import Act, Outcome, Refused
+from app.admission import SharedSlots
 from app.configuration import (
     Configuration,
     Source,

@@ -1,7 +1,7 @@
 """The row about admission: who waits for a deployment with room, for how long, and who was refused."""
 
 from dashboards.generator.links import label, logs, traces
-from dashboards.generator.metrics import buckets, events, greatest, mean, quantile, rate, total
+from dashboards.generator.metrics import buckets, events, mean, quantile, rate, selected, total
 from dashboards.generator.panels import FILL, PanelBuilder, Query, latency, series
 from telemetry.names import metrics as names
 
@@ -13,7 +13,8 @@ _TO_ANY = [traces("Traces that waited for a deployment", 'name =~ "flowspan.admi
 
 
 def admission() -> list[PanelBuilder]:
-    used = f"{total(names.ATTEMPTS_IN_FLIGHT, 'deployment')} / {greatest(names.ADMISSION_CAPACITY, 'deployment')}"
+    capacity = f"max by (deployment) ({selected(names.ADMISSION_CAPACITY)} > 0)"
+    used = f"{total(names.ATTEMPTS_IN_FLIGHT, 'deployment')} / ({capacity})"
     enqueued, dequeued = rate(names.ADMISSION_ENQUEUED, "deployment"), rate(names.ADMISSION_DEQUEUED, "deployment")
     return [
         series(

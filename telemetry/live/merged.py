@@ -31,6 +31,7 @@ def merged(snapshots: Sequence[Snapshot]) -> Snapshot:
         bytes_out=sum([each.bytes_out for each in snapshots]),
         moments=_newest_moments(snapshots),
         ends=_newest_ends(snapshots),
+        admission=_sum(each.admission for each in snapshots),
     )
 
 

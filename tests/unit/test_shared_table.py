@@ -44,3 +44,11 @@ def test_processes_count_together_and_lose_nothing(tmp_path: Path) -> None:
     with table:
         assert table.numbers[table.row("streams") + 1] == 15_000
     table.close()
+
+
+def test_the_rows_that_any_process_has_made_are_known(tmp_path: Path) -> None:
+    one, other = (SharedTable(2, 16, tmp_path / "t") for _ in range(2))
+    with one:
+        made = {one.row(name) for name in ("a", "b", "c")}
+    with other:
+        assert set(other.made()) == made

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.admission import Admission, Demand, Slot, release_worker
+from app.admission import Admission, Demand, SharedSlots, Slot
 from app.errors import AdmissionQueueFull, AdmissionRefused, AdmissionTimeout
 from app.settings import AdmissionSettings, Deployment, WorkerProcess
 from telemetry import AttemptAllowance
@@ -417,7 +417,7 @@ def test_processes_wake_for_slots_of_each_other(tmp_path: Path) -> None:
         # One that dies leaves its slots to the others.
         again = other.ask()
         await turns()
-        release_worker(workers[0])
+        SharedSlots(tmp_path, 2).release_worker(0)
         await again
 
     run(main())

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from app.admission import Admission, release_worker
+from app.admission import Admission, SharedSlots
 from app.settings import AdmissionSettings, Deployment, WorkerProcess
 
 LIMIT, PROCESSES, ROUNDS = 3, 3, 1500
@@ -56,7 +56,7 @@ def test_processes_never_have_more_slots_than_there_are_and_a_killed_one_keeps_n
         running[0].kill()
         running[0].wait(10)
         assert admission.under_way("d") >= 1
-        release_worker(WorkerProcess(0, PROCESSES, str(tmp_path)))
+        SharedSlots(tmp_path, PROCESSES).release_worker(0)
         assert admission.under_way("d") == 0
     finally:
         for process in running:
