@@ -28,6 +28,7 @@ from app.console import Console, ConsoleServer
 from app.edge.listener import listening_sockets, not_listening
 from app.figures import counted
 from app.main import secrets_of
+from app.quotas import Quotas, StateLost, rules_of
 from app.recorder.opening import open_store
 from app.recorder.stores import StoreFailed
 from app.serving.file_watch import FileWatch
@@ -125,7 +126,17 @@ class _Supervisor:
             self._stop_listening()
             metrics.close()
             return _FAILED
-        shared = (counts, slots, self._merged)
+        process = WorkerProcess(0, self._count * SLOTS_PER_WORKER, str(self._folder.path))
+        quotas = Quotas(rules_of(settings), settings.quotas, process, saves=True)
+        try:
+            await quotas.start()
+        except StateLost as error:
+            _log.error("limits cannot be counted: %s", error)
+            self._stop_listening()
+            metrics.close()
+            return _FAILED
+        self._limits = _Limits(quotas)
+        shared = (counts, slots, quotas, self._merged)
         self._fleet = Fleet(self._count, self._launch, shared=shared, metrics=self._merged.workers, merged=_merged)
         try:
             return await self._serve(settings, metrics)
@@ -134,6 +145,7 @@ class _Supervisor:
             await self._fleet.ended(end_limit(server) + KILL_AFTER)
             if self._recordings is not None:
                 await asyncio.to_thread(self._recordings.close)
+            await quotas.close()
             metrics.close()
 
     async def _serve(self, settings: Settings, metrics: MetricsServer) -> int:
@@ -155,7 +167,7 @@ class _Supervisor:
             self._fleet.leave(signal.SIGINT)
             return _FAILED
         self._configuration.note(ready)
-        self._reloads = FleetReloads(self._configuration, self._fleet, (_Pages(console, metrics),))
+        self._reloads = FleetReloads(self._configuration, self._fleet, (_Pages(console, metrics), self._limits))
         self._do(FileWatch(self._reloads).run())
         self._handle_changes()
         await self._ended.wait()
@@ -247,6 +259,17 @@ class _Supervisor:
             _log.error("the workers are not replaced: %s", refused)
         else:
             _log.info("%s replaced", counted(outcome["replaced"], "worker"))
+
+
+class _Limits:
+    """What is kept of limits and budgets for all workers, by the rules of the configuration."""
+
+    def __init__(self, quotas: Quotas) -> None:
+        self._quotas = quotas
+
+    def use_settings(self, settings: Settings, policies: Sequence[str], generation: int) -> None:
+        """Keep what the changed settings count."""
+        self._quotas.use(rules_of(settings))
 
 
 class _Pages:

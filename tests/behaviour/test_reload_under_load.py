@@ -140,7 +140,7 @@ def test_no_stream_is_lost_over_twenty_configurations(tmp_path: Path) -> None:
         assert asyncio.run(_status(gateway.port, "stays", _key(1))) == 200
         descriptors = len(os.listdir("/proc/self/fd"))
         first = gateway.app.gateway
-        known = [weakref.ref(one) for one in (first.router, first.orchestrator, first.policies[0].policy)]
+        known = [weakref.ref(one) for one in (first.router, first.chains[()].orchestrator, first.policies[0].policy)]
         del first
         streams, statuses = asyncio.run(_load(gateway))
 
