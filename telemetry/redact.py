@@ -94,6 +94,8 @@ class Scrubber:
         self._secrets = dict.fromkeys([*former, *given])
         longest_first = sorted(self._secrets, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, longest_first)))
+        # Python would keep hundreds of such patterns, with the secrets in them, one for each configuration.
+        re.purge()
         self._harmless = set()
 
     def __call__(self, text: str) -> str:

@@ -80,6 +80,8 @@ class SecretMask:
         self._forms = forms
         self._each = forms if len(forms) <= _FEW else []
         self._all = re.compile(b"|".join(map(re.escape, forms))) if len(forms) > _FEW else None
+        # Python would keep hundreds of such patterns, with the secrets in them, one for each configuration.
+        re.purge()
 
     def __call__(self, data: bytes, more: Sequence[bytes] = ()) -> bytes:
         """The data with each known secret masked; the very same object where it has none."""

@@ -17,7 +17,9 @@ import pytest
 
 import app
 import telemetry
+from app.recorder.secrets import SecretMask
 from telemetry.logs.records import AccessRecord
+from telemetry.redact import Scrubber
 
 _PLAIN = ("app", "telemetry", "builtins", "typing", "abc", "enum", "msgspec")
 ROOT = Path(__file__).parents[2]
@@ -94,3 +96,11 @@ def private_names(cls: type) -> frozenset[str]:
         return frozenset(re.findall(r"\bself\.(_(?!_)\w+)", inspect.getsource(cls)))
     except (OSError, TypeError):
         return frozenset()  # Written in C.
+
+
+def test_python_keeps_no_pattern_of_secrets() -> None:
+    """Its cache would hold those of hundreds of configurations that are gone."""
+    scrub, mask = Scrubber(["secret-of-a-configuration"]), SecretMask([f"secret-number-{one}" for one in range(100)])
+    assert scrub("secret-of-a-configuration") == "[redacted]"
+    assert mask(b"{secret-number-7}") == b"{***************}"
+    assert not any("secret-" in str(key) for key in vars(re)["_cache"])
