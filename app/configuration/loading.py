@@ -24,6 +24,7 @@ from app.configuration.models import read_models
 from app.configuration.origins import check_origins
 from app.configuration.problems import ConfigurationRefused, Problem, Report, dotted, in_order
 from app.configuration.proxies import check_proxies
+from app.configuration.quotas import check_quotas
 from app.configuration.recorder import check_recorder
 from app.configuration.request_ids import check_request_ids
 from app.configuration.sections import Sections, read_sections
@@ -145,6 +146,7 @@ def _read(document: Document, report: Report, environment: Environment) -> Setti
     check_origins(settings.server.cors_origins, report, has_keys=bool(settings.keys))
     check_proxies(settings.server.forwarded_allow_ips, report)
     check_request_ids(settings.telemetry, report)
+    check_quotas(settings.quotas, report, is_here=environment.needed)
     check_recorder(settings, report, is_here=environment.needed, keeps_content_out=_keeps_content_out(root))
     _check_secrecy(root, settings, report)
     # Keys that cannot be read are no reason to complain of missing ones.

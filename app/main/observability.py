@@ -9,6 +9,7 @@ from opentelemetry.sdk.trace.export import SpanExporter
 
 from app.addresses import secrets_of_params
 from app.policies import LoadedPolicy
+from app.quotas.state_urls import secrets_of_state
 from app.recorder.masking import Concealing
 from app.recorder.store_urls import secrets_of_store
 from app.settings import Key, Settings
@@ -93,7 +94,9 @@ def secrets_of(settings: Settings) -> list[str]:
         *(key.secret for key in settings.keys),
         settings.server.metrics_token,
         settings.console.token,
+        settings.admin.key,
         *of_providers,
         *secrets_of_store(settings.recorder.store),
+        *secrets_of_state(settings.quotas.store),
     )
     return list(dict.fromkeys(secret for secret in found if secret is not None))

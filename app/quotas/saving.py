@@ -1,6 +1,6 @@
 """Keeps what is used in a file: reads it at the start, and writes what has changed once a second and at the end.
 
-What has changed is copied on the event loop, between two requests, and written by a thread of its own, so that a slow
+What has changed is copied on the event loop, some rows at a time, and written by a thread of its own, so that a slow
 disk is no request's concern. While it cannot be written, what has changed is held for the next time.
 """
 
@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from app.quotas.sqlite_state import SavedClock, SavedState, SqliteState, StateDamaged, StateNotKept
-from app.quotas.table import TableLedger
+from app.quotas.table import ROWS_AT_ONCE, TableLedger
 from app.quotas.times import boot_id
 from app.quotas.values import StateFigures, StateLost
 
@@ -43,6 +43,7 @@ class Saving:
         self._wall = wall
         self._boot = boot_id()
         self._thread = ThreadPoolExecutor(1, "flowspan-quotas")
+        self._saving = asyncio.Lock()
         self._pending: dict[str, bytes] = {}
         self._fails = False
         self._kept = even()
@@ -104,9 +105,12 @@ class Saving:
 
     async def save(self) -> None:
         """Write what has changed. A failure is in the log, and what has changed is held for the next time."""
+        async with self._saving:
+            await self._save()
+
+    async def _save(self) -> None:
         now = self._even()
-        clock, changed = self._taken()
-        self._pending |= changed
+        clock = await self._take_changes()
         if not self._pending and now - self._written < _CLOCK_INTERVAL:
             self._kept = now
             return
@@ -128,11 +132,16 @@ class Saving:
         self._pending.clear()
         self._kept = self._written = now
 
-    def _taken(self) -> tuple[SavedClock, dict[str, bytes]]:
-        """The time, and the rows that have changed since the last time."""
-        ledger = self._ledger
+    async def _take_changes(self) -> SavedClock:
+        """Have what has changed since the last time among what is pending. Returns the time of that."""
+        ledger, first = self._ledger, 0
         with ledger.table:
             ledger.clock.read()
             clock = ledger.clock
             saved = SavedClock(self._boot, self._even(), self._wall(), clock.steady, clock.calendar, clock.state)
-            return saved, ledger.changed_numbers()
+        while (changed := ledger.changed_numbers(first)) is not None:
+            self._pending |= changed
+            first += ROWS_AT_ONCE
+            # Requests take their turns between.
+            await asyncio.sleep(0)
+        return saved

@@ -19,7 +19,7 @@ from app.quotas.meters import (
     Tokens,
     columns_for,
 )
-from app.quotas.rules import Account, Quota, Rules
+from app.quotas.rules import Quota, Rules
 from app.quotas.sections import TRIFLE
 from app.quotas.times import SharedClock
 from app.quotas.values import Crossed, Denial, LimitUsage, Need, Remaining
@@ -32,6 +32,10 @@ _SPARE_ROWS = 1024
 """For keys that a reload may bring."""
 _FILL = 0.75
 """The share of rows beyond which a row is no longer found quickly."""
+
+
+ROWS_AT_ONCE = 1_000
+"""Rows that are looked through without a break."""
 
 
 class TooManyLimits(Exception):
@@ -139,26 +143,40 @@ class TableLedger:
 
     def use(self, rules: Rules) -> None:
         """Count by other rules from now on; what is used stays. Raises TooManyLimits, and nothing is changed."""
+        quotas = rules.quotas
         try:
             with self.table:
-                if len(self._meters.keys() | rules.quotas.keys()) > _FILL * self.table.rows:
+                if len(self._meters.keys() | quotas.keys()) > _FILL * self.table.rows:
                     raise TableFull
-                meters = {row: self._meter(quota) for row, quota in rules.quotas.items()}
+                meters = {row: self._meter(quota) for row, quota in quotas.items()}
         except TableFull:
             raise TooManyLimits(
-                f"{len(rules.quotas)} limits of keys and teams, beside those that there were: restart to have room"
+                f"{len(quotas)} limits of keys and teams, beside those that there were: restart to have room"
             ) from None
-        self._meters.update(meters)
+        self._meters |= meters
         self._at = [(row, meter.at) for row, meter in self._meters.items()]
-        self.accounts = {caller: _counted(account, meters) for caller, account in rules.accounts.items()}
+        self.accounts = rules.accounts
+        self._counted: dict[str, CountedAccount] = {}
+        """Of callers that have come, as most of many keys rest."""
+
+    def _account(self, caller: str) -> CountedAccount:
+        known = self._counted.get(caller)
+        if known is None:
+            account = self.accounts[caller]
+            meters = [self._meters[quota.row] for quota in account.quotas]
+            known = self._counted[caller] = CountedAccount(meters, account.largest)
+        return known
 
     def _meter(self, quota: Quota) -> Meter:
+        known = self._meters.get(quota.row)
+        if known is not None and known.quota == quota:
+            return known
         kinds = {"requests_per_minute": Requests, "tokens_per_minute": Tokens, "streams": Streams}
         kind = kinds.get(quota.limit) or (Calendar if quota.window == "calendar" else SlidingBudget)
         return kind(self.table, quota, self._process, self._processes)
 
     async def admit(self, caller: str, *, spends: bool) -> TableReservation | Denial:
-        account = self.accounts[caller]
+        account = self._counted.get(caller) or self._account(caller)
         requests, streams = account.requests, account.streams
         with self.table:
             clock = self.clock
@@ -182,9 +200,9 @@ class TableLedger:
 
     def adopt(self, caller: str) -> TableReservation | None:
         """Count a request that was admitted elsewhere; None where its caller has no limits."""
-        account = self.accounts.get(caller)
-        if account is None:
+        if caller not in self.accounts:
             return None
+        account = self._account(caller)
         with self.table:
             for streams in account.streams:
                 streams.reserve(1)
@@ -226,11 +244,11 @@ class TableLedger:
         """How much is used of each limit of a caller."""
         with self.table:
             self.clock.read()
-            return [each for meter in self.accounts[caller].all for each in self._usage(meter)]
+            return [each for meter in self._account(caller).all for each in self._usage(meter)]
 
     def remaining(self, caller: str) -> list[Remaining]:
         """What is left of a caller's limits by the minute."""
-        account = self.accounts[caller]
+        account = self._account(caller)
         kinds: list[Sequence[Requests]] = [meters for meters in (account.requests, account.tokens) if meters]
         if not kinds:
             return []
@@ -264,13 +282,17 @@ class TableLedger:
             for meter in self._meters.values():
                 meter.relieve(index)
 
-    def changed_numbers(self) -> dict[str, bytes]:
-        """The numbers of rows that have changed since they were asked for last; to be called inside `with table`."""
-        numbers = self.table.numbers
-        changed = [(row, at) for row, at in self._at if numbers[at + CHANGED]]
-        for _, at in changed:
-            numbers[at + CHANGED] = 0.0
-        return {row: numbers[at : at + KEPT].tobytes() for row, at in changed}
+    def changed_numbers(self, first: int) -> dict[str, bytes] | None:
+        """The numbers of rows that have changed since they were asked for last: of some, from the `first` row on; None
+        behind the last one."""
+        if first >= len(self._at):
+            return None
+        with self.table:
+            numbers = self.table.numbers
+            changed = [(row, at) for row, at in self._at[first : first + ROWS_AT_ONCE] if numbers[at + CHANGED]]
+            for _, at in changed:
+                numbers[at + CHANGED] = 0.0
+            return {row: numbers[at : at + KEPT].tobytes() for row, at in changed}
 
     def all_numbers(self) -> dict[str, bytes]:
         """The numbers of all rows, changed or not."""
@@ -303,10 +325,6 @@ def worst(denials: Sequence[Denial]) -> Denial:
 def too_large(quota: Quota, need: Need) -> Denial:
     """For a request that is beyond what one may come to."""
     return Denial(quota.scope, quota.name, quota.limit, quota.most, need.tokens, None, None)
-
-
-def _counted(account: Account, meters: dict[str, Meter]) -> CountedAccount:
-    return CountedAccount([meters[quota.row] for quota in account.quotas], account.largest)
 
 
 def _crossed(budget: Budget) -> Iterable[Crossed]:
