@@ -157,7 +157,7 @@ class TableLedger:
         self._at = [(row, meter.at) for row, meter in self._meters.items()]
         self.accounts = rules.accounts
         self._counted: dict[str, CountedAccount] = {}
-        """Of callers that have come, as most of many keys rest."""
+        """Made when a caller first comes, as most of many keys rest."""
 
     def _account(self, caller: str) -> CountedAccount:
         known = self._counted.get(caller)

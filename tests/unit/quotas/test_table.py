@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from app.quotas import Crossed, Denial, LimitUsage, Need, Quotas, Reservation, Rules
+from app.quotas import Crossed, Denial, LimitUsage, Need, Quotas, Reservation, Rules, TooManyLimits
 from app.settings import Budget, Limits, QuotaSettings
 from telemetry.names import QuotaLimit
 from tests.unit.quotas.made import CALLER, NOON, Clocks, rules
@@ -223,6 +223,18 @@ async def test_other_rules_keep_what_is_used() -> None:
     assert [usage.left for usage in await quotas.usage(CALLER)] == [3, 500, 1.75]
     quotas.use(rules())
     assert not quotas.is_limited(CALLER)
+
+
+async def test_a_reload_with_more_limits_than_there_is_room_for_changes_nothing() -> None:
+    quotas = _quotas(rules(Limits(streams=2), names=("ada", "bob")))
+    await _admitted(quotas)
+    room = rules(Limits(streams=3), names=("ada", *map(str, range(700))))
+    too_many = rules(Limits(streams=4), names=("ada", *map(str, range(2_000))))
+
+    quotas.use(room)
+    with pytest.raises(TooManyLimits, match="restart"):
+        quotas.use(too_many)
+    assert [(usage.most, usage.used) for usage in await quotas.usage(CALLER)] == [(3, 1)]
 
 
 async def test_a_jump_of_the_clock_neither_frees_a_budget_nor_locks_one() -> None:
