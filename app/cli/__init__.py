@@ -1,7 +1,7 @@
 """The command line. Each command has a module, and imports what it needs when it runs, so that `--help` is quick.
 
-Exit status: 0 success, for `serve` after SIGTERM or SIGINT, too; 1 the checked configuration has problems, or a replay
-differs from what was recorded; 2 the command could not be carried out.
+Exit status: 0 success, for `serve` after SIGTERM or SIGINT, too; 1 the checked configuration has problems, a replay
+differs from what was recorded, or the gateway refuses an act; 2 the command could not be carried out.
 """
 
 import os
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from app.cli.admin import admin
 from app.cli.check import check
 from app.cli.demo import demo
 from app.cli.doctor import doctor
@@ -65,5 +66,5 @@ def _without_working_directory(path: Iterable[str]) -> list[str]:
     return [entry for entry in path if os.path.abspath(entry) != here]
 
 
-for _command in (run, serve, watch, init, check, doctor, explain, export, replay, demo):
+for _command in (run, serve, watch, admin, init, check, doctor, explain, export, replay, demo):
     main.add_command(_command)

@@ -20,18 +20,18 @@ class UnsafeBind(Exception):
     def __init__(self, option: str, host: str, reason: str) -> None:
         super().__init__(f"{host or 'every address'} can be reached by others and {reason}")
         self.option = option
-        of_console = option.startswith("console_")
-        self.path = (
-            ("gateway", "console", option.removeprefix("console_")) if of_console else ("gateway", "server", option)
-        )
+        section, _, name = option.partition("_")
+        is_of_another = section in ("console", "admin")
+        self.path = ("gateway", section, name) if is_of_another else ("gateway", "server", option)
 
 
 def check_bind(settings: Settings, *, absent_keys: str = "") -> list[str]:
     """Warnings about keys. Raises `UnsafeBind` for an address that others can reach without keys, or with weak ones.
     With `absent_keys`, the place of keys that are not here, nothing is said of there being none."""
-    server, console = settings.server, settings.console
+    server, console, admin = settings.server, settings.console, settings.admin
     weak, weak_token = list(_weak_keys(settings.keys)), list(_weak_token("metrics_token", server.metrics_token))
     weak_console = list(_weak_token("console.token", console.token)) if console.enabled else []
+    weak_admin = [] if admin.socket is not None else list(_weak_token("admin.key", admin.key))
     if not settings.keys and not absent_keys and not is_loopback(server.host):
         raise UnsafeBind("host", server.host, _NO_KEY)
     if console.enabled and console.token is None and not is_loopback(console.host):
@@ -40,13 +40,14 @@ def check_bind(settings: Settings, *, absent_keys: str = "") -> list[str]:
         ("host", server.host, weak),
         ("metrics_host", server.metrics_host, weak_token),
         ("console_host", console.host, weak_console),
+        ("admin_host", admin.host, weak_admin),
     ):
         if faults and not is_loopback(host):
             raise UnsafeBind(option, host, faults[0])
     no_key = (
         [] if settings.keys or absent_keys else ["no key is set: whoever can log in to this machine can use the models"]
     )
-    return no_key + weak + weak_token + weak_console
+    return no_key + weak + weak_token + weak_console + weak_admin
 
 
 def where_keys_are(settings: Settings) -> str:

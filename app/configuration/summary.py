@@ -11,7 +11,7 @@ from app.figures import counted
 from app.prices import catalogue_name
 from app.providers import DIRECT, find
 from app.recorder.store_urls import described_store
-from app.settings import Budget, Deployment, Limits, RecorderSettings, Settings
+from app.settings import AdminSettings, Budget, Deployment, Limits, RecorderSettings, Settings
 from telemetry.hosts import in_url
 
 _MOST_MODELS = 20
@@ -26,9 +26,17 @@ def summary(settings: Settings, absent_keys: str = "") -> str:
             *_policies(settings),
             *_keys(settings),
             *_recorder(settings.recorder),
+            *_admin(settings.admin),
             *_limits(settings, absent_keys),
         ]
     )
+
+
+def _admin(settings: AdminSettings) -> Iterator[str]:
+    if settings.socket is not None:
+        yield f"admin API on the Unix socket {settings.socket}"
+    elif settings.key is not None:
+        yield f"admin API on http://{in_url(settings.host)}:{settings.port}"
 
 
 def _models(settings: Settings) -> Iterator[str]:

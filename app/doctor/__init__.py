@@ -66,13 +66,15 @@ def _in_short(settings: Settings) -> str:
 
 
 def _ports(settings: Settings) -> list[Finding]:
-    server, console = settings.server, settings.console
+    server, console, admin = settings.server, settings.console, settings.admin
     found = [
         machine.port("API", server.host, server.port, may_take_another=False),
         machine.port("metrics", server.metrics_host, server.metrics_port, may_take_another=True),
     ]
     if console.enabled:
         found.append(machine.port("console", console.host, console.port, may_take_another=True))
+    if admin.key is not None and admin.socket is None:
+        found.append(machine.port("admin", admin.host, admin.port, may_take_another=True))
     return found
 
 

@@ -3,6 +3,8 @@
 listener        accepts, within bounds per process and per address
 connection      one client's connection: its requests one at a time, its deadlines, and how it ends
 parser          bytes -> requests, and how much of them may be no body
+unix_sockets    sockets with a path: who may open them, and who has
+threaded_server an application on an address of its own, in a thread of its own
 head            what of a request's head RFC 9112 has a server refuse
 request_cycle   one request on uvicorn's ASGI side, and how its response leaves the connection
 """

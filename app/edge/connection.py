@@ -32,6 +32,7 @@ from app.edge.head import Refused
 from app.edge.parser import END, Event, RequestHead, RequestParser
 from app.edge.peer_watch import PeerWatch
 from app.edge.request_cycle import Flow, RequestCycle, ResponseTransport, refusal_response
+from app.edge.unix_sockets import PEER, peer_of
 from app.errors import ClientDisconnected
 from app.gateway.client_connection import CONNECTION
 from telemetry.logs.records import is_logged, log_access
@@ -141,7 +142,7 @@ class Connection(asyncio.Protocol):
         self._flow = Flow(transport)
         self._watch = PeerWatch(transport, self._limits.stall)
         self._response_transport = ResponseTransport(transport)
-        self._scope = {
+        self._scope: dict[str, Any] = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
             "server": get_local_addr(transport),
@@ -150,6 +151,8 @@ class Connection(asyncio.Protocol):
             "root_path": "",
             "extensions": {CONNECTION: {"connection": self}},
         }
+        if self._scope["client"] is None and (peer := peer_of(transport)) is not None:
+            self._scope["extensions"][PEER] = {"credentials": peer}
         self._context.state.connections.add(self)  # type: ignore[arg-type]
         self.ends_at: float | None = self._context.loop.time() + self._limits.header_timeout
         """The time at which the present state has lasted long enough; None while an exchange bounds it."""

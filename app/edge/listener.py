@@ -159,7 +159,8 @@ class Listener:
             # Other errors concern the one connection, which is gone: those behind it are not to wait.
             self._count("aborted")
             return True
-        self._admit(client, client_of(address[0]))
+        # One that comes by a Unix socket has no address.
+        self._admit(client, client_of(address[0] if address else ""))
         return True
 
     def _admit(self, client: socket.socket, address: str) -> None:
@@ -183,7 +184,8 @@ class Listener:
     async def _connect(self, client: socket.socket, connection: Connection) -> None:
         try:
             client.setblocking(False)
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if client.family != socket.AF_UNIX:
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await self._context.loop.connect_accepted_socket(lambda: connection, client)
         except OSError:
             # The client left before the loop had made a transport of its socket.

@@ -30,7 +30,8 @@ class PeerWatch:
 
     def has_left(self) -> bool:
         """Whether the client has closed its side. While reading is paused the transport cannot notice."""
-        if not hasattr(socket, "TCP_INFO"):
+        connected = self._transport.get_extra_info("socket")
+        if not hasattr(socket, "TCP_INFO") or connected.family == socket.AF_UNIX:
             return False
-        info = self._transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
+        info = connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
         return info[0] in _LEFT

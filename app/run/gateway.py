@@ -43,8 +43,7 @@ class RunGateway:
                 app.show_console(self._console.url)
             except OSError as error:
                 self._thread.stop()
-                port = settings.console.port
-                raise GatewayFailed(f"the console cannot listen on port {port}: {error.strerror}") from None
+                raise GatewayFailed(str(error.strerror)) from None
 
     @property
     def console_url(self) -> str | None:

@@ -57,7 +57,7 @@ def serve(configuration: Configuration, source: Source) -> int:
     try:
         console = _console_server(app)
     except OSError as error:
-        _log.error("the console cannot listen on %s: %s", settings.console.host, error.strerror)
+        _log.error(error.strerror)
         metrics.close()
         give_up(app.gateway)
         return 2

@@ -32,6 +32,11 @@ class AdminSettings(Struct, frozen=True, forbid_unknown_fields=True):
     audit_log: str | None = None
     """The file to which each act is appended as a line of JSON, beside the process's own log."""
 
+    @property
+    def is_served(self) -> bool:
+        """Whether there is an admin API: nobody could use one without a key and without a socket."""
+        return self.key is not None or self.socket is not None
+
 
 class ReloadSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """When the configuration is read anew, beside SIGHUP and the admin API."""

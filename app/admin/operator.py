@@ -1,0 +1,258 @@
+"""Performs acts on the gateway of this process. Everything here runs on the gateway's event loop, and nothing waits but
+a reload and the state of quotas."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from time import monotonic, time
+from typing import Any, Protocol
+
+from app.admin import listing
+from app.admin.acts import (
+    Act,
+    CancelRequest,
+    CancelRequests,
+    DrainDeployment,
+    GetLogLevel,
+    GetStatus,
+    GetUsage,
+    ListBreakers,
+    ListDeployments,
+    ListKeys,
+    ListRequests,
+    OpenBreaker,
+    Outcome,
+    Refused,
+    ReleaseBreaker,
+    Reload,
+    ResetBreaker,
+    RestoreDeployment,
+    RestoreKey,
+    RevokeKey,
+    SetLogLevel,
+    SetWeight,
+)
+from app.breakers.breaker import Transition
+from app.breakers.callers import Changes
+from app.breakers.panel import BreakerPanel, UnknownBreaker
+from app.gateway import Gateway, GatewayApp
+from app.settings import Deployment, Key
+from telemetry import Telemetry
+from telemetry.logs.records import Level
+from telemetry.names import UNNAMED_KEY
+from telemetry.names.resource import VERSION
+
+
+class ReadsConfiguration(Protocol):
+    """What reads the configuration of this process anew."""
+
+    @property
+    def generation(self) -> int:
+        """Which configuration is in use; the first is 1."""
+
+    async def read_anew(self, reason: str) -> Outcome:
+        """Go on with the configuration as it is now. The outcome is that of the act Reload. Raises Refused."""
+
+
+class CountsUsage(Protocol):
+    """What counts how much of their limits callers have used."""
+
+    async def limits_of(self, caller: str) -> list[dict[str, Any]]:
+        """Each limit of a caller, with what is used of it; none where it has no limits."""
+
+
+class Operator:
+    """Performs acts on `app`. Without `configuration` nothing is read anew, and without `usage` no limits are
+    counted."""
+
+    def __init__(
+        self,
+        app: GatewayApp,
+        *,
+        configuration: ReadsConfiguration | None = None,
+        usage: CountsUsage | None = None,
+    ) -> None:
+        self._app = app
+        self._configuration = configuration
+        self._usage = usage
+        self._started_at = time()
+        self._log = _LogLevel(app.gateway.telemetry)
+
+    async def perform(self, act: Act, actor: str) -> Outcome:
+        """Do it, and say what became of it. Raises Refused."""
+        match act:
+            case Reload():
+                return await self._reload(actor)
+            case GetUsage(key):
+                return await self._usage_of(key)
+        return self._performed(act, actor)
+
+    def _performed(self, act: Act, actor: str) -> Outcome:
+        gateway = self._app.gateway
+        match act:
+            case GetStatus():
+                return self._status()
+            case ListKeys() | RevokeKey() | RestoreKey():
+                return self._on_keys(act)
+            case ListBreakers() | ResetBreaker() | OpenBreaker() | ReleaseBreaker():
+                return self._on_breakers(act, actor)
+            case ListDeployments() | DrainDeployment() | RestoreDeployment() | SetWeight():
+                return self._on_deployments(act)
+            case GetLogLevel():
+                return self._log.outcome()
+            case SetLogLevel(level, seconds):
+                return self._log.set(level, seconds)
+            case ListRequests(key, most):
+                views = [view for view in gateway.in_flight.views() if key is None or view.key == key]
+                return {"requests": [listing.request(view) for view in views[:most]], "total": len(views)}
+            case CancelRequest(transaction_id):
+                return {"cancelled": gateway.in_flight.cancel(transaction_id=transaction_id)}
+            case CancelRequests(key):
+                return {"cancelled": gateway.in_flight.cancel(key=_named(gateway, key))}
+        raise Refused(f"{act.name} is none of the gateway's acts")
+
+    def _status(self) -> Outcome:
+        gateway = self._app.gateway
+        process = {
+            "pid": os.getpid(),
+            "started_at": self._started_at,
+            "uptime_seconds": time() - self._started_at,
+            "generation": 1 if self._configuration is None else self._configuration.generation,
+            "in_flight": len(gateway.in_flight),
+            "leaving": gateway.in_flight.leaving,
+            "models": len(gateway.router.model_names()),
+            "deployments": len(gateway.settings.deployments),
+            "keys": len(gateway.settings.keys),
+            "log_level": gateway.telemetry.operations.log_level,
+        }
+        return {"version": VERSION, "processes": [process]}
+
+    async def _reload(self, actor: str) -> Outcome:
+        if self._configuration is None:
+            raise Refused("this gateway does not read its configuration anew: restart it")
+        return await self._configuration.read_anew(f"asked for by {actor}")
+
+    async def _usage_of(self, name: str) -> Outcome:
+        gateway = self._app.gateway
+        key = _keys_of(gateway, name)[0]
+        limits = [] if self._usage is None else await self._usage.limits_of(key.caller)
+        totals = gateway.telemetry.metrics.keys.totals(key.name or UNNAMED_KEY)
+        return {"key": name, **listing.totals(totals), "limits": limits}
+
+    def _on_keys(self, act: ListKeys | RevokeKey | RestoreKey) -> Outcome:
+        gateway, now = self._app.gateway, time()
+        if isinstance(act, ListKeys):
+            totals = gateway.telemetry.metrics.keys.totals
+            return {
+                "keys": [
+                    listing.key(key, totals(key.name or UNNAMED_KEY), now, revoked=key.digest in gateway.revoked)
+                    for key in gateway.settings.keys
+                ]
+            }
+        keys = _keys_of(gateway, act.key)
+        for key in keys:
+            (gateway.revoked.revoke if isinstance(act, RevokeKey) else gateway.revoked.restore)(key.digest)
+        revoked = isinstance(act, RevokeKey)
+        return {"keys": [{"id": listing.key_id(key), "name": key.name, "revoked": revoked} for key in keys]}
+
+    def _on_breakers(self, act: ListBreakers | ResetBreaker | OpenBreaker | ReleaseBreaker, actor: str) -> Outcome:
+        gateway, now = self._app.gateway, monotonic()
+        ids = (deployment.id for deployment in gateway.settings.deployments)
+        panel = BreakerPanel(gateway.attempts.breakers, gateway.queue_breakers.breakers, ids)
+        if isinstance(act, ListBreakers):
+            return {"breakers": [listing.breaker(one) for one in panel.listed(now)]}
+        try:
+            match act:
+                case ResetBreaker(name):
+                    changes = panel.reset(name)
+                case OpenBreaker(name, seconds):
+                    changes = panel.force_open(name, now, seconds)
+                case ReleaseBreaker(name):
+                    if not panel.one(name, now).reading.is_forced:
+                        raise Refused(
+                            f"breaker {name} is not forced open; to close one that opened by itself, reset it"
+                        )
+                    changes = panel.end_force(name, now)
+        except UnknownBreaker:
+            raise Refused(listing.unknown("breaker", act.breaker, panel.names)) from None
+        _report(changes, gateway.telemetry, actor)
+        return listing.breaker(panel.one(act.breaker, now))
+
+    def _on_deployments(self, act: ListDeployments | DrainDeployment | RestoreDeployment | SetWeight) -> Outcome:
+        gateway = self._app.gateway
+        asked = listing.in_flight_by_deployment(gateway.in_flight.views())
+        states = gateway.attempts.states()
+
+        def listed(one: Deployment) -> Outcome:
+            return listing.deployment(one, gateway.overrides, states.get(one.id, "closed"), asked[one.id])
+
+        if isinstance(act, ListDeployments):
+            return {"deployments": [listed(one) for one in gateway.settings.deployments]}
+        found = next((one for one in gateway.settings.deployments if one.id == act.deployment), None)
+        if found is None:
+            ids = [one.id for one in gateway.settings.deployments]
+            raise Refused(listing.unknown("deployment", act.deployment, ids))
+        match act:
+            case DrainDeployment():
+                gateway.overrides.drain(found.id)
+            case RestoreDeployment():
+                gateway.overrides.restore(found.id)
+            case SetWeight(weight=weight):
+                gateway.overrides.set_weight(found.id, weight)
+        return listed(found)
+
+
+class _LogLevel:
+    """The level of the log, which falls back by itself where an operator wants it so."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._operations = telemetry.operations
+        self._fallback: asyncio.TimerHandle | None = None
+        self._then: Level | None = None
+
+    def outcome(self) -> Outcome:
+        left = None if self._fallback is None else self._fallback.when() - asyncio.get_running_loop().time()
+        return {"level": self._operations.log_level, "seconds_left": left, "then": self._then}
+
+    def set(self, level: Level, seconds: float | None) -> Outcome:
+        # Who asks for a time once more does not want the level that was for a time.
+        before = self._then or self._operations.log_level
+        self._forget()
+        self._operations.log_level = level
+        if seconds is not None:
+            self._then = before
+            self._fallback = asyncio.get_running_loop().call_later(seconds, self._fall_back, before)
+        return self.outcome()
+
+    def _fall_back(self, level: Level) -> None:
+        self._forget()
+        self._operations.log_level = level
+
+    def _forget(self) -> None:
+        if self._fallback is not None:
+            self._fallback.cancel()
+        self._fallback = self._then = None
+
+
+def _keys_of(gateway: Gateway, name: str) -> Sequence[Key]:
+    """The keys with this name, or the one with this id. Raises Refused."""
+    keys = gateway.settings.keys
+    if found := [key for key in keys if name in (key.name, listing.key_id(key))]:
+        return found
+    names = [key.name or listing.key_id(key) for key in keys]
+    raise Refused(listing.unknown("key", name, names))
+
+
+def _named(gateway: Gateway, name: str) -> str:
+    """The name by which telemetry knows a key. Raises Refused."""
+    if not gateway.settings.keys:
+        return name
+    return _keys_of(gateway, name)[0].name or UNNAMED_KEY
+
+
+def _report(changes: Changes, telemetry: Telemetry, actor: str) -> None:
+    for change in changes:
+        if isinstance(change, Transition):
+            telemetry.operations.breaker_changed(
+                change.breaker, change.from_state.value, change.to_state.value, change.reason, actor
+            )
