@@ -13,6 +13,7 @@ The way of a request, with the modules that carry it:
     pipeline.orchestrator   process_request: every policy's on_request
     pipeline.admission      whether a stream may enter, before a provider is asked
     backends.router         deployment, retries and their budget, fallbacks, breakers per deployment and caller
+    admission               a slot of the deployment, or a fair and bounded wait for one
     backends.*              direct, litellm, simulated: -> opened_stream.OpenedStream, or the error
       |                     only now the pipeline is built
     pipeline.executor       stage 1: pipeline.policies.link over pipeline.policies.blocks, one link per policy

@@ -204,3 +204,20 @@ def _timed(gateway: RunningGateway, path: str) -> tuple[Reply, float]:
 
 def _median(seconds: Sequence[float]) -> float:
     return sorted(seconds)[len(seconds) // 2]
+
+
+def test_a_reload_changes_limits_and_takes_no_slot_away() -> None:
+    def text(limit: int) -> str:
+        return configuration([HELD.replace("max_parallel_requests: 1", f"max_parallel_requests: {limit}")])
+
+    with RunningGateway(text(1)) as gateway, RawClient(gateway) as first, RawClient(gateway) as second:
+        first.post(CHAT, ask("held", stream=True))
+        until(lambda: gateway.sample("flowspan_upstream_in_flight", deployment="held") == 1, "the slot is taken")
+        second.post(CHAT, ask("held", stream=True))
+        until(lambda: gateway.sample("flowspan_admission_waiting_requests", deployment="held") == 1, "one waits")
+        gateway.reload(text(2))
+        until(lambda: gateway.sample("flowspan_upstream_in_flight", deployment="held") == 2, "it waits no more")
+        assert gateway.sample("flowspan_admission_capacity_requests", deployment="held") == 2
+        with RawClient(gateway) as third:
+            third.post(CHAT, ask("held", stream=True))
+            until(lambda: gateway.sample("flowspan_admission_waiting_requests", deployment="held") == 1, "one waits")

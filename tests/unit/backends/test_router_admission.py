@@ -9,6 +9,7 @@ import pytest
 
 from app.admission import Admission
 from app.backends.attempts import AttemptControl
+from app.backends.overrides import DeploymentOverrides
 from app.backends.router import Router
 from app.errors import AdmissionTimeout, BackendError, UpstreamFailed
 from app.messages import ModelResponse
@@ -39,6 +40,7 @@ class Setup:
         settings = admission or AdmissionSettings()
         self.admission = Admission(settings, deployments, clock=self.clock)
         self.control = AttemptControl(UpstreamBreakerSettings(), self.clock, admission=self.admission)
+        self.overrides = DeploymentOverrides()
         self.router = Router(
             deployments,
             router or RouterSettings(),
@@ -47,6 +49,7 @@ class Setup:
             clock=self.clock,
             rng=random.Random(1),
             sleep=self.clock.sleep,
+            overrides=self.overrides,
         )
 
     def _deployment(self, id: str, **fields: Any) -> Deployment:
@@ -239,6 +242,22 @@ def test_after_a_429_others_wait_as_the_provider_asks_and_are_not_refused() -> N
         assert len(setup.obs.tried) == 1
         setup.clock.now += 0.06
         assert await asyncio.gather(*waiting) == ["Hello"] * 3
+
+    run(main())
+
+
+def test_a_deployment_that_was_drained_meanwhile_is_not_asked() -> None:
+    async def main() -> None:
+        setup = Setup(_hanging("a", "c!2"), max_parallel=1)
+        opened = await setup.open()
+        waiting = asyncio.create_task(setup.open())
+        await turns()
+        setup.overrides.drain("a")
+        await opened.rest.aclose()
+        other = await waiting
+        assert setup.obs.tried == ["a", "c!2"]
+        assert setup.admission.under_way("a") == 0
+        await other.rest.aclose()
 
     run(main())
 
