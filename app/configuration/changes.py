@@ -176,7 +176,10 @@ def _sections(before: Settings, after: Settings) -> Iterator[Change]:
     for section in _different(before, after):
         if section not in _OF_ENTRIES:
             old, new = getattr(before, section), getattr(after, section)
-            yield from _of_section(f"gateway.{section}", old, new, _RESTART.get(section, frozenset()))
+            if isinstance(old, Struct) and isinstance(new, Struct):
+                yield from _of_section(f"gateway.{section}", old, new, _RESTART.get(section, frozenset()))
+            else:
+                yield Change("setting", f"gateway.{section}")
 
 
 def _of_section(path: str, before: Struct, after: Struct, only_at_start: frozenset[str]) -> Iterator[Change]:

@@ -1,11 +1,14 @@
 """What differs between two configurations, and what of it has to wait for a restart."""
 
+import dataclasses
+
 import pytest
-from msgspec.structs import replace
+from msgspec import Struct
+from msgspec.structs import fields, replace
 
 from app.configuration import changes, in_force, parse
 from app.configuration.loading import Configuration
-from app.settings import Port, ServerSettings, Settings, TlsSettings
+from app.settings import Port, ServerSettings, Settings, Team, TlsSettings
 
 BEFORE = """
 model_list:
@@ -93,3 +96,18 @@ def test_whether_a_port_has_tls_is_decided_at_the_start(is_added: bool) -> None:
     before, after = (plain, encrypted) if is_added else (encrypted, plain)
     assert in_force(before, after) == before
     assert in_force(encrypted, other) == other
+
+
+@pytest.mark.parametrize("field", [one.name for one in fields(Settings)])
+def test_no_setting_changes_in_silence(field: str) -> None:
+    # Whatever is added to the settings later.
+    before = read()
+    value = getattr(before.settings, field)
+    if isinstance(value, Struct):
+        first = fields(value)[0].name
+        other: object = replace(value, **{first: object()})
+    else:
+        other = {"another": Team()} if isinstance(value, dict) else ()
+    settings = replace(before.settings, **{field: other})
+    found = changes(before, dataclasses.replace(before, settings=settings))
+    assert found or field == "key_variable"
