@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from typing import cast
 
 from telemetry.guard import guarded
-from telemetry.live.moments import BreakerChanged
+from telemetry.live.moments import BreakerChanged, BudgetPassed
 from telemetry.logs.records import Level, log_fields
-from telemetry.names import AdminResult
+from telemetry.names import AdminResult, QuotaLimit, QuotaScope
+from telemetry.transaction.quotas import report_passed
 from telemetry.transaction.services import Services
 
 _log = logging.getLogger("flowspan.breaker")
@@ -47,6 +48,24 @@ class Operations:
                 reason=reason,
             )
         )
+
+    @guarded
+    def budget_passed(
+        self, scope: QuotaScope, holder: str, limit: QuotaLimit, share: float, used: float, most: float
+    ) -> None:
+        """A share of a budget was passed, and no transaction is known that did it: others spend it, too."""
+        at = self._services.wall_ns() / 1e9
+        moment = BudgetPassed(
+            at=at,
+            transaction_id="",
+            scope=scope,
+            holder=holder,
+            limit=limit,
+            share=share,
+            used_usd=used,
+            budget_usd=most,
+        )
+        report_passed(moment, self._services.live.moments)
 
     @property
     def log_level(self) -> Level:

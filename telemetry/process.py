@@ -183,8 +183,9 @@ class Telemetry:
         and show from what on budgets are warned of."""
         self._services.metrics.quotas.register(limited, warnings)
 
-    def watch_quotas(self, reading: Callable[[], tuple[Iterable[QuotaFigure], QuotaState]]) -> None:
-        """Sample how much is used of limits. `reading` may return some of them, and others at its next call."""
+    def watch_quotas(self, reading: Callable[[], tuple[Iterable[QuotaFigure], QuotaState]] | None) -> None:
+        """Sample how much is used of limits; `reading` may return some of them, and others at its next call. None stops
+        that."""
         self.sampler.quotas = reading
 
     def watch_bodies(self, held: Callable[[], int], limit: int) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from app.quotas import LimitUsage, Quotas
 from app.settings import Budget, Limits, Settings
-from telemetry import BudgetWarning, LimitedKey, QuotaFigure, QuotaState
+from telemetry import BudgetWarning, LimitedKey, QuotaFigure, QuotaState, Telemetry
 from telemetry.metrics.quotas import QuotaMode
 from telemetry.names import UNNAMED_KEY, QuotaLimit, QuotaScope
 
@@ -16,15 +16,19 @@ _BUDGETS: dict[str, QuotaLimit] = {"hour": "budget_hour", "day": "budget_day", "
 class QuotaReadings:
     """`read` goes round: each call gives what is used of the limits of the next callers."""
 
-    def __init__(self, quotas: Quotas, settings: Settings) -> None:
+    def __init__(self, quotas: Quotas, settings: Settings, telemetry: Telemetry) -> None:
         self._quotas = quotas
+        self._telemetry = telemetry
         self._callers = list(dict.fromkeys(key.caller for key in settings.keys))
         self._next = 0
 
     def read(self) -> tuple[Sequence[QuotaFigure], QuotaState]:
-        """How much is used of some limits, and how well that is kept."""
+        """How much is used of some limits, and how well that is kept. Shares of budgets that were passed at some other
+        time than the end of a request are told of, too."""
         callers = self._callers[self._next : self._next + _CALLERS]
         self._next = 0 if self._next + _CALLERS >= len(self._callers) else self._next + _CALLERS
+        for one in self._quotas.take_crossed():
+            self._telemetry.operations.budget_passed(one.scope, one.name, one.limit, one.share, one.used, one.most)
         figures = [_figure(usage) for caller in callers for usage in self._quotas.known_usage(caller)]
         state = self._quotas.state
         return figures, QuotaState(state.age, state.losses, state.is_local)

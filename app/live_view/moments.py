@@ -99,8 +99,8 @@ def _tone_and_text(moment: Moment) -> tuple[Tone, str]:
         case QueueFilled():
             return "warning", f"queue {moment.queue} of a stream is full: its writer waits"
         case BudgetPassed():
-            budget = moment.limit.replace("budget_", "budget by the ")
-            return "warning", f"{moment.scope} {moment.holder} has spent {moment.share:.0%} of its {budget}"
+            spent, per = moment.used_usd / moment.budget_usd, moment.limit.removeprefix("budget_")
+            return "warning", f"{moment.scope} {moment.holder} has spent {spent:.0%} of its budget by the {per}"
         case _:
             assert_never(moment)
 

@@ -74,6 +74,7 @@ class Composition:
         await self.gateway.router.aclose()
         if self._closing:
             await asyncio.wait(self._closing, timeout=_CLOSING_LIMIT)
+        lasting.telemetry.watch_quotas(None)
         await lasting.quotas.close()
         if lasting.recorder is not None:
             await asyncio.to_thread(lasting.recorder.close)

@@ -103,8 +103,7 @@ class Lasting:
         self.telemetry.register_admission(limited(settings.deployments))
         self.telemetry.register_keys(key_identities(settings.keys))
         self.telemetry.register_quotas(limited_keys(settings), budget_warnings(settings))
-        if settings.keys:
-            self.telemetry.watch_quotas(QuotaReadings(self.quotas, settings).read)
+        self.telemetry.watch_quotas(QuotaReadings(self.quotas, settings, self.telemetry).read)
 
 
 def make_lasting(

@@ -72,12 +72,14 @@ class AttemptRetried(_Moment, frozen=True, gc=False, kw_only=True, tag="retry"):
 
 
 class BudgetPassed(_Moment, frozen=True, gc=False, kw_only=True, tag="budget"):
-    """A share of a budget was passed, and now `share` of it is spent."""
+    """A `share` of a budget was passed. No transaction of this process did it where there is no id."""
 
     scope: str
     holder: str
     limit: str
     share: float
+    used_usd: float
+    budget_usd: float
 
 
 class QueueFilled(_Moment, frozen=True, gc=False, kw_only=True, tag="queue_full"):

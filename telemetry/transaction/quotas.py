@@ -2,8 +2,10 @@
 
 import logging
 
+from opentelemetry.trace import SpanContext
+
 from telemetry.guard import guarded
-from telemetry.live.moments import BudgetPassed
+from telemetry.live.moments import BudgetPassed, Moments
 from telemetry.logs.records import log_fields
 from telemetry.metrics.quotas import LimitedKey
 from telemetry.names import QuotaLimit, QuotaScope
@@ -34,15 +36,28 @@ class QuotaTelemetry:
     @guarded
     def passed(self, scope: QuotaScope, holder: str, limit: QuotaLimit, share: float, used: float, most: float) -> None:
         """Note that the transaction passed a `share` of a budget; `used` and `most` are US dollars."""
-        level = logging.WARNING
-        fields = {"scope": scope, "holder": holder, "limit": limit, "share": share, "used_usd": round(used, 6)}
-        text = "%s %s has spent %.0f %% of its %s of %.2f USD"
-        words = (scope, holder, 100 * used / most, limit.replace("_", " by the "), most)
-        _log.log(level, text, *words, extra=log_fields(self._trace.context, {**fields, "budget_usd": most}))
+        moment = BudgetPassed(
+            at=self._trace.timeline.unix_seconds(),
+            transaction_id=self._trace.transaction_id,
+            scope=scope,
+            holder=holder,
+            limit=limit,
+            share=share,
+            used_usd=used,
+            budget_usd=most,
+        )
+        report_passed(moment, self._trace.moments, self._trace.context)
         self._trace.event(
             Event.BUDGET_PASSED, {Attribute.LIMIT: limit, Attribute.LIMIT_SCOPE: scope, Attribute.BUDGET_SHARE: share}
         )
-        at, id = self._trace.timeline.unix_seconds(), self._trace.transaction_id
-        self._trace.moments.add(
-            BudgetPassed(at=at, transaction_id=id, scope=scope, holder=holder, limit=limit, share=used / most)
-        )
+
+
+def report_passed(moment: BudgetPassed, moments: Moments, context: SpanContext | None = None) -> None:
+    """Log that a share of a budget was passed, and have live views show it. `context` is the span of the transaction
+    that passed it, if one of this process did."""
+    moments.add(moment)
+    fields = {name: getattr(moment, name) for name in ("scope", "holder", "limit", "share", "used_usd", "budget_usd")}
+    spent, per = moment.used_usd / moment.budget_usd, moment.limit.removeprefix("budget_")
+    text = "%s %s has spent %.0f %% of its budget of %.2f USD by the %s"
+    words = (moment.scope, moment.holder, 100 * spent, moment.budget_usd, per)
+    _log.warning(text, *words, extra=log_fields(context, fields))
