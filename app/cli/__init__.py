@@ -19,6 +19,7 @@ from app.cli.doctor import doctor
 from app.cli.explain import explain
 from app.cli.export import export
 from app.cli.init import init
+from app.cli.keys import keys
 from app.cli.replay import replay
 from app.cli.run import run
 from app.cli.serve import serve
@@ -66,5 +67,5 @@ def _without_working_directory(path: Iterable[str]) -> list[str]:
     return [entry for entry in path if os.path.abspath(entry) != here]
 
 
-for _command in (run, serve, watch, admin, init, check, doctor, explain, export, replay, demo):
+for _command in (run, serve, watch, admin, init, check, keys, doctor, explain, export, replay, demo):
     main.add_command(_command)

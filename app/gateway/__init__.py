@@ -4,7 +4,8 @@ application ....... the ASGI application: finds the route and checks the key, be
 authentication .... who may call, by the head of a request
 revocations ....... keys that an operator has taken back
 routes ............ path -> methods, dialect and handler, of the model routes
-framework_routes .. what FastAPI serves: health and models
+framework_routes .. what FastAPI serves: health, models and usage
+usage ............. a caller's limits and budgets, as it is shown them
 front_page ........ what the gateway says of itself, at `/` and to whoever asks for an unknown path
 other_requests .... what these and unknown paths leave: an id, a count, a line
 request_head ...... the head of a request, as telemetry gets it
@@ -30,6 +31,7 @@ from app.gateway.framework_routes import (
     add_health_routes,
     add_litellm_health_routes,
     add_model_routes,
+    add_usage_route,
 )
 from app.gateway.in_flight import InFlight
 from app.gateway.other_requests import HEALTH_PATHS, ROUTES
@@ -49,6 +51,7 @@ __all__ = [
     "add_health_routes",
     "add_litellm_health_routes",
     "add_model_routes",
+    "add_usage_route",
     "budget_warnings",
     "limited_keys",
 ]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from functools import partial
 from time import time
 from typing import Any, TypeVar
 
@@ -20,9 +21,13 @@ from app.errors import (
     UnknownRoute,
     legible,
 )
+from app.gateway.authentication import Caller
 from app.gateway.call import Gateway
 from app.gateway.front_page import PAGE_HEADERS, advice, asks_for_a_page, description, is_for, page
-from app.gateway.other_requests import GATEWAY, HEALTH, HELLO, LIVE_PATHS, READY_PATH
+from app.gateway.other_requests import CALLER, GATEWAY, HEALTH, HELLO, LIVE_PATHS, READY_PATH, USAGE
+from app.gateway.quotas import check_model, may_ask, uncounted
+from app.gateway.usage import described_usage
+from app.quotas import StateUnreachable
 from telemetry.exceptions import summary_of
 from telemetry.traces.http import REQUEST_ID
 
@@ -76,7 +81,9 @@ def add_litellm_health_routes(app: FastAPI) -> None:
         gateway = _gateway(request)
         open_now = gateway.router.turned_away()
         lists: dict[bool, list[dict[str, str]]] = {True: [], False: []}
-        for one in gateway.settings.deployments:
+        caller = _caller(request)
+        deployments = [one for one in gateway.settings.deployments if may_ask(gateway, caller, one.model_name)]
+        for one in deployments:
             lists[one.id not in open_now].append({"model_name": one.model_name, "model": one.model})
         return {
             "healthy_endpoints": lists[True],
@@ -93,16 +100,32 @@ def add_model_routes(app: FastAPI) -> None:
 
     @app.api_route("/v1/models", methods=_SAFE_METHODS)
     async def models(request: Request) -> dict[str, Any]:
+        gateway, caller = _gateway(request), _caller(request)
+        names = [name for name in gateway.router.model_names() if may_ask(gateway, caller, name)]
         return asked_dialect(request.scope, client_dialects().values()).render_models(
-            _gateway(request).router.model_names(), created, request.query_params
+            names, created, request.query_params
         )
 
     @app.api_route("/v1/models/{name:path}", methods=_SAFE_METHODS)
     async def model(name: str, request: Request) -> dict[str, Any]:
-        router = _gateway(request).router
-        if router.configured_name(name) is None:
-            raise router.unknown_model(name)
+        gateway, caller = _gateway(request), _caller(request)
+        if gateway.router.configured_name(name) is None:
+            raise gateway.router.unknown_model(name, partial(may_ask, gateway, caller))
+        check_model(gateway, caller, name)
         return asked_dialect(request.scope, client_dialects().values()).render_model(name, created)
+
+
+def add_usage_route(app: FastAPI) -> None:
+    """Add `GET /v1/usage`, which tells a caller of its own limits and budgets."""
+
+    @app.api_route(USAGE, methods=_SAFE_METHODS)
+    async def usage(request: Request) -> dict[str, Any]:
+        quotas, caller = _gateway(request).quotas, _caller(request)
+        try:
+            used = await quotas.usage(caller.id)
+        except StateUnreachable as error:
+            raise uncounted(error) from error
+        return described_usage(caller, used, quotas.state)
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -126,6 +149,13 @@ def _gateway(request: Request) -> Gateway:
     gateway = request.scope[GATEWAY]
     assert isinstance(gateway, Gateway)
     return gateway
+
+
+def _caller(request: Request) -> Caller:
+    """Who asks; every route but those of probes knows it."""
+    caller = request.scope[CALLER]
+    assert isinstance(caller, Caller)
+    return caller
 
 
 def asked_dialect(scope: Scope, dialects: Iterable[_Dialect]) -> _Dialect:

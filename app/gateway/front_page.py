@@ -10,14 +10,15 @@ from html import escape
 from importlib import metadata
 from typing import Any
 
-from app.gateway.other_requests import HEALTH, HEALTH_PATHS
+from app.gateway.other_requests import HEALTH, HEALTH_PATHS, USAGE
 from app.gateway.routes import ROUTES, UNVERSIONED, VERSION
 from telemetry.hosts import host_name, is_loopback
 
 NAME = "Flowspan"
 _WHAT = "An LLM gateway: it speaks the APIs of OpenAI and Anthropic, and asks the providers of models."
 _DOCUMENTATION = "README.md and docs/ in Flowspan's source; flowspan --help"
-_MODELS = ("/v1/models", "/v1/models/{id}")
+_QUESTIONS = ("/v1/models", "/v1/models/{id}", USAGE)
+"""What is answered without a model."""
 _ALIKE = 0.8
 """How similar a path has to be to one that is served, for a suggestion."""
 _LONGEST = 120
@@ -106,13 +107,13 @@ def _nearest(path: str) -> str | None:
 
 def _paths() -> Iterable[str]:
     models = (route.path for route in ROUTES)
-    return (path for path in (*models, *_MODELS, HEALTH, *sorted(HEALTH_PATHS)) if "{" not in path)
+    return (path for path in (*models, *_QUESTIONS, HEALTH, *sorted(HEALTH_PATHS)) if "{" not in path)
 
 
 def _routes() -> Iterable[str]:
     """Every route with its methods."""
     yield from (f"{', '.join(route.methods)} {route.path}" for route in ROUTES)
-    yield from (f"GET {path}" for path in (*_MODELS, HEALTH, *sorted(HEALTH_PATHS)))
+    yield from (f"GET {path}" for path in (*_QUESTIONS, HEALTH, *sorted(HEALTH_PATHS)))
 
 
 @cache

@@ -26,15 +26,17 @@ HEALTH = "/health"
 PREFLIGHT = "preflight"
 """The route of a browser's question whether a page may ask, whatever its path."""
 _MODELS, _MODEL = "/v1/models", "/v1/models/{name}"
-GATEWAY = "flowspan.gateway"
-"""Where the services that a request works with stand in its scope."""
-ROUTES = (*sorted(HEALTH_PATHS), HEALTH, _MODELS, _MODEL, PREFLIGHT)
+USAGE = "/v1/usage"
+"""A caller's own limits and budgets."""
+GATEWAY, CALLER = "flowspan.gateway", "flowspan.caller"
+"""Where the services that a request works with, and who asks, stand in its scope."""
+ROUTES = (*sorted(HEALTH_PATHS), HEALTH, _MODELS, _MODEL, USAGE, PREFLIGHT)
 """All routes by which such requests are counted."""
 
 
 def route_of(path: str) -> str:
     """The route of a path, or `other`."""
-    if path in HEALTH_PATHS or path in (_MODELS, HEALTH):
+    if path in HEALTH_PATHS or path in (_MODELS, HEALTH, USAGE):
         return path
     return _MODEL if path.startswith(f"{_MODELS}/") and path != f"{_MODELS}/" else OTHER
 
@@ -59,7 +61,8 @@ class ObservedRequest:
         self._telemetry.end(*self._gateway.ids.find(self._headers, {}))
 
     def identify(self, caller: Caller) -> None:
-        """Note the name of the caller's key."""
+        """Note who asks, for telemetry and for whoever answers."""
+        self.scope[CALLER] = caller
         self._telemetry.key = caller.name
 
     def refused(self, error_type: str) -> None:

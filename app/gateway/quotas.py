@@ -31,7 +31,7 @@ async def admitted(
     try:
         admission = await gateway.quotas.admit(caller.id, spends=spends)
     except StateUnreachable as error:
-        raise _uncounted(error) from error
+        raise uncounted(error) from error
     if isinstance(admission, Denial):
         raise _refusal(admission, None, dialect, reply)
     return admission
@@ -51,7 +51,7 @@ async def reserve(gateway: Gateway, call: Call, request: Request) -> None:
         try:
             denial = await reservation.reserve(Need(ceiling.tokens, ceiling.usd))
         except StateUnreachable as error:
-            raise _uncounted(error) from error
+            raise uncounted(error) from error
         if denial is not None:
             raise _refusal(denial, ceiling, call.dialect, call.reply)
     if remaining := gateway.quotas.remaining(caller.id):
@@ -91,7 +91,8 @@ def _refusal(denial: Denial, ceiling: Ceiling | None, dialect: RequestDialect, r
     return error_of(denial, now, ceiling)
 
 
-def _uncounted(error: StateUnreachable) -> Overloaded:
+def uncounted(error: StateUnreachable) -> Overloaded:
+    """The error where it cannot be asked how much is used."""
     message = "How much is used of your limits cannot be asked at the moment; try again later."
     return Overloaded(message, detail=str(error), retry_after=_RETRY_AFTER)
 

@@ -22,6 +22,7 @@ from app.gateway import (
     add_health_routes,
     add_litellm_health_routes,
     add_model_routes,
+    add_usage_route,
 )
 from app.loop_stalls import LoopStalls
 from app.main.generation import make_gateway
@@ -120,6 +121,7 @@ def _framework_app(composition: Composition) -> FastAPI:
         lifespan=lambda _: _lifespan(composition),
     )
     add_model_routes(app)
+    add_usage_route(app)
     add_health_routes(app)
     add_litellm_health_routes(app)
     add_error_handlers(app)
