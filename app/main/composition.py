@@ -30,6 +30,7 @@ from app.main.lasting import Lasting, make_lasting
 from app.main.observability import make_telemetry
 from app.peers import Peers
 from app.policies import LoadedPolicy, load_policies
+from app.quotas import rules_of
 from app.recorder.recorder import open_recorder
 from app.recorder.stores import Store, StoreFailed
 from app.settings import Settings
@@ -56,10 +57,13 @@ class Composition:
         return self.app.gateway
 
     async def reload(self, settings: Settings, policies: Sequence[LoadedPolicy]) -> Gateway:
-        """Serve by these settings from the next request on; to be called on the gateway's event loop."""
+        """Serve by these settings from the next request on; to be called on the gateway's event loop. Raises
+        TooManyLimits, and then nothing is changed."""
         await prepare(settings.deployments)
         taking = await asyncio.to_thread(self.lasting.prepare, settings, policies)
         before = self.app.gateway
+        # Before all else, as it may be refused.
+        self.lasting.quotas.use(rules_of(settings))
         gateway = make_gateway(settings, policies, self.lasting, before.generation + 1)
         self.lasting.use(before, settings, policies, taking)
         self.app.go_on_with(gateway)

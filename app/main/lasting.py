@@ -82,7 +82,6 @@ class Lasting:
         self.attempts.use(settings.breakers.upstream, several, stays)
         self.attempts.admission.use(settings.admission, settings.deployments, settings.router.max_retry_after, stays)
         self.routing.keep(stays)
-        self.quotas.use(rules_of(settings))
         if self.peers is not None:
             self.peers.use(settings)
         if self.recorder is not None:

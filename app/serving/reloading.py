@@ -28,6 +28,7 @@ from app.configuration import (
 from app.gateway import Gateway
 from app.main import Composition
 from app.policies import LoadedPolicy, PolicyNotLoadable, load_policies, loaded_files
+from app.quotas import TooManyLimits
 from app.serving.file_stamps import Stamps, stamps
 from telemetry.exceptions import summary_of
 from telemetry.names import ReloadResult
@@ -135,7 +136,10 @@ class Reloader:
         at_once, later = _lines(read.changes)
         if at_once:
             export(read.configuration.environment)
-            await self._composition.reload(read.configuration.settings, read.policies)
+            try:
+                await self._composition.reload(read.configuration.settings, read.policies)
+            except TooManyLimits as error:
+                raise ReloadRefused([f"gateway.keys: {error}"]) from error
         self._configuration = read.configuration
         gateway = self._composition.gateway
         for part in self._parts:

@@ -1,6 +1,7 @@
 """The metrics of limits and budgets: how much is used, who is turned away, and how well what is used is kept."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Literal, NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -68,16 +69,20 @@ class QuotaMetrics:
         self._state = QuotaState()
         self._refused: dict[LimitedKey, Counter] = {}
         self._gauges_of: dict[tuple[str, ...], tuple[Gauge, ...]] = {}
+        self._warned: list[tuple[str, ...]] = []
 
     def register(self, limited: Iterable[LimitedKey], warnings: Iterable[BudgetWarning]) -> None:
-        """Have the counters of refusals stand at zero, unless they are too many, and show when budgets are warned
-        of."""
+        """Have the counters of refusals stand at zero, unless they are too many, and show when budgets are warned of.
+        What was shown of limits before is forgotten, as some may be gone."""
         every = set(limited)
         if len(every) <= EAGER_HOLDERS:
-            for one in every:
-                self._counter(one)
+            for key in every:
+                self._counter(key)
+        self._forget()
         for scope, holder, limit, mode, usd in warnings:
-            self._budget_warning.labels(scope, holder, limit, mode).set(usd)
+            labels = (scope, holder, limit, mode)
+            self._warned.append(labels)
+            self._budget_warning.labels(*labels).set(usd)
 
     def refused(self, one: LimitedKey) -> None:
         """Count a request that was turned away."""
@@ -105,6 +110,16 @@ class QuotaMetrics:
         self._losses.inc(max(0, state.losses - self._state.losses))
         self._local.set(state.is_local)
         self._state = state
+
+    def _forget(self) -> None:
+        for labels in self._gauges_of:
+            for one in (self._ratio, self._budget_used, self._budget_reserved, self._budget_limit):
+                with suppress(KeyError):
+                    one.remove(*labels)
+        for labels in self._warned:
+            with suppress(KeyError):
+                self._budget_warning.remove(*labels)
+        self._gauges_of, self._warned = {}, []
 
     def _gauges(self, labels: tuple[str, ...]) -> tuple[Gauge, ...]:
         ratio = self._ratio.labels(*labels)

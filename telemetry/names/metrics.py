@@ -244,17 +244,23 @@ QUOTA_RATIO = _gauge(
     "flowspan_quota_used_ratio",
     _HELD,
     "What is used and reserved of a limit or a budget of a key or a team, over what it allows.",
-    "livemax",
+    "livemostrecent",
 )
 BUDGET_USED = _gauge(
-    "flowspan_budget_used_usd", _HELD, "US dollars that a key or a team has spent in the time of its budget.", "livemax"
+    "flowspan_budget_used_usd",
+    _HELD,
+    "US dollars that a key or a team has spent in the time of its budget.",
+    "livemostrecent",
 )
 BUDGET_RESERVED = _gauge(
-    "flowspan_budget_reserved_usd", _HELD, "US dollars of a budget that open requests may cost at most.", "livemax"
+    "flowspan_budget_reserved_usd",
+    _HELD,
+    "US dollars of a budget that open requests may cost at most.",
+    "livemostrecent",
 )
-BUDGET_LIMIT = _gauge("flowspan_budget_limit_usd", _HELD, "US dollars of a budget.", "livemax")
+BUDGET_LIMIT = _gauge("flowspan_budget_limit_usd", _HELD, "US dollars of a budget.", "livemostrecent")
 BUDGET_WARNING = _gauge(
-    "flowspan_budget_warning_usd", _HELD, "US dollars from which on a budget is warned of first.", "livemax"
+    "flowspan_budget_warning_usd", _HELD, "US dollars from which on a budget is warned of first.", "livemostrecent"
 )
 QUOTA_REJECTIONS = _counter(
     "flowspan_quota_rejections_total",
