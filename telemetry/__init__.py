@@ -17,6 +17,7 @@ from telemetry.live.streams import QueueView, Snapshot, StreamView
 from telemetry.metrics.exposition import MetricsServer
 from telemetry.metrics.keys import KeyIdentity, KeyTotals
 from telemetry.metrics.merged import MergedMetrics
+from telemetry.metrics.operations import OperationMetrics
 from telemetry.metrics.quotas import BudgetWarning, LimitedKey, QuotaFigure, QuotaState
 from telemetry.metrics.recordings import RecorderReading
 from telemetry.metrics.registry import ConnectionMetrics
@@ -54,6 +55,7 @@ __all__ = [
     "MergedMetrics",
     "MetricsServer",
     "ObservabilityContext",
+    "OperationMetrics",
     "Operations",
     "PolicyTelemetry",
     "PromptForm",

@@ -1,7 +1,6 @@
 """What an operator does to a running gateway, as telemetry has it: no transaction is the reason for it."""
 
 import logging
-from collections.abc import Iterable
 from typing import cast
 
 from telemetry.guard import guarded
@@ -15,20 +14,11 @@ _log = logging.getLogger("flowspan.breaker")
 
 
 class Operations:
-    """Counts acts, tells of what they changed, and has the log's level."""
+    """Tells of what acts changed, and has the log's level."""
 
     def __init__(self, services: Services) -> None:
         self.defects = services.defects
         self._services = services
-
-    def register(self, acts: Iterable[str]) -> None:
-        """Have the counters of these acts stand at zero."""
-        self._services.metrics.operations.register(acts)
-
-    @guarded
-    def acted(self, act: str, result: AdminResult) -> None:
-        """Count an act, and what became of it."""
-        self._services.metrics.operations.acted(act, result)
 
     @guarded
     def breaker_changed(self, breaker: str, from_state: str, to_state: str, reason: str, actor: str) -> None:

@@ -9,5 +9,6 @@ audit ........... a line for each of them, before and after
 access .......... who may ask for them
 application ..... the API: routes, errors
 server .......... serves it, in a thread of its own
+administration .. the audit log and the API of a gateway
 client .......... asks for them, from a terminal; `tables` show what became of them
 """

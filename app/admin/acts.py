@@ -155,6 +155,13 @@ class Reload(Act, frozen=True):
     time_limit: ClassVar[float] = 60.0
 
 
+class RestartWorkers(Act, frozen=True):
+    """Replace the workers one by one, each by a new one that serves before the old one leaves; they serve the
+    configuration as it is then. `{"replaced", "generation"}`."""
+
+    time_limit: ClassVar[float] = 300.0
+
+
 class ListRequests(Act, frozen=True):
     """The requests in flight, the oldest first. `{"requests": [{"transaction_id", "api", "key", "model", "deployment",
     "conversation", "seconds", "waiting_for", "bytes_sent", "bytes_queued", "stream", "pid"}], "total"}`."""
@@ -200,6 +207,7 @@ AnyAct = (
     | GetLogLevel
     | SetLogLevel
     | Reload
+    | RestartWorkers
     | ListRequests
     | CancelRequest
     | CancelRequests

@@ -40,6 +40,7 @@ ROUTES: tuple[tuple[str, str, type[Act]], ...] = (
     ("GET", "/v1/log-level", acts.GetLogLevel),
     ("PUT", "/v1/log-level", acts.SetLogLevel),
     ("POST", "/v1/reload", acts.Reload),
+    ("POST", "/v1/workers/restart", acts.RestartWorkers),
     ("GET", "/v1/requests", acts.ListRequests),
     ("POST", "/v1/requests/{transaction_id}/cancel", acts.CancelRequest),
     ("GET", "/v1/audit", acts.ListAudit),

@@ -22,7 +22,7 @@ from msgspec import Struct
 
 from app.admin.acts import Act, ListAudit, NotPerformed, Outcome, Performer, Refused
 from app.admin.merging import checked
-from telemetry import Operations, Scrubber
+from telemetry import OperationMetrics, Scrubber
 from telemetry.exceptions import summary_of
 from telemetry.logs.records import log_fields
 from telemetry.names import AdminResult
@@ -142,10 +142,10 @@ class AuditLog:
 class AuditedPerformer:
     """Performs acts by `performer` once they stand in the audit log, and writes there what became of them."""
 
-    def __init__(self, performer: Performer, audit: AuditLog, operations: Operations) -> None:
+    def __init__(self, performer: Performer, audit: AuditLog, metrics: OperationMetrics) -> None:
         self._performer = performer
         self._audit = audit
-        self._operations = operations
+        self._metrics = metrics
 
     async def perform(self, act: Act, actor: Actor) -> Outcome:
         """Raises Refused, NotPerformed and AuditFailed; the last where nothing was performed or nothing changed."""
@@ -168,7 +168,7 @@ class AuditedPerformer:
 
     def deny(self, actor: Actor, reason: str, *, is_logged: bool) -> None:
         """Count somebody who may not act, and note them. Raises AuditFailed."""
-        self._operations.acted("authenticate", "denied")
+        self._metrics.acted("authenticate", "denied")
         if is_logged:
             self._audit.write(token_hex(8), actor, "authenticate", "denied", detail=reason)
 
@@ -180,7 +180,7 @@ class AuditedPerformer:
     def _write_end(self, id: str, actor: Actor, act: Act, result: AdminResult, detail: str = "") -> None:
         """Write what became of an act. One that changed something has a line already, so that it need not seem not to
         have been performed."""
-        self._operations.acted(act.name, result)
+        self._metrics.acted(act.name, result)
         try:
             self._audit.write(id, actor, act.name, result, act.arguments, detail)
         except AuditFailed as error:

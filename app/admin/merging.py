@@ -27,6 +27,7 @@ from app.admin.acts import (
     ReleaseBreaker,
     Reload,
     ResetBreaker,
+    RestartWorkers,
     RestoreDeployment,
     RestoreKey,
     RevokeKey,
@@ -51,6 +52,8 @@ def checked(act: Act, outcome: Outcome) -> Outcome:
     match act:
         case CancelRequest(transaction_id) if not outcome["cancelled"]:
             raise Refused(f"no request {transaction_id} is in flight")
+        case ReleaseBreaker(name) if not outcome["released"]:
+            raise Refused(f"breaker {name} is not forced open; reset it if it has opened by itself")
         case ListRequests(limit=most):
             return {**outcome, "requests": outcome["requests"][:most]}
     return outcome
@@ -114,7 +117,14 @@ def _usage(rows: Sequence[Row]) -> Outcome:
 
 def _breaker(rows: Sequence[Row]) -> Outcome:
     worst = max(rows, key=lambda row: (_STATES.index(row["state"]), row["forced"], row["seconds_left"] or 0.0))
-    return {**worst, "callers_kept_out": max(row["callers_kept_out"] for row in rows)}
+    # Only where it opened it is known why.
+    reason = next((row["reason"] for row in rows if row["reason"] and row["state"] == worst["state"]), None)
+    return {**worst, "reason": reason, "callers_kept_out": max(row["callers_kept_out"] for row in rows)}
+
+
+def _released(rows: Sequence[Row]) -> Outcome:
+    # The first that ended the force did so for all.
+    return {**_breaker(rows), "released": any(row["released"] for row in rows)}
 
 
 def _deployment(rows: Sequence[Row]) -> Outcome:
@@ -131,7 +141,7 @@ MERGERS: Mapping[type[Act], Callable[[Sequence[Outcome]], Outcome]] = {
     ListBreakers: _breakers,
     ResetBreaker: _breaker,
     OpenBreaker: _breaker,
-    ReleaseBreaker: _breaker,
+    ReleaseBreaker: _released,
     ListDeployments: _deployments,
     DrainDeployment: _deployment,
     RestoreDeployment: _deployment,
@@ -139,6 +149,7 @@ MERGERS: Mapping[type[Act], Callable[[Sequence[Outcome]], Outcome]] = {
     GetLogLevel: _first,
     SetLogLevel: _first,
     Reload: _reload,
+    RestartWorkers: _first,
     ListRequests: _requests,
     CancelRequest: _cancelled,
     CancelRequests: _cancelled,

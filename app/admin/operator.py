@@ -5,7 +5,9 @@ import asyncio
 import os
 from collections.abc import Sequence
 from time import monotonic, time
-from typing import Any, Protocol
+from typing import Protocol
+
+import msgspec
 
 from app.admin import listing
 from app.admin.acts import (
@@ -26,6 +28,7 @@ from app.admin.acts import (
     ReleaseBreaker,
     Reload,
     ResetBreaker,
+    RestartWorkers,
     RestoreDeployment,
     RestoreKey,
     RevokeKey,
@@ -36,6 +39,7 @@ from app.breakers.breaker import Transition
 from app.breakers.callers import Changes
 from app.breakers.panel import BreakerPanel, UnknownBreaker
 from app.gateway import Gateway, GatewayApp
+from app.quotas import StateUnreachable
 from app.settings import Deployment, Key
 from telemetry import Telemetry
 from telemetry.logs.records import Level
@@ -46,35 +50,16 @@ from telemetry.names.resource import VERSION
 class ReadsConfiguration(Protocol):
     """What reads the configuration of this process anew."""
 
-    @property
-    def generation(self) -> int:
-        """Which configuration is in use; the first is 1."""
-
     async def read_anew(self, reason: str) -> Outcome:
         """Go on with the configuration as it is now. The outcome is that of the act Reload. Raises Refused."""
 
 
-class CountsUsage(Protocol):
-    """What counts how much of their limits callers have used."""
-
-    async def limits_of(self, caller: str) -> list[dict[str, Any]]:
-        """Each limit of a caller, with what is used of it; none where it has no limits."""
-
-
 class Operator:
-    """Performs acts on `app`. Without `configuration` nothing is read anew, and without `usage` no limits are
-    counted."""
+    """Performs acts on `app`. Without `configuration` nothing is read anew here."""
 
-    def __init__(
-        self,
-        app: GatewayApp,
-        *,
-        configuration: ReadsConfiguration | None = None,
-        usage: CountsUsage | None = None,
-    ) -> None:
+    def __init__(self, app: GatewayApp, configuration: ReadsConfiguration | None = None) -> None:
         self._app = app
         self._configuration = configuration
-        self._usage = usage
         self._started_at = time()
         self._log = _LogLevel(app.gateway.telemetry)
 
@@ -83,6 +68,8 @@ class Operator:
         match act:
             case Reload():
                 return await self._reload(actor)
+            case RestartWorkers():
+                raise Refused("this gateway is one process, without workers")
             case GetUsage(key):
                 return await self._usage_of(key)
         return self._performed(act, actor)
@@ -117,7 +104,7 @@ class Operator:
             "pid": os.getpid(),
             "started_at": self._started_at,
             "uptime_seconds": time() - self._started_at,
-            "generation": 1 if self._configuration is None else self._configuration.generation,
+            "generation": gateway.generation,
             "in_flight": len(gateway.in_flight),
             "leaving": gateway.in_flight.leaving,
             "models": len(gateway.router.model_names()),
@@ -130,14 +117,17 @@ class Operator:
     async def _reload(self, actor: str) -> Outcome:
         if self._configuration is None:
             raise Refused("this gateway does not read its configuration anew: restart it")
-        return await self._configuration.read_anew(f"asked for by {actor}")
+        return await self._configuration.read_anew(actor)
 
     async def _usage_of(self, name: str) -> Outcome:
         gateway = self._app.gateway
         key = _keys_of(gateway, name)[0]
-        limits = [] if self._usage is None else await self._usage.limits_of(key.caller)
+        try:
+            limits = await gateway.quotas.usage(key.caller)
+        except StateUnreachable as error:
+            raise Refused(str(error)) from None
         totals = gateway.telemetry.metrics.keys.totals(key.name or UNNAMED_KEY)
-        return {"key": name, **listing.totals(totals), "limits": limits}
+        return {"key": name, **listing.totals(totals), "limits": msgspec.to_builtins(limits)}
 
     def _on_keys(self, act: ListKeys | RevokeKey | RestoreKey) -> Outcome:
         gateway, now = self._app.gateway, time()
@@ -176,7 +166,8 @@ class Operator:
         except UnknownBreaker:
             raise Refused(listing.unknown("breaker", act.breaker, panel.names)) from None
         _report(changes, gateway.telemetry, actor)
-        return listing.breaker(panel.one(act.breaker, now))
+        outcome = listing.breaker(panel.one(act.breaker, now))
+        return {**outcome, "released": bool(changes)} if isinstance(act, ReleaseBreaker) else outcome
 
     def _on_deployments(self, act: ListDeployments | DrainDeployment | RestoreDeployment | SetWeight) -> Outcome:
         gateway = self._app.gateway

@@ -3,12 +3,10 @@
 import logging
 
 from app.admin.access import Access
-from app.admin.acts import NAMES, Performer
 from app.admin.application import make_app
-from app.admin.audit import AuditedPerformer, AuditLog
+from app.admin.audit import AuditedPerformer
 from app.edge.threaded_server import Address, TcpAddress, ThreadedServer, UnixAddress
 from app.settings import AdminSettings
-from telemetry import Operations
 
 _log = logging.getLogger("flowspan")
 
@@ -17,10 +15,8 @@ class AdminServer(ThreadedServer):
     """Serves the admin API once it is made; `performer` may be asked from any event loop. Raises OSError where the
     address cannot be had at all."""
 
-    def __init__(self, settings: AdminSettings, performer: Performer, audit: AuditLog, operations: Operations) -> None:
-        operations.register((*NAMES, "authenticate"))
-        audited = AuditedPerformer(performer, audit, operations)
-        super().__init__(make_app(audited, Access(settings.key)), address_of(settings), "admin API")
+    def __init__(self, settings: AdminSettings, performer: AuditedPerformer) -> None:
+        super().__init__(make_app(performer, Access(settings.key)), address_of(settings), "admin API")
         _log.info("admin API on %s", self.url)
 
 

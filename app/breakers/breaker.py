@@ -84,6 +84,8 @@ class Standing(NamedTuple):
     opened_at: float = 0.0
     probe_until: float = _NEVER
     """Until when a probe that is under way keeps its place."""
+    forced_until: float = _NEVER
+    """Until when an operator keeps it open."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ class BreakerReading(NamedTuple):
 
     state: BreakerState
     reason: TripReason | None
-    """Why it opened; None for one that is closed."""
+    """Why it opened; None for one that is closed, or that another process has opened."""
     left: float | None
     """Seconds until probes are let through, infinite where an operator has set no end; None unless it is open."""
     is_forced: bool
@@ -208,7 +210,7 @@ class CircuitBreaker:
     def standing(self) -> Standing:
         """The state that breakers of the same name in other processes are to have."""
         until = max([self._other_probe_until, *(probe.until for probe in self._probes)])
-        return Standing(self.state, self._opened_at, until)
+        return Standing(self.state, self._opened_at, until, self._forced_until)
 
     def adopt(self, standing: Standing) -> None:
         """Have the state that another process's breaker of the same name has."""
@@ -217,7 +219,11 @@ class CircuitBreaker:
             self._failed_probes = 0
             if standing.state is BreakerState.CLOSED:
                 self._no_probe_before.clear()
-        self.state, self._opened_at, self._other_probe_until = standing
+            # Only where it opened it is known why.
+            self._opened_for = None
+        if standing.forced_until not in (self._forced_until, _NEVER):
+            self._opened_for = "forced"
+        self.state, self._opened_at, self._other_probe_until, self._forced_until = standing
 
     def observe(self, ends: Ends, now: float, caller: str = "") -> None:
         """Attempts have ended in another process: they count for what is to open this breaker."""
@@ -236,7 +242,7 @@ class CircuitBreaker:
         """Keep the breaker open until a time, on an operator's word."""
         changes = () if self.state is BreakerState.OPEN else self._tripped("forced", now)
         self._opened_for, self._forced_until = "forced", until
-        self._probes = []
+        self._probes, self._other_probe_until = [], _NEVER
         return changes
 
     def end_force(self, now: float) -> Transitions:

@@ -14,6 +14,7 @@ What ends an attempt is the deployment's fault, its request's, this machine's or
 import asyncio
 from collections import deque
 from collections.abc import Collection, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
@@ -114,6 +115,10 @@ class DeploymentBreakers:
         """The breakers of a deployment, if anybody has tried it."""
         watched = self._watched.get(deployment)
         return watched.breakers if watched is not None else None
+
+    def changing(self, breaker: CircuitBreaker) -> AbstractContextManager[None]:
+        """What an operator does to a deployment's breaker is done inside this block."""
+        return nullcontext()
 
     def retry_after(self, deployments: Iterable[str], now: float, caller: str = "") -> float:
         """Seconds until the first of them may be tried again."""

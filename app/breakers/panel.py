@@ -4,7 +4,8 @@ Pure.
 What an operator does concerns the breaker for all callers; a reset forgets those of single callers, too.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from math import inf
 
 from msgspec import Struct
@@ -54,23 +55,30 @@ class BreakerPanel:
 
     def force_open(self, name: str, now: float, seconds: float | None = None) -> Changes:
         """Keep a breaker open for so long, or until `end_force` or `reset`. Raises UnknownBreaker."""
-        return self._made(name).shared.force_open(now, inf if seconds is None else now + seconds)
+        with self._changing(name) as breakers:
+            return breakers.shared.force_open(now, inf if seconds is None else now + seconds)
 
     def end_force(self, name: str, now: float) -> Changes:
         """Have a breaker that is forced open let probes through. Raises UnknownBreaker."""
-        return self._made(name).shared.end_force(now)
+        with self._changing(name) as breakers:
+            return breakers.shared.end_force(now)
 
     def reset(self, name: str) -> Changes:
         """Close a breaker, and forget what was counted. Raises UnknownBreaker."""
-        return self._made(name).reset()
+        with self._changing(name) as breakers:
+            return breakers.reset()
+
+    @contextmanager
+    def _changing(self, name: str) -> Iterator[CallerBreakers]:
+        if name not in self.names:
+            raise UnknownBreaker(name)
+        kind = self._of_queues if name in self._queues else self._of_deployments
+        breakers = kind.of(name)
+        with kind.changing(breakers.shared):
+            yield breakers
 
     def _listed(self, name: str, now: float) -> ListedBreaker:
         breakers = self._of_queues.of(name) if name in self._queues else self._of_deployments.tried(name)
         if breakers is None:
             return ListedBreaker(name, _UNTRIED, 0)
         return ListedBreaker(name, breakers.shared.reading(now), breakers.kept_out(now))
-
-    def _made(self, name: str) -> CallerBreakers:
-        if name not in self.names:
-            raise UnknownBreaker(name)
-        return self._of_queues.of(name) if name in self._queues else self._of_deployments.of(name)

@@ -8,6 +8,7 @@ callers to shut out all. Neither happens while more than a quarter of the stream
 """
 
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from app.breakers.breaker import CircuitBreaker, Denied, Ends
@@ -72,6 +73,10 @@ class QueueBreakers:
     def of(self, name: str) -> CallerBreakers:
         """The breakers before one queue, by the name of the one for all. Raises KeyError."""
         return {breakers.shared.name: breakers for breakers in self._breakers.values()}[name]
+
+    def changing(self, breaker: CircuitBreaker) -> AbstractContextManager[None]:
+        """What an operator does to a queue's breaker is done inside this block."""
+        return nullcontext()
 
     def allow(self, now: float, caller: str = "") -> tuple[StreamPermit | StreamDenied, Changes]:
         """Take a permit of every queue's breakers, or of none."""

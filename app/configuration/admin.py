@@ -15,8 +15,6 @@ def check_admin(settings: Settings, report: Report) -> None:
         _check_key(admin.key, settings, report)
     if admin.socket is not None and not 0 < len(admin.socket.encode()) <= _LONGEST_SOCKET:
         report.problem((*_PATH, "socket"), f"expected a path of 1 to {_LONGEST_SOCKET} bytes")
-    if admin.audit_log is not None and admin.key is None and admin.socket is None:
-        report.warning((*_PATH, "audit_log"), "nothing comes into it without an admin API: set key or socket")
 
 
 def _check_key(key: str, settings: Settings, report: Report) -> None:

@@ -8,10 +8,10 @@ front of a single caller is each process's by itself, and goes by the news of al
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from app.breakers.breaker import CircuitBreaker, Denied, Ends, Standing
-from app.breakers.callers import Changes
+from app.breakers.callers import CallerBreakers, Changes
 from app.breakers.deployments import AttemptPermit, AttemptVerdict, DeploymentBreakers
 from app.breakers.queues import QueueBreakers, StreamDenied, StreamPermit
 from app.peers.news import AttemptEnds
@@ -20,8 +20,8 @@ from app.settings import QueueBreakerSettings, UpstreamBreakerSettings
 from app.shared_table import SharedTable, TableFull
 from telemetry.names import BreakerState, RejectionReason
 
-COLUMNS = 4
-"""A row of the table has how often it was changed, and the three numbers of a `Standing`."""
+COLUMNS = 5
+"""A row of the table has how often it was changed, and the four numbers of a `Standing`."""
 _STATES = (BreakerState.CLOSED, BreakerState.OPEN, BreakerState.HALF_OPEN)
 
 
@@ -62,15 +62,17 @@ class SharedStates:
                     self._publish(breaker.name, row, breaker.standing())
 
     def _adopt(self, breaker: CircuitBreaker, row: int) -> None:
-        changes, state, opened_at, probe_until = self._table.numbers[row : row + COLUMNS]
+        changes, state, *times = self._table.numbers[row : row + COLUMNS]
         if changes != self._seen.get(breaker.name, 0.0):
             self._seen[breaker.name] = changes
-            breaker.adopt(Standing(_STATES[int(state)], opened_at, probe_until))
+            breaker.adopt(Standing(_STATES[int(state)], *times))
 
     def _publish(self, name: str, row: int, standing: Standing) -> None:
-        state, opened_at, probe_until = standing
+        state, *times = standing
         numbers = self._table.numbers
-        numbers[row + 1], numbers[row + 2], numbers[row + 3] = _STATES.index(state), opened_at, probe_until
+        numbers[row + 1] = _STATES.index(state)
+        for column, time in enumerate(times, row + 2):
+            numbers[column] = time
         numbers[row] += 1
         self._seen[name] = numbers[row]
 
@@ -102,6 +104,15 @@ class SharedDeploymentBreakers(DeploymentBreakers):
         for deployment in [one for one in self._watched if one not in stays]:
             self._states.reset(deployment)
         super().use(settings, by_caller, stays)
+
+    def changing(self, breaker: CircuitBreaker) -> AbstractContextManager[None]:
+        return self._states.step(breaker)
+
+    def tried(self, deployment: str) -> CallerBreakers | None:
+        found = super().tried(deployment)
+        if found is not None:
+            self._states.follow(found.shared)
+        return found
 
     def states(self, now: float) -> dict[str, BreakerState]:
         for deployment in self._watched:
@@ -169,6 +180,13 @@ class SharedQueueBreakers(QueueBreakers):
         super().__init__(settings, by_caller)
         self._states = states
         self._outbox = outbox
+
+    def changing(self, breaker: CircuitBreaker) -> AbstractContextManager[None]:
+        return self._states.step(breaker)
+
+    def of(self, name: str) -> CallerBreakers:
+        self._follow()
+        return super().of(name)
 
     def states(self, now: float) -> dict[str, BreakerState]:
         self._follow()

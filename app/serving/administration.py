@@ -1,35 +1,67 @@
-"""The admin API of a process that serves by itself."""
+"""The acts of a process that serves by itself, and reloads as acts that signals and changed files ask for."""
 
-from app.admin.audit import AuditLog
-from app.admin.on_loop import PerformerOnLoop
+from pathlib import Path
+
+import msgspec
+
+from app.admin.acts import Outcome, Refused, Reload
+from app.admin.administration import Administration
+from app.admin.audit import Actor, AuditedPerformer, AuditFailed
 from app.admin.operator import Operator
-from app.admin.server import AdminServer
 from app.gateway import GatewayApp
 from app.main import secrets_of
-from telemetry import Scrubber
+from app.serving.file_stamps import Stamps
+from app.serving.file_watch import Reloads
+from app.serving.reloading import Reloader, ReloadRefused
 
 
-class Administration:
-    """The running admin API of `app`, with its audit log; there is none unless the settings ask for one. Raises
-    AuditFailed where the log cannot be written, OSError where the address cannot be had."""
+class ReadsAnew:
+    """A reloader, to who performs the act."""
 
-    def __init__(self, app: GatewayApp) -> None:
-        settings, telemetry = app.gateway.settings, app.gateway.telemetry
-        self.server: AdminServer | None = None
-        self._audit: AuditLog | None = None
-        if not settings.admin.is_served:
-            return
-        self._audit = AuditLog(settings.admin.audit_log, Scrubber(secrets_of(settings)))
-        performer = PerformerOnLoop(Operator(app), telemetry)
+    def __init__(self, reloader: Reloader) -> None:
+        self._reloader = reloader
+
+    async def read_anew(self, reason: str) -> Outcome:
+        """Go on with the configuration as it is now. Raises Refused."""
         try:
-            self.server = AdminServer(settings.admin, performer, self._audit, telemetry.operations)
-        except OSError:
-            self._audit.close()
-            raise
+            outcome: Outcome = msgspec.to_builtins(await self._reloader.reload(reason))
+        except ReloadRefused as refused:
+            raise Refused("\n".join(refused.problems)) from None
+        return outcome
 
-    def close(self) -> None:
-        """Stop serving it. Further calls change nothing."""
-        if self.server is not None:
-            self.server.close()
-        if self._audit is not None:
-            self._audit.close()
+
+class AuditedReloads:
+    """Reloads that nobody asks for by the admin API: each has its lines in the audit log, too. The reason is who asked
+    for it."""
+
+    def __init__(self, reloads: Reloads, audited: AuditedPerformer) -> None:
+        self._reloads = reloads
+        self._audited = audited
+
+    @property
+    def watches(self) -> bool:
+        """Whether a change of a file is a reason for a reload."""
+        return self._reloads.watches
+
+    @property
+    def read_from(self) -> Stamps:
+        """What the files were like when they were last read."""
+        return self._reloads.read_from
+
+    def files(self) -> list[Path]:
+        """What the configuration is read from."""
+        return self._reloads.files()
+
+    async def reload(self, reason: str) -> Outcome:
+        """Read the configuration anew. Raises ReloadRefused."""
+        try:
+            return await self._audited.perform(Reload(), Actor(reason))
+        except (Refused, AuditFailed) as error:
+            raise ReloadRefused(str(error).splitlines()) from None
+
+
+def administration_of(app: GatewayApp, reloader: Reloader | None = None) -> Administration:
+    """What acts on a process that serves by itself. Raises AuditFailed and OSError."""
+    settings, telemetry = app.gateway.settings, app.gateway.telemetry
+    operator = Operator(app, None if reloader is None else ReadsAnew(reloader))
+    return Administration(settings.admin, operator, telemetry, telemetry.metrics.operations, secrets_of(settings))

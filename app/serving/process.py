@@ -14,12 +14,14 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry
 
+from app.admin.audit import AuditFailed
 from app.configuration import Configuration, Source, check_bind, where_keys_are
 from app.console import Console, ConsoleServer
 from app.edge.listener import listening_sockets, not_listening
 from app.gateway import Gateway, GatewayApp
 from app.main import compose
 from app.recorder.stores import StoreFailed
+from app.serving.administration import AuditedReloads, administration_of
 from app.serving.process_end import do_not_wait_for_threads
 from app.serving.reloading import Reloader
 from app.serving.server import THREADS_TIMEOUT, GatewayServer
@@ -62,7 +64,17 @@ def serve(configuration: Configuration, source: Source) -> int:
         give_up(app.gateway)
         return 2
     server = GatewayServer(settings, app, console)
-    server.reloader = Reloader(source, configuration, composition, (server, _Pages(console, metrics)))
+    reloader = Reloader(source, configuration, composition, (server, _Pages(console, metrics)))
+    try:
+        administration = administration_of(app, reloader)
+    except (AuditFailed, OSError) as error:
+        _log.error(error.strerror if isinstance(error, OSError) else str(error))
+        if console is not None:
+            console.close()
+        metrics.close()
+        give_up(app.gateway)
+        return 2
+    server.reloader = AuditedReloads(reloader, administration.audited)
     tune_interpreter()
     try:
         with (
@@ -74,6 +86,7 @@ def serve(configuration: Configuration, source: Source) -> int:
         # uvicorn leaves so where it cannot listen, and has logged why; a signal does before uvicorn handles it.
         return 2 if ended.code else 0
     finally:
+        administration.close()
         if console is not None:
             console.close()
         metrics.close()

@@ -28,9 +28,9 @@ from app.edge.connection import Limits, ServerContext, close_overdue
 from app.edge.listener import ConnectionSlots, Listener, listening_sockets, most_connections, not_listening
 from app.gateway import Gateway, GatewayApp
 from app.lookups import Lookups, Question
-from app.serving.file_watch import FileWatch
+from app.serving.file_watch import FileWatch, Reloads
 from app.serving.process_end import end_within
-from app.serving.reloading import Reloader, ReloadRefused
+from app.serving.reloading import ReloadRefused
 from app.settings import ServerSettings, Settings
 from telemetry.hosts import in_url
 
@@ -76,7 +76,7 @@ class GatewayServer(uvicorn.Server):
         self._console = console
         self._leaving: asyncio.TimerHandle | None = None
         self._is_retiring = False
-        self.reloader: Reloader | None = None
+        self.reloader: Reloads | None = None
         """Reads the configuration anew on SIGHUP and, where the settings want it, when its files change."""
         self._reloading: set[asyncio.Task[object]] = set()
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -255,7 +255,7 @@ class GatewayServer(uvicorn.Server):
         self._app.gateway.in_flight.drain(limit)
 
 
-async def _reloaded(reloader: Reloader) -> None:
+async def _reloaded(reloader: Reloads) -> None:
     # What became of it is in the log.
     with suppress(ReloadRefused):
         await reloader.reload("SIGHUP")

@@ -19,6 +19,7 @@ from telemetry.metrics.cell_files import CellFiles, CellReader, Declared, Exempl
 from telemetry.metrics.cells import CellRegistry, size_of
 from telemetry.metrics.conventions import AttemptInstruments, families, families_of_parts
 from telemetry.metrics.families import Family, HistogramFamily, NumberFamily
+from telemetry.metrics.operations import OperationMetrics
 from telemetry.metrics.processes import ProcessSums
 from telemetry.metrics.registry import ExportMetrics
 from telemetry.metrics.sums import CounterSum, ExposedGauges, GaugeSum, HistogramSum, Part, SummedInstrument
@@ -34,14 +35,15 @@ Summed = SummedInstrument[CounterSum] | SummedInstrument[GaugeSum] | SummedInstr
 
 
 class MergedMetrics:
-    """The metrics of all processes whose files are in a folder. `registry` is for whoever exposes them; `exports` and
-    `workers` are what the supervisor itself counts. Raises OSError where it cannot write there."""
+    """The metrics of all processes whose files are in a folder. `registry` is for whoever exposes them; `exports`,
+    `workers` and `operations` are what the supervisor itself counts. Raises OSError where it cannot write there."""
 
     def __init__(self, folder: Path, semconv: Semconv = "1.41") -> None:
         self._folder = folder
         counted_here = CellRegistry(FileCells(CellFiles(folder, _SUPERVISOR)))
         self.exports = ExportMetrics(counted_here)
         self.workers = WorkerMetrics(counted_here)
+        self.operations = OperationMetrics(counted_here)
         self._sums = _Sums(folder)
         self.registry = CollectorRegistry()
         self.registry.register(_Exposed(self._sums, semconv))

@@ -11,7 +11,7 @@ from typing import Any
 from click.testing import CliRunner, Result
 
 from app.cli import main
-from app.serving.administration import Administration
+from app.serving.administration import administration_of
 from tests.behaviour.gateway import RunningGateway
 
 ADMIN_KEY = "gate-of-admin-mulberry"
@@ -67,7 +67,7 @@ class AdminApi:
 def administered(configuration: str) -> Iterator[tuple[RunningGateway, AdminApi]]:
     """A gateway that runs, with the admin API that its configuration asks for."""
     with RunningGateway(configuration) as gateway:
-        administration = Administration(gateway.app)
+        administration = administration_of(gateway.app)
         try:
             assert administration.server is not None
             path = gateway.settings.admin.socket

@@ -48,8 +48,8 @@ class Setup:
         self.performer = Performs(outcome)
         self.telemetry = setup()
         self.log = AuditLog(None if file is None else str(file), Scrubber([SECRET]), clock=lambda: 1_000_000.0)
-        self.audited = AuditedPerformer(self.performer, self.log, self.telemetry.operations)
-        self.telemetry.operations.register(["drain_deployment", "list_keys", "authenticate"])
+        self.audited = AuditedPerformer(self.performer, self.log, self.telemetry.metrics.operations)
+        self.telemetry.metrics.operations.register(["drain_deployment", "list_keys", "authenticate"])
 
     def counted(self, act: str, result: str) -> float | None:
         return self.telemetry.registry.get_sample_value("flowspan_admin_acts_total", {"act": act, "result": result})
@@ -160,7 +160,7 @@ def test_what_was_performed_is_told_where_only_its_last_line_is_missing(
             _make_unwritable(file)
             return {"deployment": "east"}
 
-    audited = AuditedPerformer(Breaks(), made.log, made.telemetry.operations)
+    audited = AuditedPerformer(Breaks(), made.log, made.telemetry.metrics.operations)
     assert run(audited.perform(DrainDeployment("east"), ADMIN)) == {"deployment": "east"}
     assert "which the file does not have" in caplog.text
 

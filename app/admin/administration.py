@@ -1,0 +1,45 @@
+"""All by which a gateway is acted upon: its audit log, and its admin API where the settings ask for one."""
+
+from collections.abc import Iterable
+
+from app.admin.acts import NAMES, Performer
+from app.admin.audit import AuditedPerformer, AuditLog
+from app.admin.on_loop import HasLoop, PerformerOnLoop
+from app.admin.server import AdminServer
+from app.settings import AdminSettings
+from telemetry import OperationMetrics, Scrubber
+
+_WITHOUT_API = ("reload", "restart_workers")
+"""Acts that signals ask for."""
+
+
+class Administration:
+    """`performer` performs on the event loop of `runs`; no line of the audit log holds one of `secrets`. Raises
+    AuditFailed where the log cannot be written, OSError where the API's address cannot be had."""
+
+    def __init__(
+        self,
+        settings: AdminSettings,
+        performer: Performer,
+        runs: HasLoop,
+        metrics: OperationMetrics,
+        secrets: Iterable[str],
+    ) -> None:
+        self._audit = AuditLog(settings.audit_log, Scrubber(secrets))
+        self.audited = AuditedPerformer(performer, self._audit, metrics)
+        """For whoever is on the performer's own event loop."""
+        self.server: AdminServer | None = None
+        metrics.register((*NAMES, "authenticate") if settings.is_served else _WITHOUT_API)
+        if settings.is_served:
+            try:
+                audited = AuditedPerformer(PerformerOnLoop(performer, runs), self._audit, metrics)
+                self.server = AdminServer(settings, audited)
+            except OSError:
+                self._audit.close()
+                raise
+
+    def close(self) -> None:
+        """Stop serving. Further calls change nothing."""
+        if self.server is not None:
+            self.server.close()
+        self._audit.close()
