@@ -49,9 +49,15 @@ _RULES = (
     _rule("private", rf"(?s){key_shapes.PEM_BEGIN}.*?(?:{key_shapes.PEM_END}|\Z)"),
     _rule("://", r"(?<=://)[^\s/:@]{0,256}:[^\s/@]{1,256}(?=@)"),
     _rule("eyj", rf"{key_shapes.JWT_BOUNDARY}eyJ[\w-]{{8,}}+\.{key_shapes.JWT_REST}++\.?"),
-    _rule("basic", r"(?<![A-Za-z])[Bb]asic\s{1,4}(?=[A-Za-z0-9+/]{0,200}[A-Z0-9=])[A-Za-z0-9+/]{8,}={0,2}"),
 )
-_NAMED = re.compile(rf"(?P<before>(?i:{_ASSIGNED}|(?<![a-z])bearer\s{{1,4}}))(?!\[redacted\])[^\s\"',;&}}\]\\]{{4,}}")
+_SCHEMES = (
+    r"(?i:(?<![a-z])bearer\s{1,4})",
+    # An ordinary word, too: what follows has to look like a credential.
+    r"(?<![A-Za-z])[Bb]asic\s{1,4}(?=[A-Za-z0-9+/]{8})(?=[A-Za-z0-9+/]{0,200}[A-Z0-9=])",
+)
+_NAMED = re.compile(
+    rf"(?P<before>(?i:{_ASSIGNED})|{'|'.join(_SCHEMES)})(?!\[redacted\])(?P<key>[^\s\"',;&}}\]\\]{{4,}})"
+)
 _SECRET_NAME = re.compile(rf"{key_shapes.CONTEXT.pattern}|(?i:secret[-_]\w{{1,20}}){key_shapes.QUOTE}\s{{0,4}}[:=]")
 _NAME_END = re.compile(rf"(?i:{'|'.join(key_shapes.LAST_WORDS)}){key_shapes.QUOTE}\s{{0,4}}[:=]\Z")
 _LONGEST_END = 32
@@ -153,18 +159,21 @@ def _prefixed_key(text: str, start: int, end: int) -> re.Match[str] | None:
 
 def _without_named(text: str, names_secrets: bool) -> str:
     """A text without the keys that a name or a scheme stands before. Each is looked for only around a character that
-    may follow a name: in a prompt of a megabyte that takes a twentieth of the time."""
+    may follow a name: in a prompt of a megabyte that takes a twentieth of the time. What stands behind a name or a
+    scheme may itself be one (`Bearer password=...`), so those within a key are looked at, too."""
     kept: list[str] = []
-    done = 0
+    done = start = 0
     for hint in (_SECRET_NAME if names_secrets else key_shapes.CONTEXT).finditer(text):
-        start, end = max(done, hint.start() - _LONGEST_NAME), hint.end() + _LONGEST_GAP
+        start, end = max(start, hint.start() - _LONGEST_NAME), hint.end() + _LONGEST_GAP
         if hint.end() - hint.start() == 1 and not _NAME_END.search(
             text, max(0, hint.start() - _LONGEST_END), hint.end()
         ):
             continue
-        while (near := _NAMED.search(text, start, end)) and (key := _NAMED.match(text, near.start())):
-            kept += (text[done : key.start()], key["before"], MARK)
-            start = done = key.end()
+        while near := _NAMED.search(text, start, end):
+            start = near.start("key")
+            if start >= done and (key := _NAMED.match(text, near.start())):
+                kept += (text[done:start], MARK)
+                done = key.end()
     return "".join((*kept, text[done:])) if done else text
 
 

@@ -50,11 +50,33 @@ def test_no_key_stays_in_a_text(shape: str, secret: str, before: str, after: str
     assert MARK in scrub(text)
 
 
-@given(st.lists(word, min_size=len(KEYS), max_size=len(KEYS), unique=True), around)
-def test_no_key_stays_among_others(secrets: list[str], between: str) -> None:
+names = st.sampled_from(
+    ["Basic", "basic", "BEARER", "Bearer", "password=", "api_key", "token:", "Basic Basic", "secret"]
+)
+
+
+@given(st.lists(word, min_size=len(KEYS), max_size=len(KEYS), unique=True), around | names, st.permutations(KEYS))
+def test_no_key_stays_among_others(secrets: list[str], between: str, shapes: list[str]) -> None:
     assume(not any(secret in between for secret in secrets))
-    cleaned = scrub(f" {between} ".join(shape.format(secret) for shape, secret in zip(KEYS, secrets, strict=True)))
+    cleaned = scrub(f" {between} ".join(shape.format(secret) for shape, secret in zip(shapes, secrets, strict=True)))
     assert [secret for secret in secrets if secret in cleaned] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("Basic password=hunter2Hunter2", f"Basic {MARK}"),
+        ("Bearer Basic dXNlcjpwYXNzd29yZA==", f"Bearer {MARK} {MARK}"),
+        ("BEARER Bearer hunter2hunter2", f"BEARER {MARK} {MARK}"),
+        ("bearer master_key: hunter2", f"bearer {MARK} {MARK}"),
+        ("Bearer aws_secret_access_key = hunter2", f"Bearer {MARK} = {MARK}"),
+        ('{"token": "password: hunter2"}', f'{{"token": "{MARK} {MARK}"}}'),
+        ("Basic dXNlcjpwYXNzd29yZA==", f"Basic {MARK}"),
+        ("basic authentication", "basic authentication"),
+    ],
+)
+def test_a_name_behind_a_name_hides_no_key(text: str, cleaned: str) -> None:
+    assert scrub(text) == cleaned
 
 
 @given(st.text(string.ascii_uppercase + string.digits, min_size=16, max_size=16), around)
