@@ -101,12 +101,18 @@ class Reloader:
         named = (self._source.file, *self._files, *(file for file in certificates if file is not None))
         return list(dict.fromkeys((*map(Path, named), *loaded_files())))
 
-    async def reload(self, reason: str) -> Reloaded:
+    @property
+    def configuration(self) -> Configuration:
+        """The configuration that is in use."""
+        return self._configuration
+
+    async def reload(self, reason: str, given: Configuration | None = None) -> Reloaded:
         """Read the configuration anew, and go on with it; to be called on the gateway's event loop. Raises
-        ReloadRefused. `reason` is who or what asks for it, for the log."""
+        ReloadRefused. `reason` is who or what asks for it, for the log. A `given` one was read by another process that
+        serves with this one, and takes the place of what is in the files by now."""
         async with self._lock:
             try:
-                reloaded = await self._reload(reason)
+                reloaded = await self._reload(reason, given)
             except ReloadRefused as refused:
                 self._count("refused")
                 _log_refusal(reason, refused.problems)
@@ -130,9 +136,9 @@ class Reloader:
             at_once, later = _lines(read.changes)
             return Reloaded(gateway.generation, at_once, later, read.warnings)
 
-    async def _reload(self, reason: str) -> Reloaded:
+    async def _reload(self, reason: str, given: Configuration | None) -> Reloaded:
         # In a thread: thousands of models take seconds to be read.
-        read = await asyncio.to_thread(self._read, self._composition.gateway)
+        read = await asyncio.to_thread(self._read, self._composition.gateway, given)
         at_once, later = _lines(read.changes)
         if at_once:
             export(read.configuration.environment)
@@ -146,18 +152,18 @@ class Reloader:
             part.use_settings(gateway)
         return Reloaded(gateway.generation, at_once, later, read.warnings)
 
-    def _read(self, gateway: Gateway) -> _Read:
+    def _read(self, gateway: Gateway, given: Configuration | None = None) -> _Read:
         seen = stamps(self.files())
         try:
-            return self._checked(gateway)
+            return self._checked(gateway, given)
         finally:
             # Another configuration may have other files.
             self.read_from = {file: seen.get(file) or stamp for file, stamp in stamps(self.files()).items()}
 
-    def _checked(self, gateway: Gateway) -> _Read:
+    def _checked(self, gateway: Gateway, given: Configuration | None) -> _Read:
         """Read and check the configuration. Raises ReloadRefused."""
         try:
-            configuration = self._source.load()
+            configuration = given or self._source.load()
             self._files = configuration.files
             differing = changes(self._configuration, configuration)
             settings = in_force(gateway.settings, configuration.settings)

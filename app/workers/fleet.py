@@ -145,19 +145,28 @@ class Fleet:
             raise Refused(_refusal(faults, len(workers)))
         return self._merged(act, done)
 
-    async def ask_in_turn(self, wish: Callable[[int], Wish]) -> list[msgspec.Raw]:
-        """What each worker that serves answers to a wish. The first is asked alone, and the others if it does not
-        refuse. Raises Refused."""
-        if not (workers := self.serving):
+    async def ask_one(self, wish: Callable[[int], Wish]) -> tuple[Worker, msgspec.Raw]:
+        """One of the workers that serve, and what it answers to a wish. Raises Refused."""
+        if not self.serving:
             raise Refused(_NOBODY)
-        first, *others = workers
-        answers = [await first.ask(wish)]
-        later = await asyncio.gather(*[worker.ask(wish) for worker in others], return_exceptions=True)
-        for worker, answer in zip(others, later, strict=True):
-            if isinstance(answer, BaseException):
-                raise Refused(f"worker {worker.index}: {answer}") from answer
-            answers.append(answer)
-        return answers
+        worker = self.serving[0]
+        return worker, await worker.ask(wish)
+
+    async def ask_others(self, but: Worker, wish: Callable[[int], Wish]) -> int:
+        """Have all other workers fulfil a wish, those that start as soon as they serve. Returns how many did. Raises
+        Refused, with what those said that did not."""
+        others = [worker for worker in self._workers.values() if worker.is_wanted and worker is not but]
+        answers = await asyncio.gather(*[_once_ready(worker, wish) for worker in others], return_exceptions=True)
+        faults: dict[str, list[int]] = {}
+        for worker, answer in zip(others, answers, strict=True):
+            match answer:
+                case Refused():
+                    faults.setdefault(str(answer), []).append(worker.index)
+                case BaseException():
+                    raise answer
+        if faults:
+            raise Refused(_refusal(faults, len(others) + 1))
+        return sum(answer is not None for answer in answers)
 
     async def roll(self) -> int:
         """Replace the workers one by one, each by a new one that serves before the old one leaves. Returns how many
@@ -320,6 +329,12 @@ class Fleet:
     async def _wait_for_change(self) -> None:
         async with self._changed:
             await self._changed.wait()
+
+
+async def _once_ready(worker: Worker, wish: Callable[[int], Wish]) -> msgspec.Raw | None:
+    """What a worker answers when it serves; None where it ends before. Raises Refused."""
+    await worker.ready
+    return await worker.ask(wish) if worker.is_serving else None
 
 
 def _refusal(faults: dict[str, list[int]], workers: int) -> str:

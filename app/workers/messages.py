@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from app.configuration import Configuration
 from app.peers.news import News
 from app.recorder.capture import TransactionUnderWay
 from app.settings import Settings, WorkerProcess
@@ -47,6 +48,14 @@ class Begin(Struct, frozen=True, tag=True):
     """The descriptor of the socket by which recordings go to the supervisor."""
 
 
+class ReadConfiguration(Struct, frozen=True):
+    """A configuration as one worker has read it, which all others are to serve, too."""
+
+    settings: msgspec.Raw
+    environment: dict[str, str]
+    files: tuple[str, ...]
+
+
 class Ready(Struct, frozen=True, tag=True):
     """The worker serves, or serves another configuration now. `policies` are the names of its chain's, `files` what it
     has read; `changed` and `needs_restart` are lines for people."""
@@ -56,6 +65,8 @@ class Ready(Struct, frozen=True, tag=True):
     generation: int = 1
     changed: tuple[str, ...] = ()
     needs_restart: tuple[str, ...] = ()
+    read: ReadConfiguration | None = None
+    """What it has read, where it was the one to read it."""
 
 
 class Perform(Struct, frozen=True, tag=True):
@@ -86,10 +97,12 @@ class Ping(Struct, frozen=True, tag=True):
 
 
 class Reload(Struct, frozen=True, tag=True):
-    """The configuration is to be read anew. `reason` is who or what asks for it."""
+    """The configuration is to be read anew, or what another worker has `read` is to be served. `reason` is who or what
+    asks for it."""
 
     number: int
     reason: str
+    read: ReadConfiguration | None = None
 
 
 class Replied(Struct, frozen=True, tag=True):
@@ -154,3 +167,14 @@ decode_settings = msgspec.msgpack.Decoder(Settings, dec_hook=_with_unit).decode
 def raw(value: Struct | Snapshot | dict[str, Any] | Sequence[TransactionUnderWay]) -> msgspec.Raw:
     """A part of a message that only its reader takes apart."""
     return msgspec.Raw(encode(value))
+
+
+def read_configuration(configuration: Configuration) -> ReadConfiguration:
+    """A configuration as a part of a message."""
+    environment = dict(configuration.environment)
+    return ReadConfiguration(raw(configuration.settings), environment, configuration.files)
+
+
+def configuration_of(read: ReadConfiguration) -> Configuration:
+    """The configuration in a message."""
+    return Configuration(decode_settings(read.settings), (), read.environment, files=read.files)

@@ -1,7 +1,8 @@
 """The configuration of all workers: what those serve that start now, and how those that run come to serve another.
 
-A reload is asked of one worker first. What it refuses changes nothing, and is told and counted once; the others are
-asked when it serves the new configuration. A rolling restart checks the configuration before the first worker starts.
+A reload is asked of one worker first. What it refuses changes nothing, and is told and counted once. The others are
+asked when it serves the new configuration, and get what it has read, whatever has become of the files meanwhile. A
+rolling restart checks the configuration before the first worker starts.
 """
 
 import asyncio
@@ -28,7 +29,7 @@ from app.serving.file_stamps import Stamps, stamps
 from app.serving.reloading import ReloadRefused
 from app.settings import Settings
 from app.workers.fleet import Fleet, StartFailed
-from app.workers.messages import Ready, Reload, decode_ready
+from app.workers.messages import Ready, Reload, configuration_of, decode_ready
 
 _log = logging.getLogger("flowspan.config")
 
@@ -60,13 +61,15 @@ class FleetConfiguration:
         """Have all workers read the configuration anew. Raises Refused, where one refuses it, with what it said."""
         async with self._lock:
             self.read_from = stamps(self.files())
-            outcomes = await fleet.ask_in_turn(lambda number: Reload(number, reason))
-            ready = decode_ready(outcomes[0])
+            first, outcome = await fleet.ask_one(lambda number: Reload(number, reason))
+            ready = decode_ready(outcome)
             self.note(ready)
-            if ready.generation != self.generation:
-                self._use(await self.checked(), ready.generation)
+            if ready.read is not None and ready.generation != self.generation:
+                # What starts from now on serves it, too.
+                self._use(configuration_of(ready.read), ready.generation)
+            others = await fleet.ask_others(first, lambda number: Reload(number, reason, ready.read))
             return {
-                "workers": len(outcomes),
+                "workers": 1 + others,
                 "generation": ready.generation,
                 "policies": ready.policies,
                 "changed": ready.changed,

@@ -52,10 +52,12 @@ from app.workers.messages import (
     ToSupervisor,
     ToWorker,
     Wish,
+    configuration_of,
     decode_for_worker,
     decode_settings,
     encode,
     raw,
+    read_configuration,
 )
 from app.workers.recordings import ForwardedRecordings
 from app.workers.whole_lines import whole_lines
@@ -128,16 +130,20 @@ class WorkerServer(GatewayServer):
         changed, needs_restart = ((), ()) if reloaded is None else (reloaded.changed, reloaded.needs_restart)
         return Ready(gateway.policy_names, files, gateway.generation, changed, needs_restart)
 
-    async def _read_anew(self, number: int, reason: str) -> None:
-        if self.configuration is None:
-            self._supervisor.send(NotDone(number, "there is no configuration to be read anew"))
+    async def _read_anew(self, wish: Reload) -> None:
+        reloader = self.configuration
+        if reloader is None:
+            self._supervisor.send(NotDone(wish.number, "there is no configuration to be read anew"))
             return
         try:
-            reloaded = await self.configuration.reload(reason)
+            reloaded = await reloader.reload(wish.reason, None if wish.read is None else configuration_of(wish.read))
         except ReloadRefused as refused:
-            self._supervisor.send(NotDone(number, "\n".join(refused.problems)))
-        else:
-            self._supervisor.send(Replied(number, raw(self._ready(reloaded))))
+            self._supervisor.send(NotDone(wish.number, "\n".join(refused.problems)))
+            return
+        ready = self._ready(reloaded)
+        if wish.read is None:
+            ready = replace(ready, read=read_configuration(reloader.configuration))
+        self._supervisor.send(Replied(wish.number, raw(ready)))
 
     def handle_signals(self) -> None:
         """Leave at SIGTERM, as whoever ends all processes of the gateway sends it to the supervisor, too, which tells
@@ -192,8 +198,8 @@ class WorkerServer(GatewayServer):
         match wish:
             case Perform(number):
                 self._supervisor.send(NotDone(number, "there is no such act"))
-            case Reload(number, reason):
-                self._start(self._read_anew(number, reason))
+            case Reload():
+                self._start(self._read_anew(wish))
             case Ping(number):
                 self._supervisor.send(Replied(number, raw({})))
             case TakeSnapshot(number):
