@@ -6,7 +6,7 @@ from typing import cast
 from telemetry.guard import guarded
 from telemetry.live.moments import BreakerChanged, BudgetPassed
 from telemetry.logs.records import Level, log_fields
-from telemetry.names import AdminResult, QuotaLimit, QuotaScope
+from telemetry.names import QuotaLimit, QuotaScope
 from telemetry.transaction.quotas import report_passed
 from telemetry.transaction.services import Services
 

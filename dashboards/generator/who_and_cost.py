@@ -5,6 +5,7 @@ from dashboards.generator.keys import keys, others, teams
 from dashboards.generator.links import logql, logs, traceql, traces
 from dashboards.generator.metrics import ANSWER, PROMPT, in_range, of_types, rate
 from dashboards.generator.panels import ANY_IS_BAD, PanelBuilder, Query, log_lines, number, trace_table
+from dashboards.generator.quotas import quotas
 from dashboards.slo import BAD
 from telemetry.names import metrics as names
 
@@ -26,6 +27,7 @@ def build() -> Json:
         [
             Row("Keys", keys(_CHOSEN)),
             Row("Teams", teams(_CHOSEN)),
+            Row("Limits and budgets", quotas()),
             Row("Who is not let in", others()),
             Row("Conversations", _conversations()),
         ],

@@ -377,7 +377,7 @@ def test_check_without_an_environment_counts_no_keys_that_may_be_elsewhere(
 
 def test_equal_problems_of_many_models_are_one_line(tmp_path: Path) -> None:
     entries = "".join(
-        f"- {{model_name: m{n}, litellm_params: {{model: simulated/echo, rpm: {n + 1}}}}}\n" for n in range(9)
+        f"- {{model_name: m{n}, litellm_params: {{model: simulated/echo, max_budget: {n + 1}}}}}\n" for n in range(9)
     )
     result = flowspan("check", written(tmp_path, f"model_list:\n{entries}"))
     assert result.exit_code == 1

@@ -217,15 +217,13 @@ def test_10_a_link_asks_for_labels_that_its_series_have(dashboard: dict[str, Any
 
 
 def test_11_no_metric_has_an_id_a_key_or_a_user_as_a_label() -> None:
-    """`key` is the name that an operator gave a key, and `team` that of its team."""
+    """`key` is the name that an operator gave a key, `team` that of its team, and `holder` one of the two."""
     bounded = {
-        "act", "api", "breaker", "cause", "decision", "deployment", "error_type", "from_state", "hook", "key", "kind",
-        "limit", "model", "origin", "outcome", "phase", "policy", "provider", "python", "queue", "reason", "result",
-        "route", "signal", "state", "status", "status_class", "stream", "team", "to_state", "token_type", "version",
-        "where",
-        "flowspan_deployment",
-        "gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_token_type",
-        "gen_ai_token_modality",
+        "act", "api", "breaker", "cause", "decision", "deployment", "error_type", "from_state", "holder", "hook",
+        "key", "kind", "limit", "mode", "model", "origin", "outcome", "phase", "policy", "provider", "python",
+        "queue", "reason", "result", "route", "scope", "signal", "state", "status", "status_class", "stream", "team",
+        "to_state", "token_type", "version", "where", "flowspan_deployment", "gen_ai_operation_name",
+        "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_token_type", "gen_ai_token_modality",
     }  # fmt: skip
     assert {label for spec in METRICS for label in spec.labels} <= bounded
 
