@@ -16,11 +16,13 @@ from typing import Protocol
 import msgspec
 
 from app.admin.acts import Act, Outcome, Refused
+from app.admin.standing import StandingActs
 from app.workers.handle import Worker, reason_of
 from app.workers.messages import (
     PROTOCOL,
     ConsoleAt,
     Hello,
+    InForce,
     NotDone,
     Perform,
     Ping,
@@ -51,6 +53,8 @@ _START_LIMIT = 120.0
 """Seconds in which a worker has to come to serve."""
 _ABORT_LIMIT = 2.0
 """Seconds in which a worker that hangs can say where, before it is killed."""
+_NO_ANSWER = 0
+"""The number of a wish whose answer nobody waits for."""
 _LAST_WORDS = 5.0
 """Seconds for which what a process said before its end is read."""
 SLOTS_PER_WORKER = 2
@@ -91,6 +95,7 @@ class Fleet:
         self._merged = merged
         self._hang_limit = hang_limit
         self._relay = Relay()
+        self._standing = StandingActs()
         self._announced = b""
         self._restarts = Restarts()
         self._workers: dict[int, Worker] = {}
@@ -125,10 +130,16 @@ class Fleet:
 
     async def perform(self, act: Act, actor: str) -> Outcome:
         """Have each worker that serves perform an act. Raises Refused, with what each of those said that did not."""
-        workers = self.serving
+        # Those that leave have requests, too, but need not live to answer.
+        workers = self.serving or self.living
         if not workers:
             raise Refused(_NOBODY)
         data = raw(act)
+        # One that starts meanwhile finds it in force, or is told now.
+        self._standing.note(act)
+        for worker in self._workers.values():
+            if worker not in workers:
+                worker.share(encode(Perform(_NO_ANSWER, data, actor)))
         asked = [worker.ask(lambda number: Perform(number, data, actor)) for worker in workers]
         outcomes = await asyncio.gather(*(asyncio.wait_for(one, _ACT_LIMIT) for one in asked), return_exceptions=True)
         done = [decode_outcome(outcome) for outcome in outcomes if isinstance(outcome, msgspec.Raw)]
@@ -282,7 +293,9 @@ class Fleet:
                     _log.error("the installed release %s needs a restart of the whole gateway", release)
                     worker.kill()
                     return
-                worker.begin((*self._relay.messages(), *([self._announced] if self._announced else [])))
+                in_force = encode(InForce(tuple(map(raw, self._standing.in_force()))))
+                announced = [self._announced] if self._announced else []
+                worker.begin((in_force, *self._relay.messages(), *announced))
                 if self._left.is_set():
                     worker.leave(self._signal)
             case Ready():

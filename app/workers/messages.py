@@ -77,6 +77,12 @@ class Perform(Struct, frozen=True, tag=True):
     actor: str
 
 
+class InForce(Struct, frozen=True, tag=True):
+    """The acts that are to be performed before anything is served, for they are in force at the other workers."""
+
+    acts: tuple[msgspec.Raw, ...]
+
+
 class TakeSnapshot(Struct, frozen=True, tag=True):
     """What the worker does at this moment is wanted: a `Snapshot`."""
 
@@ -136,7 +142,7 @@ class Retire(Struct, frozen=True, tag=True):
 
 
 Wish = Perform | TakeSnapshot | ListUnderWay | Reload | Ping
-ToWorker = Begin | ConsoleAt | Wish | Leave | Retire | News
+ToWorker = Begin | InForce | ConsoleAt | Wish | Leave | Retire | News
 ToSupervisor = Hello | Ready | Replied | NotDone | News
 
 

@@ -147,3 +147,14 @@ class FleetReloads:
         workers = counted(outcome["workers"], "worker")
         _log.info("%s: %s: generation %d of the configuration is in use", reason, workers, outcome["generation"])
         return outcome
+
+    async def roll(self) -> Outcome:
+        """Replace the workers one by one. Raises Refused."""
+        _log.info("the workers are replaced one by one")
+        try:
+            outcome = await self._configuration.roll(self._fleet)
+        except Refused as refused:
+            _log.error("the workers are not replaced: %s", refused)
+            raise
+        _log.info("%s replaced", counted(outcome["replaced"], "worker"))
+        return outcome

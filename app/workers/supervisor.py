@@ -16,7 +16,10 @@ from functools import partial
 
 import uvloop
 
-from app.admin.acts import Act, Outcome, Refused
+from app.admin.acts import Refused, RestartWorkers
+from app.admin.administration import Administration
+from app.admin.audit import Actor, AuditedPerformer, AuditFailed
+from app.admin.merging import merged
 from app.admission import SharedSlots
 from app.configuration import (
     Configuration,
@@ -26,17 +29,18 @@ from app.configuration import (
 )
 from app.console import Console, ConsoleServer
 from app.edge.listener import listening_sockets, not_listening
-from app.figures import counted
 from app.main import secrets_of
 from app.quotas import Quotas, StateLost, rules_of
 from app.recorder.opening import open_store
 from app.recorder.stores import StoreFailed
+from app.serving.administration import AuditedReloads
 from app.serving.file_watch import FileWatch
 from app.serving.process import metrics_server, raise_descriptor_limit
 from app.serving.process_end import end_within
 from app.serving.reloading import ReloadRefused
 from app.serving.server import KILL_AFTER, end_limit
 from app.settings import Settings, WorkerProcess
+from app.workers.administration import FleetOperator
 from app.workers.balance import ConnectionCounts
 from app.workers.cores import usable_cores
 from app.workers.fleet import SLOTS_PER_WORKER, Fleet, StartFailed
@@ -137,7 +141,7 @@ class _Supervisor:
             return _FAILED
         self._limits = _Limits(quotas)
         shared = (counts, slots, quotas, self._merged)
-        self._fleet = Fleet(self._count, self._launch, shared=shared, metrics=self._merged.workers, merged=_merged)
+        self._fleet = Fleet(self._count, self._launch, shared=shared, metrics=self._merged.workers, merged=merged)
         try:
             return await self._serve(settings, metrics)
         finally:
@@ -163,13 +167,34 @@ class _Supervisor:
         try:
             console = self._console_server(settings, ready.policies)
         except OSError as error:
-            _log.error("the console cannot listen on %s: %s", settings.console.host, error.strerror)
+            _log.error(error.strerror)
             self._fleet.leave(signal.SIGINT)
             return _FAILED
         self._configuration.note(ready)
-        self._reloads = FleetReloads(self._configuration, self._fleet, (_Pages(console, metrics), self._limits))
-        self._do(FileWatch(self._reloads).run())
-        self._handle_changes()
+        reloads = FleetReloads(self._configuration, self._fleet, (_Pages(console, metrics), self._limits))
+        try:
+            administration = self._administration(settings, FleetOperator(self._fleet, reloads))
+        except (AuditFailed, OSError) as error:
+            _log.error(error.strerror if isinstance(error, OSError) else str(error))
+            if console is not None:
+                await asyncio.to_thread(console.close)
+            self._fleet.leave(signal.SIGINT)
+            return _FAILED
+        try:
+            await self._until_ended(settings, console, AuditedReloads(reloads, administration.audited), administration)
+        finally:
+            await asyncio.to_thread(administration.close)
+        return 0
+
+    async def _until_ended(
+        self,
+        settings: Settings,
+        console: ConsoleServer | None,
+        reloads: AuditedReloads,
+        administration: Administration,
+    ) -> None:
+        self._do(FileWatch(reloads).run())
+        self._handle_changes(reloads, administration.audited)
         await self._ended.wait()
         for task in self._tasks:
             task.cancel()
@@ -180,7 +205,10 @@ class _Supervisor:
             console.stop_listening()
             await self._fleet.ended(end_limit(settings.server) + KILL_AFTER)
             await asyncio.to_thread(console.close)
-        return 0
+
+    def _administration(self, settings: Settings, operator: FleetOperator) -> Administration:
+        """What acts on all workers. Raises AuditFailed and OSError."""
+        return Administration(settings.admin, operator, operator, self._merged.operations, secrets_of(settings))
 
     def _launch(self, index: int) -> Worker:
         configuration = self._configuration
@@ -223,10 +251,10 @@ class _Supervisor:
         for sig in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sig, partial(self._leave, sig))
 
-    def _handle_changes(self) -> None:
+    def _handle_changes(self, reloads: AuditedReloads, audited: AuditedPerformer) -> None:
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGHUP, lambda: self._do(self._reload()))
-        loop.add_signal_handler(signal.SIGUSR2, lambda: self._do(self._roll()))
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._do(_reload(reloads)))
+        loop.add_signal_handler(signal.SIGUSR2, lambda: self._do(_roll(audited)))
 
     def _leave(self, sig: signal.Signals) -> None:
         end_within(end_limit(self._configuration.current.settings.server) + KILL_AFTER + _MARGIN)
@@ -246,19 +274,16 @@ class _Supervisor:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _reload(self) -> None:
-        # What became of it is in the log.
-        with suppress(ReloadRefused):
-            await self._reloads.reload("SIGHUP")
 
-    async def _roll(self) -> None:
-        _log.info("SIGUSR2: the workers are replaced one by one")
-        try:
-            outcome = await self._configuration.roll(self._fleet)
-        except Refused as refused:
-            _log.error("the workers are not replaced: %s", refused)
-        else:
-            _log.info("%s replaced", counted(outcome["replaced"], "worker"))
+async def _reload(reloads: AuditedReloads) -> None:
+    # What became of it is in the log.
+    with suppress(ReloadRefused):
+        await reloads.reload("SIGHUP")
+
+
+async def _roll(audited: AuditedPerformer) -> None:
+    with suppress(Refused, AuditFailed):
+        await audited.perform(RestartWorkers(), Actor("SIGUSR2"))
 
 
 class _Limits:
@@ -289,7 +314,3 @@ class _Pages:
 def _intake(settings: Settings) -> RecordingIntake | None:
     """What writes the recordings; None where nothing is recorded. Raises StoreFailed."""
     return None if settings.recorder.store == "off" else RecordingIntake(open_store(settings.recorder))
-
-
-def _merged(act: Act, outcomes: Sequence[Outcome]) -> Outcome:
-    return outcomes[0]

@@ -19,6 +19,8 @@ from types import FrameType
 import msgspec
 from msgspec.structs import replace
 
+from app.admin.acts import Refused, decode_act
+from app.admin.operator import Operator
 from app.configuration import Configuration, Source, export
 from app.edge.listener import ConnectionSlots
 from app.gateway import GatewayApp
@@ -39,6 +41,7 @@ from app.workers.messages import (
     Begin,
     ConsoleAt,
     Hello,
+    InForce,
     Leave,
     ListUnderWay,
     NotDone,
@@ -95,6 +98,9 @@ class WorkerServer(GatewayServer):
         self._app = app
         self._supervisor = supervisor
         self._peers = peers
+        self._operator = Operator(app)
+        self._is_as_others = asyncio.Event()
+        """Set when what is in force at other workers is in force here."""
         self.configuration: Reloader | None = None
         """Reads the configuration anew when the supervisor says so."""
         self._is_leaving = False
@@ -106,6 +112,7 @@ class WorkerServer(GatewayServer):
         channel = await self._supervisor.open()
         listening = asyncio.create_task(self._obey(channel))
         try:
+            await self._is_as_others.wait()
             await self.serve(sockets)
         finally:
             listening.cancel()
@@ -129,6 +136,25 @@ class WorkerServer(GatewayServer):
         files = () if self.configuration is None else tuple(map(str, self.configuration.files()))
         changed, needs_restart = ((), ()) if reloaded is None else (reloaded.changed, reloaded.needs_restart)
         return Ready(gateway.policy_names, files, gateway.generation, changed, needs_restart)
+
+    async def _be_as_others(self, acts: Sequence[msgspec.Raw]) -> None:
+        try:
+            for act in acts:
+                # It may be of a name that the configuration no longer has, or an act of another release.
+                with suppress(Refused, msgspec.MsgspecError):
+                    await self._operator.perform(decode_act(act), "supervisor")
+        finally:
+            self._is_as_others.set()
+
+    async def _perform(self, number: int, act: msgspec.Raw, actor: str) -> None:
+        try:
+            outcome = await self._operator.perform(decode_act(act), actor)
+        except Refused as refused:
+            self._supervisor.send(NotDone(number, str(refused)))
+        except msgspec.MsgspecError:
+            self._supervisor.send(NotDone(number, "there is no such act"))
+        else:
+            self._supervisor.send(Replied(number, raw(outcome)))
 
     async def _read_anew(self, wish: Reload) -> None:
         reloader = self.configuration
@@ -171,6 +197,7 @@ class WorkerServer(GatewayServer):
     async def _obey(self, channel: Channel) -> None:
         async for data in channel.messages():
             self._take(decode_for_worker(data))
+        self._is_as_others.set()
         if not self.should_exit:
             _log.warning("the supervisor is gone: open streams may finish, and this worker ends")
             self._begin_to_leave(signal.SIGINT)
@@ -189,6 +216,8 @@ class WorkerServer(GatewayServer):
                 self._answer(message)
             case ConsoleAt(url):
                 self._app.show_console(url)
+            case InForce(acts):
+                self._start(self._be_as_others(acts))
             case Begin():
                 pass
             case _:
@@ -196,8 +225,8 @@ class WorkerServer(GatewayServer):
 
     def _answer(self, wish: Wish) -> None:
         match wish:
-            case Perform(number):
-                self._supervisor.send(NotDone(number, "there is no such act"))
+            case Perform(number, act, actor):
+                self._start(self._perform(number, act, actor))
             case Reload():
                 self._start(self._read_anew(wish))
             case Ping(number):
