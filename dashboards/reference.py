@@ -65,6 +65,9 @@ truth on it:
 - `process_*` adds up supervisor and workers: CPU time, with that of all workers which have ended, memory, descriptors
   and their limits. `process_start_time_seconds` is that of the supervisor.
 - `flowspan_workers` is how many workers take requests, and `flowspan_worker_restarts_total` how many were replaced.
+- What every worker does is counted by each: a reload of two workers adds 2 to `flowspan_config_reloads_total`; one that
+  the first worker refuses adds 1. What is one for all of them, such as a breaker that opens, is counted once.
+- For the second until the others have seen it, a breaker may be in two states.
 - In the middle of a request a histogram's `_count` may be one ahead of its `_sum`.
 - While workers of a new release run under a supervisor of the old one, metrics that only the new one knows are not
   there; a line in the log names each. They come with the next start of the supervisor.
