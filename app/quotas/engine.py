@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from app.quotas.kept_state import KeptState
 from app.quotas.rules import Rules
 from app.quotas.saving import Saving
 from app.quotas.state_urls import described_state, read_state_url
@@ -60,15 +61,19 @@ class Quotas:
     ) -> None:
         url = read_state_url(settings.store)
         at_zero = settings.on_loss == "start_at_zero"
+        self._is_started = False
         self._saving: Saving | None = None
         self._redis: RedisLedger | None = None
         self._table: TableLedger | None = None
         if url.kind != "redis" or at_zero:
             self._table = TableLedger(rules, worker, even, wall)
+        self._kept: KeptState | None = None
+        if self._table is not None and url.file is not None:
+            self._kept = KeptState(self._table.table, even)
         if url.kind == "redis":
             self._redis = _redis_ledger(rules, settings.store, self._table, even)
-        elif self._table is not None and url.file is not None and (worker is None or saves):
-            self._saving = Saving(self._table, url.file, begins_at_zero=at_zero, even=even, wall=wall)
+        if self._table is not None and self._kept is not None and url.file is not None and (worker is None or saves):
+            self._saving = Saving(self._table, self._kept, url.file, begins_at_zero=at_zero, even=even, wall=wall)
 
     @property
     def _ledger(self) -> "TableLedger | RedisLedger":
@@ -78,7 +83,10 @@ class Quotas:
         return self._table
 
     async def start(self) -> None:
-        """Read what was used, before the first request. Raises StateLost."""
+        """Read what was used, before the first request; a further call does nothing. Raises StateLost."""
+        if self._is_started:
+            return
+        self._is_started = True
         if self._saving is not None:
             await self._saving.start()
         if self._redis is not None:
@@ -90,13 +98,11 @@ class Quotas:
             await self._saving.save()
 
     async def close(self) -> None:
-        """Keep what is used, after the last request."""
+        """Keep what is used, after the last request. What is known can still be read."""
         if self._saving is not None:
             await self._saving.close()
         if self._redis is not None:
             await self._redis.close()
-        if self._table is not None:
-            self._table.close()
 
     def use(self, rules: Rules) -> None:
         """Count by other rules from now on; what is used stays, and open requests keep what they hold. Raises
@@ -138,9 +144,11 @@ class Quotas:
 
     @property
     def state(self) -> StateFigures:
-        """How well it is kept what is used."""
-        keeps = self._redis or self._saving
-        return StateFigures() if keeps is None else keeps.figures
+        """How well it is kept what is used. Of processes that share limits each tells how old it is, and one alone of
+        each loss."""
+        if self._redis is not None:
+            return self._redis.figures
+        return StateFigures() if self._kept is None else self._kept.figures
 
 
 def _redis_ledger(rules: Rules, store: str, fallback: TableLedger | None, even: Callable[[], float]) -> "RedisLedger":

@@ -12,10 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
+from app.quotas.kept_state import KeptState
 from app.quotas.sqlite_state import SavedClock, SavedState, SqliteState, StateDamaged, StateNotKept
 from app.quotas.table import ROWS_AT_ONCE, TableLedger
 from app.quotas.times import boot_id
-from app.quotas.values import StateFigures, StateLost
+from app.quotas.values import StateLost
 
 _log = logging.getLogger("flowspan")
 _INTERVAL = 1.0
@@ -29,6 +30,7 @@ class Saving:
     def __init__(
         self,
         ledger: TableLedger,
+        kept: KeptState,
         file: Path,
         *,
         begins_at_zero: bool,
@@ -36,6 +38,7 @@ class Saving:
         wall: Callable[[], float],
     ) -> None:
         self._ledger = ledger
+        self._kept = kept
         self._file = file
         self._state = SqliteState(file)
         self._begins_at_zero = begins_at_zero
@@ -46,10 +49,7 @@ class Saving:
         self._saving = asyncio.Lock()
         self._pending: dict[str, bytes] = {}
         self._fails = False
-        self._kept = even()
-        """When all was last known to be in the file."""
         self._written = -_CLOCK_INTERVAL
-        self._losses = 0
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -62,7 +62,7 @@ class Saving:
                 self._state.close()
                 raise StateLost(self._refusal(error)) from None
             await loop.run_in_executor(self._thread, self._state.begin, f".damaged-{int(time.time())}")
-            self._losses += 1
+            self._kept.lose()
             _log.warning("limits and budgets begin at zero: %s: %s", self._file.absolute(), error)
         except StateLost:
             self._state.close()
@@ -86,10 +86,6 @@ class Saving:
         self._thread.shutdown()
         self._state.close()
 
-    @property
-    def figures(self) -> StateFigures:
-        return StateFigures(max(self._even() - self._kept, 0.0), self._losses)
-
     def _restore(self, saved: SavedState) -> None:
         if saved.clock is None:
             return
@@ -112,7 +108,7 @@ class Saving:
         now = self._even()
         clock = await self._take_changes()
         if not self._pending and now - self._written < _CLOCK_INTERVAL:
-            self._kept = now
+            self._kept.keep(now)
             return
         loop = asyncio.get_running_loop()
         try:
@@ -130,7 +126,8 @@ class Saving:
             _log.info("what is used of limits and budgets is kept again in %s", self._file.absolute())
         self._fails = False
         self._pending.clear()
-        self._kept = self._written = now
+        self._written = now
+        self._kept.keep(now)
 
     async def _take_changes(self) -> SavedClock:
         """Have what has changed since the last time among what is pending. Returns the time of that."""

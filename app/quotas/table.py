@@ -309,9 +309,6 @@ class TableLedger:
                     at = self.table.row(row)
                     self.table.numbers[at : at + KEPT] = memoryview(rows[row]).cast("d")
 
-    def close(self) -> None:
-        self.table.close()
-
 
 def _left(remaining: Remaining) -> float:
     return remaining.left

@@ -20,6 +20,7 @@ from app.console import Console, ConsoleServer
 from app.edge.listener import listening_sockets, not_listening
 from app.gateway import Gateway, GatewayApp
 from app.main import compose
+from app.quotas import Quotas, StateLost
 from app.recorder.stores import StoreFailed
 from app.serving.administration import AuditedReloads, administration_of
 from app.serving.process_end import do_not_wait_for_threads
@@ -81,7 +82,11 @@ def serve(configuration: Configuration, source: Source) -> int:
             suppress(KeyboardInterrupt),
             asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner,
         ):
-            runner.run(_until_served(server))
+            runner.run(_until_served(server, composition.lasting.quotas))
+    except StateLost as error:
+        _log.error("limits cannot be counted: %s", error)
+        give_up(app.gateway)
+        return 2
     except SystemExit as ended:
         # uvicorn leaves so where it cannot listen, and has logged why; a signal does before uvicorn handles it.
         return 2 if ended.code else 0
@@ -115,7 +120,9 @@ def give_up(gateway: Gateway) -> None:
     gateway.telemetry.close()
 
 
-async def _until_served(server: GatewayServer) -> None:
+async def _until_served(server: GatewayServer, quotas: Quotas) -> None:
+    # Before the application, which has no other words for a failure than where in the code it was.
+    await quotas.start()
     await server.serve()
     do_not_wait_for_threads(THREADS_TIMEOUT)
 

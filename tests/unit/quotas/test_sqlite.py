@@ -238,7 +238,8 @@ async def test_one_of_several_processes_saves_what_all_have_used(tmp_path: Path)
     await saving.start()
     await worker.start()
     await _spend(worker, 100, 1)
-    assert worker.state.age is None
+    clocks.advance(7)
+    assert (worker.state.age, worker.state.losses) == (7, 0)
     await worker.close()
     await saving.close()
 
@@ -247,3 +248,29 @@ async def test_one_of_several_processes_saves_what_all_have_used(tmp_path: Path)
     assert await _used(quotas) == [3, 0, 400, 3, 3]
     await quotas.close()
     assert os.listdir(folder) == ["quotas-1"]
+
+
+async def test_a_loss_is_told_of_by_one_of_several_processes(tmp_path: Path) -> None:
+    settings, folder = QuotaSettings(f"sqlite:///{tmp_path}/state.db"), tmp_path / "shared"
+    folder.mkdir()
+
+    saving, one, other = (
+        Quotas(RULES, settings, WorkerProcess(index, 3, str(folder)), saves=saves)
+        for index, saves in ((2, True), (0, False), (1, False))
+    )
+    await saving.start()
+    assert [quotas.state.losses for quotas in (one, other, one)] == [1, 0, 1]
+    await saving.close()
+
+
+async def test_what_is_known_can_be_read_after_the_end(tmp_path: Path) -> None:
+    quotas = _quotas(tmp_path / "state.db", Clocks())
+    await quotas.start()
+    await quotas.start()
+    admitted = await quotas.admit(CALLER)
+    await quotas.close()
+
+    assert not isinstance(admitted, Denial)
+    admitted.commit(1, 1)
+    assert [usage.used for usage in quotas.known_usage(CALLER)] == [1, 0, 1, 1, 1]
+    assert quotas.state.losses == 1
