@@ -6,6 +6,7 @@ timeout during which the event loop stood still is a `LocalFailure`: the gateway
 """
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import aclosing
@@ -76,8 +77,11 @@ class AttemptControl:
         stalls: LoopStalls | None = None,
         breakers: DeploymentBreakers | None = None,
         admission: Admission | None = None,
+        draw: Callable[[], float] = random.random,
     ) -> None:
-        """`breakers` take the place of those that would be made of the settings."""
+        """`breakers` take the place of those that would be made of the settings. `draw` gives numbers in 0..1, by which
+        cooldowns are longer or shorter."""
+        self._draw = draw
         self.admission = admission or Admission(AdmissionSettings(), (), clock=clock)
         self.breakers = breakers or DeploymentBreakers(settings, by_caller)
         self._clock = clock
@@ -108,9 +112,9 @@ class AttemptControl:
         report(changes, obs)
         return permit
 
-    def answered(self, permit: AttemptPermit) -> None:
+    def answered(self, permit: AttemptPermit, obs: ObservabilityContext) -> None:
         """The attempt's response has begun."""
-        self.breakers.answered(permit, self._clock())
+        report(self.breakers.answered(permit, self._clock(), self._draw()), obs)
 
     def record(
         self, permit: AttemptPermit, error: BaseException | None, obs: ObservabilityContext
@@ -121,7 +125,7 @@ class AttemptControl:
         stalled = error is not None and self._stalls.seconds_since(permit.begun) > _STALLED_SHARE * (now - permit.begun)
         if isinstance(error, UpstreamTimeout) and stalled:
             error = LocalFailure("loop_lag", detail=f"the event loop stood still; {error.message}")
-        changes = self.breakers.record(permit, error, now, stalled)
+        changes = self.breakers.record(permit, error, now, stalled, self._draw())
         if isinstance(error, LocalFailure):
             obs.attempts.local_failure(error.kind, error.detail)
         report(changes, obs)
@@ -243,7 +247,7 @@ class GuardedAttempt:
     def _note(self, received: Sequence[Received]) -> None:
         """Note that the response has begun; and what came, where nobody sees a provider's bytes, as a library reads."""
         if self._last is None:
-            self._control.answered(self._permit)
+            self._control.answered(self._permit, self._obs)
             self.attempt.first_chunk()
             self._learn()
         if (tape := self.attempt.tape) is not None and not tape.method:

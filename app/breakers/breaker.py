@@ -11,13 +11,16 @@ Theory of operation. Three states, whose names are those of `telemetry.names.Bre
     any other ---- an operator resets it -------------> CLOSED      "reset"
 
 CLOSED lets everybody through and reports how attempts end to its trip rule (`app.breakers.trip_rules`). OPEN lets
-nobody through for `cooldown` seconds. There is no timer: the first `allow` after that makes it HALF_OPEN, in which
-`probes` attempts may be under way at a time, one for each caller.
+nobody through for a cooldown. There is no timer: the first `allow` after that makes it HALF_OPEN, in which `probes`
+attempts may be under way at a time, one for each caller. Each time that probing fails the next cooldown is twice as
+long, up to a bound; closing takes that back. A cooldown is up to a tenth longer or shorter, so that breakers which
+opened together do not ask together again: by `draw`, in 0..1, of whoever reports an end.
 
 Permits. `allow` gives a `Permit` for one attempt, or `Denied` with the seconds to wait. Each permit is handed back
 once, with how its attempt ended: `succeeded`, `failed`, `abandoned` (given up after an unusual silence), or `release`
-where the end says nothing (the client left, the fault was the client's). Only probes decide a HALF_OPEN breaker. An
-attempt that began before the breaker opened is a straggler: while the breaker is not CLOSED its end counts for nothing.
+where the end says nothing (the client left, the fault was the client's). Before that `timed` may tell whether its
+response was slow to begin: a probe that was slow has failed. Only probes decide a HALF_OPEN breaker. An attempt that
+began before the breaker opened is a straggler: while the breaker is not CLOSED its end counts for nothing.
 
 Half-open, in detail. The first success closes the breaker at once, so that one good probe beside others that fail is
 enough. A probe that does not end within a cooldown keeps its place no longer: an attempt that hangs cannot hold a
@@ -46,6 +49,9 @@ from app.breakers.trip_rules import TripRule
 from telemetry.names import BreakerState, TransitionReason, TripReason
 
 _NEVER = float("-inf")
+_EVEN = 0.5
+"""The draw that makes a cooldown neither longer nor shorter."""
+_MOST_DOUBLINGS = 30
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,10 @@ class Standing(NamedTuple):
     """Until when a probe that is under way keeps its place."""
     forced_until: float = _NEVER
     """Until when an operator keeps it open."""
+    cooldown: float = 0.0
+    """Seconds for which it is open."""
+    reopened: int = 0
+    """How often probing has failed since it was closed."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +107,10 @@ class Ends:
     abandoned: int = 0
     answered: bool = False
     """Whether a response to one of them has begun."""
+    slow: int = 0
+    """Attempts whose responses were slow to begin."""
+    quick: int = 0
+    """Attempts whose responses were not."""
 
 
 class BreakerReading(NamedTuple):
@@ -122,14 +136,22 @@ class _Probe(NamedTuple):
 class CircuitBreaker:
     """`allow` before an attempt; then `succeeded`, `failed`, `abandoned` or `release` with its permit.
 
-    `probes` is how many attempts may be under way at a time while the breaker is half-open.
+    `probes` is how many attempts may be under way at a time while the breaker is half-open; `max_cooldown`, in seconds,
+    up to where the cooldown grows.
     """
 
-    def __init__(self, name: str, trip: TripRule, cooldown: float, probes: int = 1) -> None:
+    def __init__(
+        self, name: str, trip: TripRule, cooldown: float, probes: int = 1, max_cooldown: float | None = None
+    ) -> None:
         self.name = name
         self.state = BreakerState.CLOSED
         self._trip = trip
+        self._shortest = cooldown
+        self._longest = max(cooldown, max_cooldown or cooldown)
         self._cooldown = cooldown
+        """Seconds of the last cooldown."""
+        self._reopened = 0
+        """How often probing failed since it was closed."""
         self._most_probes = probes
         self._opened_at = 0.0
         self._probes: list[_Probe] = []
@@ -148,6 +170,7 @@ class CircuitBreaker:
         """Go on by the rule, the cooldown and the number of probes of a breaker that was made by other settings. The
         state stays; what was counted towards the next trip is forgotten."""
         self._trip = fresh._trip
+        self._shortest, self._longest = fresh._shortest, fresh._longest
         self._cooldown = fresh._cooldown
         self._most_probes = fresh._most_probes
 
@@ -158,7 +181,8 @@ class CircuitBreaker:
         if self.state is BreakerState.CLOSED:
             return Permit(probe=False), ()
         changes = self._enter(BreakerState.HALF_OPEN, "cooldown_over") if self.state is BreakerState.OPEN else ()
-        probe = _Probe(Permit(probe=True), caller, now + self._cooldown)
+        # The shortest: a probe that hangs does not keep others away for longer than it takes to find out.
+        probe = _Probe(Permit(probe=True), caller, now + self._shortest)
         self._probes = [*self._under_way(now), probe]
         return probe.permit, changes
 
@@ -183,6 +207,14 @@ class CircuitBreaker:
         """A response to some attempt has begun, however it goes on: silences counted so far are forgotten."""
         self._trip.answered()
 
+    def timed(self, permit: Permit, slow: bool, now: float, caller: str = "", draw: float = _EVEN) -> Transitions:
+        """It is known whether the response to the permit's attempt was slow to begin."""
+        if permit.probe:
+            return self._probe_failed(permit, now, caller, draw) if slow else ()
+        if self.state is not BreakerState.CLOSED:
+            return ()
+        return self._tripped(self._trip.timed(now, slow, caller), now, draw)
+
     def succeeded(self, permit: Permit, now: float, caller: str = "") -> Transitions:
         """The permit's attempt went well."""
         if permit.probe:
@@ -191,17 +223,17 @@ class CircuitBreaker:
             self._trip.succeeded(now, caller)
         return ()
 
-    def failed(self, permit: Permit, now: float, caller: str = "") -> Transitions:
+    def failed(self, permit: Permit, now: float, caller: str = "", draw: float = _EVEN) -> Transitions:
         """The permit's attempt failed, by the fault of what this breaker protects."""
         if permit.probe:
-            return self._probe_failed(permit, now, caller)
-        return self._tripped(self._trip.failed(now, caller), now) if self.state is BreakerState.CLOSED else ()
+            return self._probe_failed(permit, now, caller, draw)
+        return self._tripped(self._trip.failed(now, caller), now, draw) if self.state is BreakerState.CLOSED else ()
 
-    def abandoned(self, permit: Permit, now: float, caller: str = "") -> Transitions:
+    def abandoned(self, permit: Permit, now: float, caller: str = "", draw: float = _EVEN) -> Transitions:
         """The permit's attempt was given up after a silence that was longer than usual."""
         if permit.probe:
-            return self._probe_failed(permit, now, caller)
-        return self._tripped(self._trip.abandoned(now, caller), now) if self.state is BreakerState.CLOSED else ()
+            return self._probe_failed(permit, now, caller, draw)
+        return self._tripped(self._trip.abandoned(now, caller), now, draw) if self.state is BreakerState.CLOSED else ()
 
     def release(self, permit: Permit) -> None:
         """Hand a permit back without a verdict, as when the client left. A probe makes room for the next one."""
@@ -210,7 +242,7 @@ class CircuitBreaker:
     def standing(self) -> Standing:
         """The state that breakers of the same name in other processes are to have."""
         until = max([self._other_probe_until, *(probe.until for probe in self._probes)])
-        return Standing(self.state, self._opened_at, until, self._forced_until)
+        return Standing(self.state, self._opened_at, until, self._forced_until, self._cooldown, self._reopened)
 
     def adopt(self, standing: Standing) -> None:
         """Have the state that another process's breaker of the same name has."""
@@ -223,7 +255,8 @@ class CircuitBreaker:
             self._opened_for = None
         if standing.forced_until not in (self._forced_until, _NEVER):
             self._opened_for = "forced"
-        self.state, self._opened_at, self._other_probe_until, self._forced_until = standing
+        self.state, self._opened_at, self._other_probe_until, self._forced_until, cooldown, self._reopened = standing
+        self._cooldown = cooldown or self._cooldown
 
     def observe(self, ends: Ends, now: float, caller: str = "") -> None:
         """Attempts have ended in another process: they count for what is to open this breaker."""
@@ -237,10 +270,14 @@ class CircuitBreaker:
             self._trip.failed(now, caller)
         for _ in range(ends.abandoned):
             self._trip.abandoned(now, caller)
+        if ends.slow:
+            self._trip.timed(now, True, caller, ends.slow)
+        if ends.quick:
+            self._trip.timed(now, False, caller, ends.quick)
 
     def force_open(self, now: float, until: float = inf) -> Transitions:
         """Keep the breaker open until a time, on an operator's word."""
-        changes = () if self.state is BreakerState.OPEN else self._tripped("forced", now)
+        changes = () if self.state is BreakerState.OPEN else self._tripped("forced", now, _EVEN)
         self._opened_for, self._forced_until = "forced", until
         self._probes, self._other_probe_until = [], _NEVER
         return changes
@@ -288,7 +325,7 @@ class CircuitBreaker:
             return ()
         return self._close("probe_succeeded")
 
-    def _probe_failed(self, permit: Permit, now: float, caller: str) -> Transitions:
+    def _probe_failed(self, permit: Permit, now: float, caller: str, draw: float) -> Transitions:
         self.release(permit)
         if self.state is not BreakerState.HALF_OPEN:
             return ()
@@ -296,7 +333,10 @@ class CircuitBreaker:
             self._no_probe_before = {who: due for who, due in self._no_probe_before.items() if now < due}
             self._no_probe_before[caller] = now + 2 * self._cooldown
         self._failed_probes += 1
-        return self._tripped("probe_failed", now) if self._failed_probes >= self._most_probes else ()
+        if self._failed_probes < self._most_probes:
+            return ()
+        self._reopened = min(self._reopened + 1, _MOST_DOUBLINGS)
+        return self._tripped("probe_failed", now, draw)
 
     def _close(self, reason: TransitionReason) -> Transitions:
         self._forget()
@@ -304,12 +344,14 @@ class CircuitBreaker:
 
     def _forget(self) -> None:
         self._no_probe_before.clear()
+        self._reopened = 0
         self._trip.reset()
 
-    def _tripped(self, reason: TripReason | None, now: float) -> Transitions:
+    def _tripped(self, reason: TripReason | None, now: float, draw: float) -> Transitions:
         if reason is None:
             return ()
         self._opened_at = now
+        self._cooldown = min(self._longest, self._shortest * 2.0**self._reopened) * (0.9 + 0.2 * draw)
         self._opened_for, self._forced_until = reason, _NEVER
         self._failed_probes = 0
         self._trip.reset()

@@ -95,6 +95,14 @@ class CallerBreakers:
         if (individual := self._individual.get(caller)) is not None:
             individual.answered()
 
+    def timed(self, permit: CallerPermit, slow: bool, now: float, caller: str, draw: float) -> Changes:
+        """It is known whether the response to the permit's attempt was slow to begin."""
+        changes = self.shared.timed(permit.shared, slow, now, self._probe_owner(caller), draw)
+        individual = self._made_for(caller) if slow else self._individual.get(caller)
+        if individual is None:
+            return changes
+        return (*changes, *_trips(individual.timed(permit.individual or NO_PROBE.shared, slow, now, draw=draw)))
+
     def succeeded(self, permit: CallerPermit, now: float, caller: str) -> Changes:
         """The permit's attempt went well."""
         changes = self.shared.succeeded(permit.shared, now, self._probe_owner(caller))
@@ -102,19 +110,20 @@ class CallerBreakers:
             individual.succeeded(permit.individual or NO_PROBE.shared, now)
         return changes
 
-    def failed(self, permit: CallerPermit, now: float, caller: str) -> Changes:
-        """The permit's attempt failed, by the fault of what the breakers protect."""
-        changes = self.shared.failed(permit.shared, now, self._probe_owner(caller))
+    def failed(self, permit: CallerPermit, now: float, caller: str, draw: float = 0.5) -> Changes:
+        """The permit's attempt failed, by the fault of what the breakers protect. `draw`, in 0..1, makes a cooldown
+        longer or shorter."""
+        changes = self.shared.failed(permit.shared, now, self._probe_owner(caller), draw)
         if (individual := self._made_for(caller)) is None:
             return changes
-        return (*changes, *_trips(individual.failed(permit.individual or NO_PROBE.shared, now)))
+        return (*changes, *_trips(individual.failed(permit.individual or NO_PROBE.shared, now, draw=draw)))
 
-    def abandoned(self, permit: CallerPermit, now: float, caller: str) -> Changes:
-        """The permit's attempt was given up after a silence that was longer than usual."""
-        changes = self.shared.abandoned(permit.shared, now, self._probe_owner(caller))
+    def abandoned(self, permit: CallerPermit, now: float, caller: str, draw: float = 0.5) -> Changes:
+        """The permit's attempt was given up after a silence that was longer than usual. `draw` as in `failed`."""
+        changes = self.shared.abandoned(permit.shared, now, self._probe_owner(caller), draw)
         if (individual := self._made_for(caller)) is None:
             return changes
-        return (*changes, *_trips(individual.abandoned(permit.individual or NO_PROBE.shared, now)))
+        return (*changes, *_trips(individual.abandoned(permit.individual or NO_PROBE.shared, now, draw=draw)))
 
     def release(self, permit: CallerPermit, caller: str) -> None:
         """Hand a permit back without a verdict, as when the client left."""
@@ -125,7 +134,7 @@ class CallerBreakers:
     def observe(self, ends: Ends, now: float, caller: str) -> None:
         """A caller's attempts have ended in another process."""
         self.shared.observe(ends, now, self._probe_owner(caller))
-        has_failed = ends.failed or ends.abandoned
+        has_failed = ends.failed or ends.abandoned or ends.slow
         individual = self._made_for(caller) if has_failed else self._individual.get(caller)
         if individual is not None:
             individual.observe(ends, now)

@@ -9,6 +9,8 @@ What ends an attempt is the deployment's fault, its request's, this machine's or
   `LocalFailure`.
 - An attempt that was given up before its first chunk counts as long as it had been waited for longer than any of the
   latest responses took to begin, and until any response of the deployment begins.
+- A response that is slow to begin counts beside that, however it ends, where the settings say what is slow; a whole one
+  begins at its end.
 """
 
 import asyncio
@@ -19,7 +21,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.breakers.breaker import CircuitBreaker, Denied, Ends
-from app.breakers.callers import CallerBreakers, CallerPermit, Changes
+from app.breakers.callers import NO_PROBE, CallerBreakers, CallerPermit, Changes
 from app.breakers.trip_rules import ConsecutiveOrRate
 from app.errors import BackendError, LocalFailure
 from app.settings import UpstreamBreakerSettings
@@ -127,16 +129,27 @@ class DeploymentBreakers:
         answers = [breakers.allow(now, caller)[0] for breakers in shut]
         return min((answer.retry_after for answer in answers if isinstance(answer, Denied)), default=1.0)
 
-    def answered(self, permit: AttemptPermit, now: float) -> None:
-        """The attempt's response has begun."""
+    def answered(self, permit: AttemptPermit, now: float, draw: float = 0.5) -> Changes:
+        """The attempt's response has begun. `draw`, in 0..1, makes a cooldown longer or shorter."""
         permit.answered = True
         permit.deployment.response_times.add(permit.stream, now - permit.begun)
         permit.deployment.breakers.answered(permit.caller)
+        changes = self._timed(permit, now, draw)
+        return () if self.is_forgotten(permit) else changes
 
-    def record(self, permit: AttemptPermit, error: BaseException | None, now: float, stalled: bool = False) -> Changes:
+    def record(
+        self,
+        permit: AttemptPermit,
+        error: BaseException | None,
+        now: float,
+        stalled: bool = False,
+        draw: float = 0.5,
+    ) -> Changes:
         """The attempt has ended, with `error` if not well. `stalled`: the event loop stood still for so much of its
-        time that a silence says nothing of the provider."""
-        changes = self.conclude(permit, self.verdict(permit, error, now, stalled), now)
+        time that a silence says nothing of the provider. `draw` as in `answered`."""
+        verdict = self.verdict(permit, error, now, stalled)
+        changes = self._timed(permit, now, draw) if self._is_timed_by_end(permit, error, now) and not stalled else ()
+        changes += self.conclude(permit, verdict, now, draw)
         return () if self.is_forgotten(permit) else changes
 
     def is_forgotten(self, permit: AttemptPermit) -> bool:
@@ -159,20 +172,43 @@ class DeploymentBreakers:
                 return "abandoned"
         return "nothing"
 
-    def conclude(self, permit: AttemptPermit, verdict: AttemptVerdict, now: float) -> Changes:
+    def conclude(self, permit: AttemptPermit, verdict: AttemptVerdict, now: float, draw: float = 0.5) -> Changes:
         """Hand the permit of an attempt back, with what its end says."""
         breakers, leave, caller = permit.deployment.breakers, permit.permit, permit.caller
         match verdict:
             case "succeeded":
                 return breakers.succeeded(leave, now, caller)
             case "failed":
-                return breakers.failed(leave, now, caller)
+                return breakers.failed(leave, now, caller, draw)
             case "abandoned":
-                return breakers.abandoned(leave, now, caller)
+                return breakers.abandoned(leave, now, caller, draw)
             case "answered":
                 breakers.answered(caller)
         breakers.release(leave, caller)
         return ()
+
+    def time(self, permit: AttemptPermit, slow: bool, now: float, draw: float = 0.5) -> Changes:
+        """It is known whether the response to an attempt was slow to begin."""
+        leave = permit.permit
+        if slow and leave.probe:
+            # It has failed, and is no probe any more, however well it may end.
+            permit.permit = NO_PROBE
+        return permit.deployment.breakers.timed(leave, slow, now, permit.caller, draw)
+
+    def _timed(self, permit: AttemptPermit, now: float, draw: float) -> Changes:
+        if self._settings.slow_call_duration is None:
+            return ()
+        return self.time(permit, self._is_slow(permit, now), now, draw)
+
+    def _is_timed_by_end(self, permit: AttemptPermit, error: BaseException | None, now: float) -> bool:
+        """Whether the end of an attempt is the first that says whether it was slow: nothing had come before."""
+        if permit.answered or error is None or isinstance(error, LocalFailure):
+            return False
+        return isinstance(error, BackendError) or self._is_slow(permit, now)
+
+    def _is_slow(self, permit: AttemptPermit, now: float) -> bool:
+        limit = self._settings.slow_call_duration
+        return limit is not None and now - permit.begun >= limit
 
     def observe(self, deployment: str, ends: Ends, now: float, caller: str = "") -> None:
         """A caller's attempts on a deployment have ended in another process."""
@@ -198,6 +234,11 @@ class DeploymentBreakers:
     def _breaker(self, deployment: str, several_callers: bool = False) -> CircuitBreaker:
         settings = self._settings
         rule = ConsecutiveOrRate(
-            settings.threshold, settings.failure_rate, settings.min_requests, settings.window, several_callers
+            settings.threshold,
+            settings.failure_rate,
+            settings.min_requests,
+            settings.window,
+            several_callers,
+            settings.slow_call_rate,
         )
-        return CircuitBreaker(deployment, rule, settings.cooldown)
+        return CircuitBreaker(deployment, rule, settings.cooldown, max_cooldown=settings.max_cooldown)

@@ -23,6 +23,9 @@ class TripRule(Protocol):
     def abandoned(self, now: float, caller: str = "") -> TripReason | None:
         """An attempt was given up after a long silence: a failure until anything comes from the other side."""
 
+    def timed(self, now: float, slow: bool, caller: str = "", count: int = 1) -> TripReason | None:
+        """It is known of so many attempts whether their responses were slow to begin."""
+
     def answered(self) -> None:
         """Something came from the other side."""
 
@@ -110,6 +113,9 @@ class FailureWindow:
     def abandoned(self, now: float, caller: str = "") -> TripReason | None:
         return None
 
+    def timed(self, now: float, slow: bool, caller: str = "", count: int = 1) -> TripReason | None:
+        return None
+
     def answered(self) -> None:
         """Nothing is waited for."""
 
@@ -122,16 +128,24 @@ class FailureWindow:
 
 
 class ConsecutiveOrRate:
-    """Trips on `threshold` failures in a row, or on a share of failures in the window once it holds enough attempts.
+    """Trips on `threshold` failures in a row, or on a share of failures, or of slow responses, in the window once it
+    holds enough attempts.
 
     Abandoned attempts count among those in a row until a response to any caller begins.
     """
 
     def __init__(
-        self, threshold: int, failure_rate: float, min_requests: int, window: float, several_callers: bool = False
+        self,
+        threshold: int,
+        failure_rate: float,
+        min_requests: int,
+        window: float,
+        several_callers: bool = False,
+        slow_call_rate: float = 1.0,
     ) -> None:
         self._threshold = threshold
         self._failure_rate = failure_rate
+        self._slow_call_rate = slow_call_rate
         self._min_requests = min_requests
         self._window = window
         self._several_callers = several_callers
@@ -142,11 +156,15 @@ class ConsecutiveOrRate:
         self._halves.count(now, caller, 1)
         if self._too_many_in_a_row():
             return "consecutive_failures"
-        return "failure_rate" if self._too_large_a_share() else None
+        return "failure_rate" if self._too_large_a_share(self._halves, self._failure_rate) else None
 
     def abandoned(self, now: float, caller: str = "") -> TripReason | None:
         self._silences[caller] += 1
         return "abandoned" if self._too_many_in_a_row() else None
+
+    def timed(self, now: float, slow: bool, caller: str = "", count: int = 1) -> TripReason | None:
+        self._slow_calls.count(now, caller, count if slow else 0, count)
+        return "slow_calls" if slow and self._too_large_a_share(self._slow_calls, self._slow_call_rate) else None
 
     def answered(self) -> None:
         self._silences.clear()
@@ -160,18 +178,20 @@ class ConsecutiveOrRate:
         self._row: Counter[str] = Counter()
         self._silences: Counter[str] = Counter()
         self._halves = _Halves(self._window)
+        # Slow ones are the failures of these.
+        self._slow_calls = _Halves(self._window)
 
     def _too_many_in_a_row(self) -> bool:
         return _enough(self._row + self._silences, self._threshold, self._several_callers)
 
-    def _too_large_a_share(self) -> bool:
-        attempts, failures = self._halves.attempts, self._halves.failures
-        if attempts < self._min_requests or failures < attempts * self._failure_rate:
+    def _too_large_a_share(self, halves: _Halves, share: float) -> bool:
+        attempts, failures = halves.attempts, halves.failures
+        if attempts < self._min_requests or failures < attempts * share:
             return False
         if not self._several_callers:
             return True
-        others, failed = self._halves.without_the_worst()
-        return others >= max(1, self._min_requests // 2) and failed >= others * self._failure_rate
+        others, failed = halves.without_the_worst()
+        return others >= max(1, self._min_requests // 2) and failed >= others * share
 
 
 def _enough(failures: Mapping[str, int], threshold: int, several_callers: bool) -> bool:

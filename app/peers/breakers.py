@@ -20,8 +20,8 @@ from app.settings import QueueBreakerSettings, UpstreamBreakerSettings
 from app.shared_table import SharedTable, TableFull
 from telemetry.names import BreakerState, RejectionReason
 
-COLUMNS = 5
-"""A row of the table has how often it was changed, and the four numbers of a `Standing`."""
+COLUMNS = 7
+"""A row of the table has how often it was changed, and the six numbers of a `Standing`."""
 _STATES = (BreakerState.CLOSED, BreakerState.OPEN, BreakerState.HALF_OPEN)
 
 
@@ -62,10 +62,10 @@ class SharedStates:
                     self._publish(breaker.name, row, breaker.standing())
 
     def _adopt(self, breaker: CircuitBreaker, row: int) -> None:
-        changes, state, *times = self._table.numbers[row : row + COLUMNS]
+        changes, state, *times, reopened = self._table.numbers[row : row + COLUMNS]
         if changes != self._seen.get(breaker.name, 0.0):
             self._seen[breaker.name] = changes
-            breaker.adopt(Standing(_STATES[int(state)], *times))
+            breaker.adopt(Standing(_STATES[int(state)], *times, int(reopened)))
 
     def _publish(self, name: str, row: int, standing: Standing) -> None:
         state, *times = standing
@@ -133,30 +133,42 @@ class SharedDeploymentBreakers(DeploymentBreakers):
         with self._states.step(breaker):
             return super().allow(deployment, now, caller, stream)
 
-    def answered(self, permit: AttemptPermit, now: float) -> None:
-        super().answered(permit, now)
+    def answered(self, permit: AttemptPermit, now: float, draw: float = 0.5) -> Changes:
+        changes = super().answered(permit, now, draw)
         if not self.is_forgotten(permit):
             self._outbox.deployment_answered(_name(permit), permit.caller)
+        return changes
 
-    def conclude(self, permit: AttemptPermit, verdict: AttemptVerdict, now: float) -> Changes:
+    def time(self, permit: AttemptPermit, slow: bool, now: float, draw: float = 0.5) -> Changes:
         if self.is_forgotten(permit):
-            return super().conclude(permit, verdict, now)
+            return super().time(permit, slow, now, draw)
+        if slow:
+            with self._states.step(permit.deployment.breakers.shared):
+                changes = super().time(permit, slow, now, draw)
+        else:
+            changes = super().time(permit, slow, now, draw)
+        self._outbox.deployment_timed(_name(permit), permit.caller, slow=slow)
+        return changes
+
+    def conclude(self, permit: AttemptPermit, verdict: AttemptVerdict, now: float, draw: float = 0.5) -> Changes:
+        if self.is_forgotten(permit):
+            return super().conclude(permit, verdict, now, draw)
         name, is_probe = _name(permit), permit.permit.shared.probe
         match verdict:
             case "succeeded":
-                changes = self._concluded(permit, verdict, now, may_change=is_probe)
+                changes = self._concluded(permit, verdict, now, draw, may_change=is_probe)
                 self._outbox.deployment_ended(name, permit.caller, succeeded=1)
             case "failed":
-                changes = self._concluded(permit, verdict, now)
+                changes = self._concluded(permit, verdict, now, draw)
                 self._outbox.deployment_ended(name, permit.caller, failed=1)
             case "abandoned":
-                changes = self._concluded(permit, verdict, now)
+                changes = self._concluded(permit, verdict, now, draw)
                 self._outbox.deployment_ended(name, permit.caller, abandoned=1)
             case "answered":
-                changes = self._concluded(permit, verdict, now, may_change=is_probe)
+                changes = self._concluded(permit, verdict, now, draw, may_change=is_probe)
                 self._outbox.deployment_answered(name, permit.caller)
             case "nothing":
-                changes = self._concluded(permit, verdict, now, may_change=is_probe)
+                changes = self._concluded(permit, verdict, now, draw, may_change=is_probe)
         return changes
 
     def learn(self, news: Collection[AttemptEnds], now: float) -> None:
@@ -165,12 +177,12 @@ class SharedDeploymentBreakers(DeploymentBreakers):
             self.observe(one.name, _ends(one), now, one.caller)
 
     def _concluded(
-        self, permit: AttemptPermit, verdict: AttemptVerdict, now: float, *, may_change: bool = True
+        self, permit: AttemptPermit, verdict: AttemptVerdict, now: float, draw: float, *, may_change: bool = True
     ) -> Changes:
         if not may_change:
-            return super().conclude(permit, verdict, now)
+            return super().conclude(permit, verdict, now, draw)
         with self._states.step(permit.deployment.breakers.shared):
-            return super().conclude(permit, verdict, now)
+            return super().conclude(permit, verdict, now, draw)
 
 
 class SharedQueueBreakers(QueueBreakers):
@@ -228,4 +240,4 @@ def _name(permit: AttemptPermit) -> str:
 
 
 def _ends(news: AttemptEnds) -> Ends:
-    return Ends(news.succeeded, news.failed, news.abandoned, news.answered)
+    return Ends(news.succeeded, news.failed, news.abandoned, news.answered, news.slow, news.quick)

@@ -14,6 +14,10 @@ class AttemptEnds(Struct, frozen=True, array_like=True):
     abandoned: int
     answered: bool
     """Whether a response has begun."""
+    slow: int = 0
+    """Attempts whose responses were slow to begin."""
+    quick: int = 0
+    """Attempts whose responses were not."""
 
 
 class BreakerNews(Struct, frozen=True, tag=True):

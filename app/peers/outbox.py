@@ -3,7 +3,7 @@ gathered, for a short while as long as something fails, else for longer."""
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from time import monotonic
 
 from app.peers.news import AttemptEnds, BreakerNews, News
@@ -19,6 +19,8 @@ class _Tally:
     failed: int = 0
     abandoned: int = 0
     answered: bool = False
+    slow: int = 0
+    quick: int = 0
 
 
 @dataclass
@@ -35,9 +37,7 @@ class _Ends:
 
     def take(self) -> tuple[AttemptEnds, ...]:
         taken, self.tallies = self.tallies, {}
-        return tuple(
-            [AttemptEnds(*key, one.succeeded, one.failed, one.abandoned, one.answered) for key, one in taken.items()]
-        )
+        return tuple([AttemptEnds(*key, *astuple(one)) for key, one in taken.items()])
 
 
 class Outbox:
@@ -66,6 +66,17 @@ class Outbox:
     ) -> None:
         """An attempt at a deployment has ended."""
         self._add(self._deployments.of(deployment, caller), succeeded, failed, abandoned)
+
+    def deployment_timed(self, deployment: str, caller: str, *, slow: bool) -> None:
+        """It is known whether a response of a deployment was slow to begin."""
+        tally = self._deployments.of(deployment, caller)
+        tally.slow += slow
+        tally.quick += not slow
+        if slow:
+            self.others_fail()
+            self.flush()
+        else:
+            self._flush_later()
 
     def stream_ended(self, queue: str, caller: str, *, overflowed: bool) -> None:
         """A stream has passed through a queue, or overflowed it."""

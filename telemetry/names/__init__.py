@@ -121,7 +121,7 @@ BREAKER_TRANSITIONS: tuple[tuple[BreakerState, BreakerState], ...] = (
     (BreakerState.OPEN, BreakerState.CLOSED),
 )
 TripReason = Literal[
-    "failures_in_window", "consecutive_failures", "failure_rate", "abandoned", "probe_failed", "forced"
+    "failures_in_window", "consecutive_failures", "failure_rate", "slow_calls", "abandoned", "probe_failed", "forced"
 ]
 TRIP_REASONS: tuple[TripReason, ...] = get_args(TripReason)
 """Why a breaker opens; `forced`: an operator opened it."""

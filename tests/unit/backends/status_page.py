@@ -67,7 +67,7 @@ def _asked(error: BackendError, deployments: str, settings: RouterSettings) -> F
     router = Router(
         [Deployment(id=name, model_name="m", model=f"x/{name}", provider="x", order=ord(name)) for name in deployments],
         settings,
-        control=AttemptControl(UpstreamBreakerSettings(threshold=threshold), clock),
+        control=AttemptControl(UpstreamBreakerSettings(threshold=threshold), clock, draw=lambda: 0.5),
         make_backend=lambda deployment: backends[deployment.id],
         clock=clock,
         sleep=clock.sleep,

@@ -34,7 +34,8 @@ class Setup:
         self.clock = Clock()
         self.obs = FakeObservability()
         settings = UpstreamBreakerSettings(threshold=3, cooldown=Seconds(15))
-        self.control = AttemptControl(settings, self.clock, by_caller=by_caller, stalls=Stalled(stalled))
+        stands_still = Stalled(stalled)
+        self.control = AttemptControl(settings, self.clock, by_caller=by_caller, stalls=stands_still, draw=lambda: 0.5)
 
     def fail(self, error: BaseException, caller: str = "", after: float = 0.0) -> BaseException | None:
         permit = self.control.admit(DEPLOYMENT, self.obs, caller, stream=True)

@@ -66,7 +66,7 @@ class Setup:
         self.obs = FakeObservability()
         self.made: list[str] = []
         upstream = UpstreamBreakerSettings(threshold=2, cooldown=Seconds(15))
-        self.control = AttemptControl(upstream, self.clock)
+        self.control = AttemptControl(upstream, self.clock, draw=lambda: 0.5)
         self.overrides = DeploymentOverrides()
         self._backends = backends
         self.deployments = [self._deployment(name, **{"order": order, **fields}) for order, name in enumerate(backends)]

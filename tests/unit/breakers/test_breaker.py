@@ -1,6 +1,7 @@
 """The breaker as a state machine, beside a model of it that is written as plainly as possible."""
 
-from hypothesis import settings
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -204,6 +205,93 @@ def test_a_breaker_that_closed_holds_no_failed_probe_against_a_caller() -> None:
     breaker.succeeded(good, 15, "b")
     trip(breaker, 16)
     assert breaker.allow(31, "a")[0] == Permit(probe=True)
+
+
+def growing() -> CircuitBreaker:
+    return CircuitBreaker("b", FailureWindow(1, 60), 10, max_cooldown=50)
+
+
+def cooldown(breaker: CircuitBreaker, now: float) -> float:
+    found = answer(breaker, now)
+    assert isinstance(found, Denied)
+    return found.retry_after
+
+
+def test_a_cooldown_doubles_with_each_probing_that_fails_up_to_its_bound_and_not_once_it_closed() -> None:
+    breaker, now, seen = growing(), 100.0, []
+    trip(breaker, now, failures=1)
+    for _ in range(5):
+        seen.append(cooldown(breaker, now))
+        now += seen[-1]
+        breaker.failed(permit_of(breaker, now), now)
+    assert seen == [10, 20, 40, 50, 50]
+    now += 50
+    breaker.succeeded(permit_of(breaker, now), now)
+    trip(breaker, now, failures=1)
+    assert cooldown(breaker, now) == 10
+
+
+@given(st.floats(0, 1), st.integers(0, 6))
+def test_a_cooldown_is_up_to_a_tenth_longer_or_shorter_by_chance(draw: float, failed_probings: int) -> None:
+    breaker, now = growing(), 0.0
+    breaker.failed(permit_of(breaker, now), now, draw=draw)
+    for _ in range(failed_probings):
+        now += 1000
+        breaker.failed(permit_of(breaker, now), now, draw=draw)
+    wait, usual = cooldown(breaker, now), min(50, 10 * 2**failed_probings)
+    assert wait == pytest.approx(usual * (0.9 + draw / 5))
+    assert breaker.state_at(now + wait - 0.01) is OPEN
+    assert breaker.state_at(now + wait + 0.01) is HALF_OPEN
+
+
+def test_a_cooldown_is_never_shorter_than_set_for_want_of_a_bound() -> None:
+    breaker = CircuitBreaker("b", FailureWindow(1, 60), 100, max_cooldown=50)
+    trip(breaker, 0, failures=1)
+    assert cooldown(breaker, 0) == 100
+
+
+def test_a_probe_that_hangs_keeps_others_away_for_the_shortest_cooldown_however_long_they_have_grown() -> None:
+    breaker, now = growing(), 0.0
+    trip(breaker, now, failures=1)
+    for _ in range(3):
+        now += 1000
+        breaker.failed(permit_of(breaker, now), now)
+    now += 1000
+    permit_of(breaker, now)
+    assert isinstance(answer(breaker, now + 9), Denied)
+    assert isinstance(answer(breaker, now + 10), Permit)
+
+
+def by_slowness() -> CircuitBreaker:
+    rule = ConsecutiveOrRate(threshold=100, failure_rate=1, min_requests=5, window=60, slow_call_rate=0.8)
+    return CircuitBreaker("b", rule, 15)
+
+
+def timed(breaker: CircuitBreaker, slow: bool, now: float = 0.0) -> tuple[Transition, ...]:
+    return breaker.timed(permit_of(breaker, now), slow, now)
+
+
+def test_a_share_of_slow_responses_opens_once_there_are_enough_whatever_becomes_of_them() -> None:
+    breaker = by_slowness()
+    assert not any(timed(breaker, slow) for slow in (True, True, False, True))
+    assert timed(breaker, True) == (Transition("b", CLOSED, OPEN, "slow_calls"),)
+
+
+def test_slow_responses_that_are_too_few_or_long_past_open_nothing() -> None:
+    breaker = by_slowness()
+    assert not any(timed(breaker, slow) for slow in (True, False, True, False, True, True))
+    assert not any(timed(breaker, True, 200 * turn) for turn in range(1, 9))
+
+
+def test_a_probe_that_is_slow_has_failed() -> None:
+    breaker = by_slowness()
+    for _ in range(5):
+        timed(breaker, True)
+    probe = permit_of(breaker, 15)
+    assert breaker.timed(probe, True, 20) == (Transition("b", HALF_OPEN, OPEN, "probe_failed"),)
+    probe = permit_of(breaker, 60)
+    assert breaker.timed(probe, False, 61) == ()
+    assert breaker.succeeded(probe, 62) == (Transition("b", HALF_OPEN, CLOSED, "probe_succeeded"),)
 
 
 class BreakerMachine(RuleBasedStateMachine):

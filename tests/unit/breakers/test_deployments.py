@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -18,9 +19,10 @@ DOWN = UpstreamFailed("down", upstream_status=503)
 class Setup:
     """The breakers of one deployment, `d`; `changes` has all that they gave back."""
 
-    def __init__(self, by_caller: bool = False) -> None:
+    def __init__(self, by_caller: bool = False, **settings: Any) -> None:
         self.now = 1000.0
-        self.breakers = DeploymentBreakers(UpstreamBreakerSettings(threshold=3, cooldown=Seconds(15)), by_caller)
+        given = {"threshold": 3, "cooldown": Seconds(15), **settings}
+        self.breakers = DeploymentBreakers(UpstreamBreakerSettings(**given), by_caller)
         self.changes: list[Change] = []
 
     def begin(self, caller: str = "", stream: bool = True) -> AttemptPermit:
@@ -40,7 +42,7 @@ class Setup:
     def answer(self, after: float, stream: bool = True) -> None:
         permit = self.begin("honest", stream)
         self.now += after
-        self.breakers.answered(permit, self.now)
+        self.changes += self.breakers.answered(permit, self.now)
         self.end(permit, None)
 
     def refusal(self, caller: str = "") -> str | None:
@@ -188,3 +190,65 @@ def test_every_change_is_given_back_in_order() -> None:
         Transition("d", BreakerState.OPEN, BreakerState.HALF_OPEN, "cooldown_over"),
         Transition("d", BreakerState.HALF_OPEN, BreakerState.CLOSED, "probe_succeeded"),
     ]
+
+
+def with_slow_calls(by_caller: bool = False) -> Setup:
+    return Setup(by_caller, threshold=100, min_requests=4, slow_call_duration=Seconds(5), slow_call_rate=0.5)
+
+
+def test_responses_that_are_slow_to_begin_open_a_breaker_though_all_end_well() -> None:
+    setup = with_slow_calls()
+    for _ in range(2):
+        setup.answer(after=4.9)
+        setup.answer(after=5.0)
+    assert setup.changes == [Transition("d", BreakerState.CLOSED, BreakerState.OPEN, "slow_calls")]
+
+
+def test_how_long_a_response_takes_once_it_has_begun_says_nothing_of_slowness() -> None:
+    setup = with_slow_calls()
+    for _ in range(20):
+        permit = setup.begin()
+        setup.breakers.answered(permit, setup.now)
+        setup.now += 100
+        setup.end(permit, UpstreamFailed("", upstream_status=429))
+    assert setup.changes == []
+
+
+@pytest.mark.parametrize(
+    "error", [UpstreamRejected("no", upstream_status=400), UpstreamFailed("", upstream_status=429), leaving()]
+)
+def test_silences_that_come_to_no_response_are_slow_ones(error: BaseException) -> None:
+    setup = with_slow_calls()
+    for _ in range(4):
+        setup.fail(error, after=6.0)
+    assert setup.state is BreakerState.OPEN
+
+
+@pytest.mark.parametrize("error", [LocalFailure("descriptors"), leaving()])
+def test_what_the_gateway_or_a_hasty_client_ended_says_nothing_of_slowness(error: BaseException) -> None:
+    setup = with_slow_calls()
+    for _ in range(20):
+        setup.fail(error, after=0.4 if isinstance(error, asyncio.CancelledError) else 60)
+    setup.fail(leaving(), after=60, stalled=True)
+    assert setup.changes == []
+
+
+def test_slow_responses_of_one_caller_alone_shut_out_that_caller() -> None:
+    setup = with_slow_calls(by_caller=True)
+    for _ in range(4):
+        setup.fail(UpstreamFailed("", upstream_status=429), "hostile", after=6.0)
+    assert setup.refusal("hostile") == "caller"
+    assert setup.refusal("honest") is None
+    assert setup.changes == [CallerTrip("d", "slow_calls")]
+
+
+def test_a_slow_probe_closes_nothing_however_well_it_ends() -> None:
+    setup = with_slow_calls()
+    for _ in range(4):
+        setup.answer(after=5.0)
+    setup.now += 17
+    setup.answer(after=5.0)
+    assert setup.refusal() == "open"
+    setup.now += 34
+    setup.answer(after=1.0)
+    assert setup.refusal() is None

@@ -101,12 +101,12 @@ def test_what_is_not_forced_is_not_released() -> None:
     assert setup.state(1) is OPEN
 
 
-def test_after_a_release_a_failed_probe_opens_it_for_its_usual_cooldown() -> None:
+def test_after_a_release_a_failed_probe_opens_it_for_a_cooldown_of_its_kind() -> None:
     setup = Setup()
     setup.panel.force_open("east", 0)
     setup.panel.end_force("east", 50)
     setup.fail(50)
-    assert setup.panel.one("east", 51).reading == (OPEN, "probe_failed", 14, False)
+    assert setup.panel.one("east", 51).reading == (OPEN, "probe_failed", 29, False)
 
 
 @pytest.mark.parametrize("forced", [True, False])

@@ -230,3 +230,25 @@ def test_a_callers_own_breaker_goes_by_the_failures_of_all_processes(tmp_path: P
     assert by_caller[0].refusal("d", 0, "caller") == "caller"
     assert by_caller[0].refusal("d", 0, "another") is None
     assert by_caller[1].refusal("d", 0, "another") is None
+
+
+def test_slow_responses_of_all_processes_open_one_breaker_with_one_cooldown(tmp_path: Path) -> None:
+    slow = UpstreamBreakerSettings(min_requests=4, slow_call_duration=Seconds(5), slow_call_rate=0.5)
+    processes = [Process(tmp_path, index) for index in range(2)]
+    breakers = [process.peers.deployment_breakers(slow, by_caller=False) for process in processes]
+
+    async def main() -> None:
+        for turn in range(4):
+            permit, _ = breakers[turn % 2].allow("d", 100)
+            assert isinstance(permit, AttemptPermit)
+            breakers[turn % 2].answered(permit, 106 if turn else 101, draw=1)
+            for process, other in ((0, 1), (1, 0)):
+                processes[process].peers.flush()
+                for news in processes[process].sent:
+                    assert isinstance(news, BreakerNews)
+                    breakers[other].learn(news.deployments, 106)
+                processes[process].sent.clear()
+
+    asyncio.run(main())
+    for now, state in ((122, BreakerState.OPEN), (123, BreakerState.HALF_OPEN)):
+        assert [one.states(now)["d"] for one in breakers] == [state, state]
