@@ -26,6 +26,9 @@ class Entry(Struct, frozen=True):
     """`client` gives the provider the credential that the caller sent (`authorization` or `x-api-key`), and needs one
     that is asked directly, without a key here. It may stand in `litellm_params` as well. Where the gateway has keys,
     its key comes in the other of the two headers."""
+    first_token_timeout: Seconds | None = None
+    """The wait for the first piece of a streamed answer, from the request on; past it the next deployment is asked. No
+    limit but `timeout` unless it is set."""
 
     max_parallel: Count | None = None
     """Attempts that may be under way at the deployment at a time; further requests wait (`gateway.admission`)."""
@@ -48,6 +51,8 @@ class Routing(Struct, frozen=True):
     """Lower orders are tried first; higher ones only when no lower one is left."""
     timeout: Seconds | None = None
     """As `litellm_settings.request_timeout`, for this deployment."""
+    stream_timeout: Seconds | None = None
+    """As `first_token_timeout`, where that is not set."""
 
 
 class LimitParams(Struct, frozen=True):

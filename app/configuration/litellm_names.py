@@ -115,7 +115,7 @@ ROUTER = names(
     max_retries model_group_affinity_config model_group_retry_policy optional_pre_call_checks
     plugins polling_interval provider_budget_config redis_db redis_host redis_password redis_port redis_url
     retry_after retry_policy router_general_settings routing_groups routing_strategy_args search_tools set_verbose
-    stream_timeout tag_filtering_match_any tag_routing_prefix weights"""
+    tag_filtering_match_any tag_routing_prefix weights"""
 )
 
 ENTRY = names("access_groups")
@@ -126,7 +126,7 @@ PARAMS = names(
     complexity_router_config complexity_router_default_model configurable_clientside_auth_params cooldown_time
     default_api_key_rpm_limit default_api_key_tpm_limit guardrails itpm keepalive_seconds max_budget max_fallbacks
     max_file_size_mb max_retries num_retries otpm provider_affinity_header quality_router_config
-    quality_router_default_model stream_timeout stream_timeout_by_service_tier tag_regex tags timeout_by_service_tier
+    quality_router_default_model stream_timeout_by_service_tier tag_regex tags timeout_by_service_tier
     use_in_pass_through use_litellm_proxy"""
 )
 """Parameters of a deployment that LiteLLM's proxy uses itself; all others are the provider's and are handed on."""
@@ -174,7 +174,6 @@ _INSTEAD = {
     "service_callback": _TRACES,
     "set_verbose": "gateway.telemetry.log_level",
     "store_model_in_db": "model_list: models are read from this file alone",
-    "stream_timeout": "gateway.pipeline.upstream_idle_timeout",
     "success_callback": _TRACES,
     "ssl_verify": "litellm_params.ssl_verify of each deployment whose certificate is not to be checked",
     "use_azure_key_vault": _IN_FILES,

@@ -28,6 +28,7 @@ from app.configuration.proxies import check_proxies
 from app.configuration.quotas import check_quotas
 from app.configuration.recorder import check_recorder
 from app.configuration.request_ids import check_request_ids
+from app.configuration.routing import strategy_of, with_stream_timeout
 from app.configuration.sections import Sections, read_sections
 from app.configuration.telemetry_variables import check_telemetry_variables
 from app.configuration.tenant_checks import check_tenants
@@ -119,6 +120,7 @@ def _read(document: Document, report: Report, environment: Environment) -> Setti
     defaults = {} if sections.litellm.drop_params is None else {"drop_params": sections.litellm.drop_params}
     credentials = Credentials(root.get("credential_list"), report, environment, keys)
     deployments = read_models(root.get("model_list"), defaults, report, environment, keys, credentials, gateway.prices)
+    deployments = with_stream_timeout(deployments, sections.router.stream_timeout)
     read = read_keys(sections, report, environment)
     policies = _policies(gateway.policies, (FilePath(report.file).parent, FilePath(".")), report)
     settings = Settings(
@@ -270,7 +272,7 @@ def _router(sections: Sections, names: tuple[str, ...], report: Report) -> Route
         max_retry_after=sections.gateway.router.max_retry_after,
         retry_budget=sections.gateway.router.retry_budget,
         share_stored_responses=sections.gateway.router.share_stored_responses,
-        strategy=sections.gateway.router.strategy or defaults.strategy,
+        strategy=strategy_of(router.routing_strategy, sections.gateway.router.strategy, report) or defaults.strategy,
         sticky=sections.gateway.router.sticky,
         hold_start=sections.gateway.router.hold_start,
         hedge_after=sections.gateway.router.hedge_after,

@@ -31,6 +31,7 @@ from app.configuration.litellm_names import ENTRY, PARAMS, PROVIDER_PARAMS
 from app.configuration.litellm_providers import is_known, provider_of, unknown, without_prefix
 from app.configuration.prices import price_of
 from app.configuration.problems import Report
+from app.configuration.routing import first_token_timeout
 from app.configuration.wildcards import check_wildcards, each_provider
 from app.conversion import Path, convert_value, did_you_mean
 from app.prices import is_price
@@ -124,6 +125,7 @@ class _ModelReader:
             kept = self._with_bundle(model, kept)
         backend, responses = _backend_and_api(model, kept, entry, info)
         self._check_apis(kept, info, responses, path)
+        routing = self._routing(params, params_path)
         cost, cost_source = price_of(model, params, info, path, self._report, self._prices)
         deployment = Deployment(
             id=str(info.get("id") or ""),
@@ -137,7 +139,8 @@ class _ModelReader:
             info=info if is_wildcard(name) else {},
             cost=cost,
             cost_source=cost_source,
-            **self._routing(params, params_path),
+            first_token_timeout=first_token_timeout(entry, routing.pop("stream_timeout", None), path, self._report),
+            **routing,
             **read_limits(entry, params, info, path, self._report)._asdict(),
         )
         self._check_servable(deployment, params_path)

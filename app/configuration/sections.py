@@ -98,7 +98,10 @@ class LiteLLMRouterSettings(Struct, frozen=True):
     default_fallbacks: list[str] = []
     """As in `litellm_settings`."""
     routing_strategy: str | None = None
-    """`simple-shuffle` is what is done: deployments of the lowest order, by weight. Others are a warning."""
+    """Where `gateway.router.strategy` is not set: `simple-shuffle` (`weighted`), `least-busy`, `latency-based-routing`
+    (`fastest_first_token`) or `cost-based-routing` (`cheapest`). Others are a warning."""
+    stream_timeout: Seconds | None = None
+    """`first_token_timeout` of each entry of `model_list` without its own."""
     default_max_parallel_requests: Count | None = None
     """`max_parallel` of deployments that set no limit of their own."""
     model_group_alias: dict[str, str | Alias] = {}
@@ -183,9 +186,6 @@ class Sections(Struct, frozen=True):
 def read_sections(root: dict[str, Any], report: Report, environment: Environment, keys: LiteLLMKeys) -> Sections:
     reader = _SectionReader(root, report, environment, keys)
     router = reader.litellm("router_settings", LiteLLMRouterSettings, ROUTER)
-    if router.routing_strategy not in (None, "simple-shuffle"):
-        message = "not supported here: deployments are chosen by order and weight (simple-shuffle)"
-        report.warning(("router_settings", "routing_strategy"), message)
     return Sections(
         general=reader.litellm("general_settings", GeneralSettings, GENERAL),
         litellm=reader.litellm("litellm_settings", LiteLLMSettings, LITELLM),

@@ -114,6 +114,8 @@ EXAMPLES = (
     Example("litellm_settings.drop_parms", "true"),
     Example("router_settings.routing_strategy", "simple-shuffle"),
     Example("router_settings.routing_strategy", "latency-based-routing"),
+    Example("router_settings.routing_strategy", "usage-based-routing-v2"),
+    Example("router_settings.stream_timeout", "30"),
     Example("router_settings.model_group_alias", "{gpt-4: gpt}"),
     Example("router_settings.num_retries", "3"),
     Example("router_settings.timeout", "30"),

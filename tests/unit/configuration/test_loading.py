@@ -63,7 +63,7 @@ model_list:
 mcp_servers: [x]
 general_settings: {database_url: os.environ/NOT_SET}
 litellm_settings: {callbacks: [x], cache: true}
-router_settings: {routing_strategy: latency-based-routing, allowed_fails: 3}
+router_settings: {routing_strategy: usage-based-routing, allowed_fails: 3}
 """
     nothing = "LiteLLM's, not supported here; it changes nothing"
     assert warnings(text) == [
@@ -79,8 +79,8 @@ router_settings: {routing_strategy: latency-based-routing, allowed_fails: 3}
         f"f.yaml:6: litellm_settings.cache: {nothing}",
         "f.yaml:7: router_settings.allowed_fails: LiteLLM's, not supported here; "
         "use gateway.breakers.upstream.threshold",
-        "f.yaml:7: router_settings.routing_strategy: not supported here: deployments are chosen by order and weight "
-        "(simple-shuffle)",
+        "f.yaml:7: router_settings.routing_strategy: not supported here: use simple-shuffle, least-busy, "
+        "latency-based-routing, cost-based-routing, or gateway.router.strategy",
     ]
 
 

@@ -22,8 +22,8 @@ def test_two_guards_are_refused() -> None:
     }
 
 
-def test_it_starts_where_they_are_ignored_with_seven_more_warnings() -> None:
-    assert len(parse(BEFORE + IGNORE, "f.yaml", ENVIRONMENT).warnings) == 9
+def test_it_starts_where_they_are_ignored_with_five_more_warnings() -> None:
+    assert len(parse(BEFORE + IGNORE, "f.yaml", ENVIRONMENT).warnings) == 7
 
 
 def test_nothing_is_said_of_the_moved_file() -> None:
