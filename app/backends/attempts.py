@@ -9,7 +9,6 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Sequence
-from contextlib import aclosing
 from types import TracebackType
 from typing import Protocol, TypeVar
 
@@ -25,13 +24,11 @@ from app.errors import (
     LocalFailure,
     UpstreamFailed,
     UpstreamTimeout,
-    UpstreamTruncated,
     UpstreamUnreachable,
 )
 from app.limits import EXPIRED, Limit
 from app.loop_stalls import LoopStalls
 from app.messages import Batch, ModelResponse, Received, Request, ToolCall, text_size
-from app.opened_stream import OpenedStream
 from app.settings import AdmissionSettings, Deployment, UpstreamBreakerSettings
 from telemetry import Attempt, ObservabilityContext, Tokens
 from telemetry.names import BreakerState, RejectionReason
@@ -305,29 +302,6 @@ class GuardedAttempt:
                 self.attempt.fail("cancelled", outcome="cancelled")
             case _:
                 self.attempt.fail("internal_error", type(error).__name__)
-
-
-async def opened(guard: GuardedAttempt, stream: AsyncGenerator[Batch, None], limit: float) -> OpenedStream:
-    """Wait `limit` seconds for the first chunks of a deployment's stream, which must not be empty; the pipeline watches
-    over the next ones. The attempt ends with the stream."""
-    batches = _guarded(guard, stream, limit)
-    return OpenedStream(await anext(batches), batches)
-
-
-async def _guarded(
-    guard: GuardedAttempt, stream: AsyncGenerator[Batch, None], limit: float
-) -> AsyncGenerator[Batch, None]:
-    # The attempt ends with the reading, however long it may take to close the stream.
-    async with aclosing(stream) as batches:
-        with guard:
-            batch = await within(limit, anext(batches, None))
-            if batch is None:
-                raise UpstreamTruncated("The provider's stream was empty.")
-            guard.received(*batch)
-            yield batch
-            async for batch in batches:
-                guard.received(*batch)
-                yield batch
 
 
 async def completed(guard: GuardedAttempt, backend: Backend, request: Request, limit: float) -> Received:

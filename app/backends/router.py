@@ -1,8 +1,8 @@
 """Finds the deployment that answers a request: the first that gives a response, of those that may be asked.
 
 Retries are bounded, by number for each request and by a budget for each model, obey `retry-after`, and end with the
-first chunk: a response that has begun is never begun again. When all deployments of a model failed, its fallbacks are
-asked in turn, each at least once, with what retries the request has left.
+first piece of an answer: what a client has seen of a response is never begun again. When all deployments of a model
+failed, its fallbacks are asked in turn, each at least once, with what retries the request has left.
 """
 
 import asyncio
@@ -13,11 +13,13 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
+from math import inf
 
 from app.admission import Slot
 from app.backends.attempt_admission import busy, slot_of
 from app.backends.attempt_targets import target_of
-from app.backends.attempts import AttemptControl, Backend, GuardedAttempt, completed, opened, within
+from app.backends.attempts import AttemptControl, Backend, GuardedAttempt, completed, within
+from app.backends.beginnings import Waits, opened
 from app.backends.ceilings import Ceiling, ceiling_of
 from app.backends.choice import of_model
 from app.backends.client_credentials import addressed, permitted
@@ -96,7 +98,10 @@ class Router:
         clock: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        idle_timeout: float = inf,
     ) -> None:
+        """`idle_timeout`: seconds for which a stream may be silent."""
+        self._idle_timeout = idle_timeout
         self._pools = by_model(deployments)
         self._names = ModelNames(self._pools, settings.aliases)
         self._settings = settings
@@ -150,11 +155,11 @@ class Router:
         return self._names.unknown(asked, allowed)
 
     async def open(self, asked: Request | StoredCall, obs: ObservabilityContext) -> OpenedStream:
-        """Ask for a stream and wait for its first chunks, after which no other deployment is tried. Close `rest` when
+        """Ask for a stream and wait for its beginning, after which no other deployment is tried. Close `rest` when
         done: that is what closes the connection to the provider."""
         if isinstance(asked, StoredCall):
             guarded, backend, limit = self._ask_origin(asked, obs)
-            return await opened(guarded, backend.stored_stream(asked, guarded.attempt), limit)
+            return await opened(guarded, backend.stored_stream(asked, guarded.attempt), Waits(limit))
         return await with_client_tools(await self._answer(asked, self._search(asked, obs, stream=True)), asked)
 
     async def complete(self, request: Request, obs: ObservabilityContext) -> Received:
@@ -336,7 +341,8 @@ class Router:
             return None
         backend, limit = self._backends.of(deployment), self._limit(deployment, search)
         if search.stream:
-            return await opened(guarded, backend.stream(request, guarded.attempt), limit)
+            waits = self._waits(deployment, request, limit)
+            return await opened(guarded, backend.stream(request, guarded.attempt), waits)
         return OpenedStream((await completed(guarded, backend, request, limit),), _nothing_more())
 
     async def _admitted(self, move: Try, request: Request, search: _Search) -> Slot | None:
@@ -384,6 +390,11 @@ class Router:
     def _limit(self, deployment: Deployment, search: _Search) -> float:
         """Seconds that an attempt may take: the deployment's timeout, or else what is left of the request's time."""
         return deployment.timeout if deployment.timeout is not None else max(self._left(search), _SHORTEST)
+
+    def _waits(self, deployment: Deployment, request: Request, limit: float) -> Waits:
+        # What a provider makes in the background goes on there, though nobody waits for it.
+        hold = 0.0 if request.extra.get("background") else self._settings.hold_start
+        return Waits(limit, self._idle_timeout, deployment.first_token_timeout, hold)
 
     def _fallbacks(self, asked: str, fallbacks: Mapping[str, Sequence[str]]) -> Sequence[str]:
         """The fallbacks of the very name that was asked for, else of the configured name behind it."""

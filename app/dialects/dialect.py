@@ -19,7 +19,7 @@ from app.dialects.passthrough import StreamFormatter
 from app.dialects.response_edits import ResponseEdit
 from app.dialects.translation.losses import no_counterpart
 from app.errors import GatewayError
-from app.messages import Dialect, InputMessage, ModelResponse, OpaquePart, Operation, Request, ToolDefinition
+from app.messages import Dialect, InputMessage, ModelResponse, Native, OpaquePart, Operation, Request, ToolDefinition
 
 LocatedMessage = tuple[str, InputMessage]
 """A message, behind its path in the body that the client sent."""
@@ -136,6 +136,11 @@ class RequestDialect(ABC):
     def new_id(self, transaction_id: str) -> str:
         """An id for a response to which the provider gave none."""
         return f"{self.id_prefix}{transaction_id.removeprefix('txn_')}"
+
+    def is_preamble(self, native: Native) -> bool:
+        """Whether an event of which nothing is in the common form, or no more than a role, announces an answer and
+        holds nothing of it yet: ids, pings, blocks that are empty. Comments have no type."""
+        return True
 
     def custom_tool(self, raw: Mapping[str, Any]) -> dict[str, Any] | None:
         """`type`, `name`, `description` and `format` of a custom tool, flat; None if the tool is of another kind."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 from msgspec.structs import replace
 
@@ -123,4 +124,5 @@ def _router(settings: Settings, lasting: Lasting, backend: Backend | None) -> Ro
         memory=lasting.routing,
         overrides=lasting.overrides,
         shared_responses=settings.router.share_stored_responses or not settings.has_several_callers,
+        idle_timeout=_with_request_timeout(settings).upstream_idle_timeout or inf,
     )

@@ -12,10 +12,12 @@ from telemetry.metrics.instruments import counter, gauge
 from telemetry.names import (
     ATTEMPT_OUTCOMES,
     ATTEMPT_REASONS,
+    FAILOVER_PHASES,
     LIMIT_KINDS,
     STATUS_CLASSES,
     AttemptOutcome,
     AttemptReason,
+    FailoverPhase,
     LimitKind,
     StatusClass,
 )
@@ -31,6 +33,9 @@ class DeploymentChildren:
         }
         self.outcomes: dict[AttemptOutcome, Counter] = {
             outcome: metrics.outcomes.labels(deployment, outcome) for outcome in ATTEMPT_OUTCOMES
+        }
+        self.failovers: dict[FailoverPhase, Counter] = {
+            phase: metrics.failovers.labels(deployment, phase) for phase in FAILOVER_PHASES
         }
         self.responses: dict[StatusClass, Counter] = {
             status_class: metrics.responses.labels(deployment, status_class) for status_class in STATUS_CLASSES
@@ -51,6 +56,7 @@ class DeploymentMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.attempts = counter(names.ATTEMPTS, registry)
         self.outcomes = counter(names.ATTEMPT_OUTCOMES, registry)
+        self.failovers = counter(names.FAILOVERS, registry)
         self.responses = counter(names.UPSTREAM_RESPONSES, registry)
         self.in_flight = gauge(names.ATTEMPTS_IN_FLIGHT, registry)
         self.limit = gauge(names.UPSTREAM_LIMIT, registry)

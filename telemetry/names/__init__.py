@@ -159,6 +159,10 @@ NO_KEY, UNNAMED_KEY, MASTER_KEY = "none", "default", "master_key"
 """Names of keys in telemetry that no operator gave: of requests without a key, which are refused where there are keys;
 of all keys without a name; of `general_settings.master_key`."""
 RESERVED_KEY_NAMES = frozenset({NO_KEY, UNNAMED_KEY, MASTER_KEY, OTHER})
+FailoverPhase = Literal["before_first_chunk", "before_first_token"]
+FAILOVER_PHASES: tuple[FailoverPhase, ...] = get_args(FailoverPhase)
+"""How far an attempt had come that another one made up for: nothing of a response was there, or a beginning that held
+nothing of the answer."""
 AttemptOutcome = Literal["ok", "error", "timeout", "rate_limited", "unauthorized", "refused", "local", "cancelled"]
 ATTEMPT_OUTCOMES: tuple[AttemptOutcome, ...] = get_args(AttemptOutcome)
 """How an attempt at a deployment ended. `unauthorized`: the operator's key or account was refused; `refused`: what the

@@ -19,6 +19,9 @@ class Event:
     ADMISSION_REFUSED = event("admission.refused", "No deployment has room, or will have it in time.")
     REQUEST_SENT = event("request.sent", "An attempt at a provider began.")
     UPSTREAM_FIRST_CHUNK = event("upstream.first_chunk", "The provider's first chunk is there.")
+    UPSTREAM_FAILOVER = event(
+        "upstream.failover", "An attempt failed before the client saw anything of it, and another one follows."
+    )
     POLICY_DECISION = event("policy.decision", "A policy said what it did, or failed open.")
     QUEUE_HIGH_WATER = event("queue.high_water", "A queue reached 50, 80 or 100 % of its capacity, once each.")
     BREAKER_STATE_CHANGE = event("breaker.state_change", "A breaker changed its state on account of this transaction.")

@@ -289,6 +289,11 @@ AUTH_FAILURES = _counter("flowspan_auth_failures_total", ("reason",), "Requests 
 ADMIN_ACTS = _counter(
     "flowspan_admin_acts_total", ("act", "result"), "Acts of operators by the admin API, and what became of them."
 )
+FAILOVERS = _counter(
+    "flowspan_upstream_failovers_total",
+    ("deployment", "phase"),
+    "Attempts at a deployment that failed unseen by the client, as another one followed; and how far they had come.",
+)
 ATTEMPT_OUTCOMES = _counter(
     "flowspan_upstream_outcomes_total", ("deployment", "outcome"), "Attempts at a deployment that ended, and how."
 )

@@ -157,6 +157,19 @@ class Attribute:
         "From the start of the attempt to the first chunk.",
         unit="s",
     )
+    TIME_TO_FIRST_TOKEN = attribute(
+        "flowspan.upstream.time_to_first_token_s",
+        "double",
+        ON_ATTEMPT,
+        "From the start of the attempt to the first piece of the answer, where chunks without one came before it.",
+        unit="s",
+    )
+    FAILOVER_PHASE = attribute(
+        "flowspan.failover.phase",
+        "string",
+        ON_EVENT,
+        "How far the attempt had come: before_first_chunk or before_first_token.",
+    )
     INPUT_TOKENS = attribute("gen_ai.usage.input_tokens", "int", ON_ATTEMPT, "Tokens of the prompt.", unit="tokens")
     OUTPUT_TOKENS = attribute("gen_ai.usage.output_tokens", "int", ON_ATTEMPT, "Tokens of the answer.", unit="tokens")
     CACHE_READ_TOKENS = attribute(
@@ -305,7 +318,10 @@ class Attribute:
     DECISION = attribute("flowspan.decision", "string", ON_EVENT, "What a policy says it did.")
     STAGE = attribute("flowspan.stage", "string", ON_STAGE, "policy_executor or client_formatter.")
     DEPLOYMENT = attribute(
-        "flowspan.deployment", "string", ON_ATTEMPT, "The deployment's id, which its breaker bears too."
+        "flowspan.deployment",
+        "string",
+        f"{ON_ATTEMPT}, {ON_EVENT}",
+        "The deployment's id, which its breaker bears too.",
     )
     OUTCOME = attribute("flowspan.outcome", "string", ON_TRANSACTION, "How it ended: exactly one of the outcomes.")
     DETAIL = attribute("flowspan.detail", "string", ON_BOTH, "What went wrong, in words, scrubbed.")

@@ -16,7 +16,7 @@ from telemetry.live.moments import AttemptRetried
 from telemetry.metrics.deployments import status_class
 from telemetry.metrics.registry import AttemptChildren
 from telemetry.metrics.traffic import Labels
-from telemetry.names import AttemptOutcome, AttemptReason, LimitKind, LocalFailureKind
+from telemetry.names import AttemptOutcome, AttemptReason, FailoverPhase, LimitKind, LocalFailureKind
 from telemetry.names.events import Event
 from telemetry.names.semconv import Semconv
 from telemetry.names.spans import Attribute, Value
@@ -101,6 +101,7 @@ class AttemptTelemetry:
         started_at = self._trace.timeline.now()
         if retry_of is not None:
             self._log_retry(retry_of, target.deployment, started_at)
+            self._count_failover(retry_of)
         span = self._start_span(target, children.operation, started_at)
         if retry_of is not None and not span.is_absent:
             span.link(retry_of.span_context, "retry_of")
@@ -160,6 +161,13 @@ class AttemptTelemetry:
                 retried_at=deployment,
             )
         )
+
+    @guarded
+    def _count_failover(self, failed: "Attempt") -> None:
+        phase: FailoverPhase = "before_first_chunk" if failed.time_to_first_chunk_s is None else "before_first_token"
+        failed.failed_over(phase)
+        about = {Attribute.DEPLOYMENT: failed.deployment, Attribute.ERROR_TYPE: failed.error_type}
+        self._trace.event(Event.UPSTREAM_FAILOVER, {**about, Attribute.FAILOVER_PHASE: phase})
 
     def end_all(self, error_type: str) -> None:
         """End those still open as failed."""
@@ -259,6 +267,16 @@ class Attempt:
                 self.responded(200)
             self._scope.trace.event(Event.UPSTREAM_FIRST_CHUNK, {})
             self._span.set({Attribute.TIME_TO_FIRST_CHUNK: self.time_to_first_chunk_s})
+
+    @guarded
+    def first_token(self) -> None:
+        """The first piece of a streamed answer has come, behind chunks that held nothing of it."""
+        self._span.set({Attribute.TIME_TO_FIRST_TOKEN: self._scope.trace.timeline.now() - self._started_at})
+
+    @guarded
+    def failed_over(self, phase: FailoverPhase) -> None:
+        """Another attempt follows this one, which had come so far."""
+        self._children.deployment.failovers[phase].inc()
 
     @guarded
     def usage(self, tokens: Tokens, cost_usd: float | None = None) -> None:

@@ -258,7 +258,8 @@ def test_a_providers_last_event_goes_on_byte_for_byte(steady: Table) -> None:
         b'event: error\r\ndata: {"type":"error", "error":{"type":"overloaded_error","message":"Over"},'
         b'"request_id":"r"}\r\n\r\n'
     )
-    steady.provider.play(sse(START, event))
+    begun = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "a"}}
+    steady.provider.play(sse(START, begun, event))
     reply = steady.send(Way("messages", True, "no policy"), "messages")
     assert reply.body.endswith(event)
 
@@ -267,7 +268,14 @@ def test_a_providers_last_event_goes_on_byte_for_byte(steady: Table) -> None:
     reply = steady.send(Way("chat", True, "no policy"), "chat")
     assert reply.body.endswith(event)
 
-    script = response_failed("server_error", "gone")
+    created, failed = [step.data for step in response_failed("server_error", "gone") if isinstance(step, Body)]
+    searching = {
+        "type": "response.web_search_call.in_progress",
+        "sequence_number": 1,
+        "item_id": "ws_1",
+        "output_index": 0,
+    }
+    script = sse(created, searching, failed.replace(b'"sequence_number": 1', b'"sequence_number": 2'))
     steady.provider.play(script)
     reply = steady.send(Way("responses", True, "no policy"), "responses")
     assert reply.body == b"".join(getattr(step, "data", b"") for step in script)

@@ -20,7 +20,7 @@ from app.dialects.passthrough import StreamFormatter
 from app.dialects.translation.hosted_tools import hosted, without_hosted
 from app.dialects.translation.losses import ELSEWHERE, Disposition, no_counterpart, refuse_losses, refuse_unknown_choice
 from app.dialects.translation.tool_names import function_names, shortened, with_short_names
-from app.messages import OpaquePart, Request, ToolDefinition
+from app.messages import Native, OpaquePart, Request, ToolDefinition
 
 _BODY: Mapping[str, Disposition] = {
     "cache_control": "dropped",
@@ -110,6 +110,16 @@ class AnthropicMessages(ClientDialect):
     def opaque_text(self, part: OpaquePart) -> str | None:
         return text_of(part.raw)
 
+    def is_preamble(self, native: Native) -> bool:
+        match native.kind:
+            case "" | "ping" | "message_start" | "content_block_stop":
+                return True
+            case "content_block_start":
+                return _type_in(native, "content_block") in ("text", "thinking")
+            case "content_block_delta":
+                return _type_in(native, "delta") in ("text_delta", "thinking_delta")
+        return False
+
     def refuse_opaque(self, part: OpaquePart, path: str) -> None:
         match part.raw:
             case {"type": "image" | "document", "source": {"type": "file"}}:
@@ -119,6 +129,11 @@ class AnthropicMessages(ClientDialect):
 
     def tool_names(self, request: Request) -> Mapping[str, str]:
         return shortened(function_names(request))
+
+
+def _type_in(native: Native, field: str) -> object:
+    block = (native.event or {}).get(field)
+    return block.get("type") if isinstance(block, dict) else None
 
 
 DIALECT = AnthropicMessages()

@@ -25,7 +25,7 @@ from app.dialects.translation.losses import ELSEWHERE, Disposition, no_counterpa
 from app.dialects.translation.tool_choices import with_allowed_tools
 from app.dialects.translation.tool_names import function_names, shortened, with_short_names
 from app.errors import InvalidRequest
-from app.messages import InputMessage, OpaquePart, Part, Request, ToolDefinition
+from app.messages import InputMessage, Native, OpaquePart, Part, Request, ToolDefinition
 
 _BODY: Mapping[str, Disposition] = {
     "background": "refused",
@@ -53,6 +53,11 @@ _FOR_THE_CLIENT = frozenset({"custom", "namespace"})
 _HOSTED = ("web_search", "file_search", "code_interpreter", "image_generation", "mcp", "tool_search")
 """Types of tools that the provider runs, or, as the search among tools, has to know."""
 _REASONING_ID = "rs_"
+_PREAMBLES = frozenset(
+    {"", "keepalive", "response.created", "response.in_progress", "response.queued"}
+    | {"response.content_part.added", "response.reasoning_summary_part.added"}
+)
+"""Types of events that hold nothing of an answer; comments have none."""
 
 
 class OpenAIResponses(ClientDialect):
@@ -130,6 +135,12 @@ class OpenAIResponses(ClientDialect):
 
     def custom_tools(self, request: Request) -> list[str]:
         return [*super().custom_tools(with_all_tools(request)), *custom_names(request)]
+
+    def is_preamble(self, native: Native) -> bool:
+        if native.kind != "response.output_item.added":
+            return native.kind in _PREAMBLES
+        item = (native.event or {}).get("item")
+        return isinstance(item, dict) and item.get("type") in ("message", "reasoning")
 
     def refuse_opaque(self, part: OpaquePart, path: str) -> None:
         if part.raw.get("type") == "input_image" and part.raw.get("file_id"):

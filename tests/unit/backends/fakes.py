@@ -49,6 +49,9 @@ class FakeAttempt(Attempt):
     def first_chunk(self) -> None:
         self.calls.append(("first_chunk",))
 
+    def first_token(self) -> None:
+        self.calls.append(("first_token",))
+
     def usage(self, tokens: Tokens, cost_usd: float | None = None) -> None:
         self.calls.append(("usage", tokens, cost_usd))
 

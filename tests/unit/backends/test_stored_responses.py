@@ -9,7 +9,7 @@ from app.backends.attempts import AttemptControl
 from app.backends.router import Router
 from app.backends.stored_responses import ResponseIds, StoredCall, StoredResponses, is_response_id
 from app.errors import BreakerOpen, UnknownResponse, UpstreamFailed
-from app.messages import Batch, ModelResponse, Native, Received
+from app.messages import Batch, Choice, ModelResponse, Native, Received
 from app.providers import ResponsesApi
 from app.settings import Deployment, RouterSettings, UpstreamBreakerSettings
 from telemetry import Attempt
@@ -25,7 +25,8 @@ def deployment(id: str, responses: ResponsesApi = "offered", key: str = "k", mod
 
 
 def answer(id: str = "resp_1") -> Received:
-    return Received(ModelResponse(id=id), Native("openai_responses", b"{}"))
+    chunk = ModelResponse(id=id, choices=(Choice(finish_reason="stop"),))
+    return Received(chunk, Native("openai_responses", b"{}"))
 
 
 class Keeping(ScriptedBackend):

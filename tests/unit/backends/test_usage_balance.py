@@ -49,7 +49,7 @@ class ScriptedResponse(NamedTuple):
         return Played(chunks, ERRORS.get(self.ending), self.ending == "left", is_sent)
 
     def has_begun(self, stream: bool) -> bool:
-        return stream and bool(self.texts or self.counted is not None)
+        return stream and sum(self.texts) > 0
 
     def tokens(self, stream: bool) -> Tokens | None:
         """What the attempt is to end with."""
@@ -79,7 +79,8 @@ def _answers(draw: st.DrawFn) -> ScriptedResponse:
     texts = draw(st.lists(st.integers(0, 60), max_size=4))
     counted = draw(st.none() | st.integers(0, len(texts)) | st.just(len(texts)))
     ending = draw(st.sampled_from(["ok", "ok", "left", *ERRORS]))
-    return ScriptedResponse(texts or [1] if ending == "ok" else texts, counted, draw(_USAGE), ending)
+    # An answer that ends well holds something.
+    return ScriptedResponse([*texts, 1] if ending == "ok" else texts, counted, draw(_USAGE), ending)
 
 
 @settings(max_examples=80, deadline=None)
