@@ -62,10 +62,13 @@ class SharedStates:
                     self._publish(breaker.name, row, breaker.standing())
 
     def _adopt(self, breaker: CircuitBreaker, row: int) -> None:
-        changes, state, *times, reopened = self._table.numbers[row : row + COLUMNS]
+        changes, state, opened_at, probe_until, forced_until, cooldown, reopened = self._table.numbers[
+            row : row + COLUMNS
+        ]
         if changes != self._seen.get(breaker.name, 0.0):
             self._seen[breaker.name] = changes
-            breaker.adopt(Standing(_STATES[int(state)], *times, int(reopened)))
+            standing = Standing(_STATES[int(state)], opened_at, probe_until, forced_until, cooldown, int(reopened))
+            breaker.adopt(standing)
 
     def _publish(self, name: str, row: int, standing: Standing) -> None:
         state, *times = standing
