@@ -19,7 +19,7 @@ from app.configuration import Configuration, Source, check_bind, where_keys_are
 from app.console import Console, ConsoleServer
 from app.edge.listener import listening_sockets, not_listening
 from app.gateway import Gateway, GatewayApp
-from app.main import compose
+from app.main import Composition, compose
 from app.quotas import Quotas, StateLost
 from app.recorder.stores import StoreFailed
 from app.serving.administration import AuditedReloads, administration_of
@@ -78,6 +78,17 @@ def serve(configuration: Configuration, source: Source) -> int:
     server.reloader = AuditedReloads(reloader, administration.audited)
     tune_interpreter()
     try:
+        return _served(server, composition)
+    finally:
+        administration.close()
+        if console is not None:
+            console.close()
+        metrics.close()
+
+
+def _served(server: GatewayServer, composition: Composition) -> int:
+    """Serve until the end; the exit status."""
+    try:
         with (
             suppress(KeyboardInterrupt),
             asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner,
@@ -85,16 +96,11 @@ def serve(configuration: Configuration, source: Source) -> int:
             runner.run(_until_served(server, composition.lasting.quotas))
     except StateLost as error:
         _log.error("limits cannot be counted: %s", error)
-        give_up(app.gateway)
+        give_up(composition.gateway)
         return 2
     except SystemExit as ended:
         # uvicorn leaves so where it cannot listen, and has logged why; a signal does before uvicorn handles it.
         return 2 if ended.code else 0
-    finally:
-        administration.close()
-        if console is not None:
-            console.close()
-        metrics.close()
     return 0
 
 

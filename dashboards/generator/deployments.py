@@ -1,7 +1,7 @@
 """The row about deployments: what each one's provider answers, how full its limits and connections are."""
 
 from dashboards.generator.links import label, logs, traces
-from dashboards.generator.metrics import buckets, greatest, quantile, rate, selected, total
+from dashboards.generator.metrics import buckets, events, greatest, quantile, rate, selected, total
 from dashboards.generator.panels import (
     BLUE,
     GREEN,
@@ -69,6 +69,16 @@ def deployments() -> list[PanelBuilder]:
             "reqps",
             [Query(f"topk(20, {statuses} > 0)", "{{deployment}} {{status_class}}")],
             width=8,
+            links=_TO_DEPLOYMENT,
+        ),
+        series(
+            "Failovers that clients did not see",
+            "Attempts that failed before anything of an answer had gone to the client, so that another one followed; "
+            "by how far they had come.",
+            "short",
+            [Query(events(names.FAILOVERS, "deployment", "phase") + " > 0", "{{deployment}} {{phase}}")],
+            width=24,
+            bars=True,
             links=_TO_DEPLOYMENT,
         ),
         series(

@@ -58,6 +58,7 @@ def test_the_routes_are_the_known_ones(gateway: RunningGateway) -> None:
         "/v1/messages/count_tokens",
         "/v1/models",
         "/v1/models/{name:path}",
+        "/v1/usage",
         "/health",
         *OPEN_PATHS,
     }
