@@ -8,6 +8,7 @@ timeout during which the event loop stood still is a `LocalFailure`: the gateway
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Sequence
 from types import TracebackType
 from typing import Protocol, TypeVar
@@ -79,6 +80,8 @@ class AttemptControl:
         """`breakers` take the place of those that would be made of the settings. `draw` gives numbers in 0..1, by which
         cooldowns are longer or shorter."""
         self._draw = draw
+        self.in_flight: Counter[str] = Counter()
+        """Attempts under way, by the id of the deployment."""
         self.admission = admission or Admission(AdmissionSettings(), (), clock=clock)
         self.breakers = breakers or DeploymentBreakers(settings, by_caller)
         self._clock = clock
@@ -107,6 +110,8 @@ class AttemptControl:
         """Take a permit for one attempt; `record` gives it back."""
         permit, changes = self.breakers.allow(deployment.id, self._clock(), caller, stream)
         report(changes, obs)
+        if not isinstance(permit, Denied):
+            self.in_flight[deployment.id] += 1
         return permit
 
     def answered(self, permit: AttemptPermit, obs: ObservabilityContext) -> None:
@@ -118,6 +123,7 @@ class AttemptControl:
     ) -> BaseException | None:
         """Tell breakers and telemetry how the attempt ended. Returns the error that it is to end with, which is another
         one where the gateway itself was late."""
+        self.in_flight[permit.deployment.name] -= 1
         now = self._clock()
         stalled = error is not None and self._stalls.seconds_since(permit.begun) > _STALLED_SHARE * (now - permit.begun)
         if isinstance(error, UpstreamTimeout) and stalled:

@@ -1,14 +1,15 @@
 """Which deployment is tried next, and how many retries there may be: pure, given what was tried and how it failed.
 
-Order: deployments not yet tried, the lowest `order` first, weighted among equals; then those that failed in a way that
-may pass, after a wait. A deployment that rejected what the caller sent ends the search: no other would accept it. One
-that has said when to come back is asked last until then.
+Order: deployments not yet tried, the lowest `order` first, then the lowest rank, weighted among equals; then those that
+failed in a way that may pass, after a wait. A deployment that rejected what the caller sent ends the search: no other
+would accept it. One that has said when to come back is asked last until then.
 """
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf
+from types import MappingProxyType
 
 from app.errors import BackendError, ModelMissing, UpstreamRejected
 from app.messages import Operation
@@ -17,6 +18,7 @@ from app.settings import Deployment, RetryBudgetSettings, RouterSettings
 
 _FIRST_BACKOFF = 0.25
 _LONGEST_BACKOFF = 8.0
+_NO_RANKS: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -64,12 +66,13 @@ def next_move(
     spent: int = 0,
     resting: Container[str] = (),
     busy: Container[str] = (),
+    ranks: Mapping[str, float] = _NO_RANKS,
 ) -> Move:
     """What to do next for a request. `draw` gives numbers in 0..1, for weights and jitter; `is_open` tells whether a
     breaker keeps a deployment out, and is asked once for each: the result may be another one a moment later. The first
     attempt is no retry, and `spent` retries were made on other models. Deployments whose ids are in `resting` have
     asked others to wait, and come after those that have not; those in `busy` have as much to do as they may, and come
-    after others of the same order."""
+    after others of the same order. Among these the lowest of `ranks` comes first; one without a rank has 0."""
     if failures and isinstance(failures[-1].error, UpstreamRejected):
         return Refuse(failures[-1].error)
     # A deployment that lacks the model has done nothing: to ask the next one is no retry.
@@ -80,13 +83,13 @@ def next_move(
     tried = {failure.deployment.id: failure.error for failure in failures}
     if fresh := [one for one in candidates if one.id not in tried]:
         rested = [one for one in fresh if one.id not in resting] or fresh
-        chosen = _choose(rested, draw(), busy)
+        chosen = _choose(rested, draw(), busy, ranks)
         return Try(chosen, equals=tuple(_of_lowest_order(rested)) if chosen.id in busy else ())
     waits = {one.id: tried[one.id].retry_after or 0.0 for one in candidates if tried[one.id].retryable}
     again = [one for one in candidates if waits.get(one.id, inf) <= settings.max_retry_after]
     if not again:
         return Exhausted()
-    chosen = _choose(again, draw(), busy)
+    chosen = _choose(again, draw(), busy, ranks)
     return Try(chosen, max(waits[chosen.id], _backoff(len(failures), draw())), again=True)
 
 
@@ -151,12 +154,18 @@ def _of_lowest_order(candidates: Sequence[Deployment]) -> list[Deployment]:
     return [one for one in candidates if one.order == lowest]
 
 
-def _choose(candidates: Sequence[Deployment], draw: float, busy: Container[str] = ()) -> Deployment:
-    """One of the lowest order, by weight, which is not busy if there is one; `draw` is in 0..1."""
+def _choose(
+    candidates: Sequence[Deployment], draw: float, busy: Container[str], ranks: Mapping[str, float]
+) -> Deployment:
+    """One of the lowest order which is not busy if there is one, and of the lowest rank among those, by weight; `draw`
+    is in 0..1."""
     if len(candidates) == 1:
         return candidates[0]
     equals = _of_lowest_order(candidates)
     equals = [one for one in equals if one.id not in busy] or equals
+    if ranks:
+        first = min(ranks.get(one.id, 0.0) for one in equals)
+        equals = [one for one in equals if ranks.get(one.id, 0.0) == first]
     point = draw * sum(max(one.weight, 0.0) for one in equals)
     for one in equals:
         point -= max(one.weight, 0.0)

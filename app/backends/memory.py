@@ -6,8 +6,10 @@ credentials. What an operator has changed there may have been what ailed it, so 
 
 from collections.abc import Sequence
 
+from app.backends.balancing import FirstTokenTimes
 from app.backends.deployment_backends import BackendPool
 from app.backends.deployments import RetryBudget
+from app.backends.sticky_conversations import StickyConversations
 from app.backends.stored_responses import ResponseIds
 from app.settings import Deployment
 
@@ -23,12 +25,16 @@ class RoutingMemory:
         """By the name of the model."""
         self.resting: dict[str, float] = {}
         """Deployments that have said when to come back, with the clock's time until which they are asked last."""
+        self.first_tokens = FirstTokenTimes()
+        self.sticky = StickyConversations()
         self.missing: set[str] = set()
         """Deployments whose provider was found not to have their model."""
 
     def keep(self, stays: frozenset[str]) -> None:
         """Forget what was known of deployments other than those of these ids."""
         self.missing &= stays
+        self.first_tokens.keep(stays)
+        self.sticky.keep(stays)
         self.resting = {deployment: until for deployment, until in self.resting.items() if deployment in stays}
         self.retry_budgets = {model: budget for model, budget in self.retry_budgets.items() if budget.is_in_use}
 

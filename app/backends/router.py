@@ -8,7 +8,7 @@ failed, its fallbacks are asked in turn, each at least once, with what retries t
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,19 +16,21 @@ from itertools import chain
 from math import inf
 
 from app.admission import Slot
-from app.backends.attempt_admission import busy, slot_of
+from app.backends.attempt_admission import slot_of
 from app.backends.attempt_targets import target_of
 from app.backends.attempts import AttemptControl, Backend, GuardedAttempt, completed, within
 from app.backends.beginnings import Waits, opened
 from app.backends.ceilings import Ceiling, ceiling_of
-from app.backends.choice import of_model
 from app.backends.client_credentials import addressed, permitted
 from app.backends.client_tools import ClientTools, with_client_tools
 from app.backends.deployment_backends import BackendFactory
-from app.backends.deployments import Failure, Move, Refuse, RetryBudget, Try, able, by_model, next_move
+from app.backends.deployments import Failure, Move, Refuse, RetryBudget, Try
 from app.backends.memory import RoutingMemory
-from app.backends.model_names import ModelNames, anything, is_wildcard
+from app.backends.model_names import anything, is_wildcard
 from app.backends.overrides import DeploymentOverrides
+from app.backends.pools import Pools
+from app.backends.selection import DeploymentSelection
+from app.backends.sticky_conversations import Key
 from app.backends.stored_responses import StoredCall, StoredResponseBackend, StoredResponses
 from app.breakers.breaker import Denied
 from app.errors import (
@@ -36,16 +38,14 @@ from app.errors import (
     AuthenticationFailed,
     BackendError,
     BreakerOpen,
-    ContentRefused,
-    ContextOverflow,
     GatewayError,
-    InvalidRequest,
     LocalFailure,
     ModelMissing,
     OutOfService,
     UnknownModel,
     UnknownResponse,
     UpstreamRejected,
+    UpstreamTimeout,
 )
 from app.messages import Batch, Received, Request
 from app.opened_stream import OpenedStream
@@ -56,8 +56,6 @@ __all__ = ["Backend", "Router"]
 
 _SHORTEST = 0.001
 """Seconds that an attempt has when the request's time is up."""
-_LONGEST_REST = 60.0
-"""Seconds for which a deployment is asked after all others at most, whatever its provider said."""
 
 
 @dataclass
@@ -73,6 +71,8 @@ class _Search:
     retries: int = 0
     error: GatewayError | None = None
     attempt: Attempt | None = None
+    conversation: Key | None = None
+    """The conversation, where it is to go on at the deployment that answered it last."""
     turned_away: set[str] = field(default_factory=set)
     """Deployments whose breaker kept this request out, each counted once."""
     passed_over: set[str] = field(default_factory=set)
@@ -102,32 +102,27 @@ class Router:
     ) -> None:
         """`idle_timeout`: seconds for which a stream may be silent."""
         self._idle_timeout = idle_timeout
-        self._pools = by_model(deployments)
-        self._names = ModelNames(self._pools, settings.aliases)
         self._settings = settings
         self._control = control
         self._memory = memory or RoutingMemory()
         self._overrides = overrides or DeploymentOverrides()
         self._backends = self._memory.backends.backends(deployments, make_backend)
         self._clock = clock
-        self._rng = rng or random.Random()
         self._sleep = sleep
         self._responses = StoredResponses(deployments, self._memory.responses, shared=shared_responses)
-        kinds = (settings.fallbacks, settings.context_window_fallbacks, settings.content_policy_fallbacks)
-        for name, targets in (item for fallbacks in kinds for item in fallbacks.items()):
-            if unknown := [target for target in targets if self._names.find(target) is None]:
-                raise ValueError(f"fallbacks of {name}: no deployment serves {', '.join(unknown)}")
+        self._pools = Pools(deployments, settings, self._responses)
+        rng = rng or random.Random()
+        self._selection = DeploymentSelection(settings, control, self._memory, self._overrides, clock, rng)
 
     def model_names(self) -> tuple[str, ...]:
         """The names by which clients may ask for a model, in the order of the configuration: of entries, aliases, and
         models behind wildcards as far as they are known."""
-        return (*self._names.listed(), *self._settings.behind_wildcards)
+        return self._pools.model_names()
 
     def configured_name(self, asked: str) -> str | None:
         """The name in the configuration of the model that a client asks for: itself, or what its alias or a wildcard
         leads to. None if no deployment serves it."""
-        found = self._names.find(asked)
-        return None if found is None else found.name
+        return self._pools.configured_name(asked)
 
     def turned_away(self) -> frozenset[str]:
         """The ids of the deployments that nobody is sent to now: their breakers are open, or they are drained."""
@@ -137,22 +132,19 @@ class Router:
     def meanings(self, asked: str) -> tuple[str, ...]:
         """The names by which it may be allowed to ask for a model: that which is asked for, and that which it leads
         to."""
-        return self._names.meanings(asked)
+        return self._pools.meanings(asked)
 
     def ceiling(self, request: Request, prompt: int, usual_answer: int) -> Ceiling:
         """The most that a request may come to, its fallbacks included; `prompt` is an estimate of its tokens, and
         `usual_answer` how many an answer has where nobody says. Raises as `open` does where nobody may be asked."""
-        pools = list(self._pools_for(request))
-        for fallbacks in (self._settings.context_window_fallbacks, self._settings.content_policy_fallbacks):
-            pools += [self._pool(name) for name in self._fallbacks(request.model, fallbacks)]
-        most = ceiling_of(request, chain.from_iterable(pools), prompt, usual_answer)
+        most = ceiling_of(request, chain.from_iterable(self._pools.at_most(request)), prompt, usual_answer)
         if self._settings.hedge_after is None or request.stream:
             return most
         return Ceiling(most.prompt, most.most_answer, 2 * most.usd, most.unpriced)
 
     def unknown_model(self, asked: str, allowed: Callable[[str], bool] = anything) -> UnknownModel:
         """The error for a model that no deployment serves, with names of some that are, of those that are allowed."""
-        return self._names.unknown(asked, allowed)
+        return self._pools.unknown_model(asked, allowed)
 
     async def open(self, asked: Request | StoredCall, obs: ObservabilityContext) -> OpenedStream:
         """Ask for a stream and wait for its beginning, after which no other deployment is tried. Close `rest` when
@@ -202,7 +194,7 @@ class Router:
 
     async def count_tokens(self, request: Request) -> int:
         """The number of input tokens, as the model's first deployment counts them."""
-        pool = self._pool(request.model)
+        pool = self._pools.of(request.model)
         [pool] = permitted([pool], request, addressed(pool))
         pool = self._overrides.serving(pool) or pool
         return await self._backends.of(min(pool, key=lambda one: one.order)).count_tokens(request)
@@ -215,28 +207,15 @@ class Router:
         """The response of the first deployment that gives one. A whole response is a stream of one chunk, which has
         ended. Raises the last deployment's error, or BreakerOpen where none could be asked."""
         asked: list[Sequence[Deployment]] = []
-        waiting = [pool for pool in self._pools_for(request) if pool]
+        waiting = [pool for pool in self._pools.for_request(request) if pool]
         while waiting:
             asked.append(waiting.pop(0))
             try:
                 if (answer := await self._ask_pool(asked[-1], request, search)) is not None:
                     return answer
             except UpstreamRejected as error:
-                waiting = [pool for pool in self._fallbacks_after(error, request) if pool not in asked]
+                waiting = [pool for pool in self._pools.after_refusal(error, request) if pool not in asked]
         raise search.error or self._nobody_left([one for pool in asked for one in pool], request.caller)
-
-    def _fallbacks_after(self, error: UpstreamRejected, request: Request) -> list[Sequence[Deployment]]:
-        """The models that the operator named for a request that is refused for this reason: for another they would
-        refuse it, too."""
-        match error:
-            case ContextOverflow():
-                names = self._fallbacks(request.model, self._settings.context_window_fallbacks)
-            case ContentRefused():
-                names = self._fallbacks(request.model, self._settings.content_policy_fallbacks)
-            case _:
-                names = ()
-        pools = [self._responses.suited(able(self._pool(name), request.operation), request) for name in names]
-        return [pool for pool in pools if pool]
 
     def _search(self, request: Request, obs: ObservabilityContext, *, stream: bool) -> _Search:
         model = self.configured_name(request.model) or request.model
@@ -248,26 +227,13 @@ class Router:
         message = "Every deployment of this model is failing; try again later."
         return BreakerOpen(message, retry_after=self._control.retry_after(deployments, caller))
 
-    def _pools_for(self, request: Request) -> list[Sequence[Deployment]]:
-        """The deployments of its model and of each fallback that can do what it asks for, in turn."""
-        primary = self._pool(request.model)
-        fallbacks = (self._pool(name) for name in self._fallbacks(request.model, self._settings.fallbacks))
-        pools = [pool for candidates in (primary, *fallbacks) if (pool := able(candidates, request.operation))]
-        if not pools:
-            raise InvalidRequest(_unable(request, primary), param="model")
-        pools = permitted(pools, request, addressed(primary))
-        suited = [self._responses.suited(pool, request) for pool in pools]
-        if not any(suited):
-            param = "previous_response_id" if "previous_response_id" in request.extra else "conversation"
-            raise UnknownResponse(f"Nobody who serves this model is known to have made the {param}.", param=param)
-        return suited
-
     async def _ask_pool(self, pool: Sequence[Deployment], request: Request, search: _Search) -> OpenedStream | None:
         """Try the deployments of one model until one answers. None where no further attempt makes sense."""
         model = pool[0].model_name
         budget = self._memory.retry_budgets.setdefault(model, RetryBudget())
         failures: list[Failure] = []
         spent = search.retries
+        search.conversation = self._selection.conversation(request, model, search.obs)
         with budget.request():
             while isinstance(move := self._next_move(pool, failures, spent, search), Try):
                 if (failures or search.waited) and self._left(search) <= move.wait:
@@ -275,15 +241,23 @@ class Router:
                 if move.again and not budget.allows(self._settings.retry_budget):
                     search.obs.attempts.retry_denied(model)
                     return None
-                try:
-                    with budget.retry() if move.again else nullcontext():
-                        if (answer := await self._tried(move, request, search)) is not None:
-                            self._responses.learn(request, answer.first, move.deployment)
-                            return answer
-                except BackendError as error:
-                    self._note(error, move.deployment, search)
-                    search.retries += bool(failures)
-                    failures.append(Failure(move.deployment, error))
+                with budget.retry() if move.again else nullcontext():
+                    if move.wait:
+                        await self._sleep(move.wait)
+                    if (admitted := await self._admitted(move, request, search)) is None:
+                        continue
+                    deployment, slot = admitted
+                    try:
+                        answer = await self._tried(deployment, request, search, slot)
+                    except BackendError as error:
+                        self._note(error, deployment, search)
+                        search.retries += bool(failures)
+                        failures.append(Failure(deployment, error))
+                        continue
+                if answer is not None:
+                    self._responses.learn(request, answer.first, deployment)
+                    self._selection.answered(deployment, request, search.conversation)
+                    return answer
         if isinstance(move, Refuse):
             raise move.error
         return None
@@ -292,7 +266,7 @@ class Router:
         """Keep the error that the client is to read. Of a model that one deployment lacks it reads only where nothing
         else was wrong; the operator reads of it once."""
         if error.retry_after and error.retryable and _concerns_others(error, deployment):
-            self._memory.resting[deployment.id] = self._clock() + min(error.retry_after, _LONGEST_REST)
+            self._selection.rest(deployment, error.retry_after)
         if not isinstance(error, ModelMissing):
             search.error = error
             return
@@ -304,60 +278,67 @@ class Router:
 
     def _next_move(self, pool: Sequence[Deployment], failures: Sequence[Failure], spent: int, search: _Search) -> Move:
         is_out = partial(self._keeps_out, search)
-        now, pool, marks = self._clock(), self._overrides.serving(pool), self._memory.resting
-        full = busy(pool, self._control.admission)
-        resting = [one.id for one in pool if marks and marks.get(one.id, now) > now]
-        return next_move(pool, failures, is_out, self._settings, self._rng.random, spent, resting, full)
+        return self._selection.next_move(pool, failures, is_out, spent, search.conversation)
 
-    async def _tried(self, move: Try, request: Request, search: _Search) -> OpenedStream | None:
-        """The response of one attempt; None if the deployment's breaker has opened since it was chosen, or it has no
-        room for the request in time. Such a deployment is not chosen again."""
-        if move.wait:
-            await self._sleep(move.wait)
-            if self._overrides.is_drained(move.deployment.id):
+    async def _admitted(self, move: Try, request: Request, search: _Search) -> tuple[Deployment, Slot] | None:
+        """The deployment that is to be asked, once it has room: that of the move, or the first with room of those that
+        would do as well. None where there is none in time, or it has been drained meanwhile."""
+        deployment, admission, now = move.deployment, self._control.admission, self._clock()
+        if (slot := admission.unlimited(deployment)) is None:
+            until = now + min(admission.queue_timeout - search.waited, self._left(search))
+            try:
+                slot = await slot_of(move, request, until, admission, search.obs)
+            except AdmissionRefused as error:
+                search.error = search.error or error
+                search.passed_over.update((deployment.id, *(one.id for one in move.equals)))
                 return None
-        deployment = move.deployment
-        if (slot := self._control.admission.unlimited(deployment)) is None:
-            if (slot := await self._admitted(move, request, search)) is None:
-                return None
-            deployment = next(one for one in (move.deployment, *move.equals) if one.id == slot.deployment)
-            if self._overrides.is_drained(deployment.id):
+            finally:
+                search.waited += self._clock() - now
+            deployment = next(one for one in (deployment, *move.equals) if one.id == slot.deployment)
+        if self._overrides.is_drained(deployment.id):
+            slot.end()
+            return None
+        return deployment, slot
+
+    async def _tried(
+        self, deployment: Deployment, request: Request, search: _Search, slot: Slot
+    ) -> OpenedStream | None:
+        """The response of one attempt, which has a slot and gives it back at its end; None if the deployment's breaker
+        has opened since it was chosen. Such a deployment is not chosen again."""
+        try:
+            guarded = self._guarded(deployment, search, request, slot)
+            if guarded is None:
+                search.passed_over.add(deployment.id)
                 slot.end()
                 return None
-        try:
-            return await self._attempted(deployment, request, search, slot)
+            backend, limit = self._backends.of(deployment), self._limit(deployment, search)
+            if search.stream:
+                return await self._opened(guarded, backend.stream(request, guarded.attempt), request, deployment, limit)
+            return OpenedStream((await completed(guarded, backend, request, limit),), _nothing_more())
         except BaseException:
             slot.end()
             raise
 
-    async def _attempted(
-        self, deployment: Deployment, request: Request, search: _Search, slot: Slot
-    ) -> OpenedStream | None:
-        """The response of an attempt that has a slot, and gives it back at its end."""
-        guarded = self._guarded(deployment, search, request, slot)
-        if guarded is None:
-            search.passed_over.add(deployment.id)
-            slot.end()
-            return None
-        backend, limit = self._backends.of(deployment), self._limit(deployment, search)
-        if search.stream:
-            waits = self._waits(deployment, request, limit)
-            return await opened(guarded, backend.stream(request, guarded.attempt), waits)
-        return OpenedStream((await completed(guarded, backend, request, limit),), _nothing_more())
-
-    async def _admitted(self, move: Try, request: Request, search: _Search) -> Slot | None:
-        """A slot of the deployment, or of the first with room of those that would do as well; None where there is none
-        in time."""
-        admission, now = self._control.admission, self._clock()
-        until = now + min(admission.queue_timeout - search.waited, self._left(search))
+    async def _opened(
+        self,
+        guarded: GuardedAttempt,
+        stream: AsyncGenerator[Batch, None],
+        request: Request,
+        deployment: Deployment,
+        limit: float,
+    ) -> OpenedStream:
+        """The stream of an attempt, once it has begun."""
+        # What a provider makes in the background goes on there, though nobody waits for it.
+        hold = 0.0 if request.extra.get("background") else self._settings.hold_start
+        waits = Waits(limit, self._idle_timeout, deployment.first_token_timeout, hold)
+        begun = self._clock()
         try:
-            return await slot_of(move, request, until, admission, search.obs)
-        except AdmissionRefused as error:
-            search.error = search.error or error
-            search.passed_over.update((move.deployment.id, *(one.id for one in move.equals)))
-            return None
-        finally:
-            search.waited += self._clock() - now
+            answer = await opened(guarded, stream, waits)
+        except UpstreamTimeout:
+            self._selection.first_token(deployment, self._clock() - begun)
+            raise
+        self._selection.first_token(deployment, self._clock() - begun)
+        return answer
 
     def _guarded(
         self, deployment: Deployment, search: _Search, request: Request | None = None, slot: Slot | None = None
@@ -391,37 +372,12 @@ class Router:
         """Seconds that an attempt may take: the deployment's timeout, or else what is left of the request's time."""
         return deployment.timeout if deployment.timeout is not None else max(self._left(search), _SHORTEST)
 
-    def _waits(self, deployment: Deployment, request: Request, limit: float) -> Waits:
-        # What a provider makes in the background goes on there, though nobody waits for it.
-        hold = 0.0 if request.extra.get("background") else self._settings.hold_start
-        return Waits(limit, self._idle_timeout, deployment.first_token_timeout, hold)
-
-    def _fallbacks(self, asked: str, fallbacks: Mapping[str, Sequence[str]]) -> Sequence[str]:
-        """The fallbacks of the very name that was asked for, else of the configured name behind it."""
-        if not fallbacks:
-            return ()
-        return fallbacks.get(asked) or fallbacks.get(self.configured_name(asked) or "", ())
-
-    def _pool(self, asked: str) -> Sequence[Deployment]:
-        if (found := self._names.find(asked)) is None:
-            raise self.unknown_model(asked)
-        pool = self._pools[found.name]
-        return [of_model(one, found.segments) for one in pool] if found.segments else pool
-
 
 def _concerns_others(error: BackendError, deployment: Deployment) -> bool:
     """Whether what went wrong for one caller awaits the next, too: neither what this machine lacked, nor the limits of
     an account that is the caller's."""
     is_their_account = deployment.credentials == "client" and not error.counts_against_deployment
     return not isinstance(error, LocalFailure) and not is_their_account
-
-
-def _unable(request: Request, pool: Sequence[Deployment]) -> str:
-    apis = ("the Responses API alone" if one.responses == "only" else one.provider.capitalize() for one in pool)
-    who = " and ".join(dict.fromkeys(apis))
-    deployments = ", ".join(one.id for one in pool)
-    wanted = request.operation.replace("_", " ")
-    return f"The model `{request.model}` is served by {who} ({deployments}), which has no {wanted}."
 
 
 async def _nothing_more() -> AsyncGenerator[Batch, None]:

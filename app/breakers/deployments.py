@@ -55,6 +55,11 @@ class WatchedDeployment:
         self.breakers = breakers
         self.response_times = _ResponseTimes()
 
+    @property
+    def name(self) -> str:
+        """The deployment's id."""
+        return self.breakers.shared.name
+
 
 @dataclass
 class AttemptPermit:
@@ -154,7 +159,7 @@ class DeploymentBreakers:
 
     def is_forgotten(self, permit: AttemptPermit) -> bool:
         """Whether the permit is for a deployment that has gone, or is another one by now."""
-        return self._watched.get(permit.deployment.breakers.shared.name) is not permit.deployment
+        return self._watched.get(permit.deployment.name) is not permit.deployment
 
     def verdict(
         self, permit: AttemptPermit, error: BaseException | None, now: float, stalled: bool = False

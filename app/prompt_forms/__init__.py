@@ -7,6 +7,6 @@ form, `bodies` that of a body in a provider's own API.
 """
 
 from app.prompt_forms.bodies import form_of_body
-from app.prompt_forms.requests import LEAST_SIZE, prompt_forms_of
+from app.prompt_forms.requests import LEAST_SIZE, cache_lifetime, prompt_forms_of
 
-__all__ = ["LEAST_SIZE", "form_of_body", "prompt_forms_of"]
+__all__ = ["LEAST_SIZE", "cache_lifetime", "form_of_body", "prompt_forms_of"]

@@ -43,6 +43,19 @@ def prompt_forms_of(asked: Request, sent: Request, conversation: str = "") -> Pr
     return PromptForms(hash((asked.caller, asked.model, begun)), client, last, _ttl(sent, marks))
 
 
+def cache_lifetime(request: Request) -> float:
+    """Seconds for which a provider keeps the request's prompt in a cache, by what it asks for."""
+    marks = Marks()
+    marks.note(request.extra.get(CACHE_MARK))
+    for tool in request.tools:
+        marks.note((tool.raw or tool.extra).get(CACHE_MARK))
+    for message in request.messages:
+        marks.note(message.extra.get(CACHE_MARK))
+        for part in message.parts:
+            marks.note((getattr(part, "extra", None) or {}).get(CACHE_MARK))
+    return _ttl(request, marks)
+
+
 def _ttl(request: Request, marks: Marks) -> float:
     if request.extra.get("prompt_cache_retention") == "24h":
         return _TTL_DAY

@@ -1,0 +1,106 @@
+"""Which deployments may be asked for a request, and in what turn: those of its model, then those of its fallbacks."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from app.backends.choice import of_model
+from app.backends.client_credentials import addressed, permitted
+from app.backends.deployments import able, by_model
+from app.backends.model_names import ModelNames, anything
+from app.backends.stored_responses import StoredResponses
+from app.errors import ContentRefused, ContextOverflow, InvalidRequest, UnknownModel, UnknownResponse, UpstreamRejected
+from app.messages import Request
+from app.settings import Deployment, RouterSettings
+
+Pool = Sequence[Deployment]
+"""Deployments of one model."""
+
+
+class Pools:
+    """The pools of all models, by the names of the configuration. `responses` knows who made which earlier response.
+    Raises ValueError for a fallback that no deployment serves."""
+
+    def __init__(self, deployments: Pool, settings: RouterSettings, responses: StoredResponses) -> None:
+        self._pools = by_model(deployments)
+        self._names = ModelNames(self._pools, settings.aliases)
+        self._settings = settings
+        self._responses = responses
+        kinds = (settings.fallbacks, settings.context_window_fallbacks, settings.content_policy_fallbacks)
+        for name, targets in (item for fallbacks in kinds for item in fallbacks.items()):
+            if unknown := [target for target in targets if self._names.find(target) is None]:
+                raise ValueError(f"fallbacks of {name}: no deployment serves {', '.join(unknown)}")
+
+    def model_names(self) -> tuple[str, ...]:
+        """The names by which clients may ask for a model, in the order of the configuration: of entries, aliases, and
+        models behind wildcards as far as they are known."""
+        return (*self._names.listed(), *self._settings.behind_wildcards)
+
+    def configured_name(self, asked: str) -> str | None:
+        """The name in the configuration of the model that a client asks for: itself, or what its alias or a wildcard
+        leads to. None if no deployment serves it."""
+        found = self._names.find(asked)
+        return None if found is None else found.name
+
+    def meanings(self, asked: str) -> tuple[str, ...]:
+        """The names by which it may be allowed to ask for a model: that which is asked for, and that which it leads
+        to."""
+        return self._names.meanings(asked)
+
+    def unknown_model(self, asked: str, allowed: Callable[[str], bool] = anything) -> UnknownModel:
+        """The error for a model that no deployment serves, with names of some that are, of those that are allowed."""
+        return self._names.unknown(asked, allowed)
+
+    def of(self, asked: str) -> Pool:
+        """The deployments of a model. Raises UnknownModel."""
+        if (found := self._names.find(asked)) is None:
+            raise self.unknown_model(asked)
+        pool = self._pools[found.name]
+        return [of_model(one, found.segments) for one in pool] if found.segments else pool
+
+    def for_request(self, request: Request) -> list[Pool]:
+        """The deployments of its model and of each fallback that can do what it asks for, in turn; some may be empty.
+        Raises UnknownModel, InvalidRequest or UnknownResponse where there is none."""
+        primary = self.of(request.model)
+        fallbacks = (self.of(name) for name in self._fallbacks(request.model, self._settings.fallbacks))
+        pools = [pool for candidates in (primary, *fallbacks) if (pool := able(candidates, request.operation))]
+        if not pools:
+            raise InvalidRequest(_unable(request, primary), param="model")
+        pools = permitted(pools, request, addressed(primary))
+        suited = [self._responses.suited(pool, request) for pool in pools]
+        if not any(suited):
+            param = "previous_response_id" if "previous_response_id" in request.extra else "conversation"
+            raise UnknownResponse(f"Nobody who serves this model is known to have made the {param}.", param=param)
+        return suited
+
+    def at_most(self, request: Request) -> list[Pool]:
+        """All pools that may come to be asked for a request, whatever goes wrong. Raises as `for_request` does."""
+        pools = self.for_request(request)
+        for fallbacks in (self._settings.context_window_fallbacks, self._settings.content_policy_fallbacks):
+            pools += [self.of(name) for name in self._fallbacks(request.model, fallbacks)]
+        return pools
+
+    def after_refusal(self, error: UpstreamRejected, request: Request) -> list[Pool]:
+        """The models that the operator named for a request that is refused for this reason: for another they would
+        refuse it, too."""
+        match error:
+            case ContextOverflow():
+                names = self._fallbacks(request.model, self._settings.context_window_fallbacks)
+            case ContentRefused():
+                names = self._fallbacks(request.model, self._settings.content_policy_fallbacks)
+            case _:
+                names = ()
+        pools = [self._responses.suited(able(self.of(name), request.operation), request) for name in names]
+        return [pool for pool in pools if pool]
+
+    def _fallbacks(self, asked: str, fallbacks: Mapping[str, Sequence[str]]) -> Sequence[str]:
+        """The fallbacks of the very name that was asked for, else of the configured name behind it."""
+        if not fallbacks:
+            return ()
+        return fallbacks.get(asked) or fallbacks.get(self.configured_name(asked) or "", ())
+
+
+def _unable(request: Request, pool: Pool) -> str:
+    apis = ("the Responses API alone" if one.responses == "only" else one.provider.capitalize() for one in pool)
+    who = " and ".join(dict.fromkeys(apis))
+    deployments = ", ".join(one.id for one in pool)
+    wanted = request.operation.replace("_", " ")
+    return f"The model `{request.model}` is served by {who} ({deployments}), which has no {wanted}."
