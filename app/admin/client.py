@@ -14,8 +14,8 @@ from app.settings import AdminSettings
 from telemetry.hosts import in_url
 
 _CONNECT_LIMIT = 5.0
-_LIMIT = 90.0
-"""Seconds for an answer: a reload reads thousands of models."""
+_LIMIT = 320.0
+"""Seconds for an answer: workers are replaced one by one."""
 _LONGEST_ANSWER = 256 * 1024**2
 
 

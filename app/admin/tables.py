@@ -124,6 +124,10 @@ def reloaded(outcome: Row) -> Iterator[str]:
             yield inert(f"  {kind}{line}")
 
 
+def replaced(outcome: Row) -> Iterator[str]:
+    yield f"{counted(outcome['replaced'], 'worker')} replaced, which serve generation {outcome['generation']}"
+
+
 def audit(outcome: Row) -> Iterator[str]:
     columns: Columns = {
         "time": lambda row: row["time"],
@@ -191,8 +195,6 @@ def _weight(row: Row) -> str:
     return f"{weight:g}" if weight == configured else f"{weight:g} (configured {configured:g})"
 
 
-TABLES: Mapping[str, Callable[[Row], Iterator[str]]] = {
-    one.__name__: one
-    for one in (status, keys, revoked, usage, breakers, deployments, requests, cancelled, level, reloaded, audit)
-}
+_ALL = (status, keys, revoked, usage, breakers, deployments, requests, cancelled, level, reloaded, replaced, audit)
+TABLES: Mapping[str, Callable[[Row], Iterator[str]]] = {one.__name__: one for one in _ALL}
 """Each by the name of what it shows."""

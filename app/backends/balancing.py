@@ -30,7 +30,7 @@ class FirstTokenTimes:
 
     def __init__(self) -> None:
         self._averages: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
-        """With the time of the latest, the one that was not changed for longest first."""
+        """The average of each deployment and model with the time of its last change, the oldest change first."""
 
     def add(self, deployment: Deployment, seconds: float, now: float) -> None:
         """An answer took so long to begin, or was waited for so long in vain."""

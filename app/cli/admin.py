@@ -299,6 +299,13 @@ def reload(session: _Session) -> None:
     session.act("/v1/reload", "reloaded")
 
 
+@admin.command("restart-workers")
+@_session
+def restart_workers(session: _Session) -> None:
+    """Have workers replaced one by one; no request is lost."""
+    session.act("/v1/workers/restart", "replaced")
+
+
 @admin.command()
 @click.option("--limit", type=click.IntRange(1, 1000), help="How many lines are listed, 50 unless it is set.")
 @_session

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from app.errors import PolicyBlocked
 from app.messages import InputMessage, ModelResponse, Request, TextPart, ToolCall
 from app.policies import HOOKS, Hook, Policy, PolicyContext, StreamContext
+from app.text_fields import TextMap
 
 
 class InHook(Policy):
@@ -226,3 +227,21 @@ class Dates(Policy):
         Dates.requests += 1
         dated = InputMessage("system", (TextPart(f"This is request {Dates.requests}."),))
         return replace(request, messages=(dated, *request.messages))
+
+
+class Forbids(Policy):
+    """Refuses requests and whole responses with a word."""
+
+    def __init__(self, *, word: str) -> None:
+        self._word = word
+
+    def _check(self, text: str) -> str:
+        if self._word in text:
+            raise PolicyBlocked("This is not said here.")
+        return text
+
+    async def on_request(self, request: Request, ctx: PolicyContext) -> Request:
+        return request.map_text(self._check)
+
+    async def on_response(self, response: ModelResponse, ctx: PolicyContext) -> ModelResponse:
+        return TextMap(self._check).apply(response)
