@@ -158,10 +158,6 @@ class Operator:
                 case OpenBreaker(name, seconds):
                     changes = panel.force_open(name, now, seconds)
                 case ReleaseBreaker(name):
-                    if not panel.one(name, now).reading.is_forced:
-                        raise Refused(
-                            f"breaker {name} is not forced open; to close one that opened by itself, reset it"
-                        )
                     changes = panel.end_force(name, now)
         except UnknownBreaker:
             raise Refused(listing.unknown("breaker", act.breaker, panel.names)) from None

@@ -17,7 +17,7 @@ import msgspec
 
 from app.admin.acts import Act, Outcome, Refused
 from app.admin.standing import StandingActs
-from app.workers.handle import Worker, reason_of
+from app.workers.handle import Worker, WorkerEnded, reason_of
 from app.workers.messages import (
     PROTOCOL,
     ConsoleAt,
@@ -146,6 +146,9 @@ class Fleet:
         faults: dict[str, list[int]] = {}
         for worker, outcome in zip(workers, outcomes, strict=True):
             match outcome:
+                case WorkerEnded() if done:
+                    # The one that takes its place finds what is in force.
+                    continue
                 case Refused():
                     faults.setdefault(str(outcome), []).append(worker.index)
                 case TimeoutError():

@@ -36,6 +36,10 @@ its own, not a fork, so that it runs what is installed when it starts."""
 State = Literal["starting", "ready", "retiring", "leaving"]
 
 
+class WorkerEnded(Refused):
+    """A worker cannot do what it was asked for, as it has ended."""
+
+
 class Worker:
     """A worker process. What it is to serve it is told when it has said who it is."""
 
@@ -171,7 +175,7 @@ class Worker:
             self.ready.set_result(None)
         for done in self._wishes.values():
             if not done.done():
-                done.set_exception(Refused(f"worker {self.index} has ended"))
+                done.set_exception(WorkerEnded(f"worker {self.index} has ended"))
         return status
 
     def _let_go(self, state: State, message: ToWorker) -> None:
