@@ -14,6 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from app.breakers.breaker import Denied
 from app.breakers.callers import Changes
 from app.breakers.deployments import AttemptPermit, DeploymentBreakers
+from app.breakers.panel import BreakerPanel
+from app.breakers.queues import QueueBreakers
 from app.errors import UpstreamFailed, UpstreamRejected
 from app.peers import Peers
 from app.peers.breakers import SharedDeploymentBreakers, SharedQueueBreakers
@@ -56,6 +58,10 @@ def share(processes: list[Process]) -> None:
                 if other is not process:
                     other.peers.receive(news)
         process.sent.clear()
+
+
+def panel_of(breakers: DeploymentBreakers) -> BreakerPanel:
+    return BreakerPanel(breakers, QueueBreakers(QUEUE), ["d"])
 
 
 class AsOne(RuleBasedStateMachine):
@@ -115,6 +121,28 @@ class AsOne(RuleBasedStateMachine):
         self.processes[which] = self.started(which)
         self.begun = [one for one in self.begun if one[1] in self.processes]
 
+    @rule(which=WHICH, seconds=st.sampled_from([5.0, 30.0, None]))
+    def force_open(self, which: int, seconds: float | None) -> None:
+        """An operator has one process after the other do it."""
+        for panel in self.panels(which):
+            self.changes += panel.force_open("d", self.now, seconds)
+        self.expected += panel_of(self.one).force_open("d", self.now, seconds)
+
+    @rule(which=WHICH)
+    def end_force(self, which: int) -> None:
+        for panel in self.panels(which):
+            self.changes += panel.end_force("d", self.now)
+        self.expected += panel_of(self.one).end_force("d", self.now)
+
+    @rule(which=WHICH)
+    def reset(self, which: int) -> None:
+        for panel in self.panels(which):
+            self.changes += panel.reset("d")
+        self.expected += panel_of(self.one).reset("d")
+
+    def panels(self, first: int) -> list[BreakerPanel]:
+        return [panel_of(one.deployments) for one in (*self.processes[first:], *self.processes[:first])]
+
     @rule()
     def change(self) -> None:
         """A reload has made another deployment of it, in one process after the other."""
@@ -127,6 +155,8 @@ class AsOne(RuleBasedStateMachine):
         for process in self.processes:
             process.deployments.breaker("d")
             assert process.deployments.states(self.now) == {"d": self.one.breaker("d").state_at(self.now)}
+            reading, expected = panel_of(process.deployments).one("d", self.now), panel_of(self.one).one("d", self.now)
+            assert reading.reading._replace(reason=None) == expected.reading._replace(reason=None)
 
     def teardown(self) -> None:
         for process in self.processes:
