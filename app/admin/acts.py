@@ -78,8 +78,8 @@ class RestoreKey(Act, frozen=True):
 
 
 class GetUsage(Act, frozen=True):
-    """What the callers with a key have used of their limits. `{"key", "requests", "tokens", "cost_usd", "limits":
-    [...]}`."""
+    """What the callers with a key have used of their limits. `{"key", "requests", "tokens", "cost_usd", "limits"}`;
+    `limits` are as `GET /v1/usage` tells a caller of its own, the other figures count since the start."""
 
     key: str
     """The name of the key, or the id of one without a name."""

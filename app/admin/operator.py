@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from time import monotonic, time
 from typing import Protocol
 
-import msgspec
-
 from app.admin import listing
 from app.admin.acts import (
     Act,
@@ -39,6 +37,7 @@ from app.breakers.breaker import Transition
 from app.breakers.callers import Changes
 from app.breakers.panel import BreakerPanel, UnknownBreaker
 from app.gateway import Gateway, GatewayApp
+from app.gateway.usage import described_limit
 from app.quotas import StateUnreachable
 from app.settings import Deployment, Key
 from telemetry import Telemetry
@@ -127,7 +126,7 @@ class Operator:
         except StateUnreachable as error:
             raise Refused(str(error)) from None
         totals = gateway.telemetry.metrics.keys.totals(key.name or UNNAMED_KEY)
-        return {"key": name, **listing.totals(totals), "limits": msgspec.to_builtins(limits)}
+        return {"key": name, **listing.totals(totals), "limits": [described_limit(one) for one in limits]}
 
     def _on_keys(self, act: ListKeys | RevokeKey | RestoreKey) -> Outcome:
         gateway, now = self._app.gateway, time()

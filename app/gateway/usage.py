@@ -19,7 +19,7 @@ def described_usage(caller: Caller, usage: Iterable[LimitUsage], state: StateFig
         "models": list(caller.model_names) or None,
         "request_bytes": None if caller.body_limit is None else caller.body_limit.most,
         "priority": caller.priority,
-        "limits": [_limit(one) for one in usage],
+        "limits": [described_limit(one) for one in usage],
         "state": {
             "age_seconds": None if state.age is None else round(state.age, 3),
             "began_at_zero": state.losses > 0,
@@ -28,7 +28,8 @@ def described_usage(caller: Caller, usage: Iterable[LimitUsage], state: StateFig
     }
 
 
-def _limit(usage: LimitUsage) -> dict[str, Any]:
+def described_limit(usage: LimitUsage) -> dict[str, Any]:
+    """One limit, as callers and operators read it."""
     # Requests, tokens and streams are counted, and dollars are rounded to less than any of them costs.
     digits = 6 if usage.limit.startswith("budget_") else None
     return {
