@@ -203,7 +203,8 @@ class _Supervisor:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._hurries.wait(), settings.server.lame_duck)
             console.stop_listening()
-            await self._fleet.ended(end_limit(settings.server) + KILL_AFTER)
+        await self._fleet.ended(end_limit(settings.server) + KILL_AFTER)
+        if console is not None:
             await asyncio.to_thread(console.close)
 
     def _administration(self, settings: Settings, operator: FleetOperator) -> Administration:

@@ -191,6 +191,27 @@ def test_one_process_notes_its_signals_frees_its_socket_and_keeps_others_from_it
     assert not (tmp_path / "admin.sock").exists()
 
 
+@pytest.mark.parametrize("server", ["", ", workers: 1"])
+def test_while_the_gateway_ends_it_can_be_seen_what_it_waits_for_and_that_can_be_ended(
+    tmp_path: Path, server: str
+) -> None:
+    with Served(tmp_path, text(tmp_path, server).replace("200ms", "60s")) as served:
+        api = AdminApi(tmp_path / "admin.sock")
+        until((tmp_path / "admin.sock").exists, "the admin API is there", 30)
+        with RawClient(served) as client:
+            data = json.dumps(ask("stall-2", stream=True)).encode()
+            client.head(CHAT, content_length=str(len(data)), connection="close", authorization=f"Bearer {CI}")
+            client.send(data)
+            client.read_until(b"lorem")
+            served.send(signal.SIGTERM)
+            until(lambda: all(one["leaving"] for one in api.act("GET", "/v1/status")["processes"]), "it leaves", 30)
+            (listed,) = api.act("GET", "/v1/requests")["requests"]
+            assert api.act("POST", f"/v1/requests/{listed['transaction_id']}/cancel") == {"cancelled": 1}
+            assert b"operator" in client.read_all()
+        served.end()
+        assert served.process.returncode == 0
+
+
 def test_a_gateway_whose_audit_log_cannot_be_written_does_not_start(tmp_path: Path) -> None:
     (tmp_path / "audit.jsonl").mkdir()
     file = tmp_path / "f.yaml"
