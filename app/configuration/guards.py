@@ -96,8 +96,14 @@ def _more_than_none(value: Any) -> bool:
 
 
 _BUDGET = Guard("stops requests at this budget", when=_more_than_none)
-_DEFAULT_BUDGET = Guard("gives whoever is new these limits", when=_holds_limits)
-_RATE = Guard("limits requests by it", "litellm_params.weight to share them out, which limits none")
+"""Of a deployment or a provider, which has none here."""
+_KEY_BUDGET = Guard("stops requests at this budget", "gateway.key_defaults.budget, for each key", _more_than_none)
+_WHOLE_BUDGET = Guard(
+    "stops requests at this budget", "the budget of a team in gateway.teams that all keys are of", _more_than_none
+)
+_KEY_LIMITS = Guard("gives whoever is new these limits", "gateway.key_defaults", _holds_limits)
+_TEAM_LIMITS = Guard("gives whoever is new these limits", "gateway.teams", _holds_limits)
+_KEY_RATE = Guard("limits each key by it", "gateway.key_defaults.limits, which hold for all models together")
 _SPLIT_RATE = Guard("limits prompts and answers by it", "tokens_per_minute, which limits both together")
 _PARALLEL = Guard(
     "limits how many requests are under way at once", "gateway.admission.max_streams, beyond which requests are refused"
@@ -133,33 +139,39 @@ GUARDS: Mapping[str, Guard] = {
     "general_settings.user_header_mappings": Guard("tells users apart by headers, for their budgets and blocks", _KEYS),
     "general_settings.user_header_name": Guard("tells users apart by this header, for budgets and blocks", _KEYS),
     "litellm_settings.banned_keywords_list": Guard("refuses requests with these words", _POLICIES),
-    "litellm_settings.block_requests_for_models_without_pricing": Guard("refuses models without a price"),
+    "litellm_settings.block_requests_for_models_without_pricing": Guard(
+        "refuses models without a price", "gateway.quotas.unpriced: refuse, which holds for keys with a budget"
+    ),
     "litellm_settings.blocked_user_list": Guard("refuses these users", _KEYS),
     "litellm_settings.callbacks": Guard(
         "runs callbacks that can refuse and change requests", _POLICIES, _guarding_callback
     ),
-    "litellm_settings.default_internal_user_params": _DEFAULT_BUDGET,
-    "litellm_settings.default_key_generate_params": _DEFAULT_BUDGET,
-    "litellm_settings.default_max_internal_user_budget": _BUDGET,
-    "litellm_settings.default_team_params": _DEFAULT_BUDGET,
-    "litellm_settings.default_team_settings": Guard("treats each team by settings of its own", _NONE),
+    "litellm_settings.default_internal_user_params": _KEY_LIMITS,
+    "litellm_settings.default_key_generate_params": _KEY_LIMITS,
+    "litellm_settings.default_max_internal_user_budget": _KEY_BUDGET,
+    "litellm_settings.default_team_params": _TEAM_LIMITS,
+    "litellm_settings.default_team_settings": Guard("treats each team by settings of its own", "gateway.teams"),
     "litellm_settings.enable_json_schema_validation": Guard("refuses answers that break their schema", "a policy"),
     "litellm_settings.guardrails": _CONTENT,
     "litellm_settings.input_callback": Guard("runs code of yours on requests", _POLICIES, _python_code),
-    "litellm_settings.max_budget": _BUDGET,
-    "litellm_settings.max_end_user_budget": _BUDGET,
-    "litellm_settings.max_end_user_budget_id": _BUDGET,
-    "litellm_settings.max_internal_user_budget": _BUDGET,
-    "litellm_settings.max_user_budget": _BUDGET,
+    "litellm_settings.max_budget": _WHOLE_BUDGET,
+    "litellm_settings.max_end_user_budget": _KEY_BUDGET,
+    "litellm_settings.max_end_user_budget_id": _KEY_BUDGET,
+    "litellm_settings.max_internal_user_budget": _KEY_BUDGET,
+    "litellm_settings.max_user_budget": _KEY_BUDGET,
     "litellm_settings.output_parse_pii": Guard("masks personal data and puts it back", _POLICIES),
     "litellm_settings.post_call_rules": _CONTENT,
     "litellm_settings.pre_call_rules": _CONTENT,
-    "litellm_settings.priority_reservation": _RATE,
-    "litellm_settings.tag_budget_config": _BUDGET,
-    "litellm_settings.upperbound_key_generate_params": _DEFAULT_BUDGET,
+    "litellm_settings.priority_reservation": Guard(
+        "keeps a share of each limit for some keys", "gateway.keys[].priority, by which waiting requests are served"
+    ),
+    "litellm_settings.tag_budget_config": Guard(
+        "stops requests with a tag at this budget", "a key with a budget for each tag", _more_than_none
+    ),
+    "litellm_settings.upperbound_key_generate_params": _KEY_LIMITS,
     "litellm_settings.validate_end_user_id_in_db": _CALLERS,
-    "model_list.litellm_params.default_api_key_rpm_limit": _RATE,
-    "model_list.litellm_params.default_api_key_tpm_limit": _RATE,
+    "model_list.litellm_params.default_api_key_rpm_limit": _KEY_RATE,
+    "model_list.litellm_params.default_api_key_tpm_limit": _KEY_RATE,
     "model_list.litellm_params.guardrails": _CONTENT,
     "model_list.litellm_params.itpm": _SPLIT_RATE,
     "model_list.litellm_params.max_budget": _BUDGET,

@@ -101,7 +101,7 @@ class Exchange:
                 elif raised is not None:
                     error = cause_of(raised)
                     if isinstance(error, LimitReached):
-                        self._obs.quotas.refused(error.scope, error.limit)
+                        self._obs.quotas.refused(error.scope, error.holder, error.limit)
                     if self._gateway.settings.server.relay_rate_limit_headers and isinstance(error, UpstreamFailed):
                         self._reply.relay(error.limit_headers)
                     await _answer(error, self._reply, self._obs)

@@ -43,14 +43,11 @@ def limited_keys(settings: Settings) -> Iterator[LimitedKey]:
     """Every limit that may turn requests of a key away, so that its counter stands at zero."""
     for key in settings.keys:
         team = settings.teams.get(key.team or "")
-        scopes: list[tuple[QuotaScope, Limits, tuple[Budget, ...]]] = [
-            ("key", key.entitlement.limits, key.entitlement.budgets)
-        ]
-        if team is not None:
-            scopes.append(("team", team.limits, team.budgets))
-        for scope, limits, budgets in scopes:
-            for limit in _limits(limits, budgets):
-                yield LimitedKey(key.name or UNNAMED_KEY, key.team, scope, limit)
+        name, may = key.name or UNNAMED_KEY, key.entitlement
+        for limit in _limits(may.limits, may.budgets):
+            yield LimitedKey(name, key.team, "key", name, limit)
+        for limit in () if team is None else _limits(team.limits, team.budgets):
+            yield LimitedKey(name, key.team, "team", key.team or "", limit)
 
 
 def _limits(limits: Limits, budgets: Iterable[Budget]) -> Iterator[QuotaLimit]:

@@ -252,6 +252,12 @@ def _of_authentication(recording: Recording) -> list[str]:
     return [f"The caller{key} was not let in: {words or 'its key is missing, unknown or expired'}", _unasked(recording)]
 
 
+def _of_limit(recording: Recording) -> list[str]:
+    words = error_words(recording)
+    what = f"{caller(recording)} asked for more than its key or its team may"
+    return [what + (f": {words}" if words else ""), _unasked(recording)]
+
+
 def _of_slow_request(recording: Recording) -> list[str]:
     return [f"The client's request had not arrived after {seconds(recording.entry.duration_s)}", _received(recording)]
 
@@ -289,6 +295,7 @@ _OF_ERRORS: dict[str, _Explanation] = {
     "authentication": _of_authentication,
     "permission": _of_authentication,
     "request_timeout": _of_slow_request,
+    **dict.fromkeys(("rate_limited", "budget_spent", "request_tokens_exceeded", "model_not_allowed"), _of_limit),
     **dict.fromkeys(
         (
             "invalid_request",

@@ -1,77 +1,95 @@
 """Limits and budgets of keys and teams: what is used of them, and who was turned away by one."""
 
-from dashboards.generator.links import label, logs, traces
+from dashboards.generator.links import logs, traces
 from dashboards.generator.metrics import events, greatest
-from dashboards.generator.panels import PanelBuilder, Query, series
+from dashboards.generator.panels import PanelBuilder, Query, bars, series
 from telemetry.names import metrics as names
 
-_TO_REFUSED = [
-    traces("Requests beyond a limit", "kind = server", 'span.error.type = "rate_limited"'),
-    logs("Logs of requests beyond a limit", 'outcome="rate_limited"'),
+_TO_LIMITED = [
+    traces("Traces of requests that a limit turned away", "kind = server", 'span.flowspan.limit != ""'),
+    logs("Logs of requests that a limit turned away", 'limit!=""'),
 ]
-_TO_KEY = [
-    traces("Requests of this key beyond a limit", "kind = server", f'span.flowspan.key.name = "{label("key")}"'),
-    logs("Logs of this key", f'key="{label("key")}"'),
-]
-_HOLDER = ("scope", "holder", "limit")
-_NAMES = "{{scope}} {{holder}} {{limit}}"
+_HOLDER = ("scope", "holder", "limit", "mode")
+_BUDGET = "{{scope}} {{holder}}, {{limit}} ({{mode}})"
+_RATES = 'limit!~"budget_.*"'
 
 
-def quotas() -> list[PanelBuilder]:
-    """What is used of limits is known where the gateway counts it; a Redis that several share is shown by each."""
+def quotas(chosen: str) -> list[PanelBuilder]:
+    """What is used of limits is known where the gateway counts it; a Redis that several share is shown by each.
+    `chosen` is a selector of keys, for those who are turned away."""
     spent, reserved, most, warned = (
         greatest(spec, *_HOLDER)
         for spec in (names.BUDGET_USED, names.BUDGET_RESERVED, names.BUDGET_LIMIT, names.BUDGET_WARNING)
     )
+    fullest = f"topk(10, {spent} / {most})"
     return [
-        series(
-            "Used of limits and budgets",
-            "What is used and reserved over what is allowed, for the ten that are fullest; 100 % turns requests away.",
+        bars(
+            "Budgets, how much is spent",
+            "The share of each budget that is spent in its time, for the ten that are nearest to their end. A `warn` "
+            "budget is only told of.",
             "percentunit",
-            [Query(f"topk(10, {greatest(names.QUOTA_RATIO, *_HOLDER)})", _NAMES)],
-            width=12,
-            links=_TO_REFUSED,
+            Query(fullest, _BUDGET),
+            width=8,
+            links=_TO_LIMITED,
         ),
         series(
-            "Requests turned away by limits",
-            "By key and limit: its own, or its team's.",
-            "short",
-            [Query(events(names.QUOTA_REJECTIONS, "key", "scope", "limit") + " > 0", "{{key}} {{scope}} {{limit}}")],
-            width=12,
-            bars=True,
-            links=_TO_KEY,
-        ),
-        series(
-            "Budgets",
-            "US dollars spent in the time of a budget, for the ten that have the least left; reserved is what open "
-            "requests may cost at most.",
+            "Dollars of budgets",
+            "US dollars spent in the time of a budget, for the ten that are nearest to their end; reserved is what "
+            "open requests may cost at most.",
             "currencyUSD",
             [
-                Query(f"{spent} and topk(10, {spent} / {most})", f"{_NAMES} spent"),
-                Query(f"{reserved} and topk(10, {spent} / {most})", f"{_NAMES} reserved"),
+                Query(f"{spent} and {fullest}", f"{_BUDGET} spent"),
+                Query(f"{reserved} and {fullest}", f"{_BUDGET} reserved"),
             ],
             width=8,
-            links=_TO_REFUSED,
+            links=_TO_LIMITED,
         ),
         series(
             "Left of budgets before they are warned of",
             "US dollars; below zero the warning was given, for the ten that are nearest.",
             "currencyUSD",
-            [Query(f"bottomk(10, {warned} - {spent})", _NAMES)],
+            [Query(f"bottomk(10, {warned} - {spent})", _BUDGET)],
             width=8,
-            links=_TO_REFUSED,
+            links=_TO_LIMITED,
         ),
         series(
-            "State of limits",
-            "Seconds since what is used was last known to be where a restart finds it; how often it was lost; and 1 "
-            "while a store that others share cannot be reached.",
-            "short",
+            "Limits, how much is used",
+            "What is used and reserved of requests, tokens and streams, over what may be, for the ten fullest.",
+            "percentunit",
             [
-                Query(greatest(names.QUOTA_STATE_AGE, "instance"), "{{instance}} age"),
-                Query(events(names.QUOTA_STATE_LOSSES, "instance") + " > 0", "{{instance}} lost"),
-                Query(greatest(names.QUOTA_STATE_LOCAL, "instance") + " > 0", "{{instance}} by itself"),
+                Query(
+                    f"topk(10, {greatest(names.QUOTA_RATIO, *_HOLDER, where=_RATES)})",
+                    "{{scope}} {{holder}}, {{limit}}",
+                )
             ],
             width=8,
-            links=[logs("Logs", 'scope_name="flowspan"')],
+            links=_TO_LIMITED,
+        ),
+        series(
+            "Turned away by limits",
+            "Requests of keys that a limit or a budget turned away, of the key itself or of its team.",
+            "short",
+            [
+                Query(
+                    f"topk(10, {events(names.QUOTA_REJECTIONS, 'key', 'scope', 'limit', where=chosen)} > 0)",
+                    "{{key}}: {{limit}} of the {{scope}}",
+                )
+            ],
+            width=8,
+            bars=True,
+            links=_TO_LIMITED,
+        ),
+        series(
+            "What is used, as it is kept",
+            "How long ago all that is used was last known to be in the store; nothing where it is kept in memory. 1 "
+            "where an instance counts by itself, because the store cannot be reached, or began at zero.",
+            "s",
+            [
+                Query(greatest(names.QUOTA_STATE_AGE, "instance"), "age at {{instance}}"),
+                Query(greatest(names.QUOTA_STATE_LOCAL, "instance"), "{{instance}} counts by itself"),
+                Query(events(names.QUOTA_STATE_LOSSES, "instance"), "{{instance}} began at zero"),
+            ],
+            width=8,
+            links=_TO_LIMITED,
         ),
     ]

@@ -27,7 +27,7 @@ def build() -> Json:
         [
             Row("Keys", keys(_CHOSEN)),
             Row("Teams", teams(_CHOSEN)),
-            Row("Limits and budgets", quotas()),
+            Row("Limits and budgets", quotas(_CHOSEN)),
             Row("Who is not let in", others()),
             Row("Conversations", _conversations()),
         ],

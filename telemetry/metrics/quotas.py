@@ -42,6 +42,8 @@ class LimitedKey(NamedTuple):
     key: str
     team: str | None
     scope: QuotaScope
+    holder: str
+    """Whose limit it is: the name of the key or of the team."""
     limit: QuotaLimit
 
 
@@ -131,5 +133,7 @@ class QuotaMetrics:
     def _counter(self, one: LimitedKey) -> Counter:
         found = self._refused.get(one)
         if found is None:
-            found = self._refused[one] = self._rejections.labels(one.key, one.team or "", one.scope, one.limit)
+            found = self._refused[one] = self._rejections.labels(
+                one.key, one.team or "", one.scope, one.holder, one.limit
+            )
         return found

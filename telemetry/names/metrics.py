@@ -264,8 +264,8 @@ BUDGET_WARNING = _gauge(
 )
 QUOTA_REJECTIONS = _counter(
     "flowspan_quota_rejections_total",
-    (*_KEY, "scope", "limit"),
-    "Requests of a key that were turned away by a limit, its own or its team's.",
+    (*_KEY, "scope", "holder", "limit"),
+    "Requests of a key that were turned away by a limit, its own or its team's, whose name is `holder`.",
 )
 QUOTA_STATE_AGE = _gauge(
     "flowspan_quota_state_age_seconds",

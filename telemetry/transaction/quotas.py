@@ -26,10 +26,10 @@ class QuotaTelemetry:
         self._about = about
 
     @guarded
-    def refused(self, scope: QuotaScope, limit: QuotaLimit) -> None:
-        """A limit of the transaction's key, or of its team, turned it away."""
+    def refused(self, scope: QuotaScope, holder: str, limit: QuotaLimit) -> None:
+        """A limit of the transaction's key, or of its team, turned it away; `holder` is the name of either."""
         identity = self._about.key.identity
-        self._metrics.refused(LimitedKey(identity.name, identity.team, scope, limit))
+        self._metrics.refused(LimitedKey(identity.name, identity.team, scope, holder, limit))
         self._about.limit = limit
         self._trace.span.set({Attribute.LIMIT: limit, Attribute.LIMIT_SCOPE: scope})
 

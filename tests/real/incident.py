@@ -2,8 +2,8 @@
 
 The demo's models, texts and clients, against a gateway of its own process. In the incident an upstream fails and then
 recovers, another one hangs up in mid-sentence, a third one says nothing until its clients leave, readers are slow or
-look away, a model has more to do than it may, an agent loses its prompt cache, policies hang and fail, and the
-collector is gone for a while.
+look away, a model has more to do than it may, somebody asks for more than their key may, an agent loses its prompt
+cache, policies hang and fail, and the collector is gone for a while.
 """
 
 import asyncio
@@ -78,6 +78,8 @@ _PRICE = {
     "cache_read_input_token_cost": 0.0000003,
     "cache_creation_input_token_cost": 0.00000375,
 }
+_MOST_TOKENS = 100_000
+"""Tokens that one request may come to."""
 _OTHER_PATHS = ("/v1/models", "/livez", "/readyz", "/v1/no-such-path")
 
 
@@ -106,7 +108,16 @@ def configuration() -> dict[str, Any]:
         "litellm_settings": {"num_retries": 1, "fallbacks": [{"fragile": ["chat"]}]},
         "gateway": {
             # One only, or each caller would have breakers of its own.
-            "keys": [{"name": "visitors", "key": _KEY, "team": "demo", "expires": "2099-12-31"}],
+            "keys": [
+                {
+                    "name": "visitors",
+                    "key": _KEY,
+                    "team": "demo",
+                    "expires": "2099-12-31",
+                    "limits": {"requests_per_minute": 1_000_000, "request_tokens": _MOST_TOKENS},
+                    "budget": {"usd": 10_000, "per": "hour"},
+                }
+            ],
             "policies": [
                 {"use": "redact", "config": {"patterns": ["email", "phone", "card"]}},
                 {"use": "tests.real.policies:Reviewer", "on_error": "fail_open"},
@@ -185,6 +196,13 @@ def _busy(api: Api) -> Call:
     return Call("busy", api, {**made.body, "model": "busy"})
 
 
+def _greedy(api: Api) -> Call:
+    """Allows for an answer beyond a limit of its key."""
+    made = talk(api, stream=False)
+    name = "max_output_tokens" if api == "openai_responses" else "max_tokens"
+    return Call("greedy", api, {**made.body, name: _MOST_TOKENS})
+
+
 def _dragging(api: Api) -> Call:
     return slow(api, pause=0.1)
 
@@ -192,7 +210,7 @@ def _dragging(api: Api) -> Call:
 EVERYDAY = (
     *(Visitor((talk, think, use_tool, contacts), 0.3) for _ in range(3)),
     Visitor((_whole(talk), _whole(think)), 0.5),
-    Visitor((leave, bad, unknown), 2.0),
+    Visitor((leave, bad, unknown, _greedy), 2.0),
 )
 MISHAPS = (
     Visitor((flaky,), 0.3),

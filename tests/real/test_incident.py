@@ -35,11 +35,13 @@ WITHOUT_SEVERAL_CALLERS = ("Callers shut out alone",)
 """Panels that an incident with a single caller has nothing for."""
 WITHOUT_LOSSES = ("flowspan_recordings_lost_total", 'scope_name="flowspan.recorder"')
 """What a recorder that loses nothing has nothing for; its log tells of losses alone."""
+WITHOUT_STORE = ("flowspan_quota_state_age_seconds",)
+"""What is kept of limits in memory has no age."""
 JUDGED = [
     query
     for query in QUERIES
     if not any(title in query.where for title in (*WITHOUT_NETWORK, *WITHOUT_SEVERAL_CALLERS))
-    and not any(text in query.text for text in WITHOUT_LOSSES)
+    and not any(text in query.text for text in (*WITHOUT_LOSSES, *WITHOUT_STORE))
 ]
 METRIC_QUERIES = [query for query in JUDGED if query.source == "prometheus"]
 SEARCHES = [query for query in JUDGED if query.source != "prometheus"]

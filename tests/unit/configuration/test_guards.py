@@ -16,8 +16,13 @@ ENTRY_TEXT = "model_list: [{{model_name: m, {0}litellm_params: {{model: simulate
         ("guardrails: [{guardrail_name: a}]", "guardrails", "use gateway.policies"),
         ("policies: {a: {}}", "policies", "use gateway.policies"),
         ("litellm_settings: {guardrails: [{a: {}}]}", "litellm_settings.guardrails", "use gateway.policies"),
-        ("litellm_settings: {max_budget: 100}", "litellm_settings.max_budget", "there is no counterpart"),
-        ("litellm_settings: {max_budget: '100'}", "litellm_settings.max_budget", "there is no counterpart"),
+        ("litellm_settings: {max_budget: 100}", "litellm_settings.max_budget", "use the budget of a team"),
+        ("litellm_settings: {max_budget: '100'}", "litellm_settings.max_budget", "use the budget of a team"),
+        (
+            "litellm_settings: {max_user_budget: 5}",
+            "litellm_settings.max_user_budget",
+            "use gateway.key_defaults.budget",
+        ),
         ("litellm_settings: {blocked_user_list: [u]}", "litellm_settings.blocked_user_list", "use gateway.keys"),
         ("litellm_settings: {banned_keywords_list: [w]}", "litellm_settings.banned_keywords_list", "gateway.policies"),
         ("litellm_settings: {callbacks: [presidio]}", "litellm_settings.callbacks", "use gateway.policies"),
@@ -26,7 +31,7 @@ ENTRY_TEXT = "model_list: [{{model_name: m, {0}litellm_params: {{model: simulate
         (
             "litellm_settings: {default_internal_user_params: {max_budget: 1}}",
             "litellm_settings.default_internal_user_params",
-            "there is no counterpart",
+            "use gateway.key_defaults",
         ),
         ("general_settings: {custom_auth: my_auth.check}", "general_settings.custom_auth", "use gateway.keys"),
         ("general_settings: {allowed_ips: [10.0.0.1]}", "general_settings.allowed_ips", "use a firewall"),
@@ -90,14 +95,14 @@ def test_a_limit_of_a_deployment_is_refused_too(entry: str, params: str, key: st
         (
             "litellm_settings: {max_bugdet: 1}",
             "litellm_settings.max_bugdet: unknown key; did you mean max_budget? By that LiteLLM stops requests at this "
-            "budget, and here nothing would: there is no counterpart; to start without it, name "
-            "litellm_settings.max_bugdet in gateway.ignore",
+            "budget, and here nothing would: use the budget of a team in gateway.teams that all keys are of; to start "
+            "without it, name litellm_settings.max_bugdet in gateway.ignore",
         ),
         (
             "general_settings: {max_internal_user_budget: 1}",
             "general_settings.max_internal_user_budget: LiteLLM reads this key in litellm_settings, and not here; "
-            "there LiteLLM stops requests at this budget, and here nothing would: there is no counterpart; "
-            "to start without it, name general_settings.max_internal_user_budget in gateway.ignore",
+            "there LiteLLM stops requests at this budget, and here nothing would: use gateway.key_defaults.budget, for "
+            "each key; to start without it, name general_settings.max_internal_user_budget in gateway.ignore",
         ),
     ],
 )

@@ -106,6 +106,11 @@ _MESSAGE = b'{"error": {"message": "No key.", "param": "model"}}'
             "The caller was not let in: No key. The client got status 401; no provider was asked.",
         ),
         (
+            refused(429, _MESSAGE, error_type="budget_spent", outcome="rate_limited", key="ci"),
+            "The caller ci asked for more than its key or its team may: No key. The client got status 429; no provider "
+            "was asked.",
+        ),
+        (
             refused(
                 400,
                 _MESSAGE,
