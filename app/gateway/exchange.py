@@ -26,12 +26,12 @@ from app.gateway.authentication import Caller, header_map
 from app.gateway.body import RequestBody
 from app.gateway.call import Call, Gateway
 from app.gateway.client_connection import ClientConnection, connection_of
-from app.gateway.quotas import admitted, commit
+from app.gateway.quotas import admitted, commit, refusal
 from app.gateway.reply import Reply, ReplyState
 from app.gateway.request_head import http_request
 from app.gateway.routes import Route
 from app.messages import ClientCredential
-from app.quotas import Reservation
+from app.quotas import Denial, Reservation
 from telemetry import ObservabilityContext, TransactionView
 from telemetry.names.events import Event
 
@@ -158,9 +158,10 @@ class Exchange:
 
     async def _admit(self, caller: Caller) -> None:
         with self._obs.ledger.charge("admission"):
-            self._reservation = await admitted(
-                self._gateway, caller, self._route.dialect, self._reply, spends=self._route.spends
-            )
+            admission = await admitted(self._gateway.quotas, caller.id, spends=self._route.spends)
+        if isinstance(admission, Denial):
+            raise refusal(admission, None, self._route.dialect, self._reply)
+        self._reservation = admission
 
     def stop(self, error: GatewayError) -> None:
         """End the exchange from outside with `error`. Without effect on one that has been stopped before, or is no

@@ -17,7 +17,7 @@ from app.gateway.call import Call, Gateway
 from app.gateway.denials import allowance_of, allowances_of, error_of, whose
 from app.gateway.reply import Reply
 from app.messages import Request
-from app.quotas import Denial, Need, Reservation, StateUnreachable
+from app.quotas import Denial, Need, Quotas, Reservation, StateUnreachable
 from telemetry import ObservabilityContext
 
 _RETRY_AFTER = 1.0
@@ -26,20 +26,16 @@ _ENDING_TIME, _ENDING_TURNS = 0.002, 10
 _MODELS_NAMED = 8
 
 
-async def admitted(
-    gateway: Gateway, caller: Caller, dialect: RequestDialect, reply: Reply, *, spends: bool
-) -> Reservation:
-    """Count a request of a caller with limits, before its body is read. Raises LimitReached, and Overloaded where it
-    cannot be counted."""
+async def admitted(quotas: Quotas, caller: str, *, spends: bool) -> Reservation | Denial:
+    """Count a request of a caller with limits, before its body is read. Raises Overloaded where it cannot be
+    counted."""
     try:
-        admission = await gateway.quotas.admit(caller.id, spends=spends)
+        admission = await quotas.admit(caller, spends=spends)
         if isinstance(admission, Denial) and admission.limit == "streams":
             await _let_others_end()
-            admission = await gateway.quotas.admit(caller.id, spends=spends)
+            admission = await quotas.admit(caller, spends=spends)
     except StateUnreachable as error:
         raise uncounted(error) from error
-    if isinstance(admission, Denial):
-        raise _refusal(admission, None, dialect, reply)
     return admission
 
 
@@ -59,7 +55,7 @@ async def reserve(gateway: Gateway, call: Call, request: Request) -> None:
         except StateUnreachable as error:
             raise uncounted(error) from error
         if denial is not None:
-            raise _refusal(denial, ceiling, call.dialect, call.reply)
+            raise refusal(denial, ceiling, call.dialect, call.reply)
     if remaining := gateway.quotas.remaining(caller.id):
         call.reply.advise(call.dialect.allowance_headers(map(allowance_of, remaining)))
 
@@ -98,8 +94,9 @@ async def _let_others_end() -> None:
         await asyncio.sleep(0)
 
 
-def _refusal(denial: Denial, ceiling: Ceiling | None, dialect: RequestDialect, reply: Reply) -> LimitReached:
-    """The error; what is left of the limit goes with it, in the headers that the client's SDK knows."""
+def refusal(denial: Denial, ceiling: Ceiling | None, dialect: RequestDialect, reply: Reply) -> LimitReached:
+    """The error for a request that a limit denies; what is left of the limit goes with it, in the headers that the
+    client's SDK knows. `ceiling` is what the request may come to, where that is known."""
     now = time()
     reply.advise(dialect.allowance_headers(allowances_of(denial, now)))
     return error_of(denial, now, ceiling)

@@ -3,6 +3,7 @@ which limit it is."""
 
 import asyncio
 import json
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -70,7 +71,8 @@ def _refused(gateway: RunningGateway) -> float:
 
 def test_a_burst_does_not_pass_the_streams_at_a_time(provider: Provider) -> None:
     provider.play([Stall()])
-    with limited(models_of(provider), "limits: {streams: 5}") as gateway:
+    rest = "  server: {lame_duck: 0, drain_timeout: 100ms}\n"
+    with limited(models_of(provider), "limits: {streams: 5}", rest) as gateway:
 
         async def burst() -> list[int]:
             waiting = asyncio.create_task(_ask_at_once(gateway, [ask("chat", stream=True)] * _BURST))
@@ -78,7 +80,7 @@ def test_a_burst_does_not_pass_the_streams_at_a_time(provider: Provider) -> None
             await asyncio.to_thread(until, lambda: _refused(gateway) >= refused, "all others are refused")
             assert len(provider.requests) == 5
             assert limit(gateway, "streams")["used"] == 5
-            gateway.stop()
+            gateway.server.handle_exit(signal.SIGTERM, None)
             return await waiting
 
         statuses = asyncio.run(burst())
@@ -115,10 +117,10 @@ def test_a_team_shares_its_limits() -> None:
 def test_one_that_asks_again_as_soon_as_it_has_its_answer_is_never_beyond_one_stream() -> None:
     with limited([ECHO], "limits: {streams: 1}") as gateway, RawClient(gateway) as first, RawClient(gateway) as second:
         body = json.dumps(ask("echo", stream=True)).encode()
+        head = f"POST {CHAT} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {KEY}\r\n"
         for number in range(100):
             client = (first, second)[number % 2]
-            client.head(CHAT, content_length=str(len(body)), authorization=f"Bearer {KEY}")
-            client.send(body)
+            client.send(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
             client.read_until(b"data: [DONE]\n\n")
         gateway.wait_until_idle()
         assert gateway.outcomes() == {"ok": 100}
@@ -282,7 +284,7 @@ def test_what_ends_at_the_shutdown_is_given_back(provider: Provider) -> None:
     ):
         _begin(client)
         quotas = gateway.app.gateway.quotas
-        gateway.stop()
+        gateway.server.handle_exit(signal.SIGTERM, None)
         until(lambda: gateway.outcomes().get("drained"), "the stream is ended")
         streams, budget = quotas.known_usage("key:ci")
         assert (streams.limit, streams.used, budget.reserved) == ("streams", 0, 0)

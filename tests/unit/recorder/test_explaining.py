@@ -107,8 +107,8 @@ _MESSAGE = b'{"error": {"message": "No key.", "param": "model"}}'
         ),
         (
             refused(429, _MESSAGE, error_type="budget_spent", outcome="rate_limited", key="ci"),
-            "The caller ci asked for more than its key or its team may: No key. The client got status 429; no provider "
-            "was asked.",
+            "The client with the key ci asked for more than its key or its team may: No key. The client got status "
+            "429; no provider was asked.",
         ),
         (
             refused(
