@@ -23,12 +23,16 @@ async def slot_of(move: Try, request: Request, until: float, admission: Admissio
     """A slot of the deployment that is to be asked, or of one that would do as well. `until` is when the request may
     wait no more, by the clock of admission. Raises AdmissionRefused."""
     deployments = move.equals or (move.deployment,)
-    counts_tokens = any(admission.counts_tokens(one) for one in deployments)
-    demand = Demand(
-        request.caller,
-        until,
-        request.priority,
-        estimate_input_tokens(request) if counts_tokens else 0,
-        request.max_tokens,
-    )
+    demand = _demand(deployments, request, until, admission)
     return admission.enter(move.deployment, demand) or await admission.wait(deployments, demand, obs)
+
+
+def slot_at_once(deployment: Deployment, request: Request, admission: Admission) -> Slot | None:
+    """A slot of the deployment, if it has room now and nobody waits for it; None otherwise."""
+    return admission.enter(deployment, _demand((deployment,), request, 0.0, admission))
+
+
+def _demand(deployments: Sequence[Deployment], request: Request, until: float, admission: Admission) -> Demand:
+    counts_tokens = any(admission.counts_tokens(one) for one in deployments)
+    tokens = estimate_input_tokens(request) if counts_tokens else 0
+    return Demand(request.caller, until, request.priority, tokens, request.max_tokens)

@@ -38,6 +38,8 @@ from telemetry.prompt_cache import as_if_read
 _T = TypeVar("_T")
 _STALLED_SHARE = 0.1
 """The share of an attempt's time from which on its timeout is the event loop's fault."""
+OUTPACED = "another attempt was faster"
+"""The message of the cancellation of an attempt whose answer nobody needs any more."""
 _ARGUMENTS_LIMIT = 1 << 20
 """Characters of one response's calls; of one that has more nothing is counted."""
 
@@ -304,6 +306,8 @@ class GuardedAttempt:
                 status = error.upstream_status if isinstance(error, UpstreamFailed) else None
                 outcome = error.attempt_outcome if isinstance(error, BackendError) else "error"
                 self.attempt.fail(error.error_type, error.detail or error.message, status, outcome)
+            case asyncio.CancelledError() if error.args == (OUTPACED,):
+                self.attempt.fail("outpaced", outcome="outpaced")
             case asyncio.CancelledError() | GeneratorExit():
                 self.attempt.fail("cancelled", outcome="cancelled")
             case _:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from app.figures import counted
+from app.recorder.other_attempts import other_attempts
 from app.recorder.phrases import (
     answerer,
     caller,
@@ -33,7 +34,6 @@ _AT_ONCE = 0.01
 _MOST = 0.5
 """The share of the time that makes somebody the one who took it."""
 _NO_INTERVENTION = frozenset({"allow", "pass", "passed", "none"})
-_LATER_NUMBERS = {2: "second", 3: "third", 4: "fourth", 5: "fifth"}
 
 
 def explain(recording: Recording) -> str:
@@ -57,17 +57,7 @@ def _of_success(recording: Recording) -> list[str]:
     if entry.stream and recording.chunks_in:
         first = "" if entry.ttft_s is None else f", the first after {seconds(entry.ttft_s)}"
         what += f", with {counted(recording.chunks_in, 'event')}{first}"
-    return [what, _after_failures(recording), *_interventions(recording), _whose_time(recording)]
-
-
-def _after_failures(recording: Recording) -> str:
-    failed, last = recording.attempts[:-1], recording.attempts[-1:]
-    if not failed or not last:
-        return ""
-    number = len(recording.attempts)
-    ordinal = _LATER_NUMBERS.get(number, f"{number}th")
-    kind = "a fallback, and " if last[0].why == "fallback" else ""
-    return f"it was {kind}the {ordinal} attempt, at {name(last[0].deployment)}, after {failures(failed)}"
+    return [what, *other_attempts(recording), *_interventions(recording), _whose_time(recording)]
 
 
 def _interventions(recording: Recording) -> list[str]:

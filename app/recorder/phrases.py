@@ -48,6 +48,8 @@ def failure(attempt: RecordedAttempt, recording: Recording | None = None) -> str
             return f"did not answer within {seconds(attempt.ended - attempt.began)}"
         case "upstream_unreachable":
             return "could not be reached"
+        case "outpaced":
+            return "was slower than another"
         case "local_failure":
             return "was not asked, for want of something on the gateway's own machine"
     if attempt.status is not None and attempt.status >= 300:
@@ -100,6 +102,12 @@ def last_attempt(recording: Recording) -> RecordedAttempt | None:
     return recording.attempts[-1] if recording.attempts else None
 
 
+def answering_attempt(recording: Recording) -> RecordedAttempt | None:
+    """The last attempt, or the one that was faster than that."""
+    faster = [one for one in recording.attempts if one.error_type != "outpaced"]
+    return faster[-1] if faster else last_attempt(recording)
+
+
 def caller(recording: Recording) -> str:
     key = recording.entry.key
     return f"the client with the key {name(key)}" if key and key not in _NOBODY else "the client"
@@ -110,8 +118,8 @@ def answerer(recording: Recording) -> str:
 
 
 def provider(recording: Recording) -> str:
-    """The model that was asked last, as its provider knows it."""
-    attempt = last_attempt(recording)
+    """The model that answered, or was asked last, as its provider knows it."""
+    attempt = answering_attempt(recording)
     return name(recording.entry.model) if attempt is None else name(f"{attempt.provider}/{attempt.model}")
 
 

@@ -7,6 +7,7 @@ from dashboards.generator.metrics import INSTANCE, buckets, events, in_range, qu
 from dashboards.generator.panels import (
     ANY_IS_BAD,
     BLUE,
+    GREEN,
     ORANGE,
     PURPLE,
     PanelBuilder,
@@ -44,7 +45,7 @@ _TO_PROVIDER = [
     logs("Logs of this provider", f'provider="{_PROVIDER}"'),
 ]
 _TO_CLIENT_SPANS = [traces("Attempts", "kind = client"), logs("Logs of breakers", 'breaker!=""')]
-_REASONS = {"first": BLUE, "retry": ORANGE, "fallback": PURPLE}
+_REASONS = {"first": BLUE, "retry": ORANGE, "fallback": PURPLE, "hedge": GREEN}
 
 
 def build() -> Json:

@@ -32,6 +32,7 @@ _OUTCOMES = {
     "refused": "#C8C8D0",
     "local": PURPLE,
     "cancelled": GREY,
+    "outpaced": BLUE,
 }
 _STATES = {"active": BLUE, "idle": GREY, "waiting": RED}
 
@@ -45,7 +46,8 @@ def deployments() -> list[PanelBuilder]:
         series(
             "Attempts by outcome",
             "How attempts at all deployments end. Refused is the request's own fault, cancelled means that nobody "
-            "wanted the rest, local is the gateway's own machine.",
+            "wanted the rest, outpaced that another one for the same request was faster, local is the gateway's own "
+            "machine.",
             "reqps",
             [Query(rate(names.ATTEMPT_OUTCOMES, "outcome"), "{{outcome}}")],
             width=8,

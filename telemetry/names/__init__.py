@@ -141,9 +141,10 @@ LOCAL_FAILURE_KINDS: tuple[LocalFailureKind, ...] = get_args(LocalFailureKind)
 """What the gateway's own machine can lack when a provider is to be asked."""
 DISCONNECT_PHASES = ("before_first_byte", "streaming")
 OVERHEAD_PHASES = ("first_chunk", "total")
-AttemptReason = Literal["first", "retry", "fallback"]
+AttemptReason = Literal["first", "retry", "fallback", "hedge"]
 ATTEMPT_REASONS: tuple[AttemptReason, ...] = get_args(AttemptReason)
-"""Why a provider was asked: for the first time, once more for the same model, or in place of another model."""
+"""Why a provider was asked: for the first time, once more for the same model, in place of another model, or beside an
+attempt that takes long."""
 TOKEN_TYPES = ("input", "cache_read", "cache_write", "output", "reasoning")
 """The disjoint parts of an attempt's tokens: the prompt apart from caches, what was read from one and written into one;
 the answer apart from its reasoning, and that."""
@@ -163,10 +164,13 @@ FailoverPhase = Literal["before_first_chunk", "before_first_token"]
 FAILOVER_PHASES: tuple[FailoverPhase, ...] = get_args(FailoverPhase)
 """How far an attempt had come that another one made up for: nothing of a response was there, or a beginning that held
 nothing of the answer."""
-AttemptOutcome = Literal["ok", "error", "timeout", "rate_limited", "unauthorized", "refused", "local", "cancelled"]
+AttemptOutcome = Literal[
+    "ok", "error", "timeout", "rate_limited", "unauthorized", "refused", "local", "cancelled", "outpaced"
+]
 ATTEMPT_OUTCOMES: tuple[AttemptOutcome, ...] = get_args(AttemptOutcome)
 """How an attempt at a deployment ended. `unauthorized`: the operator's key or account was refused; `refused`: what the
-caller sent was; `local`: the gateway's own machine was in the way; `cancelled`: nobody wanted the rest of the answer.
+caller sent was; `local`: the gateway's own machine was in the way; `cancelled`: nobody wanted the rest of the answer;
+`outpaced`: another attempt for the same request was faster.
 """
 StatusClass = Literal["2xx", "3xx", "4xx", "429", "5xx", "other", "none"]
 STATUS_CLASSES: tuple[StatusClass, ...] = get_args(StatusClass)

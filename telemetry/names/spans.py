@@ -359,7 +359,7 @@ class Attribute:
     FROM_STATE = attribute("flowspan.from_state", "string", ON_EVENT, "The state it left.")
     TO_STATE = attribute("flowspan.to_state", "string", ON_EVENT, "The state it entered.")
     REASON = attribute("flowspan.reason", "string", ON_EVENT, "Why it changed.")
-    LINK = attribute("flowspan.link", "string", ON_LINK, "retry_of or breaker_trip.")
+    LINK = attribute("flowspan.link", "string", ON_LINK, "retry_of, hedge_of or breaker_trip.")
     ADMISSION_DEPLOYMENT = attribute(
         "flowspan.admission.deployment",
         "string",

@@ -91,20 +91,29 @@ class AttemptTelemetry:
         self._about = about
         self._attempts: list[Attempt] = []
 
-    def start(self, target: AttemptTarget, *, retry_of: "Attempt | None" = None, fallback: bool = False) -> "Attempt":
+    def start(
+        self,
+        target: AttemptTarget,
+        *,
+        retry_of: "Attempt | None" = None,
+        fallback: bool = False,
+        hedge: bool = False,
+    ) -> "Attempt":
         """Start an attempt. `retry_of` is the one before it, whatever model it asked; `fallback` is whether the client
-        asked for another model."""
+        asked for another model, `hedge` whether the one before it is still under way."""
         # With the first look-up the counters of its breaker stand at zero, before it trips.
         children = self._metrics.attempts(target.operation, target.provider, target.model_group, target.deployment)
-        reason: AttemptReason = "fallback" if fallback else "retry" if retry_of is not None else "first"
+        reason: AttemptReason = (
+            "hedge" if hedge else "fallback" if fallback else "retry" if retry_of is not None else "first"
+        )
         children.deployment.attempts[reason].inc()
         started_at = self._trace.timeline.now()
-        if retry_of is not None:
+        if retry_of is not None and not hedge:
             self._log_retry(retry_of, target.deployment, started_at)
             self._count_failover(retry_of)
         span = self._start_span(target, children.operation, started_at)
         if retry_of is not None and not span.is_absent:
-            span.link(retry_of.span_context, "retry_of")
+            span.link(retry_of.span_context, "hedge_of" if hedge else "retry_of")
         cache = self.prompt_cache.attempt(target.deployment, target.provider, target.model_group, started_at, span)
         propagates = target.is_internal if self._propagate == "auto" else self._propagate
         attempt = Attempt(

@@ -38,6 +38,7 @@ class FakeAttempt(Attempt):
         self.prompt_cache = None
         self.retry_of = retry_of
         self.fallback = fallback
+        self.hedge = False
         self._trace_headers = trace_headers or {}
         self.calls: list[tuple[Any, ...]] = []
         self.ends = 0
@@ -107,8 +108,16 @@ class FakeAttempts(AttemptTelemetry):
         self.local_failures: list[str] = []
         self.retries_denied: list[str] = []
 
-    def start(self, target: AttemptTarget, *, retry_of: Attempt | None = None, fallback: bool = False) -> FakeAttempt:
+    def start(
+        self,
+        target: AttemptTarget,
+        *,
+        retry_of: Attempt | None = None,
+        fallback: bool = False,
+        hedge: bool = False,
+    ) -> FakeAttempt:
         self.started.append(FakeAttempt(target, retry_of, fallback))
+        self.started[-1].hedge = hedge
         return self.started[-1]
 
     def local_failure(self, kind: str, detail: str | None) -> None:

@@ -180,6 +180,40 @@ _MESSAGE = b'{"error": {"message": "No key.", "param": "model"}}'
             "was a fallback, and the second attempt, at east, after west answered 503. 12 s of the time were the "
             "provider's.",
         ),
+        (
+            recording(
+                attempt(deployment="west", error_type="upstream_truncated"),
+                attempt(why="retry"),
+                outcome="ok",
+                ttft_s=0.5,
+                delivered=True,
+            ),
+            "openai/gpt-5 answered the client with the key ada in 12.5 s, with 2 events, the first after 500 ms. It "
+            "was the second attempt, at east, after west stopped without ending its answer. What had come of a stream "
+            "of west held nothing of an answer yet, and the client saw nothing of it.",
+        ),
+        (
+            recording(
+                attempt(deployment="west", error_type="outpaced", model="slow"),
+                attempt(why="hedge"),
+                outcome="ok",
+                stream=False,
+                delivered=True,
+            ),
+            "openai/gpt-5 answered the client with the key ada in 12.5 s. West took long, so east was asked beside it, "
+            "and was faster.",
+        ),
+        (
+            recording(
+                attempt(),
+                attempt(deployment="west", why="hedge", error_type="outpaced", model="slow"),
+                outcome="ok",
+                stream=False,
+                delivered=True,
+            ),
+            "openai/gpt-5 answered the client with the key ada in 12.5 s. West was asked beside it for 12.5 s, as it "
+            "took long, and given up.",
+        ),
     ],
 )
 def test_each_outcome_is_explained(made: Recording, sentence: str) -> None:
