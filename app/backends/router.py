@@ -22,6 +22,7 @@ from app.backends.memory import RoutingMemory
 from app.backends.model_names import anything
 from app.backends.overrides import DeploymentOverrides
 from app.backends.pools import Pools
+from app.backends.probes import Probes
 from app.backends.search import Search, SearchServices
 from app.backends.selection import DeploymentSelection
 from app.backends.stored_responses import StoredCall, StoredResponseBackend, StoredResponses
@@ -68,6 +69,7 @@ class Router:
         self._backends = memory.backends.backends(deployments, make_backend)
         self._responses = StoredResponses(deployments, memory.responses, shared=shared_responses)
         self._pools = Pools(deployments, settings, self._responses)
+        self.probes = Probes(self._backends, clock)
         self._services = SearchServices(
             settings=settings,
             control=control,

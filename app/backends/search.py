@@ -24,6 +24,7 @@ from app.messages import Batch, Request
 from app.opened_stream import OpenedStream
 from app.settings import Deployment, RouterSettings
 from telemetry import Attempt, ObservabilityContext
+from telemetry.names import AttemptReason
 
 _SHORTEST = 0.001
 """Seconds that an attempt has when the request's time is up."""
@@ -138,7 +139,8 @@ class Search:
         obs.describe(provider=deployment.provider)
         target = target_of(deployment, self._operation, stream=self._stream)
         fallback = deployment.model_name != self._model
-        self._attempt = obs.attempts.start(target, retry_of=self._attempt, fallback=fallback, hedge=hedge)
+        reason: AttemptReason | None = "hedge" if hedge else None
+        self._attempt = obs.attempts.start(target, retry_of=self._attempt, fallback=fallback, reason=reason)
         return GuardedAttempt(self._attempt, permit, control, obs, deployment, request, slot)
 
     def limit(self, deployment: Deployment) -> float:

@@ -9,6 +9,7 @@ from app.dialects import DIALECTS, RequestDialect
 from app.errors import MethodNotAllowed, legible
 from app.gateway.call import Handler
 from app.gateway.handlers import complete, count_tokens, stored_response
+from app.gateway.health_checks import check_deployments
 
 VERSION = "/v1"
 UNVERSIONED = ("/chat/completions", "/completions", "/embeddings", "/models", "/responses")
@@ -49,6 +50,7 @@ ROUTES = (
     Route("/v1/embeddings", _POST, DIALECTS["openai_embeddings"], complete),
     Route("/v1/messages", _POST, _MESSAGES, complete),
     Route("/v1/messages/count_tokens", _POST, _MESSAGES, count_tokens, spends=False),
+    Route("/health/deployments", ("GET",), _CHAT, check_deployments),
 )
 _BY_PATH = {route.path: route for route in ROUTES}
 _WITH_PARAMETERS = [

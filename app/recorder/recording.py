@@ -77,7 +77,7 @@ class RecordedAttempt(Struct, frozen=True, kw_only=True, gc=False):
     model: str
     """What the provider was asked for."""
     why: str = "first"
-    """`first`, or why it was made after another one, `retry`, `fallback` or `hedge`: as the label `reason` of
+    """`first`, or why it was made after another one, `retry`, `fallback`, `hedge` or `probe`: as the label `reason` of
     `flowspan_upstream_attempts_total`."""
     began: float
     ended: float

@@ -8,6 +8,7 @@ from dashboards.generator.panels import (
     ANY_IS_BAD,
     BLUE,
     GREEN,
+    GREY,
     ORANGE,
     PURPLE,
     PanelBuilder,
@@ -45,7 +46,7 @@ _TO_PROVIDER = [
     logs("Logs of this provider", f'provider="{_PROVIDER}"'),
 ]
 _TO_CLIENT_SPANS = [traces("Attempts", "kind = client"), logs("Logs of breakers", 'breaker!=""')]
-_REASONS = {"first": BLUE, "retry": ORANGE, "fallback": PURPLE, "hedge": GREEN}
+_REASONS = {"first": BLUE, "retry": ORANGE, "fallback": PURPLE, "hedge": GREEN, "probe": GREY}
 
 
 def build() -> Json:

@@ -141,10 +141,10 @@ LOCAL_FAILURE_KINDS: tuple[LocalFailureKind, ...] = get_args(LocalFailureKind)
 """What the gateway's own machine can lack when a provider is to be asked."""
 DISCONNECT_PHASES = ("before_first_byte", "streaming")
 OVERHEAD_PHASES = ("first_chunk", "total")
-AttemptReason = Literal["first", "retry", "fallback", "hedge"]
+AttemptReason = Literal["first", "retry", "fallback", "hedge", "probe"]
 ATTEMPT_REASONS: tuple[AttemptReason, ...] = get_args(AttemptReason)
-"""Why a provider was asked: for the first time, once more for the same model, in place of another model, or beside an
-attempt that takes long."""
+"""Why a provider was asked: for the first time, once more for the same model, in place of another model, beside an
+attempt that takes long, or to find out how it is."""
 TOKEN_TYPES = ("input", "cache_read", "cache_write", "output", "reasoning")
 """The disjoint parts of an attempt's tokens: the prompt apart from caches, what was read from one and written into one;
 the answer apart from its reasoning, and that."""

@@ -97,23 +97,22 @@ class AttemptTelemetry:
         *,
         retry_of: "Attempt | None" = None,
         fallback: bool = False,
-        hedge: bool = False,
+        reason: AttemptReason | None = None,
     ) -> "Attempt":
         """Start an attempt. `retry_of` is the one before it, whatever model it asked; `fallback` is whether the client
-        asked for another model, `hedge` whether the one before it is still under way."""
+        asked for another model. `reason` is why it is made, where these two do not say it."""
         # With the first look-up the counters of its breaker stand at zero, before it trips.
         children = self._metrics.attempts(target.operation, target.provider, target.model_group, target.deployment)
-        reason: AttemptReason = (
-            "hedge" if hedge else "fallback" if fallback else "retry" if retry_of is not None else "first"
-        )
+        if reason is None:
+            reason = "fallback" if fallback else "retry" if retry_of is not None else "first"
         children.deployment.attempts[reason].inc()
         started_at = self._trace.timeline.now()
-        if retry_of is not None and not hedge:
+        if retry_of is not None and reason != "hedge":
             self._log_retry(retry_of, target.deployment, started_at)
             self._count_failover(retry_of)
         span = self._start_span(target, children.operation, started_at)
         if retry_of is not None and not span.is_absent:
-            span.link(retry_of.span_context, "hedge_of" if hedge else "retry_of")
+            span.link(retry_of.span_context, "hedge_of" if reason == "hedge" else "retry_of")
         cache = self.prompt_cache.attempt(target.deployment, target.provider, target.model_group, started_at, span)
         propagates = target.is_internal if self._propagate == "auto" else self._propagate
         attempt = Attempt(

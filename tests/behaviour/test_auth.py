@@ -60,6 +60,7 @@ def test_the_routes_are_the_known_ones(gateway: RunningGateway) -> None:
         "/v1/models/{name:path}",
         "/v1/usage",
         "/health",
+        "/health/deployments",
         *OPEN_PATHS,
     }
 

@@ -18,7 +18,7 @@ from telemetry import (
     TimeLedger,
     Tokens,
 )
-from telemetry.names import AdmissionRefusal, AttemptOutcome
+from telemetry.names import AdmissionRefusal, AttemptOutcome, AttemptReason
 from telemetry.transaction.admission import AdmissionTelemetry, AdmissionWait
 
 TARGET = AttemptTarget(deployment="d", provider="openai", model="m", model_group="gpt-5")
@@ -114,10 +114,10 @@ class FakeAttempts(AttemptTelemetry):
         *,
         retry_of: Attempt | None = None,
         fallback: bool = False,
-        hedge: bool = False,
+        reason: AttemptReason | None = None,
     ) -> FakeAttempt:
         self.started.append(FakeAttempt(target, retry_of, fallback))
-        self.started[-1].hedge = hedge
+        self.started[-1].hedge = reason == "hedge"
         return self.started[-1]
 
     def local_failure(self, kind: str, detail: str | None) -> None:
