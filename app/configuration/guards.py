@@ -96,7 +96,7 @@ def _more_than_none(value: Any) -> bool:
 
 
 _BUDGET = Guard("stops requests at this budget", when=_more_than_none)
-"""A budget of a deployment or of a provider: here keys and teams have budgets."""
+"""The budget of a deployment or a provider has no counterpart here."""
 _KEY_BUDGET = Guard("stops requests at this budget", "gateway.key_defaults.budget, for each key", _more_than_none)
 _WHOLE_BUDGET = Guard(
     "stops requests at this budget", "the budget of a team in gateway.teams that all keys are of", _more_than_none

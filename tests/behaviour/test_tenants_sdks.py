@@ -12,7 +12,7 @@ from tests.behaviour.gateway import RunningGateway
 from tests.behaviour.tenants import ECHO, KEY, limited
 
 HELLO: Any = [{"role": "user", "content": "one two"}]
-Question = Callable[[RunningGateway], object]
+Request = Callable[[RunningGateway], object]
 
 
 class _Sleepless:
@@ -57,7 +57,7 @@ _RATE_LIMITED = (openai.RateLimitError, anthropic.RateLimitError)
 
 
 @_SDKS
-def test_an_sdk_waits_for_a_limit_by_the_minute_as_long_as_it_takes(waits: list[float], ask: Question) -> None:
+def test_an_sdk_waits_for_a_limit_by_the_minute_as_long_as_it_takes(waits: list[float], ask: Request) -> None:
     with limited([ECHO], "limits: {requests_per_minute: 1}") as gateway:
         ask(gateway)
         with pytest.raises(_RATE_LIMITED):
@@ -69,7 +69,7 @@ def test_an_sdk_waits_for_a_limit_by_the_minute_as_long_as_it_takes(waits: list[
 
 
 @_SDKS
-def test_an_sdk_does_not_try_again_with_a_spent_budget(waits: list[float], ask: Question) -> None:
+def test_an_sdk_does_not_try_again_with_a_spent_budget(waits: list[float], ask: Request) -> None:
     with limited([ECHO], "budget: {usd: 0.01}") as gateway:
         with pytest.raises(_RATE_LIMITED) as refused:
             ask(gateway)
@@ -79,7 +79,7 @@ def test_an_sdk_does_not_try_again_with_a_spent_budget(waits: list[float], ask: 
 
 
 @_SDKS
-def test_an_sdk_does_not_try_again_what_is_too_large_or_not_allowed(waits: list[float], ask: Question) -> None:
+def test_an_sdk_does_not_try_again_what_is_too_large_or_not_allowed(waits: list[float], ask: Request) -> None:
     with limited([ECHO], "limits: {request_tokens: 5}") as gateway:
         with pytest.raises((openai.BadRequestError, anthropic.BadRequestError)):
             ask(gateway)

@@ -1,7 +1,15 @@
 from msgspec.structs import replace
 
 from app.live_view.moments import line_of, lines_of
-from telemetry.live.moments import AttemptRetried, BreakerChanged, CallerKeptOut, Ended, PolicyDecided, QueueFilled
+from telemetry.live.moments import (
+    AttemptRetried,
+    BreakerChanged,
+    BudgetPassed,
+    CallerKeptOut,
+    Ended,
+    PolicyDecided,
+    QueueFilled,
+)
 from telemetry.names import OUTCOMES
 from tests.unit.live_view.frames import good_end
 
@@ -46,6 +54,17 @@ def test_the_other_moments_are_sentences() -> None:
             AttemptRetried(at=at, transaction_id=id, deployment="east", error_type="http_503", retried_at="west"),
             AttemptRetried(at=at, transaction_id=id, deployment="east", error_type="http_503", retried_at="east"),
             QueueFilled(at=at, transaction_id=id, queue="sse"),
+            BudgetPassed(
+                at=at,
+                transaction_id=id,
+                scope="team",
+                holder="ml",
+                limit="budget_day",
+                share=0.8,
+                used_usd=4.1,
+                budget_usd=5.0,
+            ),
+            end("rate_limited", status=429, error_type="rate_limited", detail="streams"),
         )
     ]
     assert texts == [
@@ -54,6 +73,8 @@ def test_the_other_moments_are_sentences() -> None:
         "east failed (http_503), west is asked",
         "east failed (http_503), asked again",
         "queue sse of a stream is full: its writer waits",
+        "team ml has spent 82% of its budget by the day",
+        "chat: beyond a limit of its key (rate_limited, streams)",
     ]
 
 
