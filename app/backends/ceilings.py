@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from app.messages import Request
+from app.prices import Cost
 from app.settings import Deployment
 from telemetry import Tokens
 
@@ -37,6 +38,7 @@ class Ceiling(Struct, frozen=True):
 def ceiling_of(request: Request, deployments: Iterable[Deployment], prompt: int, usual_answer: int) -> Ceiling:
     """The most that `request`, whose prompt has about so many tokens, may come to at any of the deployments."""
     tier = request.extra.get("service_tier")
+    tiers = (None, tier) if isinstance(tier, str) else (None,)
     answers, most_answer, usd, unpriced = _answers(request), 0, 0.0, None
     for one in deployments:
         answer = answers * _answer_tokens(request, one, usual_answer)
@@ -44,16 +46,17 @@ def ceiling_of(request: Request, deployments: Iterable[Deployment], prompt: int,
         if one.cost is None:
             unpriced = unpriced or one.model
             continue
-        dearest = max(
-            one.cost.dollars(tokens, {}, name) for tokens in _prompts(prompt, answer) for name in (None, _text(tier))
-        )
-        usd = max(usd, dearest)
+        for service in tiers:
+            usd = max(usd, one.cost.dollars(_tokens(one.cost, prompt, answer), {}, service))
     return Ceiling(prompt, most_answer, usd, unpriced)
 
 
-def _prompts(prompt: int, answer: int) -> tuple[Tokens, Tokens]:
-    """The tokens with a prompt that no cache has to do with, and with one that is written into a cache."""
-    return Tokens(prompt, 0, 0, answer, 0), Tokens(0, 0, prompt, answer, 0)
+def _tokens(cost: Cost, prompt: int, answer: int) -> Tokens:
+    """The tokens with the prompt as what is dearest: read as it is, or written into a cache."""
+    rates = cost.brackets[0].rates
+    if rates.cache_write > rates.input:
+        return Tokens(0, 0, prompt, answer, 0)
+    return Tokens(prompt, 0, 0, answer, 0)
 
 
 def _answers(request: Request) -> int:
@@ -70,7 +73,3 @@ def _answer_tokens(request: Request, deployment: Deployment, usual_answer: int) 
         return max(0, request.max_tokens)
     given: list[Any] = [deployment.params.get(name) for name in _MOST_TOKENS]
     return next((most for most in given if isinstance(most, int) and most > 0), usual_answer)
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None

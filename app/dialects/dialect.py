@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from app.bodies.request_body import ListKind
-from app.dialects.allowances import Allowance, openai_headers
+from app.dialects.allowances import Allowance, Headers, openai_headers
 from app.dialects.errors import RenderedError
 from app.dialects.json_splice import Path
 from app.dialects.passthrough import StreamFormatter
@@ -87,8 +87,8 @@ class RequestDialect(ABC):
     def render_error(self, error: GatewayError, request_id: str) -> RenderedError:
         """The HTTP response for an error before the first byte of another one."""
 
-    def allowance_headers(self, allowances: Iterable[Allowance]) -> dict[str, str]:
-        """The headers that tell a client what is left of its own limits, with lower-case names."""
+    def allowance_headers(self, allowances: Iterable[Allowance]) -> Headers:
+        """The headers that tell a client what is left of its own limits."""
         return openai_headers(allowances)
 
     def is_asked(self, path: str, header_names: Iterable[str]) -> bool:

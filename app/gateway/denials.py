@@ -3,16 +3,15 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from math import ceil
-from typing import Literal
 
 from app.backends.ceilings import Ceiling
-from app.dialects.allowances import Allowance
 from app.errors import BudgetSpent, LimitReached, RateLimited, RequestTokensExceeded
 from app.quotas import Denial, Remaining
 from telemetry.names import UNNAMED_KEY, QuotaScope
 
 _MINUTE = 60.0
 """Seconds from which on a time is told as a date."""
+_BY_THE_MINUTE = frozenset({"requests_per_minute", "tokens_per_minute"})
 _PERIODS = {"budget_hour": "an hour", "budget_day": "a day", "budget_month": "a month"}
 
 
@@ -47,28 +46,11 @@ def whose(scope: QuotaScope, name: str) -> str:
     return "your key" if scope == "key" and name == UNNAMED_KEY else f"the {scope} `{name}`"
 
 
-def allowances_of(denial: Denial, now: float) -> Iterator[Allowance]:
+def allowances_of(denial: Denial, now: float) -> Iterator[Remaining]:
     """What is left of a limit by the minute that denies a request; nothing of other limits."""
-    kind = _kind(denial.limit)
-    if kind is not None and denial.resets_at is not None:
-        left = max(0, int(denial.most - denial.used)) if kind == "tokens" else 0
-        yield Allowance(kind, int(denial.most), left, denial.resets_at - now, denial.resets_at)
-
-
-def allowance_of(remaining: Remaining) -> Allowance:
-    """What is left of a limit by the minute."""
-    kind = _kind(remaining.limit) or "requests"
-    return Allowance(kind, int(remaining.most), int(remaining.left), remaining.resets_in, remaining.resets_at)
-
-
-def _kind(limit: str) -> Literal["requests", "tokens"] | None:
-    match limit:
-        case "requests_per_minute":
-            return "requests"
-        case "tokens_per_minute":
-            return "tokens"
-        case _:
-            return None
+    if denial.limit in _BY_THE_MINUTE and denial.resets_at is not None:
+        left = max(0.0, denial.most - denial.used) if denial.limit == "tokens_per_minute" else 0.0
+        yield Remaining(denial.limit, denial.most, left, denial.resets_at - now, denial.resets_at)
 
 
 def _of_rate(denial: Denial, ceiling: Ceiling | None) -> str:

@@ -14,7 +14,7 @@ from app.dialects.estimate import estimate_input_tokens
 from app.errors import LimitReached, ModelNotAllowed, Overloaded, legible
 from app.gateway.authentication import Caller
 from app.gateway.call import Call, Gateway
-from app.gateway.denials import allowance_of, allowances_of, error_of, whose
+from app.gateway.denials import allowances_of, error_of, whose
 from app.gateway.reply import Reply
 from app.messages import Request
 from app.quotas import Denial, Need, Quotas, Reservation, StateUnreachable
@@ -57,14 +57,12 @@ async def reserve(gateway: Gateway, call: Call, request: Request) -> None:
         if denial is not None:
             raise refusal(denial, ceiling, call.dialect, call.reply)
     if remaining := gateway.quotas.remaining(caller.id):
-        call.reply.advise(call.dialect.allowance_headers(map(allowance_of, remaining)))
+        call.reply.advise(call.dialect.allowance_headers(remaining))
 
 
 def commit(reservation: Reservation, obs: ObservabilityContext) -> None:
     """End a reservation with what all attempts of the transaction have really used."""
-    totals = obs.attempts.totals
-    tokens = 0 if totals.tokens is None else totals.tokens.prompt + totals.tokens.completion
-    for one in reservation.commit(tokens, totals.cost_usd or 0.0):
+    for one in reservation.commit(*obs.attempts.used):
         obs.quotas.passed(one.scope, one.name, one.limit, one.share, one.used, one.most)
 
 

@@ -95,7 +95,7 @@ class Reply:
         self._sent_bytes = obs.recorder.sent_bytes
         self._tape = obs.tape
         self._relayed: dict[bytes, bytes] = {}
-        self._advice: dict[bytes, bytes] = {}
+        self._advice: Mapping[bytes, bytes] = {}
         self.state = ReplyState.NOT_STARTED
         self.status = 0
         """The HTTP status that was sent; 0 before."""
@@ -104,10 +104,10 @@ class Reply:
         """Send headers of the provider's, under lower-case names, if the reply's own head has not been sent."""
         self._relayed = {name.encode("latin-1"): value.encode("latin-1") for name, value in headers.items()}
 
-    def advise(self, headers: Mapping[str, str]) -> None:
+    def advise(self, headers: Mapping[bytes, bytes]) -> None:
         """Send headers of the gateway's own, under lower-case names, in place of a provider's of the same names, if the
         reply's own head has not been sent."""
-        self._advice = {name.encode("latin-1"): value.encode("latin-1") for name, value in headers.items()}
+        self._advice = headers
 
     def stream_with(self, formatter: StreamFormatter) -> None:
         """Make the reply a stream: comments keep it alive from now on, and only its formatter may end it."""

@@ -172,6 +172,10 @@ class Sliding(Meter):
         return ASK_AGAIN if found is None else max(found - clock.steady, 0.0)
 
     def resets_at(self, clock: SharedClock) -> float | None:
+        numbers, head = self._numbers, int(self._numbers[self._head])
+        if numbers[self._ring + head % self._sections]:
+            # As it is with every answer to a caller: something was used just now.
+            return clock.calendar + (head + self._sections) * self._width - clock.steady
         return clock.calendar + max(last_section_ends(self._used_in(), self.quota.sections) - clock.steady, 0.0)
 
     def _used_in(self) -> list[tuple[int, float]]:
@@ -215,12 +219,15 @@ class Requests(Sliding):
             self._turn(clock.second)
         return bool(numbers[self._used] + amount > self.most)
 
+    @property
+    def left(self) -> float:
+        """What is neither used nor reserved."""
+        return max(self.most - float(self._numbers[self._used]), 0.0)
+
     def remaining(self, clock: SharedClock) -> Remaining:
         """What is left of it now."""
-        self.advance(clock)
         resets_at = self.resets_at(clock) or clock.calendar
-        left = max(self.most - float(self._numbers[self._used]), 0.0)
-        return Remaining(self.quota.limit, self.quota.most, left, resets_at - clock.calendar, resets_at)
+        return Remaining(self.quota.limit, self.quota.most, self.left, resets_at - clock.calendar, resets_at)
 
 
 class Tokens(Requests):

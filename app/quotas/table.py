@@ -255,7 +255,11 @@ class TableLedger:
         with self.table:
             clock = self.clock
             clock.read()
-            return [min([meter.remaining(clock) for meter in meters], key=_left) for meters in kinds]
+            for meters in kinds:
+                for meter in meters:
+                    meter.advance(clock)
+            fullest = [meters[0] if len(meters) == 1 else min(meters, key=_left) for meters in kinds]
+            return [meter.remaining(clock) for meter in fullest]
 
     def _usage(self, meter: Meter) -> Iterable[LimitUsage]:
         meter.advance(self.clock)
@@ -310,8 +314,8 @@ class TableLedger:
                     self.table.numbers[at : at + KEPT] = memoryview(rows[row]).cast("d")
 
 
-def _left(remaining: Remaining) -> float:
-    return remaining.left
+def _left(meter: Requests) -> float:
+    return meter.left
 
 
 def worst(denials: Sequence[Denial]) -> Denial:

@@ -190,6 +190,16 @@ class AttemptTelemetry:
         return next((one.deployment for one in reversed(self._attempts) if not one.ended), None)
 
     @property
+    def used(self) -> tuple[int, float]:
+        """The tokens and the US dollars of all attempts so far together."""
+        tokens, dollars = 0, 0.0
+        for one in self._attempts:
+            if one.tokens is not None:
+                tokens += one.tokens.prompt + one.tokens.completion
+            dollars += one.cost_usd or 0.0
+        return tokens, dollars
+
+    @property
     def totals(self) -> AttemptTotals:
         """All attempts so far together."""
         attempts = self._attempts

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from app.dialects.allowances import Allowance, anthropic_headers
+from app.dialects.allowances import Allowance, Headers, anthropic_headers
 from app.dialects.anthropic_messages.block_texts import text_of
 from app.dialects.anthropic_messages.errors import render_error
 from app.dialects.anthropic_messages.event_encoding import EventEncoder
@@ -76,7 +76,7 @@ class AnthropicMessages(ClientDialect):
     def formatter(self, request: Request, transaction_id: str, created: int) -> StreamFormatter:
         return StreamFormatter(EventEncoder(request, transaction_id, self.new_id(transaction_id)))
 
-    def allowance_headers(self, allowances: Iterable[Allowance]) -> dict[str, str]:
+    def allowance_headers(self, allowances: Iterable[Allowance]) -> Headers:
         return anthropic_headers(allowances)
 
     def is_asked(self, path: str, header_names: Iterable[str]) -> bool:

@@ -106,6 +106,6 @@ def test_what_is_left_is_told_of_limits_by_the_minute_alone() -> None:
     tokens = Denial("key", "ci", "tokens_per_minute", 100, 90, 2.0, NOON + 30)
     streams = Denial("key", "ci", "streams", 5, 5, 1.0, None)
     [one] = allowances_of(requests, NOON)
-    assert (one.kind, one.most, one.left, one.resets_in) == ("requests", 50, 0, 30)
+    assert (one.limit, one.most, one.left, one.resets_in) == ("requests_per_minute", 50, 0, 30)
     assert [each.left for each in allowances_of(tokens, NOON)] == [10]
     assert list(allowances_of(streams, NOON)) == []
