@@ -12,7 +12,7 @@ from typing import Protocol
 from telemetry.names import QuotaLimit
 
 Headers = dict[bytes, bytes]
-"""With lower-case names."""
+"""Headers of a response by their names, which are in lower case."""
 
 
 class Allowance(Protocol):

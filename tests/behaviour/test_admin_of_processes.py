@@ -114,6 +114,7 @@ def test_a_request_is_listed_and_cancelled_wherever_it_is(workers: Served, api: 
     first, *_ = listed["requests"]
     assert api.act("POST", f"/v1/requests/{first['transaction_id']}/cancel") == {"cancelled": 1}
     assert api.ask("POST", f"/v1/requests/{first['transaction_id']}x/cancel")[0] == 409
+    until(lambda: api.act("GET", "/v1/requests")["total"] == 5, "the first one has ended")
     assert api.act("POST", "/v1/keys/ci/cancel") == {"cancelled": 5}
     for client in clients:
         with client:
