@@ -9,17 +9,17 @@ from datetime import UTC, datetime
 from math import ceil
 from typing import Protocol
 
-from telemetry.names import QuotaLimit
-
 Headers = dict[bytes, bytes]
-"""Headers of a response by their names, which are in lower case."""
+"""Their names are in lower case."""
 
 
 class Allowance(Protocol):
     """What is left of a limit of requests or of tokens in a minute."""
 
     @property
-    def limit(self) -> QuotaLimit: ...
+    def limit(self) -> str:
+        """`requests_per_minute` or `tokens_per_minute`."""
+
     @property
     def most(self) -> float: ...
     @property

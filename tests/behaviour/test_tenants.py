@@ -12,6 +12,7 @@ import pytest
 from tests.behaviour.clients import CHAT, COUNT, MESSAGES, RESPONSES, RawClient, Reply, ask, request
 from tests.behaviour.gateway import RunningGateway, configuration, until
 from tests.behaviour.provider import Provider
+from tests.behaviour.reloading import ReloadingGateway
 from tests.behaviour.scripted import USAGE, text_stream
 from tests.behaviour.tenants import (
     ECHO,
@@ -532,3 +533,35 @@ def test_a_flood_beyond_the_limit_is_answered_before_its_body_is_read() -> None:
         with RawClient(gateway) as client:
             client.head(CHAT, content_length="1000000", authorization=f"Bearer {KEY}")
             assert b" 429 " in client.read_until(b"\r\n")
+
+
+def test_a_reload_changes_what_is_allowed_and_keeps_what_is_used(tmp_path: Path) -> None:
+    def text(key: str, rest: str = "") -> str:
+        keys = f"  keys:\n  - {{name: ci, key: {KEY}, {key}}}\n  - {{name: cd, key: {OTHER}}}\n"
+        return configuration([ECHO, ECHO.replace("echo:", "other:")], keys + rest)
+
+    budget = "budget: {usd: 100, per: hour}"
+    with ReloadingGateway(tmp_path, text(f"limits: {{requests_per_minute: 2}}, {budget}")) as gateway:
+        assert [asked(gateway, ask("echo", max_tokens=5)).status for _ in range(3)] == [200, 200, 429]
+        used = limit(gateway, "budget_hour")["used"]
+        gateway.change(
+            text(
+                f"limits: {{requests_per_minute: 4}}, models: [other], team: t, {budget}",
+                "  teams: {t: {limits: {streams: 1}}}\n",
+            )
+        )
+        assert asked(gateway, ask("echo")).status == 403
+        assert asked(gateway, ask("other", max_tokens=5)).status == 200
+        assert asked(gateway, ask("other")).status == 429
+        assert limit(gateway, "budget_hour")["used"] > used
+        assert limit(gateway, "streams")["scope"] == "team"
+        gateway.telemetry.sampler.sample()
+        assert gateway.sample("flowspan_budget_used_usd", holder="ci") > used
+
+        gateway.change(text("labels: {stage: prod}"))
+        assert usage(gateway)["limits"] == []
+        assert [asked(gateway, ask("echo")).status for _ in range(5)] == [200] * 5
+        gateway.telemetry.sampler.sample()
+        assert gateway.sample("flowspan_budget_limit_usd") == gateway.sample("flowspan_quota_used_ratio") == 0
+        assert "is refused" not in gateway.log.getvalue()
+        assert any("no policy has this name" in one for one in gateway.refused(text("policies: [strict]")))
