@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
+from app.sqlite_urls import HINTS, sqlite_file, without_scheme
+
 _FORMS = "expected memory, sqlite:///FILE or redis://:PASSWORD@HOST:PORT/DATABASE"
 _HINTS = {
-    "sqlite3": "the scheme is sqlite:///",
-    "file": "for a file write sqlite:///FILE",
+    **HINTS,
     "valkey": "the scheme is redis://",
     "postgresql": "limits are kept in SQLite or in Redis",
 }
@@ -30,14 +31,9 @@ def read_state_url(text: str) -> StateUrl:
         return StateUrl("memory")
     scheme, colon, rest = text.partition(":")
     if not colon:
-        hint = "; for a file write sqlite:///FILE" if text.endswith((".db", ".sqlite", ".sqlite3")) else ""
-        raise ValueError(_FORMS + hint)
+        raise without_scheme(text, _FORMS)
     if scheme == "sqlite":
-        if not rest.startswith("///") or not rest.strip("/"):
-            raise ValueError("expected sqlite:///FILE, with four slashes for an absolute path")
-        if rest.endswith("/") or "?" in rest:
-            raise ValueError("expected a file after sqlite:///, without options")
-        return StateUrl("sqlite", Path(rest[3:]))
+        return StateUrl("sqlite", sqlite_file(rest))
     if scheme in ("redis", "rediss"):
         return _redis(text)
     raise ValueError(_FORMS + (f"; {_HINTS[scheme]}" if scheme in _HINTS else ""))

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from app.sqlite_urls import HINTS, sqlite_file, without_scheme
+
 _FORMS = "expected off, memory, sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE"
 _HINTS = {
     "postgres": "the scheme is postgresql://",
-    "sqlite3": "the scheme is sqlite:///",
-    "file": "for a file write sqlite:///FILE",
+    **HINTS,
     "mysql": "of databases there are SQLite and PostgreSQL",
 }
 
@@ -26,14 +27,9 @@ def read_store(text: str) -> StoreUrl:
         return StoreUrl("memory")
     scheme, colon, rest = text.partition(":")
     if not colon:
-        hint = "; for a file write sqlite:///FILE" if text.endswith((".db", ".sqlite", ".sqlite3")) else ""
-        raise ValueError(_FORMS + hint)
+        raise without_scheme(text, _FORMS)
     if scheme == "sqlite":
-        if not rest.startswith("///") or not rest.strip("/"):
-            raise ValueError("expected sqlite:///FILE, with four slashes for an absolute path")
-        if rest.endswith("/") or "?" in rest:
-            raise ValueError("expected a file after sqlite:///, without options")
-        return StoreUrl("sqlite", Path(rest[3:]))
+        return StoreUrl("sqlite", sqlite_file(rest))
     if scheme == "postgresql":
         _check_postgresql(text)
         return StoreUrl("postgresql")
