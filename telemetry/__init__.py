@@ -30,7 +30,8 @@ from telemetry.recording.queue_stats import QueueStats
 from telemetry.redact import Scrubber
 from telemetry.tokens import Tokens
 from telemetry.traces.http import HttpRequest
-from telemetry.transaction.attempts import Attempt, AttemptAllowance, AttemptTarget, AttemptTelemetry
+from telemetry.transaction.attempt import Attempt, AttemptAllowance, AttemptTarget
+from telemetry.transaction.attempts import AttemptTelemetry
 from telemetry.transaction.breakers import BreakerTelemetry
 from telemetry.transaction.context import ObservabilityContext
 from telemetry.transaction.policies import PolicyTelemetry

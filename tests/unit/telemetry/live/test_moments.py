@@ -8,7 +8,7 @@ from telemetry.live.moments import (
     PolicyDecided,
 )
 from telemetry.names import Outcome
-from telemetry.transaction.attempts import AttemptTarget
+from telemetry.transaction.attempt import AttemptTarget
 from tests.unit.telemetry.fakes import Bench
 
 

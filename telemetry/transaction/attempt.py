@@ -1,0 +1,273 @@
+"""One attempt at a provider: its CLIENT span and its metrics.
+
+The backend tells what it sees (first chunk, response, usage, a failure) and ends the attempt; `end` counts once. Usage
+stands on this span only, so tokens are counted once.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from msgspec import Struct
+from opentelemetry.trace import SpanContext
+
+from telemetry.guard import guarded
+from telemetry.metrics.deployments import status_class
+from telemetry.metrics.registry import AttemptChildren
+from telemetry.metrics.traffic import Labels
+from telemetry.names import AttemptOutcome, FailoverPhase, LimitKind
+from telemetry.names.events import Event
+from telemetry.names.semconv import Semconv
+from telemetry.names.spans import Attribute, Value
+from telemetry.recording.log_buckets import LogBuckets
+from telemetry.redact import scrub
+from telemetry.tokens import Tokens
+from telemetry.traces.spans import RecordedSpan
+from telemetry.transaction.content import SpanEnds
+from telemetry.transaction.prompt_cache import AttemptCache
+from telemetry.transaction.tape import AttemptTape
+from telemetry.transaction.trace import TransactionTrace
+
+_WORD_LIMIT = 256
+"""Characters of a model name or id that a provider sends."""
+
+
+class Recorded(Protocol):
+    """What the transaction recorded of this attempt's stream."""
+
+    def take_gaps(self) -> LogBuckets: ...
+
+
+class AttemptTarget(Struct, frozen=True, kw_only=True):
+    """Which provider an attempt asks, and for what. `model` is the provider's name of the model, `model_group` the one
+    in the configuration, under which metrics book the attempt."""
+
+    deployment: str
+    provider: str
+    model: str
+    model_group: str
+    operation: str = "chat"
+    stream: bool = False
+    server_address: str | None = None
+    server_port: int | None = None
+    is_internal: bool = False
+    """Whether it is asked at an address of the operator's network."""
+
+
+class AttemptAllowance(NamedTuple):
+    """What a provider says of one of its rate limits: what is left of it, and how many seconds it takes until all of it
+    is there again. What it does not tell is None."""
+
+    kind: LimitKind
+    limit: int | None
+    remaining: int
+    reset: float | None = None
+
+
+class AttemptScope(Struct, frozen=True):
+    """What the attempts of one transaction share. They do not know each other, nor what keeps them: what refers to
+    itself is freed by the garbage collector alone, which took a tenth of a small request's time."""
+
+    trace: TransactionTrace
+    recorder: Recorded
+    labels: Labels
+    spans: SpanEnds
+
+
+class Attempt:
+    is_sent = False
+    """Whether the request went out to the provider: from then on the provider may be at work."""
+    allowances: Sequence[AttemptAllowance] = ()
+    """What the provider said of its rate limits."""
+    tape: AttemptTape | None = None
+    """What the attempt leaves behind; None where the transaction is not recorded."""
+
+    def __init__(
+        self,
+        scope: AttemptScope,
+        children: AttemptChildren,
+        span: RecordedSpan,
+        started_at: float,
+        deployment: str,
+        *,
+        prompt_cache: AttemptCache | None,
+        propagates: bool,
+        tape: AttemptTape | None,
+    ) -> None:
+        self.defects = scope.trace.defects
+        self.tape = tape
+        self.deployment = deployment
+        self.error_type = ""
+        """Empty as long as it has not failed."""
+        self.detail: str | None = None
+        """What went wrong, in words that are not scrubbed yet."""
+        self.ended_at = started_at
+        """When it ended, in seconds of the clock."""
+        self.prompt_cache = prompt_cache
+        """What tells of the provider's prompt cache; None where the prompt is too small to be in one."""
+        self.tokens: Tokens | None = None
+        self.cost_usd: float | None = None
+        self.finish_reasons: tuple[str, ...] = ()
+        self.ended = False
+        self.time_to_first_chunk_s: float | None = None
+        self._scope = scope
+        self._children = children
+        self._span = span
+        self._started_at = started_at
+        self._outcome: AttemptOutcome = "ok"
+        self._has_response = False
+        children.deployment.in_flight.inc()
+        self._propagates = propagates
+        """Whether the provider may learn our trace id."""
+
+    @property
+    def span_context(self) -> SpanContext:
+        return self._span.context
+
+    @property
+    def trace_headers(self) -> dict[str, str]:
+        """The headers that make the provider's spans children of this attempt; empty unless the operator allows it."""
+        return self._scope.trace.outgoing_headers(self._span) if self._propagates else {}
+
+    def sent(self) -> None:
+        """The request is on its way to the provider, over a connection that stands."""
+        self.is_sent = True
+
+    @guarded
+    def first_chunk(self) -> None:
+        """The provider's first chunk has come; the first call counts."""
+        if self.time_to_first_chunk_s is None:
+            self.time_to_first_chunk_s = self._scope.trace.timeline.now() - self._started_at
+            if not self._has_response:
+                # Not every backend sees the head of a response.
+                self.responded(200)
+            self._scope.trace.event(Event.UPSTREAM_FIRST_CHUNK, {})
+            self._span.set({Attribute.TIME_TO_FIRST_CHUNK: self.time_to_first_chunk_s})
+
+    @guarded
+    def first_token(self) -> None:
+        """The first piece of a streamed answer has come, behind chunks that held nothing of it."""
+        self._span.set({Attribute.TIME_TO_FIRST_TOKEN: self._scope.trace.timeline.now() - self._started_at})
+
+    @guarded
+    def failed_over(self, phase: FailoverPhase) -> None:
+        """Another attempt follows this one, which had come so far."""
+        self._children.deployment.failovers[phase].inc()
+
+    @guarded
+    def usage(self, tokens: Tokens, cost_usd: float | None = None) -> None:
+        """Note the tokens of the whole attempt and what they cost, None where no price is known; the last call
+        counts."""
+        self.tokens, self.cost_usd = tokens, cost_usd
+
+    @guarded
+    def response(self, id: str, model: str, finish_reasons: Sequence[str]) -> None:
+        """Note what the response says of itself, again when more is known; empty values change nothing."""
+        if id:
+            self._span.set_text(Attribute.RESPONSE_ID, id, _WORD_LIMIT)
+        if model:
+            self._span.set_text(Attribute.RESPONSE_MODEL, model, _WORD_LIMIT)
+        if finish_reasons:
+            self.finish_reasons = tuple([scrub(reason[:64]) for reason in finish_reasons[:16]])
+            self._span.set({Attribute.FINISH_REASONS: self.finish_reasons})
+
+    @guarded
+    def invalid_calls(self, count: int) -> None:
+        """Note how many tool calls had arguments that are no JSON object."""
+        if count:
+            self._span.set({Attribute.INVALID_CALLS: count})
+
+    @guarded
+    def left_out_tools(self, names: Sequence[str]) -> None:
+        """Note the tools of the client's that only another provider could run."""
+        if names:
+            self._span.set({Attribute.LEFT_OUT_TOOLS: tuple(name[:64] for name in names[:16])})
+
+    @guarded
+    def request_id(self, id: str) -> None:
+        """Note the provider's id of this request, for a support question to it."""
+        self._span.set_text(Attribute.UPSTREAM_REQUEST_ID, id, _WORD_LIMIT)
+        if self.tape is not None:
+            self.tape.request_id = id
+
+    @guarded
+    def responded(self, status: int) -> None:
+        """The head of a response has come. An attempt that asks twice has two of them."""
+        self._has_response = True
+        self._children.deployment.responses[status_class(status)].inc()
+
+    @guarded
+    def allowed(self, allowances: Sequence[AttemptAllowance]) -> None:
+        """Note what the provider says of its rate limits; the last call counts."""
+        self.allowances = allowances
+        for one in allowances:
+            self._children.deployment.allowance(one.kind, one.limit, one.remaining)
+
+    @guarded
+    def fail(
+        self,
+        error_type: str,
+        detail: str | None = None,
+        status: int | None = None,
+        outcome: AttemptOutcome = "error",
+    ) -> None:
+        """The attempt failed; `status` is the provider's HTTP status. It still has to be ended."""
+        self._outcome = outcome
+        self.detail = detail
+        if status is not None and not self._has_response:
+            self.responded(status)
+            if self.tape is not None:
+                self.tape.status = status
+        self.error_type = self._scope.labels.error_type(error_type)
+        self._span.fail(detail)
+        self._span.set({Attribute.ERROR_TYPE: self.error_type, Attribute.HTTP_STATUS: status})
+        if detail:
+            self._span.set_text(Attribute.DETAIL, detail)
+
+    def end(self) -> None:
+        if not self.ended:
+            self.ended = True
+            self.ended_at = self._scope.trace.timeline.now()
+            self._end_span()
+            self._count()
+            if self.tape is not None:
+                self.tape.end(self.ended_at, self.error_type, self.detail, self.tokens, self.cost_usd)
+
+    @guarded
+    def _end_span(self) -> None:
+        if self.tokens is not None and self._span.sampled:
+            attributes = _usage_attributes(self.tokens, self.cost_usd, self._scope.labels.semconv)
+            if self.tokens.cache_read or (self.prompt_cache is not None and not self.tokens.uncounted_prompt):
+                attributes[Attribute.CACHE_READ_RATIO] = self.tokens.cache_read / max(self.tokens.prompt, 1)
+            self._span.set(attributes)
+        self._scope.spans.end(self._span, self._scope.trace.timeline.ns(self.ended_at))
+
+    @guarded
+    def _count(self) -> None:
+        _, client, tokens, deployment = self._children
+        deployment.in_flight.dec()
+        deployment.outcomes[self._outcome].inc()
+        if not self._has_response:
+            deployment.responses["none"].inc()
+        exemplar = self._span.exemplar
+        client.ended(self.ended_at - self._started_at, self.error_type, exemplar)
+        if self.time_to_first_chunk_s is not None:
+            client.first_chunk(self.time_to_first_chunk_s, exemplar)
+        for seconds, count in self._scope.recorder.take_gaps().filled():
+            client.per_chunk.observe_many(seconds, count)
+        if self.tokens is not None:
+            client.tokens(self.tokens.prompt, self.tokens.completion)
+            tokens.count(self.tokens, self.cost_usd)
+
+
+def _usage_attributes(tokens: Tokens, cost_usd: float | None, semconv: Semconv) -> dict[str, Value | None]:
+    cache_write = tokens.cache_write or None
+    return {
+        Attribute.INPUT_TOKENS: tokens.prompt,
+        Attribute.OUTPUT_TOKENS: tokens.completion,
+        Attribute.CACHE_READ_TOKENS: tokens.cache_read or None,
+        Attribute.CACHE_CREATION_TOKENS: cache_write if semconv != "0.1" else None,
+        Attribute.CACHE_WRITE_TOKENS: cache_write if semconv != "1.41" else None,
+        Attribute.REASONING_TOKENS: tokens.reasoning or None,
+        Attribute.USAGE_ESTIMATED: tokens.is_estimated or None,
+        Attribute.COST: cost_usd,
+    }
