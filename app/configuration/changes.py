@@ -17,7 +17,7 @@ from telemetry.names import UNNAMED_KEY
 
 Subject = Literal["deployment", "key", "team", "policy", "setting", "variable"]
 _RESTART: Mapping[str, frozenset[str]] = {
-    "server": frozenset({"host", "port", "uds", "reuse_port", "workers", "metrics_host", "metrics_port"}),
+    "server": frozenset({"host", "port", "workers", "metrics_host", "metrics_port"}),
     "recorder": frozenset({"store", "memory", "max_age", "max_size", "backlog", "flight"}),
     "console": frozenset({"enabled", "host", "port", "token"}),
     "telemetry": frozenset({"semconv", "created_timestamps"}),
@@ -77,8 +77,6 @@ def in_force(before: Settings, after: Settings) -> Settings:
     for name, only_at_start in _RESTART.items():
         old, new = getattr(before, name), getattr(after, name)
         kept[name] = replace(new, **{field: getattr(old, field) for field in only_at_start})
-    if (before.server.tls is None) != (after.server.tls is None):
-        kept["server"] = replace(kept["server"], tls=before.server.tls)
     return replace(after, **kept)
 
 

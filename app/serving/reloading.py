@@ -95,10 +95,8 @@ class Reloader:
         return self._composition.gateway.settings.reload.watch
 
     def files(self) -> list[Path]:
-        """What the configuration was read from when it was last looked at, policies and certificates included."""
-        tls = self._configuration.settings.server.tls
-        certificates = () if tls is None else (tls.cert_file, tls.key_file, tls.client_ca_file)
-        named = (self._source.file, *self._files, *(file for file in certificates if file is not None))
+        """What the configuration was read from when it was last looked at, policies included."""
+        named = (self._source.file, *self._files)
         return list(dict.fromkeys((*map(Path, named), *loaded_files())))
 
     @property

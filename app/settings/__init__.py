@@ -9,7 +9,7 @@ from msgspec import Meta, Struct, field
 
 from app.prices import Cost
 from app.providers import BackendName, ResponsesApi
-from app.settings.operations import AdminSettings, AdmissionSettings, ReloadSettings, TlsSettings, WorkerProcess
+from app.settings.operations import AdminSettings, AdmissionSettings, ReloadSettings, WorkerProcess
 from app.settings.recorder import ConsoleSettings, RecorderSettings
 from app.settings.telemetry import TelemetrySettings
 from app.settings.tenants import Budget, Dollars, Entitlement, Key, Limits, Priority, QuotaSettings, Team, digest_of
@@ -49,7 +49,6 @@ __all__ = [
     "Share",
     "Team",
     "TelemetrySettings",
-    "TlsSettings",
     "UpstreamBreakerSettings",
     "WorkerProcess",
     "digest_of",
@@ -254,12 +253,6 @@ class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """The address to serve on. One that others can reach needs keys."""
     port: Port = 8080
     """The port to serve on; 0 takes a free one."""
-    uds: str | None = None
-    """The path of a Unix socket to serve on, in place of host and port."""
-    reuse_port: bool = False
-    """Whether another process may listen on the same port (SO_REUSEPORT), as one that is to take over does."""
-    tls: TlsSettings | None = None
-    """The certificate to serve with; without one the port speaks plain HTTP."""
     workers: Count | Literal["auto"] | None = None
     """Processes that serve, under one that looks after them; `auto` is one for each core. Without it there is one, by
     itself."""

@@ -45,17 +45,6 @@ class ReloadSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Whether a change of the file is a reason, or of one that it includes, or of a key, a policy or a certificate."""
 
 
-class TlsSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """TLS at the gateway's own port. The files are read anew with the configuration."""
-
-    cert_file: str
-    """The certificate, with those that lead to its issuer, as PEM."""
-    key_file: str
-    """Its key, as PEM."""
-    client_ca_file: str | None = None
-    """The certificates of issuers, as PEM, one of which has to have signed a client's; without it clients need none."""
-
-
 class WorkerProcess(Struct, frozen=True):
     """Where a process stands among those that serve together."""
 

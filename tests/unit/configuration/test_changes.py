@@ -8,7 +8,7 @@ from msgspec.structs import fields, replace
 
 from app.configuration import changes, in_force, parse
 from app.configuration.loading import Configuration
-from app.settings import Port, ServerSettings, Settings, Team, TlsSettings
+from app.settings import Settings, Team
 
 BEFORE = """
 model_list:
@@ -86,16 +86,6 @@ def test_what_needs_a_restart_stays_as_it_was() -> None:
     assert found.server.port == 8080
     assert found.server.body_limit == after.server.body_limit
     assert in_force(before, replace(after, server=before.server)) == before
-
-
-@pytest.mark.parametrize("is_added", [True, False])
-def test_whether_a_port_has_tls_is_decided_at_the_start(is_added: bool) -> None:
-    plain = Settings(server=ServerSettings(port=Port(1)))
-    encrypted = replace(plain, server=replace(plain.server, tls=TlsSettings("cert", "key")))
-    other = replace(plain, server=replace(plain.server, tls=TlsSettings("cert2", "key")))
-    before, after = (plain, encrypted) if is_added else (encrypted, plain)
-    assert in_force(before, after) == before
-    assert in_force(encrypted, other) == other
 
 
 @pytest.mark.parametrize("field", [one.name for one in fields(Settings)])
