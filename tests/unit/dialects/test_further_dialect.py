@@ -155,6 +155,7 @@ _SPEAKS: Mapping[str, str] = {
     "backends/litellm/completions_and_embeddings.py": "LiteLLM has the form of these",
     "backends/litellm/parameters.py": "LiteLLM has the form of chat completions, and Claude's behind it",
     "backends/simulated/completions_and_embeddings.py": "plays a provider of them",
+    "backends/probes.py": "asks a deployment the shortest question, in the form that all can be asked in",
     "backends/thinking_history.py": "brings fields of its messages under the names of each provider",
     "backends/replay/backend.py": "plays a provider of each",
     "live_view/flow.py": "has a short word for each",
