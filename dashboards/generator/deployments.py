@@ -85,9 +85,9 @@ def deployments() -> list[PanelBuilder]:
         ),
         series(
             "Attempts in flight, by deployment",
-            "Attempts that are open now, for the ten busiest deployments.",
+            "Attempts that are open now, for the twenty busiest deployments.",
             "short",
-            [Query(f"topk(10, {total(names.ATTEMPTS_IN_FLIGHT, 'deployment')} > 0)", "{{deployment}}")],
+            [Query(f"topk(20, {total(names.ATTEMPTS_IN_FLIGHT, 'deployment')} > 0)", "{{deployment}}")],
             width=8,
             links=_TO_DEPLOYMENT,
         ),

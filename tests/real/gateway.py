@@ -8,10 +8,10 @@ import socket
 import sys
 from contextlib import suppress
 
-from msgspec.structs import replace
-
-from app.configuration import load
-from app.main import create_app
+from app.configuration import Source
+from app.main import compose
+from app.serving.administration import AuditedReloads, administration_of
+from app.serving.reloading import Reloader
 from app.serving.server import GatewayServer
 from app.settings import Seconds
 from telemetry import MetricsServer
@@ -20,16 +20,20 @@ _KERNEL_BUFFER = 16 * 1024
 
 
 def main(config: str, port: int, metrics_port: int) -> None:
-    settings = load(config).settings
     # No balancer has to notice first that it is about to end.
-    settings = replace(settings, server=replace(settings.server, lame_duck=Seconds(0)))
-    app = create_app(settings)
+    source = Source(config, server={"lame_duck": Seconds(0)})
+    configuration = source.load()
+    settings = configuration.settings
+    composition = compose(settings)
+    app = composition.app
     metrics = MetricsServer(app.gateway.telemetry.registry, port=metrics_port)
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BUFFER)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind(("127.0.0.1", port))
     server = GatewayServer(settings, app)
+    reloader = Reloader(source, configuration, composition, (server,))
+    server.reloader = AuditedReloads(reloader, administration_of(app, reloader).audited)
     with suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         runner.run(server.serve([listening]))
     metrics.close()

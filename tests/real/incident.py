@@ -3,7 +3,8 @@
 The demo's models, texts and clients, against a gateway of its own process. In the incident an upstream fails and then
 recovers, another one hangs up in mid-sentence, a third one says nothing until its clients leave, readers are slow or
 look away, a model has more to do than it may, somebody asks for more than their key may, an agent loses its prompt
-cache, policies hang and fail, and the collector is gone for a while.
+cache, policies hang and fail, the configuration is changed, once to one that is refused, and the collector is gone for
+a while.
 """
 
 import asyncio
@@ -53,8 +54,10 @@ EXPECTED = frozenset(
         "BreakerStuckOpen",
         "BreakerTripped",
         "CacheLost",
+        "ConfigReloadFailed",
         "DeliveryBurn",
         "InternalErrors",
+        "KeyBudgetNearlySpent",
         "ModelUnanswered",
         "PolicyFailing",
         "PolicySkipped",
@@ -65,6 +68,8 @@ EXPECTED = frozenset(
         "UpstreamErrors",
     }
 )
+REFUSED_FOR, FRUGAL_FOR = 9.0, 9.0
+"""Seconds for which a configuration stands that is refused, and the next one, in which a budget is nearly spent."""
 OF_THE_MACHINE = frozenset({"EventLoopLag", "GatewayOverhead"})
 """They tell how fast this machine is, not what the incident does: told, and not held against the run."""
 LASTING = frozenset({"AvailabilityBurnLong"})
@@ -83,7 +88,8 @@ _MOST_TOKENS = 100_000
 _OTHER_PATHS = ("/v1/models", "/livez", "/readyz", "/v1/no-such-path")
 
 
-def configuration() -> dict[str, Any]:
+def configuration(*budgets: dict[str, Any]) -> dict[str, Any]:
+    """`budgets` are those of the key beside the one that lasts for the run."""
     return {
         "model_list": [
             _model("chat", "lorem+slow-start-0.05+pace-12+cached-50", texts=[PLAIN]),
@@ -115,7 +121,7 @@ def configuration() -> dict[str, Any]:
                     "team": "demo",
                     "expires": "2099-12-31",
                     "limits": {"requests_per_minute": 1_000_000, "request_tokens": _MOST_TOKENS},
-                    "budget": {"usd": 10_000, "per": "hour"},
+                    "budget": [{"usd": 10_000, "per": "hour"}, *budgets],
                 }
             ],
             "policies": [
@@ -245,7 +251,9 @@ async def play(stack: Stack, recovered: Callable[[], bool], at_most: float = 100
         await asyncio.sleep(CALM)
         run.trouble_at = time.time()
         async with _visits(MISHAPS, clients, run), _visits(STRANGERS, strangers, run):
-            await asyncio.gather(_look_away(clients, run), _lose_collector(stack), asyncio.sleep(TROUBLE))
+            await asyncio.gather(
+                _look_away(clients, run), _lose_collector(stack), _reconfigure(stack), asyncio.sleep(TROUBLE)
+            )
         run.calm_at = time.time()
         async with _visits(AFTERWARDS, clients, run):
             await asyncio.to_thread(_wait_for, recovered, at_most)
@@ -304,3 +312,12 @@ async def _lose_collector(stack: Stack) -> None:
     await asyncio.to_thread(stack.collector.stop)
     await asyncio.sleep(back - gone)
     await asyncio.to_thread(stack.collector.start)
+
+
+async def _reconfigure(stack: Stack) -> None:
+    """A mistake in the file, then a budget that is warned of at once, then all as it was."""
+    stack.reconfigure({**configuration(), "model_list": [{"model_name": "chat"}]})
+    await asyncio.sleep(REFUSED_FOR)
+    stack.reconfigure(configuration({"usd": 1_000, "per": "day", "mode": "warn", "warn_at": [0.000001]}))
+    await asyncio.sleep(FRUGAL_FOR)
+    stack.reconfigure(configuration())

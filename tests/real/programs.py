@@ -5,6 +5,7 @@ Where one is missing a test is skipped and says how to get it; on CI it fails, f
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -96,6 +97,11 @@ class Process:
             self._process.kill()
             self._process.wait()
         self._process = None
+
+    def send(self, sig: signal.Signals) -> None:
+        """Send a signal; nothing where it does not run."""
+        if self._process is not None:
+            self._process.send_signal(sig)
 
     def until(self, fulfilled: Callable[[], bool], what: str, timeout: float = 30) -> None:
         deadline = time.monotonic() + timeout

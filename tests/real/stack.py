@@ -5,6 +5,7 @@ variables name, the scrape configuration with a scrape a second, rules and route
 collector, where Tempo listens for gRPC, a second collector hands on to the receiver.
 """
 
+import signal
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.real.webhook import Webhook
 from tests.receivers import OtlpReceiver
 
 _PYTHON = str(ROOT / ".venv" / "bin" / "python")
+_CONFIGURATION = "flowspan.yaml"
 _QUIET = "yaml:service::telemetry::metrics::level: none"
 
 
@@ -55,6 +57,11 @@ class Stack:
 
     def log(self, name: str) -> str:
         return (self._folder / f"{name}.log").read_text(errors="replace")
+
+    def reconfigure(self, configuration: Mapping[str, Any]) -> None:
+        """Have the gateway read another configuration while it runs."""
+        self._file(_CONFIGURATION, configuration)
+        self.gateway.send(signal.SIGHUP)
 
     def _start(self) -> None:
         for opened in (self.receiver, self.webhook, self._behind(), self.collector, self.gateway):
@@ -101,7 +108,7 @@ class Stack:
         return Process([need("otelcol"), "--config", self._file("tempo.yaml", config)], self._folder / "tempo.log")
 
     def _gateway(self) -> Process:
-        config = self._file("flowspan.yaml", self._configuration)
+        config = self._file(_CONFIGURATION, self._configuration)
         environment = {
             "OTEL_SERVICE_NAME": "flowspan",
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{self._at('collector')}",

@@ -35,12 +35,14 @@ WITHOUT_SEVERAL_CALLERS = ("Callers shut out alone",)
 """Panels that an incident with a single caller has nothing for."""
 WITHOUT_LOSSES = ("flowspan_recordings_lost_total", 'scope_name="flowspan.recorder"')
 """What a recorder that loses nothing has nothing for; its log tells of losses alone."""
+WITHOUT_WORKERS = ("Workers replaced",)
+"""Panels that a single process has nothing for."""
 WITHOUT_STORE = ("flowspan_quota_state_age_seconds",)
 """What is kept of limits in memory has no age."""
 JUDGED = [
     query
     for query in QUERIES
-    if not any(title in query.where for title in (*WITHOUT_NETWORK, *WITHOUT_SEVERAL_CALLERS))
+    if not any(title in query.where for title in (*WITHOUT_NETWORK, *WITHOUT_SEVERAL_CALLERS, *WITHOUT_WORKERS))
     and not any(text in query.text for text in (*WITHOUT_LOSSES, *WITHOUT_STORE))
 ]
 METRIC_QUERIES = [query for query in JUDGED if query.source == "prometheus"]
@@ -286,7 +288,9 @@ def test_no_secret_of_the_incident_reaches_the_collector(evidence: Evidence) -> 
 
 
 def test_the_gateway_had_no_defect_of_its_own(evidence: Evidence) -> None:
-    """What the auditor raises is its own; whatever else fails in the gateway would be a line of level error."""
+    """What the auditor raises is its own, and a configuration that is refused its operator's; whatever else fails in
+    the gateway would be a line of level error."""
     lines = evidence.stack.log("gateway").splitlines()
-    errors = [line for line in lines if '"level":"error"' in line and '"logger":"flowspan.access"' not in line]
+    others = [line for line in lines if not re.search(r'"logger":"flowspan\.(access|config)"', line)]
+    errors = [line for line in others if '"level":"error"' in line]
     assert [line for line in errors if "the audit log is full" not in line] == []
