@@ -33,9 +33,10 @@ T = TypeVar("T")
 class Held:
     """The bytes that one exchange or one response holds; leaving the `with` gives them all back."""
 
-    def __init__(self, bodies: "Bodies") -> None:
+    def __init__(self, bodies: "Bodies", size: int = 0) -> None:
         self._bodies = bodies
-        self.size = 0
+        self.size = size
+        bodies.used += size
 
     def __enter__(self) -> "Held":
         return self
@@ -51,8 +52,12 @@ class Held:
 
     def grow(self, size: int) -> None:
         """Hold `size` more bytes. Raises Overloaded where there is no room for them, and holds what it did."""
-        self.check(size)
-        self.resize(self.size + size)
+        bodies, grown = self._bodies, self.size + size
+        # A small body has all of the budget, which is seen without another call.
+        if grown > SMALL or bodies.used + size > bodies.limit:
+            bodies.check(grown, size)
+        bodies.used += size
+        self.size = grown
 
     async def pace(self, size: int) -> None:
         """Wait until others had a turn, after `size` bytes of a large body came."""
@@ -64,7 +69,8 @@ class Held:
         self.size = size
 
     def release(self) -> None:
-        self.resize(0)
+        self._bodies.used -= self.size
+        self.size = 0
 
 
 class Bodies:
@@ -78,8 +84,9 @@ class Bodies:
         """The loop's time up to which the pace is used up."""
         self.used = 0
 
-    def hold(self) -> Held:
-        return Held(self)
+    def hold(self, size: int = 0) -> Held:
+        """Hold so many bytes at first, whatever the limit, as `resize` does."""
+        return Held(self, size)
 
     async def pace(self, size: int) -> None:
         loop = asyncio.get_running_loop()

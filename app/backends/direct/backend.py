@@ -228,8 +228,7 @@ class DirectBackend:
         if tape is not None:
             tape.requested(request.method, request.url, headers, body)
         try:
-            with self._bodies.hold() as held:
-                held.resize(len(body))
+            with self._bodies.hold(len(body)):
                 response = await self._connections.request(request.method, request.url, body, headers, attempt)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise connection_lost(error, self._scrub) from error
