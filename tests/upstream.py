@@ -41,6 +41,13 @@ class Sleep:
 
 
 @dataclass(frozen=True)
+class Until:
+    """Say nothing more, until something has happened; an event of the provider's own event loop."""
+
+    event: asyncio.Event
+
+
+@dataclass(frozen=True)
 class Stall:
     """Say nothing more, until the peer goes away."""
 
@@ -55,7 +62,7 @@ class Rst:
     """Abort the connection."""
 
 
-Step = Head | Body | End | Sleep | Stall | Fin | Rst
+Step = Head | Body | End | Sleep | Until | Stall | Fin | Rst
 Script = Iterable[Step]
 
 
@@ -210,6 +217,8 @@ class _Connection(asyncio.Protocol):
                 self._transport.write(b"0\r\n\r\n" if self._chunked else b"")
             case Sleep(seconds):
                 await asyncio.sleep(seconds)
+            case Until(event):
+                await event.wait()
             case Stall():
                 await asyncio.Event().wait()
             case Fin():

@@ -2,13 +2,14 @@
 
 import asyncio
 import gc
-import json
 import os
 import re
 import weakref
 from pathlib import Path
 
+from tests.behaviour.clients import ask
 from tests.behaviour.gateway import configuration, until
+from tests.behaviour.many_clients import Answer, content, stream
 from tests.behaviour.reloading import ReloadingGateway
 
 _STREAMS = 500
@@ -43,50 +44,13 @@ def _key(number: int) -> str:
     return f"key-of-generation-{number:04}"
 
 
-async def _stream(port: int, number: int, stream: int, begun: asyncio.Semaphore) -> tuple[bytes, bool]:
-    """The body of one stream, and whether it came to its end."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        text = " ".join(f"@{stream}.{word}" for word in range(_WORDS))
-        asked = {"model": f"m{number}", "stream": True, "messages": [{"role": "user", "content": text}]}
-        await _send(writer, asked, _key(number))
-        head = await reader.readuntil(b"\r\n\r\n")
-        assert b" 200 " in head, head
-        pieces = []
-        while size := int((await reader.readline()).strip(), 16):
-            pieces.append(await reader.readexactly(size))
-            await reader.readexactly(2)
-            if len(pieces) == 1:
-                begun.release()
-        return b"".join(pieces), True
-    except (asyncio.IncompleteReadError, ConnectionError, ValueError):
-        return b"", False
-    finally:
-        writer.close()
+async def _stream(port: int, number: int, stream_number: int, begun: asyncio.Semaphore) -> Answer:
+    text = " ".join(f"@{stream_number}.{word}" for word in range(_WORDS))
+    return await stream(port, ask(f"m{number}", text=text, stream=True), _key(number), begun)
 
 
 async def _status(port: int, model: str, key: str) -> int:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        await _send(writer, {"model": model, "messages": [{"role": "user", "content": "hi"}]}, key)
-        return int((await reader.readline()).split()[1])
-    finally:
-        await reader.read()
-        writer.close()
-
-
-async def _send(writer: asyncio.StreamWriter, asked: object, key: str) -> None:
-    body = json.dumps(asked).encode()
-    lines = ("POST /v1/chat/completions HTTP/1.1", "host: localhost", f"authorization: Bearer {key}")
-    head = "\r\n".join([*lines, f"content-length: {len(body)}", "connection: close", "", ""])
-    writer.write(head.encode() + body)
-    await writer.drain()
-
-
-def _content(body: bytes) -> str:
-    events = [line.removeprefix("data: ") for line in body.decode().splitlines() if line.startswith("data: {")]
-    deltas = [choice["delta"] for event in events for choice in json.loads(event)["choices"]]
-    return "".join(delta.get("content") or "" for delta in deltas)
+    return (await stream(port, ask(model), key)).status
 
 
 Counters = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -105,9 +69,9 @@ def _fallen(before: Counters, after: Counters) -> list[object]:
     return [name for name, value in before.items() if after.get(name, -1) < value]
 
 
-async def _load(gateway: ReloadingGateway) -> tuple[list[tuple[int, tuple[bytes, bool]]], dict[int, int]]:
+async def _load(gateway: ReloadingGateway) -> tuple[list[tuple[int, Answer]], dict[int, int]]:
     """All streams with the generation that each began with, and how many other requests ended with which status."""
-    streams: list[asyncio.Task[tuple[bytes, bool]]] = []
+    streams: list[asyncio.Task[Answer]] = []
     generations: list[int] = []
     statuses: dict[int, int] = {}
     begun = asyncio.Semaphore(0)
@@ -144,11 +108,11 @@ def test_no_stream_is_lost_over_twenty_configurations(tmp_path: Path) -> None:
         del first
         streams, statuses = asyncio.run(_load(gateway))
 
-        assert [whole for _, (_, whole) in streams].count(False) == 0
-        for number, (generation, (body, _)) in enumerate(streams):
+        for number, (generation, answer) in enumerate(streams):
+            assert (answer.status, answer.is_whole) == (200, True)
             expected = " ".join(f"<{generation}>{number}.{word}" for word in range(_WORDS))
-            assert _content(body) == expected
-            assert body.endswith(b"data: [DONE]\n\n")
+            assert content(answer.body) == expected
+            assert answer.body.endswith(b"data: [DONE]\n\n")
         others = _RELOADS + 1
         assert statuses == {200: others, 401: others, 404: others}
         gateway.wait_until_idle()
