@@ -8,5 +8,6 @@ configurations  the same models for each row's gateway, and the command that sta
 servers         the gateways of the rows on cores of their own; `processes` tells what they use
 cells           what is measured: small answers, fast streams, paced streams, held streams, a long prompt
 report          medians, spread and ratios to the floor, within one run
+counts          functions called by a request and a chunk, which `counted` counts: figures without noise
 growth          cost over the length of a stream, open streams, configured models and keys
 """

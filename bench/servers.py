@@ -43,13 +43,21 @@ class Servers:
     """The mock provider and the gateways of some rows: `with Servers(rows) as running: running["floor"].port`."""
 
     def __init__(
-        self, rows: Sequence[Row], models: Sequence[str] = MODELS, keys: int = 0, *, pinned: bool = True
+        self,
+        rows: Sequence[Row],
+        models: Sequence[str] = MODELS,
+        keys: int = 0,
+        *,
+        pinned: bool = True,
+        under: Sequence[str] = (),
     ) -> None:
-        """`pinned` gives the gateways one core, and clients and provider the other."""
+        """`pinned` gives the gateways one core, and clients and provider the other; `under` is the command that starts
+        each of them, which stands before its own."""
         self._rows = rows
         self._models = models
         self._keys = keys
         self._pinned = pinned
+        self._under = under
         self._stack = ExitStack()
         self.upstream = free_port()
         self.upstream_pid = 0
@@ -75,7 +83,7 @@ class Servers:
             return Server(self.upstream, os.getpid(), 0.0, 0)
         port = free_port()
         file = folder / f"{port}.yaml"
-        starting = command(row, port, self.upstream, file, self._models, self._keys)
+        starting = [*self._under, *command(row, port, self.upstream, file, self._models, self._keys)]
         began = time.monotonic()
         environment = {name: value.format(upstream=self.upstream) for name, value in row.environment.items()}
         pid = self._start(starting, GATEWAY_CORE, environment)
