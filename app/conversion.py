@@ -12,7 +12,7 @@ import msgspec
 from msgspec import NODEFAULT, Struct, ValidationError
 from msgspec.structs import FieldInfo, fields
 
-from app.settings import ByteSize, Seconds
+from app.settings import ByteSize, FileMode, Seconds
 
 T = TypeVar("T", bound=Struct)
 Path = tuple[str | int, ...]
@@ -21,6 +21,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
 _SIZE = re.compile(r"(\d+)\s*(B|KB|MB|GB|KiB|MiB|GiB)?")
 _BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, None: 1}
+_MODE = re.compile(r"(?:0o?)?([0-7]{3})")
 _WORDS = {
     "int": "a whole number",
     "float": "a number",
@@ -127,6 +128,14 @@ def parse_size(data: object) -> ByteSize:
     raise ValueError("expected a size such as 1024, 64KiB, 8MiB or 1GiB, more than 0")
 
 
+def parse_mode(data: object) -> FileMode:
+    """Permissions from their octal digits; raises ValueError. A number is none: what YAML makes of 0660 is another one
+    than of 660."""
+    if isinstance(data, str) and (written := _MODE.fullmatch(data.strip())):
+        return FileMode(int(written[1], 8))
+    raise ValueError('expected octal digits in quotes, such as "0660"')
+
+
 def _convert_field(field: FieldInfo, data: object, path: Path) -> tuple[Any, list[Fault]]:
     if isinstance(field.type, type) and issubclass(field.type, Struct):
         return convert_struct(field.type, data, path)
@@ -138,6 +147,8 @@ def _written_form(kind: type, data: Any) -> Any:
         return parse_seconds(data)
     if kind is ByteSize:
         return parse_size(data)
+    if kind is FileMode:
+        return parse_mode(data)
     # In the form of msgspec's messages about a value. The fault is in the policy's code, which the path leads to.
     raise ValueError(f"no option can be of type {kind.__name__}: take text or numbers, and make it of them")
 

@@ -1,4 +1,5 @@
 """Who a client is, behind the proxies before the gateway: what they say of it counts where the operator trusts them.
+Who comes by a Unix socket has no address of its own, and is trusted by the word `unix:`, which is nginx's.
 
 Each proxy adds the address it was asked from at the right of `x-forwarded-for` (or `forwarded`, RFC 7239). So the list
 is read from the right, past the trusted ones; what stands further left may be anybody's invention.
@@ -16,25 +17,31 @@ _PAIR = re.compile(r'(?:^|[;,])\s*(for|proto)\s*=\s*(?:"([^"]*)"|([^";,\s]*))', 
 _SCHEMES = frozenset({"http", "https"})
 
 
+UNIX = "unix:"
+"""Stands for every peer that comes by a Unix socket."""
+
+
 class BadProxy(ValueError):
-    """A text that is neither an address, nor a network, nor `*`."""
+    """A text that is neither an address, nor a network, nor `unix:`, nor `*`."""
 
 
 class TrustedProxies:
-    """The proxies whose headers are believed; `*` stands for all. Raises BadProxy."""
+    """The proxies whose headers are believed; `*` stands for all. A peer is an address, `unix:`, or None where nobody
+    knows it. Raises BadProxy."""
 
     def __init__(self, addresses: Iterable[str]) -> None:
         texts = tuple(addresses)
         self._all = "*" in texts
-        self._networks = tuple(_network(text) for text in texts if text != "*")
-        self._trusted: dict[str, bool] = {}
+        self._networks = tuple(_network(text) for text in texts if text not in ("*", UNIX))
+        self._trusted: dict[str, bool] = {UNIX: self._all or UNIX in texts}
         """What was found out about peers; there are few in a row, and each connection has one."""
 
     def client(self, headers: Mapping[str, str], peer: str | None) -> str | None:
-        """The client's address: the peer's own, or what a trusted peer says of it. `headers` have lower-case names."""
+        """The client's address: the peer's own, or what a trusted peer says of it; None where there is none. `headers`
+        have lower-case names."""
+        client = None if peer == UNIX else peer
         if (_FOR not in headers and _FORWARDED not in headers) or not self._is_trusted(peer):
-            return peer
-        client = peer
+            return client
         for hop in _hops(headers):
             if (address := _address(hop)) is None:
                 break
@@ -56,7 +63,7 @@ class TrustedProxies:
             return self._all
         if (known := self._trusted.get(peer)) is None:
             if len(self._trusted) >= 1024:
-                self._trusted.clear()
+                self._trusted = {UNIX: self._trusted[UNIX]}
             address = _address(peer)
             known = self._trusted[peer] = address is not None and self._trusts(address)
         return known
@@ -69,7 +76,7 @@ def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     try:
         return ipaddress.ip_network(text)
     except ValueError:
-        raise BadProxy("expected an address (10.0.0.1), a network (10.0.0.0/8) or `*`") from None
+        raise BadProxy("expected an address (10.0.0.1), a network (10.0.0.0/8), `unix:` or `*`") from None
 
 
 def _hops(headers: Mapping[str, str]) -> Iterator[str]:

@@ -40,6 +40,7 @@ class _Workers(click.ParamType[int | str]):
 @takes_configuration
 @click.option("--host", help="The address to serve on, instead of the configured one.")
 @click.option("--port", type=click.IntRange(0, 65535), help="The port, instead of the configured one.")
+@click.option("--uds", type=click.Path(dir_okay=False), help="The path of a Unix socket to serve on, beside the port.")
 @click.option("--metrics-host", help="The address for Prometheus, instead of the configured one.")
 @click.option("--metrics-port", type=click.IntRange(0, 65535), help="The port for Prometheus; 0 takes a free one.")
 @click.option("--console-host", help="The address of the console, instead of the configured one.")
@@ -51,6 +52,7 @@ def serve(
     option: str | None,
     host: str | None,
     port: int | None,
+    uds: str | None,
     metrics_host: str | None,
     metrics_port: int | None,
     console_host: str | None,
@@ -66,7 +68,13 @@ def serve(
     file = one_file(argument, option, _NO_CONFIG)
     from app.configuration import Source, UnsafeBind, check_bind, export, grouped
 
-    given: dict[str, object] = {"host": host, "port": port, "metrics_host": metrics_host, "metrics_port": metrics_port}
+    given: dict[str, object] = {
+        "host": host,
+        "port": port,
+        "uds": uds,
+        "metrics_host": metrics_host,
+        "metrics_port": metrics_port,
+    }
     given["workers"] = workers
     source = Source(file, _given(given), _given({"host": console_host, "port": console_port}), log_format)
     with reading(file):

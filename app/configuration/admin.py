@@ -1,10 +1,9 @@
 """The section of the admin API: what would let others act on a gateway, or is of no use."""
 
+from app.configuration.addresses import check_unix_socket
 from app.configuration.problems import Report
 from app.settings import Settings, digest_of
 
-_LONGEST_SOCKET = 90
-"""Bytes of a path: the system takes 107, and the socket has a longer name for a moment."""
 _PATH = ("gateway", "admin")
 
 
@@ -13,8 +12,7 @@ def check_admin(settings: Settings, report: Report) -> None:
     admin = settings.admin
     if admin.key is not None:
         _check_key(admin.key, settings, report)
-    if admin.socket is not None and not 0 < len(admin.socket.encode()) <= _LONGEST_SOCKET:
-        report.problem((*_PATH, "socket"), f"expected a path of 1 to {_LONGEST_SOCKET} bytes")
+    check_unix_socket(admin.socket, (*_PATH, "socket"), report)
 
 
 def _check_key(key: str, settings: Settings, report: Report) -> None:

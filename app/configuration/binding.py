@@ -32,12 +32,14 @@ def check_bind(settings: Settings, *, absent_keys: str = "") -> list[str]:
     weak, weak_token = list(_weak_keys(settings.keys)), list(_weak_token("metrics_token", server.metrics_token))
     weak_console = list(_weak_token("console.token", console.token)) if console.enabled else []
     weak_admin = [] if admin.socket is not None else list(_weak_token("admin.key", admin.key))
-    if not settings.keys and not absent_keys and not is_loopback(server.host):
+    is_for_others = server.port is not None and not is_loopback(server.host)
+    if not settings.keys and not absent_keys and is_for_others:
         raise UnsafeBind("host", server.host, _NO_KEY)
     if console.enabled and console.token is None and not is_loopback(console.host):
         raise UnsafeBind("console_host", console.host, _NO_CONSOLE_TOKEN)
+    if weak and is_for_others:
+        raise UnsafeBind("host", server.host, weak[0])
     for option, host, faults in (
-        ("host", server.host, weak),
         ("metrics_host", server.metrics_host, weak_token),
         ("console_host", console.host, weak_console),
         ("admin_host", admin.host, weak_admin),

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from app.backends.model_names import ModelNames, is_wildcard
+from app.configuration.addresses import check_addresses
 from app.configuration.admin import check_admin
 from app.configuration.api_keys import KEY_PATHS, KEY_VARIABLE, read_keys
 from app.configuration.binding import UnsafeBind, check_bind
@@ -148,6 +149,7 @@ def _read(document: Document, report: Report, environment: Environment) -> Setti
     _check_allowed_hosts(settings.server.allowed_hosts, report)
     check_origins(settings.server.cors_origins, report, has_keys=bool(settings.keys))
     check_admin(settings, report)
+    check_addresses(settings.server, report)
     check_proxies(settings.server.forwarded_allow_ips, report)
     check_request_ids(settings.telemetry, report)
     check_quotas(settings.quotas, report, is_here=environment.needed)

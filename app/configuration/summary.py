@@ -139,7 +139,9 @@ def _limits(settings: Settings, absent_keys: str) -> Iterator[str]:
     token = " with a token" if server.metrics_token else ""
     metrics = f"metrics on {in_url(server.metrics_host)}:{server.metrics_port}{token}"
     keys = f"keys of {absent_keys}, not set here" if absent_keys else where_keys_are(settings)
-    yield f"  {in_url(server.host)}:{server.port}, {metrics}, {keys}"
+    port = [] if server.port is None else [f"{in_url(server.host)}:{server.port}"]
+    addresses = [*port, *([] if server.uds is None else [f"unix:{server.uds}"])]
+    yield f"  {' and '.join(addresses)}, {metrics}, {keys}"
     yield f"  request timeout {router.request_timeout:g} s, {counted(router.num_retries, 'retry', 'retries')}"
     yield (
         f"  queues of {pipeline.queue_items:,} items and {_size(pipeline.queue_bytes)}, "

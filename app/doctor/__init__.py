@@ -67,10 +67,12 @@ def _in_short(settings: Settings) -> str:
 
 def _ports(settings: Settings) -> list[Finding]:
     server, console, admin = settings.server, settings.console, settings.admin
-    found = [
-        machine.port("API", server.host, server.port, may_take_another=False),
-        machine.port("metrics", server.metrics_host, server.metrics_port, may_take_another=True),
-    ]
+    found = []
+    if server.port is not None:
+        found.append(machine.port("API", server.host, server.port, may_take_another=False))
+    if server.uds is not None:
+        found.append(machine.unix_socket("API", server.uds))
+    found.append(machine.port("metrics", server.metrics_host, server.metrics_port, may_take_another=True))
     if console.enabled:
         found.append(machine.port("console", console.host, console.port, may_take_another=True))
     if admin.key is not None and admin.socket is None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from app.doctor.findings import Finding
 from app.edge.listener import listening_sockets
+from app.edge.unix_sockets import bound_unix_socket, identity_of, remove_unix_socket
 from telemetry.hosts import in_url
 
 _FILES = 4096
@@ -50,6 +51,16 @@ def port(name: str, host: str, number: int, *, may_take_another: bool) -> Findin
             return Finding("warning", f"{taken}; a free port is taken instead")
         return Finding("fault", f"{taken}; if that is the gateway itself, it runs already")
     return Finding("good", f"{name}: {in_url(host)}:{number} is free")
+
+
+def unix_socket(name: str, path: str) -> Finding:
+    """Whether a Unix socket can be bound to a path."""
+    try:
+        bound_unix_socket(path, 0o600).close()
+        remove_unix_socket(path, identity_of(path))
+    except OSError as error:
+        return Finding("fault", f"{name}: unix:{path} cannot be had: {error.strerror or error}")
+    return Finding("good", f"{name}: unix:{path} is free")
 
 
 def _reason(error: OSError) -> str:

@@ -39,7 +39,8 @@ _TOO_MANY = Refused(503, "Too many connections.")
 
 
 class ConnectionSlots:
-    """How many connections there may be, and are. `share` is the part of `most` that one address may have."""
+    """How many connections there may be, and are. `share` is the part of `most` that one address may have; connections
+    that have none (None), as by a Unix socket, are held to `most` alone."""
 
     def __init__(self, most: int, share: float) -> None:
         self._by_address: Counter[str] = Counter()
@@ -51,24 +52,29 @@ class ConnectionSlots:
         self._most = most
         self._most_of_one = max(1, int(most * share))
 
-    def refusal(self, address: str) -> ConnectionRefusal | None:
+    def refusal(self, address: str | None) -> ConnectionRefusal | None:
         """Why one more connection from this address is refused; None if it is not."""
         if self.taken >= self._most:
             return "total"
+        if address is None:
+            return None
         return "address" if self._by_address[address] >= self._most_of_one else None
 
     def is_ahead(self) -> bool:
         """Whether another process that accepts on the same sockets has clearly fewer connections."""
         return False
 
-    def acquire(self, address: str) -> None:
+    def acquire(self, address: str | None) -> None:
         """A connection from this address was accepted."""
         self.taken += 1
-        self._by_address[address] += 1
+        if address is not None:
+            self._by_address[address] += 1
 
-    def release(self, address: str) -> None:
+    def release(self, address: str | None) -> None:
         """A connection from this address is gone."""
         self.taken -= 1
+        if address is None:
+            return
         self._by_address[address] -= 1
         if not self._by_address[address]:
             del self._by_address[address]
@@ -159,11 +165,11 @@ class Listener:
             # Other errors concern the one connection, which is gone: those behind it are not to wait.
             self._count("aborted")
             return True
-        # One that comes by a Unix socket has no address.
-        self._admit(client, client_of(address[0] if address else ""))
+        # One that comes by a Unix socket has no address, and a proxy there has many clients.
+        self._admit(client, None if client.family == socket.AF_UNIX else client_of(address[0]))
         return True
 
-    def _admit(self, client: socket.socket, address: str) -> None:
+    def _admit(self, client: socket.socket, address: str | None) -> None:
         reason = self._slots.refusal(address)
         if reason is None:
             self._slots.acquire(address)

@@ -1,6 +1,7 @@
 """Whether a client reads what it is sent, and whether it is still there: told by its socket alone."""
 
 import asyncio
+import select
 import socket
 
 _LEFT = frozenset({7, 8})
@@ -31,7 +32,17 @@ class PeerWatch:
     def has_left(self) -> bool:
         """Whether the client has closed its side. While reading is paused the transport cannot notice."""
         connected = self._transport.get_extra_info("socket")
-        if not hasattr(socket, "TCP_INFO") or connected.family == socket.AF_UNIX:
+        if connected.family == socket.AF_UNIX:
+            return _has_hung_up(connected)
+        if not hasattr(socket, "TCP_INFO"):
             return False
         info = connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
         return info[0] in _LEFT
+
+
+def _has_hung_up(connected: socket.socket) -> bool:
+    if not hasattr(select, "POLLRDHUP"):
+        return False
+    poller = select.poll()
+    poller.register(connected.fileno(), select.POLLRDHUP)
+    return bool(poller.poll(0))

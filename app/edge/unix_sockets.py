@@ -34,24 +34,22 @@ def peer_of(transport: asyncio.Transport) -> PeerCredentials | None:
 
 
 def bound_unix_socket(path: str, mode: int) -> socket.socket:
-    """A socket that is bound to a path, with these permissions from the beginning. One that is left of a process that
+    """A socket that is bound to a path, with these permissions before it listens. One that is left of a process that
     ended is removed. Raises OSError where the path is taken, or cannot be had."""
     _remove_left_over(path)
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    # The name appears with the mode that it is to have: who opened it before would stay.
-    temporary = f"{path}.{os.getpid()}"
     try:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
-        bound.bind(temporary)
-        os.chmod(temporary, mode)
-        os.link(temporary, path)
+        bound.bind(path)
     except OSError:
         bound.close()
         raise
-    finally:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
+    try:
+        # Nobody can have opened it yet: it does not listen.
+        os.chmod(path, mode)
+    except OSError:
+        bound.close()
+        os.unlink(path)
+        raise
     return bound
 
 

@@ -17,12 +17,13 @@ from prometheus_client import CollectorRegistry
 from app.admin.audit import AuditFailed
 from app.configuration import Configuration, Source, check_bind, where_keys_are
 from app.console import Console, ConsoleServer
-from app.edge.listener import listening_sockets, not_listening
+from app.edge.listener import not_listening
 from app.gateway import Gateway, GatewayApp
 from app.main import Composition, compose
 from app.quotas import Quotas, StateLost
 from app.recorder.stores import StoreFailed
 from app.serving.administration import AuditedReloads, administration_of
+from app.serving.listening import CannotListen, listen
 from app.serving.process_end import do_not_wait_for_threads
 from app.serving.reloading import Reloader
 from app.serving.server import THREADS_TIMEOUT, GatewayServer
@@ -179,12 +180,9 @@ def _console_server(app: GatewayApp) -> ConsoleServer | None:
 def _report_port_taken(settings: ServerSettings) -> None:
     """Log that the port of the models is taken, too, so that nobody finds out at the next start only."""
     try:
-        sockets = asyncio.run(listening_sockets(settings.host, settings.port))
-    except OSError as error:
-        _log.error(not_listening(settings.host, settings.port, error))
-        return
-    for one in sockets:
-        one.close()
+        asyncio.run(listen(settings)).close()
+    except CannotListen as error:
+        _log.error(str(error))
 
 
 def raise_descriptor_limit() -> None:

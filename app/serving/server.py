@@ -25,14 +25,14 @@ from uvicorn.config import STARTUP_FAILURE
 
 from app.console import ConsoleServer
 from app.edge.connection import Limits, ServerContext, close_overdue
-from app.edge.listener import ConnectionSlots, Listener, listening_sockets, most_connections, not_listening
+from app.edge.listener import ConnectionSlots, Listener, most_connections
 from app.gateway import Gateway, GatewayApp
 from app.lookups import Lookups, Question
 from app.serving.file_watch import FileWatch, Reloads
+from app.serving.listening import CannotListen, Listening, listen
 from app.serving.process_end import end_within
 from app.serving.reloading import ReloadRefused
 from app.settings import ServerSettings, Settings
-from telemetry.hosts import in_url
 
 _log = logging.getLogger("flowspan")
 _AFTER_DRAIN = 10
@@ -62,7 +62,7 @@ class GatewayServer(uvicorn.Server):
             uvicorn.Config(
                 app,
                 host=server.host,
-                port=server.port,
+                port=server.port or 0,
                 loop=partial(GatewayLoop, lookups),  # type: ignore[arg-type]  # Anything that makes one.
                 ws="none",
                 log_config=None,
@@ -95,8 +95,8 @@ class GatewayServer(uvicorn.Server):
 
     @property
     def port(self) -> int:
-        """The port it listens on, once started."""
-        return int(self._listener.sockets[0].getsockname()[1])
+        """The port it listens on, once started; 0 where it has none."""
+        return self._listening.port
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application and listen. Raises SystemExit, after a line in the log, where either fails."""
@@ -105,12 +105,12 @@ class GatewayServer(uvicorn.Server):
         if self.lifespan.should_exit:
             sys.exit(STARTUP_FAILURE)
         try:
-            bound = sockets or await listening_sockets(self.config.host, self.config.port)
-        except OSError as error:
-            _log.error(not_listening(self.config.host, self.config.port, error))
+            self._listening = Listening(sockets) if sockets else await listen(self._settings.server)
+        except CannotListen as error:
+            _log.error(str(error))
             await self.lifespan.shutdown()
             sys.exit(STARTUP_FAILURE)
-        self._listener = self._listen(bound)
+        self._listener = self._listen(self._listening.sockets)
         self.servers = [self._listener]  # type: ignore[list-item]
         self.started = True
         if self.reloader is not None:
@@ -119,11 +119,12 @@ class GatewayServer(uvicorn.Server):
 
     def announce(self) -> None:
         """Say that it listens."""
-        _log.info("listening on http://%s:%d", in_url(self.config.host), self.port)
+        _log.info("listening on %s", self._listening)
 
     def stop_accepting(self) -> None:
         """Take no more connections; those that are open go on."""
         self._listener.close()
+        self._listening.close()
 
     def retire(self) -> None:
         """Take no more connections, since another process does, and end when those that are open have. Each is closed

@@ -13,7 +13,7 @@ from app.settings.operations import AdminSettings, AdmissionSettings, ReloadSett
 from app.settings.recorder import ConsoleSettings, RecorderSettings
 from app.settings.telemetry import TelemetrySettings
 from app.settings.tenants import Budget, Dollars, Entitlement, Key, Limits, Priority, QuotaSettings, Team, digest_of
-from app.settings.units import ByteSize, Count, Port, Seconds, Share
+from app.settings.units import ByteSize, Count, FileMode, Port, Seconds, Share
 
 __all__ = [
     "AdminSettings",
@@ -29,6 +29,7 @@ __all__ = [
     "DnsSettings",
     "Dollars",
     "Entitlement",
+    "FileMode",
     "Key",
     "Limits",
     "PipelineSettings",
@@ -251,17 +252,22 @@ class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
     host: str = "127.0.0.1"
     """The address to serve on. One that others can reach needs keys."""
-    port: Port = 8080
-    """The port to serve on; 0 takes a free one."""
+    port: Port | None = 8080
+    """The port to serve on; 0 takes a free one. `null` is for a gateway that serves on `uds` alone."""
+    uds: str | None = None
+    """The path of a Unix socket to serve on, beside the port."""
+    uds_mode: FileMode = FileMode(0o660)
+    """The permissions of that socket: who may write to it may ask for models."""
     workers: Count | Literal["auto"] | None = None
     """Processes that serve, under one that looks after them; `auto` is one for each core. Without it there is one, by
     itself."""
     allowed_hosts: tuple[str, ...] = ()
     """Host names, without a port, that requests may name beside `localhost` and loopback addresses. They are checked by
     a gateway without keys, and by the metrics port on loopback without a token."""
-    forwarded_allow_ips: tuple[str, ...] = ("127.0.0.1", "::1")
-    """Addresses and networks of proxies before the gateway, `*` for any: whose `x-forwarded-for`, `x-forwarded-proto`
-    and `forwarded` are believed, so that spans and log lines show the client's address and not the proxy's."""
+    forwarded_allow_ips: tuple[str, ...] = ("127.0.0.1", "::1", "unix:")
+    """Addresses and networks of proxies before the gateway, `unix:` for whoever comes by a Unix socket, `*` for any:
+    whose `x-forwarded-for`, `x-forwarded-proto` and `forwarded` are believed, so that spans and log lines show the
+    client's address and not the proxy's."""
     cors_origins: tuple[str, ...] = ()
     """Origins (`https://app.example.com`) whose pages may call from a browser; `*` for all, where keys are set. Pages
     of other origins cannot read an answer, and without keys get none."""
@@ -290,7 +296,7 @@ class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     connection of each."""
     address_share: Share = 0.75
     """The share of those connections that one client address may have (an IPv6 /64 counts as one address); set it to 1
-    behind a single proxy."""
+    behind a single proxy. What comes by a Unix socket has no address, and may have all of them."""
     total_body_bytes: ByteSize = ByteSize(1024**3)
     """Bytes of requests and of whole responses in the memory of the process, their decoded forms included; beyond that,
     requests are refused as overloaded. The queues of streams come on top (`pipeline.total_queue_bytes`)."""

@@ -13,5 +13,9 @@ class Seconds(float):
     """A duration; written `30`, `30s`, `500ms`, `2m` or `1h`."""
 
 
+class FileMode(int):
+    """Permissions of a file; written as text of octal digits: `"0660"`."""
+
+
 class ByteSize(int):
     """A size in bytes; written `1024`, `64KiB`, `8MiB` or `1GiB` (`KB`, `MB`, `GB` count thousands)."""

@@ -48,11 +48,11 @@ class BalancedSlots(ConnectionSlots):
     def is_ahead(self) -> bool:
         return self._counts.is_ahead(self._index, self.taken)
 
-    def acquire(self, address: str) -> None:
+    def acquire(self, address: str | None) -> None:
         super().acquire(address)
         self._show()
 
-    def release(self, address: str) -> None:
+    def release(self, address: str | None) -> None:
         super().release(address)
         self._show()
 

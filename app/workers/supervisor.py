@@ -28,13 +28,13 @@ from app.configuration import (
     where_keys_are,
 )
 from app.console import Console, ConsoleServer
-from app.edge.listener import listening_sockets, not_listening
 from app.main import secrets_of
 from app.quotas import Quotas, StateLost, rules_of
 from app.recorder.opening import open_store
 from app.recorder.stores import StoreFailed
 from app.serving.administration import AuditedReloads
 from app.serving.file_watch import FileWatch
+from app.serving.listening import CannotListen, Listening, listen
 from app.serving.process import metrics_server, raise_descriptor_limit
 from app.serving.process_end import end_within
 from app.serving.reloading import ReloadRefused
@@ -52,7 +52,6 @@ from app.workers.recordings import RecordingIntake
 from app.workers.reloading import FleetConfiguration, FleetReloads
 from app.workers.whole_lines import whole_lines
 from telemetry import MergedMetrics, MetricsServer, Scrubber
-from telemetry.hosts import in_url
 from telemetry.logs.console import LogWriter, install
 from telemetry.names.resource import VERSION
 
@@ -101,7 +100,7 @@ class _Supervisor:
         self._folder = folder
         workers = configuration.settings.server.workers
         self._count = usable_cores() if workers == "auto" or workers is None else workers
-        self._sockets: Sequence[socket.socket] = ()
+        self._listening = Listening(())
         self._ended = asyncio.Event()
         self._hurries = asyncio.Event()
         """Set when the gateway is to end without its lame duck."""
@@ -113,9 +112,9 @@ class _Supervisor:
         settings = self._configuration.current.settings
         server = settings.server
         try:
-            self._sockets = await listening_sockets(server.host, server.port)
-        except OSError as error:
-            _log.error(not_listening(server.host, server.port, error))
+            self._listening = await listen(server)
+        except CannotListen as error:
+            _log.error(str(error))
             return _FAILED
         metrics = metrics_server(server, self._merged.registry, settings.telemetry.created_timestamps)
         if metrics is None:
@@ -162,8 +161,7 @@ class _Supervisor:
             self._fleet.leave(signal.SIGINT)
             # A signal during the start is no failure.
             return 0 if self._ended.is_set() else _FAILED
-        host, port = settings.server.host, int(self._sockets[0].getsockname()[1])
-        _log.info("listening on http://%s:%d with %d workers", in_url(host), port, self._count)
+        _log.info("listening on %s with %d workers", self._listening, self._count)
         try:
             console = self._console_server(settings, ready.policies)
         except OSError as error:
@@ -214,7 +212,7 @@ class _Supervisor:
     def _launch(self, index: int) -> Worker:
         configuration = self._configuration
         current = configuration.current
-        sockets = tuple([one.fileno() for one in self._sockets])
+        sockets = tuple([one.fileno() for one in self._listening.sockets])
         process = WorkerProcess(index, self._count * SLOTS_PER_WORKER, str(self._folder.path))
         recordings, theirs = (None, None) if self._recordings is None else socket.socketpair()
         begin = Begin(
@@ -267,8 +265,7 @@ class _Supervisor:
         self._fleet.leave(sig)
 
     def _stop_listening(self) -> None:
-        for one in self._sockets:
-            one.close()
+        self._listening.close()
 
     def _do(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

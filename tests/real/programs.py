@@ -27,6 +27,7 @@ HOW = {
     "haproxy": "apt-get install --no-install-recommends haproxy",
     "chromium": "apt-get install --no-install-recommends chromium",
     "openssl": "apt-get install openssl",
+    "curl": "apt-get install curl",
     "otelcol": "make .tools/otelcol (needs Go)",
     "compose-config": "make .tools/compose-config (needs Go)",
 }

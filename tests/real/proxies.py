@@ -4,6 +4,7 @@ bodies and streams passed on as they come, wishes for another protocol handed th
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from getpass import getuser
 from pathlib import Path
 from socket import create_connection
 
@@ -12,6 +13,7 @@ from tests.real.programs import Process, free_port, need
 
 _NGINX = """
 daemon off;
+user {user};
 worker_processes 1;
 error_log stderr warn;
 pid {folder}/nginx.pid;
@@ -24,7 +26,7 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
     map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
-    upstream gateway {{ server 127.0.0.1:{gateway}; keepalive 8; }}
+    upstream gateway {{ server {address}; keepalive 8; }}
     server {{
         listen 127.0.0.1:{port};
         client_max_body_size 0;
@@ -32,6 +34,8 @@ http {{
             proxy_pass http://gateway;
             proxy_http_version 1.1;
             proxy_set_header Host $host;
+            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+            proxy_set_header X-Forwarded-Proto $scheme;
             proxy_set_header Upgrade $http_upgrade;
             proxy_set_header Connection $connection_upgrade;
             proxy_request_buffering off;
@@ -53,7 +57,7 @@ frontend clients
     bind 127.0.0.1:{port}
     default_backend gateway
 backend gateway
-    server gateway 127.0.0.1:{gateway}
+    server gateway {address}
 """
 _ENVOY = """
 static_resources:
@@ -115,12 +119,16 @@ PROXIES: dict[str, tuple[str, Callable[[Path], list[str]]]] = {
 
 
 @contextmanager
-def proxy(name: str, folder: Path, gateway: int) -> Iterator[int]:
-    """Its port, once it listens; `gateway` is the gateway's."""
+def proxy(name: str, folder: Path, gateway: int | Path) -> Iterator[int]:
+    """Its port, once it listens; `gateway` is the gateway's, or the path of its Unix socket, for nginx and HAProxy."""
     template, command_in = PROXIES[name]
     command = command_in(folder)
     port = free_port()
-    (folder / _FILE).write_text(template.format(folder=folder, port=port, gateway=gateway))
+    unix = "unix:" if name == "nginx" else "unix@"
+    address = f"{unix}{gateway}" if isinstance(gateway, Path) else f"127.0.0.1:{gateway}"
+    (folder / _FILE).write_text(
+        template.format(folder=folder, port=port, gateway=gateway, address=address, user=getuser())
+    )
     with Process(command, folder / "proxy.log") as process:
         process.until(lambda: _listens(port), "it listens")
         yield port

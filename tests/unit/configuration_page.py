@@ -18,7 +18,7 @@ from app.configuration.entries import Credential, Entry, Info, LimitParams, Para
 from app.configuration.guards import GUARDS
 from app.configuration.sections import GatewaySettings, GeneralSettings, LiteLLMRouterSettings, LiteLLMSettings
 from app.configuration.tenants import KeyDefaults, TeamEntry
-from app.settings import Budget, ByteSize, PolicySpec, Seconds
+from app.settings import Budget, ByteSize, FileMode, PolicySpec, Seconds
 from tests.unit.litellm_keys_examples import EXAMPLES, Example, outcome
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
@@ -51,6 +51,7 @@ _WORDS: dict[Any, str] = {
     bool: "true or false",
     Seconds: "seconds",
     ByteSize: "bytes",
+    FileMode: "octal digits, as text",
 }
 
 
@@ -149,6 +150,8 @@ def _default(field: FieldInfo) -> str:
             return f"{value / 3600:g} h" if value >= _HOURS else f"{value:g} s"
         case ByteSize():
             return _size(value)
+        case FileMode():
+            return f"`{value:04o}`"
         case int() | float():
             # A port is a name, not a quantity.
             return str(value) if field.name.endswith("port") else f"{value:,}"

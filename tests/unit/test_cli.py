@@ -160,7 +160,7 @@ def test_check_tells_all_problems_and_ends_with_1(tmp_path: Path) -> None:
     result = flowspan("check", file)
     assert result.exit_code == 1
     assert f"{file}:2: gateway.pipelin: unknown option; did you mean pipeline?" in result.output
-    assert f"{file}:2: gateway.server.port: expected a whole number, not text" in result.output
+    assert f"{file}:2: gateway.server.port: expected a whole number or nothing, not text" in result.output
     assert result.output.endswith(f"{file} is refused.\n")
 
 

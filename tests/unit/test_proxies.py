@@ -57,3 +57,24 @@ def test_a_star_trusts_everybody() -> None:
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(BadProxy, match="expected an address"):
         TrustedProxies([text])
+
+
+def test_whoever_comes_by_a_unix_socket_is_believed_where_the_operator_says_so() -> None:
+    headers = {"x-forwarded-for": CLIENT, "x-forwarded-proto": "https"}
+    trusting, other = TrustedProxies(["unix:"]), TrustedProxies(["127.0.0.1"])
+    assert trusting.client(headers, "unix:") == CLIENT
+    assert trusting.scheme(headers, "unix:", "http") == "https"
+    assert trusting.client(headers, None) is None
+    assert trusting.client(headers, PROXY) == PROXY
+    assert trusting.client({"x-forwarded-for": "unix:"}, "unix:") is None
+    assert other.client(headers, "unix:") is None
+    assert TrustedProxies(["*"]).client(headers, "unix:") == CLIENT
+    assert trusting.client({}, "unix:") is None
+
+
+def test_many_peers_leave_the_word_of_unix_sockets_as_it_is() -> None:
+    trusting = TrustedProxies(["unix:"])
+    headers = {"x-forwarded-for": CLIENT}
+    for number in range(1100):
+        trusting.client(headers, f"10.0.{number // 256}.{number % 256}")
+    assert trusting.client(headers, "unix:") == CLIENT

@@ -41,8 +41,8 @@ def test_a_key_that_is_known_by_its_hash_alone_is_a_callers_all_the_same() -> No
 
 def test_an_empty_key_and_a_path_that_no_socket_can_have_are_refused() -> None:
     assert "is empty" in problems("  admin: {key: ' '}\n")[0]
-    assert "1 to 90 bytes" in problems(f"  admin: {{socket: /{'x' * 100}}}\n")[0]
-    assert "1 to 90 bytes" in problems("  admin: {socket: ''}\n")[0]
+    assert "1 to 107 bytes" in problems(f"  admin: {{socket: /{'x' * 107}}}\n")[0]
+    assert "1 to 107 bytes" in problems("  admin: {socket: ''}\n")[0]
 
 
 def test_on_an_address_of_others_its_key_has_to_be_strong() -> None:

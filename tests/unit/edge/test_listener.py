@@ -31,6 +31,19 @@ def test_slots_are_bounded_in_all_and_for_one_address() -> None:
     assert slots.taken == 3
 
 
+def test_connections_without_an_address_are_bounded_in_all_alone() -> None:
+    slots = ConnectionSlots(4, 0.25)
+    for _ in range(3):
+        assert slots.refusal(None) is None
+        slots.acquire(None)
+    assert slots.refusal("a") is None
+    slots.acquire("a")
+    assert slots.refusal(None) == "total"
+    slots.release(None)
+    assert slots.refusal(None) is None
+    assert slots.refusal("a") == "address"
+
+
 @pytest.mark.parametrize(
     ("address", "client"),
     [
@@ -92,7 +105,7 @@ class Slots(ConnectionSlots):
     def is_ahead(self) -> bool:
         return self._ahead
 
-    def acquire(self, address: str) -> None:
+    def acquire(self, address: str | None) -> None:
         super().acquire(address)
         self._acquired.set()
 
