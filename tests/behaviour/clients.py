@@ -16,7 +16,8 @@ RESPONSES = "/v1/responses"
 class Listening(Protocol):
     """A gateway, in this process or another one."""
 
-    port: int
+    @property
+    def port(self) -> int: ...
 
 
 @dataclass(frozen=True)
