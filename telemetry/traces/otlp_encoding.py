@@ -5,7 +5,7 @@ over and over, so here whole attributes are kept as bytes: 8 us. Field numbers a
 and resource.proto; a tag is the field's number and wire type in one byte.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from struct import Struct
 from typing import Any, Protocol
@@ -13,7 +13,10 @@ from typing import Any, Protocol
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanKind, TraceState
-from opentelemetry.trace.status import Status
+from opentelemetry.trace.status import Status, StatusCode
+
+from telemetry.names.ids import LOG_FIELDS
+from telemetry.names.spans import Attribute
 
 _KEPT = 4096
 """Encoded attributes that are kept."""
@@ -24,6 +27,19 @@ _FIXED64 = Struct("<Q").pack
 _FIXED32 = Struct("<I").pack
 _BYTE = tuple(bytes((number,)) for number in range(256))
 _MASK64 = (1 << 64) - 1
+_IDS = Struct(">2sQQ2sQ").pack
+"""The ids of a trace, in two halves, and of a span, each behind its tag and length."""
+_TIMES = Struct("<BQBQ").pack
+"""Beginning and end, each behind its tag."""
+_KIND_FIELDS = {id(kind): b"\x30" + _BYTE[kind.value + 1] for kind in SpanKind}
+"""By the identity of a kind: a member of an enumeration is hashed, and gives its value, by functions in Python."""
+UNSET = Status(StatusCode.UNSET)
+"""The status of a span that nobody gave one."""
+_NO_STATUS = b"\x7a\x00"
+_IDS_OF_REQUESTS = frozenset(
+    {Attribute.TRANSACTION_ID, Attribute.REQUEST_ID, Attribute.RESPONSE_ID, Attribute.UPSTREAM_REQUEST_ID, *LOG_FIELDS}
+)
+"""Attributes that have another value in each request, or nearly: kept, they would drive out those that return."""
 _HAS_REMOTE, _IS_REMOTE = 0x100, 0x200
 """Bits of a span's flags: whether it is known where its parent is, and whether in another process."""
 
@@ -97,34 +113,37 @@ def encode_export(spans: Iterable[EncodedSpan], resource: Resource) -> bytes:
 
 def encode(span: EndedSpan) -> EncodedSpan:
     """Encode a span. Best done when it ends: its objects are in the cache then, and need not be kept for a batch."""
-    return span.instrumentation_scope, _delimited(b"\x12", _encode_span(span))
-
-
-def _encode_span(span: EndedSpan) -> bytes:
-    """The message `Span`."""
     flags = span.trace_flags | _HAS_REMOTE | (_IS_REMOTE if span.remote_parent else 0)
-    return b"".join(
-        (
-            _ids(span.trace_id, span.span_id, span.trace_state),
-            b"\x22\x08" + span.parent_id.to_bytes(8, "big") if span.parent_id else b"",
-            _text(b"\x2a", span.name),
-            b"\x30",
-            _BYTE[span.kind.value + 1],
-            b"\x39",
-            _FIXED64(span.start_time),
-            b"\x41",
-            _FIXED64(span.end_time),
-            _attributes(b"\x4a", span.attributes),
-            b"\x50" + _varint(span.dropped_attributes) if span.dropped_attributes else b"",
-            *[_delimited(b"\x5a", _event(event)) for event in span.events],
-            b"\x60" + _varint(span.dropped_events) if span.dropped_events else b"",
-            *[_delimited(b"\x6a", _link(link)) for link in span.links],
-            b"\x70" + _varint(span.dropped_links) if span.dropped_links else b"",
-            _delimited(b"\x7a", _status(span.status)),
-            b"\x85\x01",
-            _FIXED32(flags),
-        )
+    parts = [_IDS(b"\x0a\x10", span.trace_id >> 64, span.trace_id & _MASK64, b"\x12\x08", span.span_id)]
+    if span.trace_state:
+        parts.append(_delimited(b"\x1a", span.trace_state.to_header().encode()))
+    if span.parent_id:
+        parts.append(b"\x22\x08" + span.parent_id.to_bytes(8, "big"))
+    parts += (
+        _text(b"\x2a", span.name),
+        _KIND_FIELDS[id(span.kind)],
+        _TIMES(0x39, span.start_time, 0x41, span.end_time),
+        _attributes(b"\x4a", span.attributes),
     )
+    if span.dropped_attributes:
+        parts.append(b"\x50" + _varint(span.dropped_attributes))
+    for event in span.events:
+        if event.attributes or event.dropped_attributes:
+            parts.append(_delimited(b"\x5a", _event(event)))
+        else:
+            # Nearly all: nothing but a name that many have, and a time.
+            before, after = _event_frame(event.name)
+            parts.append(before + _FIXED64(event.timestamp) + after)
+    if span.dropped_events:
+        parts.append(b"\x60" + _varint(span.dropped_events))
+    for link in span.links:
+        parts.append(_delimited(b"\x6a", _link(link)))
+    if span.dropped_links:
+        parts.append(b"\x70" + _varint(span.dropped_links))
+    parts.append(_NO_STATUS if span.status is UNSET else _delimited(b"\x7a", _status(span.status)))
+    parts.append(b"\x85\x01" + _FIXED32(flags))
+    payload = b"".join(parts)
+    return span.instrumentation_scope, b"\x12" + _varint(len(payload)) + payload
 
 
 def _scope(scope: InstrumentationScope | None) -> bytes:
@@ -142,6 +161,13 @@ def _schema(scope: InstrumentationScope | None) -> bytes:
 def _ids(trace_id: int, span_id: int, state: TraceState | None) -> bytes:
     ids = b"\x0a\x10" + trace_id.to_bytes(16, "big") + b"\x12\x08" + span_id.to_bytes(8, "big")
     return ids + _delimited(b"\x1a", state.to_header().encode()) if state else ids
+
+
+@lru_cache(_KEPT)
+def _event_frame(name: str) -> tuple[bytes, bytes]:
+    """What stands before and after the time of an event without attributes."""
+    after = _text(b"\x12", name)
+    return b"\x5a" + _varint(9 + len(after)) + b"\x09", after
 
 
 def _event(event: SpanEvent) -> bytes:
@@ -168,20 +194,25 @@ def _status(status: Status) -> bytes:
 
 def _attributes(tag: bytes, attributes: Mapping[str, Any]) -> bytes:
     """The attributes that are not None, each as a `KeyValue` behind its tag."""
-    encoder = _ENCODERS.get
-    pairs = [
-        # Most are short texts: for them neither a look at the table nor a function in between.
-        _short_attribute(key, value)
-        if type(value) is str and len(value) <= _SHORT
-        else encoder(type(value), _other_attribute)(key, value)
-        for key, value in attributes.items()
-        if value is not None
-    ]
-    return tag + tag.join(pairs) if pairs else b""
+    # Begins with nothing, so that a tag stands before the first one, too.
+    pairs = [b""]
+    for key, value in attributes.items():
+        kind = type(value)
+        if kind is str and len(value) <= _SHORT:
+            pairs.append(_id_attribute(key, value) if key in _IDS_OF_REQUESTS else _short_attribute(key, value))
+        elif kind is float:
+            pairs.append(_float_head(key) + _DOUBLE(value))
+        elif kind is int or kind is bool:
+            pairs.append(_int_attribute(key, value))
+        elif kind is tuple and len(value) == 1 and type(value[0]) is str and len(value[0]) <= _SHORT:
+            pairs.append(_short_attribute(key, value))
+        elif value is not None:
+            pairs.append(_other_attribute(key, value))
+    return tag.join(pairs)
 
 
 @lru_cache(_KEPT)
-def _short_attribute(key: str, value: str) -> bytes:
+def _short_attribute(key: str, value: str | tuple[str]) -> bytes:
     return _other_attribute(key, value)
 
 
@@ -190,27 +221,25 @@ def _int_attribute(key: str, value: int) -> bytes:
     return _other_attribute(key, value)
 
 
-def _float_attribute(key: str, value: float) -> bytes:
-    return _float_head(key) + _DOUBLE(value)
-
-
 @lru_cache(_KEPT)
 def _float_head(key: str) -> bytes:
     """The encoded attribute without its number, which always takes the last eight bytes."""
     return _other_attribute(key, 0.0)[:-8]
 
 
+def _id_attribute(key: str, id: str) -> bytes:
+    """As `_other_attribute`, of a text that is never the same twice and not worth keeping."""
+    if not id.isascii():
+        return _other_attribute(key, id)
+    text = id.encode()
+    pair = b"%b\x12%b\x0a%b%b" % (_text(b"\x0a", key), _BYTE[len(text) + 2], _BYTE[len(text)], text)
+    return _varint(len(pair)) + pair
+
+
 def _other_attribute(key: str, value: Any) -> bytes:
     """The message `KeyValue` behind its length."""
     pair = _text(b"\x0a", key) + _delimited(b"\x12", _any_value(value))
     return _varint(len(pair)) + pair
-
-
-_ENCODERS: dict[type, Callable[[str, Any], bytes]] = {
-    float: _float_attribute,
-    int: _int_attribute,
-    bool: _int_attribute,
-}
 
 
 def _any_value(value: Any) -> bytes:

@@ -35,9 +35,9 @@ from telemetry.names.resource import SCHEMA_URL, VERSION
 from telemetry.names.spans import Attribute, Value
 from telemetry.redact import TEXT_LIMIT, Scrubber, clean
 from telemetry.traces.absent_spans import merge_attempt
+from telemetry.traces.otlp_encoding import UNSET
 from telemetry.traces.propagation import Propagation
 
-_UNSET = Status(StatusCode.UNSET)
 _PROPAGATION = Propagation()
 
 
@@ -150,6 +150,7 @@ class RecordedSpan:
         "dropped_links",
         "end_time",
         "events",
+        "instrumentation_scope",
         "kind",
         "links",
         "name",
@@ -175,6 +176,7 @@ class RecordedSpan:
         attributes: dict[str, Value | None],
     ) -> None:
         self._tracer = tracer
+        self.instrumentation_scope = tracer.scope
         self._decided = self._is_kept = False
         self._above: RecordedSpan | None = None
         self.name = name
@@ -195,7 +197,7 @@ class RecordedSpan:
         """The attributes so far; one that is None is not exported."""
         self.events: list[SpanEvent] = []
         self.links: list[Link] = []
-        self.status = _UNSET
+        self.status = UNSET
         self.dropped_attributes = self.dropped_events = self.dropped_links = 0
         self.recording = self.sampled = tracer.sink is not None
 
@@ -203,10 +205,6 @@ class RecordedSpan:
     def context(self) -> SpanContext:
         self.decide()
         return SpanContext(self.trace_id, self.span_id, False, TraceFlags(self.trace_flags), self.trace_state)
-
-    @property
-    def instrumentation_scope(self) -> InstrumentationScope:
-        return self._tracer.scope
 
     @property
     def resource(self) -> Resource:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
@@ -16,6 +17,7 @@ from opentelemetry.trace.status import Status, StatusCode
 
 from telemetry import Scrubber
 from telemetry.guard import Defects
+from telemetry.names.spans import Attribute
 from telemetry.traces.otlp_encoding import EndedSpan, encode, encode_export
 from telemetry.traces.sdk_spans import as_ended, as_readable
 from telemetry.traces.spans import RecordedSpan, Tracer
@@ -25,7 +27,8 @@ SCOPES = (InstrumentationScope("flowspan"), InstrumentationScope("other", "1.2")
 
 scalars = st.text(max_size=60) | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False)
 lists = st.lists(st.text(max_size=5), max_size=3).map(tuple) | st.lists(st.integers(-5, 500), max_size=3).map(tuple)
-attributes = st.dictionaries(st.text(min_size=1, max_size=8), scalars | lists, max_size=6)
+keys = st.text(min_size=1, max_size=8) | st.sampled_from([Attribute.TRANSACTION_ID, Attribute.RESPONSE_ID])
+attributes = st.dictionaries(keys, scalars | lists, max_size=6)
 contexts = st.builds(
     SpanContext,
     st.integers(1, 2**128 - 1),
@@ -102,3 +105,11 @@ def test_text_that_is_no_utf8_does_not_lose_a_batch() -> None:
     span = ReadableSpan("half \ud83d", context=SpanContext(1, 2, False), attributes={"half": "a \udc00"})
     [found] = decoded([as_ended(span)]).resource_spans[0].scope_spans[0].spans
     assert found.name == "half ?"
+
+
+@pytest.mark.parametrize("id", ["req_" + "0" * 32, "\U0001f600" * 40, "", "half \ud83d"])
+def test_an_id_of_a_request_is_a_text_like_any_other(id: str) -> None:
+    span = ReadableSpan("chat", context=SpanContext(1, 2, False), attributes={Attribute.RESPONSE_ID: id, "n": 1})
+    [encoded] = decoded([as_ended(span)]).resource_spans[0].scope_spans[0].spans
+    found = {one.key: one.value for one in encoded.attributes}
+    assert found[Attribute.RESPONSE_ID].string_value == id.encode("utf-8", "replace").decode()
