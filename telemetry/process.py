@@ -40,18 +40,17 @@ from telemetry.metrics.traffic import EAGER_DEPLOYMENTS
 from telemetry.metrics.workers import Worker
 from telemetry.names import Signal
 from telemetry.names.resource import SCHEMA_URL, SERVICE, VERSION
-from telemetry.names.spans import Attribute
 from telemetry.operations import Operations
 from telemetry.otlp import Exports, make_exports
 from telemetry.recording.ledger import TimeLedger
 from telemetry.recording.timeline import Timeline
 from telemetry.redact import TEXT_LIMIT, Scrubber, clean
-from telemetry.traces.http import HttpRequest, request_attributes
+from telemetry.traces.http import HttpRequest
 from telemetry.traces.propagation import Propagation
 from telemetry.traces.sdk_spans import ForeignSpans, as_readable
 from telemetry.traces.spans import Sink, Tracer
 from telemetry.transaction.context import ObservabilityContext
-from telemetry.transaction.ending import head_fields
+from telemetry.transaction.head import head_of
 from telemetry.transaction.other_requests import OtherRequest
 from telemetry.transaction.services import Services, TelemetryOptions
 from telemetry.transaction.taping import TransactionTaker
@@ -109,11 +108,9 @@ class Telemetry:
         services = self._services
         ledger = TimeLedger(services.clock)
         timeline = Timeline(services.wall_ns(), ledger.opened_at, services.clock)
-        attributes = request_attributes(request, services.tracer.text_limit)
-        attributes[Attribute.CONFIG_GENERATION] = services.generation
-        name = f"{request.method} {request.route}"
-        span = services.tracer.start_root(name, timeline.started_ns, attributes, request.headers)
-        return ObservabilityContext(services, api, span, ledger, timeline, head_fields(attributes), self._taker)
+        head = head_of(request, services.tracer.text_limit, services.generation)
+        span = services.tracer.start_root(head.name, timeline.started_ns, {}, request.headers, head.attributes)
+        return ObservabilityContext(services, api, span, ledger, timeline, head.log_fields, self._taker)
 
     def record(self, taker: TransactionTaker) -> None:
         """Have all transactions from now on kept by `taker`."""

@@ -10,14 +10,15 @@ from typing import Any
 from msgspec import Struct
 from opentelemetry.trace import Span
 
-from telemetry.names.spans import Attribute, Value
+from telemetry.names.spans import Attribute
 from telemetry.redact import bounded, scrub
 
 _WORD = re.compile(r"[a-z]{1,20}(?:_[a-z]{1,20}){0,3}|v\d{1,2}")
 _SEGMENTS = 6
 _PRODUCT = re.compile(r"(?<![^\s])[A-Za-z][A-Za-z0-9_.-]{0,39}/\d[0-9A-Za-z.+-]{0,23}(?![^\s])")
 _PRODUCTS = 4
-_LONGEST = 1024
+LONGEST_HEADER = 1024
+"""Characters of a header, or of a path, that are looked at."""
 _ELSE = "{…}"
 _QUERY = "url.query"
 REQUEST_ID = "flowspan.request_id"
@@ -39,24 +40,6 @@ class HttpRequest(Struct, frozen=True):
     client_address: str | None = None
 
 
-def request_attributes(request: HttpRequest, text_limit: int) -> dict[str, Value | None]:
-    """The attributes of a transaction's span that are known from the head; those that are None are not recorded."""
-    address, port = request.server
-    user_agent = request.headers.get("user-agent")
-    return {
-        Attribute.HTTP_METHOD: request.method,
-        Attribute.URL_PATH: request.route,
-        Attribute.URL_SCHEME: request.scheme,
-        Attribute.HTTP_ROUTE: request.route,
-        Attribute.SERVER_ADDRESS: address,
-        Attribute.SERVER_PORT: port,
-        Attribute.CLIENT_ADDRESS: request.client_address,
-        Attribute.PROTOCOL_VERSION: request.http_version,
-        Attribute.CLIENT_RETRY: resend_count(request.headers),
-        Attribute.USER_AGENT: products_of(user_agent)[:text_limit] or None if user_agent else None,
-    }
-
-
 def resend_count(headers: Mapping[str, str]) -> int | None:
     """How often a caller had sent the same request before, as its headers say; None for a first try, and where nobody
     says. The SDKs of OpenAI and Anthropic send `x-stainless-retry-count`, from 0 on; Envoy counts the tries of its own
@@ -70,14 +53,14 @@ def resend_count(headers: Mapping[str, str]) -> int | None:
 
 def path_shape(path: str) -> str:
     """The first few segments of a path; one that is neither a plain word nor a version becomes `{…}`."""
-    parts = path[:_LONGEST].split("/")[1:]
+    parts = path[:LONGEST_HEADER].split("/")[1:]
     segments = [part if not part or _WORD.fullmatch(part) else _ELSE for part in parts[:_SEGMENTS]]
     return "/" + "/".join(segments + [_ELSE] * (len(parts) > _SEGMENTS))
 
 
 def products_of(user_agent: str) -> str:
     """The products of a User-Agent header with their versions alone, as in `openai/2.54.0 python/3.11.7`."""
-    return bounded(scrub(" ".join(_PRODUCT.findall(user_agent[:_LONGEST])[:_PRODUCTS])), 256)
+    return bounded(scrub(" ".join(_PRODUCT.findall(user_agent[:LONGEST_HEADER])[:_PRODUCTS])), 256)
 
 
 def restrict_http_attributes(span: Span, scope: dict[str, Any]) -> None:

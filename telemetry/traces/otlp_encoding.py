@@ -16,7 +16,7 @@ from opentelemetry.trace import Link, SpanKind, TraceState
 from opentelemetry.trace.status import Status, StatusCode
 
 from telemetry.names.ids import LOG_FIELDS
-from telemetry.names.spans import Attribute
+from telemetry.names.spans import Attribute, Value
 
 _KEPT = 4096
 """Encoded attributes that are kept."""
@@ -55,6 +55,17 @@ class SpanEvent(Protocol):
     def dropped_attributes(self) -> int: ...
 
 
+class AttributeSet:
+    """Attributes that many spans have together, encoded once. Those that are None are left out."""
+
+    __slots__ = ("attributes", "encoded")
+
+    def __init__(self, attributes: Mapping[str, Value | None]) -> None:
+        self.attributes = {key: value for key, value in attributes.items() if value is not None}
+        self.encoded = _attributes(b"\x4a", self.attributes)
+        """The fields of a span's message."""
+
+
 class EndedSpan(Protocol):
     """A span to be encoded. Times are Unix nanoseconds; `parent_id` is 0 for a root."""
 
@@ -79,7 +90,13 @@ class EndedSpan(Protocol):
     @property
     def end_time(self) -> int: ...
     @property
-    def attributes(self) -> Mapping[str, Any]: ...
+    def shared(self) -> Sequence[AttributeSet]:
+        """Attributes that other spans have, too. None of their names is among the others."""
+
+    @property
+    def varying(self) -> Mapping[str, Any]:
+        """All other attributes; those that are None are left out."""
+
     @property
     def dropped_attributes(self) -> int: ...
     @property
@@ -123,7 +140,8 @@ def encode(span: EndedSpan) -> EncodedSpan:
         _text(b"\x2a", span.name),
         _KIND_FIELDS[id(span.kind)],
         _TIMES(0x39, span.start_time, 0x41, span.end_time),
-        _attributes(b"\x4a", span.attributes),
+        *[attributes.encoded for attributes in span.shared],
+        _attributes(b"\x4a", span.varying),
     )
     if span.dropped_attributes:
         parts.append(b"\x50" + _varint(span.dropped_attributes))

@@ -8,7 +8,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags, TraceState
 from opentelemetry.trace.status import Status
 
-from telemetry.traces.otlp_encoding import EndedSpan
+from telemetry.traces.otlp_encoding import AttributeSet, EndedSpan
 from telemetry.traces.spans import RecordedSpan
 
 
@@ -25,7 +25,7 @@ class ForeignSpan(NamedTuple):
     remote_parent: bool
     start_time: int
     end_time: int
-    attributes: Mapping[str, Any]
+    varying: Mapping[str, Any]
     dropped_attributes: int
     events: Sequence[Event]
     dropped_events: int
@@ -33,6 +33,7 @@ class ForeignSpan(NamedTuple):
     dropped_links: int
     status: Status
     instrumentation_scope: InstrumentationScope | None
+    shared: Sequence[AttributeSet] = ()
 
 
 class ForeignSpans(SpanProcessor):
@@ -59,7 +60,7 @@ def as_ended(span: ReadableSpan) -> ForeignSpan:
         remote_parent=parent is not None and parent.is_remote,
         start_time=span.start_time or 0,
         end_time=span.end_time or 0,
-        attributes=span.attributes or {},
+        varying=span.attributes or {},
         dropped_attributes=span.dropped_attributes,
         events=span.events,
         dropped_events=span.dropped_events,

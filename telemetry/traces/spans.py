@@ -6,13 +6,14 @@ unsampled one records nothing. Texts that others wrote are scrubbed of keys and 
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
 
 from msgspec import Struct
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
-from opentelemetry.sdk.trace.sampling import Decision, Sampler
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, DEFAULT_ON, Decision, Sampler
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import (
     Link,
@@ -35,10 +36,11 @@ from telemetry.names.resource import SCHEMA_URL, VERSION
 from telemetry.names.spans import Attribute, Value
 from telemetry.redact import TEXT_LIMIT, Scrubber, clean
 from telemetry.traces.absent_spans import merge_attempt
-from telemetry.traces.otlp_encoding import UNSET
+from telemetry.traces.otlp_encoding import UNSET, AttributeSet
 from telemetry.traces.propagation import Propagation
 
 _PROPAGATION = Propagation()
+_NAMES_OF: Callable[[AttributeSet], Mapping[str, Value]] = attrgetter("attributes")
 
 
 class SpanEvent(Struct, frozen=True):
@@ -75,19 +77,27 @@ class Tracer:
         self.propagation = propagation
         self.has_exemplars = has_exemplars
         self.scope = InstrumentationScope(SCOPE, VERSION, SCHEMA_URL)
+        self._samples_all = sampler is ALWAYS_ON or sampler is DEFAULT_ON
+        """Whether each transaction is sampled that no caller has decided on, whatever its attributes."""
         self._new_trace_flags = TraceFlags.RANDOM_TRACE_ID if self.ids.is_trace_id_random() else TraceFlags.DEFAULT
 
     def start_root(
-        self, name: str, start_ns: int, attributes: dict[str, Value | None], headers: Mapping[str, str]
+        self,
+        name: str,
+        start_ns: int,
+        attributes: dict[str, Value | None],
+        headers: Mapping[str, str],
+        shared: AttributeSet | None = None,
     ) -> "RecordedSpan":
-        """Start a transaction's span, below the caller's where the headers name one.
+        """Start a transaction's span, below the caller's where the headers name one. It has the attributes that it
+        shares with others, too.
 
         Whether it is sampled is decided by `decide`, or when it first matters: by then the sampler can see what the
         transaction is about.
         """
         caller = self.propagation.caller(headers)
         trace_id = self.ids.generate_trace_id() if caller is None else caller.trace_id
-        span = RecordedSpan(self, name, SpanKind.SERVER, trace_id, start_ns, attributes)
+        span = RecordedSpan(self, name, SpanKind.SERVER, trace_id, start_ns, attributes, shared)
         if caller is not None:
             span.caller, span.parent_id, span.remote_parent = caller, caller.span_id, caller.is_remote
         if "baggage" in headers:
@@ -102,13 +112,14 @@ class Tracer:
         attributes: dict[str, Value | None],
         kind: SpanKind = SpanKind.INTERNAL,
         *,
+        shared: AttributeSet | None = None,
         is_absent: bool = False,
     ) -> "RecordedSpan":
         """Start a span below `parent`. Under an unsampled parent it does not record, and has the parent's id. One that
         is absent is not exported: it has the parent's id, too, and gives the parent its events, and an attempt's
         attributes, when it ends."""
         parent.decide()
-        span = RecordedSpan(self, name, kind, parent.trace_id, start_ns, attributes)
+        span = RecordedSpan(self, name, kind, parent.trace_id, start_ns, attributes, shared)
         span.inherit(parent)
         if is_absent:
             span.stand_in_for(parent)
@@ -120,12 +131,14 @@ class Tracer:
 
     def should_sample(self, span: "RecordedSpan") -> tuple[bool, TraceState | None]:
         caller = span.caller
+        if caller is None and self._samples_all:
+            return True, None
         try:
             context = None if caller is None else set_span_in_context(NonRecordingSpan(caller), Context())
             known = {key: value for key, value in span.attributes.items() if value is not None}
             result = self.sampler.should_sample(context, span.trace_id, span.name, SpanKind.SERVER, known, ())
             for key in (result.attributes or {}).keys() - known.keys():
-                span.attributes[key] = str(result.attributes[key])
+                span.varying[key] = str(result.attributes[key])
             return result.decision is Decision.RECORD_AND_SAMPLE, result.trace_state
         except Exception as error:
             self.defects.note("sampler", error)
@@ -142,7 +155,6 @@ class RecordedSpan:
         "_decided",
         "_is_kept",
         "_tracer",
-        "attributes",
         "baggage",
         "caller",
         "dropped_attributes",
@@ -158,12 +170,14 @@ class RecordedSpan:
         "recording",
         "remote_parent",
         "sampled",
+        "shared",
         "span_id",
         "start_time",
         "status",
         "trace_flags",
         "trace_id",
         "trace_state",
+        "varying",
     )
 
     def __init__(
@@ -174,6 +188,7 @@ class RecordedSpan:
         trace_id: int,
         start_ns: int,
         attributes: dict[str, Value | None],
+        shared: AttributeSet | None = None,
     ) -> None:
         self._tracer = tracer
         self.instrumentation_scope = tracer.scope
@@ -193,8 +208,10 @@ class RecordedSpan:
         self.trace_state: TraceState | None = None
         self.start_time = start_ns
         self.end_time = start_ns
-        self.attributes = attributes
-        """The attributes so far; one that is None is not exported."""
+        self.shared: list[AttributeSet] = [] if shared is None else [shared]
+        """The attributes that it has in common with other spans."""
+        self.varying = attributes
+        """The attributes so far that are in no set; one that is None is not exported."""
         self.events: list[SpanEvent] = []
         self.links: list[Link] = []
         self.status = UNSET
@@ -205,6 +222,15 @@ class RecordedSpan:
     def context(self) -> SpanContext:
         self.decide()
         return SpanContext(self.trace_id, self.span_id, False, TraceFlags(self.trace_flags), self.trace_state)
+
+    @property
+    def attributes(self) -> Mapping[str, Value | None]:
+        """All attributes so far; one that is None is not exported."""
+        found: dict[str, Value | None] = {}
+        for attributes in self.shared:
+            found.update(attributes.attributes)
+        found.update(self.varying)
+        return found
 
     @property
     def resource(self) -> Resource:
@@ -254,18 +280,26 @@ class RecordedSpan:
     def set(self, attributes: Mapping[str, Value | None]) -> None:
         """Set attributes whose values need no scrubbing."""
         if self.recording:
-            self.attributes.update(attributes)
+            self.varying.update(attributes)
+
+    def share(self, attributes: AttributeSet, *, instead_of: AttributeSet | None = None) -> None:
+        """Set attributes that other spans have, too, and that nobody sets otherwise; `instead_of` is a set that was
+        shared before, and no longer holds."""
+        if self.recording and attributes is not instead_of:
+            if instead_of is not None:
+                self.shared.remove(instead_of)
+            self.shared.append(attributes)
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove attributes that no longer hold."""
         if self.recording:
             for name in names:
-                self.attributes.pop(name, None)
+                self.varying.pop(name, None)
 
     def set_text(self, key: str, text: str, limit: int = TEXT_LIMIT) -> None:
         """Set an attribute to text of a client or a provider: scrubbed, and bounded to `limit` characters."""
         if self.recording:
-            self.attributes[key] = clean(self._tracer.scrub, text, min(limit, self._tracer.text_limit))
+            self.varying[key] = clean(self._tracer.scrub, text, min(limit, self._tracer.text_limit))
 
     def event(self, name: str, at_ns: int, attributes: Mapping[str, Value]) -> None:
         if not self.recording:
@@ -316,9 +350,7 @@ class RecordedSpan:
         sink = self._tracer.sink
         if sink is None or not self.sampled:
             return
-        limits = self._tracer.limits
-        if limits.value_length is not None or len(self.attributes) > limits.attributes:
-            self._keep_to(limits)
+        self._finish_attributes(self._tracer.limits)
         try:
             sink(self)
         except Exception as error:
@@ -332,15 +364,26 @@ class RecordedSpan:
         self.events += absent.events[:room]
         self.dropped_events += absent.dropped_events + max(0, len(absent.events) - room)
         if absent.kind is SpanKind.CLIENT:
-            merge_attempt(self.attributes, absent.attributes)
+            merged = {**self.attributes}
+            merge_attempt(merged, absent.attributes)
+            self.shared, self.varying = [], merged
+
+    def _finish_attributes(self, limits: SpanLimits) -> None:
+        """Have each attribute once, and no more than the operator's limits allow."""
+        names = set(self.varying).union(*map(_NAMES_OF, self.shared))
+        if limits.value_length is not None or len(names) > limits.attributes:
+            self._keep_to(limits)
+        elif len(names) != len(self.varying) + sum(map(len, map(_NAMES_OF, self.shared))):
+            self.shared, self.varying = [], {**self.attributes}
 
     def _keep_to(self, limits: SpanLimits) -> None:
         """Cut the attributes to what the operator's limits allow; those that were set first are kept."""
-        attributes, length = self.attributes, limits.value_length
+        attributes, length = {**self.attributes}, limits.value_length
         if length is not None:
             attributes = {key: cut(value, length) for key, value in attributes.items()}
         known = {key: value for key, value in attributes.items() if value is not None}
-        self.attributes, self.dropped_attributes = first(known, limits.attributes)
+        self.shared = []
+        self.varying, self.dropped_attributes = first(known, limits.attributes)
 
     def _clean(self, text: str) -> str:
         return clean(self._tracer.scrub, text, self._tracer.text_limit)

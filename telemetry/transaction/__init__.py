@@ -1,6 +1,7 @@
 """One transaction, observed: a face for each subject, all of which share one trace.
 
 context ......... ObservabilityContext: opens the others, and ends them with exactly one outcome
+head ............ what is known from a request's head, made once for all that come with the same one
 trace ........... the transaction's span, those below it, its events
 attempts ........ attempts at providers: spans, metrics, tokens, cost
 policies ........ one policy's spans, decisions and metrics

@@ -248,7 +248,7 @@ class Attempt:
         deployment.outcomes[self._outcome].inc()
         if not self._has_response:
             deployment.responses["none"].inc()
-        exemplar = self._span.exemplar
+        exemplar = self._scope.trace.exemplar
         client.ended(self.ended_at - self._started_at, self.error_type, exemplar)
         if self.time_to_first_chunk_s is not None:
             client.first_chunk(self.time_to_first_chunk_s, exemplar)

@@ -3,13 +3,16 @@
 An attempt still open at its transaction's end is ended with it. `totals` sums up all of them.
 """
 
+from functools import lru_cache
+
 from opentelemetry.trace import SpanKind
 
 from telemetry.guard import guarded
 from telemetry.live.moments import AttemptRetried
 from telemetry.names import AttemptReason, FailoverPhase, LocalFailureKind
 from telemetry.names.events import Event
-from telemetry.names.spans import Attribute, Value
+from telemetry.names.spans import Attribute
+from telemetry.traces.otlp_encoding import AttributeSet
 from telemetry.traces.spans import RecordedSpan
 from telemetry.transaction.attempt import Attempt, AttemptScope, AttemptTarget, Recorded
 from telemetry.transaction.content import SpanEnds
@@ -18,6 +21,9 @@ from telemetry.transaction.prompt_cache import PromptCacheTelemetry
 from telemetry.transaction.services import Services
 from telemetry.transaction.tape import AttemptTape, Tape
 from telemetry.transaction.trace import TransactionTrace
+
+_KEPT_TARGETS = 4096
+"""Targets whose attributes are kept; with wildcards their models are callers' choice."""
 
 
 class AttemptTelemetry:
@@ -85,11 +91,14 @@ class AttemptTelemetry:
         self._trace.span.set({Attribute.RETRY_DENIED: True})
 
     def _start_span(self, target: AttemptTarget, operation: str, started_at: float) -> RecordedSpan:
-        attributes = _target_attributes(target, operation)
-        if (identity := self._about.identity) is not None:
-            attributes.update(identity.on_attempts)
-        start_ns = self._trace.timeline.ns(started_at)
-        return self._trace.child(f"{operation} {target.model}", attributes, start_ns=start_ns, kind=SpanKind.CLIENT)
+        identity, start_ns = self._about.identity, self._trace.timeline.ns(started_at)
+        return self._trace.child(
+            f"{operation} {target.model}",
+            {} if identity is None else {**identity.on_attempts},
+            start_ns=start_ns,
+            kind=SpanKind.CLIENT,
+            shared=_target_attributes(target, operation),
+        )
 
     def _log_retry(self, failed: "Attempt", deployment: str, started_at: float) -> None:
         """Leave a line of an attempt after whose failure another deployment, or the same, is asked: where the request
@@ -165,13 +174,16 @@ def _tape_of(tape: Tape, target: AttemptTarget, why: AttemptReason, started_at: 
     return taped
 
 
-def _target_attributes(target: AttemptTarget, operation: str) -> dict[str, Value | None]:
-    return {
-        Attribute.OPERATION: operation,
-        Attribute.PROVIDER: target.provider,
-        Attribute.REQUEST_MODEL: target.model,
-        Attribute.REQUEST_STREAM: target.stream,
-        Attribute.DEPLOYMENT: target.deployment,
-        Attribute.SERVER_ADDRESS: target.server_address,
-        Attribute.SERVER_PORT: target.server_port,
-    }
+@lru_cache(_KEPT_TARGETS)
+def _target_attributes(target: AttemptTarget, operation: str) -> AttributeSet:
+    return AttributeSet(
+        {
+            Attribute.OPERATION: operation,
+            Attribute.PROVIDER: target.provider,
+            Attribute.REQUEST_MODEL: target.model,
+            Attribute.REQUEST_STREAM: target.stream,
+            Attribute.DEPLOYMENT: target.deployment,
+            Attribute.SERVER_ADDRESS: target.server_address,
+            Attribute.SERVER_PORT: target.server_port,
+        }
+    )

@@ -21,12 +21,13 @@ from telemetry.recording.ledger import TimeLedger
 from telemetry.recording.recorder import TransactionRecorder
 from telemetry.recording.timeline import Timeline
 from telemetry.redact import TEXT_LIMIT, clean
+from telemetry.traces.otlp_encoding import AttributeSet
 from telemetry.traces.spans import RecordedSpan
 from telemetry.transaction.admission import AdmissionTelemetry
 from telemetry.transaction.attempts import AttemptTelemetry
 from telemetry.transaction.breakers import BreakerTelemetry
 from telemetry.transaction.content import SpanEnd
-from telemetry.transaction.ending import Description, Summary, description_attributes
+from telemetry.transaction.ending import Description, Summary, description_attributes, key_attributes
 from telemetry.transaction.identity import Identity, legible_id
 from telemetry.transaction.policies import PolicyTelemetry
 from telemetry.transaction.queues import QueueTelemetry
@@ -82,6 +83,8 @@ class ObservabilityContext:
         services.live.open(self._flow)
         services.metrics.server.in_flight[about.api].inc()
         span.set({Attribute.TRANSACTION_ID: self.transaction_id, Attribute.API: about.api})
+        self._described: AttributeSet | None = None
+        self._policies: tuple[str, ...] = ()
         self._taker = taker
         self._taped: TapedTransaction | None = None
         if taker is not None and tape is not None:
@@ -120,7 +123,8 @@ class ObservabilityContext:
     def identify(self, key: str) -> None:
         """Note the name of the key that the request came with, which is known of all that have one."""
         self._about.key = found = self._services.metrics.keys.of(key)
-        self._trace.span.set(found.identity.attributes)
+        if found is not self._services.metrics.keys.without_key:
+            self._trace.span.share(key_attributes(found))
 
     @guarded
     def describe(
@@ -146,7 +150,11 @@ class ObservabilityContext:
         if asked_model is not None:
             about.asked_model = legible_id(asked_model, self._services.scrub)
             self._trace.span.set({Attribute.ASKED_MODEL: about.asked_model})
-        self._trace.span.set(description_attributes(about, policies))
+        if policies:
+            self._policies = tuple(policies)
+        described = description_attributes(about.operation, about.model, about.provider, about.stream, self._policies)
+        self._trace.span.share(described, instead_of=self._described)
+        self._described = described
         self._trace.span.decide()
         if model is not None:
             # Here, so that the counters of a new model stand at zero before the transaction's end moves one.

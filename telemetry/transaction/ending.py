@@ -1,7 +1,8 @@
 """The end of a transaction: a summary made once, and its three renderings, as span, metrics and access line."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -14,6 +15,7 @@ from telemetry.names.spans import TIME, Attribute, Value
 from telemetry.recording.recorder import TransactionRecorder
 from telemetry.redact import Scrubber, clean
 from telemetry.tokens import Tokens
+from telemetry.traces.otlp_encoding import AttributeSet
 from telemetry.traces.spans import RecordedSpan
 from telemetry.transaction.identity import Identity
 
@@ -33,27 +35,13 @@ class Description:
     provider: str = "other"
     stream: bool = False
     head: Mapping[str, object] = field(default_factory=dict)
-    """The fields of the access line that are known from the request's head, as `head_fields` makes them."""
+    """The fields of the access line that are known from the request's head."""
     asked_model: str | None = None
     """The model as the client named it, where the configuration has another name for it or none."""
     identity: Identity | None = None
     """Whose it is; None as long as nobody has looked."""
     limit: QuotaLimit | None = None
     """The limit of its key or team that turned it away."""
-
-
-def head_fields(attributes: Mapping[str, Value | None]) -> dict[str, object]:
-    """The fields of the access line that are known from a request's head, of the attributes of its span."""
-    fields: dict[str, object] = {
-        "resend_count": attributes[Attribute.CLIENT_RETRY],
-        "method": attributes[Attribute.HTTP_METHOD],
-        "route": attributes[Attribute.HTTP_ROUTE],
-        "client_address": attributes[Attribute.CLIENT_ADDRESS],
-        "config_generation": attributes[Attribute.CONFIG_GENERATION],
-    }
-    if (user_agent := attributes[Attribute.USER_AGENT]) is not None:
-        fields["user_agent"] = user_agent
-    return fields
 
 
 class AttemptTotals(Struct, frozen=True, kw_only=True):
@@ -100,16 +88,26 @@ class AttemptTotals(Struct, frozen=True, kw_only=True):
         return max(0, self.attempts - 1)
 
 
-def description_attributes(about: Description, policies: Sequence[str] | None) -> dict[str, Value | None]:
-    attributes: dict[str, Value | None] = {
-        Attribute.TRANSACTION_OPERATION: about.operation,
-        Attribute.TRANSACTION_MODEL: about.model,
-        Attribute.PROVIDER: about.provider,
-        Attribute.TRANSACTION_STREAM: about.stream,
-    }
-    if policies:
-        attributes[Attribute.POLICY] = tuple(policies)
-    return attributes
+@lru_cache(256)
+def key_attributes(key: KeyChildren) -> AttributeSet:
+    """The attributes of a transaction's span that tell whose key it came with."""
+    return AttributeSet(key.identity.attributes)
+
+
+@lru_cache(1024)
+def description_attributes(
+    operation: str, model: str, provider: str, stream: bool, policies: tuple[str, ...]
+) -> AttributeSet:
+    """The attributes of a transaction's span that describe it. All are labels, of which there are not many."""
+    return AttributeSet(
+        {
+            Attribute.TRANSACTION_OPERATION: operation,
+            Attribute.TRANSACTION_MODEL: model,
+            Attribute.PROVIDER: provider,
+            Attribute.TRANSACTION_STREAM: stream,
+            Attribute.POLICY: policies or None,
+        }
+    )
 
 
 @dataclass(slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from telemetry.names import TRANSACTION_PREFIX, Stage
 from telemetry.names.events import ONCE
 from telemetry.names.spans import Attribute, Span, SpanChoice, Value
 from telemetry.recording.timeline import Timeline
+from telemetry.traces.otlp_encoding import AttributeSet
 from telemetry.traces.spans import RecordedSpan
 from telemetry.transaction.services import Services
 from telemetry.transaction.tape import Tape
@@ -78,6 +79,7 @@ class TransactionTrace:
         self.defects = services.defects
         self.moments = services.live.moments
         self.trace_id = format_trace_id(span.trace_id)
+        self._exemplar: dict[str, str] | None = None
         self.transaction_id = _transaction_id(span, self.trace_id)
         self._tracer = services.tracer
         self._boundary = services.boundary
@@ -104,7 +106,9 @@ class TransactionTrace:
     @property
     def exemplar(self) -> dict[str, str] | None:
         """The exemplar that leads from a metric to this trace; None where the trace is not kept."""
-        return self.span.exemplar
+        if self._exemplar is None:
+            self._exemplar = self.span.exemplar
+        return self._exemplar
 
     def stage(self, name: Stage) -> SpanScope:
         span = self.child(f"{Span.STAGE} {name}", {Attribute.STAGE: name})
@@ -123,11 +127,13 @@ class TransactionTrace:
         *,
         start_ns: int | None = None,
         kind: SpanKind = SpanKind.INTERNAL,
+        shared: AttributeSet | None = None,
     ) -> RecordedSpan:
         """Start a span below the transaction's, at `start_ns` or else now. One that the operator wants no export of
         leaves what matters on the transaction's."""
         at_ns = self.timeline.ns() if start_ns is None else start_ns
-        span = self._tracer.start_child(self.span, name, at_ns, attributes, kind, is_absent=kind not in self._kinds)
+        is_absent = kind not in self._kinds
+        span = self._tracer.start_child(self.span, name, at_ns, attributes, kind, shared=shared, is_absent=is_absent)
         if self.tape is not None:
             self.tape.span(span)
         return span

@@ -1,6 +1,6 @@
 """Our protobuf against the SDK's: the same messages, by a real decoder."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import pytest
 from hypothesis import given, settings
@@ -17,8 +17,9 @@ from opentelemetry.trace.status import Status, StatusCode
 
 from telemetry import Scrubber
 from telemetry.guard import Defects
-from telemetry.names.spans import Attribute
-from telemetry.traces.otlp_encoding import EndedSpan, encode, encode_export
+from telemetry.limits import SPAN_LIMITS, SpanLimits
+from telemetry.names.spans import Attribute, Value
+from telemetry.traces.otlp_encoding import AttributeSet, EndedSpan, encode, encode_export
 from telemetry.traces.sdk_spans import as_ended, as_readable
 from telemetry.traces.spans import RecordedSpan, Tracer
 
@@ -82,9 +83,9 @@ def test_any_spans_are_what_the_sdk_says_they_are(batch: list[ReadableSpan]) -> 
 
 
 def test_our_own_spans_are_what_the_sdk_says_they_are() -> None:
-    recorded: list[RecordedSpan] = []
+    ended: list[RecordedSpan] = []
     tracer = Tracer(
-        sink=recorded.append, sampler=ALWAYS_ON, resource=RESOURCE, scrub=Scrubber(), defects=Defects(lambda: None)
+        sink=ended.append, sampler=ALWAYS_ON, resource=RESOURCE, scrub=Scrubber(), defects=Defects(lambda: None)
     )
     headers = {"traceparent": "00-" + "1" * 32 + "-" + "2" * 16 + "-01", "tracestate": "vendor=value"}
     root = tracer.start_root("POST /v1/chat/completions", 5, {"n": 1, "nothing": None}, headers)
@@ -95,10 +96,63 @@ def test_our_own_spans_are_what_the_sdk_says_they_are() -> None:
     child.set({"ttft_s": 0.5, "reasons": ("stop", "length"), "nothing": None})
     child.end(8)
     root.end(9)
-    assert [span.name for span in recorded] == ["chat gpt-5", "POST /v1/chat/completions"]
-    ours, sdks = decoded(recorded), encode_spans([as_readable(span) for span in recorded])
+    assert [span.name for span in ended] == ["chat gpt-5", "POST /v1/chat/completions"]
+    ours, sdks = decoded(ended), encode_spans([as_readable(span) for span in ended])
     assert by_scope(ours) == by_scope(sdks)
-    assert all(span.flags & 1 for span in decoded(recorded).resource_spans[0].scope_spans[0].spans)
+    assert all(span.flags & 1 for span in decoded(ended).resource_spans[0].scope_spans[0].spans)
+
+
+def recorded(limits: SpanLimits, sets: Sequence[Mapping[str, Value]], varying: Mapping[str, Value]) -> RecordedSpan:
+    """A span that has ended, with attributes that it shares and others."""
+    ended: list[RecordedSpan] = []
+    tracer = Tracer(
+        sink=ended.append,
+        sampler=ALWAYS_ON,
+        resource=RESOURCE,
+        scrub=Scrubber(),
+        defects=Defects(lambda: None),
+        limits=limits,
+    )
+    root = tracer.start_root("POST /", 5, {}, {})
+    for attributes in sets:
+        root.share(AttributeSet(attributes))
+    root.set(varying)
+    root.end(9)
+    return ended[0]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(attributes, max_size=3), attributes)
+def test_shared_attributes_are_attributes_like_any_others(
+    sets: list[dict[str, Value]], varying: dict[str, Value]
+) -> None:
+    span = recorded(SPAN_LIMITS, sets, varying)
+    merged = {**{key: value for each in sets for key, value in each.items()}, **varying}
+    assert span.attributes == merged
+    [encoded] = decoded([span]).resource_spans[0].scope_spans[0].spans
+    [plain] = decoded([recorded(SPAN_LIMITS, [], merged)]).resource_spans[0].scope_spans[0].spans
+    assert len(encoded.attributes) == len(merged)
+    assert {one.key: one.value for one in encoded.attributes} == {one.key: one.value for one in plain.attributes}
+
+
+def test_limits_hold_for_shared_attributes_too() -> None:
+    span = recorded(SpanLimits(attributes=3, value_length=2), [{"a": "long", "b": 1}], {"c": "longer", "d": 2})
+    [encoded] = decoded([span]).resource_spans[0].scope_spans[0].spans
+    assert {one.key: one.value.string_value for one in encoded.attributes} == {"a": "lo", "b": "", "c": "lo"}
+    assert encoded.dropped_attributes_count == 1
+
+
+def test_a_set_takes_the_place_of_another_one() -> None:
+    ended: list[RecordedSpan] = []
+    tracer = Tracer(
+        sink=ended.append, sampler=ALWAYS_ON, resource=RESOURCE, scrub=Scrubber(), defects=Defects(lambda: None)
+    )
+    before, after = AttributeSet({"model": "a", "policy": "redact"}), AttributeSet({"model": "b", "policy": None})
+    root = tracer.start_root("POST /", 5, {}, {}, before)
+    root.share(after, instead_of=before)
+    root.share(after, instead_of=after)
+    root.end(6)
+    assert ended[0].attributes == {"model": "b"}
 
 
 def test_text_that_is_no_utf8_does_not_lose_a_batch() -> None:

@@ -1,0 +1,82 @@
+"""What telemetry makes of a request's head: the same for all requests that come with the same one, and made once.
+
+Clients send the same head again and again. What differs in each request (ids, keys, lengths) is not among it.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from msgspec import Struct
+
+from telemetry.names.spans import Attribute, Value
+from telemetry.traces.http import LONGEST_HEADER, HttpRequest, products_of, resend_count
+from telemetry.traces.otlp_encoding import AttributeSet
+
+_KEPT = 256
+"""Heads. Their texts may be as long as `LONGEST_HEADER`."""
+
+
+class RequestHead(Struct, frozen=True):
+    name: str
+    """The name of the transaction's span."""
+    attributes: AttributeSet
+    """The attributes of its span that are known from the head."""
+    log_fields: Mapping[str, object]
+    """The fields of the access line that are known from the head."""
+
+
+def head_of(request: HttpRequest, text_limit: int, generation: int) -> RequestHead:
+    """The head of a transaction's request. No text of the client's in it is longer than `text_limit` characters;
+    `generation` is the configuration's."""
+    headers = request.headers
+    return _head(
+        request.method,
+        request.route,
+        request.scheme,
+        request.http_version,
+        request.server,
+        request.client_address,
+        headers.get("user-agent", "")[:LONGEST_HEADER],
+        resend_count(headers),
+        text_limit,
+        generation,
+    )
+
+
+@lru_cache(_KEPT)
+def _head(
+    method: str,
+    route: str,
+    scheme: str,
+    http_version: str | None,
+    server: tuple[str | None, int | None],
+    client_address: str | None,
+    user_agent: str,
+    resends: int | None,
+    text_limit: int,
+    generation: int,
+) -> RequestHead:
+    products = products_of(user_agent)[:text_limit] or None
+    attributes: dict[str, Value | None] = {
+        Attribute.HTTP_METHOD: method,
+        Attribute.URL_PATH: route,
+        Attribute.URL_SCHEME: scheme,
+        Attribute.HTTP_ROUTE: route,
+        Attribute.SERVER_ADDRESS: server[0],
+        Attribute.SERVER_PORT: server[1],
+        Attribute.CLIENT_ADDRESS: client_address,
+        Attribute.PROTOCOL_VERSION: http_version,
+        Attribute.CLIENT_RETRY: resends,
+        Attribute.USER_AGENT: products,
+        Attribute.CONFIG_GENERATION: generation,
+    }
+    fields: dict[str, object] = {
+        "resend_count": resends,
+        "method": method,
+        "route": route,
+        "client_address": client_address,
+        "config_generation": generation,
+    }
+    if products is not None:
+        fields["user_agent"] = products
+    return RequestHead(f"{method} {route}", AttributeSet(attributes), fields)
