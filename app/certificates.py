@@ -31,6 +31,11 @@ class BadCertificate(ValueError):
         self.part = part
 
 
+def is_pem(text: str) -> bool:
+    """Whether a text is one in PEM itself, and not the path of a file."""
+    return "-----BEGIN " in text
+
+
 class Validity(NamedTuple):
     """From when to when a certificate holds, in Unix time."""
 
@@ -69,11 +74,10 @@ def identify(context: ssl.SSLContext, certificate: str, key: str | None = None, 
         raise BadCertificate("certificate", "has no certificate in PEM")
     key_text = certificate if key is None else key
     if _KEY.search(key_text) is None:
-        whose = "has no private key in PEM" if key is not None else "has no private key beside the certificate"
-        raise BadCertificate("key", whose)
+        raise BadCertificate("key", "has no private key in PEM" if key is not None else "is missing")
     is_encrypted = _ENCRYPTED.search(key_text) is not None
     if is_encrypted and not password:
-        raise BadCertificate("password", "is missing: the key is encrypted")
+        raise BadCertificate("password", "is missing, and the key is encrypted")
     try:
         with _as_file(certificate if key is None else f"{certificate}\n{key}") as file:
             # Without a password OpenSSL would ask for one on the terminal.

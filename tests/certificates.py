@@ -5,6 +5,7 @@ issued = authority.issue("client", "DNS:client.test")
 ... issued.certificate, issued.key, authority.certificate ...
 """
 
+import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -48,6 +49,15 @@ class Authority:
         self._key = self._folder / "ca.key"
         files = ("-keyout", str(self._key), "-out", str(self.certificate))
         output_of("openssl", "req", "-x509", *_KEY, "-nodes", "-days", "2", "-subj", f"/CN={name}", *files)
+
+    def server_context(self, issued: "Issued", *, asks: bool = False) -> ssl.SSLContext:
+        """A server's, with a certificate; one that asks serves those only who show one of this authority."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(issued.certificate, issued.key)
+        if asks:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(self.certificate)
+        return context
 
     def issue(
         self,

@@ -8,6 +8,7 @@ A script is played for each request; give a function `(number, request) -> scrip
 
 import asyncio
 import json
+import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -74,6 +75,8 @@ class Received:
     path: str
     headers: dict[str, str]
     body: bytes
+    common_name: str | None = None
+    """Who the peer is by its certificate, where it had to have one."""
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     closed_at: float | None = None
 
@@ -82,7 +85,10 @@ class Received:
 
 
 class ScriptedUpstream:
-    def __init__(self, script: Script | Callable[[int, Received], Script]) -> None:
+    def __init__(
+        self, script: Script | Callable[[int, Received], Script], *, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._tls = tls
         self._script: Callable[[int, Received], Script]
         self._script = script if callable(script) else _always(list(script))
         self._server: asyncio.Server | None = None
@@ -94,7 +100,7 @@ class ScriptedUpstream:
 
     async def __aenter__(self) -> "ScriptedUpstream":
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self), "127.0.0.1", 0)
+        self._server = await loop.create_server(lambda: _Connection(self), "127.0.0.1", 0, ssl=self._tls)
         return self
 
     async def __aexit__(
@@ -112,7 +118,7 @@ class ScriptedUpstream:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'http' if self._tls is None else 'https'}://127.0.0.1:{self.port}"
 
     def drop_all(self) -> None:
         """Abort every connection that is open; it goes on listening."""
@@ -194,8 +200,14 @@ class _Connection(asyncio.Protocol):
         if parsed is None:
             return
         self._request, self._buffer = parsed
+        self._request.common_name = self._common_name()
         script = self._upstream.received(self._request)
         self._playing = asyncio.get_running_loop().create_task(self._play(list(script)))
+
+    def _common_name(self) -> str | None:
+        certificate = self._transport.get_extra_info("peercert") if self._transport is not None else None
+        names = (pair for part in (certificate or {}).get("subject", ()) for pair in part)
+        return next((value for key, value in names if key == "commonName"), None)
 
     async def _play(self, script: Sequence[Step]) -> None:
         assert self._transport is not None

@@ -198,13 +198,9 @@ ALREADY: Mapping[str, object] = {
     "litellm_settings.redact_messages_in_exceptions": True,
     "litellm_settings.redact_user_api_key_info": True,
     "litellm_settings.require_auth_for_metrics_endpoint": True,
-    "litellm_settings.ssl_verify": True,
     "litellm_settings.suppress_debug_info": True,
     "litellm_settings.turn_off_message_logging": True,
     "litellm_settings.use_aiohttp_transport": True,
     "litellm_settings.user_url_validation": True,
 }
 """Values that ask for what the gateway does anyway: nothing is said of them."""
-
-ON = frozenset({"litellm_settings.ssl_verify"})
-"""Keys that are on unless they are set, and of which false asks for what the gateway does not do."""

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Collection, Iterable, Sequence
 
-from app.configuration.guards import ALREADY, GUARDS, ON, PROTECTED, Guard, is_set
+from app.configuration.guards import ALREADY, GUARDS, PROTECTED, Guard, is_set
 from app.configuration.litellm_names import GENERAL, LITELLM, ROUTER, unsupported
 from app.configuration.problems import Report, dotted
 from app.conversion import Path
@@ -24,8 +24,7 @@ class LiteLLMKeys:
         """A key that LiteLLM reads and Flowspan does not."""
         key = general(path)
         guard = GUARDS.get(key)
-        asks = is_set(value) or (key in ON and value is not None)
-        if not asks or (key in ALREADY and ALREADY[key] == value):
+        if not is_set(value) or (key in ALREADY and ALREADY[key] == value):
             return
         if guard is not None and guard.when(value):
             self._refuse(path, key, guard)

@@ -96,8 +96,8 @@ LITELLM = names(
     require_auth_for_metrics_endpoint require_managed_files responses return_response_headers
     route_all_chat_openai_to_responses s3_audit_callback_params s3_callback_params safe_memory_mode
     secret_manager_client service_callback service_callbacks set_verbose skip_system_message_in_guardrail
-    skip_tool_message_in_guardrail sse_keepalive_ping_interval_seconds ssl_certificate ssl_ecdh_curve
-    ssl_security_level ssl_verify standard_logging_payload_excluded_fields store_audit_logs success_callback
+    skip_tool_message_in_guardrail sse_keepalive_ping_interval_seconds ssl_ecdh_curve
+    ssl_security_level standard_logging_payload_excluded_fields store_audit_logs success_callback
     suppress_debug_info tag_budget_config telemetry turn_off_message_logging upperbound_key_generate_params
     use_aiohttp_transport use_chat_completions_url_for_anthropic_messages use_client use_litellm_proxy
     user_url_allowed_hosts user_url_validation validate_end_user_id_in_db vertex_ai_safety_settings vertex_location
@@ -139,7 +139,7 @@ PROVIDER_PARAMS = names(
     drop_params extra_body extra_headers frequency_penalty headers hf_model_name input_type logit_bias logprobs
     max_completion_tokens max_tokens merge_reasoning_content_in_choices metadata mock_response model_id n organization
     parallel_tool_calls presence_penalty project project_id reasoning_effort region_name response_format safety_settings
-    seed service_tier space_id ssl_verify stop stream temperature tenant_id thinking thinking_history token tool_choice
+    seed service_tier space_id stop stream temperature tenant_id thinking thinking_history token tool_choice
     tools top_k top_logprobs top_p use_chat_completions_api user vertex_credentials vertex_location vertex_project
     watsonx_region_name"""
 )
@@ -175,7 +175,6 @@ _INSTEAD = {
     "set_verbose": "gateway.telemetry.log_level",
     "store_model_in_db": "model_list: models are read from this file alone",
     "success_callback": _TRACES,
-    "ssl_verify": "litellm_params.ssl_verify of each deployment whose certificate is not to be checked",
     "use_azure_key_vault": _IN_FILES,
     "use_google_kms": _IN_FILES,
 }

@@ -30,9 +30,10 @@ from app.configuration.quotas import check_quotas
 from app.configuration.recorder import check_recorder
 from app.configuration.request_ids import check_request_ids
 from app.configuration.routing import strategy_of, with_stream_timeout
-from app.configuration.sections import Sections, read_sections
+from app.configuration.sections import Sections, read_sections, upstream_defaults
 from app.configuration.telemetry_variables import check_telemetry_variables
 from app.configuration.tenant_checks import check_tenants
+from app.configuration.upstream import UpstreamReader
 from app.configuration.wildcards import EVERYTHING
 from app.conversion import Path, convert_struct, did_you_mean
 from app.policies import LoadedPolicy, PolicyNotLoadable, load_policy, located
@@ -120,7 +121,10 @@ def _read(document: Document, report: Report, environment: Environment) -> Setti
     gateway = sections.gateway
     defaults = {} if sections.litellm.drop_params is None else {"drop_params": sections.litellm.drop_params}
     credentials = Credentials(root.get("credential_list"), report, environment, keys)
-    deployments = read_models(root.get("model_list"), defaults, report, environment, keys, credentials, gateway.prices)
+    upstream = UpstreamReader(upstream_defaults(sections), report, environment)
+    deployments = read_models(
+        root.get("model_list"), defaults, report, environment, keys, credentials, upstream, gateway.prices
+    )
     deployments = with_stream_timeout(deployments, sections.router.stream_timeout)
     read = read_keys(sections, report, environment)
     policies = _policies(gateway.policies, (FilePath(report.file).parent, FilePath(".")), report)

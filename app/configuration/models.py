@@ -15,6 +15,7 @@ from typing import Any
 
 from msgspec.structs import fields, replace
 
+from app.addresses import base_of
 from app.backends import validate
 from app.backends.choice import choose_backend
 from app.backends.model_names import is_wildcard
@@ -32,6 +33,7 @@ from app.configuration.litellm_providers import is_known, provider_of, unknown, 
 from app.configuration.prices import price_of
 from app.configuration.problems import Report
 from app.configuration.routing import first_token_timeout
+from app.configuration.upstream import UPSTREAM_PARAMS, UpstreamReader
 from app.configuration.wildcards import check_wildcards, each_provider
 from app.conversion import Path, convert_value, did_you_mean
 from app.prices import is_price
@@ -41,7 +43,7 @@ from app.settings import Deployment, PriceSource
 _ENTRY = Entry.__struct_fields__
 _INFO = {field.name: field.type for field in fields(Info)}
 _ROUTING = {field.name: field.type for field in fields(Routing)}
-_TAKEN = _ROUTING.keys() | LIMIT_PARAMS | {"model"}
+_TAKEN = _ROUTING.keys() | LIMIT_PARAMS | UPSTREAM_PARAMS | {"model"}
 """Parameters that are read here, and are not the provider's."""
 _SIMULATED = "simulated/"
 _NUMBERS = frozenset(
@@ -57,16 +59,17 @@ def read_models(
     environment: Environment,
     keys: LiteLLMKeys,
     credentials: Credentials,
+    upstream: UpstreamReader,
     prices: PriceSource = "catalogue",
 ) -> list[Deployment]:
     """Read all entries. `defaults` are parameters of every deployment that does not set them itself, `prices` says
-    where those without prices have them from."""
+    where those without prices have them from, `upstream` how each is reached."""
     if not isinstance(section, list):
         report.problem(("model_list",), "expected a list of models; `model_list: []` starts without any")
         return []
     if not section:
         report.warning(("model_list",), "no models: every request for one will be answered with 404")
-    reader = _ModelReader(defaults, report, environment, keys, credentials, prices)
+    reader = _ModelReader(defaults, report, environment, keys, credentials, upstream, prices)
     entries = [
         (("model_list", index), one)
         for index, entry in enumerate(section)
@@ -84,8 +87,10 @@ class _ModelReader:
         environment: Environment,
         keys: LiteLLMKeys,
         credentials: Credentials,
+        upstream: UpstreamReader,
         prices: PriceSource,
     ) -> None:
+        self._upstream = upstream
         self._prices = prices
         self._defaults = defaults
         self._report = report
@@ -125,6 +130,9 @@ class _ModelReader:
             kept = self._with_bundle(model, kept)
         backend, responses = _backend_and_api(model, kept, entry, info)
         self._check_apis(kept, info, responses, path)
+        found = find(model, kept)
+        base = base_of(kept) or (found.provider.base_url if found else None)
+        upstream = self._upstream.read(params, params_path, backend, base)
         routing = self._routing(params, params_path)
         cost, cost_source = price_of(model, params, info, path, self._report, self._prices)
         deployment = Deployment(
@@ -134,7 +142,9 @@ class _ModelReader:
             provider=self._provider(model, params, params_path),
             backend=backend,
             responses=responses,
-            params=kept,
+            params={**kept, **upstream.params},
+            proxy=upstream.proxy,
+            tls=upstream.tls,
             credentials=credentials,
             info=info if is_wildcard(name) else {},
             cost=cost,

@@ -9,6 +9,7 @@ from app.configuration.environment import Environment
 from app.configuration.litellm_keys import LiteLLMKeys
 from app.configuration.litellm_names import GENERAL, LITELLM, ROUTER
 from app.configuration.problems import Report
+from app.configuration.upstream import UpstreamSection
 from app.conversion import Path, convert_struct
 from app.settings import (
     AdminSettings,
@@ -80,6 +81,10 @@ class LiteLLMSettings(Struct, frozen=True):
     drop_params: bool | None = None
     """Whether fields that a provider does not take are left out instead of refused; for every deployment that does not
     set it itself."""
+    ssl_verify: bool | str | None = None
+    """As `gateway.upstream.ssl_verify`, where that is not set."""
+    ssl_certificate: str | None = None
+    """As `gateway.upstream.ssl_certificate`, where that is not set; the key stands in the same file."""
 
 
 class LiteLLMRouterSettings(Struct, frozen=True):
@@ -151,6 +156,8 @@ class GatewaySettings(Struct, frozen=True):
     """When requests are turned away for a while."""
     router: GatewayRouterSettings = field(default_factory=GatewayRouterSettings)
     """Retries."""
+    upstream: UpstreamSection = field(default_factory=UpstreamSection)
+    """Proxies and TLS on the way to providers."""
     dns: DnsSettings = field(default_factory=DnsSettings)
     """Look-ups of providers' names."""
     prices: PriceSource = "catalogue"
@@ -192,6 +199,20 @@ def read_sections(root: dict[str, Any], report: Report, environment: Environment
         router=router,
         gateway=reader.gateway(),
     )
+
+
+def upstream_defaults(sections: Sections) -> dict[str, tuple[Any, Path]]:
+    """How providers are reached where a deployment does not say it, with where each option stands: LiteLLM's two
+    options, unless the gateway's own section has them."""
+    litellm, section = sections.litellm, sections.gateway.upstream
+    found: dict[str, tuple[Any, Path]] = {
+        "ssl_verify": (litellm.ssl_verify, ("litellm_settings", "ssl_verify")),
+        "ssl_certificate": (litellm.ssl_certificate, ("litellm_settings", "ssl_certificate")),
+    }
+    for name in section.__struct_fields__:
+        if (value := getattr(section, name)) is not None:
+            found[name] = (value, ("gateway", "upstream", name))
+    return {name: one for name, one in found.items() if one[0] is not None}
 
 
 class _SectionReader:

@@ -153,6 +153,13 @@ class UpstreamUnreachable(BackendError):
     error_type = "upstream_unreachable"
 
 
+class ProxyFailed(UpstreamUnreachable):
+    """The proxy on the way to the provider, which was not asked: it could not be reached, refused to connect there, or
+    wants a password."""
+
+    error_type = "upstream_proxy_failed"
+
+
 class LocalFailure(BackendError):
     """The gateway's own machine was in the way, not the provider: no descriptor, no memory, no answer from the name
     server, no network, or an event loop too late to see an answer in time. No provider is blamed for it."""

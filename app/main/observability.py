@@ -7,7 +7,6 @@ from typing import TextIO
 
 from opentelemetry.sdk.trace.export import SpanExporter
 
-from app.addresses import secrets_of_params
 from app.policies import LoadedPolicy
 from app.quotas.state_urls import secrets_of_state
 from app.recorder.masking import Concealing
@@ -89,7 +88,7 @@ def concealing_of(policies: Sequence[LoadedPolicy]) -> Concealing:
 
 def secrets_of(settings: Settings) -> list[str]:
     """Every configured key and password, so that logs and spans can be scrubbed of them."""
-    of_providers = (secret for one in settings.deployments for secret in secrets_of_params(one.params))
+    of_providers = (secret for one in settings.deployments for secret in one.secrets())
     found = (
         *(key.secret for key in settings.keys),
         settings.server.metrics_token,

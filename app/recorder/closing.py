@@ -4,7 +4,9 @@ from app.recorder.recording import Party
 from telemetry import AttemptTape
 from telemetry.names import Outcome
 
-_PROVIDERS = frozenset({"upstream_error", "upstream_timeout", "upstream_truncated", "upstream_unreachable"})
+_PROVIDERS = frozenset(
+    {"upstream_error", "upstream_timeout", "upstream_truncated", "upstream_unreachable", "upstream_proxy_failed"}
+)
 _REFUSALS = frozenset({"upstream_rejected", "context_overflow", "content_refused", "model_not_found"})
 """What a provider refused; it is the client's fault, yet the provider ended it."""
 

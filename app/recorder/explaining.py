@@ -114,6 +114,11 @@ def _of_unreachable(recording: Recording) -> list[str]:
     return [with_detail(f"{provider(recording)} could not be reached", recording), *_consequences(recording)]
 
 
+def _of_proxy(recording: Recording) -> list[str]:
+    what = f"The proxy on the way to {provider(recording)} did not connect to it"
+    return [with_detail(what, recording), *_consequences(recording)]
+
+
 def _of_provider_error(recording: Recording) -> list[str]:
     attempt = last_attempt(recording)
     if attempt is None:
@@ -262,6 +267,7 @@ _OF_ERRORS: dict[str, _Explanation] = {
     "upstream_truncated": _of_cut,
     "upstream_timeout": _of_timeout,
     "upstream_unreachable": _of_unreachable,
+    "upstream_proxy_failed": _of_proxy,
     "upstream_error": _of_provider_error,
     "upstream_rejected": _of_refusal,
     "context_overflow": _of_refusal,

@@ -48,6 +48,8 @@ def failure(attempt: RecordedAttempt, recording: Recording | None = None) -> str
             return f"did not answer within {seconds(attempt.ended - attempt.began)}"
         case "upstream_unreachable":
             return "could not be reached"
+        case "upstream_proxy_failed":
+            return "was not asked, as the proxy on the way there failed"
         case "outpaced":
             return "was slower than another"
         case "local_failure":

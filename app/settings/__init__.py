@@ -3,10 +3,12 @@
 Every limit states its unit and what it applies to. `app/configuration` reads the tree from YAML and the environment.
 """
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
+from app.addresses import secrets_of_params
 from app.prices import Cost
 from app.providers import BackendName, ResponsesApi
 from app.settings.operations import AdminSettings, AdmissionSettings, ReloadSettings, WorkerProcess
@@ -14,6 +16,7 @@ from app.settings.recorder import ConsoleSettings, RecorderSettings
 from app.settings.telemetry import TelemetrySettings
 from app.settings.tenants import Budget, Dollars, Entitlement, Key, Limits, Priority, QuotaSettings, Team, digest_of
 from app.settings.units import ByteSize, Count, FileMode, Port, Seconds, Share
+from app.settings.upstream import TlsVersion, UpstreamProxy, UpstreamTls
 
 __all__ = [
     "AdminSettings",
@@ -50,7 +53,10 @@ __all__ = [
     "Share",
     "Team",
     "TelemetrySettings",
+    "TlsVersion",
     "UpstreamBreakerSettings",
+    "UpstreamProxy",
+    "UpstreamTls",
     "WorkerProcess",
     "digest_of",
 ]
@@ -224,6 +230,8 @@ class Deployment(Struct, frozen=True):
     responses: ResponsesApi = "none"
     params: dict[str, Any] = {}
     """The rest of `litellm_params`, environment references resolved: keys, base URL, defaults of the request."""
+    proxy: UpstreamProxy | None = None
+    tls: UpstreamTls = UpstreamTls()
     credentials: Literal["gateway", "client"] = "gateway"
     """Whose credential the provider gets: the gateway's, from `params`, or the caller's own as it came."""
     info: dict[str, Any] = {}
@@ -245,6 +253,13 @@ class Deployment(Struct, frozen=True):
     cost_source: CostSource = "catalogue"
     """Where the price is from. With `catalogue`, each model behind a wildcard is priced as it is asked for, and what a
     provider itself says that an answer cost comes before its list price."""
+
+    def secrets(self) -> Iterator[str]:
+        """What of it nobody may read: keys, headers and passwords, those of the way to the provider included."""
+        yield from secrets_of_params(self.params)
+        yield from self.tls.secrets()
+        if self.proxy is not None:
+            yield from self.proxy.secrets()
 
 
 class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):

@@ -24,6 +24,16 @@ class PoolReading(NamedTuple):
     connects: Sequence[float]
     """Seconds that each connection took which was made since the last reading, its look-up and handshake included."""
 
+    def joined(self, other: "PoolReading") -> "PoolReading":
+        """What this pool and another one to the same origin hold together."""
+        return PoolReading(
+            self.origin,
+            self.active + other.active,
+            self.idle + other.idle,
+            self.waiting + other.waiting,
+            [*self.connects, *other.connects],
+        )
+
 
 class PoolMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:

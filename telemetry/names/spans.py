@@ -87,6 +87,13 @@ class Attribute:
     URL_SCHEME = attribute("url.scheme", "string", ON_TRANSACTION, "http or https.")
     SERVER_ADDRESS = attribute("server.address", "string", ON_BOTH, "The gateway's address, or the provider's.")
     SERVER_PORT = attribute("server.port", "int", ON_BOTH, "Its port.")
+    PEER_ADDRESS = attribute(
+        "network.peer.address",
+        "string",
+        ON_ATTEMPT,
+        "The address in numbers of the proxy that the provider was asked by; none where there was no proxy.",
+    )
+    PEER_PORT = attribute("network.peer.port", "int", ON_ATTEMPT, "Its port.")
     CLIENT_ADDRESS = attribute("client.address", "string", ON_TRANSACTION, "The caller's address.")
     USER_AGENT = attribute(
         "user_agent.original", "string", ON_TRANSACTION, "The programs and versions that the caller names."

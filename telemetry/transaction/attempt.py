@@ -128,6 +128,11 @@ class Attempt:
         """The headers that make the provider's spans children of this attempt; empty unless the operator allows it."""
         return self._scope.trace.outgoing_headers(self._span) if self._propagates else {}
 
+    @guarded
+    def connected_to(self, address: str, port: int) -> None:
+        """The request went out to another host than the provider's, in numbers: a proxy on the way to it."""
+        self._span.set({Attribute.PEER_ADDRESS: address, Attribute.PEER_PORT: port})
+
     def sent(self) -> None:
         """The request is on its way to the provider, over a connection that stands."""
         self.is_sent = True

@@ -18,6 +18,7 @@ from app.configuration.entries import Credential, Entry, Info, LimitParams, Para
 from app.configuration.guards import GUARDS
 from app.configuration.sections import GatewaySettings, GeneralSettings, LiteLLMRouterSettings, LiteLLMSettings
 from app.configuration.tenants import KeyDefaults, TeamEntry
+from app.configuration.upstream import UpstreamParams
 from app.settings import Budget, ByteSize, FileMode, PolicySpec, Seconds
 from tests.unit.litellm_keys_examples import EXAMPLES, Example, outcome
 
@@ -28,6 +29,7 @@ SECTIONS: tuple[tuple[str, type[Struct]], ...] = (
     ("model_list[].litellm_params", Params),
     ("model_list[].litellm_params", Routing),
     ("model_list[].litellm_params", LimitParams),
+    ("model_list[].litellm_params", UpstreamParams),
     ("model_list[].litellm_params", Prices),
     ("model_list[].model_info", Info),
     ("credential_list[]", Credential),

@@ -95,7 +95,6 @@ EXAMPLES = (
     Example("litellm_settings.callbacks", "[my_callbacks.handler]"),
     Example("litellm_settings.success_callback", "[langfuse]"),
     Example("litellm_settings.failure_callback", "[sentry]"),
-    Example("litellm_settings.ssl_verify", "false"),
     Example("litellm_settings.set_verbose", "false", "nothing is said of what changes nothing"),
     Example("litellm_settings.set_verbose", "true"),
     Example("litellm_settings.json_logs", "true", "so it is anyway"),

@@ -76,8 +76,8 @@ def test_what_is_wrong_is_told_by_the_part_that_is_at_fault(authority: Authority
         "does not belong": ("key", certificate, other.key.read_text(), None),
         "no certificate in PEM": ("certificate", "nothing", key, None),
         "no private key in PEM": ("key", certificate, certificate, None),
-        "no private key beside": ("key", certificate, None, None),
-        "is missing": ("password", *locked, None),
+        "is missing$": ("key", certificate, None, None),
+        "is missing, and the key is": ("password", *locked, None),
         "does not open": ("password", *locked, "open barley"),
         "cannot be used": ("key", certificate, key.replace("\n", "\nAAAA", 2), None),
     }

@@ -44,6 +44,8 @@ INTERNALS = {
     ("GuardedHandler", "_payload"): "tests/unit/backends/direct/test_streams.py"
     "::test_a_body_whose_framing_breaks_is_truncated_at_once",
     ("GuardedConnector", "_factory"): "tests/unit/backends/direct/test_interim_answers.py",
+    ("ProxyConnector", "_factory"): "tests/unit/backends/direct/test_tunnels.py"
+    "::test_a_provider_is_asked_through_a_tunnel_that_is_used_again",
     ("GuardedConnector", "_loop"): "tests/unit/backends/direct/test_interim_answers.py",
     ("GuardedConnector", "_acquired"): "tests/unit/backends/direct/test_connections.py"
     "::test_a_wait_for_a_free_connection_that_ends_in_vain_is_the_gateways_own",

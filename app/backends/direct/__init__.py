@@ -10,10 +10,9 @@ what went wrong.
 from collections.abc import Callable, Mapping
 
 from app.backends.direct.anthropic_messages import anthropic_codecs
-from app.backends.direct.backend import DirectBackend, SharedResources, ssl_verify
+from app.backends.direct.backend import DirectBackend, SharedResources
 from app.backends.direct.codec import Codecs
 from app.backends.direct.completions_and_embeddings import CompletionsCodec, EmbeddingsCodec
-from app.backends.direct.connections import ssl_of
 from app.backends.direct.openai_apis import OpenAIBackend, ResponsesBackend
 from app.backends.direct.openai_chat import OpenAIChatCodec
 from app.backends.direct.openai_responses import ResponsesCodec
@@ -42,7 +41,6 @@ def make_direct(deployment: Deployment, shared: SharedResources) -> DirectBacken
 
 def validate_direct(deployment: Deployment) -> None:
     """Raise ValueError, with a text for the operator, where the deployment could never serve."""
-    ssl_of(ssl_verify(deployment))
     if deployment.responses == "only":
         ResponsesCodec(deployment)
     else:

@@ -13,12 +13,18 @@ from typing import NamedTuple, TypeVar
 
 import aiohttp
 
-from app.addresses import secrets_of_params
 from app.backends.direct.bodies import BODY_LIMIT, first_bytes, is_plain_json, read_body
 from app.backends.direct.body_forms import BodyForm, UpstreamBody, opened_body
 from app.backends.direct.codec import Codecs, ProviderCodec, StreamDecoder, UpstreamRequest
 from app.backends.direct.connections import Connections
-from app.backends.direct.errors import connection_lost, reported_error, status_error, unexpected_body
+from app.backends.direct.errors import (
+    connection_lost,
+    is_of_proxy,
+    proxy_error,
+    reported_error,
+    status_error,
+    unexpected_body,
+)
 from app.backends.direct.odd_framing import whole_json
 from app.backends.direct.parameters import named_headers
 from app.backends.direct.provider_connection import ProviderConnection, ProviderResponse
@@ -78,11 +84,14 @@ class DirectBackend:
         self._bodies = shared.bodies
         self._relays_limits = shared.relays_limits
         self._timeout = float(deployment.timeout or shared.request_timeout)
-        self._scrub = Scrubber(secrets_of_params(deployment.params))
+        self._scrub = Scrubber(deployment.secrets())
         self._accounts = _ACCOUNT_HEADERS - named_headers(deployment.params)
         self._hands_on = deployment.credentials == "client"
         self._bearer_only = deployment.backend != "anthropic"
-        self._connections = connections or Connections(codecs.chat.url, shared.lookups, ssl_verify(deployment))
+        self._in_absolute_form = deployment.proxy is not None and codecs.chat.url.startswith("http://")
+        self._connections = connections or Connections(
+            codecs.chat.url, shared.lookups, proxy=deployment.proxy, tls=deployment.tls
+        )
 
     def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]:
         codec = self._codecs.of_stream(request.operation)
@@ -255,6 +264,9 @@ class DirectBackend:
     async def _check(self, response: ProviderResponse, names_account: bool) -> None:
         if not 200 <= response.status < 300:
             body = await first_bytes(response)
+            if is_of_proxy(response.status, response.headers, body, in_absolute_form=self._in_absolute_form):
+                response.give_up()
+                raise proxy_error(response.status, "in place of the provider's answer")
             error = status_error(response.status, body, response.headers, self._scrub, names_account=names_account)
             raise _of_callers_account(error, response.status) if self._hands_on else error
         encoding = response.headers.get("content-encoding", "identity").lower()
@@ -290,9 +302,3 @@ def _of_callers_account(error: BackendError, status: int) -> BackendError:
     if status in (402, 429):
         error.counts_against_deployment = False
     return error
-
-
-def ssl_verify(deployment: Deployment) -> bool | str:
-    """Whether a provider's certificate is checked, or the path of the bundle that it is checked with."""
-    verify = deployment.params.get("ssl_verify")
-    return verify if isinstance(verify, bool | str) else True

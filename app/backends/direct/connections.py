@@ -1,8 +1,9 @@
-"""Pooled connections to providers: a session per event loop and origin, shared by all deployments there.
+"""Pooled connections to providers: a session per event loop and way to an origin, shared by all deployments that go it.
 
 Bodies are asked for without compression, so that what is counted is what was sent. One that comes compressed all the
 same is decompressed piece by piece, so the limits of what is read hold for what it decompresses to. Redirects are not
-followed, proxies of the environment not used, cookies not kept: the operator alone says where a request goes.
+followed, cookies not kept, and no variable is read here: a deployment's settings say where a request goes, and by
+which proxy. What differs in its origin, proxy or TLS is another way, whose connections nobody else uses.
 
 Where aiohttp trusts a server, connections are guarded:
 
@@ -19,9 +20,9 @@ import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import cached_property, partial
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary, WeakSet
 
 import aiohttp
@@ -31,8 +32,12 @@ from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
-from app.errors import LocalFailure
+from app.backends.direct.tunnels import ProxyConnector
+from app.backends.direct.upstream_tls import context_of
+from app.certificates import BadCertificate
+from app.errors import LocalFailure, UpstreamUnreachable
 from app.lookups import Lookups, Question
+from app.settings import UpstreamProxy, UpstreamTls
 from telemetry import Attempt, AttemptTape
 from telemetry.metrics.pools import PoolReading
 
@@ -51,6 +56,8 @@ INTERIM_LIMIT = 32
 """Interim responses before one answer."""
 _SWITCHING_PROTOCOLS = 101
 _NUMERIC = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+_USUAL_TLS = UpstreamTls()
+_PROXY_HEADERS = {"User-Agent": "flowspan"}
 _BASE_HEADERS = {
     "accept-encoding": "identity",
     "content-type": "application/json",
@@ -63,10 +70,14 @@ class UpstreamResponse(aiohttp.ClientResponse):
 
     read_piece: Callable[[], Awaitable[bytes]]
     """Reads what has come of the body, or waits for more; nothing at its end."""
+    peer: tuple[str, int] | None = None
+    """Address and port at the other end of the connection."""
     _handler: ResponseHandler | None = None
 
     async def start(self, connection: Connection) -> aiohttp.ClientResponse:
         self._handler = connection.protocol
+        if connection.transport is not None and (peer := connection.transport.get_extra_info("peername")) is not None:
+            self.peer = peer[:2]
         started = await super().start(connection)
         self.read_piece = self.content.readany
         return started
@@ -90,27 +101,38 @@ class _Shared:
     """The shares that were not closed, and that somebody still uses."""
 
 
-_sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Shared]] = WeakKeyDictionary()
+class _Way(NamedTuple):
+    """All that makes one connection another one than the next."""
+
+    origin: str
+    proxy: UpstreamProxy | None
+    tls: UpstreamTls
+
+
+_sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[_Way, _Shared]] = WeakKeyDictionary()
 
 
 class Connections:
-    """One deployment's share of the session for the origin of `url`. The session is closed with its last share: where
-    nobody closed that, with the next one that is closed."""
+    """One deployment's share of the session for its way to the origin of `url`. The session is closed with its last
+    share: where nobody closed that, with the next one that is closed."""
 
     def __init__(
         self,
         url: str,
         lookups: Lookups,
-        verify: bool | str = True,
         *,
+        proxy: UpstreamProxy | None = None,
+        tls: UpstreamTls = _USUAL_TLS,
         limit: int = _CONNECTIONS,
         connect_limit: float = _CONNECT_LIMIT,
     ) -> None:
         self._lookups = lookups
         self._limit = limit
         self._connect_limit = connect_limit
-        self._origin = str(URL(url).origin())
-        self._ssl = ssl_of(verify)
+        address = URL(url)
+        self._way = _Way(str(address.origin()), proxy, tls)
+        # Where there is no tunnel, what the proxy is to know goes along with each request.
+        self._headers = _BASE_HEADERS if address.scheme == "https" else {**_BASE_HEADERS, **_authorization(proxy)}
         self._shared: _Shared | None = None
 
     async def request(
@@ -119,7 +141,7 @@ class Connections:
         """Send a request and return the head of its response. The caller reads the body and closes the response, which
         ends the connection if anything is left unread. The attempt is told when the body goes out. Raises aiohttp's
         errors, and `LocalFailure` where no connection became free."""
-        session = self._session()
+        session, proxy = self._session(), self._way.proxy
         large = len(body) > _LARGE_BODY
         # A large body is written in pieces, so that other streams go on meanwhile.
         data = _pieces(body, attempt) if large else _WholeBody(body, attempt) if body else None
@@ -129,9 +151,12 @@ class Connections:
                 method,
                 url,
                 data=data,
-                headers={**_BASE_HEADERS, **headers, **length},
+                headers={**self._headers, **headers, **length},
                 allow_redirects=False,
-                ssl=self._ssl,
+                ssl=self._context,
+                server_hostname=self._way.tls.server_name,
+                proxy=None if proxy is None else proxy.address,
+                proxy_headers=None if proxy is None else {**_PROXY_HEADERS, **_authorization(proxy)},
             )
         except aiohttp.ConnectionTimeoutError as error:
             if isinstance(session.connector, GuardedConnector) and session.connector.is_full:
@@ -139,6 +164,8 @@ class Connections:
                 raise LocalFailure("connections", detail=f"all {self._limit} connections are in use") from error
             raise
         assert isinstance(answer, UpstreamResponse)
+        if proxy is not None and attempt is not None and answer.peer is not None:
+            attempt.connected_to(*answer.peer)
         return answer
 
     async def aclose(self) -> None:
@@ -147,19 +174,29 @@ class Connections:
             return
         shared.users.discard(self)
         pool = _sessions.get(asyncio.get_running_loop(), {})
-        for origin, one in list(pool.items()):
+        for way, one in list(pool.items()):
             if not one.users:
-                del pool[origin]
+                del pool[way]
                 await one.session.close()
 
     def _session(self) -> aiohttp.ClientSession:
         if self._shared is None:
             pool = _sessions.setdefault(asyncio.get_running_loop(), {})
-            if self._origin not in pool:
-                pool[self._origin] = _Shared(_new_session(self._lookups, self._limit, self._connect_limit))
-            self._shared = pool[self._origin]
+            if self._way not in pool:
+                # To a proxy, and from there to the provider.
+                steps = 1 if self._way.proxy is None else 2
+                pool[self._way] = _Shared(_new_session(self._lookups, self._limit, self._connect_limit, steps))
+            self._shared = pool[self._way]
             self._shared.users.add(self)
         return self._shared.session
+
+    @cached_property
+    def _context(self) -> ssl.SSLContext | bool:
+        try:
+            return context_of(self._way.tls)
+        except BadCertificate as error:
+            # It was checked at the start, and has changed since.
+            raise UpstreamUnreachable("The provider could not be reached.", detail=f"{error.part} {error}") from error
 
 
 def pool_readings() -> list[PoolReading]:
@@ -168,8 +205,13 @@ def pool_readings() -> list[PoolReading]:
         pools = _sessions.get(asyncio.get_running_loop(), {})
     except RuntimeError:
         return []
-    connectors = ((origin, shared.session.connector) for origin, shared in pools.items())
-    return [one.reading(origin) for origin, one in connectors if isinstance(one, GuardedConnector)]
+    connectors = ((way.origin, shared.session.connector) for way, shared in pools.items())
+    found: dict[str, PoolReading] = {}
+    for origin, one in connectors:
+        if isinstance(one, GuardedConnector):
+            reading = one.reading(origin)
+            found[origin] = found[origin].joined(reading) if origin in found else reading
+    return list(found.values())
 
 
 class _WholeBody(aiohttp.BytesPayload):
@@ -192,7 +234,11 @@ async def _pieces(body: bytes, attempt: Attempt | None) -> AsyncIterator[bytes]:
         yield body[at : at + _PIECE]
 
 
-def _new_session(lookups: Lookups, limit: int, connect_limit: float) -> aiohttp.ClientSession:
+def _authorization(proxy: UpstreamProxy | None) -> dict[str, str]:
+    return {} if proxy is None or proxy.authorization is None else {"Proxy-Authorization": proxy.authorization}
+
+
+def _new_session(lookups: Lookups, limit: int, connect_limit: float, steps: int) -> aiohttp.ClientSession:
     connector = GuardedConnector(
         limit=limit,
         keepalive_timeout=_KEEPALIVE,
@@ -203,7 +249,9 @@ def _new_session(lookups: Lookups, limit: int, connect_limit: float) -> aiohttp.
     cookies: AbstractCookieJar = aiohttp.DummyCookieJar()
     return aiohttp.ClientSession(
         connector=connector,
-        timeout=aiohttp.ClientTimeout(total=None, connect=connect_limit, sock_connect=connect_limit, sock_read=None),
+        timeout=aiohttp.ClientTimeout(
+            total=None, connect=steps * connect_limit, sock_connect=connect_limit, sock_read=None
+        ),
         cookie_jar=cookies,
         auto_decompress=True,
         response_class=UpstreamResponse,
@@ -221,18 +269,6 @@ def _socket(address: aiohttp.AddrInfoType) -> socket.socket:
     # A peer that vanished without a word is found out even where nobody is waiting for it.
     made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     return made
-
-
-@lru_cache
-def ssl_of(verify: bool | str) -> ssl.SSLContext | bool:
-    """The SSL context for LiteLLM's `ssl_verify`: False for no check at all, or the path of a bundle of certificates.
-    Raises ValueError, with a text for the operator, where there is no such bundle."""
-    if not isinstance(verify, str):
-        return verify
-    try:
-        return ssl.create_default_context(cafile=verify)
-    except OSError as error:
-        raise ValueError(f"ssl_verify {verify!r} is no bundle of certificates: {error.strerror or error}") from None
 
 
 class TooManyInterimAnswers(HttpProcessingError):
@@ -265,7 +301,7 @@ class GuardedHandler(ResponseHandler):
                 self.transport.abort()
 
 
-class GuardedConnector(aiohttp.TCPConnector):
+class GuardedConnector(ProxyConnector):
     """aiohttp's pool, with `GuardedHandler` for a protocol."""
 
     def __init__(self, **options: Any) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import aiohttp
 
+from app.backends.direct.tunnels import ProxyConnectionFailed
 from app.backends.error_bodies import Scrub, error_body, limit_headers
 from app.backends.error_classes import (
     MESSAGE_LIMIT,
@@ -31,6 +32,7 @@ from app.backends.retry_waits import wait_of
 from app.errors import (
     BackendError,
     LocalFailure,
+    ProxyFailed,
     UpstreamFailed,
     UpstreamTimeout,
     UpstreamTruncated,
@@ -39,6 +41,7 @@ from app.errors import (
 from app.upstream_statuses import WITHOUT_ROUTE
 from telemetry.redact import bounded
 
+PROXY_AUTHENTICATION = 407
 _PAGE_LIMIT = 500
 _PAGES = frozenset({"text/html", "application/xhtml+xml", "text/xml", "application/xml"})
 _READ_FOR_KEYS = 4096
@@ -127,6 +130,8 @@ def connection_lost(error: BaseException, scrub: Scrub, begun: bool = False) -> 
     if (kind := local_failure_kind(error)) is not None:
         return LocalFailure(kind, detail=detail)
     match error:
+        case ProxyConnectionFailed():
+            return proxy_error(error.status, f"{error}: {detail}")
         case TimeoutError() | asyncio.TimeoutError():
             return UpstreamTimeout("The provider could not be reached in time.", detail=detail)
         case aiohttp.InvalidURL():
@@ -140,6 +145,25 @@ def connection_lost(error: BaseException, scrub: Scrub, begun: bool = False) -> 
             return UpstreamTruncated("The provider's answer stopped before its end.", detail=detail)
         case _:
             return UpstreamUnreachable("The provider could not be reached.", detail=detail)
+
+
+def proxy_error(status: int | None, detail: str) -> ProxyFailed:
+    """The error for a proxy that did not lead to the provider; `status` is what it answered, None where it could not be
+    asked."""
+    if status is None:
+        return ProxyFailed("The proxy on the way to the provider could not be reached.", detail=f"proxy: {detail}")
+    what = "asked for other credentials" if status == PROXY_AUTHENTICATION else "did not connect to it"
+    message = f"The proxy on the way to the provider {what} (status {status})."
+    return ProxyFailed(message, detail=f"proxy: status {status}, {detail}")
+
+
+def is_of_proxy(status: int, headers: Mapping[str, str], body: bytes, *, in_absolute_form: bool) -> bool:
+    """Whether an error's response is a proxy's own, and not the provider's. Through a tunnel none can be, but for what
+    another proxy behind it says of itself; to a request in absolute form proxies answer with pages, and providers with
+    JSON."""
+    if status == PROXY_AUTHENTICATION or "error=" in headers.get("proxy-status", ""):
+        return True
+    return in_absolute_form and is_page(body[:_READ_FOR_KEYS].lstrip())
 
 
 def _page(body: bytes, scrub: Scrub) -> str:

@@ -27,7 +27,7 @@ _NOT_THE_PROVIDERS = frozenset(
     {"additional_drop_params", "allowed_openai_params", "api_base", "api_key", "api_type", "api_version"}
     | {"azure_ad_token", "base_model", "base_url", "custom_llm_provider", "drop_params"}
     | {"extra_body", "id", "max_retries", "metadata", "mock_timeout", "model", "model_id"}
-    | {"model_info", "num_retries", "organization", "project", "region_name", "rpm", "ssl_verify", "stream_timeout"}
+    | {"model_info", "num_retries", "organization", "project", "region_name", "rpm", "stream_timeout"}
     | {"supports_system_message", "tags", "timeout", "tpm", "use_chat_completions_api", SETTING}
     | {*HEADER_BLOCKS}
 )

@@ -13,7 +13,7 @@ from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
-from app.addresses import base_of, secrets_of_params
+from app.addresses import base_of
 from app.backends.error_bodies import limit_headers
 from app.backends.litellm import loading
 from app.backends.litellm.chunk_repair import ChunkFacts, ChunkRepair, listen_to, without_server_calls
@@ -109,7 +109,7 @@ class LiteLLMBackend:
         self._deployment = deployment
         self._relays_limits = relays_limits
         self._timeout = float(deployment.timeout or request_timeout)
-        self._scrub = Scrubber(secrets_of_params(deployment.params))
+        self._scrub = Scrubber(deployment.secrets())
         self._target: LiteLLMTarget | None = None
         self._lifetimes = _ConnectionLifetimes()
         self._text_client: Any = None

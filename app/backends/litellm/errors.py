@@ -30,6 +30,7 @@ from app.errors import (
     BackendError,
     GatewayError,
     LocalFailure,
+    ProxyFailed,
     UpstreamFailed,
     UpstreamRejected,
     UpstreamTimeout,
@@ -39,6 +40,8 @@ from app.errors import (
 from app.upstream_statuses import OVERLOADED, meaning_of
 from telemetry.exceptions import chain_of
 from telemetry.redact import bounded
+
+_OF_PROXIES = (httpx.ProxyError, aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError)
 
 
 def translate(error: BaseException, scrub: Callable[[str], str], started: bool = False) -> GatewayError:
@@ -54,6 +57,8 @@ def translate(error: BaseException, scrub: Callable[[str], str], started: bool =
         return UpstreamRejected(_about_the_request(chain, scrub), detail=detail)
     if (kind := local_failure_kind(error)) is not None:
         return LocalFailure(kind, detail=detail)
+    if _any(chain, *_OF_PROXIES):
+        return ProxyFailed("The proxy on the way to the provider did not connect to it.", detail=detail)
     if _any(chain, httpx.TimeoutException, openai.APITimeoutError, TimeoutError):
         return UpstreamTimeout("The provider did not answer in time.", detail=detail)
     if _any(chain, httpx.TransportError, OSError):

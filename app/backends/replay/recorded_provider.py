@@ -16,6 +16,7 @@ from app.errors import (
     ContentRefused,
     ContextOverflow,
     ModelMissing,
+    ProxyFailed,
     UpstreamFailed,
     UpstreamRejected,
     UpstreamTimeout,
@@ -131,6 +132,8 @@ def failure_of(attempt: RecordedAttempt) -> BaseException | None:
             return _silence(attempt)
         case "upstream_unreachable":
             return UpstreamUnreachable("The provider could not be reached.", detail=detail)
+        case "upstream_proxy_failed":
+            return ProxyFailed("The proxy on the way to the provider did not connect to it.", detail=detail)
         case "upstream_truncated" if is_http and detail is not None and not detail.startswith(_READ_TO_ITS_END):
             return aiohttp.ClientPayloadError(detail)
         case None | "upstream_truncated" | "cancelled":

@@ -1,4 +1,3 @@
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -84,15 +83,6 @@ def test_a_base_that_is_no_address_is_refused_at_the_start() -> None:
         with pytest.raises(ValueError, match="api_base"):
             validate(deployment("openai/x", api_base=base))
     validate(wrong)
-
-
-def test_a_bundle_of_certificates_that_is_none_is_refused_at_the_start(tmp_path: Path) -> None:
-    rubbish = tmp_path / "rubbish.pem"
-    rubbish.write_text("no certificate")
-    for verify in (str(tmp_path / "nowhere.pem"), str(rubbish)):
-        with pytest.raises(ValueError, match="ssl_verify"):
-            validate(deployment("openai/x", ssl_verify=verify))
-    validate(deployment("openai/x", ssl_verify=False))
 
 
 def test_usage_is_always_asked_for_and_the_clients_other_options_are_kept() -> None:

@@ -1,0 +1,45 @@
+"""The TLS context for a provider."""
+
+import ssl
+from functools import lru_cache
+from pathlib import Path
+
+from app.certificates import BadCertificate, identify, is_pem, trust
+from app.settings import TlsVersion, UpstreamTls
+
+_KEPT = 256
+_VERSIONS: dict[TlsVersion, ssl.TLSVersion] = {
+    "TLSv1.2": ssl.TLSVersion.TLSv1_2,
+    "TLSv1.3": ssl.TLSVersion.TLSv1_3,
+}
+
+
+@lru_cache(_KEPT)
+def context_of(tls: UpstreamTls) -> ssl.SSLContext | bool:
+    """The context that a client agrees on TLS with, as aiohttp takes it: True for its usual one, False for one that
+    checks nothing. The same object for equal settings. Raises `BadCertificate`."""
+    if tls == UpstreamTls(verify=tls.verify, server_name=tls.server_name):
+        return tls.verify
+    # An SSLContext that is made by hand checks names and certificates, and trusts nobody yet.
+    context = ssl.create_default_context() if tls.bundle is None else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if tls.bundle is not None:
+        trust(context, _text_of(tls.bundle))
+    if not tls.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if tls.certificate is not None:
+        identify(context, tls.certificate, tls.key, tls.key_password)
+    if tls.minimum_version is not None:
+        context.minimum_version = _VERSIONS[tls.minimum_version]
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _text_of(bundle: str) -> str:
+    if is_pem(bundle):
+        return bundle
+    try:
+        return Path(bundle).read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadCertificate("bundle", f"cannot be read any more: {type(error).__name__}") from None
