@@ -48,7 +48,7 @@ def _models(settings: Settings) -> Iterator[str]:
         for deployment in sorted(deployments, key=lambda each: each.order):
             only = ", by the Responses API only" if deployment.responses == "only" else ""
             rank = _rank(deployment, deployments)
-            yield f"    {deployment.model} by {_asked(deployment)}{only}{rank}, {_price(deployment)}"
+            yield f"    {deployment.model} by {_asked(deployment)}{only}{_way(deployment)}{rank}, {_price(deployment)}"
     if len(by_name) > _MOST_MODELS:
         yield f"  and {len(by_name) - _MOST_MODELS:,} more"
     if any(_price(deployment) == "list price" for deployment in settings.deployments):
@@ -59,6 +59,17 @@ def _asked(deployment: Deployment) -> str:
     """Who is asked: the provider, by its prefix, where the gateway asks it directly; else its backend."""
     found = find(deployment.model, deployment.params) if deployment.backend in DIRECT else None
     return found.provider.prefix if found else deployment.backend
+
+
+def _way(deployment: Deployment) -> str:
+    """What is not as usual on the way to the provider."""
+    proxy, tls = deployment.proxy, deployment.tls
+    found = [] if proxy is None else [f"by the proxy {proxy.address} ({proxy.source})"]
+    if tls.certificate is not None:
+        found.append("with a client certificate")
+    if not tls.verify:
+        found.append("certificate not checked")
+    return "".join(f", {one}" for one in found)
 
 
 def _price(deployment: Deployment) -> str:

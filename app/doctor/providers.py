@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from app.backends.direct.endpoint import Endpoint, endpoint_of
 from app.backends.direct.openai_urls import key_headers, url_beside_chat
 from app.doctor.findings import Finding
-from app.doctor.network import Reply, ask, reach
+from app.doctor.network import Reply, Way, ask, reach
 from app.providers import DIRECT
 from app.settings import Deployment
 
@@ -23,6 +23,7 @@ class _Address:
     url: str
     """That of its list of models."""
     headers: Mapping[str, str] = field(repr=False)
+    way: Way
     has_key: bool = True
 
 
@@ -32,7 +33,8 @@ def look_at_providers(deployments: Sequence[Deployment], *, asks: bool) -> list[
         found = list(pool.map(lambda address: _look_at(address, asks=asks), addresses))
     by_litellm = sorted({one.provider for one in deployments if one.backend == "litellm"})
     if by_litellm:
-        found.append(Finding("note", f"{', '.join(by_litellm)}: asked through LiteLLM, not looked at"))
+        words = "asked through LiteLLM, which goes by HTTPS_PROXY and its like itself; not looked at"
+        found.append(Finding("note", f"{', '.join(by_litellm)}: {words}"))
     if any(one.backend == "simulated" for one in deployments):
         found.append(Finding("good", "simulated models need no network"))
     return found
@@ -45,9 +47,11 @@ def _addresses(deployments: Iterable[Deployment]) -> Iterator[_Address]:
             continue
         endpoint = endpoint_of(deployment)
         key = deployment.params.get("api_key")
-        if (identity := (endpoint.base, key)) not in seen:
+        way = Way(deployment.proxy, deployment.tls)
+        if (identity := (endpoint.base, key, way)) not in seen:
             seen.add(identity)
-            yield _Address(endpoint.provider.prefix, endpoint.base, *_list_of_models(deployment, endpoint), bool(key))
+            url, headers = _list_of_models(deployment, endpoint)
+            yield _Address(endpoint.provider.prefix, endpoint.base, url, headers, way, bool(key))
 
 
 def _list_of_models(deployment: Deployment, endpoint: Endpoint) -> tuple[str, Mapping[str, str]]:
@@ -59,14 +63,21 @@ def _list_of_models(deployment: Deployment, endpoint: Endpoint) -> tuple[str, Ma
 
 
 def _look_at(address: _Address, *, asks: bool) -> Finding:
-    reached = reach(address.base)
+    reached = reach(address.base, address.way)
     if reached.problem is not None:
         return Finding("warning", f"{address.prefix}: {reached.host}: {reached.problem}")
-    where = f"{address.prefix}: {reached.host} in {reached.seconds * 1000:.0f} ms"
+    where = f"{address.prefix}: {reached.host} in {reached.seconds * 1000:.0f} ms{_described(address.way)}"
     if not asks or not address.has_key:
         return Finding("good", where if address.has_key else f"{where}; no key of the gateway's")
-    reply = ask(address.url, address.headers)
+    reply = ask(address.url, address.headers, address.way)
     return _judged(where, reply)
+
+
+def _described(way: Way) -> str:
+    """What is not as usual on the way to a provider, as in ` by the proxy http://proxy:3128 (HTTPS_PROXY)`."""
+    proxy = "" if way.proxy is None else f" by the proxy {way.proxy.address} ({way.proxy.source})"
+    shows = ", with a client certificate" if way.tls.certificate is not None else ""
+    return proxy + shows + ("" if way.tls.verify else ", whose certificate is not checked")
 
 
 def _judged(where: str, reply: Reply | str) -> Finding:

@@ -36,6 +36,18 @@ def context_of(tls: UpstreamTls) -> ssl.SSLContext | bool:
     return context
 
 
+def client_context(tls: UpstreamTls) -> ssl.SSLContext:
+    """The same for whoever has no context of their own: the usual one is Python's. Raises `BadCertificate`."""
+    found = context_of(tls)
+    if isinstance(found, ssl.SSLContext):
+        return found
+    context = ssl.create_default_context()
+    if not found:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
 def _text_of(bundle: str) -> str:
     if is_pem(bundle):
         return bundle
