@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -27,12 +27,13 @@ class Served:
         command: Sequence[str] = COMMAND,
         cwd: Path | None = None,
         metrics_port: int | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         self.file = file = directory / "flowspan.yaml"
         file.write_text(text)
         self.port, self.metrics_port = _free_port(), metrics_port or _free_port()
         words = ["serve", "--config", str(file), "--port", str(self.port), "--metrics-port", str(self.metrics_port)]
-        environment = {**os.environ, "FLOWSPAN_KEY": ""}
+        environment = {**os.environ, "FLOWSPAN_KEY": "", **(variables or {})}
         self.process = subprocess.Popen([*command, *words], stderr=subprocess.PIPE, env=environment, cwd=cwd)
         try:
             until(self._is_alive, "the process answers", 60)

@@ -28,6 +28,7 @@ HOW = {
     "chromium": "apt-get install --no-install-recommends chromium",
     "openssl": "apt-get install openssl",
     "curl": "apt-get install curl",
+    "tinyproxy": "apt-get install --no-install-recommends tinyproxy-bin",
     "otelcol": "make .tools/otelcol (needs Go)",
     "compose-config": "make .tools/compose-config (needs Go)",
 }

@@ -152,7 +152,8 @@ def proxy_error(status: int | None, detail: str) -> ProxyFailed:
     asked."""
     if status is None:
         return ProxyFailed("The proxy on the way to the provider could not be reached.", detail=f"proxy: {detail}")
-    what = "asked for other credentials" if status == PROXY_AUTHENTICATION else "did not connect to it"
+    # tinyproxy says 401 where credentials are wrong, and 407 where there are none.
+    what = "asked for other credentials" if status in (401, PROXY_AUTHENTICATION) else "did not connect to it"
     message = f"The proxy on the way to the provider {what} (status {status})."
     return ProxyFailed(message, detail=f"proxy: status {status}, {detail}")
 

@@ -136,6 +136,7 @@ def status(line: str) -> Callable[[bytes], bytes | None]:
     ("answers", "message", "detail"),
     [
         (status("407 Proxy Authentication Required"), "asked for other credentials (status 407)", "status 407"),
+        (status("401 Unauthorized"), "asked for other credentials (status 401)", "status 401"),
         (status("403 Filtered"), "did not connect to it (status 403)", "status 403"),
         (status("502 Bad Gateway"), "did not connect to it (status 502)", "status 502"),
         (lambda head: b"", "could not be reached", "ServerDisconnectedError"),
