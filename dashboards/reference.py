@@ -65,8 +65,8 @@ truth on it:
 - `process_*` adds up supervisor and workers: CPU time, with that of all workers which have ended, memory, descriptors
   and their limits. `process_start_time_seconds` is that of the supervisor.
 - `flowspan_workers` is how many workers take requests, and `flowspan_worker_restarts_total` how many were replaced.
-- What every worker does is counted by each: a reload of two workers adds 2 to `flowspan_config_reloads_total`; one that
-  the first worker refuses adds 1. What is one for all of them, such as a breaker that opens, is counted once.
+- What is one for all of them is counted once: a reload, whatever the number of workers, a breaker that opens, an act of
+  an operator.
 - For the second until the others have seen it, a breaker may be in two states.
 - In the middle of a request a histogram's `_count` may be one ahead of its `_sum`.
 - While workers of a new release run under a supervisor of the old one, metrics that only the new one knows are not
@@ -74,7 +74,8 @@ truth on it:
 
 By OTLP each worker exports its own metrics, as a resource of its own: its `service.instance.id` ends in the worker's
 index (`gateway-1-0`). A sum over all resources of a gateway is what its `/metrics` says, but for workers that were
-killed.
+killed, and for what the supervisor counts, which exports nothing: reloads (`flowspan_config_reloads_total` and
+`flowspan_config_last_reload_*`), acts of operators, and workers.
 """
 _SPANS = """
 ## Spans

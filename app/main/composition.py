@@ -56,15 +56,17 @@ class Composition:
         """What requests that begin now work with."""
         return self.app.gateway
 
-    async def reload(self, settings: Settings, policies: Sequence[LoadedPolicy]) -> Gateway:
-        """Serve by these settings from the next request on; to be called on the gateway's event loop. Raises
-        TooManyLimits, and then nothing is changed."""
+    async def reload(
+        self, settings: Settings, policies: Sequence[LoadedPolicy], generation: int | None = None
+    ) -> Gateway:
+        """Serve by these settings from the next request on, as the next generation or a given one; to be called on the
+        gateway's event loop. Raises TooManyLimits, and then nothing is changed."""
         await prepare(settings.deployments)
         taking = await asyncio.to_thread(self.lasting.prepare, settings, policies)
         before = self.app.gateway
         # Before all else, as it may be refused.
         self.lasting.quotas.use(rules_of(settings))
-        gateway = make_gateway(settings, policies, self.lasting, before.generation + 1)
+        gateway = make_gateway(settings, policies, self.lasting, generation or before.generation + 1)
         self.lasting.use(before, settings, policies, taking)
         self.app.go_on_with(gateway)
         closing = asyncio.create_task(_close_unused(before))

@@ -104,6 +104,10 @@ class Quotas:
         if self._redis is not None:
             await self._redis.close()
 
+    def check(self, rules: Rules) -> None:
+        """Raises TooManyLimits where `use` of these rules would; changes nothing."""
+        self._ledger.check(rules)
+
     def use(self, rules: Rules) -> None:
         """Count by other rules from now on; what is used stays, and open requests keep what they hold. Raises
         TooManyLimits, and then nothing is changed."""

@@ -107,6 +107,11 @@ class RedisLedger:
             _log.error("the end of what was used of limits and budgets is lost: %s cannot be reached", self._name)
         await self._calls.close()
 
+    def check(self, rules: Rules) -> None:
+        """Raises TooManyLimits where there is no room to count by these rules while Redis is away."""
+        if self._fallback is not None:
+            self._fallback.check(rules)
+
     def use(self, rules: Rules) -> None:
         if self._fallback is not None:
             self._fallback.use(rules)

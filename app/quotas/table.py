@@ -137,22 +137,26 @@ class TableLedger:
         rows = _SPARE_ROWS + 4 * len(rules.quotas)
         self.table = SharedTable(columns_for(self._processes), rows, file)
         self._meters: dict[str, Meter] = {}
+        self._without_rule: frozenset[str] = frozenset()
+        """Rows that were kept, and that no rule named."""
         with self.table:
             self.clock = SharedClock(self.table, even, wall)
         self.use(rules)
 
+    def check(self, rules: Rules) -> None:
+        """Raises TooManyLimits where there is no room to count by these rules, too. The process that has counted for
+        the longest knows of the most rows: what it has room for, all others have."""
+        if len(self._meters.keys() | self._without_rule | rules.quotas.keys()) > _FILL * self.table.rows:
+            raise _too_many(rules)
+
     def use(self, rules: Rules) -> None:
         """Count by other rules from now on; what is used stays. Raises TooManyLimits, and nothing is changed."""
-        quotas = rules.quotas
+        self.check(rules)
         try:
             with self.table:
-                if len(self._meters.keys() | quotas.keys()) > _FILL * self.table.rows:
-                    raise TableFull
-                meters = {row: self._meter(quota) for row, quota in quotas.items()}
+                meters = {row: self._meter(quota) for row, quota in rules.quotas.items()}
         except TableFull:
-            raise TooManyLimits(
-                f"{len(quotas)} limits of keys and teams, beside those that there were: restart to have room"
-            ) from None
+            raise _too_many(rules) from None
         self._meters |= meters
         self._at = [(row, meter.at) for row, meter in self._meters.items()]
         self.accounts = rules.accounts
@@ -306,12 +310,18 @@ class TableLedger:
     def restore(self, rows: Mapping[str, bytes]) -> None:
         """Go on from numbers that were kept. Rows that no rule names any more stay for one that may come."""
         room = int(_FILL * self.table.rows) - len(self._meters)
-        without_rule = [row for row in rows if row not in self._meters]
+        without_rule = [row for row in rows if row not in self._meters][:room]
+        self._without_rule = frozenset(without_rule)
         with self.table:
-            for row in [row for row in rows if row in self._meters] + without_rule[:room]:
+            for row in [row for row in rows if row in self._meters] + without_rule:
                 if len(rows[row]) == 8 * KEPT:
                     at = self.table.row(row)
                     self.table.numbers[at : at + KEPT] = memoryview(rows[row]).cast("d")
+
+
+def _too_many(rules: Rules) -> TooManyLimits:
+    found = f"{len(rules.quotas)} limits of keys and teams, beside those that there were"
+    return TooManyLimits(f"{found}: restart to have room")
 
 
 def _left(meter: Requests) -> float:

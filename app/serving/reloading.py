@@ -9,6 +9,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from time import time
 from typing import Protocol
 
 from msgspec import Struct
@@ -28,7 +29,7 @@ from app.configuration import (
 from app.gateway import Gateway
 from app.main import Composition
 from app.policies import LoadedPolicy, PolicyNotLoadable, load_policies, loaded_files
-from app.quotas import TooManyLimits
+from app.quotas import TooManyLimits, rules_of
 from app.serving.file_stamps import Stamps, stamps
 from telemetry.exceptions import summary_of
 from telemetry.names import ReloadResult
@@ -57,6 +58,10 @@ class ReloadRefused(Exception):
         super().__init__("; ".join(self.problems))
 
 
+class ReloadFailed(ReloadRefused):
+    """A defect of the gateway's was in the way."""
+
+
 class UsesSettings(Protocol):
     """A part of the process that goes by the settings and outlives them."""
 
@@ -64,14 +69,24 @@ class UsesSettings(Protocol):
         """Go by the settings of `gateway` from now on, and read anew what they name."""
 
 
-class _Read(Struct, frozen=True):
-    """A configuration that was read and may be used."""
+class Prepared(Struct, frozen=True):
+    """A configuration that was read and checked, and may be used."""
 
     configuration: Configuration
     """Its settings are those that can be in force in this process."""
     policies: tuple[LoadedPolicy, ...]
     changes: tuple[Change, ...]
     warnings: tuple[str, ...]
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """What changes at once, in lines for people."""
+        return tuple(str(change) for change in self.changes if not change.needs_restart)
+
+    @property
+    def needs_restart(self) -> tuple[str, ...]:
+        """What changes only with a restart, in lines for people."""
+        return tuple(str(change) for change in self.changes if change.needs_restart)
 
 
 class Reloader:
@@ -104,53 +119,79 @@ class Reloader:
         """The configuration that is in use."""
         return self._configuration
 
-    async def reload(self, reason: str, given: Configuration | None = None) -> Reloaded:
+    async def reload(self, reason: str) -> Reloaded:
         """Read the configuration anew, and go on with it; to be called on the gateway's event loop. Raises
-        ReloadRefused. `reason` is who or what asks for it, for the log. A `given` one was read by another process that
-        serves with this one, and takes the place of what is in the files by now."""
+        ReloadRefused. `reason` is who or what asks for it, for the log."""
         async with self._lock:
             try:
-                reloaded = await self._reload(reason, given)
+                reloaded = await self._adopt(await self._prepare())
+            except ReloadFailed:
+                self._count("failed")
+                raise
             except ReloadRefused as refused:
                 self._count("refused")
-                _log_refusal(reason, refused.problems)
+                log_refusal(reason, refused.problems)
                 raise
-            except Exception as error:
-                self._count("failed")
-                _log.exception("%s: the configuration could not be read anew; the one before stays in use", reason)
-                raise ReloadRefused([f"a defect of the gateway: {summary_of(error)}"]) from error
             self._count("applied" if reloaded.changed else "unchanged")
-            _log_success(reason, reloaded)
+            log_success(reason, reloaded)
             return reloaded
 
     async def preview(self) -> Reloaded:
         """What a reload would change now; nothing is changed, and nothing counted. Raises ReloadRefused."""
         async with self._lock:
-            gateway, before = self._composition.gateway, self.read_from
+            before = self.read_from
             try:
-                read = await asyncio.to_thread(self._read, gateway)
+                prepared = await self._prepare()
             finally:
                 self.read_from = before
-            at_once, later = _lines(read.changes)
-            return Reloaded(gateway.generation, at_once, later, read.warnings)
+            generation = self._composition.gateway.generation
+            return Reloaded(generation, prepared.changed, prepared.needs_restart, prepared.warnings)
 
-    async def _reload(self, reason: str, given: Configuration | None) -> Reloaded:
-        # In a thread: thousands of models take seconds to be read.
-        read = await asyncio.to_thread(self._read, self._composition.gateway, given)
-        at_once, later = _lines(read.changes)
-        if at_once:
-            export(read.configuration.environment)
-            try:
-                await self._composition.reload(read.configuration.settings, read.policies)
-            except TooManyLimits as error:
-                raise ReloadRefused([f"gateway.keys: {error}"]) from error
-        self._configuration = read.configuration
+    async def prepare(self, given: Configuration | None = None) -> Prepared:
+        """Read and check the configuration, or check a `given` one that another process has read which serves with this
+        one. Nothing is changed before `adopt`, and nothing is logged or counted. Raises ReloadRefused."""
+        async with self._lock:
+            return await self._prepare(given)
+
+    async def adopt(self, prepared: Prepared, generation: int) -> None:
+        """Go on with what was prepared, as this generation of the configuration; to be called on the gateway's event
+        loop. Nothing is logged or counted. Raises ReloadFailed."""
+        async with self._lock:
+            before = self._composition.gateway
+            await self._adopt(prepared, generation)
+            if self._composition.gateway is not before:
+                before.telemetry.metrics.configuration.in_use(generation, time())
+
+    async def _prepare(self, given: Configuration | None = None) -> Prepared:
         gateway = self._composition.gateway
-        for part in self._parts:
-            part.use_settings(gateway)
-        return Reloaded(gateway.generation, at_once, later, read.warnings)
+        try:
+            # In a thread: thousands of models take seconds to be read.
+            prepared = await asyncio.to_thread(self._read, gateway, given)
+            gateway.quotas.check(rules_of(prepared.configuration.settings))
+        except ReloadRefused:
+            raise
+        except TooManyLimits as error:
+            raise ReloadRefused([f"gateway.keys: {error}"]) from error
+        except Exception as error:
+            raise _failed(error) from error
+        return prepared
 
-    def _read(self, gateway: Gateway, given: Configuration | None = None) -> _Read:
+    async def _adopt(self, prepared: Prepared, generation: int | None = None) -> Reloaded:
+        """Raises ReloadFailed."""
+        configuration, composition = prepared.configuration, self._composition
+        changed = prepared.changed
+        try:
+            if changed or generation not in (None, composition.gateway.generation):
+                export(configuration.environment)
+                await composition.reload(configuration.settings, prepared.policies, generation)
+            self._configuration = configuration
+            for part in self._parts:
+                part.use_settings(composition.gateway)
+        except Exception as error:
+            raise _failed(error) from error
+        return Reloaded(composition.gateway.generation, changed, prepared.needs_restart, prepared.warnings)
+
+    def _read(self, gateway: Gateway, given: Configuration | None) -> Prepared:
         seen = stamps(self.files())
         try:
             return self._checked(gateway, given)
@@ -158,7 +199,7 @@ class Reloader:
             # Another configuration may have other files.
             self.read_from = {file: seen.get(file) or stamp for file, stamp in stamps(self.files()).items()}
 
-    def _checked(self, gateway: Gateway, given: Configuration | None) -> _Read:
+    def _checked(self, gateway: Gateway, given: Configuration | None) -> Prepared:
         """Read and check the configuration. Raises ReloadRefused."""
         try:
             configuration = given or self._source.load()
@@ -180,17 +221,11 @@ class Reloader:
             raise ReloadRefused([f"{self._source.file} cannot be read: {reason}"]) from error
         code = _changed_code(gateway, policies) if not any(one.subject == "policy" for one in differing) else ()
         warnings = (*(str(warning) for warning in grouped(configuration.warnings)), *weak)
-        return _Read(replace(configuration, settings=settings), policies, (*differing, *code), warnings)
+        return Prepared(replace(configuration, settings=settings), policies, (*differing, *code), warnings)
 
     def _count(self, result: ReloadResult) -> None:
         gateway = self._composition.gateway
         gateway.telemetry.metrics.configuration.reloaded(result, gateway.generation)
-
-
-def _lines(found: Sequence[Change]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What changes at once, and what only with a restart."""
-    at_once = tuple(str(change) for change in found if not change.needs_restart)
-    return at_once, tuple(str(change) for change in found if change.needs_restart)
 
 
 def _changed_code(gateway: Gateway, policies: Sequence[LoadedPolicy]) -> tuple[Change, ...]:
@@ -200,14 +235,22 @@ def _changed_code(gateway: Gateway, policies: Sequence[LoadedPolicy]) -> tuple[C
     )
 
 
-def _log_refusal(reason: str, problems: Sequence[str]) -> None:
+def _failed(error: Exception) -> ReloadFailed:
+    """For a defect, of which the log has more than whoever asked."""
+    _log.error("the configuration could not be read anew; the one before stays in use", exc_info=error)
+    return ReloadFailed([f"a defect of the gateway: {summary_of(error)}"])
+
+
+def log_refusal(reason: str, problems: Sequence[str]) -> None:
+    """Say that a configuration is refused, and why."""
     _log.error("%s: the configuration is refused, and the one before stays in use", reason)
     for problem in problems[:_MOST_LINES]:
         _log.error("  %s", problem)
     _log_rest(problems, logging.ERROR)
 
 
-def _log_success(reason: str, reloaded: Reloaded) -> None:
+def log_success(reason: str, reloaded: Reloaded) -> None:
+    """Say which configuration is in use since a reload, and what has changed."""
     if reloaded.changed:
         _log.info("%s: generation %d of the configuration is in use", reason, reloaded.generation)
     else:

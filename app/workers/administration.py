@@ -14,7 +14,7 @@ class ReloadsFleet(Protocol):
     async def reload(self, reason: str) -> Outcome:
         """Have all workers read it anew. Raises ReloadRefused."""
 
-    async def roll(self) -> Outcome:
+    async def roll(self, reason: str) -> Outcome:
         """Replace the workers one by one. Raises Refused."""
 
 
@@ -33,13 +33,11 @@ class FleetOperator:
             case Reload():
                 return await self._reload(actor)
             case RestartWorkers():
-                return await self._reloads.roll()
+                return await self._reloads.roll(actor)
         return await self._fleet.perform(act, actor)
 
     async def _reload(self, reason: str) -> Outcome:
         try:
-            outcome = await self._reloads.reload(reason)
+            return await self._reloads.reload(reason)
         except ReloadRefused as refused:
             raise Refused("\n".join(refused.problems)) from None
-        lists = {name: list(outcome[name]) for name in ("changed", "needs_restart")}
-        return {"generation": outcome["generation"], **lists, "warnings": []}

@@ -166,21 +166,27 @@ class Fleet:
         worker = self.serving[0]
         return worker, await worker.ask(wish)
 
-    async def ask_others(self, but: Worker, wish: Callable[[int], Wish]) -> int:
-        """Have all other workers fulfil a wish, those that start as soon as they serve. Returns how many did. Raises
-        Refused, with what those said that did not."""
-        others = [worker for worker in self._workers.values() if worker.is_wanted and worker is not but]
-        answers = await asyncio.gather(*[_once_ready(worker, wish) for worker in others], return_exceptions=True)
+    async def ask_all(self, wish: Callable[[int], Wish], but: Worker | None = None) -> list[msgspec.Raw]:
+        """What all workers but one answer to a wish, those that start as soon as they serve. One that ends before is
+        left out. Raises Refused, with what those said that do not fulfil it."""
+        asked = [worker for worker in self._workers.values() if worker.is_wanted and worker is not but]
+        answers = await asyncio.gather(*[_once_ready(worker, wish) for worker in asked], return_exceptions=True)
         faults: dict[str, list[int]] = {}
-        for worker, answer in zip(others, answers, strict=True):
+        found: list[msgspec.Raw] = []
+        for worker, answer in zip(asked, answers, strict=True):
             match answer:
+                case None | WorkerEnded():
+                    # The one that takes its place begins with what all serve by then.
+                    continue
                 case Refused():
                     faults.setdefault(str(answer), []).append(worker.index)
                 case BaseException():
                     raise answer
+                case _:
+                    found.append(answer)
         if faults:
-            raise Refused(_refusal(faults, len(others) + 1))
-        return sum(answer is not None for answer in answers)
+            raise Refused(_refusal(faults, len(asked) + (but is not None)))
+        return found
 
     async def roll(self) -> int:
         """Replace the workers one by one, each by a new one that serves before the old one leaves. Returns how many

@@ -17,7 +17,7 @@ from app.settings import Settings, WorkerProcess
 from telemetry import Snapshot
 from telemetry.names.resource import VERSION
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Grows when messages change, so that a supervisor knows a worker of a release that it cannot talk to."""
 
 
@@ -57,16 +57,22 @@ class ReadConfiguration(Struct, frozen=True):
 
 
 class Ready(Struct, frozen=True, tag=True):
-    """The worker serves, or serves another configuration now. `policies` are the names of its chain's, `files` what it
-    has read; `changed` and `needs_restart` are lines for people."""
+    """The worker serves. `policies` are the names of its chain's, `files` what it has read."""
 
     policies: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
-    generation: int = 1
-    changed: tuple[str, ...] = ()
-    needs_restart: tuple[str, ...] = ()
-    read: ReadConfiguration | None = None
-    """What it has read, where it was the one to read it."""
+
+
+class PreparedConfiguration(Struct, frozen=True):
+    """A configuration that a worker has read and checked, and does not serve yet. `policies` are the names of its
+    chain's, `files` what was read for it; the rest is lines for people."""
+
+    read: ReadConfiguration
+    policies: tuple[str, ...]
+    files: tuple[str, ...]
+    changed: tuple[str, ...]
+    needs_restart: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 class Perform(Struct, frozen=True, tag=True):
@@ -102,13 +108,21 @@ class Ping(Struct, frozen=True, tag=True):
     number: int
 
 
-class Reload(Struct, frozen=True, tag=True):
-    """The configuration is to be read anew, or what another worker has `read` is to be served. `reason` is who or what
-    asks for it."""
+class Prepare(Struct, frozen=True, tag=True):
+    """The configuration is to be read anew and checked, or what another worker has `read` is to be checked; nothing
+    changes yet. A `PreparedConfiguration` is wanted."""
 
     number: int
-    reason: str
     read: ReadConfiguration | None = None
+
+
+class Adopt(Struct, frozen=True, tag=True):
+    """What was prepared last is to be served from now on, as this generation of the configuration. A worker that has
+    not prepared what was `read` does so now."""
+
+    number: int
+    read: ReadConfiguration
+    generation: int
 
 
 class Replied(Struct, frozen=True, tag=True):
@@ -141,7 +155,7 @@ class Retire(Struct, frozen=True, tag=True):
     """Another worker takes its place: it is to accept no more connections, and to end when those it has are done."""
 
 
-Wish = Perform | TakeSnapshot | ListUnderWay | Reload | Ping
+Wish = Perform | TakeSnapshot | ListUnderWay | Prepare | Adopt | Ping
 ToWorker = Begin | InForce | ConsoleAt | Wish | Leave | Retire | News
 ToSupervisor = Hello | Ready | Replied | NotDone | News
 
@@ -163,7 +177,7 @@ def _with_unit(kind: Any, value: Any) -> Any:
 encode = msgspec.msgpack.Encoder(enc_hook=_plain).encode
 decode_for_worker = msgspec.msgpack.Decoder(ToWorker).decode
 decode_for_supervisor = msgspec.msgpack.Decoder(ToSupervisor).decode
-decode_ready = msgspec.msgpack.Decoder(Ready).decode
+decode_prepared = msgspec.msgpack.Decoder(PreparedConfiguration).decode
 decode_outcome = msgspec.msgpack.Decoder(dict[str, Any]).decode
 decode_snapshot = msgspec.msgpack.Decoder(Snapshot).decode
 decode_under_way = msgspec.msgpack.Decoder(list[TransactionUnderWay]).decode

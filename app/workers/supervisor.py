@@ -138,7 +138,7 @@ class _Supervisor:
             self._stop_listening()
             metrics.close()
             return _FAILED
-        self._limits = _Limits(quotas)
+        self._quotas = quotas
         shared = (counts, slots, quotas, self._merged)
         self._fleet = Fleet(self._count, self._launch, shared=shared, metrics=self._merged.workers, merged=merged)
         try:
@@ -169,7 +169,8 @@ class _Supervisor:
             self._fleet.leave(signal.SIGINT)
             return _FAILED
         self._configuration.note(ready)
-        reloads = FleetReloads(self._configuration, self._fleet, (_Pages(console, metrics), self._limits))
+        parts = (_Pages(console, metrics),)
+        reloads = FleetReloads(self._configuration, self._fleet, self._merged.configuration, self._quotas, parts)
         try:
             administration = self._administration(settings, FleetOperator(self._fleet, reloads))
         except (AuditFailed, OSError) as error:
@@ -210,18 +211,18 @@ class _Supervisor:
         return Administration(settings.admin, operator, operator, self._merged.operations, secrets_of(settings))
 
     def _launch(self, index: int) -> Worker:
-        configuration = self._configuration
-        current = configuration.current
+        in_use = self._configuration.in_use
+        current = in_use.configuration
         sockets = tuple([one.fileno() for one in self._listening.sockets])
         process = WorkerProcess(index, self._count * SLOTS_PER_WORKER, str(self._folder.path))
         recordings, theirs = (None, None) if self._recordings is None else socket.socketpair()
         begin = Begin(
             VERSION,
-            raw(configuration.source),
+            raw(self._configuration.source),
             raw(current.settings),
             dict(current.environment),
-            configuration.generation,
-            configuration.since,
+            in_use.generation,
+            in_use.since,
             process,
             sockets,
             None if theirs is None else theirs.fileno(),
@@ -282,17 +283,6 @@ async def _reload(reloads: AuditedReloads) -> None:
 async def _roll(audited: AuditedPerformer) -> None:
     with suppress(Refused, AuditFailed):
         await audited.perform(RestartWorkers(), Actor("SIGUSR2"))
-
-
-class _Limits:
-    """What is kept of limits and budgets for all workers, by the rules of the configuration."""
-
-    def __init__(self, quotas: Quotas) -> None:
-        self._quotas = quotas
-
-    def use_settings(self, settings: Settings, policies: Sequence[str], generation: int) -> None:
-        """Keep what the changed settings count."""
-        self._quotas.use(rules_of(settings))
 
 
 class _Pages:

@@ -15,8 +15,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from app.admin.acts import Refused, decode_act
@@ -32,12 +34,13 @@ from app.recorder.recording import Body
 from app.recorder.stores import StoreFailed
 from app.serving.process import raise_descriptor_limit, tune_interpreter
 from app.serving.process_end import do_not_wait_for_threads
-from app.serving.reloading import Reloaded, Reloader, ReloadRefused
+from app.serving.reloading import Prepared, Reloader, ReloadRefused
 from app.serving.server import THREADS_TIMEOUT, GatewayServer
 from app.settings import Settings
 from app.workers.balance import BalancedSlots
 from app.workers.channel import Broken, Channel, receive_blocking, send_blocking
 from app.workers.messages import (
+    Adopt,
     Begin,
     ConsoleAt,
     Hello,
@@ -47,8 +50,10 @@ from app.workers.messages import (
     NotDone,
     Perform,
     Ping,
+    Prepare,
+    PreparedConfiguration,
+    ReadConfiguration,
     Ready,
-    Reload,
     Replied,
     Retire,
     TakeSnapshot,
@@ -90,6 +95,37 @@ class Supervisor:
                 self._channel.send(encode(message))
 
 
+class _TakenConfiguration:
+    """The configuration as the supervisor has it changed: first prepared, and served when all workers have done so."""
+
+    def __init__(self, reloader: Reloader) -> None:
+        self._reloader = reloader
+        self._prepared: tuple[ReadConfiguration, Prepared] | None = None
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """What was read for it."""
+        return tuple(map(str, self._reloader.files()))
+
+    async def prepare(self, read: ReadConfiguration | None) -> PreparedConfiguration:
+        """Check what another worker has read, or read the configuration. Raises ReloadRefused."""
+        prepared = await self._reloader.prepare(None if read is None else configuration_of(read))
+        read = read or read_configuration(prepared.configuration)
+        self._prepared = read, prepared
+        policies = tuple(loaded.name for loaded in prepared.policies)
+        lines = prepared.changed, prepared.needs_restart, prepared.warnings
+        return PreparedConfiguration(read, policies, self.files, *lines)
+
+    async def adopt(self, read: ReadConfiguration, generation: int) -> None:
+        """Serve by it. Raises ReloadRefused."""
+        known, self._prepared = self._prepared, None
+        if known is not None and known[0] == read:
+            prepared = known[1]
+        else:
+            prepared = await self._reloader.prepare(configuration_of(read))
+        await self._reloader.adopt(prepared, generation)
+
+
 class WorkerServer(GatewayServer):
     """A gateway that does as its supervisor says."""
 
@@ -101,8 +137,7 @@ class WorkerServer(GatewayServer):
         self._operator = Operator(app)
         self._is_as_others = asyncio.Event()
         """Set when what is in force at other workers is in force here."""
-        self.configuration: Reloader | None = None
-        """Reads the configuration anew when the supervisor says so."""
+        self._configuration: _TakenConfiguration | None = None
         self._is_leaving = False
         self._leaves_by_signal = False
         """Whether it leaves without having been told to yet."""
@@ -129,13 +164,12 @@ class WorkerServer(GatewayServer):
         self._balanced.stop()
 
     def announce(self) -> None:
-        self._supervisor.send(self._ready())
+        files = () if self._configuration is None else self._configuration.files
+        self._supervisor.send(Ready(self._app.gateway.policy_names, files))
 
-    def _ready(self, reloaded: Reloaded | None = None) -> Ready:
-        gateway = self._app.gateway
-        files = () if self.configuration is None else tuple(map(str, self.configuration.files()))
-        changed, needs_restart = ((), ()) if reloaded is None else (reloaded.changed, reloaded.needs_restart)
-        return Ready(gateway.policy_names, files, gateway.generation, changed, needs_restart)
+    def use_reloader(self, reloader: Reloader) -> None:
+        """Have the configuration read anew by it when the supervisor says so."""
+        self._configuration = _TakenConfiguration(reloader)
 
     async def _be_as_others(self, acts: Sequence[msgspec.Raw]) -> None:
         try:
@@ -156,20 +190,21 @@ class WorkerServer(GatewayServer):
         else:
             self._supervisor.send(Replied(number, raw(outcome)))
 
-    async def _read_anew(self, wish: Reload) -> None:
-        reloader = self.configuration
-        if reloader is None:
+    async def _read_anew(self, wish: Prepare | Adopt) -> None:
+        if self._configuration is None:
             self._supervisor.send(NotDone(wish.number, "there is no configuration to be read anew"))
             return
         try:
-            reloaded = await reloader.reload(wish.reason, None if wish.read is None else configuration_of(wish.read))
+            match wish:
+                case Prepare(read=read):
+                    outcome: Struct | dict[str, Any] = await self._configuration.prepare(read)
+                case Adopt(read=read, generation=generation):
+                    await self._configuration.adopt(read, generation)
+                    outcome = {}
         except ReloadRefused as refused:
             self._supervisor.send(NotDone(wish.number, "\n".join(refused.problems)))
-            return
-        ready = self._ready(reloaded)
-        if wish.read is None:
-            ready = replace(ready, read=read_configuration(reloader.configuration))
-        self._supervisor.send(Replied(wish.number, raw(ready)))
+        else:
+            self._supervisor.send(Replied(wish.number, raw(outcome)))
 
     def handle_signals(self) -> None:
         """Leave at SIGTERM, as whoever ends all processes of the gateway sends it to the supervisor, too, which tells
@@ -212,7 +247,7 @@ class WorkerServer(GatewayServer):
             case Retire():
                 self.limit_end()
                 self.retire()
-            case Perform() | TakeSnapshot() | ListUnderWay() | Reload() | Ping():
+            case Perform() | TakeSnapshot() | ListUnderWay() | Prepare() | Adopt() | Ping():
                 self._answer(message)
             case ConsoleAt(url):
                 self._app.show_console(url)
@@ -227,7 +262,7 @@ class WorkerServer(GatewayServer):
         match wish:
             case Perform(number, act, actor):
                 self._start(self._perform(number, act, actor))
-            case Reload():
+            case Prepare() | Adopt():
                 self._start(self._read_anew(wish))
             case Ping(number):
                 self._supervisor.send(Replied(number, raw({})))
@@ -283,7 +318,7 @@ def _serve(begin: Begin, supervisor: Supervisor) -> int:
     server = WorkerServer(settings, composition.app, supervisor, peers)
     source = msgspec.msgpack.decode(begin.source, type=Source)
     configuration = Configuration(settings, (), begin.environment)
-    server.configuration = Reloader(source, configuration, composition, (server,))
+    server.use_reloader(Reloader(source, configuration, composition, (server,)))
     tune_interpreter()
     sockets = [_inherited(descriptor) for descriptor in begin.sockets]
     try:

@@ -10,7 +10,8 @@ from telemetry.names import metrics as names
 
 
 class ConfigurationMetrics:
-    """The configuration of the start counts as one that was read well."""
+    """The configuration of the start counts as one that was read well. Of processes that serve together, the one that
+    looks after the others counts how it was read anew."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         reloads = counter(names.CONFIG_RELOADS, registry)
@@ -19,7 +20,6 @@ class ConfigurationMetrics:
         self._success_time = gauge(names.CONFIG_SUCCESS_TIME, registry)
         self._changed = gauge(names.CONFIG_CHANGED_TIME, registry)
         self._generation = gauge(names.CONFIG_GENERATION, registry)
-        self._succeeded()
         self.in_use(1, time())
 
     def reloaded(self, result: ReloadResult, generation: int) -> None:
@@ -28,7 +28,7 @@ class ConfigurationMetrics:
         if result not in ("applied", "unchanged"):
             self._successful.set(0)
             return
-        self._succeeded()
+        self._succeeded(time())
         if result == "applied":
             self.in_use(generation, time())
 
@@ -36,7 +36,8 @@ class ConfigurationMetrics:
         """Note which configuration is in use, and since when, in Unix time."""
         self._generation.set(generation)
         self._changed.set(since)
+        self._succeeded(since)
 
-    def _succeeded(self) -> None:
+    def _succeeded(self, at: float) -> None:
         self._successful.set(1)
-        self._success_time.set(time())
+        self._success_time.set(at)

@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from telemetry.metrics.cell_files import CellFiles, CellReader, Declared, ExemplarSlots, FileCells, Process, Series
 from telemetry.metrics.cells import CellRegistry, size_of
+from telemetry.metrics.configuration import ConfigurationMetrics
 from telemetry.metrics.conventions import AttemptInstruments, families, families_of_parts
 from telemetry.metrics.families import Family, HistogramFamily, NumberFamily
 from telemetry.metrics.operations import OperationMetrics
@@ -36,7 +37,8 @@ Summed = SummedInstrument[CounterSum] | SummedInstrument[GaugeSum] | SummedInstr
 
 class MergedMetrics:
     """The metrics of all processes whose files are in a folder. `registry` is for whoever exposes them; `exports`,
-    `workers` and `operations` are what the supervisor itself counts. Raises OSError where it cannot write there."""
+    `workers`, `operations` and `configuration` are what the supervisor itself counts. Raises OSError where it cannot
+    write there."""
 
     def __init__(self, folder: Path, semconv: Semconv = "1.41") -> None:
         self._folder = folder
@@ -44,6 +46,7 @@ class MergedMetrics:
         self.exports = ExportMetrics(counted_here)
         self.workers = WorkerMetrics(counted_here)
         self.operations = OperationMetrics(counted_here)
+        self.configuration = ConfigurationMetrics(counted_here)
         self._sums = _Sums(folder)
         self.registry = CollectorRegistry()
         self.registry.register(_Exposed(self._sums, semconv))

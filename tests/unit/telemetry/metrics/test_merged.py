@@ -70,23 +70,27 @@ def test_what_one_has_counted_is_read_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "expected"),
+    ("spec", "expected", "of_the_supervisor"),
     [
-        (names.IN_FLIGHT, 8),
-        (names.QUEUE_CAPACITY, 5),
-        (names.UPSTREAM_LIMIT_REMAINING, 1),
-        (names.CONFIG_SUCCESSFUL, 1),
+        (names.IN_FLIGHT, 7, None),
+        (names.QUEUE_CAPACITY, 5, None),
+        (names.UPSTREAM_LIMIT_REMAINING, 0, None),
+        (names.CONFIG_SUCCESSFUL, 0, 1),
     ],
     ids=lambda value: getattr(value, "mode", ""),
 )
 def test_a_gauge_is_that_of_the_workers_that_live_by_its_mode(
-    tmp_path: Path, spec: MetricSpec, expected: float, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    spec: MetricSpec,
+    expected: float,
+    of_the_supervisor: float | None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock = count(1_800_000_000)
     monkeypatch.setattr("telemetry.metrics.instruments.time", lambda: float(next(clock)))
     merged = MergedMetrics(tmp_path)
     labels = [f"{name}-1" for name in spec.labels]
-    for index, value in enumerate((2, 5, 1)):
+    for index, value in enumerate((2, 5, 0)):
         whole = gauge(spec, registry_of(tmp_path, index))
         (whole.labels(*labels) if labels else whole).set(value)
 
@@ -96,7 +100,7 @@ def test_a_gauge_is_that_of_the_workers_that_live_by_its_mode(
     assert read() == expected
     for index in range(3):
         merged.release_worker(index)
-    assert read() is None
+    assert read() == of_the_supervisor
 
 
 def test_a_gauge_that_was_removed_is_exposed_no_more(tmp_path: Path) -> None:
