@@ -297,7 +297,8 @@ def test_a_reload_exchanges_the_certificate_and_no_open_stream_notices(
     text = configuration([entry("m", f"https://localhost:{secured}/v1", tls(authority, used))])
     with ReloadingGateway(tmp_path, text) as gateway:
         assert {used.certificate, used.key, authority.certificate} <= set(gateway.reloader.files())
-        provider.play(lambda number, request: [*text_stream("oai")[:2], Sleep(2), *text_stream("oai")[2:]])
+        pieces = list(text_stream("oai"))
+        provider.play(lambda number, request: [*pieces[:2], Sleep(2), *pieces[2:]])
         with RawClient(gateway) as raw:
             body = json.dumps(ask("m", stream=True)).encode()
             raw.head(CHAT, content_length=str(len(body)), connection="close")
@@ -366,7 +367,6 @@ def test_openssls_server_sees_the_certificate_and_turns_away_who_has_none(
         process.until(lambda: listens("127.0.0.1", port), "it listens")
         base = f"https://localhost:{port}/v1"
         bundle = f"ssl_verify: '{authority.certificate}'"
-        named = "ssl_server_name: localhost"
         models = [
             entry("ours", base, tls(authority, client), "timeout: 1"),
             entry("nobody", base, bundle),

@@ -37,7 +37,8 @@ def context_of(tls: UpstreamTls) -> ssl.SSLContext | bool:
 
 
 def client_context(tls: UpstreamTls) -> ssl.SSLContext:
-    """The same for whoever has no context of their own: the usual one is Python's. Raises `BadCertificate`."""
+    """The context for connections with these settings, Python's usual one where they say nothing. Raises
+    `BadCertificate`."""
     found = context_of(tls)
     if isinstance(found, ssl.SSLContext):
         return found
