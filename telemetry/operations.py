@@ -1,11 +1,10 @@
 """What an operator does to a running gateway, as telemetry has it: no transaction is the reason for it."""
 
 import logging
-from typing import cast
 
 from telemetry.guard import guarded
 from telemetry.live.moments import BreakerChanged, BudgetPassed
-from telemetry.logs.records import Level, log_fields
+from telemetry.logs.records import log_fields
 from telemetry.names import QuotaLimit, QuotaScope
 from telemetry.transaction.quotas import report_passed
 from telemetry.transaction.services import Services
@@ -14,7 +13,7 @@ _log = logging.getLogger("flowspan.breaker")
 
 
 class Operations:
-    """Tells of what acts changed, and has the log's level."""
+    """Tells of what acts changed."""
 
     def __init__(self, services: Services) -> None:
         self.defects = services.defects
@@ -56,12 +55,3 @@ class Operations:
             budget_usd=most,
         )
         report_passed(moment, self._services.live.moments)
-
-    @property
-    def log_level(self) -> Level:
-        """The lowest level of lines in the process's log."""
-        return cast(Level, logging.getLevelName(logging.getLogger().level).lower())
-
-    @log_level.setter
-    def log_level(self, level: Level) -> None:
-        logging.getLogger().setLevel(level.upper())

@@ -126,6 +126,11 @@ class Telemetry:
         """Counts the configurations by whose options transactions were begun, the present one included."""
         return self._services.generation
 
+    @property
+    def scrub(self) -> Scrubber:
+        """Removes keys from texts: those that were hidden, and what looks like one."""
+        return self._services.scrub
+
     def hide(self, secrets: Iterable[str]) -> None:
         """Hide further secrets from now on. Any thread may call it."""
         self._services.scrub.hide(secrets)

@@ -2,6 +2,7 @@
 
 acts ............ what can be done, as values; who performs them
 operator ........ performs them on the gateway of this process; `listing` is what it shows
+log_level ....... the level of the log, for a time or for good
 merging ......... one outcome of those of all processes that serve together; pure
 standing ........ what a process has to perform that begins to serve beside others; pure
 on_loop ......... performs them on the gateway's event loop, for another one, within a time

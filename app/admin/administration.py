@@ -1,7 +1,5 @@
 """All by which a gateway is acted upon: its audit log, and its admin API where the settings ask for one."""
 
-from collections.abc import Iterable
-
 from app.admin.acts import NAMES, Performer
 from app.admin.audit import AuditedPerformer, AuditLog
 from app.admin.on_loop import HasLoop, PerformerOnLoop
@@ -14,7 +12,7 @@ _WITHOUT_API = ("reload", "restart_workers")
 
 
 class Administration:
-    """`performer` performs on the event loop of `runs`; no line of the audit log holds one of `secrets`. Raises
+    """`performer` performs on the event loop of `runs`; lines of the audit log are `scrub`bed. Raises
     AuditFailed where the log cannot be written, OSError where the API's address cannot be had."""
 
     def __init__(
@@ -23,9 +21,9 @@ class Administration:
         performer: Performer,
         runs: HasLoop,
         metrics: OperationMetrics,
-        secrets: Iterable[str],
+        scrub: Scrubber,
     ) -> None:
-        self._audit = AuditLog(settings.audit_log, Scrubber(secrets))
+        self._audit = AuditLog(settings.audit_log, scrub)
         self.audited = AuditedPerformer(performer, self._audit, metrics)
         """For whoever is on the performer's own event loop."""
         self.server: AdminServer | None = None

@@ -1,7 +1,6 @@
 """Performs acts on the gateway of this process. Everything here runs on the gateway's event loop, and nothing waits but
 a reload and the state of quotas."""
 
-import asyncio
 import os
 from collections.abc import Sequence
 from time import monotonic, time
@@ -33,6 +32,7 @@ from app.admin.acts import (
     SetLogLevel,
     SetWeight,
 )
+from app.admin.log_level import LogLevel
 from app.breakers.breaker import Transition
 from app.breakers.callers import Changes
 from app.breakers.panel import BreakerPanel, UnknownBreaker
@@ -41,7 +41,6 @@ from app.gateway.usage import described_limit
 from app.quotas import StateUnreachable
 from app.settings import Deployment, Key
 from telemetry import Telemetry
-from telemetry.logs.records import Level
 from telemetry.names import UNNAMED_KEY
 from telemetry.names.resource import VERSION
 
@@ -60,7 +59,7 @@ class Operator:
         self._app = app
         self._configuration = configuration
         self._started_at = time()
-        self._log = _LogLevel(app.gateway.telemetry)
+        self._log = LogLevel()
 
     async def perform(self, act: Act, actor: str) -> Outcome:
         """Do it, and say what became of it. Raises Refused."""
@@ -109,7 +108,7 @@ class Operator:
             "models": len(gateway.router.model_names()),
             "deployments": len(gateway.settings.deployments),
             "keys": len(gateway.settings.keys),
-            "log_level": gateway.telemetry.operations.log_level,
+            "log_level": self._log.level,
         }
         return {"version": VERSION, "processes": [process]}
 
@@ -186,38 +185,6 @@ class Operator:
             case SetWeight(weight=weight):
                 gateway.overrides.set_weight(found.id, weight)
         return listed(found)
-
-
-class _LogLevel:
-    """The level of the log, which falls back by itself where an operator wants it so."""
-
-    def __init__(self, telemetry: Telemetry) -> None:
-        self._operations = telemetry.operations
-        self._fallback: asyncio.TimerHandle | None = None
-        self._then: Level | None = None
-
-    def outcome(self) -> Outcome:
-        left = None if self._fallback is None else self._fallback.when() - asyncio.get_running_loop().time()
-        return {"level": self._operations.log_level, "seconds_left": left, "then": self._then}
-
-    def set(self, level: Level, seconds: float | None) -> Outcome:
-        # Who asks for a time once more does not want the level that was for a time.
-        before = self._then or self._operations.log_level
-        self._forget()
-        self._operations.log_level = level
-        if seconds is not None:
-            self._then = before
-            self._fallback = asyncio.get_running_loop().call_later(seconds, self._fall_back, before)
-        return self.outcome()
-
-    def _fall_back(self, level: Level) -> None:
-        self._forget()
-        self._operations.log_level = level
-
-    def _forget(self) -> None:
-        if self._fallback is not None:
-            self._fallback.cancel()
-        self._fallback = self._then = None
 
 
 def _keys_of(gateway: Gateway, name: str) -> Sequence[Key]:

@@ -10,6 +10,7 @@ from app.admin.acts import (
     Act,
     DrainDeployment,
     OpenBreaker,
+    Outcome,
     ReleaseBreaker,
     ResetBreaker,
     RestoreDeployment,
@@ -29,14 +30,17 @@ class StandingActs:
         self._acts: dict[tuple[str, str], tuple[Act, float]] = {}
         """By what they change, with when they were performed, the latest last."""
 
-    def note(self, act: Act) -> None:
-        """An act was performed."""
+    def note(self, act: Act, outcome: Outcome) -> bool:
+        """An act was performed. Returns whether something lasts of it."""
+        if isinstance(act, RevokeKey | RestoreKey):
+            # By their ids: a key that gets the same name later is another one.
+            for key in outcome["keys"]:
+                self._keep(("key", key["id"]), type(act)(key["id"]))
+            return True
         if (subject := _subject(act)) is None:
-            return
-        self._acts.pop(subject, None)
-        # A key may be restored by its id after all of its name were revoked.
-        if not _undoes(act) or (isinstance(act, RestoreKey) and self._some_are_revoked()):
-            self._acts[subject] = act, self._clock()
+            return False
+        self._keep(subject, act)
+        return True
 
     def in_force(self) -> list[Act]:
         """What has to be performed, in this order, to be where the others are. What is refused then is of a name that
@@ -50,15 +54,15 @@ class StandingActs:
                 found.append(replace(act, seconds=left))
         return found
 
-    def _some_are_revoked(self) -> bool:
-        return any(isinstance(act, RevokeKey) for act, _ in self._acts.values())
+    def _keep(self, subject: tuple[str, str], act: Act) -> None:
+        self._acts.pop(subject, None)
+        if not _undoes(act):
+            self._acts[subject] = act, self._clock()
 
 
 def _subject(act: Act) -> tuple[str, str] | None:
     """What an act changes; None where nothing lasts of it."""
     match act:
-        case RevokeKey(key) | RestoreKey(key):
-            return "key", key
         case OpenBreaker(name) | ReleaseBreaker(name) | ResetBreaker(name):
             return "breaker", name
         case DrainDeployment(id) | RestoreDeployment(id):

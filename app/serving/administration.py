@@ -9,7 +9,6 @@ from app.admin.administration import Administration
 from app.admin.audit import Actor, AuditedPerformer, AuditFailed
 from app.admin.operator import Operator
 from app.gateway import GatewayApp
-from app.main import secrets_of
 from app.serving.file_stamps import Stamps
 from app.serving.file_watch import Reloads
 from app.serving.reloading import Reloader, ReloadRefused
@@ -64,4 +63,4 @@ def administration_of(app: GatewayApp, reloader: Reloader | None = None) -> Admi
     """What acts on a process that serves by itself. Raises AuditFailed and OSError."""
     settings, telemetry = app.gateway.settings, app.gateway.telemetry
     operator = Operator(app, None if reloader is None else ReadsAnew(reloader))
-    return Administration(settings.admin, operator, telemetry, telemetry.metrics.operations, secrets_of(settings))
+    return Administration(settings.admin, operator, telemetry, telemetry.metrics.operations, telemetry.scrub)

@@ -3,7 +3,8 @@
 import asyncio
 from typing import Protocol
 
-from app.admin.acts import Act, Outcome, Refused, Reload, RestartWorkers
+from app.admin.acts import Act, Outcome, Refused, Reload, RestartWorkers, SetLogLevel
+from app.admin.log_level import LogLevel
 from app.serving.reloading import ReloadRefused
 from app.workers.fleet import Fleet
 
@@ -24,6 +25,7 @@ class FleetOperator:
     def __init__(self, fleet: Fleet, reloads: ReloadsFleet) -> None:
         self._fleet = fleet
         self._reloads = reloads
+        self._log = LogLevel()
         self.loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
         """The supervisor's event loop."""
 
@@ -34,6 +36,9 @@ class FleetOperator:
                 return await self._reload(actor)
             case RestartWorkers():
                 return await self._reloads.roll(actor)
+            case SetLogLevel(level, seconds):
+                # That of this process; those of the workers follow.
+                self._log.set(level, seconds)
         return await self._fleet.perform(act, actor)
 
     async def _reload(self, reason: str) -> Outcome:

@@ -16,23 +16,19 @@ from typing import Protocol
 import msgspec
 
 from app.admin.acts import Act, Outcome, Refused
-from app.admin.standing import StandingActs
+from app.workers.acts import ActsOfAll, refusal
 from app.workers.handle import Worker, WorkerEnded, reason_of
 from app.workers.messages import (
     PROTOCOL,
     ConsoleAt,
     Hello,
-    InForce,
     NotDone,
-    Perform,
     Ping,
     Ready,
     Replied,
     ToSupervisor,
     Wish,
-    decode_outcome,
     encode,
-    raw,
 )
 from app.workers.relay import Relay
 from app.workers.restarts import Restarts
@@ -43,8 +39,6 @@ _REFUSED = 2
 """The exit status of a worker that cannot serve what it was told to."""
 _TRIES = 3
 """Workers that may die at the start before any has served."""
-_ACT_LIMIT = 10.0
-"""Seconds that a worker has for an act."""
 _HANG_LIMIT = 60.0
 """Seconds for which the event loop of a worker may stand still."""
 _LOOKS = 6
@@ -53,8 +47,6 @@ _START_LIMIT = 120.0
 """Seconds in which a worker has to come to serve."""
 _ABORT_LIMIT = 2.0
 """Seconds in which a worker that hangs can say where, before it is killed."""
-_NO_ANSWER = 0
-"""The number of a wish whose answer nobody waits for."""
 _LAST_WORDS = 5.0
 """Seconds for which what a process said before its end is read."""
 SLOTS_PER_WORKER = 2
@@ -92,13 +84,12 @@ class Fleet:
         self._launch = launch
         self._shared = shared
         self._metrics = metrics
-        self._merged = merged
         self._hang_limit = hang_limit
         self._relay = Relay()
-        self._standing = StandingActs()
         self._announced = b""
         self._restarts = Restarts()
         self._workers: dict[int, Worker] = {}
+        self._acts = ActsOfAll(self._workers, merged)
         self._tasks: set[asyncio.Task[None]] = set()
         self._first: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
         """What the first worker says that serves."""
@@ -129,35 +120,19 @@ class Fleet:
         return await self._first
 
     async def perform(self, act: Act, actor: str) -> Outcome:
-        """Have each worker that serves perform an act. Raises Refused, with what each of those said that did not."""
+        """Have each worker that serves perform an act. Raises Refused, with what each of those said that did not, and
+        NotPerformed where one has not done it in time."""
         # Those that leave have requests, too, but need not live to answer.
         workers = self.serving or self.living
         if not workers:
             raise Refused(_NOBODY)
-        data = raw(act)
-        # One that starts meanwhile finds it in force, or is told now.
-        self._standing.note(act)
-        for worker in self._workers.values():
-            if worker not in workers:
-                worker.share(encode(Perform(_NO_ANSWER, data, actor)))
-        asked = [worker.ask(lambda number: Perform(number, data, actor)) for worker in workers]
-        outcomes = await asyncio.gather(*(asyncio.wait_for(one, _ACT_LIMIT) for one in asked), return_exceptions=True)
-        done = [decode_outcome(outcome) for outcome in outcomes if isinstance(outcome, msgspec.Raw)]
-        faults: dict[str, list[int]] = {}
-        for worker, outcome in zip(workers, outcomes, strict=True):
-            match outcome:
-                case WorkerEnded() if done:
-                    # The one that takes its place finds what is in force.
-                    continue
-                case Refused():
-                    faults.setdefault(str(outcome), []).append(worker.index)
-                case TimeoutError():
-                    faults.setdefault(f"it did not within {_ACT_LIMIT:g} s", []).append(worker.index)
-                case BaseException():
-                    raise outcome
-        if faults:
-            raise Refused(_refusal(faults, len(workers)))
-        return self._merged(act, done)
+        return await self._acts.perform(act, actor, workers)
+
+    def restate(self) -> None:
+        """Have all workers perform what is in force, once they serve another configuration: a name that was gone may be
+        back."""
+        for worker in self.serving:
+            worker.share(self._acts.in_force())
 
     async def ask_one(self, wish: Callable[[int], Wish]) -> tuple[Worker, msgspec.Raw]:
         """One of the workers that serve, and what it answers to a wish. Raises Refused."""
@@ -185,7 +160,7 @@ class Fleet:
                 case _:
                     found.append(answer)
         if faults:
-            raise Refused(_refusal(faults, len(asked) + (but is not None)))
+            raise Refused(refusal(faults, len(asked) + (but is not None)))
         return found
 
     async def roll(self) -> int:
@@ -302,9 +277,8 @@ class Fleet:
                     _log.error("the installed release %s needs a restart of the whole gateway", release)
                     worker.kill()
                     return
-                in_force = encode(InForce(tuple(map(raw, self._standing.in_force()))))
                 announced = [self._announced] if self._announced else []
-                worker.begin((in_force, *self._relay.messages(), *announced))
+                worker.begin((self._acts.in_force(), *self._relay.messages(), *announced))
                 if self._left.is_set():
                     worker.leave(self._signal)
             case Ready():
@@ -357,11 +331,3 @@ async def _once_ready(worker: Worker, wish: Callable[[int], Wish]) -> msgspec.Ra
     """What a worker answers when it serves; None where it ends before. Raises Refused."""
     await worker.ready
     return await worker.ask(wish) if worker.is_serving else None
-
-
-def _refusal(faults: dict[str, list[int]], workers: int) -> str:
-    """What went wrong at which of the workers."""
-    if len(faults) == 1 and len(*faults.values()) == workers:
-        return next(iter(faults))
-    each = (f"worker {', '.join(map(str, indices))}: {fault}" for fault, indices in faults.items())
-    return f"not performed by all {workers} workers: {'; '.join(each)}"

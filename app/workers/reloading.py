@@ -146,6 +146,7 @@ class FleetReloads:
                 self._metrics.reloaded("failed", generation)
                 _log.error("%s: not all workers serve generation %d: %s", reason, generation, refused)
                 raise ReloadFailed(str(refused).splitlines()) from None
+            self._fleet.restate()
             self._metrics.reloaded("applied" if prepared.changed else "unchanged", generation)
             log_success(reason, Reloaded(generation, prepared.changed, prepared.needs_restart, prepared.warnings))
             lists = {name: list(getattr(prepared, name)) for name in ("changed", "needs_restart", "warnings")}

@@ -52,7 +52,7 @@ from app.workers.recordings import RecordingIntake
 from app.workers.reloading import FleetConfiguration, FleetReloads
 from app.workers.whole_lines import whole_lines
 from telemetry import MergedMetrics, MetricsServer, Scrubber
-from telemetry.logs.console import LogWriter, install
+from telemetry.logs.console import install, show
 from telemetry.names.resource import VERSION
 
 _log = logging.getLogger("flowspan")
@@ -75,26 +75,27 @@ def supervise(source: Source, configuration: Configuration) -> int:
             sys.stderr.write(f"the folder that workers share cannot be made: {error}\n")
             return _FAILED
         metrics = MergedMetrics(folder.path, configuration.settings.telemetry.semconv)
-        stack.callback(_log_writer(configuration.settings, folder, metrics).close)
+        scrub = Scrubber(tuple(secrets_of(configuration.settings)))
+        lines = _Lines(configuration.settings, scrub, folder, metrics)
+        stack.callback(lines.close)
         for warning in warnings:
             _log.warning(warning)
         runner = stack.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
-        return runner.run(_Supervisor(source, configuration, folder, metrics).run())
-
-
-def _log_writer(settings: Settings, folder: SharedFolder, metrics: MergedMetrics) -> LogWriter:
-    options = settings.telemetry
-    stream = whole_lines(sys.stderr, folder.path)
-    scrub = Scrubber(tuple(secrets_of(settings)))
-    return install(options.log_level, metrics.exports, scrub, stream, options.log_format)
+        return runner.run(_Supervisor(source, configuration, folder, metrics, lines).run())
 
 
 class _Supervisor:
     """One run. The configuration is the one that workers which start are to serve."""
 
     def __init__(
-        self, source: Source, configuration: Configuration, folder: SharedFolder, merged: MergedMetrics
+        self,
+        source: Source,
+        configuration: Configuration,
+        folder: SharedFolder,
+        merged: MergedMetrics,
+        lines: "_Lines",
     ) -> None:
+        self._lines = lines
         self._merged = merged
         self._configuration = FleetConfiguration(source, configuration)
         self._folder = folder
@@ -169,7 +170,7 @@ class _Supervisor:
             self._fleet.leave(signal.SIGINT)
             return _FAILED
         self._configuration.note(ready)
-        parts = (_Pages(console, metrics),)
+        parts = (_Pages(console, metrics), self._lines)
         reloads = FleetReloads(self._configuration, self._fleet, self._merged.configuration, self._quotas, parts)
         try:
             administration = self._administration(settings, FleetOperator(self._fleet, reloads))
@@ -208,7 +209,7 @@ class _Supervisor:
 
     def _administration(self, settings: Settings, operator: FleetOperator) -> Administration:
         """What acts on all workers. Raises AuditFailed and OSError."""
-        return Administration(settings.admin, operator, operator, self._merged.operations, secrets_of(settings))
+        return Administration(settings.admin, operator, operator, self._merged.operations, self._lines.scrub)
 
     def _launch(self, index: int) -> Worker:
         in_use = self._configuration.in_use
@@ -283,6 +284,30 @@ async def _reload(reloads: AuditedReloads) -> None:
 async def _roll(audited: AuditedPerformer) -> None:
     with suppress(Refused, AuditFailed):
         await audited.perform(RestartWorkers(), Actor("SIGUSR2"))
+
+
+class _Lines:
+    """The log of the supervisor, as far as it goes by the settings."""
+
+    def __init__(self, settings: Settings, scrub: Scrubber, folder: SharedFolder, metrics: MergedMetrics) -> None:
+        self.scrub = scrub
+        options = settings.telemetry
+        self._form = options.log_level, options.log_format
+        stream = whole_lines(sys.stderr, folder.path)
+        self._writer = install(options.log_level, metrics.exports, scrub, stream, options.log_format)
+
+    def use_settings(self, settings: Settings, policies: Sequence[str], generation: int) -> None:
+        """Write lines from the level on, and in the format, that is set now, without what is secret now."""
+        self.scrub.hide(secrets_of(settings))
+        level, format = wanted = settings.telemetry.log_level, settings.telemetry.log_format
+        # Else an operator's level would end with any reload.
+        if wanted != self._form:
+            self._form = wanted
+            show(self._writer, level, self.scrub, format)
+
+    def close(self) -> None:
+        """Write what waits."""
+        self._writer.close()
 
 
 class _Pages:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Literal, TextIO
+from typing import Literal, TextIO, cast
 
 import msgspec
 
@@ -139,4 +139,14 @@ def show(writer: LogWriter, level: Level, scrub: Scrubber, format: LogFormat) ->
     stream = writer.stream
     is_readable = format == "console" or (format == "auto" and stream.isatty())
     writer.setFormatter(readable_formatter(scrub, stream) if is_readable else JsonFormatter(scrub))
+    set_level(level)
+
+
+def level_in_force() -> Level:
+    """The lowest level of lines in the process's log."""
+    return cast(Level, logging.getLevelName(logging.getLogger().level).lower())
+
+
+def set_level(level: Level) -> None:
+    """Have the process's log begin at this level from now on."""
     logging.getLogger().setLevel(level.upper())

@@ -9,6 +9,7 @@ from app.admin.acts import (
     DrainDeployment,
     ListKeys,
     OpenBreaker,
+    Outcome,
     ReleaseBreaker,
     Reload,
     ResetBreaker,
@@ -21,21 +22,29 @@ from app.admin.acts import (
 from app.admin.standing import StandingActs
 from tests.unit.telemetry.fakes import ManualClock
 
+_KEYS = {"a": ["a"], "b": ["b"], "name": ["a", "b"]}
+"""Two keys by their ids, and by the name of both."""
+
+
+def outcome_of(act: Act) -> Outcome:
+    """The outcome of an act, as far as it tells what the act concerns."""
+    return {"keys": [{"id": id} for id in _KEYS[act.key]]} if isinstance(act, RevokeKey | RestoreKey) else {}
+
 
 def in_force(*acts: Act) -> list[Act]:
     standing = StandingActs()
     for act in acts:
-        standing.note(act)
+        standing.note(act, outcome_of(act))
     return standing.in_force()
 
 
 def test_what_was_done_by_hand_is_in_force() -> None:
-    acts = [RevokeKey("ci"), OpenBreaker("east"), DrainDeployment("west"), SetWeight("west", 2.0), SetLogLevel("debug")]
+    acts = [RevokeKey("a"), OpenBreaker("east"), DrainDeployment("west"), SetWeight("west", 2.0), SetLogLevel("debug")]
     assert in_force(*acts) == acts
 
 
 def test_what_was_undone_is_not() -> None:
-    assert in_force(RevokeKey("ci"), RestoreKey("ci")) == []
+    assert in_force(RevokeKey("name"), RestoreKey("name")) == []
     assert in_force(OpenBreaker("east"), ReleaseBreaker("east")) == []
     assert in_force(OpenBreaker("east"), ResetBreaker("east")) == []
     assert in_force(DrainDeployment("west"), RestoreDeployment("west")) == []
@@ -53,23 +62,24 @@ def test_what_does_not_last_is_not_in_force() -> None:
 def test_what_is_for_a_time_is_in_force_for_the_rest_of_it() -> None:
     clock = ManualClock(100)
     standing = StandingActs(clock)
-    standing.note(OpenBreaker("east", 60.0))
-    standing.note(SetLogLevel("debug", 10.0))
+    assert standing.note(OpenBreaker("east", 60.0), {})
+    assert standing.note(SetLogLevel("debug", 10.0), {})
+    assert not standing.note(ListKeys(), {"keys": []})
     clock.advance(20)
     assert standing.in_force() == [OpenBreaker("east", 40.0)]
 
 
-_KEYS = {"a": {"a"}, "b": {"b"}, "name": {"a", "b"}}
-"""Two keys by their ids, and by the name of both."""
+def test_a_key_that_gets_the_name_later_is_another_one() -> None:
+    assert in_force(RevokeKey("name")) == [RevokeKey("a"), RevokeKey("b")]
 
 
 def _revoked(acts: list[Act]) -> set[str]:
     revoked: set[str] = set()
     for act in acts:
         if isinstance(act, RevokeKey):
-            revoked |= _KEYS[act.key]
+            revoked |= set(_KEYS[act.key])
         elif isinstance(act, RestoreKey):
-            revoked -= _KEYS[act.key]
+            revoked -= set(_KEYS[act.key])
     return revoked
 
 

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from app.admin.acts import GetStatus, Refused
+from app.admin.acts import GetStatus, ListKeys, Refused, RevokeKey, SetLogLevel
 from app.admin.merging import merged
 from app.configuration import Source
 from app.quotas import Quotas, rules_of
 from app.serving.reloading import ReloadRefused
 from app.settings import Limits, Settings, WorkerProcess
+from app.workers.administration import FleetOperator
 from app.workers.fleet import SLOTS_PER_WORKER, Fleet
 from app.workers.folder import SharedFolder, shared_folder
 from app.workers.handle import Worker
@@ -187,5 +188,44 @@ def test_the_supervisor_goes_by_what_a_rolling_restart_has_brought(tmp_path: Pat
         assert served.noted.generations == [2]
         assert served.quotas.is_limited(next(iter(served.configuration.current.settings.keys)).caller)
         assert served.counted() == {"applied": 1}
+
+    with_fleet(tmp_path, body)
+
+
+def test_the_level_of_the_log_is_that_of_the_supervisor_too(tmp_path: Path) -> None:
+    root = logging.getLogger()
+    before = root.level
+
+    async def body(served: ReloadedFleet) -> None:
+        operator = FleetOperator(served.fleet, served.reloads)
+        outcome = await operator.perform(SetLogLevel("debug"), "test")
+        assert outcome == {"level": "debug", "seconds_left": None, "then": None}
+        assert root.level == logging.DEBUG
+        status = await operator.perform(GetStatus(), "test")
+        assert [process["log_level"] for process in status["processes"]] == ["debug", "debug"]
+
+    try:
+        with_fleet(tmp_path, body)
+    finally:
+        root.setLevel(before)
+
+
+def test_a_key_that_was_revoked_is_so_when_it_is_back(tmp_path: Path) -> None:
+    async def body(served: ReloadedFleet) -> None:
+        async def revoked() -> list[bool]:
+            outcome = await served.fleet.perform(ListKeys(), "test")
+            return [key["revoked"] for key in outcome["keys"]]
+
+        key = "  keys: [{name: ci, key: a-key-of-machines}]\n"
+        served.file.write_text(CONFIGURATION + key)
+        await served.reloads.reload("a test")
+        await served.fleet.perform(RevokeKey("ci"), "test")
+        served.file.write_text(CONFIGURATION)
+        await served.reloads.reload("a test")
+        # The new workers have never known the key.
+        await served.reloads.roll("a test")
+        served.file.write_text(CONFIGURATION + key)
+        await served.reloads.reload("a test")
+        assert await revoked() == [True]
 
     with_fleet(tmp_path, body)
