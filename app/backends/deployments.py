@@ -5,11 +5,12 @@ failed in a way that may pass, after a wait. A deployment that rejected what the
 would accept it. One that has said when to come back is asked last until then.
 """
 
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from app.errors import BackendError, ModelMissing, UpstreamRejected
 from app.messages import Operation
@@ -29,8 +30,7 @@ class Failure:
     error: BackendError
 
 
-@dataclass(frozen=True)
-class Try:
+class Try(Struct, frozen=True):
     """Ask this deployment."""
 
     deployment: Deployment
@@ -93,6 +93,21 @@ def next_move(
     return Try(chosen, max(waits[chosen.id], _backoff(len(failures), draw())), again=True)
 
 
+class Ongoing:
+    """A `with` block that many may be in at the same time; `count` is how many are."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __enter__(self) -> None:
+        self.count += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.count -= 1
+
+
 class RetryBudget:
     """How many retries one model may have under way: a share of the requests that wait for its response, and always a
     few.
@@ -102,35 +117,19 @@ class RetryBudget:
     """
 
     def __init__(self) -> None:
-        self._waiting = 0
-        self._retries = 0
-
-    @contextmanager
-    def request(self) -> Iterator[None]:
-        """A request waits for its response."""
-        self._waiting += 1
-        try:
-            yield
-        finally:
-            self._waiting -= 1
+        self.request = Ongoing()
+        """A `with` block in which a request waits for its response."""
+        self.retry = Ongoing()
+        """A `with` block in which a retry is under way, from its wait up to its response."""
 
     @property
     def is_in_use(self) -> bool:
         """Whether a request waits for its response."""
-        return self._waiting > 0
+        return self.request.count > 0
 
     def allows(self, settings: RetryBudgetSettings) -> bool:
         """Whether one more retry may begin."""
-        return self._retries < max(settings.min_concurrent, int(settings.share * self._waiting))
-
-    @contextmanager
-    def retry(self) -> Iterator[None]:
-        """A retry is under way, from its wait up to its response."""
-        self._retries += 1
-        try:
-            yield
-        finally:
-            self._retries -= 1
+        return self.retry.count < max(settings.min_concurrent, int(settings.share * self.request.count))
 
 
 def able(pool: Sequence[Deployment], operation: Operation) -> Sequence[Deployment]:

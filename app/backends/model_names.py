@@ -57,7 +57,7 @@ class ModelNames:
         self._aliases = dict(aliases or {})
         self.every = (*self._aliases, *every)
         """All names as they are written, hidden ones and wildcards too."""
-        self._exact = dict.fromkeys(name for name in every if not is_wildcard(name))
+        self._exact = {name: FoundModel(name) for name in every if not is_wildcard(name)}
         self.wildcards = tuple(sorted(filter(is_wildcard, every), key=_fixed_characters, reverse=True))
         """The most specific first."""
         self._patterns = [(name, _pattern(name)) for name in self.wildcards]
@@ -115,8 +115,8 @@ class ModelNames:
 
     def _named(self, asked: str) -> FoundModel | None:
         if (alias := self._aliases.get(asked)) is not None:
-            return FoundModel(alias.model) if alias.model in self._exact else self._matching(alias.model)
-        return FoundModel(asked) if asked in self._exact else None
+            return self._exact.get(alias.model) or self._matching(alias.model)
+        return self._exact.get(asked)
 
     def _matching(self, asked: str, *, marked: bool = False) -> FoundModel | None:
         """By a wildcard; with `marked`, by one that has a mark itself."""

@@ -47,6 +47,9 @@ class SearchServices:
     idle_timeout: float
 
 
+_NO_RETRY = nullcontext()
+
+
 class Search:
     """What one request has been through so far, over all models that were asked."""
 
@@ -88,13 +91,13 @@ class Search:
         failures: list[Failure] = []
         spent = self._retries
         self._conversation = services.selection.conversation(request, model, self._obs)
-        with budget.request():
+        with budget.request:
             while isinstance(move := self._next_move(pool, failures, spent), Try):
                 if (failures or self._waited) and self._left() <= move.wait:
                     return None
                 if move.again and not self._may_retry(budget, model):
                     return None
-                with budget.retry() if move.again else nullcontext():
+                with budget.retry if move.again else _NO_RETRY:
                     if move.wait:
                         await services.sleep(move.wait)
                     if (admitted := await self._admitted(move, request)) is None:
@@ -224,7 +227,7 @@ class Search:
                 answered = await race.winner(self._services.settings.hedge_after)
                 if answered is None and race.is_open:
                     second = self._second(others, failures, request, budget)
-                    with budget.retry() if second is not None else nullcontext():
+                    with budget.retry if second is not None else _NO_RETRY:
                         if second is not None:
                             slots.append(second[1])
                             race.enter(second[0], self._tried(*second, request, hedge=True))

@@ -33,6 +33,8 @@ T = TypeVar("T")
 class Held:
     """The bytes that one exchange or one response holds; leaving the `with` gives them all back."""
 
+    __slots__ = ("_bodies", "size")
+
     def __init__(self, bodies: "Bodies", size: int = 0) -> None:
         self._bodies = bodies
         self.size = size
@@ -44,7 +46,8 @@ class Held:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.release()
+        self._bodies.used -= self.size
+        self.size = 0
 
     def check(self, size: int) -> None:
         """Check that there is room for `size` more bytes. Raises Overloaded."""
@@ -96,7 +99,7 @@ class Bodies:
 
     def check(self, size: int, more: int) -> None:
         """Check whether somebody may come to hold `size` bytes, `more` of them new. Raises Overloaded."""
-        limit = self.limit if size <= SMALL else self.limit - self.limit // _RESERVE
+        limit = self.limit if size <= SMALL else self.plenty
         if self.used + more > limit:
             raise Overloaded(
                 "The gateway holds as many bytes of requests and answers as it may; try again later.",

@@ -45,6 +45,8 @@ from dataclasses import dataclass
 from math import inf
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from app.breakers.trip_rules import TripRule
 from telemetry.names import BreakerState, TransitionReason, TripReason
 
@@ -67,11 +69,13 @@ class Transition:
 Transitions = tuple[Transition, ...]
 
 
-@dataclass(frozen=True)
-class Permit:
+class Permit(Struct, frozen=True):
     """Leave to make one attempt. `probe` marks one that may decide a HALF_OPEN breaker."""
 
     probe: bool
+
+
+_NO_PROBE = Permit(probe=False)
 
 
 @dataclass(frozen=True)
@@ -179,7 +183,7 @@ class CircuitBreaker:
         if not self.would_allow(now, caller):
             return Denied(retry_after=self._wait(now, caller)), ()
         if self.state is BreakerState.CLOSED:
-            return Permit(probe=False), ()
+            return _NO_PROBE, ()
         changes = self._enter(BreakerState.HALF_OPEN, "cooldown_over") if self.state is BreakerState.OPEN else ()
         # The shortest: a probe that hangs does not keep others away for longer than it takes to find out.
         probe = _Probe(Permit(probe=True), caller, now + self._shortest)

@@ -8,6 +8,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from app.breakers.breaker import CircuitBreaker, Denied, Ends, Permit, Transition, Transitions
 from telemetry.names import BreakerState, RejectionReason, TransitionReason
 
@@ -28,8 +30,7 @@ Changes = tuple[Change, ...]
 """What became of breakers, in order. Of a single caller's breaker only the trips are told."""
 
 
-@dataclass(frozen=True)
-class CallerPermit:
+class CallerPermit(Struct, frozen=True):
     """Permits of the breaker for all and of the caller's own, if there is one."""
 
     shared: Permit

@@ -17,8 +17,9 @@ import asyncio
 from collections import deque
 from collections.abc import Collection, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from app.breakers.breaker import CircuitBreaker, Denied, Ends
 from app.breakers.callers import NO_PROBE, CallerBreakers, CallerPermit, Changes
@@ -61,8 +62,7 @@ class WatchedDeployment:
         return self.breakers.shared.name
 
 
-@dataclass
-class AttemptPermit:
+class AttemptPermit(Struct, eq=False):
     """Leave for one attempt on one deployment."""
 
     deployment: WatchedDeployment

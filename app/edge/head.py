@@ -7,8 +7,9 @@ and this server, could take it for two different requests.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from urllib.parse import unquote
+
+from msgspec import Struct
 
 Fields = Sequence[tuple[bytes, bytes]]
 """Header fields: names in lower case, values without spaces at their ends."""
@@ -30,8 +31,7 @@ class Refused(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(Struct, frozen=True):
     """What a request asks for: path and query as the client sent them."""
 
     raw_path: bytes
@@ -81,7 +81,7 @@ def check(version: str, fields: Fields) -> None:
 
 def expects_continue(fields: Fields) -> bool:
     """Whether the client waits for a 100 before it sends the body."""
-    return any(name == b"expect" and value.lower() == b"100-continue" for name, value in fields)
+    return b"100-continue" in [value.lower() for name, value in fields if name == b"expect"]
 
 
 def length_of(fields: Fields) -> int | None:

@@ -6,11 +6,11 @@ little of what follows a request is parsed along with it, and a step's end never
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Literal
 
 import httptools
+from msgspec import Struct
 
 from app.edge import head
 from app.edge.head import Fields, Refused, Target
@@ -22,8 +22,7 @@ _FRAMING = 5
 _TOO_LARGE = "The head, the trailers or the framing of the request are too large."
 
 
-@dataclass(frozen=True)
-class RequestHead:
+class RequestHead(Struct, frozen=True, eq=False):
     """A request line and its header fields. `keep_alive`: the client may send another request after this one."""
 
     method: str

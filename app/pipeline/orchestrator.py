@@ -1,8 +1,8 @@
 """A transaction's way through the policies: its request, then a whole response, or a stream through both stages."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
+from types import TracebackType
 from typing import Any, Literal, TypeVar
 
 from msgspec.structs import replace
@@ -109,27 +109,27 @@ class PolicyOrchestrator:
                 received = await self._executor.run_whole(loaded, received, policy_ctx, obs)
         return received
 
-    @asynccontextmanager
-    async def reading_errors(self, policy_ctx: PolicyContext, obs: ObservabilityContext) -> AsyncGenerator[None, None]:
-        """A block whose provider's error, if one is raised, is shown to the policies before the client reads it."""
-        try:
-            yield
-        except UpstreamFailed as error:
-            body: dict[str, Any] = {"message": error.message, "param": error.param, "code": error.code}
-            if error.body is not None:
-                body["body"] = error.body.payload
-            for loaded in self._policies:
-                if "on_other_text" in loaded.hooks:
-                    read = Received(ModelResponse(extra=body))
-                    body = (await self._executor.run_whole(loaded, read, policy_ctx, obs)).chunk.extra
-            # What is opaque data was left out, if the policy demands it.
-            error.message = str(body.get("message", _UNREADABLE))
-            error.param, error.code = (
-                text if isinstance(text := body.get(name), str) else None for name in ("param", "code")
-            )
-            if error.body is not None and body.get("body") != error.body.payload:
-                error.body = None
-            raise
+    def reading_errors(self, policy_ctx: PolicyContext, obs: ObservabilityContext) -> "ReadingErrors":
+        """An `async with` block whose provider's error, if one is raised, is shown to the policies before the client
+        reads it."""
+        return ReadingErrors(self, policy_ctx, obs)
+
+    async def read_error(self, error: UpstreamFailed, policy_ctx: PolicyContext, obs: ObservabilityContext) -> None:
+        """Show a provider's error to the policies, which may change it."""
+        body: dict[str, Any] = {"message": error.message, "param": error.param, "code": error.code}
+        if error.body is not None:
+            body["body"] = error.body.payload
+        for loaded in self._policies:
+            if "on_other_text" in loaded.hooks:
+                read = Received(ModelResponse(extra=body))
+                body = (await self._executor.run_whole(loaded, read, policy_ctx, obs)).chunk.extra
+        # What is opaque data was left out, if the policy demands it.
+        error.message = str(body.get("message", _UNREADABLE))
+        error.param, error.code = (
+            text if isinstance(text := body.get(name), str) else None for name in ("param", "code")
+        )
+        if error.body is not None and body.get("body") != error.body.payload:
+            error.body = None
 
     def admit(self, caller: str, obs: ObservabilityContext) -> Admission:
         """Let one stream in; to be asked before a provider is. Raises BreakerOpen where a queue's breaker is open."""
@@ -175,3 +175,23 @@ class PolicyOrchestrator:
             budget=self._budget,
             ledger=obs.ledger,
         )
+
+
+class ReadingErrors:
+    """A block whose errors of providers are shown to the policies. A class, as a generator costs each request more."""
+
+    __slots__ = ("_obs", "_orchestrator", "_policy_ctx")
+
+    def __init__(self, orchestrator: PolicyOrchestrator, policy_ctx: PolicyContext, obs: ObservabilityContext) -> None:
+        self._orchestrator = orchestrator
+        self._policy_ctx = policy_ctx
+        self._obs = obs
+
+    async def __aenter__(self) -> None:
+        """Begin."""
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, UpstreamFailed):
+            await self._orchestrator.read_error(error, self._policy_ctx, self._obs)

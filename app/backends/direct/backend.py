@@ -5,10 +5,10 @@ the connection is closed as soon as nobody reads any more, and goes back to the 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from functools import partial
+from types import TracebackType
 from typing import NamedTuple, TypeVar
 
 import aiohttp
@@ -104,7 +104,7 @@ class DirectBackend:
         _describe(request, codec, attempt)
         encode = self._with_credential(partial(codec.encode, request, False), request.credential)
         answer = await self._send(encode, request.size, "json", attempt)
-        with self._closing(answer), self._bodies.hold() as held:
+        with _Reading(answer.response), self._bodies.hold() as held:
             # Nothing streams vectors.
             if answer.form != "json" and request.operation != "embeddings":
                 decoder = self._codecs.of_stream(request.operation).decoder(request)
@@ -179,7 +179,7 @@ class DirectBackend:
 
     async def _whole_chunk(self, answer: UpstreamBody, decode: Callable[[bytes], Received]) -> ModelResponse:
         """An answer that came whole, as one chunk."""
-        with self._closing(answer), self._bodies.hold() as held:
+        with _Reading(answer.response), self._bodies.hold() as held:
             response = (await self._decode(answer, decode, held)).chunk
             if any(choice.finish_reason is None for choice in response.choices):
                 raise UpstreamTruncated("The provider's answer ended without a finish reason.", detail="whole answer")
@@ -194,19 +194,8 @@ class DirectBackend:
     ) -> Result:
         """Send a request and decode the whole answer. `size`: bytes of the client's request."""
         answer = await self._send(encode, size, "json", attempt)
-        with self._closing(answer), self._bodies.hold() as held:
+        with _Reading(answer.response), self._bodies.hold() as held:
             return await self._decode(answer, decode, held)
-
-    @contextmanager
-    def _closing(self, answer: UpstreamBody) -> Iterator[None]:
-        """A block that reads a whole answer. The connection is closed if that fails."""
-        try:
-            yield
-        except BackendError:
-            answer.response.give_up()
-            raise
-        finally:
-            answer.response.close()
 
     async def _joined(self, answer: UpstreamBody, decoder: StreamDecoder, held: Held) -> Received:
         try:
@@ -275,6 +264,25 @@ class DirectBackend:
             raise unexpected_body(
                 f"a body in the encoding {encoding[:50]!r}, which was not asked for", b"", self._scrub
             )
+
+
+class _Reading:
+    """A `with` block that reads a whole answer. The connection is closed if that fails."""
+
+    __slots__ = ("_response",)
+
+    def __init__(self, response: ProviderResponse) -> None:
+        self._response = response
+
+    def __enter__(self) -> None:
+        """Begin to read."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, BackendError):
+            self._response.give_up()
+        self._response.close()
 
 
 def _describe(request: Request, codec: ProviderCodec, attempt: Attempt) -> None:

@@ -12,8 +12,7 @@ from app.backends.error_bodies import Scrub
 from app.messages import Dialect, ModelResponse, Operation, Received, Request
 
 
-@dataclass(frozen=True)
-class UpstreamRequest:
+class UpstreamRequest(msgspec.Struct, frozen=True):
     """An HTTP request to a provider; without a body where `method` has none."""
 
     url: str
