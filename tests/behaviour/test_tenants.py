@@ -357,6 +357,19 @@ def test_what_a_request_costs_nothing_for_is_let_in_with_a_spent_budget() -> Non
         assert request(gateway, "GET", "/v1/models", headers=headers()).status == 200
 
 
+def test_a_flood_of_what_costs_nothing_does_not_pass_the_requests_of_a_minute() -> None:
+    with limited([ECHO], "limits: {requests_per_minute: 3}") as gateway:
+        floods = [
+            lambda: asked(gateway, ask("echo", COUNT), COUNT).status,
+            lambda: request(gateway, "GET", f"{RESPONSES}/resp_1", headers=headers()).status,
+            lambda: request(gateway, "POST", f"{RESPONSES}/resp_1/cancel", headers=headers()).status,
+        ]
+        assert [flood() for flood in floods] == [200, 404, 404]
+        assert [flood() for flood in floods] == [429] * 3
+        assert asked(gateway, ask("echo")).status == 429
+        assert asked(gateway, ask("echo", COUNT), COUNT, key=OTHER).status == 200
+
+
 def test_a_share_of_a_budget_that_is_passed_is_told_once() -> None:
     with limited([ECHO], "budget: {usd: 0.1, mode: warn, warn_at: [0.5]}") as gateway:
         for _ in range(20):
