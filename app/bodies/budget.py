@@ -99,7 +99,7 @@ class Bodies:
 
     def check(self, size: int, more: int) -> None:
         """Check whether somebody may come to hold `size` bytes, `more` of them new. Raises Overloaded."""
-        limit = self.limit if size <= SMALL else self.plenty
+        limit = self.limit if size <= SMALL else self.limit - self.limit // _RESERVE
         if self.used + more > limit:
             raise Overloaded(
                 "The gateway holds as many bytes of requests and answers as it may; try again later.",
