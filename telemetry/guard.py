@@ -1,6 +1,7 @@
 """Keeps defects of telemetry out of the data path: counted, logged once per place, never raised.
 
-Only the choke points are guarded (a transaction's public calls, the sampler's turn), not every function.
+Only the choke points are guarded (a transaction's public calls, the sampler's turn), not every function. What every
+request calls has its `try` in place, as the decorator is one more call.
 """
 
 import logging

@@ -191,4 +191,8 @@ def printable(text: str) -> str:
 
 def clean(scrubber: Callable[[str], str], text: str, limit: int) -> str:
     """A text scrubbed and bounded. It is scrubbed beyond the limit, so that no key is cut to an unknown shape."""
+    if len(text) <= limit:
+        # A mark may be longer than the key that it stands for.
+        scrubbed = scrubber(text)
+        return scrubbed if len(scrubbed) <= limit else bounded(scrubbed, limit)
     return bounded(scrubber(bounded(text, limit + _LONGEST_SECRET)), limit)

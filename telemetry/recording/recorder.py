@@ -101,9 +101,11 @@ class TransactionRecorder:
         self._gaps.add(0.0, at_once)
         self._recent.clear()
 
-    @guarded
     def _look(self, chunks: Iterable[Chunk]) -> None:
-        self._substantial = any(map(is_substantial, chunks))
+        try:
+            self._substantial = any(map(is_substantial, chunks))
+        except Exception as error:
+            self.defects.note("TransactionRecorder._look", error)
 
     @guarded
     def _collect(self, conversation: Conversation, chunks: Iterable[Chunk]) -> None:

@@ -301,13 +301,14 @@ class RecordedSpan:
         if self.recording:
             self.varying[key] = clean(self._tracer.scrub, text, min(limit, self._tracer.text_limit))
 
-    def event(self, name: str, at_ns: int, attributes: Mapping[str, Value]) -> None:
+    def event(self, name: str, at_ns: int, attributes: Mapping[str, Value]) -> bool:
+        """Record an event. False where there is no room for it, so that it is counted as dropped."""
         if not self.recording:
-            return
+            return True
         limits = self._tracer.limits
         if len(self.events) >= limits.events:
             self.dropped_events += 1
-            return
+            return False
         dropped = 0
         if attributes:
             clean = self._clean
@@ -315,6 +316,7 @@ class RecordedSpan:
             if len(attributes) > limits.event_attributes:
                 attributes, dropped = first(attributes, limits.event_attributes)
         self.events.append(SpanEvent(name, at_ns, attributes, dropped))
+        return True
 
     def exception(self, error: BaseException, at_ns: int, *, with_stack: bool) -> None:
         if not self.recording:
@@ -339,7 +341,8 @@ class RecordedSpan:
 
     def end(self, end_ns: int) -> None:
         """End the span at `end_ns` and hand it to the sink; the first call counts."""
-        self.decide()
+        if not self._decided:
+            self.decide()
         if not self.recording:
             return
         self.recording = False

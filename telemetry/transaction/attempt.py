@@ -137,16 +137,18 @@ class Attempt:
         """The request is on its way to the provider, over a connection that stands."""
         self.is_sent = True
 
-    @guarded
     def first_chunk(self) -> None:
         """The provider's first chunk has come; the first call counts."""
-        if self.time_to_first_chunk_s is None:
-            self.time_to_first_chunk_s = self._scope.trace.timeline.now() - self._started_at
-            if not self._has_response:
-                # Not every backend sees the head of a response.
-                self.responded(200)
-            self._scope.trace.event(Event.UPSTREAM_FIRST_CHUNK, {})
-            self._span.set({Attribute.TIME_TO_FIRST_CHUNK: self.time_to_first_chunk_s})
+        try:
+            if self.time_to_first_chunk_s is None:
+                self.time_to_first_chunk_s = self._scope.trace.timeline.now() - self._started_at
+                if not self._has_response:
+                    # Not every backend sees the head of a response.
+                    self.responded(200)
+                self._scope.trace.event(Event.UPSTREAM_FIRST_CHUNK, {})
+                self._span.set({Attribute.TIME_TO_FIRST_CHUNK: self.time_to_first_chunk_s})
+        except Exception as error:
+            self.defects.note("Attempt.first_chunk", error)
 
     @guarded
     def first_token(self) -> None:
@@ -158,22 +160,23 @@ class Attempt:
         """Another attempt follows this one, which had come so far."""
         self._children.deployment.failovers[phase].inc()
 
-    @guarded
     def usage(self, tokens: Tokens, cost_usd: float | None = None) -> None:
         """Note the tokens of the whole attempt and what they cost, None where no price is known; the last call
         counts."""
         self.tokens, self.cost_usd = tokens, cost_usd
 
-    @guarded
     def response(self, id: str, model: str, finish_reasons: Sequence[str]) -> None:
         """Note what the response says of itself, again when more is known; empty values change nothing."""
-        if id:
-            self._span.set_text(Attribute.RESPONSE_ID, id, _WORD_LIMIT)
-        if model:
-            self._span.set_text(Attribute.RESPONSE_MODEL, model, _WORD_LIMIT)
-        if finish_reasons:
-            self.finish_reasons = tuple([scrub(reason[:64]) for reason in finish_reasons[:16]])
-            self._span.set({Attribute.FINISH_REASONS: self.finish_reasons})
+        try:
+            if id:
+                self._span.set_text(Attribute.RESPONSE_ID, id, _WORD_LIMIT)
+            if model:
+                self._span.set_text(Attribute.RESPONSE_MODEL, model, _WORD_LIMIT)
+            if finish_reasons:
+                self.finish_reasons = tuple([scrub(reason[:64]) for reason in finish_reasons[:16]])
+                self._span.set({Attribute.FINISH_REASONS: self.finish_reasons})
+        except Exception as error:
+            self.defects.note("Attempt.response", error)
 
     @guarded
     def invalid_calls(self, count: int) -> None:
@@ -194,17 +197,23 @@ class Attempt:
         if self.tape is not None:
             self.tape.request_id = id
 
-    @guarded
     def responded(self, status: int) -> None:
         """The head of a response has come. An attempt that asks twice has two of them."""
-        self._has_response = True
-        self._children.deployment.responses[status_class(status)].inc()
+        try:
+            self._has_response = True
+            self._children.deployment.responses[status_class(status)].inc()
+        except Exception as error:
+            self.defects.note("Attempt.responded", error)
 
-    @guarded
     def allowed(self, allowances: Sequence[AttemptAllowance]) -> None:
         """Note what the provider says of its rate limits; the last call counts."""
         self.allowances = allowances
-        for one in allowances:
+        if allowances:
+            self._show_allowances()
+
+    @guarded
+    def _show_allowances(self) -> None:
+        for one in self.allowances:
             self._children.deployment.allowance(one.kind, one.limit, one.remaining)
 
     @guarded
@@ -237,31 +246,35 @@ class Attempt:
             if self.tape is not None:
                 self.tape.end(self.ended_at, self.error_type, self.detail, self.tokens, self.cost_usd)
 
-    @guarded
     def _end_span(self) -> None:
-        if self.tokens is not None and self._span.sampled:
-            attributes = _usage_attributes(self.tokens, self.cost_usd, self._scope.labels.semconv)
-            if self.tokens.cache_read or (self.prompt_cache is not None and not self.tokens.uncounted_prompt):
-                attributes[Attribute.CACHE_READ_RATIO] = self.tokens.cache_read / max(self.tokens.prompt, 1)
-            self._span.set(attributes)
-        self._scope.spans.end(self._span, self._scope.trace.timeline.ns(self.ended_at))
+        try:
+            if self.tokens is not None and self._span.sampled:
+                attributes = _usage_attributes(self.tokens, self.cost_usd, self._scope.labels.semconv)
+                if self.tokens.cache_read or (self.prompt_cache is not None and not self.tokens.uncounted_prompt):
+                    attributes[Attribute.CACHE_READ_RATIO] = self.tokens.cache_read / max(self.tokens.prompt, 1)
+                self._span.set(attributes)
+            self._scope.spans.end(self._span, self._scope.trace.timeline.ns(self.ended_at))
+        except Exception as error:
+            self.defects.note("Attempt._end_span", error)
 
-    @guarded
     def _count(self) -> None:
-        _, client, tokens, deployment = self._children
-        deployment.in_flight.dec()
-        deployment.outcomes[self._outcome].inc()
-        if not self._has_response:
-            deployment.responses["none"].inc()
-        exemplar = self._scope.trace.exemplar
-        client.ended(self.ended_at - self._started_at, self.error_type, exemplar)
-        if self.time_to_first_chunk_s is not None:
-            client.first_chunk(self.time_to_first_chunk_s, exemplar)
-        for seconds, count in self._scope.recorder.take_gaps().filled():
-            client.per_chunk.observe_many(seconds, count)
-        if self.tokens is not None:
-            client.tokens(self.tokens.prompt, self.tokens.completion)
-            tokens.count(self.tokens, self.cost_usd)
+        try:
+            _, client, tokens, deployment = self._children
+            deployment.in_flight.dec()
+            deployment.outcomes[self._outcome].inc()
+            if not self._has_response:
+                deployment.responses["none"].inc()
+            exemplar = self._scope.trace.exemplar
+            client.ended(self.ended_at - self._started_at, self.error_type, exemplar)
+            if self.time_to_first_chunk_s is not None:
+                client.first_chunk(self.time_to_first_chunk_s, exemplar)
+            for seconds, count in self._scope.recorder.take_gaps().filled():
+                client.per_chunk.observe_many(seconds, count)
+            if self.tokens is not None:
+                client.tokens(self.tokens.prompt, self.tokens.completion)
+                tokens.count(self.tokens, self.cost_usd)
+        except Exception as error:
+            self.defects.note("Attempt._count", error)
 
 
 def _usage_attributes(tokens: Tokens, cost_usd: float | None, semconv: Semconv) -> dict[str, Value | None]:

@@ -49,13 +49,15 @@ class BoundaryEvents:
         self._scope = InstrumentationScope(SCOPE, VERSION, SCHEMA_URL)
 
     def emit(self, span: RecordedSpan, name: str, at_ns: int, attributes: Mapping[str, Value]) -> None:
-        if self._on_span:
-            dropped = span.dropped_events
-            span.event(name, at_ns, attributes)
-            if span.dropped_events != dropped:
-                self._metrics.exports.dropped("events", "limit")
+        """Emit an event on the span, as a log record or both."""
+        if self._on_span and not span.event(name, at_ns, attributes):
+            self.note_dropped()
         if self.as_log:
             self.log(span.context, name, at_ns, attributes)
+
+    def note_dropped(self) -> None:
+        """Count an event for which a span had no room."""
+        self._metrics.exports.dropped("events", "limit")
 
     def log(self, context: SpanContext, name: str, at_ns: int, attributes: Mapping[str, Value]) -> None:
         if self._export is None:

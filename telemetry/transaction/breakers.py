@@ -2,7 +2,9 @@
 
 import logging
 
-from telemetry.guard import guarded
+from msgspec import Struct
+
+from telemetry.guard import Defects, guarded
 from telemetry.live.moments import BreakerChanged, CallerKeptOut
 from telemetry.logs.records import log_fields
 from telemetry.names import RejectionReason
@@ -14,20 +16,21 @@ from telemetry.transaction.trace import TransactionTrace
 _log = logging.getLogger("flowspan.breaker")
 
 
-class BreakerTelemetry:
-    def __init__(self, services: Services, trace: TransactionTrace) -> None:
-        self.defects = services.defects
-        self._metrics = services.metrics.breakers
-        self._trips = services.trips
-        self._trace = trace
+class BreakerTelemetry(Struct, eq=False):
+    services: Services
+    trace: TransactionTrace
+
+    @property
+    def defects(self) -> Defects:
+        return self.trace.defects
 
     @guarded
     def changed(self, breaker: str, from_state: str, to_state: str, reason: str) -> None:
         """A breaker changed its state on account of this transaction."""
-        context = self._trace.context
+        context = self.trace.context
         if to_state == "open":
-            self._trips[breaker] = context
-        self._metrics.transition(breaker, from_state, to_state, reason)
+            self.services.trips[breaker] = context
+        self.services.metrics.breakers.transition(breaker, from_state, to_state, reason)
         level = logging.WARNING if to_state == "open" else logging.INFO
         fields = {"breaker": breaker, "from_state": from_state, "to_state": to_state, "reason": reason}
         _log.log(level, "breaker %s: %s", breaker, to_state, extra=log_fields(context, fields))
@@ -37,11 +40,11 @@ class BreakerTelemetry:
             Attribute.TO_STATE: to_state,
             Attribute.REASON: reason,
         }
-        self._trace.event(Event.BREAKER_STATE_CHANGE, attributes)
-        self._trace.moments.add(
+        self.trace.event(Event.BREAKER_STATE_CHANGE, attributes)
+        self.trace.moments.add(
             BreakerChanged(
-                at=self._trace.timeline.unix_seconds(),
-                transaction_id=self._trace.transaction_id,
+                at=self.trace.timeline.unix_seconds(),
+                transaction_id=self.trace.transaction_id,
                 breaker=breaker,
                 from_state=from_state,
                 to_state=to_state,
@@ -52,16 +55,16 @@ class BreakerTelemetry:
     @guarded
     def rejected(self, breaker: str, reason: RejectionReason = "open") -> None:
         """An open breaker turned this transaction or an attempt of it away; links to the one that tripped it."""
-        self._metrics.rejected(breaker, reason)
-        trip = self._trips.get(breaker)
+        self.services.metrics.breakers.rejected(breaker, reason)
+        trip = self.services.trips.get(breaker)
         if trip is not None:
-            self._trace.span.link(trip, "breaker_trip")
+            self.trace.span.link(trip, "breaker_trip")
 
     @guarded
     def caller_kept_out(self, breaker: str, reason: str) -> None:
         """The breaker before this transaction's caller alone has opened."""
-        self._metrics.caller_kept_out(breaker, reason)
+        self.services.metrics.breakers.caller_kept_out(breaker, reason)
         fields = {"breaker": breaker, "reason": reason}
-        _log.warning("breaker %s: one caller is kept out", breaker, extra=log_fields(self._trace.context, fields))
-        at, id = self._trace.timeline.unix_seconds(), self._trace.transaction_id
-        self._trace.moments.add(CallerKeptOut(at=at, transaction_id=id, breaker=breaker, reason=reason))
+        _log.warning("breaker %s: one caller is kept out", breaker, extra=log_fields(self.trace.context, fields))
+        at, id = self.trace.timeline.unix_seconds(), self.trace.transaction_id
+        self.trace.moments.add(CallerKeptOut(at=at, transaction_id=id, breaker=breaker, reason=reason))

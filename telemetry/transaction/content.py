@@ -8,7 +8,8 @@ lost, and counted; its spans end without it.
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from telemetry.guard import Defects, guarded
 from telemetry.metrics.registry import ExportMetrics
@@ -28,8 +29,7 @@ _WAITING_LIMIT = 64 * 1024**2
 _OF_CONVENTIONS = "gen_ai."
 
 
-@dataclass(frozen=True, slots=True)
-class SpanEnd:
+class SpanEnd(Struct, frozen=True, eq=False):
     """A span that has ended and is not handed on yet; `at_ns` in Unix nanoseconds."""
 
     span: RecordedSpan
@@ -39,29 +39,22 @@ class SpanEnd:
         self.span.end(self.at_ns)
 
 
-class SpanEnds:
+class SpanEnds(Struct, eq=False):
     """Ends the spans of a transaction's attempts. With `keeps_last` the last one is kept for the end of the
     transaction, as what it answered is known only when it has passed the policies."""
 
-    __slots__ = ("_last", "keeps_last")
-
-    def __init__(self) -> None:
-        self.keeps_last = False
-        self._last: SpanEnd | None = None
+    keeps_last: bool = False
+    last: SpanEnd | None = None
+    """The span of the last attempt, where it is kept; whoever ends the transaction has to end it."""
 
     def end(self, span: RecordedSpan, at_ns: int) -> None:
         """End a span, or keep it and end the one before it."""
         if not self.keeps_last:
             span.end(at_ns)
             return
-        if self._last is not None:
-            self._last.end()
-        self._last = SpanEnd(span, at_ns)
-
-    def take_last(self) -> list[SpanEnd]:
-        """The span of the last attempt, if it was kept; the caller has to end it."""
-        last, self._last = self._last, None
-        return [] if last is None else [last]
+        if self.last is not None:
+            self.last.end()
+        self.last = SpanEnd(span, at_ns)
 
 
 class ContentRecorder:

@@ -10,7 +10,6 @@ from types import TracebackType
 
 from opentelemetry.trace import SpanContext, format_span_id
 
-from telemetry.guard import guarded
 from telemetry.live.streams import StreamFlow
 from telemetry.logs.records import Level, is_logged, log_access
 from telemetry.names import OUTCOME_LEVELS, Outcome, Stage
@@ -79,7 +78,7 @@ class ObservabilityContext:
         self.admission = AdmissionTelemetry(trace, services.metrics.admission)
         self.queues = QueueTelemetry(trace, services.live, self._flow)
         self.breakers = BreakerTelemetry(services, trace)
-        self.quotas = QuotaTelemetry(services, trace, about)
+        self.quotas = QuotaTelemetry(services.metrics.quotas, trace, about)
         services.live.open(self._flow)
         services.metrics.server.in_flight[about.api].inc()
         span.set({Attribute.TRANSACTION_ID: self.transaction_id, Attribute.API: about.api})
@@ -119,14 +118,15 @@ class ObservabilityContext:
         """The transaction's span, as other tracers refer to it."""
         return self._trace.context
 
-    @guarded
     def identify(self, key: str) -> None:
         """Note the name of the key that the request came with, which is known of all that have one."""
-        self._about.key = found = self._services.metrics.keys.of(key)
-        if found is not self._services.metrics.keys.without_key:
-            self._trace.span.share(key_attributes(found))
+        try:
+            self._about.key = found = self._services.metrics.keys.of(key)
+            if found is not self._services.metrics.keys.without_key:
+                self._trace.span.share(key_attributes(found))
+        except Exception as error:
+            self.defects.note("ObservabilityContext.identify", error)
 
-    @guarded
     def describe(
         self,
         *,
@@ -138,37 +138,42 @@ class ObservabilityContext:
         asked_model: str | None = None,
     ) -> None:
         """Describe the transaction, again when more is known; what is left out stays as it was."""
-        about, labels = self._about, self._services.metrics.labels
-        if operation is not None:
-            about.operation = labels.operation(operation)
-        if model is not None:
-            about.model = self._flow.model = labels.model(model)
-        if provider is not None:
-            about.provider = labels.provider(provider)
-        if stream is not None:
-            about.stream = stream
-        if asked_model is not None:
-            about.asked_model = legible_id(asked_model, self._services.scrub)
-            self._trace.span.set({Attribute.ASKED_MODEL: about.asked_model})
-        if policies:
-            self._policies = tuple(policies)
-        described = description_attributes(about.operation, about.model, about.provider, about.stream, self._policies)
-        self._trace.span.share(described, instead_of=self._described)
-        self._described = described
-        self._trace.span.decide()
-        if model is not None:
-            # Here, so that the counters of a new model stand at zero before the transaction's end moves one.
-            self._services.metrics.server.outcomes(about.api, about.model, about.stream)
-            self._services.metrics.delivery.of(about.model)
+        try:
+            about, labels = self._about, self._services.metrics.labels
+            if operation is not None:
+                about.operation = labels.operation(operation)
+            if model is not None:
+                about.model = self._flow.model = labels.model(model)
+            if provider is not None:
+                about.provider = labels.provider(provider)
+            if stream is not None:
+                about.stream = stream
+            if asked_model is not None:
+                about.asked_model = legible_id(asked_model, self._services.scrub)
+                self._trace.span.set({Attribute.ASKED_MODEL: about.asked_model})
+            if policies:
+                self._policies = tuple(policies)
+            before, labelled = self._described, (about.operation, about.model, about.provider, about.stream)
+            self._described = description_attributes(*labelled, self._policies)
+            self._trace.span.share(self._described, instead_of=before)
+            self._trace.span.decide()
+            if model is not None:
+                # Here, so that the counters of a new model stand at zero before the transaction's end moves one.
+                self._services.metrics.server.outcomes(about.api, about.model, about.stream)
+                self._services.metrics.delivery.of(about.model)
+        except Exception as error:
+            self.defects.note("ObservabilityContext.describe", error)
 
-    @guarded
     def capture(self, prompt: Callable[[int], Prompt]) -> None:
         """Begin to record content, if anybody wants that of this transaction. `prompt` returns what the policies let
         through of the request, with texts of no more than so many characters."""
-        content = self._services.content
-        if content.is_wanted(self._trace.sampled):
-            self.recorder.content = Conversation(prompt(content.limit), content.limit)
-            self.attempts.spans.keeps_last = True
+        try:
+            content = self._services.content
+            if content.is_wanted(self._trace.sampled):
+                self.recorder.content = Conversation(prompt(content.limit), content.limit)
+                self.attempts.spans.keeps_last = True
+        except Exception as error:
+            self.defects.note("ObservabilityContext.capture", error)
 
     @property
     def has_ids(self) -> bool:
@@ -180,14 +185,16 @@ class ObservabilityContext:
         """The conversation that `note_ids` was given; empty without one."""
         return "" if self._about.identity is None else self._about.identity.conversation_id
 
-    @guarded
     def note_ids(self, ids: Mapping[str, str], attributes: Mapping[str, str]) -> None:
         """Note whose the transaction is, again when more is known: `ids` by their attributes, and `attributes` of the
         operator's choice. The texts may be as they came. Spans that have ended, or begun before, do not change."""
-        if self._about.identity is not None:
-            self._trace.span.remove(self._about.identity.on_transaction)
-        self._about.identity = identity = Identity(ids, attributes, self._services.scrub)
-        self._trace.span.set(identity.on_transaction)
+        try:
+            if self._about.identity is not None:
+                self._trace.span.remove(self._about.identity.on_transaction)
+            self._about.identity = identity = Identity(ids, attributes, self._services.scrub)
+            self._trace.span.set(identity.on_transaction)
+        except Exception as error:
+            self.defects.note("ObservabilityContext.note_ids", error)
 
     def view(self) -> TransactionView:
         """What it does at this moment."""
@@ -242,79 +249,81 @@ class ObservabilityContext:
         self._count_outcome(outcome)
         self._report(outcome, status, error_type, detail, delivered)
 
-    @guarded
     def _close_parts(self, outcome: Outcome, error_type: str) -> None:
-        self.recorder.end(outcome)
-        self.attempts.end_all(error_type or "abandoned")
-        self._trace.end_stages()
-        self.queues.close_all()
+        try:
+            self.recorder.end(outcome)
+            self.attempts.end_all(error_type or "abandoned")
+            self._trace.end_stages()
+            if self._flow.queues:
+                self.queues.close_all()
+        except Exception as error:
+            self.defects.note("ObservabilityContext._close_parts", error)
 
-    @guarded
     def _count_outcome(self, outcome: Outcome) -> None:
-        about, metrics = self._about, self._services.metrics
-        metrics.server.outcomes(about.api, about.model, about.stream)[outcome].inc()
-        about.key.requests[outcome].inc()
-        metrics.server.in_flight[about.api].dec()
-        self._services.live.close(self._flow, outcome)
+        try:
+            about, metrics = self._about, self._services.metrics
+            metrics.server.outcomes(about.api, about.model, about.stream)[outcome].inc()
+            about.key.requests[outcome].inc()
+            metrics.server.in_flight[about.api].dec()
+            self._services.live.close(self._flow, outcome)
+        except Exception as error:
+            self.defects.note("ObservabilityContext._count_outcome", error)
 
-    @guarded
     def _report(self, outcome: Outcome, status: int, error_type: str, detail: str | None, delivered: bool) -> None:
-        summary = Summary(
-            outcome=outcome,
-            status=status,
-            error_type=error_type,
-            detail=detail,
-            about=self._about,
-            total_s=self.ledger.total,
-            parts=self.ledger.snapshot(),
-            recorder=self.recorder,
-            totals=self.attempts.totals,
-            delivered=delivered,
-        )
-        self._count(summary)
-        if self._taped is not None:
-            self._pin(self._taped, summary)
-        self._end_span(summary)
-        self._log_access(summary)
-        if self._taped is not None:
-            self._end_taping(self._taped, summary)
-        self._note_end(summary)
+        try:
+            summary = Summary(
+                outcome=outcome,
+                status=status,
+                error_type=error_type,
+                detail=detail,
+                about=self._about,
+                total_s=self.ledger.total,
+                parts=self.ledger.snapshot(),
+                recorder=self.recorder,
+                totals=self.attempts.totals,
+                delivered=delivered,
+            )
+            for step in self._REPORTS if self._taped is None else self._TAPED_REPORTS:
+                # Each for itself: where one fails, the others still tell of the transaction.
+                try:
+                    step(self, summary)
+                except Exception as error:
+                    self.defects.note(step.__qualname__, error)
+        except Exception as error:
+            self.defects.note("ObservabilityContext._report", error)
 
-    @guarded
     def _count(self, summary: Summary) -> None:
         summary.count(self._services.metrics, self._trace.exemplar)
 
-    @guarded
     def _end_span(self, summary: Summary) -> None:
-        span = self._trace.span
+        span, end_ns = self._trace.span, self._trace.timeline.after(summary.total_s)
         summary.describe_end(span)
-        ended = [*self.attempts.spans.take_last(), SpanEnd(span, self._trace.timeline.after(summary.total_s))]
+        last = self.attempts.spans.last
         # What a policy refused, or did not get to judge, is not told.
         if self.recorder.content is not None and not summary.error_type.startswith("policy_"):
+            ended = [SpanEnd(span, end_ns)] if last is None else [last, SpanEnd(span, end_ns)]
             self._services.content.record(self.recorder.content, ended)
             return
-        for one in ended:
-            one.end()
+        if last is not None:
+            last.end()
+        span.end(end_ns)
 
-    @guarded
-    def _pin(self, taped: TapedTransaction, summary: Summary) -> None:
-        if self._taker is not None and (why := self._taker.pins(taped, summary)) is not None:
+    def _pin(self, summary: Summary) -> None:
+        taped = self._taped
+        if taped is not None and self._taker is not None and (why := self._taker.pins(taped, summary)) is not None:
             taped.pinned = why
             self._trace.span.set({Attribute.RECORDING_PINNED: why})
             self._trace.event(Event.RECORDING_PINNED, {Attribute.RECORDING_PINNED: why})
 
-    @guarded
-    def _end_taping(self, taped: TapedTransaction, summary: Summary) -> None:
-        taped.summary, taped.cache_fields = summary, self.attempts.prompt_cache.access_fields()
-        if self._taker is not None:
+    def _end_taping(self, summary: Summary) -> None:
+        if (taped := self._taped) is not None and self._taker is not None:
+            taped.summary, taped.cache_fields = summary, self.attempts.prompt_cache.access_fields()
             self._taker.ended(taped)
 
-    @guarded
     def _note_end(self, summary: Summary) -> None:
         at = self._trace.timeline.after(summary.total_s) / 1e9
         self._trace.moments.ended(summary.as_moment(at, self.transaction_id, self._services.scrub))
 
-    @guarded
     def _log_access(self, summary: Summary) -> None:
         level = OUTCOME_LEVELS[summary.outcome]
         if not is_logged(level):
@@ -333,3 +342,6 @@ class ObservabilityContext:
         if self._taped is not None:
             self._taped.access = line
         log_access(f"{span.name} {summary.outcome}", line, level)
+
+    _REPORTS = (_count, _end_span, _log_access, _note_end)
+    _TAPED_REPORTS = (_count, _pin, _end_span, _log_access, _end_taping, _note_end)

@@ -1,7 +1,6 @@
 """The end of a transaction: a summary made once, and its three renderings, as span, metrics and access line."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 
 from msgspec import Struct
@@ -23,8 +22,7 @@ _DETAIL_LIMIT = 200
 """Characters."""
 
 
-@dataclass(slots=True)
-class Description:
+class Description(Struct, eq=False):
     """What the gateway and the router learnt of a transaction so far."""
 
     api: str
@@ -34,7 +32,7 @@ class Description:
     model: str = "other"
     provider: str = "other"
     stream: bool = False
-    head: Mapping[str, object] = field(default_factory=dict)
+    head: Mapping[str, object] = {}
     """The fields of the access line that are known from the request's head."""
     asked_model: str | None = None
     """The model as the client named it, where the configuration has another name for it or none."""
@@ -110,8 +108,7 @@ def description_attributes(
     )
 
 
-@dataclass(slots=True, kw_only=True)
-class Summary:
+class Summary(Struct, kw_only=True, eq=False):
     """Everything known of a transaction that has ended. `error_type` is empty if it went well; times are in seconds."""
 
     outcome: Outcome

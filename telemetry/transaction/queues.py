@@ -1,6 +1,8 @@
 """The queues of one transaction: counted while they are in use, a span and metrics when they are done."""
 
-from telemetry.guard import guarded
+from msgspec import Struct
+
+from telemetry.guard import Defects, guarded
 from telemetry.live.moments import QueueFilled
 from telemetry.live.streams import Live, StreamFlow
 from telemetry.names.events import Event
@@ -9,25 +11,27 @@ from telemetry.recording.queue_stats import QueueStats
 from telemetry.transaction.trace import TransactionTrace
 
 
-class QueueTelemetry:
+class QueueTelemetry(Struct, eq=False):
     """Opens and closes the queues of a transaction; `close_all` closes those left open."""
 
-    def __init__(self, trace: TransactionTrace, live: Live, flow: StreamFlow) -> None:
-        self.defects = trace.defects
-        self._trace = trace
-        self._live = live
-        self._flow = flow
+    trace: TransactionTrace
+    live: Live
+    flow: StreamFlow
+
+    @property
+    def defects(self) -> Defects:
+        return self.trace.defects
 
     def open(self, name: str, capacity_items: int, capacity_bytes: int) -> QueueStats:
         stats = QueueStats(name, capacity_items, capacity_bytes, self._high_water)
-        self._flow.add_queue(stats)
+        self.flow.add_queue(stats)
         return stats
 
     @guarded
     def close(self, stats: QueueStats) -> None:
         """Record a queue that is no longer used; the first call counts."""
-        trace = self._trace
-        closed = self._live.close_queue(self._flow, stats, trace.exemplar)
+        trace = self.trace
+        closed = self.live.close_queue(self.flow, stats, trace.exemplar)
         if closed and trace.tape is not None:
             trace.tape.queues.append(stats)
         if closed and trace.recording and stats.first_put_at is not None:
@@ -36,15 +40,15 @@ class QueueTelemetry:
             span.end(trace.timeline.ns(None if stats.depth else stats.drained_at))
 
     def close_all(self) -> None:
-        for queue in tuple(self._flow.queues):
+        for queue in tuple(self.flow.queues):
             self.close(queue.stats)
 
     @guarded
     def _high_water(self, stats: QueueStats, percent: int) -> None:
-        self._trace.event(Event.QUEUE_HIGH_WATER, _event_attributes(stats, percent))
+        self.trace.event(Event.QUEUE_HIGH_WATER, _event_attributes(stats, percent))
         if percent == 100:
-            at, id = self._trace.timeline.unix_seconds(), self._trace.transaction_id
-            self._live.moments.add(QueueFilled(at=at, transaction_id=id, queue=stats.name))
+            at, id = self.trace.timeline.unix_seconds(), self.trace.transaction_id
+            self.live.moments.add(QueueFilled(at=at, transaction_id=id, queue=stats.name))
 
 
 def _span_attributes(stats: QueueStats) -> dict[str, Value | None]:

@@ -2,43 +2,45 @@
 
 import logging
 
+from msgspec import Struct
 from opentelemetry.trace import SpanContext
 
-from telemetry.guard import guarded
+from telemetry.guard import Defects, guarded
 from telemetry.live.moments import BudgetPassed, Moments
 from telemetry.logs.records import log_fields
-from telemetry.metrics.quotas import LimitedKey
+from telemetry.metrics.quotas import LimitedKey, QuotaMetrics
 from telemetry.names import QuotaLimit, QuotaScope
 from telemetry.names.events import Event
 from telemetry.names.spans import Attribute
 from telemetry.transaction.ending import Description
-from telemetry.transaction.services import Services
 from telemetry.transaction.trace import TransactionTrace
 
 _log = logging.getLogger("flowspan.budget")
 
 
-class QuotaTelemetry:
-    def __init__(self, services: Services, trace: TransactionTrace, about: Description) -> None:
-        self.defects = services.defects
-        self._metrics = services.metrics.quotas
-        self._trace = trace
-        self._about = about
+class QuotaTelemetry(Struct, eq=False):
+    metrics: QuotaMetrics
+    trace: TransactionTrace
+    about: Description
+
+    @property
+    def defects(self) -> Defects:
+        return self.trace.defects
 
     @guarded
     def refused(self, scope: QuotaScope, holder: str, limit: QuotaLimit) -> None:
         """A limit of the transaction's key, or of its team, turned it away; `holder` is the name of either."""
-        identity = self._about.key.identity
-        self._metrics.refused(LimitedKey(identity.name, identity.team, scope, holder, limit))
-        self._about.limit = limit
-        self._trace.span.set({Attribute.LIMIT: limit, Attribute.LIMIT_SCOPE: scope})
+        identity = self.about.key.identity
+        self.metrics.refused(LimitedKey(identity.name, identity.team, scope, holder, limit))
+        self.about.limit = limit
+        self.trace.span.set({Attribute.LIMIT: limit, Attribute.LIMIT_SCOPE: scope})
 
     @guarded
     def passed(self, scope: QuotaScope, holder: str, limit: QuotaLimit, share: float, used: float, most: float) -> None:
         """Note that the transaction passed a `share` of a budget; `used` and `most` are US dollars."""
         moment = BudgetPassed(
-            at=self._trace.timeline.unix_seconds(),
-            transaction_id=self._trace.transaction_id,
+            at=self.trace.timeline.unix_seconds(),
+            transaction_id=self.trace.transaction_id,
             scope=scope,
             holder=holder,
             limit=limit,
@@ -46,8 +48,8 @@ class QuotaTelemetry:
             used_usd=used,
             budget_usd=most,
         )
-        report_passed(moment, self._trace.moments, self._trace.context)
-        self._trace.event(
+        report_passed(moment, self.trace.moments, self.trace.context)
+        self.trace.event(
             Event.BUDGET_PASSED, {Attribute.LIMIT: limit, Attribute.LIMIT_SCOPE: scope, Attribute.BUDGET_SHARE: share}
         )
 

@@ -286,7 +286,8 @@ class _Reading:
 
 
 def _describe(request: Request, codec: ProviderCodec, attempt: Attempt) -> None:
-    attempt.left_out_tools(left_out_tools(request, codec.dialect))
+    if names := left_out_tools(request, codec.dialect):
+        attempt.left_out_tools(names)
     if attempt.tape is not None:
         attempt.tape.api = codec.dialect
 
