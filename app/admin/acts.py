@@ -155,6 +155,13 @@ class Reload(Act, frozen=True):
     time_limit: ClassVar[float] = 60.0
 
 
+class GetChanges(Act, frozen=True):
+    """What a reload would change now, or why it would be refused; nothing is changed. The outcome is that of `reload`,
+    with the generation that is in use."""
+
+    time_limit: ClassVar[float] = 60.0
+
+
 class RestartWorkers(Act, frozen=True):
     """Replace the workers one by one, each by a new one that serves before the old one leaves; they serve the
     configuration as it is then. `{"replaced", "generation"}`."""
@@ -207,6 +214,7 @@ AnyAct = (
     | GetLogLevel
     | SetLogLevel
     | Reload
+    | GetChanges
     | RestartWorkers
     | ListRequests
     | CancelRequest

@@ -39,6 +39,7 @@ ROUTES: tuple[tuple[str, str, type[Act]], ...] = (
     ("POST", "/v1/deployments/{deployment:path}/weight", acts.SetWeight),
     ("GET", "/v1/log-level", acts.GetLogLevel),
     ("PUT", "/v1/log-level", acts.SetLogLevel),
+    ("GET", "/v1/reload", acts.GetChanges),
     ("POST", "/v1/reload", acts.Reload),
     ("POST", "/v1/workers/restart", acts.RestartWorkers),
     ("GET", "/v1/requests", acts.ListRequests),

@@ -12,6 +12,7 @@ from app.admin.acts import (
     CancelRequest,
     CancelRequests,
     DrainDeployment,
+    GetChanges,
     GetLogLevel,
     GetStatus,
     GetUsage,
@@ -51,6 +52,9 @@ class ReadsConfiguration(Protocol):
     async def read_anew(self, reason: str) -> Outcome:
         """Go on with the configuration as it is now. The outcome is that of the act Reload. Raises Refused."""
 
+    async def preview(self) -> Outcome:
+        """What that would change. The outcome is that of the act GetChanges. Raises Refused."""
+
 
 class Operator:
     """Performs acts on `app`. Without `configuration` nothing is read anew here."""
@@ -65,7 +69,9 @@ class Operator:
         """Do it, and say what became of it. Raises Refused."""
         match act:
             case Reload():
-                return await self._reload(actor)
+                return await self._reads.read_anew(actor)
+            case GetChanges():
+                return await self._reads.preview()
             case RestartWorkers():
                 raise Refused("this gateway is one process, without workers")
             case GetUsage(key):
@@ -112,10 +118,12 @@ class Operator:
         }
         return {"version": VERSION, "processes": [process]}
 
-    async def _reload(self, actor: str) -> Outcome:
+    @property
+    def _reads(self) -> ReadsConfiguration:
+        """What reads the configuration anew. Raises Refused where nothing does."""
         if self._configuration is None:
             raise Refused("this gateway does not read its configuration anew: restart it")
-        return await self._configuration.read_anew(actor)
+        return self._configuration
 
     async def _usage_of(self, name: str) -> Outcome:
         gateway = self._app.gateway

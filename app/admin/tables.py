@@ -115,6 +115,10 @@ def level(outcome: Row) -> Iterator[str]:
 
 def reloaded(outcome: Row) -> Iterator[str]:
     yield f"generation {outcome['generation']} of the configuration is in use"
+    yield from _reload_lines(outcome)
+
+
+def _reload_lines(outcome: Row) -> Iterator[str]:
     for kind, lines in (
         ("", outcome["changed"]),
         ("needs a restart: ", outcome["needs_restart"]),
@@ -122,6 +126,20 @@ def reloaded(outcome: Row) -> Iterator[str]:
     ):
         for line in lines:
             yield inert(f"  {kind}{line}")
+
+
+def changes(outcome: Row) -> Iterator[str]:
+    """What a reload would change."""
+    if not would_change(outcome):
+        yield f"nothing would change: generation {outcome['generation']} of the configuration is in use"
+    else:
+        yield f"a reload would change this, after generation {outcome['generation']} of the configuration"
+    yield from _reload_lines(outcome)
+
+
+def would_change(outcome: Row) -> bool:
+    """Whether a reload, or a restart, would change something."""
+    return bool(outcome["changed"] or outcome["needs_restart"])
 
 
 def replaced(outcome: Row) -> Iterator[str]:
@@ -195,6 +213,20 @@ def _weight(row: Row) -> str:
     return f"{weight:g}" if weight == configured else f"{weight:g} (configured {configured:g})"
 
 
-_ALL = (status, keys, revoked, usage, breakers, deployments, requests, cancelled, level, reloaded, replaced, audit)
+_ALL = (
+    status,
+    keys,
+    revoked,
+    usage,
+    breakers,
+    deployments,
+    requests,
+    cancelled,
+    level,
+    reloaded,
+    changes,
+    replaced,
+    audit,
+)
 TABLES: Mapping[str, Callable[[Row], Iterator[str]]] = {one.__name__: one for one in _ALL}
 """Each by the name of what it shows."""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 URL = "http://127.0.0.1:4002"
 KEY = "FLOWSPAN_ADMIN_KEY"
+_DIFFERS = 3
+"""The exit status where a reload would change something, as `flowspan check --diff` has it."""
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
@@ -42,10 +44,10 @@ class _Session:
         self._client = client
         self._as_json = as_json
 
-    def look(self, path: str, table: str, **query: object) -> None:
-        """Show what is there, by one of the tables."""
+    def look(self, path: str, table: str, **query: object) -> dict[str, Any]:
+        """Show what is there, by one of the tables, and return it."""
         wanted = urlencode({name: value for name, value in query.items() if value is not None})
-        self._show(lambda: self._client.get(f"{path}?{wanted}" if wanted else path), table)
+        return self._show(lambda: self._client.get(f"{path}?{wanted}" if wanted else path), table)
 
     def act(
         self,
@@ -57,7 +59,7 @@ class _Session:
         """Have something done, and show what became of it."""
         self._show(lambda: self._client.send(method, path, fields), table)
 
-    def _show(self, ask: Callable[[], dict[str, Any]], table: str) -> None:
+    def _show(self, ask: Callable[[], dict[str, Any]], table: str) -> dict[str, Any]:
         from app.admin.client import ActRefused, Unreachable
         from app.admin.tables import TABLES
         from app.live_view.inert import inert
@@ -73,9 +75,10 @@ class _Session:
             import msgspec
 
             click.echo(msgspec.json.format(msgspec.json.encode(outcome), indent=2).decode())
-            return
+            return outcome
         for line in TABLES[table](outcome):
             click.echo(line)
+        return outcome
 
 
 _session = click.make_pass_decorator(_Session)
@@ -293,10 +296,18 @@ def log_level(session: _Session, level: str | None, seconds: float | None) -> No
 
 
 @admin.command()
+@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
 @_session
-def reload(session: _Session) -> None:
-    """Have the gateway read its configuration anew."""
-    session.act("/v1/reload", "reloaded")
+def reload(session: _Session, dry_run: bool) -> None:
+    """Have the gateway read its configuration anew. With --dry-run the exit status is 3 where something would change, a
+    change that needs a restart included."""
+    if not dry_run:
+        session.act("/v1/reload", "reloaded")
+        return
+    from app.admin.tables import would_change
+
+    if would_change(session.look("/v1/reload", "changes")):
+        sys.exit(_DIFFERS)
 
 
 @admin.command("restart-workers")

@@ -28,6 +28,14 @@ class ReadsAnew:
             raise Refused("\n".join(refused.problems)) from None
         return outcome
 
+    async def preview(self) -> Outcome:
+        """What that would change. Raises Refused."""
+        try:
+            outcome: Outcome = msgspec.to_builtins(await self._reloader.preview())
+        except ReloadRefused as refused:
+            raise Refused("\n".join(refused.problems)) from None
+        return outcome
+
 
 class AuditedReloads:
     """Reloads that nobody asks for by the admin API: each has its lines in the audit log, too. The reason is who asked

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Protocol
 
-from app.admin.acts import Act, Outcome, Refused, Reload, RestartWorkers, SetLogLevel
+from app.admin.acts import Act, GetChanges, Outcome, Refused, Reload, RestartWorkers, SetLogLevel
 from app.admin.log_level import LogLevel
 from app.serving.reloading import ReloadRefused
 from app.workers.fleet import Fleet
@@ -14,6 +14,9 @@ class ReloadsFleet(Protocol):
 
     async def reload(self, reason: str) -> Outcome:
         """Have all workers read it anew. Raises ReloadRefused."""
+
+    async def preview(self) -> Outcome:
+        """What a reload would change. Raises Refused."""
 
     async def roll(self, reason: str) -> Outcome:
         """Replace the workers one by one. Raises Refused."""
@@ -34,6 +37,8 @@ class FleetOperator:
         match act:
             case Reload():
                 return await self._reload(actor)
+            case GetChanges():
+                return await self._reloads.preview()
             case RestartWorkers():
                 return await self._reloads.roll(actor)
             case SetLogLevel(level, seconds):

@@ -110,10 +110,11 @@ class Ping(Struct, frozen=True, tag=True):
 
 class Prepare(Struct, frozen=True, tag=True):
     """The configuration is to be read anew and checked, or what another worker has `read` is to be checked; nothing
-    changes yet. A `PreparedConfiguration` is wanted."""
+    changes yet. A `PreparedConfiguration` is wanted. Unless it `is_kept`, it will not be adopted."""
 
     number: int
     read: ReadConfiguration | None = None
+    is_kept: bool = True
 
 
 class Adopt(Struct, frozen=True, tag=True):

@@ -149,8 +149,15 @@ class FleetReloads:
             self._fleet.restate()
             self._metrics.reloaded("applied" if prepared.changed else "unchanged", generation)
             log_success(reason, Reloaded(generation, prepared.changed, prepared.needs_restart, prepared.warnings))
-            lists = {name: list(getattr(prepared, name)) for name in ("changed", "needs_restart", "warnings")}
-            return {"generation": generation, **lists}
+            return _outcome(generation, prepared)
+
+    async def preview(self) -> Outcome:
+        """What a reload would change now; nothing is changed, counted or told. Raises Refused."""
+        async with self._lock:
+            _, data = await self._fleet.ask_one(lambda number: Prepare(number, is_kept=False))
+            prepared = decode_prepared(data)
+            self._check_room(configuration_of(prepared.read).settings)
+            return _outcome(self._configuration.in_use.generation, prepared)
 
     async def roll(self, reason: str) -> Outcome:
         """Read the configuration anew, and replace the workers one by one. Raises Refused where it cannot be served, or
@@ -226,3 +233,8 @@ class FleetReloads:
         self._metrics.reloaded("refused", self._configuration.in_use.generation)
         log_refusal(reason, problems)
         return ReloadRefused(problems)
+
+
+def _outcome(generation: int, prepared: PreparedConfiguration) -> Outcome:
+    lists = {name: list(getattr(prepared, name)) for name in ("changed", "needs_restart", "warnings")}
+    return {"generation": generation, **lists}

@@ -107,11 +107,11 @@ class _TakenConfiguration:
         """What was read for it."""
         return tuple(map(str, self._reloader.files()))
 
-    async def prepare(self, read: ReadConfiguration | None) -> PreparedConfiguration:
+    async def prepare(self, read: ReadConfiguration | None, *, is_kept: bool) -> PreparedConfiguration:
         """Check what another worker has read, or read the configuration. Raises ReloadRefused."""
         prepared = await self._reloader.prepare(None if read is None else configuration_of(read))
         read = read or read_configuration(prepared.configuration)
-        self._prepared = read, prepared
+        self._prepared = (read, prepared) if is_kept else None
         policies = tuple(loaded.name for loaded in prepared.policies)
         lines = prepared.changed, prepared.needs_restart, prepared.warnings
         return PreparedConfiguration(read, policies, self.files, *lines)
@@ -196,8 +196,8 @@ class WorkerServer(GatewayServer):
             return
         try:
             match wish:
-                case Prepare(read=read):
-                    outcome: Struct | dict[str, Any] = await self._configuration.prepare(read)
+                case Prepare(read=read, is_kept=is_kept):
+                    outcome: Struct | dict[str, Any] = await self._configuration.prepare(read, is_kept=is_kept)
                 case Adopt(read=read, generation=generation):
                     await self._configuration.adopt(read, generation)
                     outcome = {}

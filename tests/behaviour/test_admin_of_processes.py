@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -127,8 +128,10 @@ def test_the_configuration_is_read_anew_by_all_and_the_log_has_who_asked(
     before = workers.file.read_text()
     try:
         workers.file.write_text(before.replace("stall-2", "stall-3"))
+        preview = api.act("GET", "/v1/reload")
         outcome = api.act("POST", "/v1/reload")
         assert any("stall-3" in line for line in outcome["changed"])
+        assert preview == {**outcome, "generation": outcome["generation"] - 1}
         generations = {process["generation"] for process in api.act("GET", "/v1/status")["processes"]}
         assert generations == {outcome["generation"]}
         workers.file.write_text("model_list: nothing")
@@ -165,6 +168,37 @@ def test_what_was_counted_by_the_supervisor_is_among_the_metrics(workers: Served
         text = response.read().decode()
     (line,) = (one for one in text.splitlines() if 'act="list_keys",result="done"' in one)
     assert float(line.rpartition(" ")[2]) >= 1
+
+
+@pytest.mark.parametrize("server", ["", ", workers: 1"])
+def test_a_dry_run_tells_what_a_reload_would_change_and_changes_nothing(tmp_path: Path, server: str) -> None:
+    before = text(tmp_path, server)
+    with Served(tmp_path, before) as served:
+        api = AdminApi(tmp_path / "admin.sock")
+        until(lambda: (tmp_path / "admin.sock").exists() and api.ask("GET", "/v1/status")[0] == 200, "it serves", 30)
+
+        def dry_run() -> tuple[int, str]:
+            result = api.command("reload", "--dry-run")
+            return result.exit_code, result.output
+
+        code, output = dry_run()
+        assert (code, output) == (0, "nothing would change: generation 1 of the configuration is in use\n")
+        served.file.write_text(before.replace("stall-2", "stall-3").replace("console: off", "console: {port: 1}"))
+        code, output = dry_run()
+        assert code == 3
+        assert output.startswith("a reload would change this, after generation 1 of the configuration\n")
+        assert "\n  deployment stall-3 added: model_name stall-3, simulated/stall-3\n" in output
+        assert "\n  needs a restart: gateway.console.port: 4001 -> 1\n" in output
+        served.file.write_text("model_list: [")
+        code, output = dry_run()
+        assert code == 1
+        assert "flowspan.yaml:2: " in output
+        assert [process["generation"] for process in api.act("GET", "/v1/status")["processes"]] == [1]
+        with urlopen(f"http://127.0.0.1:{served.metrics_port}/metrics", timeout=15) as response:
+            counted = re.findall(r"flowspan_config_reloads_total\{.*\} (\S+)", response.read().decode())
+        assert set(counted) == {"0.0"}
+        served.file.write_text(before)
+        assert dry_run()[0] == 0
 
 
 def test_one_process_notes_its_signals_frees_its_socket_and_keeps_others_from_it(tmp_path: Path) -> None:

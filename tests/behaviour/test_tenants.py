@@ -359,7 +359,7 @@ def test_what_a_request_costs_nothing_for_is_let_in_with_a_spent_budget() -> Non
 
 def test_a_flood_of_what_costs_nothing_does_not_pass_the_requests_of_a_minute() -> None:
     with limited([ECHO], "limits: {requests_per_minute: 3}") as gateway:
-        floods = [
+        floods: Sequence[Callable[[], int]] = [
             lambda: asked(gateway, ask("echo", COUNT), COUNT).status,
             lambda: request(gateway, "GET", f"{RESPONSES}/resp_1", headers=headers()).status,
             lambda: request(gateway, "POST", f"{RESPONSES}/resp_1/cancel", headers=headers()).status,
