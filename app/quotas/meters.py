@@ -107,11 +107,14 @@ class Meter:
         """How much is used, apart from what is reserved."""
         return float(max(self._numbers[self._used], 0.0))
 
-    def relieve(self, process: int) -> None:
-        """Give back what a process has reserved that is no more, and mend what it may have left half-done."""
+    def relieve(self, process: int) -> float:
+        """Give back what a process has reserved that is no more, and mend what it may have left half-done. Returns how
+        much that was."""
         numbers, first = self._numbers, self._reserved + 1
+        held = float(numbers[first + process])
         numbers[first + process] = 0.0
         numbers[self._reserved] = sum(numbers[first : first + self._processes])
+        return held
 
 
 class Streams(Meter):
@@ -184,9 +187,10 @@ class Sliding(Meter):
         sections = range(head - self._sections + 1, head + 1)
         return [(section, numbers[self._ring + section % self._sections]) for section in sections]
 
-    def relieve(self, process: int) -> None:
-        super().relieve(process)
+    def relieve(self, process: int) -> float:
+        held = super().relieve(process)
         self._numbers[self._used] = sum(self._numbers[self._ring : self._ring + self._sections])
+        return held
 
 
 class SlidingBudget(Sliding):

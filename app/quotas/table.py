@@ -284,11 +284,15 @@ class TableLedger:
             )
 
     def release_worker(self, index: int) -> None:
-        """Give back what a process has reserved that is no more. What it has counted as used stays."""
+        """Give back what a process has reserved that is no more. What it has counted as used stays; and what it had
+        reserved of budgets counts as used, for nobody will say what its requests came to, and a provider was asked."""
         with self.table:
             self.clock.read()
             for meter in self._meters.values():
-                meter.relieve(index)
+                held = meter.relieve(index)
+                if held > TRIFLE and isinstance(meter, SlidingBudget | Calendar):
+                    meter.advance(self.clock)
+                    meter.add(held)
 
     def changed_numbers(self, first: int) -> dict[str, bytes] | None:
         """The numbers of rows that have changed since they were asked for last: of some, from the `first` row on; None

@@ -6,10 +6,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
-from app.quotas import Quotas
+from app.quotas import Denial, Need, Quotas
 from app.settings import Budget, Limits, QuotaSettings, WorkerProcess
 from tests.unit.quotas.made import CALLER, rules
 
@@ -94,3 +95,23 @@ async def test_a_process_that_is_killed_takes_only_what_it_held_with_it(tmp_path
     assert end["budget_month"].reserved == pytest.approx(0)
     assert end["budget_month"].used >= sum(passed) * 0.01 - 1e-6
     await quotas.close()
+
+
+@pytest.mark.parametrize("window", ["calendar", "sliding"])
+async def test_what_a_killed_process_had_reserved_of_a_budget_counts_as_used(
+    tmp_path: Path, window: Literal["calendar", "sliding"]
+) -> None:
+    made = rules(Limits(tokens_per_minute=1_000, streams=5), [Budget(10, "day", window)])
+    kept, killed = (Quotas(made, QuotaSettings(), WorkerProcess(index, PROCESSES, str(tmp_path))) for index in (3, 0))
+    for quotas in (killed, kept):
+        admitted = await quotas.admit(CALLER)
+        assert not isinstance(admitted, Denial)
+        assert await admitted.reserve(Need(100, 3.0)) is None
+    kept.release_worker(0)
+    kept.release_worker(1)
+    usages = {usage.limit: usage for usage in await kept.usage(CALLER)}
+    spent = usages["budget_day"]
+    assert (spent.used, spent.reserved, spent.left) == (3.0, 3.0, 4.0)
+    assert usages["streams"].used == 1
+    # A token counts in the second in which it was reserved, whatever becomes of its request.
+    assert usages["tokens_per_minute"].left == 800
