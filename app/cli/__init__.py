@@ -1,13 +1,12 @@
 """The command line. Each command has a module, and imports what it needs when it runs, so that `--help` is quick.
 
 Exit status: 0 success, for `serve` after SIGTERM or SIGINT, too; 1 the checked configuration has problems, a replay
-differs from what was recorded, or the gateway refuses an act; 2 the command could not be carried out.
+differs from what was recorded, the gateway refuses an act, or it is not ready; 2 the command could not be carried out.
 """
 
 import os
 import sys
 from collections.abc import Iterable
-from importlib import metadata
 from pathlib import Path
 
 import click
@@ -18,6 +17,7 @@ from app.cli.demo import demo
 from app.cli.doctor import doctor
 from app.cli.explain import explain
 from app.cli.export import export
+from app.cli.health import health
 from app.cli.init import init
 from app.cli.keys import keys
 from app.cli.replay import replay
@@ -31,6 +31,8 @@ _LONGEST = 200
 
 def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted and not context.resilient_parsing:
+        from importlib import metadata
+
         click.echo(f"flowspan {metadata.version('flowspan')}")
         context.exit()
 
@@ -67,5 +69,5 @@ def _without_working_directory(path: Iterable[str]) -> list[str]:
     return [entry for entry in path if os.path.abspath(entry) != here]
 
 
-for _command in (run, serve, watch, admin, init, check, keys, doctor, explain, export, replay, demo):
+for _command in (run, serve, watch, admin, init, check, keys, health, doctor, explain, export, replay, demo):
     main.add_command(_command)

@@ -1,6 +1,5 @@
 """How commands find the recordings that a command line names: in a file, a store, or at a running console."""
 
-import asyncio
 import os
 import sys
 from collections.abc import Callable
@@ -104,6 +103,8 @@ def _of_conversation(store: "Store", target: str) -> "tuple[Recording, ...]":
 
 def _at_console(target: str, conversation: bool, console: str | None) -> bytes:
     """The bundle that a running gateway's console makes."""
+    import asyncio
+
     from app.live_view.console_client import ConsoleClient, Gone, Refused
 
     kind = "conversations" if conversation else "transactions"

@@ -9,6 +9,7 @@ from typing import NoReturn
 import click
 
 from app.cli.files import one_file, reading, stop, takes_configuration
+from app.cli.health import ADDRESS_FILE
 
 _NO_CONFIG = """flowspan serve needs a configuration: flowspan serve FILE
 
@@ -46,6 +47,7 @@ class _Workers(click.ParamType[int | str]):
 @click.option("--console-host", help="The address of the console, instead of the configured one.")
 @click.option("--console-port", type=click.IntRange(0, 65535), help="The port of the console; 0 takes a free one.")
 @click.option("--workers", type=_Workers(), metavar="N|auto", help="Processes that serve; auto: one for each core.")
+@click.option("--address-file", envvar=ADDRESS_FILE, show_envvar=True, help="The file for its address.")
 @click.option("--log-format", type=click.Choice(["auto", "json", "console"]), help="JSON, or lines for people.")
 def serve(
     argument: str | None,
@@ -58,6 +60,7 @@ def serve(
     console_host: str | None,
     console_port: int | None,
     workers: int | str | None,
+    address_file: str | None,
     log_format: str | None,
 ) -> None:
     """Serve the models of a configuration."""
@@ -89,10 +92,10 @@ def serve(
     if configuration.settings.server.workers is not None:
         from app.workers.supervisor import supervise
 
-        sys.exit(supervise(source, configuration))
+        sys.exit(supervise(source, configuration, address_file))
     from app.serving.process import serve as run
 
-    sys.exit(run(configuration, source))
+    sys.exit(run(configuration, source, address_file))
 
 
 def _given(options: Mapping[str, object]) -> dict[str, object]:

@@ -1,7 +1,5 @@
 """`flowspan watch`."""
 
-import asyncio
-
 import click
 
 from app.cli.files import stop
@@ -17,6 +15,8 @@ def watch(url: str, token: str | None, follow: str | None) -> None:
 
     URL is the address of the gateway's console, by default http://127.0.0.1:4001.
     """
+    import asyncio
+
     from app.live_view.console_client import ConsoleClient, Gone, Refused
     from app.live_view.following import follow as run_follow
     from app.live_view.terminal import make_console

@@ -3,6 +3,7 @@
 process ......... `serve` runs a gateway and its metrics port until a signal ends it
 server .......... `GatewayServer`: uvicorn with the gateway's event loop, connections (`app.edge`) and drain
 in_thread ....... a gateway in a thread of a process that does something else
+address_file .... where it listens, written down for probes
 administration .. the admin API of the process
 process_end ..... ends the process in time, whatever hangs in a thread
 """

@@ -22,6 +22,7 @@ from app.gateway import Gateway, GatewayApp
 from app.main import Composition, compose
 from app.quotas import Quotas, StateLost
 from app.recorder.stores import StoreFailed
+from app.serving.address_file import AddressFile
 from app.serving.administration import AuditedReloads, administration_of
 from app.serving.listening import CannotListen, listen
 from app.serving.process_end import do_not_wait_for_threads
@@ -36,9 +37,10 @@ _SWITCH_INTERVAL = 0.0005
 """Seconds."""
 
 
-def serve(configuration: Configuration, source: Source) -> int:
+def serve(configuration: Configuration, source: Source, address_file: str | None = None) -> int:
     """Serve until a signal ends it; return the process's exit status, 2 where it could not start. `source` is where the
-    configuration was read, and will be read anew. Raises UnsafeBind."""
+    configuration was read, and will be read anew; in `address_file` it is written where the gateway listens. Raises
+    UnsafeBind."""
     settings = configuration.settings
     warnings = check_bind(settings)
     raise_descriptor_limit()
@@ -77,10 +79,13 @@ def serve(configuration: Configuration, source: Source) -> int:
         give_up(app.gateway)
         return 2
     server.reloader = AuditedReloads(reloader, administration.audited)
+    server.address_file = None if address_file is None else AddressFile(address_file)
     tune_interpreter()
     try:
         return _served(server, composition)
     finally:
+        if server.address_file is not None:
+            server.address_file.remove()
         administration.close()
         if console is not None:
             console.close()

@@ -28,6 +28,7 @@ from app.edge.connection import Limits, ServerContext, close_overdue
 from app.edge.listener import ConnectionSlots, Listener, most_connections
 from app.gateway import Gateway, GatewayApp
 from app.lookups import Lookups, Question
+from app.serving.address_file import AddressFile
 from app.serving.file_watch import FileWatch, Reloads
 from app.serving.listening import CannotListen, Listening, listen
 from app.serving.process_end import end_within
@@ -78,6 +79,8 @@ class GatewayServer(uvicorn.Server):
         self._is_retiring = False
         self.reloader: Reloads | None = None
         """Reads the configuration anew on SIGHUP and, where the settings want it, when its files change."""
+        self.address_file: AddressFile | None = None
+        """Where to write at which address it listens."""
         self._reloading: set[asyncio.Task[object]] = set()
         self.loop: asyncio.AbstractEventLoop | None = None
         """The event loop it runs on, once started."""
@@ -115,6 +118,8 @@ class GatewayServer(uvicorn.Server):
         self.started = True
         if self.reloader is not None:
             self._start(FileWatch(self.reloader).run())
+        if self.address_file is not None:
+            self.address_file.write(self._listening.sockets)
         self.announce()
 
     def announce(self) -> None:

@@ -32,6 +32,7 @@ from app.main import secrets_of
 from app.quotas import Quotas, StateLost, rules_of
 from app.recorder.opening import open_store
 from app.recorder.stores import StoreFailed
+from app.serving.address_file import AddressFile
 from app.serving.administration import AuditedReloads
 from app.serving.file_watch import FileWatch
 from app.serving.listening import CannotListen, Listening, listen
@@ -61,9 +62,9 @@ _MARGIN = 5.0
 """Seconds beyond those of the workers' end that the supervisor's own may take."""
 
 
-def supervise(source: Source, configuration: Configuration) -> int:
-    """Serve with several processes until a signal ends it; return the exit status, 2 where none could start. Raises
-    UnsafeBind."""
+def supervise(source: Source, configuration: Configuration, address_file: str | None = None) -> int:
+    """Serve with several processes until a signal ends it; return the exit status, 2 where none could start. In
+    `address_file` it is written where they listen. Raises UnsafeBind."""
     warnings = check_bind(configuration.settings)
     raise_descriptor_limit()
     # It would end the process until there are workers to be replaced.
@@ -80,8 +81,11 @@ def supervise(source: Source, configuration: Configuration) -> int:
         stack.callback(lines.close)
         for warning in warnings:
             _log.warning(warning)
+        written = None if address_file is None else AddressFile(address_file)
+        if written is not None:
+            stack.callback(written.remove)
         runner = stack.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
-        return runner.run(_Supervisor(source, configuration, folder, metrics, lines).run())
+        return runner.run(_Supervisor(source, configuration, folder, metrics, lines, written).run())
 
 
 class _Supervisor:
@@ -94,9 +98,11 @@ class _Supervisor:
         folder: SharedFolder,
         merged: MergedMetrics,
         lines: "_Lines",
+        address_file: AddressFile | None,
     ) -> None:
         self._lines = lines
         self._merged = merged
+        self._address_file = address_file
         self._configuration = FleetConfiguration(source, configuration)
         self._folder = folder
         workers = configuration.settings.server.workers
@@ -162,6 +168,8 @@ class _Supervisor:
             self._fleet.leave(signal.SIGINT)
             # A signal during the start is no failure.
             return 0 if self._ended.is_set() else _FAILED
+        if self._address_file is not None:
+            self._address_file.write(self._listening.sockets)
         _log.info("listening on %s with %d workers", self._listening, self._count)
         try:
             console = self._console_server(settings, ready.policies)

@@ -28,11 +28,13 @@ class Served:
         cwd: Path | None = None,
         metrics_port: int | None = None,
         variables: Mapping[str, str] | None = None,
+        options: Sequence[str] = (),
     ) -> None:
         self.file = file = directory / "flowspan.yaml"
         file.write_text(text)
         self.port, self.metrics_port = _free_port(), metrics_port or _free_port()
         words = ["serve", "--config", str(file), "--port", str(self.port), "--metrics-port", str(self.metrics_port)]
+        words += options
         environment = {**os.environ, "FLOWSPAN_KEY": "", **(variables or {})}
         self.process = subprocess.Popen([*command, *words], stderr=subprocess.PIPE, env=environment, cwd=cwd)
         try:

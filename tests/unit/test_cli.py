@@ -33,7 +33,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     """What `serve` would have served."""
     found: list[Settings] = []
 
-    def serve(configuration: Configuration, source: Source) -> int:
+    def serve(configuration: Configuration, source: Source, address_file: str | None) -> int:
         assert source.load().settings == configuration.settings
         found.append(configuration.settings)
         return 3

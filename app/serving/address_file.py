@@ -1,0 +1,56 @@
+"""The file in which a gateway writes where it listens, for probes that run beside it.
+
+The port may be any free one, and may come from the command line or from the configuration; a probe that guesses would
+ask somebody else, or nobody.
+"""
+
+import logging
+import os
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from app.edge.unix_sockets import identity_of
+from telemetry.hosts import in_url
+
+_log = logging.getLogger("flowspan")
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Where one who listens on all addresses can be asked by the same machine."""
+
+
+class AddressFile:
+    """A file with one line, such as `http://127.0.0.1:8080`, from when the gateway listens until it has ended."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._identity: tuple[int, int] | None = None
+
+    def write(self, listening: Sequence[socket.socket]) -> None:
+        """Write the address of the first socket. Where that cannot be done the log says so and the gateway serves, as
+        its clients need no such file; who probes finds none, or an old one at whose address nobody listens."""
+        url = _address_of(listening[0])
+        # The name appears with the whole line in it.
+        temporary = f"{self._path}.{os.getpid()}"
+        try:
+            Path(temporary).write_text(f"{url}\n", "utf-8")
+            self._identity = identity_of(temporary)
+            os.replace(temporary, self._path)
+        except OSError as error:
+            _log.error("the address file %s cannot be written: %s", self._path, error.strerror)
+
+    def remove(self) -> None:
+        """Remove the file, unless another gateway has written one of this name since."""
+        with suppress(OSError):
+            if identity_of(self._path) == self._identity:
+                os.unlink(self._path)
+
+
+def address_of(host: str, port: int) -> str:
+    """The URL at which a gateway that listens on this host and port can be asked by its own machine."""
+    return f"http://{in_url(_LOOPBACK.get(host, host))}:{port}"
+
+
+def _address_of(listening: socket.socket) -> str:
+    name = listening.getsockname()
+    return f"unix:{name}" if listening.family == socket.AF_UNIX else address_of(name[0], name[1])
