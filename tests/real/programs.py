@@ -29,6 +29,10 @@ HOW = {
     "openssl": "apt-get install openssl",
     "curl": "apt-get install curl",
     "tinyproxy": "apt-get install --no-install-recommends tinyproxy-bin",
+    "buildah": "apt-get install --no-install-recommends buildah",
+    "bwrap": "apt-get install --no-install-recommends bubblewrap",
+    "debootstrap": "apt-get install debootstrap",
+    "nsenter": "apt-get install util-linux",
     "otelcol": "make .tools/otelcol (needs Go)",
     "compose-config": "make .tools/compose-config (needs Go)",
 }

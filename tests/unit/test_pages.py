@@ -18,6 +18,7 @@ PAGES = [
     ROOT / "dashboards" / "README.md",
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "docs" / "decisions").glob("*.md")),
+    *sorted((ROOT / "docs" / "deploy").glob("*.md")),
     *sorted((ROOT / "docs" / "runbooks").glob("*.md")),
     *sorted((ROOT / "tests").glob("*/README.md")),
     ROOT / "tests" / "README.md",
