@@ -8,12 +8,14 @@ import pytest
 import yaml
 
 from app.configuration import load
+from app.providers import PROVIDERS
 from app.settings import ServerSettings
 from dashboards.__main__ import ROOT
 from dashboards.queries import GRAFANA, read_dashboards
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+PROVIDERS_ENV = "deploy/compose/providers.env"
 PROVISIONING = ROOT / "dashboards" / "provisioning"
 every_service = pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
 
@@ -74,6 +76,24 @@ def test_the_gateway_is_given_the_time_that_it_takes_to_end() -> None:
     seconds = int(SERVICES["flowspan"]["stop_grace_period"].removesuffix("s"))
     # Beyond them, some for the last words of what was cut off.
     assert seconds >= server.lame_duck + server.drain_timeout + 20
+
+
+def test_the_gateway_is_given_the_key_of_each_provider_that_has_one() -> None:
+    named = {line for line in (ROOT / PROVIDERS_ENV).read_text().splitlines() if not line.startswith("#")}
+    variables = {provider.key_variable for provider in PROVIDERS.values()} - {None}
+    # `flowspan init` looks for two more, of providers that LiteLLM asks.
+    assert named == variables | {"GEMINI_API_KEY", "COHERE_API_KEY"}
+    assert SERVICES["flowspan"]["env_file"][0] == PROVIDERS_ENV
+    # What stands here without a value would hide what the file says.
+    assert all(SERVICES["flowspan"]["environment"].values())
+
+
+def test_the_gateway_writes_to_its_state_alone() -> None:
+    service = SERVICES["flowspan"]
+    assert (service["read_only"], service["tmpfs"], service["cap_drop"]) == (True, ["/tmp"], ["ALL"])
+    states = [volume.split(":")[1] for volume in service["volumes"] if not volume.endswith(":ro")]
+    image = (ROOT / "Dockerfile").read_text()
+    assert states == re.findall(r"^WORKDIR (/var/.+)$", image, re.MULTILINE)
 
 
 def test_datasources_lead_to_each_other() -> None:
