@@ -1,8 +1,11 @@
 """The files that an operator loads, checked by the programs that read them."""
 
+import subprocess
+
 import pytest
 
 from dashboards.queries import ALERTS, RULE_FILES
+from tests.real.fetched import python_with_models
 from tests.real.programs import ROOT, output_of
 
 
@@ -51,3 +54,12 @@ def test_compose_takes_the_stack() -> None:
     stack = output_of("compose-config", str(ROOT / "compose.yaml"))
     for image in ("prom/prometheus:v", "prom/alertmanager:v", "grafana/grafana:", "grafana/tempo:", "grafana/loki:"):
         assert image in stack
+
+
+@pytest.mark.parametrize("version", ["1.30", "1.37"])
+def test_kubernetes_knows_every_field_of_its_objects(version: str) -> None:
+    file = str(ROOT / "deploy" / "kubernetes" / "flowspan.yaml")
+    command = [str(python_with_models()), "-m", "kubernetes_validate", "--strict", "-k", version, file]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("passed") == 4
