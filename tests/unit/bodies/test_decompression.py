@@ -6,13 +6,14 @@ import tracemalloc
 import zlib
 from collections.abc import Callable
 from importlib import import_module
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.bodies import Bodies
-from app.bodies.decompression import STEP, Decompression, codings_of
+from app.bodies.decompression import STEP, ArrivingDecompression, Decompression, Undecodable, codings_of, known_codings
 from app.errors import InvalidRequest, Overloaded, RequestTooLarge, UnsupportedEncoding
 from app.gateway.body import decompressed
 from tests.support import run
@@ -156,3 +157,71 @@ def test_the_budget_counts_what_comes_out() -> None:
         bodies.close()
 
     run(main())
+
+
+def arriving(body: bytes, cuts: list[int], *codings: str) -> bytes:
+    """The body decoded as it comes in, in pieces that are cut at these positions."""
+    decompression = ArrivingDecompression(codings)
+    positions = sorted({0, *(cut % (len(body) + 1) for cut in cuts), len(body)})
+    decoded_pieces = []
+    for begin, end in pairwise(positions):
+        decompression.feed(body[begin:end])
+        while piece := decompression.step():
+            assert len(piece) <= STEP
+            decoded_pieces.append(piece)
+    decompression.finish()
+    while (piece := decompression.step()) is not None:
+        decoded_pieces.append(piece)
+    return b"".join(decoded_pieces)
+
+
+@given(
+    st.binary(max_size=3000),
+    st.lists(st.sampled_from(sorted(COMPRESS)), min_size=1, max_size=3).map(tuple),
+    st.integers(1, 200),
+    st.lists(st.integers(0), max_size=6),
+)
+def test_a_body_that_comes_in_pieces_is_the_same_however_it_is_cut(
+    data: bytes, codings: tuple[str, ...], times: int, cuts: list[int]
+) -> None:
+    data *= times
+    assert arriving(stacked(data, codings), cuts, *codings) == data
+
+
+def test_what_was_flushed_is_there_before_more_comes() -> None:
+    made = zlib.compressobj(wbits=31)
+    decompression = ArrivingDecompression(("gzip",))
+    for event in (b"data: 1\n\n", b"data: 2\n\n"):
+        decompression.feed(made.compress(event) + made.flush(zlib.Z_SYNC_FLUSH))
+        assert decompression.step() == event
+        assert decompression.step() == b""
+    decompression.feed(made.flush())
+    decompression.finish()
+    assert decompression.step() is None
+
+
+@pytest.mark.parametrize("coding", sorted(COMPRESS))
+def test_one_that_stops_within_its_coding_is_undecodable(coding: str) -> None:
+    body = COMPRESS[coding](b"some text" * 100)
+    with pytest.raises(Undecodable, match=f"ends in the middle of its {coding}"):
+        arriving(body[:-3], [], coding)
+    with pytest.raises(Undecodable, match=f"is not valid {coding}"):
+        arriving(b"\x1f?" + body[2:], [5], coding)
+
+
+def test_little_that_stands_for_much_is_decoded_only_as_it_is_read() -> None:
+    body = gzip.compress(bytes(64 * MIB))
+    decompression = ArrivingDecompression(("gzip",))
+    tracemalloc.start()
+    decompression.feed(body)
+    assert len(decompression.step() or b"") == STEP
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2 * MIB
+
+
+def test_codings_are_known_by_their_names() -> None:
+    assert known_codings("") == known_codings("identity") == ()
+    assert known_codings("x-gzip, ZSTD") == ("gzip", "zstd")
+    assert known_codings("br") is None
+    assert known_codings("gzip, gzip, gzip, gzip") is None
