@@ -1,0 +1,154 @@
+"""From a route to a connection: the look-up of its name, the race of its addresses, the proxy's tunnel, TLS.
+
+The caller bounds how long it may take.
+"""
+
+import asyncio
+import socket
+
+import aiohappyeyeballs
+
+from app.http_client.connection import Connection, Owner
+from app.http_client.errors import ConnectionLost, HttpError, MalformedResponse, ProxyRefused
+from app.http_client.heads import Origin, request_head
+from app.http_client.parser import ResponseParser
+from app.http_client.route import Proxy, Route, Tls
+from app.lookups import Lookups, Question
+
+_NEXT_ADDRESS = 0.25
+"""Seconds after which the next address is tried beside the one before (RFC 8305, 5)."""
+_NUMERIC = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+
+
+async def connect(route: Route, lookups: Lookups, owner: Owner) -> Connection:
+    """Open a connection for its owner. Raises OSError (`socket.gaierror` and `ssl.SSLError` among them), ProxyRefused,
+    and HttpError for a proxy that does not speak HTTP."""
+    connection = Connection(owner)
+    proxy = route.proxy
+    if proxy is None:
+        await _open(connection, route.origin, route.tls, lookups)
+    elif route.tls is None:
+        await _open(connection, proxy.origin, proxy.tls, lookups)
+    else:
+        transport = await _tunnel(proxy, route.origin, lookups)
+        try:
+            await _start_tls(transport, connection, route.tls, route.origin.host)
+        except BaseException:
+            transport.abort()
+            raise
+    return connection
+
+
+async def _open(protocol: asyncio.BaseProtocol, origin: Origin, tls: Tls | None, lookups: Lookups) -> None:
+    loop = asyncio.get_running_loop()
+    addresses = await _addresses(origin, lookups)
+    opened = await aiohappyeyeballs.start_connection(
+        addresses, happy_eyeballs_delay=_NEXT_ADDRESS, interleave=1, loop=loop, socket_factory=_socket
+    )
+    try:
+        if tls is None:
+            await loop.create_connection(lambda: protocol, sock=opened)
+        else:
+            name = tls.server_name or _server_name(origin.host)
+            await loop.create_connection(lambda: protocol, sock=opened, ssl=tls.context, server_hostname=name)
+    except BaseException:
+        opened.close()
+        raise
+
+
+async def _addresses(origin: Origin, lookups: Lookups) -> list[aiohappyeyeballs.AddrInfoType]:
+    try:
+        # A number is asked of nobody.
+        found = socket.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM, flags=_NUMERIC)
+    except socket.gaierror:
+        question = Question(origin.host, socket.AF_UNSPEC, socket.SOCK_STREAM, 0, socket.AI_ADDRCONFIG)
+        return [
+            (family, kind, proto, name, (address[0], origin.port, *address[2:]))
+            for family, kind, proto, name, address in await lookups.find(question)
+        ]
+    return [(family, kind, proto, name, address) for family, kind, proto, name, address in found]
+
+
+def _socket(address: aiohappyeyeballs.AddrInfoType) -> socket.socket:
+    family, kind, protocol, _, _ = address
+    made = socket.socket(family=family, type=kind, proto=protocol)
+    made.setblocking(False)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # A peer that vanished without a word is found out even where nobody is waiting for it.
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return made
+
+
+def _server_name(host: str) -> str:
+    """A name without the dot of the root, which no certificate has, and an address without its scope."""
+    return host.rstrip(".").partition("%")[0]
+
+
+async def _tunnel(proxy: Proxy, origin: Origin, lookups: Lookups) -> asyncio.Transport:
+    """The transport of a tunnel through a proxy, before TLS to the server behind it."""
+    tunnel = _Tunnel()
+    await _open(tunnel, proxy.origin, proxy.tls, lookups)
+    headers = {} if proxy.authorization is None else {"proxy-authorization": proxy.authorization}
+    return await tunnel.opened(request_head("CONNECT", origin.authority, origin.authority, headers, 0))
+
+
+async def _start_tls(transport: asyncio.Transport, connection: Connection, tls: Tls, host: str) -> None:
+    name = tls.server_name or _server_name(host)
+    encrypted = await asyncio.get_running_loop().start_tls(transport, connection, tls.context, server_hostname=name)
+    if encrypted is None:
+        raise ConnectionLost("the connection ended during the TLS handshake")
+    connection.connection_made(encrypted)
+
+
+class _Tunnel(asyncio.Protocol):
+    """Asks a proxy for a tunnel, and reads its response."""
+
+    def __init__(self) -> None:
+        self._parser = ResponseParser()
+        self._transport: asyncio.Transport | None = None
+        self._status: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def opened(self, head: bytes) -> asyncio.Transport:
+        """Send CONNECT; the transport, once the proxy has opened the tunnel."""
+        transport = self._transport
+        if transport is None:
+            raise ConnectionLost("the proxy closed the connection")
+        self._parser.expect("CONNECT")
+        transport.write(head)
+        try:
+            status = await self._status
+            if not 200 <= status < 300:
+                raise ProxyRefused(status)
+            if self._parser.has_excess:
+                raise MalformedResponse("bytes came out of the tunnel before any went in")
+        except BaseException:
+            transport.abort()
+            raise
+        return transport
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._parser.feed(data)
+        except HttpError as error:
+            self._fail(error)
+        if self._parser.head is not None and not self._status.done():
+            self._status.set_result(self._parser.head.status)
+
+    def eof_received(self) -> bool:
+        self._fail(ConnectionLost("the proxy closed the connection"))
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        error = ConnectionLost("the proxy closed the connection")
+        error.__cause__ = exc
+        self._fail(error)
+        self._transport = None
+
+    def _fail(self, error: HttpError) -> None:
+        if not self._status.done():
+            self._status.set_exception(error)
+            # Whoever waited may have gone.
+            self._status.exception()

@@ -1,0 +1,38 @@
+"""A response whose head has come, as its reader has it."""
+
+from collections.abc import Awaitable, Callable
+
+from multidict import CIMultiDict
+
+from app.http_client.body import ResponseBody
+from app.http_client.heads import RawHeaders, ResponseHead
+from telemetry import AttemptTape
+
+
+class UpstreamResponse:
+    """The reader reads the body with `read_piece` and closes the response, which ends the connection if anything of the
+    body has not come."""
+
+    __slots__ = ("content", "headers", "raw_headers", "read_piece", "status")
+
+    def __init__(self, head: ResponseHead, content: ResponseBody) -> None:
+        self.status = head.status
+        self.raw_headers: RawHeaders = head.raw_headers
+        self.headers: CIMultiDict[str] = head.headers
+        """Found by names in any case."""
+        self.content = content
+        self.read_piece: Callable[[], Awaitable[bytes]] = content.read
+        """Reads what has come of the body, or waits for more; nothing at its end. Raises HttpError."""
+
+    def tape(self, attempt: AttemptTape) -> None:
+        """Have the attempt's tape get the head, and what is read of the body from now on."""
+        attempt.responded(self.status, self.raw_headers)
+        self.read_piece = attempt.reading(self.content.read)
+
+    def close(self) -> None:
+        """Close the connection if anything of the body has not come."""
+        self.content.close()
+
+    def give_up(self) -> None:
+        """Close the connection, whether or not the body has come whole: no later request uses it."""
+        self.content.give_up()
