@@ -20,6 +20,7 @@ from app.errors import (
     UpstreamFailed,
     UpstreamRejected,
 )
+from app.http_client import HttpError
 from app.upstream_statuses import NOT_FOUND, RATE_LIMITED, ErrorKind, meaning_of
 from telemetry.exceptions import chain_of
 from telemetry.names import LocalFailureKind
@@ -134,9 +135,10 @@ def error_labels(error: Mapping[str, Any], scrub: Callable[[str], str]) -> str:
 
 def connection_error(error: BaseException) -> str:
     """How a connection was lost, as it may stand in a span. HTTP libraries quote the bytes that they could not read, so
-    only the system's messages are shown, and the types of the errors behind them."""
+    only the messages of the system and of the gateway's own client are shown, and the types of the errors behind them.
+    """
     return " <- ".join(
-        f"{type(link).__qualname__}: {link}"[:300] if isinstance(link, OSError) else type(link).__qualname__
+        f"{type(link).__qualname__}: {link}"[:300] if isinstance(link, OSError | HttpError) else type(link).__qualname__
         for link in islice(chain_of(error), 3)
     )
 

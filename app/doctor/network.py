@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException
 from urllib.parse import SplitResult, urlsplit
 
-from app.backends.direct.upstream_tls import client_context
+from app.backends.direct.upstream_tls import context_of
 from app.certificates import BadCertificate
 from app.settings import UpstreamProxy, UpstreamTls
 from telemetry.hosts import in_url
@@ -85,7 +85,7 @@ def _connected(parts: SplitResult, way: Way) -> HTTPConnection:
         raise _NotReached(f"{before}no connection: {reason}") from error
     if is_tls:
         try:
-            context = client_context(way.tls)
+            context = context_of(way.tls)
             connection.sock = context.wrap_socket(connection.sock, server_hostname=way.tls.server_name or host)
         except (BadCertificate, OSError) as error:
             connection.close()

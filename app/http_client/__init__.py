@@ -20,7 +20,7 @@ from app.http_client.errors import (
     InvalidHeader,
     MalformedResponse,
     NoFreeConnection,
-    ProxyRefused,
+    ProxyConnectionFailed,
     UndecodableBody,
 )
 from app.http_client.heads import Origin, Resource, resource_of
@@ -38,7 +38,7 @@ __all__ = [
     "Origin",
     "Pool",
     "Proxy",
-    "ProxyRefused",
+    "ProxyConnectionFailed",
     "Resource",
     "Route",
     "Tls",

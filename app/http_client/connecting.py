@@ -1,15 +1,19 @@
 """From a route to a connection: the look-up of its name, the race of its addresses, the proxy's tunnel, TLS.
 
-The caller bounds how long it may take.
+By way of a proxy there are two steps: to the proxy, where it makes a tunnel, and TLS through the tunnel. What goes
+wrong in the first is the proxy's, and it has a limit of its own. A server whose address is http is asked by the proxy,
+without a tunnel: its first step is the connection to the proxy alone. The caller bounds how long all of it may take.
 """
 
 import asyncio
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import aiohappyeyeballs
 
 from app.http_client.connection import Connection, Owner
-from app.http_client.errors import ConnectionLost, HttpError, MalformedResponse, ProxyRefused
+from app.http_client.errors import ConnectionLost, HttpError, MalformedResponse, ProxyConnectionFailed
 from app.http_client.heads import Origin, request_head
 from app.http_client.parser import ResponseParser
 from app.http_client.route import Proxy, Route, Tls
@@ -20,23 +24,40 @@ _NEXT_ADDRESS = 0.25
 _NUMERIC = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
 
 
-async def connect(route: Route, lookups: Lookups, owner: Owner) -> Connection:
-    """Open a connection for its owner. Raises OSError (`socket.gaierror` and `ssl.SSLError` among them), ProxyRefused,
-    and HttpError for a proxy that does not speak HTTP."""
+async def connect(route: Route, lookups: Lookups, owner: Owner, proxy_limit: float) -> Connection:
+    """Open a connection for its owner; `proxy_limit` is in seconds, for the way to a proxy and through it. Raises
+    OSError (`socket.gaierror` and `ssl.SSLError` among them), and ProxyConnectionFailed."""
     connection = Connection(owner)
-    proxy = route.proxy
+    proxy, tls = route.proxy, route.tls
     if proxy is None:
-        await _open(connection, route.origin, route.tls, lookups)
-    elif route.tls is None:
-        await _open(connection, proxy.origin, proxy.tls, lookups)
+        await _open(connection, route.origin, tls, lookups)
+    elif tls is None:
+        async with _by_way_of(proxy, proxy_limit):
+            await _open(connection, proxy.origin, proxy.tls, lookups)
     else:
-        transport = await _tunnel(proxy, route.origin, lookups)
+        async with _by_way_of(proxy, proxy_limit):
+            transport = await _tunnel(proxy, route.origin, lookups)
         try:
-            await _start_tls(transport, connection, route.tls, route.origin.host)
+            await _start_tls(transport, connection, tls, route.origin.host)
         except BaseException:
             transport.abort()
             raise
     return connection
+
+
+@asynccontextmanager
+async def _by_way_of(proxy: Proxy, limit: float) -> AsyncIterator[None]:
+    """A block whose failures are the proxy's."""
+    name = proxy.origin.url
+    try:
+        async with asyncio.timeout(limit):
+            yield
+    except ProxyConnectionFailed:
+        raise
+    except TimeoutError as error:
+        raise ProxyConnectionFailed(f"{name} did not answer in time") from error
+    except (HttpError, OSError) as error:
+        raise ProxyConnectionFailed(f"{name} could not be reached") from error
 
 
 async def _open(protocol: asyncio.BaseProtocol, origin: Origin, tls: Tls | None, lookups: Lookups) -> None:
@@ -88,8 +109,14 @@ async def _tunnel(proxy: Proxy, origin: Origin, lookups: Lookups) -> asyncio.Tra
     """The transport of a tunnel through a proxy, before TLS to the server behind it."""
     tunnel = _Tunnel()
     await _open(tunnel, proxy.origin, proxy.tls, lookups)
-    headers = {} if proxy.authorization is None else {"proxy-authorization": proxy.authorization}
-    return await tunnel.opened(request_head("CONNECT", origin.authority, origin.authority, headers, 0))
+    headers = {"User-Agent": "flowspan"}
+    if proxy.authorization is not None:
+        headers["Proxy-Authorization"] = proxy.authorization
+    status, transport = await tunnel.opened(request_head("CONNECT", origin.authority, origin.authority, headers, 0))
+    if not 200 <= status < 300:
+        transport.abort()
+        raise ProxyConnectionFailed(f"{proxy.origin.url} made no tunnel", status)
+    return transport
 
 
 async def _start_tls(transport: asyncio.Transport, connection: Connection, tls: Tls, host: str) -> None:
@@ -108,8 +135,8 @@ class _Tunnel(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._status: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
-    async def opened(self, head: bytes) -> asyncio.Transport:
-        """Send CONNECT; the transport, once the proxy has opened the tunnel."""
+    async def opened(self, head: bytes) -> tuple[int, asyncio.Transport]:
+        """Send CONNECT and return the status of the response, and the transport."""
         transport = self._transport
         if transport is None:
             raise ConnectionLost("the proxy closed the connection")
@@ -117,14 +144,12 @@ class _Tunnel(asyncio.Protocol):
         transport.write(head)
         try:
             status = await self._status
-            if not 200 <= status < 300:
-                raise ProxyRefused(status)
             if self._parser.has_excess:
                 raise MalformedResponse("bytes came out of the tunnel before any went in")
         except BaseException:
             transport.abort()
             raise
-        return transport
+        return status, transport
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._transport = transport

@@ -69,6 +69,12 @@ class Connection(asyncio.Protocol):
     def is_closed(self) -> bool:
         return self._transport is None or self._transport.is_closing()
 
+    @property
+    def peer(self) -> tuple[str, int] | None:
+        """Address and port at its other end, in numbers."""
+        found = None if self._transport is None else self._transport.get_extra_info("peername")
+        return None if found is None else (found[0], found[1])
+
     def is_usable(self) -> bool:
         """Whether an idle connection can have an exchange: the socket has nothing to read, which could only be its
         end."""

@@ -20,11 +20,11 @@ class NoFreeConnection(HttpError):
     """All connections that may be open to a server were in use for as long as a request waits."""
 
 
-class ProxyRefused(HttpError):
-    """A proxy opened no tunnel. `status` is that of its response."""
+class ProxyConnectionFailed(HttpError):
+    """The proxy could not be reached in time, or made no tunnel: `status` is that of its response to CONNECT."""
 
-    def __init__(self, status: int) -> None:
-        super().__init__(f"the proxy answered CONNECT with {status}")
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
         self.status = status
 
 

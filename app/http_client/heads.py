@@ -12,7 +12,7 @@ from yarl import URL
 from app.http_client.errors import InvalidAddress, InvalidHeader, MalformedResponse
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_WITHOUT_LENGTH = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+_WITHOUT_LENGTH = frozenset({"CONNECT", "GET", "HEAD", "OPTIONS", "TRACE"})
 """Methods that say nothing of a body they do not have; others say that it has no bytes (RFC 9110, 8.6)."""
 _WITHOUT_BODY = (204, 304)
 RawHeaders = tuple[tuple[bytes, bytes], ...]

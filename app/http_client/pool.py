@@ -56,7 +56,7 @@ class PoolState(NamedTuple):
 
 class Pool:
     def __init__(self, route: Route, lookups: Lookups, *, limit: int, connect_limit: float) -> None:
-        """`connect_limit`: seconds for a connection, the wait for a free one included."""
+        """`connect_limit`: seconds for a connection, the wait for a free one included; as much again by a proxy."""
         self.route = route
         self._lookups = lookups
         self._limit = limit
@@ -99,6 +99,8 @@ class Pool:
         head = request_head(method, host, target, headers, len(body))
         connection = self._reusable() or await self._acquire()
         if attempt is not None:
+            if proxy is not None and (peer := connection.peer) is not None:
+                attempt.connected_to(*peer)
             attempt.sent()
         was_used, sent_at = connection.exchanges > 0, self._loop.time()
         try:
@@ -157,7 +159,9 @@ class Pool:
 
     async def _acquire(self) -> Connection:
         """A connection that was made now, or that another request has just left."""
-        deadline = self._loop.time() + self._connect_limit
+        # Through a proxy there are two steps, each with the limit of a connection.
+        steps = 1 if self.route.proxy is None else 2
+        deadline = self._loop.time() + steps * self._connect_limit
         while len(self._used) + self._reserved >= self._limit:
             try:
                 async with asyncio.timeout_at(deadline):
@@ -192,7 +196,7 @@ class Pool:
         began = self._loop.time()
         try:
             async with asyncio.timeout_at(deadline):
-                connection = await connect(self.route, self._lookups, self)
+                connection = await connect(self.route, self._lookups, self, self._connect_limit)
             if self._is_closed or connection.is_closed:
                 connection.abort()
                 raise ConnectionLost("the connection was closed as soon as it was made")

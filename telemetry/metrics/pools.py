@@ -23,6 +23,9 @@ class PoolReading(NamedTuple):
     """Requests that wait for a connection, of which the pool has no more."""
     connects: Sequence[float]
     """Seconds that each connection took which was made since the last reading, its look-up and handshake included."""
+    resent: int = 0
+    """Requests that went out once more since the last reading, as the server had closed the kept connection that they
+    went out by."""
 
     def joined(self, other: "PoolReading") -> "PoolReading":
         """What this pool and another one to the same origin hold together."""
@@ -32,6 +35,7 @@ class PoolReading(NamedTuple):
             self.idle + other.idle,
             self.waiting + other.waiting,
             [*self.connects, *other.connects],
+            self.resent + other.resent,
         )
 
 

@@ -28,7 +28,6 @@ _EXPOSED = "tests/unit/telemetry/metrics/test_rendering.py::test_a_scrape_says_w
 _CREATED = "tests/unit/telemetry/metrics/test_rendering.py::test_created_timestamps_are_told_where_they_are_asked_for"
 _MODES = "tests/unit/telemetry/metrics/test_merged.py::test_a_gauge_is_that_of_the_workers_that_live_by_its_mode"
 _REMOVED = "tests/unit/telemetry/metrics/test_merged.py::test_a_gauge_that_was_removed_is_exposed_no_more"
-_READINGS = "tests/unit/backends/direct/test_connections.py::test_a_pool_tells_what_it_holds"
 INTERNALS = {
     ("LeanCounter", "_created"): _CREATED,
     ("LeanGauge", "_is_most_recent"): _MODES,
@@ -41,16 +40,6 @@ INTERNALS = {
     ("_Parent", "_labelvalues"): _EXPOSED,
     ("_Parent", "_lock"): _EXPOSED,
     ("_Parent", "_metrics"): _EXPOSED,
-    ("GuardedHandler", "_payload"): "tests/unit/backends/direct/test_streams.py"
-    "::test_a_body_whose_framing_breaks_is_truncated_at_once",
-    ("GuardedConnector", "_factory"): "tests/unit/backends/direct/test_interim_answers.py",
-    ("ProxyConnector", "_factory"): "tests/unit/backends/direct/test_tunnels.py"
-    "::test_a_provider_is_asked_through_a_tunnel_that_is_used_again",
-    ("GuardedConnector", "_loop"): "tests/unit/backends/direct/test_interim_answers.py",
-    ("GuardedConnector", "_acquired"): "tests/unit/backends/direct/test_connections.py"
-    "::test_a_wait_for_a_free_connection_that_ends_in_vain_is_the_gateways_own",
-    ("GuardedConnector", "_conns"): _READINGS,
-    ("GuardedConnector", "_waiters"): _READINGS,
 }
 """By our class and the attribute: the test that fails where it is gone."""
 

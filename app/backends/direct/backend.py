@@ -11,8 +11,6 @@ from functools import partial
 from types import TracebackType
 from typing import NamedTuple, TypeVar
 
-import aiohttp
-
 from app.backends.direct.bodies import BODY_LIMIT, first_bytes, is_plain_json, read_body
 from app.backends.direct.body_forms import BodyForm, UpstreamBody, opened_body
 from app.backends.direct.codec import Codecs, ProviderCodec, StreamDecoder, UpstreamRequest
@@ -40,6 +38,7 @@ from app.dialects.estimate import estimate_input_tokens
 from app.dialects.finish_reasons import refuse_failed, with_native_reasons
 from app.dialects.response_checks import checked
 from app.errors import BackendError, CredentialRejected, UpstreamRejected, UpstreamTimeout, UpstreamTruncated
+from app.http_client import HttpError
 from app.lookups import Lookups
 from app.messages import Batch, ClientCredential, ModelResponse, Native, Received, Request, as_chunk
 from app.prompt_forms import form_of_body
@@ -51,7 +50,7 @@ Result = TypeVar("Result")
 _ACCOUNT_HEADERS = frozenset({"openai-organization", "openai-project"})
 """Headers by which a client chooses the account that it is served for, unless the operator has chosen."""
 _DECODED = ("identity", "gzip", "deflate")
-"""Content encodings that aiohttp decodes."""
+"""Content encodings that are decoded."""
 _NOT_ACCEPTED = "The provider did not accept the credential that came with the request."
 _REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id")
 
@@ -228,7 +227,7 @@ class DirectBackend:
         try:
             with self._bodies.hold(len(body)):
                 response = await self._connections.request(request.method, request.url, body, headers, attempt)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (HttpError, TimeoutError, OSError) as error:
             raise connection_lost(error, self._scrub) from error
         if attempt is not None:
             self._record_head(attempt, response)

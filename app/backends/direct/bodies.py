@@ -3,7 +3,6 @@
 import asyncio
 from typing import Any
 
-import aiohttp
 import msgspec
 
 from app.backends.direct.errors import connection_lost, unexpected_body
@@ -14,6 +13,7 @@ from app.bodies import Held
 from app.bodies.halves import LENIENT_LIMIT, read_leniently, without_halves
 from app.bodies.json_decoding import TooDeep, TooManyValues, decode
 from app.errors import UpstreamTruncated
+from app.http_client import HttpError
 
 BODY_LIMIT = 64 * 1024**2
 """Bytes of an answer; more are an error of the provider's."""
@@ -39,7 +39,7 @@ async def read_body(response: ProviderResponse, limit: int, scrub: Scrub, held: 
         while held.size <= limit and (data := await response.read_piece()):
             held.grow(len(data))
             pieces.append(data)
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+    except (HttpError, TimeoutError, OSError) as error:
         raise connection_lost(error, scrub, begun=True) from error
     return b"".join(pieces)[: limit + 1]
 
@@ -51,7 +51,7 @@ async def first_bytes(response: ProviderResponse) -> bytes:
         async with asyncio.timeout(_FOR_AN_ERROR):
             while len(body) < _ERROR_BODY and (data := await response.read_piece()):
                 body += data
-    except (aiohttp.ClientError, TimeoutError, OSError):
+    except (HttpError, TimeoutError, OSError):
         pass
     return bytes(body[:_ERROR_BODY])
 

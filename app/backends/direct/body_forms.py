@@ -8,13 +8,12 @@ other way round, or a line of JSON for each event; some send blank lines for min
 import re
 from typing import Literal, NamedTuple
 
-import aiohttp
-
 from app.backends.direct.bodies import first_bytes
 from app.backends.direct.errors import connection_lost, unexpected_body
 from app.backends.direct.odd_framing import is_line_of_chunks
 from app.backends.direct.provider_connection import ProviderResponse
 from app.backends.error_bodies import Scrub
+from app.http_client import HttpError
 
 BodyForm = Literal["json", "events", "lines"]
 _TYPES: dict[str, BodyForm] = {"application/json": "json", "text/event-stream": "events"}
@@ -68,7 +67,7 @@ async def opened_body(response: ProviderResponse, wanted: BodyForm, scrub: Scrub
             start += data
         while form == "json" and may_be_lines(start) and (data := await response.read_piece()):
             start += data
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+    except (HttpError, TimeoutError, OSError) as error:
         raise connection_lost(error, scrub, begun=True) from error
     if form == "json" and is_line_of_chunks(start):
         return UpstreamBody(response, "lines", start)

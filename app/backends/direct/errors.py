@@ -13,9 +13,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import aiohttp
-
-from app.backends.direct.tunnels import ProxyConnectionFailed
 from app.backends.error_bodies import Scrub, error_body, limit_headers
 from app.backends.error_classes import (
     MESSAGE_LIMIT,
@@ -38,6 +35,13 @@ from app.errors import (
     UpstreamTruncated,
     UpstreamUnreachable,
 )
+from app.http_client import (
+    InvalidAddress,
+    InvalidHeader,
+    MalformedResponse,
+    ProxyConnectionFailed,
+    UndecodableBody,
+)
 from app.upstream_statuses import WITHOUT_ROUTE
 from telemetry.redact import bounded
 
@@ -45,7 +49,6 @@ PROXY_AUTHENTICATION = 407
 _PAGE_LIMIT = 500
 _PAGES = frozenset({"text/html", "application/xhtml+xml", "text/xml", "application/xml"})
 _READ_FOR_KEYS = 4096
-_ENCODING = 100
 _CODE = re.compile(r"[A-Za-z][\w.-]{0,63}", re.ASCII)
 _NOT_A_ROUTE = ("model", "previous response")
 
@@ -131,15 +134,16 @@ def connection_lost(error: BaseException, scrub: Scrub, begun: bool = False) -> 
         return LocalFailure(kind, detail=detail)
     match error:
         case ProxyConnectionFailed():
-            return proxy_error(error.status, f"{error}: {detail}")
+            return proxy_error(error.status, detail)
         case TimeoutError() | asyncio.TimeoutError():
             return UpstreamTimeout("The provider could not be reached in time.", detail=detail)
-        case aiohttp.InvalidURL():
+        case InvalidAddress():
             return UpstreamFailed("The gateway's address of this model is not valid.", detail=detail)
-        case aiohttp.ClientResponseError() if "content-encoding" in error.message:
-            wrong = "The provider's answer has an encoding that was not asked for."
-            return UpstreamFailed(wrong, detail=scrub(error.message[:_ENCODING]))
-        case aiohttp.ClientResponseError():
+        case InvalidHeader():
+            return UpstreamFailed("The gateway's headers for this model are not valid.", detail=detail)
+        case UndecodableBody():
+            return UpstreamFailed("The provider's answer is not what its encoding says.", detail=detail)
+        case MalformedResponse():
             return UpstreamFailed("The provider's answer is not HTTP.", detail=detail)
         case _ if begun:
             return UpstreamTruncated("The provider's answer stopped before its end.", detail=detail)

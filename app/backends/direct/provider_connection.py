@@ -23,7 +23,7 @@ class ProviderResponse(Protocol):
     def content(self) -> ProviderBody: ...
     @property
     def read_piece(self) -> Callable[[], Awaitable[bytes]]:
-        """Reads what has come of the body, or waits for more; nothing at its end. Raises aiohttp's errors."""
+        """Reads what has come of the body, or waits for more; nothing at its end. Raises HttpError, OSError."""
 
     def tape(self, attempt: AttemptTape) -> None:
         """Have the attempt's tape get the head, and what is read of the body from now on."""
@@ -40,6 +40,6 @@ class ProviderConnection(Protocol):
         self, method: str, url: str, body: bytes, headers: Mapping[str, str], attempt: Attempt | None = None
     ) -> ProviderResponse:
         """Send a request and return the head of its response, which the caller closes. The attempt is told when the
-        body goes out. Raises aiohttp's errors, and those of `app.errors`."""
+        body goes out. Raises HttpError, OSError, and those of `app.errors`."""
 
     async def aclose(self) -> None: ...

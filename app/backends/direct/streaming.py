@@ -8,8 +8,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import NamedTuple
 
-import aiohttp
-
 from app.backends.direct.bodies import BODY_LIMIT
 from app.backends.direct.body_forms import UpstreamBody
 from app.backends.direct.codec import StreamDecoder
@@ -21,6 +19,7 @@ from app.backends.error_bodies import Scrub
 from app.bodies import Held
 from app.dialects.joined import joined
 from app.errors import BackendError
+from app.http_client import HttpError
 from app.messages import Batch, ModelResponse, Received
 
 _AFTER_THE_END = 1.0
@@ -60,7 +59,7 @@ async def read_stream(
                 if events.is_over:
                     events.check()
                 data = b"" if decoder.ended else await read()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (HttpError, TimeoutError, OSError) as error:
             raise connection_lost(error, scrub, begun=True) from error
         async for rest in _ending(response, events, decoder):
             if limits:
@@ -101,7 +100,7 @@ async def read_joined(
             received += events.feed(data)
             if held.size > BODY_LIMIT:
                 raise unexpected_body(f"a stream of more than {BODY_LIMIT} bytes", b"", scrub)
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+    except (HttpError, TimeoutError, OSError) as error:
         raise connection_lost(error, scrub, begun=True) from error
     received += events.finish()
     events.check()
@@ -116,7 +115,7 @@ async def _rest(response: ProviderResponse, events: Events) -> AsyncGenerator[Ba
         try:
             async with asyncio.timeout(left):
                 data = await response.read_piece()
-        except (aiohttp.ClientError, TimeoutError, OSError):
+        except (HttpError, TimeoutError, OSError):
             return
         if chunks := events.feed(data):
             yield chunks

@@ -15,11 +15,8 @@ _VERSIONS: dict[TlsVersion, ssl.TLSVersion] = {
 
 
 @lru_cache(_KEPT)
-def context_of(tls: UpstreamTls) -> ssl.SSLContext | bool:
-    """The context that a client agrees on TLS with, as aiohttp takes it: True for its usual one, False for one that
-    checks nothing. The same object for equal settings. Raises `BadCertificate`."""
-    if tls == UpstreamTls(verify=tls.verify, server_name=tls.server_name):
-        return tls.verify
+def context_of(tls: UpstreamTls) -> ssl.SSLContext:
+    """The context that a client agrees on TLS with. The same object for equal settings. Raises `BadCertificate`."""
     # An SSLContext that is made by hand checks names and certificates, and trusts nobody yet.
     context = ssl.create_default_context() if tls.bundle is None else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -33,19 +30,6 @@ def context_of(tls: UpstreamTls) -> ssl.SSLContext | bool:
     if tls.minimum_version is not None:
         context.minimum_version = _VERSIONS[tls.minimum_version]
     context.set_alpn_protocols(["http/1.1"])
-    return context
-
-
-def client_context(tls: UpstreamTls) -> ssl.SSLContext:
-    """The context for connections with these settings, Python's usual one where they say nothing. Raises
-    `BadCertificate`."""
-    found = context_of(tls)
-    if isinstance(found, ssl.SSLContext):
-        return found
-    context = ssl.create_default_context()
-    if not found:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
     return context
 
 

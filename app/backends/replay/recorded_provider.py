@@ -8,7 +8,6 @@ with the attempt goes wrong again, at its place: a status, a cut, a silence, an 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
-import aiohttp
 from multidict import CIMultiDict
 
 from app.errors import (
@@ -22,6 +21,7 @@ from app.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
+from app.http_client import BodyIncomplete
 from app.recorder.recording import RecordedAttempt
 from telemetry import Attempt, AttemptTape
 
@@ -135,7 +135,7 @@ def failure_of(attempt: RecordedAttempt) -> BaseException | None:
         case "upstream_proxy_failed":
             return ProxyFailed("The proxy on the way to the provider did not connect to it.", detail=detail)
         case "upstream_truncated" if is_http and detail is not None and not detail.startswith(_READ_TO_ITS_END):
-            return aiohttp.ClientPayloadError(detail)
+            return BodyIncomplete(detail)
         case None | "upstream_truncated" | "cancelled":
             return None
         case _ if is_http and attempt.status is not None:

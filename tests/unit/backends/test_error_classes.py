@@ -15,7 +15,18 @@ from app.backends.direct.errors import connection_lost, reported_error, status_e
 from app.backends.error_classes import local_failure_kind
 from app.backends.retry_waits import retry_after
 from app.dialects.errors import LONGEST_WAIT, advice
-from app.errors import AccountRejected, LocalFailure, UpstreamFailed, UpstreamRejected
+from app.errors import (
+    AccountRejected,
+    BackendError,
+    LocalFailure,
+    UpstreamFailed,
+    UpstreamRejected,
+    UpstreamTimeout,
+    UpstreamTruncated,
+    UpstreamUnreachable,
+)
+from app.http_client import BodyIncomplete, InvalidAddress, InvalidHeader, MalformedResponse, UndecodableBody
+from app.http_client.errors import ConnectionLost
 
 NOW = 1_700_000_000.0
 KEY = ConnectionKey("provider.example", 443, True, True, None, None, None)
@@ -181,6 +192,29 @@ def test_an_error_is_known_bare_and_wrapped(error: BaseException, kind: str | No
     assert local_failure_kind(_caused_by(error)) == kind
     if isinstance(error, OSError):
         assert local_failure_kind(aiohttp.ClientConnectorError(KEY, error)) == kind
+
+
+@pytest.mark.parametrize(
+    ("error", "begun", "kind", "message"),
+    [
+        (InvalidAddress("no URL"), False, UpstreamFailed, "The gateway's address of this model is not valid."),
+        (InvalidHeader("a line's end"), False, UpstreamFailed, "The gateway's headers for this model are not valid."),
+        (MalformedResponse("Expected HTTP/"), False, UpstreamFailed, "The provider's answer is not HTTP."),
+        (UndecodableBody("no gzip"), True, UpstreamFailed, "The provider's answer is not what its encoding says."),
+        (BodyIncomplete("closed"), True, UpstreamTruncated, "The provider's answer stopped before its end."),
+        (ConnectionResetError(104, "reset"), True, UpstreamTruncated, "The provider's answer stopped before its end."),
+        (ConnectionLost("closed"), False, UpstreamUnreachable, "The provider could not be reached."),
+        (TimeoutError(), False, UpstreamTimeout, "The provider could not be reached in time."),
+    ],
+)
+def test_a_lost_connection_says_what_was_lost(
+    error: Exception, begun: bool, kind: type[BackendError], message: str
+) -> None:
+    found = connection_lost(error, str, begun)
+    assert type(found) is kind
+    assert str(found) == message
+    assert str(found.detail).startswith(type(error).__name__)
+    assert str(error) in str(found.detail)
 
 
 def test_a_cycle_of_errors_ends() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from app.http_client import MalformedResponse, Origin, Pool, Proxy, ProxyRefused, Route, Tls, resource_of
+from app.http_client import MalformedResponse, Origin, Pool, Proxy, ProxyConnectionFailed, Route, Tls, resource_of
 from app.http_client.errors import ConnectionLost
 from app.http_client.heads import Resource
 from app.lookups import Lookups
@@ -306,12 +306,13 @@ class TestTunnels:
                 assert proxy.tunnels == 1
                 port = url.rpartition(":")[2].encode()
                 assert proxy.heads == [
-                    b"CONNECT 127.0.0.1:%b HTTP/1.1\r\nhost: 127.0.0.1:%b\r\nproxy-authorization: Basic dTpw\r\n"
-                    b"content-length: 0\r\n\r\n" % (port, port)
+                    b"CONNECT 127.0.0.1:%b HTTP/1.1\r\nhost: 127.0.0.1:%b\r\nUser-Agent: flowspan\r\n"
+                    b"Proxy-Authorization: Basic dTpw\r\n\r\n" % (port, port)
                 ]
                 await pool.aclose()
-                pool, resource = self.at(url, proxy_url, replace(tls, server_name="other.test"), proxy_tls=None)
-                with pytest.raises((ssl.SSLError, ConnectionLost)):
+                other = replace(tls, server_name="other.test")
+                pool, resource = self.at(url, proxy_url, other, proxy_tls=tls if secure_proxy else None)
+                with pytest.raises(ssl.SSLCertVerificationError):
                     await asked(pool, resource)
 
         run(main())
@@ -322,7 +323,7 @@ class TestTunnels:
             proxy = Tunnels(b"HTTP/1.1 %d No\r\ncontent-length: 2\r\n\r\nno" % status)
             async with served(proxy.serve) as proxy_url:
                 pool, resource = self.at("https://provider.test/", proxy_url, Tls(trusting(authority)))
-                with pytest.raises(ProxyRefused) as raised:
+                with pytest.raises(ProxyConnectionFailed) as raised:
                     await asked(pool, resource)
                 assert raised.value.status == status
                 assert pool.state == (0, 0, 0)
@@ -330,21 +331,20 @@ class TestTunnels:
         run(main())
 
     @pytest.mark.parametrize(
-        ("response", "error"),
+        "response",
         [
-            (b"SSH-2.0-OpenSSH\r\n", MalformedResponse),
-            (b"HTTP/1.1 200 OK\r\n\r\n\x16\x03\x01", MalformedResponse),
-            (b"HTTP/1.1 200 OK\r\nx: " + b"y" * 100_000, MalformedResponse),
+            b"SSH-2.0-OpenSSH\r\n",
+            b"HTTP/1.1 200 OK\r\n\r\n\x16\x03\x01",
+            b"HTTP/1.1 200 OK\r\nx: " + b"y" * 100_000,
         ],
     )
-    def test_a_proxy_that_speaks_otherwise_is_an_error(
-        self, run: Run, authority: Authority, response: bytes, error: type[Exception]
-    ) -> None:
+    def test_a_proxy_that_speaks_otherwise_is_an_error(self, run: Run, authority: Authority, response: bytes) -> None:
         async def main() -> None:
             async with served(Tunnels(response).serve) as proxy_url:
                 pool, resource = self.at("https://provider.test/", proxy_url, Tls(trusting(authority)))
-                with pytest.raises(error):
+                with pytest.raises(ProxyConnectionFailed) as raised:
                     await asked(pool, resource)
+                assert isinstance(raised.value.__cause__, MalformedResponse)
 
         run(main())
 
@@ -363,12 +363,14 @@ class TestTunnels:
             tls = Tls(trusting(authority))
             async with served(closing) as proxy_url:
                 pool, resource = self.at("https://provider.test/", proxy_url, tls)
-                with pytest.raises(ConnectionLost):
+                with pytest.raises(ProxyConnectionFailed) as raised:
                     await asked(pool, resource)
+                assert isinstance(raised.value.__cause__, ConnectionLost)
             async with served(silent) as proxy_url:
                 pool, resource = self.at("https://provider.test/", proxy_url, tls, connect_limit=0.1)
-                with pytest.raises(TimeoutError):
+                with pytest.raises(ProxyConnectionFailed) as raised:
                     await asked(pool, resource)
+                assert isinstance(raised.value.__cause__, TimeoutError)
                 await asyncio.wait_for(left.wait(), 5)
 
         run(main())

@@ -9,6 +9,7 @@ from app.errors import LocalFailure
 from app.lookups import Lookups
 from app.settings import DnsSettings
 from tests.support import run
+from tests.unit.http_client.rig import read_all
 from tests.upstream import Head, Script, ScriptedUpstream, Stall, json_reply
 
 
@@ -38,7 +39,7 @@ def test_no_other_request_uses_the_connection_of_an_answer_that_was_given_up() -
             pool = connections(upstream.url, limit=1)
             for opened, give_up in ((1, False), (1, True), (2, False)):
                 response = await pool.request("POST", upstream.url, b"{}", {})
-                await response.read()
+                await read_all(response)
                 if give_up:
                     response.give_up()
                 assert upstream.connections == opened
@@ -63,7 +64,7 @@ def test_a_pool_tells_what_it_holds() -> None:
             assert (reading.active, reading.idle, reading.waiting) == (1, 0, 1)
             assert [0 < seconds < 5 for seconds in reading.connects] == [True]
             held.close()
-            await (await waiting).read()
+            await read_all(await waiting)
             [reading] = pool_readings()
             assert (reading.active, reading.idle, reading.waiting) == (0, 1, 0)
             assert len(reading.connects) == 1

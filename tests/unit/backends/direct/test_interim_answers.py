@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from app.backends import make_backend
-from app.backends.direct.connections import INTERIM_LIMIT
 from app.errors import BackendError, UpstreamFailed
+from app.http_client.parser import INTERIM_LIMIT
 from app.messages import ModelResponse
 from tests.support import run
 from tests.unit.backends.direct.rig import OPENAI, deployment
@@ -77,7 +77,7 @@ def test_a_provider_that_sends_them_without_end_is_left(piece: bytes) -> None:
             with pytest.raises(BackendError) as raised:
                 await asked(base)
             assert isinstance(raised.value, UpstreamFailed)
-            assert "TooManyInterimAnswers" in str(raised.value.detail)
+            assert "TooManyInterimResponses" in str(raised.value.detail)
             await asyncio.wait_for(provider.left.wait(), 5)
 
     run(main(), timeout=20)

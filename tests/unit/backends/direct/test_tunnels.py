@@ -7,18 +7,18 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import aiohttp
 import pytest
 
 from app.backends.direct.connections import Connections, pool_readings
 from app.backends.direct.errors import connection_lost
-from app.backends.direct.tunnels import ProxyConnectionFailed
 from app.errors import LocalFailure, ProxyFailed, UpstreamTimeout, UpstreamUnreachable
+from app.http_client import HttpError, ProxyConnectionFailed
 from app.lookups import Lookups
 from app.settings import DnsSettings, UpstreamProxy, UpstreamTls
 from tests.certificates import Authority, Issued
 from tests.forward_proxy import ForwardProxy
 from tests.support import run
+from tests.unit.http_client.rig import read_all
 from tests.upstream import ScriptedUpstream, json_reply
 
 USUAL = UpstreamTls()
@@ -60,11 +60,11 @@ async def asked(pool: Connections, url: str, times: int = 1) -> None:
     for _ in range(times):
         response = await pool.request("POST", f"{url}/v1/x", b"{}", {"authorization": "Bearer key"})
         assert response.status == 200
-        await response.read()
+        await read_all(response)
 
 
 async def failure(pool: Connections, url: str) -> BaseException:
-    with pytest.raises((aiohttp.ClientError, TimeoutError)) as raised:
+    with pytest.raises((HttpError, OSError)) as raised:
         await asked(pool, url)
     return connection_lost(raised.value, str)
 
@@ -119,7 +119,7 @@ def test_its_name_is_looked_up_by_the_proxy(authority: Authority, server: Issued
                 error = await failure(pool, "https://model.test")
                 # The tunnel stands, and who is at its other end is not whom the address names.
                 assert type(error) is UpstreamUnreachable
-                assert "CertificateError" in str(error.detail)
+                assert "SSLCertVerificationError" in str(error.detail)
             named = UpstreamTls(bundle=tls.bundle, server_name="localhost")
             async with connections("https://model.test", UpstreamProxy(proxy.url), named) as pool:
                 await asked(pool, "https://model.test")
@@ -139,7 +139,7 @@ def status(line: str) -> Callable[[bytes], bytes | None]:
         (status("401 Unauthorized"), "asked for other credentials (status 401)", "status 401"),
         (status("403 Filtered"), "did not connect to it (status 403)", "status 403"),
         (status("502 Bad Gateway"), "did not connect to it (status 502)", "status 502"),
-        (lambda head: b"", "could not be reached", "ServerDisconnectedError"),
+        (lambda head: b"", "could not be reached", "ConnectionLost"),
         (lambda head: b"no HTTP at all\r\n\r\n", "could not be reached", "could not be reached"),
         (lambda head: None, "could not be reached", "did not answer in time"),
     ],
