@@ -25,6 +25,7 @@ HOW = {
     "amtool": "apt-get install prometheus-alertmanager",
     "nginx": "apt-get install --no-install-recommends nginx",
     "haproxy": "apt-get install --no-install-recommends haproxy",
+    "tinyproxy": "apt-get install --no-install-recommends tinyproxy-bin",
     "chromium": "apt-get install --no-install-recommends chromium",
     "curl": "apt-get install curl",
     "openssl": "apt-get install openssl",

