@@ -119,6 +119,15 @@ def deployments() -> list[PanelBuilder]:
             all_links=_TO_ATTEMPTS,
             more="The slowest twentieth, by origin.",
         ),
+        series(
+            "Requests sent once more",
+            "Requests whose kept connection the provider had closed, and that went out once more over a new one. "
+            "Nobody waits long for that; many say that the provider keeps connections for a shorter time than 30 s.",
+            "reqps",
+            [Query(rate(names.UPSTREAM_RESENT, "origin"), "{{origin}}")],
+            width=8,
+            links=_TO_ATTEMPTS,
+        ),
     ]
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Gauge
 
-from telemetry.metrics.instruments import Bounded, gauge, histogram
+from telemetry.metrics.instruments import Bounded, counter, gauge, histogram
 from telemetry.names import POOL_STATES, PoolState
 from telemetry.names import metrics as names
 
@@ -43,6 +43,7 @@ class PoolMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._connections = gauge(names.UPSTREAM_CONNECTIONS, registry)
         self._connect_seconds = histogram(names.UPSTREAM_CONNECT, registry)
+        self._resent = counter(names.UPSTREAM_RESENT, registry)
         self._origin = Bounded(room=_ORIGINS)
         self._children: dict[str, dict[PoolState, Gauge]] = {}
 
@@ -58,6 +59,7 @@ class PoolMetrics:
             children["waiting"].set(reading.waiting)
             for seconds in reading.connects:
                 self._connect_seconds.labels(origin).observe(seconds)
+            self._resent.labels(origin).inc(reading.resent)
         for origin in closed:
             for child in self._children[origin].values():
                 child.set(0)

@@ -328,6 +328,11 @@ UPSTREAM_CONNECT = _histogram(
     _B2,
     "From the look-up of a provider's name to an open connection, TLS included.",
 )
+UPSTREAM_RESENT = _counter(
+    "flowspan_upstream_resent_requests_total",
+    ("origin",),
+    "Requests that went out once more, as the provider had closed the kept connection that they went out by.",
+)
 OTHER_REQUESTS = _counter(
     "flowspan_other_requests_total",
     ("route", "status"),

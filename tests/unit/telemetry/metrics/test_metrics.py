@@ -117,7 +117,7 @@ def test_an_attempt_is_counted_by_why_it_was_made() -> None:
 def test_pools_are_shown_as_sampled_and_at_zero_once_they_are_closed() -> None:
     bench = Bench()
     origin = "https://api.openai.com"
-    readings = [PoolReading(origin, 2, 1, 3, [0.02, 0.03])]
+    readings = [PoolReading(origin, 2, 1, 3, [0.02, 0.03], 1)]
     bench.telemetry.watch_pools(lambda: readings)
     bench.telemetry.sampler.sample()
     for state, count in {"active": 2, "idle": 1, "waiting": 3}.items():
@@ -127,6 +127,7 @@ def test_pools_are_shown_as_sampled_and_at_zero_once_they_are_closed() -> None:
     for state in ("active", "idle", "waiting"):
         assert bench.value("flowspan_upstream_connections", origin=origin, state=state) == 0
     assert bench.value("flowspan_upstream_connect_seconds_count", origin=origin) == 2
+    assert bench.value("flowspan_upstream_resent_requests_total", origin=origin) == 1
 
 
 def test_what_comes_in_and_what_goes_out_is_counted_while_the_stream_runs() -> None:
