@@ -29,26 +29,12 @@ class Source(Protocol):
 class ResponseBody:
     """One reader reads at a time: `read`, until it gives nothing."""
 
-    __slots__ = (
-        "_decompression",
-        "_error",
-        "_loop",
-        "_number",
-        "_paused",
-        "_pieces",
-        "_size",
-        "_source",
-        "_waiter",
-        "is_whole",
-    )
+    __slots__ = ("_error", "_loop", "_number", "_paused", "_pieces", "_size", "_source", "_waiter", "is_whole")
 
-    def __init__(
-        self, source: Source, number: int, loop: asyncio.AbstractEventLoop, codings: tuple[str, ...] | None
-    ) -> None:
+    def __init__(self, source: Source, number: int, loop: asyncio.AbstractEventLoop) -> None:
         self._source = source
         self._number = number
         self._loop = loop
-        self._decompression = ArrivingDecompression(codings) if codings else None
         self._pieces: list[bytes] = []
         self._size = 0
         self._paused = False
@@ -59,22 +45,19 @@ class ResponseBody:
 
     def at_eof(self) -> bool:
         """Whether all of it has come and was read."""
-        return self.is_whole and not self._pieces and self._decompression is None
+        return self.is_whole and not self._pieces
 
     async def read(self) -> bytes:
         """Read what has come, or wait for more; nothing at the end. Raises BodyIncomplete after all that came before
-        the body was cut off, and UndecodableBody."""
-        if self._decompression is None:
-            return await self._read()
-        try:
-            return await self._read_decoded(self._decompression)
-        except Undecodable as error:
-            raise UndecodableBody(f"the body of the response {error}") from None
-
-    async def _read(self) -> bytes:
+        the body was cut off."""
         pieces = self._pieces
         if not pieces and not self.is_whole and self._error is None:
-            await self._more()
+            assert self._waiter is None, "a body has one reader"
+            self._waiter = self._loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
         if pieces:
             data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             pieces.clear()
@@ -87,25 +70,6 @@ class ResponseBody:
             raise self._error
         return b""
 
-    async def _read_decoded(self, decompression: ArrivingDecompression) -> bytes:
-        while not (data := decompression.step()):
-            if data is None:
-                self._decompression = None
-                return b""
-            if came := await self._read():
-                decompression.feed(came)
-            else:
-                decompression.finish()
-        return data
-
-    async def _more(self) -> None:
-        assert self._waiter is None, "a body has one reader"
-        self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
-
     # What the connection says.
 
     def add(self, pieces: list[bytes]) -> None:
@@ -116,7 +80,8 @@ class ResponseBody:
         if self._size > _ENOUGH and not self._paused:
             self._paused = True
             self._source.pause_reading()
-        self._wake()
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def end(self) -> None:
         """All of it has come. The connection reads on, for whoever has it next."""
@@ -145,3 +110,36 @@ class ResponseBody:
     def give_up(self) -> None:
         """Close the connection whether or not all of the body has come: no later request uses it."""
         self._source.give_up(self._number)
+
+
+class DecodedBody:
+    """A body without its content codings; nothing is decoded before it is read."""
+
+    def __init__(self, body: ResponseBody, codings: tuple[str, ...]) -> None:
+        self._body = body
+        self._decompression = ArrivingDecompression(codings)
+        self._has_ended = False
+
+    def at_eof(self) -> bool:
+        return self._has_ended
+
+    async def read(self) -> bytes:
+        """As ResponseBody's; raises UndecodableBody, too."""
+        data: bytes | None = None
+        try:
+            while not self._has_ended and not (data := self._decompression.step()):
+                if data is None:
+                    self._has_ended = True
+                elif came := await self._body.read():
+                    self._decompression.feed(came)
+                else:
+                    self._decompression.finish()
+        except Undecodable as error:
+            raise UndecodableBody(f"the body of the response {error}") from None
+        return data or b""
+
+    def close(self) -> None:
+        self._body.close()
+
+    def give_up(self) -> None:
+        self._body.give_up()

@@ -24,7 +24,7 @@ import select
 from typing import Protocol
 
 from app.bodies.decompression import known_codings
-from app.http_client.body import ResponseBody
+from app.http_client.body import DecodedBody, ResponseBody
 from app.http_client.errors import BodyIncomplete, ClosedWithoutResponse, ConnectionLost, HttpError
 from app.http_client.parser import ResponseParser
 from app.http_client.response import UpstreamResponse
@@ -135,8 +135,8 @@ class Connection(asyncio.Protocol):
             self._poll.register(found.fileno(), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
-        parser = self._parser
-        if self._body is None and self._head is None:
+        parser, body = self._parser, self._body
+        if body is None and self._head is None:
             self.abort()
             return
         try:
@@ -146,7 +146,10 @@ class Connection(asyncio.Protocol):
             self._fail(error, BodyIncomplete("the framing of the body is broken"))
             self.abort()
             return
-        self._take()
+        if body is None:
+            self._take()
+        elif parser.pieces:
+            body.add(parser.pieces)
         if parser.ended:
             self._end()
 
@@ -194,13 +197,13 @@ class Connection(asyncio.Protocol):
         head = self._parser.head
         assert head is not None
         self._head = None
-        coding = head.headers.get("content-encoding")
-        codings = known_codings(coding) if coding is not None else None
-        self._body = body = ResponseBody(self, self.exchanges, self._loop, codings)
+        self._body = body = ResponseBody(self, self.exchanges, self._loop)
         if self._unsent is not None and head.status >= 300:
             self._unsent, self._stopped_sending = None, True
         if not waiting.done():
-            waiting.set_result(UpstreamResponse(head, body))
+            coding = head.headers.get("content-encoding")
+            codings = known_codings(coding) if coding is not None else None
+            waiting.set_result(UpstreamResponse(head, DecodedBody(body, codings) if codings else body))
 
     def _end(self) -> None:
         """The response is whole."""

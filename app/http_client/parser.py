@@ -84,7 +84,10 @@ class ResponseParser:
         if head is None:
             self._feed_head(data)
             return
-        self._execute(data)
+        try:
+            self._llhttp.feed_data(data)
+        except httptools.HttpParserError as error:
+            self._refuse(error)
         if head.framing is Framing.CHUNKED:
             body = sum(map(len, self.pieces))
             self._allowance = min(HEAD_LIMIT, self._allowance + _FRAMING * body - (len(data) - body))
@@ -122,17 +125,21 @@ class ResponseParser:
     def _execute(self, data: bytes | memoryview) -> None:
         try:
             self._llhttp.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            raise MalformedResponse("the response switches to another protocol") from None
         except httptools.HttpParserError as error:
-            if self.ended:
-                self.has_excess = True
-                return
-            # httptools keeps what a callback raises in the context of its own error. Its traceback would hold the
-            # parser, which holds it.
-            if isinstance(error.__context__, HttpError):
-                raise error.__context__.with_traceback(None) from None
-            raise MalformedResponse(str(error)) from None
+            self._refuse(error)
+
+    def _refuse(self, error: httptools.HttpParserError) -> None:
+        """Raise what an error of llhttp stands for, unless the response was whole before it."""
+        if self.ended:
+            self.has_excess = True
+            return
+        if isinstance(error, httptools.HttpParserUpgrade):
+            raise MalformedResponse("the response switches to another protocol") from None
+        # httptools keeps what a callback raises in the context of its own error. Its traceback would hold the parser,
+        # which holds it.
+        if isinstance(error.__context__, HttpError):
+            raise error.__context__.with_traceback(None) from None
+        raise MalformedResponse(str(error)) from None
 
     # What llhttp calls; it calls `on_body` for pieces of a body.
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from multidict import CIMultiDict
 
-from app.http_client.body import ResponseBody
+from app.http_client.body import DecodedBody, ResponseBody
 from app.http_client.heads import RawHeaders, ResponseHead
 from telemetry import AttemptTape
 
@@ -15,7 +15,7 @@ class UpstreamResponse:
 
     __slots__ = ("content", "headers", "raw_headers", "read_piece", "status")
 
-    def __init__(self, head: ResponseHead, content: ResponseBody) -> None:
+    def __init__(self, head: ResponseHead, content: ResponseBody | DecodedBody) -> None:
         self.status = head.status
         self.raw_headers: RawHeaders = head.raw_headers
         self.headers: CIMultiDict[str] = head.headers
