@@ -29,8 +29,6 @@ HOW = {
     "chromium": "apt-get install --no-install-recommends chromium",
     "curl": "apt-get install curl",
     "openssl": "apt-get install openssl",
-    "curl": "apt-get install curl",
-    "tinyproxy": "apt-get install --no-install-recommends tinyproxy-bin",
     "buildah": "apt-get install --no-install-recommends buildah",
     "bwrap": "apt-get install --no-install-recommends bubblewrap",
     "debootstrap": "apt-get install debootstrap",

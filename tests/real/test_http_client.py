@@ -13,15 +13,14 @@ from typing import Any
 import pytest
 import uvloop
 
-from app.http_client import BodyIncomplete, HttpError, Pool, Proxy, ProxyRefused, Route, Tls, resource_of
+from app.http_client import BodyIncomplete, HttpError, Pool, Proxy, ProxyConnectionFailed, Route, Tls, resource_of
 from app.http_client.errors import ClosedWithoutResponse
 from app.http_client.heads import Resource
 from app.lookups import Lookups
 from app.settings import DnsSettings
 from tests.certificates import Authority
 from tests.real.origins import SERVERS, nginx, origin
-from tests.real.programs import Process, free_port, need
-from tests.real.proxies import listens
+from tests.real.programs import Process, free_port, listens, need
 from tests.unit.http_client.rig import asked, read_all
 
 AT_ONCE = 16
@@ -311,7 +310,7 @@ def test_a_tunnel_of_tinyproxy(
                 assert await asked(pool, resource, method="GET") == b"one"
             assert len(pool.take_news().connects) == 1
         else:
-            with pytest.raises(ProxyRefused) as raised:
+            with pytest.raises(ProxyConnectionFailed) as raised:
                 await asked(pool, resource, method="GET")
             assert raised.value.status in (401, 407)
         await pool.aclose()
