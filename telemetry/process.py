@@ -165,6 +165,10 @@ class Telemetry:
             for deployment in deployments:
                 self._services.metrics.deployment(deployment)
 
+    def register_certificates(self, expiries: Mapping[str, float]) -> None:
+        """Show when the client certificates expire that providers are shown, in Unix time by deployment."""
+        self._services.metrics.deployments.show_certificates(expiries)
+
     def register_admission(self, deployments: Mapping[str, int | None]) -> None:
         """Have the metrics of waits stand at zero for deployments that are limited, by how many attempts they may have
         at a time; None where it is by something else."""

@@ -18,7 +18,14 @@ from app.gateway import ROUTES, Gateway, InFlight, QuotaReadings, budget_warning
 from app.gateway.revocations import RevokedKeys
 from app.lookups import Lookups
 from app.loop_stalls import LoopStalls
-from app.main.observability import concealing_of, key_identities, models_of, options_of, secrets_of
+from app.main.observability import (
+    certificate_expiries,
+    concealing_of,
+    key_identities,
+    models_of,
+    options_of,
+    secrets_of,
+)
 from app.peers import Peers
 from app.pipeline import AdmissionControl, ByteBudget
 from app.policies import LoadedPolicy
@@ -99,6 +106,7 @@ class Lasting:
         """Have telemetry know the names of a configuration."""
         self.telemetry.watch_bodies(lambda: self.bodies.used, settings.server.total_body_bytes)
         self.telemetry.register_deployments([deployment.id for deployment in settings.deployments])
+        self.telemetry.register_certificates(certificate_expiries(settings.deployments))
         self.telemetry.register_admission(limited(settings.deployments))
         self.telemetry.register_keys(key_identities(settings.keys))
         self.telemetry.register_quotas(limited_keys(settings), budget_warnings(settings))

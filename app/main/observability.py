@@ -7,11 +7,12 @@ from typing import TextIO
 
 from opentelemetry.sdk.trace.export import SpanExporter
 
+from app.certificates import validity_of
 from app.policies import LoadedPolicy
 from app.quotas.state_urls import secrets_of_state
 from app.recorder.masking import Concealing
 from app.recorder.store_urls import secrets_of_store
-from app.settings import Key, Settings
+from app.settings import Deployment, Key, Settings
 from telemetry import KeyIdentity, Telemetry, TelemetryOptions, Worker, setup
 from telemetry.names import UNNAMED_KEY
 
@@ -58,6 +59,18 @@ def options_of(settings: Settings) -> TelemetryOptions:
 def models_of(settings: Settings) -> list[tuple[str, str]]:
     """The names of models that metrics show, each with a provider that serves it."""
     return [(deployment.model_name, deployment.provider) for deployment in settings.deployments]
+
+
+def certificate_expiries(deployments: Sequence[Deployment]) -> dict[str, float]:
+    """When the client certificates expire that providers are shown, in Unix time by deployment."""
+    certified = ((one.id, one.tls.certificate) for one in deployments)
+    # Many deployments have one certificate in common.
+    ends: dict[str, float] = {}
+    return {
+        deployment: ends.get(pem) or ends.setdefault(pem, validity_of(pem).not_after)
+        for deployment, pem in certified
+        if pem is not None
+    }
 
 
 def key_identities(keys: Sequence[Key]) -> list[KeyIdentity]:

@@ -1,7 +1,7 @@
 """The row about deployments: what each one's provider answers, how full its limits and connections are."""
 
 from dashboards.generator.links import label, logs, traces
-from dashboards.generator.metrics import buckets, events, greatest, quantile, rate, selected, total
+from dashboards.generator.metrics import buckets, events, greatest, least, quantile, rate, selected, total
 from dashboards.generator.panels import (
     BLUE,
     GREEN,
@@ -11,6 +11,7 @@ from dashboards.generator.panels import (
     RED,
     PanelBuilder,
     Query,
+    bars,
     latency,
     series,
 )
@@ -127,6 +128,15 @@ def deployments() -> list[PanelBuilder]:
             [Query(rate(names.UPSTREAM_RESENT, "origin"), "{{origin}}")],
             width=8,
             links=_TO_ATTEMPTS,
+        ),
+        bars(
+            "Time until a client certificate expires",
+            "Of the certificates that providers are shown, by deployment; none where none is shown. A renewed one is "
+            "taken by a reload.",
+            "s",
+            Query(f"bottomk(10, {least(names.UPSTREAM_CERTIFICATE_EXPIRY, 'deployment')} - time())", "{{deployment}}"),
+            width=24,
+            links=_TO_DEPLOYMENT,
         ),
     ]
 

@@ -62,6 +62,10 @@ def greatest(spec: MetricSpec, *by: str, where: str = "") -> str:
     return f"max{_by(by)} ({selected(spec, where)})"
 
 
+def least(spec: MetricSpec, *by: str, where: str = "") -> str:
+    return f"min{_by(by)} ({selected(spec, where)})"
+
+
 def quantile(share: float, spec: MetricSpec, *by: str, where: str = "") -> str:
     return f"histogram_quantile({share}, {rate(spec, *by, 'le', where=where, part='_bucket')})"
 

@@ -4,6 +4,7 @@ The children of a deployment are looked up once, when it is registered or first 
 provider's limits stand at zero from then on.
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
 
 from prometheus_client import CollectorRegistry, Counter
@@ -59,6 +60,8 @@ class DeploymentMetrics:
         self.failovers = counter(names.FAILOVERS, registry)
         self.responses = counter(names.UPSTREAM_RESPONSES, registry)
         self.in_flight = gauge(names.ATTEMPTS_IN_FLIGHT, registry)
+        self._certificate_expiry = gauge(names.UPSTREAM_CERTIFICATE_EXPIRY, registry)
+        self._certified: frozenset[str] = frozenset()
         self.limit = gauge(names.UPSTREAM_LIMIT, registry)
         self.remaining = gauge(names.UPSTREAM_LIMIT_REMAINING, registry)
         self._children: dict[str, DeploymentChildren] = {}
@@ -73,6 +76,15 @@ class DeploymentMetrics:
             for kind in LIMIT_KINDS:
                 with suppress(KeyError):
                     instrument.remove(deployment, kind)
+
+    def show_certificates(self, expiries: Mapping[str, float]) -> None:
+        """Show when client certificates expire, in Unix time by deployment, and those of no other deployment."""
+        for deployment in self._certified - expiries.keys():
+            with suppress(KeyError):
+                self._certificate_expiry.remove(deployment)
+        for deployment, expiry in expiries.items():
+            self._certificate_expiry.labels(deployment).set(expiry)
+        self._certified = frozenset(expiries)
 
     def of(self, deployment: str) -> DeploymentChildren:
         """The children of a deployment, which is an entry of the configuration."""

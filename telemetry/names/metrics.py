@@ -305,6 +305,13 @@ UPSTREAM_RESPONSES = _counter(
 ATTEMPTS_IN_FLIGHT = _gauge(
     "flowspan_upstream_in_flight", ("deployment",), "Attempts at a deployment that are open now."
 )
+UPSTREAM_CERTIFICATE_EXPIRY = _gauge(
+    "flowspan_upstream_certificate_expiry_timestamp_seconds",
+    ("deployment",),
+    "When the client certificate expires that a deployment's provider is shown, in Unix time; none where it is shown "
+    "none.",
+    "livemostrecent",
+)
 UPSTREAM_LIMIT = _gauge(
     "flowspan_upstream_limit",
     ("deployment", "limit"),

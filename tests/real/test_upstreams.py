@@ -4,10 +4,12 @@ import json
 import signal
 from base64 import b64encode
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from app.certificates import validity_of
 from app.doctor import examine
 from tests.behaviour.clients import CHAT, RawClient, ask, dechunked, post
 from tests.behaviour.gateway import RunningGateway, configuration, until
@@ -21,6 +23,7 @@ from tests.real.upstreams import PASSWORD, USER, address_in_the_network, listens
 from tests.upstream import Sleep, openai_error
 
 _AUTHENTICATION = f"BasicAuth {USER} {PASSWORD}"
+_EXPIRY = "flowspan_upstream_certificate_expiry_timestamp_seconds"
 _FILTER = ("FilterDefaultDeny Yes", 'Filter "{folder}/filter"')
 _SECRETS = (PASSWORD, b64encode(f"{USER}:{PASSWORD}".encode()).decode())
 
@@ -286,7 +289,7 @@ def test_the_doctor_goes_the_same_way(
 def test_a_reload_exchanges_the_certificate_and_no_open_stream_notices(
     tmp_path: Path, authority: Authority, secured: int, provider: Provider
 ) -> None:
-    first, second = authority.issue("first"), authority.issue("second")
+    first, second = authority.issue("first"), authority.issue("second", ends=timedelta(days=400))
     used = Issued(tmp_path / "used.pem", tmp_path / "used.key")
 
     def use(certificate: Path, key: Path) -> None:
@@ -297,6 +300,7 @@ def test_a_reload_exchanges_the_certificate_and_no_open_stream_notices(
     text = configuration([entry("m", f"https://localhost:{secured}/v1", tls(authority, used))])
     with ReloadingGateway(tmp_path, text) as gateway:
         assert {used.certificate, used.key, authority.certificate} <= set(gateway.reloader.files())
+        assert gateway.sample(_EXPIRY, deployment="m") == validity_of(first.certificate.read_text()).not_after
         pieces = list(text_stream("oai"))
         provider.play(lambda number, request: [*pieces[:2], Sleep(2), *pieces[2:]])
         with RawClient(gateway) as raw:
@@ -319,6 +323,9 @@ def test_a_reload_exchanges_the_certificate_and_no_open_stream_notices(
             assert is_whole
             assert events.endswith(b"data: [DONE]\n\n")
         assert gateway.change(text).changed == ()
+        assert gateway.sample(_EXPIRY, deployment="m") == validity_of(second.certificate.read_text()).not_after
+        gateway.change(configuration([entry("m", f"https://localhost:{secured}/v1")]))
+        assert gateway.sample(_EXPIRY) == 0
 
 
 def test_every_worker_takes_the_new_certificate(
