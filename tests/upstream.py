@@ -89,8 +89,7 @@ class ScriptedUpstream:
         self, script: Script | Callable[[int, Received], Script], *, tls: ssl.SSLContext | None = None
     ) -> None:
         self._tls = tls
-        self._script: Callable[[int, Received], Script]
-        self._script = script if callable(script) else _always(list(script))
+        self.play(script)
         self._server: asyncio.Server | None = None
         self._connections: set[_Connection] = set()
         self.requests: list[Received] = []
@@ -110,6 +109,10 @@ class ScriptedUpstream:
         self._server.close()
         self.drop_all()
         await self._server.wait_closed()
+
+    def play(self, script: Script | Callable[[int, Received], Script]) -> None:
+        """From now on, for each request."""
+        self._script: Callable[[int, Received], Script] = script if callable(script) else _always(list(script))
 
     @property
     def port(self) -> int:

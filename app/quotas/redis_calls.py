@@ -6,6 +6,7 @@ requests needs neither a thousand connections nor a thousand turns.
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -16,8 +17,9 @@ from redis.exceptions import NoScriptError, RedisError
 
 T = TypeVar("T")
 _BATCH = 64
-_MARGIN = 0.1
-"""Seconds by which a timer may be late before it says more of this process than of the Redis."""
+_LOOKS = 10
+"""In so many parts the limit is waited for, each at least one turn of the event loop: in a burst a turn takes a tenth
+of a second, and a reply that is there long since is read some turns later."""
 
 
 class RedisUnreachable(Exception):
@@ -35,15 +37,10 @@ class RedisCalls:
     """`limit` is how many seconds a batch may take."""
 
     def __init__(self, address: str, limit: float) -> None:
+        self._address = address
         self._limit = limit
-        self._client = redis.Redis.from_url(
-            address,
-            protocol=2,
-            decode_responses=True,
-            retry=Retry(NoBackoff(), 0),
-            socket_timeout=None,
-            socket_connect_timeout=limit,
-        )
+        self._client = self._new_client()
+        self._closing: set[asyncio.Task[None]] = set()
         self._hashes: dict[str, str] = {}
         self._waiting: list[_Call] = []
         self._sending: asyncio.Task[None] | None = None
@@ -62,7 +59,18 @@ class RedisCalls:
             self._sending.cancel()
             await asyncio.wait([self._sending])
         self._give_up(self._waiting, "the gateway ends")
-        await self._client.aclose()
+        await asyncio.gather(*self._closing, _close(self._client))
+
+    def _new_client(self) -> redis.Redis:
+        # The limit is that of a batch, with all that it takes; this one only bounds how long closing takes.
+        return redis.Redis.from_url(
+            self._address,
+            protocol=2,
+            decode_responses=True,
+            retry=Retry(NoBackoff(), 0),
+            socket_timeout=None,
+            socket_connect_timeout=_LOOKS * self._limit,
+        )
 
     async def _send(self) -> None:
         batch: list[_Call] = []
@@ -76,7 +84,7 @@ class RedisCalls:
         except (RedisError, OSError, TimeoutError) as error:
             failed, self._waiting = batch + self._waiting, []
             self._give_up(failed, _in_words(error))
-            await self._client.connection_pool.disconnect()
+            self._leave_connection()
         except asyncio.CancelledError:
             self._give_up(batch, "the gateway ends")
             raise
@@ -89,6 +97,13 @@ class RedisCalls:
                 call.reply.set_exception(RedisUnreachable(reason))
                 # Whoever wanted it may be gone.
                 call.reply.exception()
+
+    def _leave_connection(self) -> None:
+        """Go on by another connection: on this one a reply may still come, and closing it may take a while."""
+        closing = asyncio.create_task(_close(self._client))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+        self._client = self._new_client()
 
     async def _execute(self, batch: Sequence[_Call]) -> list[Any]:
         for script in {call.script for call in batch} - self._hashes.keys():
@@ -116,22 +131,24 @@ class RedisCalls:
         return list(await pipeline.execute(raise_on_error=False))
 
     async def _in_time(self, work: Coroutine[Any, Any, T]) -> T:
-        """Raises TimeoutError, unless it was this process that stood still."""
-        loop = asyncio.get_running_loop()
-        task = loop.create_task(work)
+        """Raises TimeoutError. Time in which this process does not get to read the reply is not the Redis's."""
+        task = asyncio.get_running_loop().create_task(work)
         try:
-            for _ in range(3):
-                began = loop.time()
-                await asyncio.wait([task], timeout=self._limit)
+            for _ in range(_LOOKS):
+                await asyncio.wait([task], timeout=self._limit / _LOOKS)
                 if task.done():
                     return task.result()
-                if loop.time() - began < self._limit + _MARGIN:
-                    break
             raise TimeoutError
         finally:
             if not task.done():
                 task.cancel()
                 await asyncio.wait([task])
+
+
+async def _close(client: redis.Redis) -> None:
+    # A Redis that hangs does not take part in it, and the connection is closed all the same.
+    with suppress(RedisError, OSError):
+        await client.aclose()
 
 
 def _source(script: str) -> str:
