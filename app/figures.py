@@ -48,6 +48,12 @@ def number(count: float) -> str:
     return f"{count / 1e3:.1f}k" if abs(count) < 999_950 else f"{count / 1e6:.2f}M"
 
 
+def dollars(amount: float) -> str:
+    """An amount that somebody has set, exactly: `5`, `1,000`, `2.50`, `0.001`."""
+    whole, _, cents = f"{amount:,.6f}".rstrip("0").partition(".")
+    return f"{whole}.{cents.ljust(2, '0')}" if cents else whole
+
+
 def usd(cost: float | None) -> str:
     """Dollars, with as many digits as say something; a dash where the cost is not known."""
     if cost is None:

@@ -121,7 +121,13 @@ class _Endpoint:
         try:
             return msgspec.convert({**fields, "act": self._kind.__struct_config__.tag}, self._kind, strict=False)
         except msgspec.ValidationError as error:
-            raise _BadRequest(str(error)) from None
+            raise _BadRequest(_by_field(str(error))) from None
+
+
+def _by_field(fault: str) -> str:
+    """A fault with the name of the field first."""
+    what, at, field = fault.rpartition(" - at `$.")
+    return f"{field.rstrip('`')}: {what[:1].lower()}{what[1:]}" if at else fault
 
 
 async def _body(request: Request) -> Mapping[str, Any]:

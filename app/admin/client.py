@@ -74,10 +74,14 @@ class AdminClient:
         try:
             body = msgspec.json.decode(data, type=dict[str, Any])
             message = None if status == 200 else str(body["error"]["message"])
+            # Else it is the port of the models that knows no such key, say.
+            denies = status != 401 or body["error"]["type"] == "denied"
         except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, TypeError):
             raise Unreachable(f"{self.at} is no admin API of a Flowspan gateway: it answers with {status}") from None
         if message is None:
             return body
+        if not denies:
+            raise Unreachable(f"{self.at} is no admin API of a Flowspan gateway: it asks for another key")
         if status in (400, 409):
             raise ActRefused(message)
         if status == 401:

@@ -89,10 +89,10 @@ def unknown(kind: str, name: str, names: Iterable[str]) -> str:
     known = list(dict.fromkeys(names))
     if not known:
         return f"there is no {kind} {name}: this gateway has none"
-    if len(known) <= _MOST_NAMED:
-        return f"there is no {kind} {name}. There is {', '.join(known)}"
-    near = get_close_matches(name, known, n=3) or known[:_MOST_NAMED]
-    return f"there is no {kind} {name}. There is {', '.join(near)}, and others"
+    if near := get_close_matches(name, known, n=3):
+        return f"there is no {kind} {name}; did you mean {' or '.join(near)}?"
+    rest = ", and others" if len(known) > _MOST_NAMED else ""
+    return f"there is no {kind} {name}. Known: {', '.join(known[:_MOST_NAMED])}{rest}"
 
 
 def _plain(value: object) -> Outcome:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from app.figures import counted
+from app.figures import counted, dollars
 from app.live_view.inert import inert
 
 Row = Mapping[str, Any]
@@ -198,7 +198,7 @@ def _key_state(row: Row) -> str:
 
 def _limits(row: Row) -> str:
     limits = [f"{limit} {name.replace('_', ' ')}" for name, limit in row["limits"].items()]
-    budgets = [f"{budget['usd']:g} USD a {budget['per']}" for budget in row["budgets"]]
+    budgets = [f"{dollars(budget['usd'])} USD a {budget['per']}" for budget in row["budgets"]]
     return ", ".join((*limits, *budgets)) or "-"
 
 

@@ -7,7 +7,7 @@ from app.backends.deployments import by_model
 from app.backends.model_names import is_wildcard
 from app.configuration.api_keys import written_time
 from app.configuration.binding import where_keys_are
-from app.figures import counted
+from app.figures import counted, dollars
 from app.prices import catalogue_name
 from app.providers import DIRECT, find
 from app.recorder.store_urls import described_store
@@ -111,7 +111,7 @@ def _bounds(limits: Limits, budgets: Sequence[Budget]) -> str:
     """What somebody may ask for and spend; nothing where nothing is limited."""
     given = {name: getattr(limits, name) for name in Limits.__struct_fields__}
     found = [f"{most:,} {name.replace('_', ' ')}" for name, most in given.items() if most is not None]
-    found += [f"{one.usd:,.2f} USD per {one.per}{_mode(one)}" for one in budgets]
+    found += [f"{dollars(one.usd)} USD per {one.per}{_mode(one)}" for one in budgets]
     return f": {', '.join(found)}" if found else ""
 
 

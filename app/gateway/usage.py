@@ -22,7 +22,7 @@ def described_usage(caller: Caller, usage: Iterable[LimitUsage], state: StateFig
         "limits": [described_limit(one) for one in usage],
         "state": {
             "age_seconds": None if state.age is None else round(state.age, 3),
-            "began_at_zero": state.losses > 0,
+            "began_at_zero": state.began_at_zero,
             "is_local": state.is_local,
         },
     }

@@ -6,7 +6,7 @@ from app.quotas.values import StateFigures
 from app.shared_table import SharedTable
 
 _ROW = "kept"
-_KEPT, _LOSSES = range(2)
+_KEPT, _LOSSES, _BEGAN_AT_ZERO = range(3)
 
 
 class KeptState:
@@ -29,6 +29,7 @@ class KeptState:
         """Note that nothing was found of what was used."""
         with self._table:
             self._table.numbers[self._at + _LOSSES] += 1
+            self._table.numbers[self._at + _BEGAN_AT_ZERO] = 1
 
     @property
     def figures(self) -> StateFigures:
@@ -38,4 +39,6 @@ class KeptState:
             kept = numbers[at + _KEPT]
             self._losses += int(numbers[at + _LOSSES])
             numbers[at + _LOSSES] = 0
-        return StateFigures(max(self._even() - kept, 0.0) if kept else None, self._losses)
+            began_at_zero = bool(numbers[at + _BEGAN_AT_ZERO])
+        age = max(self._even() - kept, 0.0) if kept else None
+        return StateFigures(age, self._losses, began_at_zero=began_at_zero)

@@ -205,7 +205,7 @@ class RedisLedger:
 
     @property
     def figures(self) -> StateFigures:
-        return StateFigures(max(self._even() - self._contact, 0.0), self._losses, not self._is_up)
+        return StateFigures(max(self._even() - self._contact, 0.0), self._losses, not self._is_up, self._losses > 0)
 
     def _now(self) -> tuple[float, float]:
         even = self._even()

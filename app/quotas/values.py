@@ -103,3 +103,5 @@ class StateFigures(Struct, frozen=True):
     """How often it was not found, and began at zero, since this process started."""
     is_local: bool = False
     """Whether this process counts by itself, since the store that it shares with others cannot be reached."""
+    began_at_zero: bool = False
+    """Whether there was such a loss, whichever process tells of it."""

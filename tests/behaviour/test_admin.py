@@ -147,9 +147,11 @@ def test_a_revoked_key_is_refused_at_once_and_what_it_has_open_goes_on(setup: Se
 def test_a_key_without_such_a_name_is_not_revoked(setup: Setup) -> None:
     status, outcome = setup.api.ask("POST", "/v1/keys/cii/revoke")
     assert (status, outcome["error"]["type"]) == (409, "refused")
-    assert outcome["error"]["message"] == "there is no key cii. There is ci, people"
+    assert outcome["error"]["message"] == "there is no key cii; did you mean ci?"
     result = setup.api.command("keys", "revoke", "cii")
     assert result.exit_code == 1
+    _, outcome = setup.api.ask("POST", "/v1/keys/zzz/revoke")
+    assert outcome["error"]["message"] == "there is no key zzz. Known: ci, people"
 
 
 def test_a_breaker_is_forced_open_and_released(setup: Setup) -> None:
@@ -338,24 +340,29 @@ def test_no_page_of_a_browser_acts(setup: Setup) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "fields", "status"),
+    ("method", "path", "fields", "status", "message"),
     [
-        ("GET", "/v1/nothing", None, 404),
-        ("DELETE", "/v1/keys", None, 405),
-        ("POST", "/v1/breakers/echo/open", {"seconds": -1}, 400),
-        ("POST", "/v1/breakers/echo/open", {"second": 1}, 400),
-        ("POST", "/v1/breakers/echo/open", [1], 400),
-        ("PUT", "/v1/log-level", {}, 400),
-        ("GET", "/v1/requests?limit=0", None, 400),
-        ("GET", "/v1/requests?limit=x", None, 400),
+        ("GET", "/v1/nothing", None, 404, "The admin API has no GET /v1/nothing."),
+        ("DELETE", "/v1/keys", None, 405, "The admin API has no DELETE /v1/keys."),
+        ("POST", "/v1/breakers/echo/open", {"seconds": -1}, 400, "seconds: expected `float` > 0.0"),
+        ("POST", "/v1/breakers/echo/open", {"second": 1}, 400, "Object contains unknown field `second`"),
+        ("POST", "/v1/breakers/echo/open", [1], 400, "The body is no JSON object."),
+        ("PUT", "/v1/log-level", {}, 400, "Object missing required field `level`"),
+        ("GET", "/v1/requests?limit=0", None, 400, "limit: expected `int` >= 1"),
+        ("GET", "/v1/requests?limit=x", None, 400, "limit: expected `int`, got `str`"),
     ],
 )
 def test_what_is_no_act_is_an_error_that_says_why(
-    setup: Setup, method: str, path: str, fields: object, status: int
+    setup: Setup, method: str, path: str, fields: object, status: int, message: str
 ) -> None:
     found, outcome = setup.api.ask(method, path, fields)
-    assert found == status
-    assert outcome["error"]["message"]
+    assert (found, outcome["error"]["message"]) == (status, message)
+
+
+def test_the_port_of_the_models_is_not_taken_for_the_admin_api(setup: Setup) -> None:
+    result = AdminApi(setup.gateway.port).command("status")
+    assert result.exit_code == 2
+    assert "is no admin API of a Flowspan gateway" in result.output
 
 
 def test_a_body_that_is_no_json_or_too_large_is_refused(setup: Setup) -> None:

@@ -34,6 +34,13 @@ def test_counts_sizes_and_money() -> None:
     assert [figures.counted(count, "event") for count in (0, 1, 1234)] == ["0 events", "1 event", "1,234 events"]
     assert [figures.counted(count, "retry", "retries") for count in (1, 2)] == ["1 retry", "2 retries"]
     assert [figures.size(count) for count in (512, 1536, 5 * 1024**2)] == ["512 B", "1.5 KiB", "5.0 MiB"]
+    assert [figures.dollars(amount) for amount in (5, 1000, 2.5, 0.001, 2_000_000.25)] == [
+        "5",
+        "1,000",
+        "2.50",
+        "0.001",
+        "2,000,000.25",
+    ]
     assert [figures.usd(cost) for cost in (None, 0, 0.00001, 0.0042, 12.345)] == [
         "–",
         "$0",

@@ -260,6 +260,8 @@ async def test_a_loss_is_told_of_by_one_of_several_processes(tmp_path: Path) -> 
     )
     await saving.start()
     assert [quotas.state.losses for quotas in (one, other, one)] == [1, 0, 1]
+    # Whichever a caller asks, it is told.
+    assert [quotas.state.began_at_zero for quotas in (one, other, saving)] == [True] * 3
     await saving.close()
 
 
