@@ -2,9 +2,7 @@
 
 from types import TracebackType
 
-from msgspec import Struct
-
-from telemetry.guard import Defects, guarded
+from telemetry.guard import guarded
 from telemetry.metrics.admission import AdmissionChildren, AdmissionMetrics
 from telemetry.names import AdmissionRefusal, AdmissionResult
 from telemetry.names.events import Event
@@ -12,25 +10,23 @@ from telemetry.names.spans import Attribute, Span, Value
 from telemetry.transaction.trace import TransactionTrace
 
 
-class AdmissionTelemetry(Struct, eq=False):
-    trace: TransactionTrace
-    metrics: AdmissionMetrics
-
-    @property
-    def defects(self) -> Defects:
-        return self.trace.defects
+class AdmissionTelemetry:
+    def __init__(self, trace: TransactionTrace, metrics: AdmissionMetrics) -> None:
+        self.defects = trace.defects
+        self._trace = trace
+        self._metrics = metrics
 
     def waiting(self, deployment: str, depth: int) -> "AdmissionWait":
         """A wait, as a `with` block: for a deployment, and maybe for others of its model, too. `depth` is how many
         wait, this one among them."""
-        return AdmissionWait(self.trace, self.metrics.of(deployment), deployment, depth)
+        return AdmissionWait(self._trace, self._metrics.of(deployment), deployment, depth)
 
     @guarded
     def refused(self, deployment: str, reason: AdmissionRefusal) -> None:
         """The transaction is not let to a deployment."""
-        self.metrics.of(deployment).refused(reason)
+        self._metrics.of(deployment).refused(reason)
         attributes = {Attribute.ADMISSION_DEPLOYMENT: deployment, Attribute.ADMISSION_REASON: reason}
-        self.trace.event(Event.ADMISSION_REFUSED, attributes)
+        self._trace.event(Event.ADMISSION_REFUSED, attributes)
 
 
 class AdmissionWait:

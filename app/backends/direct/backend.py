@@ -6,10 +6,11 @@ the connection is closed as soon as nobody reads any more, and goes back to the 
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import NamedTuple, TypeVar
+
+from msgspec.structs import replace
 
 from app.backends.direct.bodies import BODY_LIMIT, first_bytes, is_plain_json, read_body
 from app.backends.direct.body_forms import BodyForm, UpstreamBody, opened_body
