@@ -111,14 +111,16 @@ class AttemptControl:
     ) -> AttemptPermit | Denied:
         """Take a permit for one attempt; `record` gives it back."""
         permit, changes = self.breakers.allow(deployment.id, self._clock(), caller, stream)
-        report(changes, obs)
+        if changes:
+            report(changes, obs)
         if not isinstance(permit, Denied):
             self.in_flight[deployment.id] += 1
         return permit
 
     def answered(self, permit: AttemptPermit, obs: ObservabilityContext) -> None:
         """The attempt's response has begun."""
-        report(self.breakers.answered(permit, self._clock(), self._draw()), obs)
+        if changes := self.breakers.answered(permit, self._clock(), self._draw()):
+            report(changes, obs)
 
     def record(
         self, permit: AttemptPermit, error: BaseException | None, obs: ObservabilityContext
@@ -133,7 +135,8 @@ class AttemptControl:
         changes = self.breakers.record(permit, error, now, stalled, self._draw())
         if isinstance(error, LocalFailure):
             obs.attempts.local_failure(error.kind, error.detail)
-        report(changes, obs)
+        if changes:
+            report(changes, obs)
         return error
 
 

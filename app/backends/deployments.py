@@ -64,7 +64,7 @@ def next_move(
     settings: RouterSettings,
     draw: Callable[[], float],
     spent: int = 0,
-    resting: Container[str] = (),
+    resting: Sequence[str] = (),
     busy: Container[str] = (),
     ranks: Mapping[str, float] = _NO_RANKS,
 ) -> Move:
@@ -76,13 +76,13 @@ def next_move(
     if failures and isinstance(failures[-1].error, UpstreamRejected):
         return Refuse(failures[-1].error)
     # A deployment that lacks the model has done nothing: to ask the next one is no retry.
-    counted = sum(not isinstance(failure.error, ModelMissing) for failure in failures)
+    counted = sum([not isinstance(failure.error, ModelMissing) for failure in failures]) if failures else 0
     if counted and counted > settings.num_retries - spent:
         return Exhausted()
     candidates = [one for one in pool if not is_open(one)]
-    tried = {failure.deployment.id: failure.error for failure in failures}
-    if fresh := [one for one in candidates if one.id not in tried]:
-        rested = [one for one in fresh if one.id not in resting] or fresh
+    tried = {failure.deployment.id: failure.error for failure in failures} if failures else {}
+    if fresh := [one for one in candidates if one.id not in tried] if tried else candidates:
+        rested = ([one for one in fresh if one.id not in resting] or fresh) if resting else fresh
         chosen = _choose(rested, draw(), busy, ranks)
         return Try(chosen, equals=tuple(_of_lowest_order(rested)) if chosen.id in busy else ())
     waits = {one.id: tried[one.id].retry_after or 0.0 for one in candidates if tried[one.id].retryable}

@@ -24,6 +24,8 @@ class Pools:
         self._names = ModelNames(self._pools, settings.aliases)
         self._settings = settings
         self._responses = responses
+        self._hands_on = any(one.credentials == "client" for one in deployments)
+        """Whether there are deployments that are asked with the caller's own credential."""
         kinds = (settings.fallbacks, settings.context_window_fallbacks, settings.content_policy_fallbacks)
         for name, targets in (item for fallbacks in kinds for item in fallbacks.items()):
             if unknown := [target for target in targets if self._names.find(target) is None]:
@@ -60,11 +62,14 @@ class Pools:
         """The deployments of its model and of each fallback that can do what it asks for, in turn; some may be empty.
         Raises UnknownModel, InvalidRequest or UnknownResponse where there is none."""
         primary = self.of(request.model)
-        fallbacks = (self.of(name) for name in self._fallbacks(request.model, self._settings.fallbacks))
-        pools = [pool for candidates in (primary, *fallbacks) if (pool := able(candidates, request.operation))]
+        candidates = [primary]
+        if self._settings.fallbacks:
+            candidates += map(self.of, self._fallbacks(request.model, self._settings.fallbacks))
+        pools = [pool for one in candidates if (pool := able(one, request.operation))]
         if not pools:
             raise InvalidRequest(_unable(request, primary), param="model")
-        pools = permitted(pools, request, addressed(primary))
+        if self._hands_on:
+            pools = permitted(pools, request, addressed(primary))
         suited = [self._responses.suited(pool, request) for pool in pools]
         if not any(suited):
             param = "previous_response_id" if "previous_response_id" in request.extra else "conversation"

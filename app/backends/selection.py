@@ -51,7 +51,7 @@ class DeploymentSelection:
         retries were made on other models."""
         now, pool, marks = self._clock(), self._overrides.serving(pool), self._memory.resting
         full = busy(pool, self._control.admission)
-        resting = [one.id for one in pool if marks and marks.get(one.id, now) > now]
+        resting = [one.id for one in pool if marks.get(one.id, now) > now] if marks else ()
         ranks = self._ranks(pool, conversation, now) if len(pool) > 1 else {}
         return next_move(pool, failures, is_out, self._settings, self._rng.random, spent, resting, full, ranks)
 

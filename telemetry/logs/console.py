@@ -18,7 +18,7 @@ import msgspec
 from telemetry.exceptions import stack_of
 from telemetry.export import Batcher
 from telemetry.logs.readable import readable_formatter
-from telemetry.logs.records import CleanRecord, Level, clean_fields, is_left_out, message_of
+from telemetry.logs.records import AccessRecord, CleanRecord, Level, clean_fields, is_left_out, message_of
 from telemetry.metrics.registry import ExportMetrics
 from telemetry.redact import TEXT_LIMIT, Scrubber, clean
 
@@ -42,11 +42,13 @@ class JsonFormatter(logging.Formatter):
         self._scrub = scrub
 
     def format(self, record: logging.LogRecord) -> str:
+        is_access = isinstance(record, AccessRecord)
         line: dict[str, object] = {
             "timestamp": _timestamp(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": clean(self._scrub, message_of(record), TEXT_LIMIT),
+            # The message of an access line is a method, one of our routes, and an outcome.
+            "message": record.msg if is_access else clean(self._scrub, message_of(record), TEXT_LIMIT),
         }
         if isinstance(record, CleanRecord):
             line.update(record.fields)
@@ -83,8 +85,15 @@ class LogWriter(logging.Handler):
             self._write, "console", metrics, queue_size=10_000, batch_size=1_000, delay=0.2
         )
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Take a record without the lock of other handlers: a line goes into a queue, which any thread may do."""
+        if self.filters and not self.filter(record):
+            return False
+        self.emit(record)
+        return True
+
     def emit(self, record: logging.LogRecord) -> None:
-        if is_left_out(record):
+        if not isinstance(record, AccessRecord) and is_left_out(record):
             return
         try:
             line = self.format(record)

@@ -47,8 +47,11 @@ class TimeLedger:
         if not count:
             self.active = active = self.active | _BIT[where]
             owner = _OWNER[active]
-            if owner is not self._owner:
-                self._hand_over(owner)
+            # In place, here and below: it happens several times for each chunk.
+            if owner is not self._owner and not self._closed:
+                now = self._clock()
+                self._seconds[self._owner] += now - self._since
+                self._since, self._owner = now, owner
 
     def leave(self, where: Where, now: float | None = None) -> None:
         """Undo one enter; without one nothing changes. `now` saves reading the clock again."""
@@ -57,8 +60,10 @@ class TimeLedger:
             self._counts[where] = 0
             self.active = active = self.active & ~_BIT[where]
             owner = _OWNER[active]
-            if owner is not self._owner:
-                self._hand_over(owner, now)
+            if owner is not self._owner and not self._closed:
+                now = self._clock() if now is None else now
+                self._seconds[self._owner] += now - self._since
+                self._since, self._owner = now, owner
         elif count:
             self._counts[where] = count - 1
 
@@ -85,8 +90,10 @@ class TimeLedger:
         if (before > 0) is not (after > 0):
             self.active = active = self.active ^ _BIT["queue"]
             owner = _OWNER[active]
-            if owner is not self._owner:
-                self._hand_over(owner)
+            if owner is not self._owner and not self._closed:
+                now = self._clock()
+                self._seconds[self._owner] += now - self._since
+                self._since, self._owner = now, owner
 
     @property
     def waiting_for(self) -> Where:
@@ -101,27 +108,27 @@ class TimeLedger:
         """Seconds of each part until the close, or until now."""
         if self._closed:
             return self._seconds
-        self._hand_over(self._owner)
+        self._bring_up_to_date()
         return dict(self._seconds)
 
     def overhead(self) -> float:
         """Seconds of the parts that the gateway itself answers for, until the close or until now."""
-        parts = self.snapshot()
+        if not self._closed:
+            self._bring_up_to_date()
+        parts = self._seconds
         return sum([parts[where] for where in GATEWAY_SHARE])
 
     def close(self) -> None:
         """Stop the ledger. Nothing changes it afterwards."""
         if not self._closed:
-            self._hand_over(self._owner)
+            self._bring_up_to_date()
             self._closed = True
 
-    def _hand_over(self, owner: Where, now: float | None = None) -> None:
-        if self._closed:
-            return
-        now = self._clock() if now is None else now
+    def _bring_up_to_date(self) -> None:
+        """Give the owner the time up to now."""
+        now = self._clock()
         self._seconds[self._owner] += now - self._since
         self._since = now
-        self._owner = owner
 
 
 class Charge:

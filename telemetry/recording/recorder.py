@@ -4,7 +4,7 @@ Per chunk it counts and stamps, nothing else; content is collected only for thos
 bytes give time to first token and the boundary events. Bounded; it never waits and never raises.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from telemetry.guard import Defects, guarded
 from telemetry.names import Outcome
@@ -89,11 +89,13 @@ class TransactionRecorder:
         left = outcome == "client_disconnect"
         self._emit(Event.CLIENT_DISCONNECTED if left else Event.RESPONSE_COMPLETED, {})
 
-    def take_gaps(self) -> LogBuckets:
-        """The times between chunks since the last call."""
+    def take_gaps(self) -> Sequence[tuple[float, int]]:
+        """The times between chunks since the last call, in seconds, each with how many took about as long."""
+        if not self._recent and not self._gaps.count:
+            return ()
         self._put_away(0)
         gaps, self._gaps = self._gaps, LogBuckets()
-        return gaps
+        return gaps.filled()
 
     def _put_away(self, at_once: int) -> None:
         """Sort the gaps noted so far into their buckets, and `at_once` gaps of zero between the chunks of one read."""

@@ -18,7 +18,6 @@ from telemetry.names import AttemptOutcome, FailoverPhase, LimitKind
 from telemetry.names.events import Event
 from telemetry.names.semconv import Semconv
 from telemetry.names.spans import Attribute, Value
-from telemetry.recording.log_buckets import LogBuckets
 from telemetry.redact import scrub
 from telemetry.tokens import Tokens
 from telemetry.traces.spans import RecordedSpan
@@ -34,7 +33,7 @@ _WORD_LIMIT = 256
 class Recorded(Protocol):
     """What the transaction recorded of this attempt's stream."""
 
-    def take_gaps(self) -> LogBuckets: ...
+    def take_gaps(self) -> Sequence[tuple[float, int]]: ...
 
 
 class AttemptTarget(Struct, frozen=True, kw_only=True):
@@ -268,7 +267,7 @@ class Attempt:
             client.ended(self.ended_at - self._started_at, self.error_type, exemplar)
             if self.time_to_first_chunk_s is not None:
                 client.first_chunk(self.time_to_first_chunk_s, exemplar)
-            for seconds, count in self._scope.recorder.take_gaps().filled():
+            for seconds, count in self._scope.recorder.take_gaps():
                 client.per_chunk.observe_many(seconds, count)
             if self.tokens is not None:
                 client.tokens(self.tokens.prompt, self.tokens.completion)

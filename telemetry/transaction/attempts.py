@@ -12,6 +12,7 @@ from telemetry.live.moments import AttemptRetried
 from telemetry.names import AttemptReason, FailoverPhase, LocalFailureKind
 from telemetry.names.events import Event
 from telemetry.names.spans import Attribute
+from telemetry.tokens import Tokens
 from telemetry.traces.otlp_encoding import AttributeSet
 from telemetry.traces.spans import RecordedSpan
 from telemetry.transaction.attempt import Attempt, AttemptScope, AttemptTarget, Recorded
@@ -155,13 +156,20 @@ class AttemptTelemetry:
     def totals(self) -> AttemptTotals:
         """All attempts so far together."""
         attempts = self._attempts
-        last = next((one for one in reversed(attempts) if one.time_to_first_chunk_s is not None), None)
-        costs = [one.cost_usd for one in attempts if one.cost_usd is not None]
-        counted = [one.tokens for one in attempts if one.tokens is not None]
+        last: Attempt | None = None
+        tokens: Tokens | None = None
+        cost_usd: float | None = None
+        for one in attempts:
+            if one.time_to_first_chunk_s is not None:
+                last = one
+            if one.tokens is not None:
+                tokens = one.tokens if tokens is None else tokens + one.tokens
+            if one.cost_usd is not None:
+                cost_usd = (cost_usd or 0.0) + one.cost_usd
         return AttemptTotals(
             attempts=len(attempts),
-            tokens=sum(counted[1:], counted[0]) if counted else None,
-            cost_usd=sum(costs) if costs else None,
+            tokens=tokens,
+            cost_usd=cost_usd,
             deployment=None if not attempts else (last or attempts[-1]).deployment,
             answer_tokens=None if last is None else last.tokens,
             finish_reasons=() if last is None else last.finish_reasons,

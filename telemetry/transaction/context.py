@@ -279,6 +279,7 @@ class ObservabilityContext:
                 about=self._about,
                 total_s=self.ledger.total,
                 parts=self.ledger.snapshot(),
+                overhead_s=self.ledger.overhead(),
                 recorder=self.recorder,
                 totals=self.attempts.totals,
                 delivered=delivered,

@@ -9,7 +9,7 @@ from telemetry.live.moments import Ended
 from telemetry.metrics.keys import KeyChildren
 from telemetry.metrics.registry import Metrics
 from telemetry.metrics.traffic import Exemplar
-from telemetry.names import GATEWAY_SHARE, NOT_A_FAULT, Outcome, QuotaLimit, StreamResult, Where
+from telemetry.names import NOT_A_FAULT, Outcome, QuotaLimit, StreamResult, Where
 from telemetry.names.spans import TIME, Attribute, Value
 from telemetry.recording.recorder import TransactionRecorder
 from telemetry.redact import Scrubber, clean
@@ -64,7 +64,8 @@ class AttemptTotals(Struct, frozen=True, kw_only=True):
         fields: dict[str, object] = {
             "deployment": self.deployment,
             "attempts": self.attempts,
-            "retries": self.retries,
+            # Those after the first one, fallbacks among them.
+            "retries": self.attempts - 1,
         }
         if self.finish_reasons:
             fields["finish_reason"] = ",".join(self.finish_reasons)
@@ -119,16 +120,13 @@ class Summary(Struct, kw_only=True, eq=False):
     total_s: float
     parts: Mapping[Where, float]
     """The time ledger."""
+    overhead_s: float
+    """The time that the gateway itself answers for."""
     recorder: TransactionRecorder
     """Holds first token, chunks and bytes; it no longer counts."""
     totals: AttemptTotals
     delivered: bool = False
     """Whether the client's connection took the last of the response."""
-
-    @property
-    def overhead_s(self) -> float:
-        """The time that the gateway itself answers for."""
-        return sum([self.parts[where] for where in GATEWAY_SHARE])
 
     @property
     def stream_result(self) -> StreamResult | None:
