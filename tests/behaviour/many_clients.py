@@ -12,7 +12,7 @@ _CUT = (asyncio.IncompleteReadError, ConnectionError, ValueError)
 
 
 @dataclass(frozen=True)
-class Ending:
+class RawReply:
     """`status` is 0 where not even the head came; `body` is empty unless the answer `is_whole`, as HTTP frames it."""
 
     status: int = 0
@@ -28,7 +28,7 @@ class KeptConnection:
     key: str = ""
     _streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = field(default=None, init=False)
 
-    async def ask(self, asked: object) -> Ending:
+    async def ask(self, asked: object) -> RawReply:
         """The answer to one request, which is sent once."""
         if self._streams is None:
             self._streams = await asyncio.open_connection("127.0.0.1", self.port)
@@ -40,10 +40,10 @@ class KeptConnection:
             body = await _body(reader, head)
         except _CUT:
             self.close()
-            return Ending(status)
+            return RawReply(status)
         if b"connection: close" in head:
             self.close()
-        return Ending(status, body, True)
+        return RawReply(status, body, True)
 
     def close(self) -> None:
         if self._streams is not None:
@@ -51,16 +51,16 @@ class KeptConnection:
             self._streams = None
 
 
-async def stream(port: int, asked: object, key: str = "", begun: asyncio.Semaphore | None = None) -> Ending:
+async def stream(port: int, asked: object, key: str = "", begun: asyncio.Semaphore | None = None) -> RawReply:
     """The answer to one request on a connection of its own. `begun` is released once a first piece of it is here."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     status = 0
     try:
         await send(writer, asked, key, "close")
         status, head = await _head(reader)
-        return Ending(status, await _body(reader, head, begun), True)
+        return RawReply(status, await _body(reader, head, begun), True)
     except _CUT:
-        return Ending(status)
+        return RawReply(status)
     finally:
         writer.close()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.behaviour.clients import ask
 from tests.behaviour.gateway import configuration, until
-from tests.behaviour.many_clients import Ending, content, stream
+from tests.behaviour.many_clients import RawReply, content, stream
 from tests.behaviour.reloading import ReloadingGateway
 
 _STREAMS = 500
@@ -44,7 +44,7 @@ def _key(number: int) -> str:
     return f"key-of-generation-{number:04}"
 
 
-async def _stream(port: int, number: int, stream_number: int, begun: asyncio.Semaphore) -> Ending:
+async def _stream(port: int, number: int, stream_number: int, begun: asyncio.Semaphore) -> RawReply:
     text = " ".join(f"@{stream_number}.{word}" for word in range(_WORDS))
     return await stream(port, ask(f"m{number}", text=text, stream=True), _key(number), begun)
 
@@ -69,9 +69,9 @@ def _fallen(before: Counters, after: Counters) -> list[object]:
     return [name for name, value in before.items() if after.get(name, -1) < value]
 
 
-async def _load(gateway: ReloadingGateway) -> tuple[list[tuple[int, Ending]], dict[int, int]]:
+async def _load(gateway: ReloadingGateway) -> tuple[list[tuple[int, RawReply]], dict[int, int]]:
     """All streams with the generation that each began with, and how many other requests ended with which status."""
-    streams: list[asyncio.Task[Ending]] = []
+    streams: list[asyncio.Task[RawReply]] = []
     generations: list[int] = []
     statuses: dict[int, int] = {}
     begun = asyncio.Semaphore(0)

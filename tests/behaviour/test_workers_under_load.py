@@ -18,7 +18,7 @@ import pytest
 from tests.behaviour.administered import AdminApi
 from tests.behaviour.clients import ask
 from tests.behaviour.gateway import configuration, simulated, until
-from tests.behaviour.many_clients import Ending, KeptConnection, content, stream
+from tests.behaviour.many_clients import KeptConnection, RawReply, content, stream
 from tests.behaviour.test_workers import Scrapes, Workers, both
 from tests.upstream import Body, End, Head, Received, Script, ScriptedUpstream, Sleep, Until, openai_events
 
@@ -139,7 +139,7 @@ class Asking:
     """Callers that ask one small request after the other, each on a connection that it keeps."""
 
     def __init__(self, port: int, callers: int) -> None:
-        self.answers: list[Ending] = []
+        self.answers: list[RawReply] = []
         self._port = port
         self._stop = False
         self._tasks = [asyncio.create_task(self._go_on()) for _ in range(callers)]
@@ -206,10 +206,10 @@ def test_no_stream_is_lost_over_twenty_configurations_and_a_rolling_restart(tmp_
 
 async def _begin(
     served: Workers, api: AdminApi, folder: Path, provider: str
-) -> tuple[list[tuple[int, asyncio.Task[Ending]]], int]:
+) -> tuple[list[tuple[int, asyncio.Task[RawReply]]], int]:
     """All streams, open, with the generation that each began in; and how many requests were refused meanwhile."""
     begun, refused = asyncio.Semaphore(0), 0
-    streams: list[tuple[int, asyncio.Task[Ending]]] = []
+    streams: list[tuple[int, asyncio.Task[RawReply]]] = []
     for number, batch in _batches():
         if number > 1:
             (folder / "flowspan.yaml").write_text(_text(folder, provider, number))
