@@ -12,7 +12,7 @@ from msgspec.structs import fields, replace
 
 from app.configuration.loading import Configuration
 from app.policies import BUILTIN
-from app.settings import Deployment, Key, PolicySpec, Settings
+from app.settings import Deployment, Key, PolicySpec, Settings, TlsSettings
 from telemetry.names import UNNAMED_KEY
 
 Subject = Literal["deployment", "key", "team", "policy", "setting", "variable"]
@@ -25,7 +25,7 @@ _RESTART: Mapping[str, frozenset[str]] = {
     "admin": frozenset({"host", "port", "socket", "key", "audit_log"}),
 }
 """The fields of each section that a process goes by from its start to its end."""
-_SECRET = frozenset({"metrics_token", "token", "key", "store"})
+_SECRET = frozenset({"metrics_token", "token", "key", "key_password", "store"})
 """Fields of sections whose values are not for everybody; a store's has a password."""
 _TELEMETRY_VARIABLES = "OTEL_"
 """Variables whose names begin so are read at the start."""
@@ -77,6 +77,8 @@ def in_force(before: Settings, after: Settings) -> Settings:
     for name, only_at_start in _RESTART.items():
         old, new = getattr(before, name), getattr(after, name)
         kept[name] = replace(new, **{field: getattr(old, field) for field in only_at_start})
+    if before.server.tls.is_on != after.server.tls.is_on:
+        kept["server"] = replace(kept["server"], tls=before.server.tls)
     return replace(after, **kept)
 
 
@@ -187,11 +189,19 @@ def _of_section(path: str, before: Struct, after: Struct, only_at_start: frozens
         if path == "gateway.router":
             name = _ROUTER_NAMES.get(field, name)
         if isinstance(old, Struct) and isinstance(new, Struct):
-            yield from _of_section(name, old, new, frozenset())
+            yield from _of_section(name, old, new, _inner_restarts(old, new))
             continue
         values = () if field in _SECRET or not (_is_plain(old) and _is_plain(new)) else (_described("", old, new),)
-        needs_restart = field in only_at_start or field == "tls"
-        yield Change("setting", name, details=values, needs_restart=needs_restart)
+        yield Change("setting", name, details=values, needs_restart=field in only_at_start)
+
+
+def _inner_restarts(before: Struct, after: Struct) -> frozenset[str]:
+    """The fields of a section within another one that a process goes by to its end: all of TLS, where it comes or
+    goes."""
+    match before, after:
+        case TlsSettings(), TlsSettings() if before.is_on != after.is_on:
+            return frozenset(field.name for field in fields(before))
+    return frozenset()
 
 
 def _variables(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Change]:

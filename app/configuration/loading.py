@@ -33,6 +33,7 @@ from app.configuration.routing import strategy_of, with_stream_timeout
 from app.configuration.sections import Sections, read_sections, upstream_defaults
 from app.configuration.telemetry_variables import check_telemetry_variables
 from app.configuration.tenant_checks import check_tenants
+from app.configuration.tls import check_tls
 from app.configuration.upstream import UpstreamReader
 from app.configuration.wildcards import EVERYTHING
 from app.conversion import Path, convert_struct, did_you_mean
@@ -154,6 +155,7 @@ def _read(document: Document, report: Report, environment: Environment) -> Setti
     check_origins(settings.server.cors_origins, report, has_keys=bool(settings.keys))
     check_admin(settings, report)
     check_addresses(settings.server, report)
+    check_tls(settings.server.tls, report, is_here=environment.needed)
     check_proxies(settings.server.forwarded_allow_ips, report)
     check_request_ids(settings.telemetry, report)
     check_quotas(settings.quotas, report, is_here=environment.needed)

@@ -147,7 +147,7 @@ def _about(settings: Settings, policies: tuple[str, ...], *, records: bool) -> A
         started_at=time(),
         policies=policies,
         # Port 0 is one that nobody knows yet.
-        url=f"http://{in_url(server.host)}:{server.port}" if server.port else "",
+        url=f"{'https' if server.tls.is_on else 'http'}://{in_url(server.host)}:{server.port}" if server.port else "",
         records=records,
     )
 

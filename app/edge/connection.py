@@ -15,6 +15,7 @@ them once a second (`close_overdue`).
 """
 
 import asyncio
+import ssl
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ from app.edge.head import Refused
 from app.edge.parser import END, Event, RequestHead, RequestParser
 from app.edge.peer_watch import PeerWatch
 from app.edge.request_cycle import Flow, RequestCycle, ResponseTransport, refusal_response
+from app.edge.tls import tls_extension
 from app.edge.unix_sockets import PEER, peer_of
 from app.errors import ClientDisconnected
 from app.gateway.client_connection import CONNECTION
@@ -40,6 +42,8 @@ from telemetry.names import OTHER_ACCESS_LOGGER, REQUEST_PREFIX
 
 _LINGER_IDLE = 5.0
 """Seconds without a byte after which a lingering connection is closed."""
+_GOODBYE = 1.0
+"""Seconds for an idle client to end TLS on its side."""
 _TOO_LATE = "The head of the request did not arrive in time."
 
 
@@ -66,6 +70,10 @@ class ServerContext:
     state: ServerState
     app_state: dict[str, Any]
     limits: Limits
+    tls: ssl.SSLContext | None = None
+    """What connections by a port are encrypted with, those that are made from now on; None for plain HTTP."""
+    is_draining: bool = False
+    """Whether the server ends: a connection that was being made closes after its first response."""
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
 
 
@@ -91,6 +99,8 @@ class Connection(asyncio.Protocol):
         """Requests that were parsed in one step with the one before them."""
         self._lingering = False
         self._draining = False
+        self.was_made = False
+        """Whether there was a connection that bytes could pass by; not so where its handshake failed."""
         self._when_lost: Callable[[], None] | None = None
 
     # The client's connection, as an exchange sees it.
@@ -138,7 +148,14 @@ class Connection(asyncio.Protocol):
     # What the loop calls.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self.was_made = True
+        self._draining = self._context.is_draining
         self._transport = transport
+        encrypted = transport.get_extra_info("ssl_object")
+        self._is_encrypted = encrypted is not None
+        if self._is_encrypted:
+            # Those of TLS are eight times as much as those of a plain connection.
+            transport.set_write_buffer_limits(HIGH_WATER_LIMIT)
         self._flow = Flow(transport)
         self._watch = PeerWatch(transport, self._limits.stall)
         self._response_transport = ResponseTransport(transport)
@@ -147,12 +164,14 @@ class Connection(asyncio.Protocol):
             "asgi": {"version": "3.0", "spec_version": "2.3"},
             "server": get_local_addr(transport),
             "client": get_remote_addr(transport),
-            "scheme": "http",
+            "scheme": "https" if self._is_encrypted else "http",
             "root_path": "",
             "extensions": {CONNECTION: {"connection": self}},
         }
         if self._scope["client"] is None and (peer := peer_of(transport)) is not None:
             self._scope["extensions"][PEER] = {"credentials": peer}
+        if encrypted is not None:
+            self._scope["extensions"]["tls"] = tls_extension(encrypted)
         self._context.state.connections.add(self)  # type: ignore[arg-type]
         self.ends_at: float | None = self._context.loop.time() + self._limits.header_timeout
         """The time at which the present state has lasted long enough; None while an exchange bounds it."""
@@ -343,7 +362,7 @@ class Connection(asyncio.Protocol):
         self._flow.release()
         self._parsed.clear()
         self._discard(0)
-        if not self._transport.is_closing():
+        if self._transport.can_write_eof() and not self._transport.is_closing():
             self._transport.write_eof()
         self._flow.resume_reading()
 
@@ -365,6 +384,9 @@ class Connection(asyncio.Protocol):
         self._draining = True
         if self._running is None or self._lingering:
             self._transport.close()
+            if self._is_encrypted:
+                # The end of TLS would wait for an idle client to say goodbye, too.
+                self._context.loop.call_later(_GOODBYE, self._transport.abort)
         else:
             self._running.keep_alive = False
 

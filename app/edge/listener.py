@@ -11,6 +11,7 @@ import ipaddress
 import logging
 import resource
 import socket
+import ssl
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -117,6 +118,16 @@ class Listener:
     async def wait_closed(self) -> None:
         """Return at once: there is nothing to wait for."""
 
+    @property
+    def opening(self) -> int:
+        """Connections that were accepted and are being made."""
+        return len(self._opening)
+
+    async def opened(self, limit: float) -> None:
+        """Wait for connections that are being made, for so many seconds at most."""
+        if self._opening:
+            await asyncio.wait(self._opening, timeout=limit)
+
     def report(self, now: float) -> None:
         """Set the metric of open connections, and warn where some were turned away. To be called once a second."""
         self._metrics.open.set(self._slots.taken)
@@ -190,13 +201,33 @@ class Listener:
     async def _connect(self, client: socket.socket, connection: Connection) -> None:
         try:
             client.setblocking(False)
-            if client.family != socket.AF_UNIX:
+            if client.family == socket.AF_UNIX:
+                await self._context.loop.connect_accepted_socket(lambda: connection, client)
+            else:
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            await self._context.loop.connect_accepted_socket(lambda: connection, client)
-        except OSError:
-            # The client left before the loop had made a transport of its socket.
+                await self._connect_by_port(client, connection)
+        except OSError as error:
+            # The client left before the loop had made a transport of its socket; or there is no TLS with it.
             client.close()
-            connection.never_opened()
+            if isinstance(error, ssl.SSLError | ConnectionAbortedError):
+                self._count("handshake")
+        finally:
+            if not connection.was_made:
+                connection.never_opened()
+
+    async def _connect_by_port(self, client: socket.socket, connection: Connection) -> None:
+        """Raises OSError, where TLS does not come about, too: SSLError, or ConnectionAbortedError after its time."""
+        context = self._context
+        if context.tls is None:
+            await context.loop.connect_accepted_socket(lambda: connection, client)
+            return
+        await context.loop.connect_accepted_socket(
+            lambda: connection,
+            client,
+            ssl=context.tls,
+            ssl_handshake_timeout=context.limits.header_timeout,
+            ssl_shutdown_timeout=context.limits.linger_timeout,
+        )
 
     def _turned_away_closed(self) -> None:
         self._turned_away -= 1
@@ -211,6 +242,7 @@ _REASONS: dict[ConnectionRefusal, str] = {
     "address": "beyond the share of one address",
     "descriptors": "times for want of file descriptors",
     "aborted": "broken off before they were accepted",
+    "handshake": "without a TLS handshake, or a certificate that is asked for",
 }
 
 

@@ -23,4 +23,11 @@ def http_request(scope: Scope, route: str, headers: Mapping[str, str], proxies: 
         http_version=scope["http_version"],
         server=server,
         client_address=proxies.client(headers, peer),
+        client_subject=_subject(scope),
     )
+
+
+def _subject(scope: Scope) -> str | None:
+    """The subject of the client's certificate, by ASGI's extension `tls`; None where it has shown none."""
+    tls: Mapping[str, str | None] = (scope.get("extensions") or {}).get("tls", {})
+    return tls.get("client_cert_name")

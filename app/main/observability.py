@@ -105,6 +105,7 @@ def secrets_of(settings: Settings) -> list[str]:
     found = (
         *(key.secret for key in settings.keys),
         settings.server.metrics_token,
+        settings.server.tls.key_password,
         settings.console.token,
         settings.admin.key,
         *of_providers,

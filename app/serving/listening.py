@@ -16,8 +16,11 @@ class CannotListen(Exception):
 class Listening:
     """Bound sockets. `made` are files of Unix sockets, by their paths, that are removed at the end."""
 
-    def __init__(self, sockets: Sequence[socket.socket], made: dict[str, tuple[int, int]] | None = None) -> None:
+    def __init__(
+        self, sockets: Sequence[socket.socket], made: dict[str, tuple[int, int]] | None = None, scheme: str = "http"
+    ) -> None:
         self.sockets = tuple(sockets)
+        self._scheme = scheme
         self._made = made or {}
 
     @property
@@ -27,7 +30,7 @@ class Listening:
 
     def __str__(self) -> str:
         """Where clients find the gateway, for people: `http://127.0.0.1:8080 and unix:/run/flowspan/http.sock`."""
-        return " and ".join(dict.fromkeys(map(_address, self.sockets)))
+        return " and ".join(dict.fromkeys(_address(one, self._scheme) for one in self.sockets))
 
     def close(self) -> None:
         """Close the sockets, and remove their files. Further calls change nothing."""
@@ -52,7 +55,12 @@ async def listen(server: ServerSettings) -> Listening:
         for one in sockets:
             one.close()
         raise
-    return Listening(sockets, made)
+    return Listening(sockets, made, scheme_of(server))
+
+
+def scheme_of(server: ServerSettings) -> str:
+    """`https` where the port speaks TLS, else `http`."""
+    return "https" if server.tls.is_on else "http"
 
 
 async def _port(host: str, port: int) -> list[socket.socket]:
@@ -71,8 +79,8 @@ def _unix_socket(path: str, mode: int) -> socket.socket:
         raise CannotListen(message) from None
 
 
-def _address(bound: socket.socket) -> str:
+def _address(bound: socket.socket, scheme: str) -> str:
     name = bound.getsockname()
     if bound.family == socket.AF_UNIX:
         return f"unix:{name}"
-    return f"http://{in_url(name[0])}:{name[1]}"
+    return f"{scheme}://{in_url(name[0])}:{name[1]}"

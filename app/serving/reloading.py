@@ -30,6 +30,7 @@ from app.gateway import Gateway
 from app.main import Composition
 from app.policies import LoadedPolicy, PolicyNotLoadable, load_policies, loaded_files
 from app.quotas import TooManyLimits, rules_of
+from app.server_certificates import digest_of_files
 from app.serving.file_stamps import Stamps, stamps
 from telemetry.exceptions import summary_of
 from telemetry.names import ReloadResult
@@ -37,6 +38,9 @@ from telemetry.names import ReloadResult
 _log = logging.getLogger("flowspan.config")
 _MOST_LINES = 20
 """Changes, or problems, of which each has a line in the log."""
+
+
+_OTHER_CERTIFICATES = Change("setting", "gateway.server.tls", details=("what its files hold",))
 
 
 class Reloaded(Struct, frozen=True):
@@ -77,6 +81,8 @@ class Prepared(Struct, frozen=True):
     policies: tuple[LoadedPolicy, ...]
     changes: tuple[Change, ...]
     warnings: tuple[str, ...]
+    certificates: bytes
+    """What tells the files of certificates from others."""
 
     @property
     def changed(self) -> tuple[str, ...]:
@@ -100,6 +106,8 @@ class Reloader:
         self._composition = composition
         self._parts = parts
         self._files = configuration.files
+        self._certificates = digest_of_files(configuration.settings.server.tls)
+        """What the files of certificates held when they were last served with."""
         self.read_from: Stamps = stamps(self.files())
         """What the files were like when they were last read, whether or not the configuration could be used."""
         self._lock = asyncio.Lock()
@@ -110,8 +118,8 @@ class Reloader:
         return self._composition.gateway.settings.reload.watch
 
     def files(self) -> list[Path]:
-        """What the configuration was read from when it was last looked at, policies included."""
-        named = (self._source.file, *self._files)
+        """What the configuration was read from when it was last looked at, policies and certificates included."""
+        named = (self._source.file, *self._files, *self._configuration.settings.server.tls.files)
         return list(dict.fromkeys((*map(Path, named), *loaded_files())))
 
     @property
@@ -185,6 +193,7 @@ class Reloader:
                 export(configuration.environment)
                 await composition.reload(configuration.settings, prepared.policies, generation)
             self._configuration = configuration
+            self._certificates = prepared.certificates
             for part in self._parts:
                 part.use_settings(composition.gateway)
         except Exception as error:
@@ -221,7 +230,10 @@ class Reloader:
             raise ReloadRefused([f"{self._source.file} cannot be read: {reason}"]) from error
         code = _changed_code(gateway, policies) if not any(one.subject == "policy" for one in differing) else ()
         warnings = (*(str(warning) for warning in grouped(configuration.warnings)), *weak)
-        return Prepared(replace(configuration, settings=settings), policies, (*differing, *code), warnings)
+        certificates = digest_of_files(settings.server.tls)
+        files = (_OTHER_CERTIFICATES,) if certificates != self._certificates else ()
+        found = (*differing, *code, *files)
+        return Prepared(replace(configuration, settings=settings), policies, found, warnings, certificates)
 
     def _count(self, result: ReloadResult) -> None:
         gateway = self._composition.gateway

@@ -11,6 +11,7 @@ import ipaddress
 import logging
 import signal
 import socket
+import ssl
 import sys
 import threading
 from collections.abc import Coroutine, Iterator, Sequence
@@ -28,9 +29,10 @@ from app.edge.connection import Limits, ServerContext, close_overdue
 from app.edge.listener import ConnectionSlots, Listener, most_connections
 from app.gateway import Gateway, GatewayApp
 from app.lookups import Lookups, Question
+from app.server_certificates import BadCertificate, read_certificate
 from app.serving.address_file import AddressFile
 from app.serving.file_watch import FileWatch, Reloads
-from app.serving.listening import CannotListen, Listening, listen
+from app.serving.listening import CannotListen, Listening, listen, scheme_of
 from app.serving.process_end import end_within
 from app.serving.reloading import ReloadRefused
 from app.settings import ServerSettings, Settings
@@ -45,6 +47,8 @@ _STALL_MARGIN = 10
 """Seconds beyond the put timeout for which a client may read nothing before its connection is aborted."""
 _TICKS_PER_CHECK = 10
 """uvicorn ticks ten times a second; connections are checked once."""
+_OPENING = 2.0
+"""Seconds for connections that were accepted, and are still being made, when the shutdown begins."""
 THREADS_TIMEOUT = 3.0
 """Seconds that threads may still run after the last request."""
 KILL_AFTER = 5.0
@@ -90,6 +94,11 @@ class GatewayServer(uvicorn.Server):
         name and is read of files, such as certificates, is to be read anew here."""
         settings = gateway.settings
         self._context.limits = _limits(settings)
+        try:
+            self._context.tls = self._tls_context()
+        except BadCertificate as error:
+            # It was good when the configuration was checked, a moment ago.
+            _log.error("the certificate before stays in use: %s", error)
         self._slots.resize(most_connections(settings.server.max_connections), settings.server.address_share)
 
     @property
@@ -108,12 +117,14 @@ class GatewayServer(uvicorn.Server):
         if self.lifespan.should_exit:
             sys.exit(STARTUP_FAILURE)
         try:
-            self._listening = Listening(sockets) if sockets else await listen(self._settings.server)
-        except CannotListen as error:
+            tls = self._tls_context()
+            server = self._settings.server
+            self._listening = Listening(sockets, scheme=scheme_of(server)) if sockets else await listen(server)
+        except (BadCertificate, CannotListen) as error:
             _log.error(str(error))
             await self.lifespan.shutdown()
             sys.exit(STARTUP_FAILURE)
-        self._listener = self._listen(self._listening.sockets)
+        self._listener = self._listen(self._listening.sockets, tls)
         self.servers = [self._listener]  # type: ignore[list-item]
         self.started = True
         if self.reloader is not None:
@@ -141,9 +152,18 @@ class GatewayServer(uvicorn.Server):
         self._close_connections()
         self._leaving = asyncio.get_running_loop().call_later(self._settings.server.lame_duck, self._drain)
 
-    def _listen(self, bound: Sequence[socket.socket]) -> Listener:
+    def _tls_context(self) -> ssl.SSLContext | None:
+        """What the port is encrypted with, read anew. Raises BadCertificate."""
+        tls = self._settings.server.tls
+        if not tls.is_on:
+            return None
+        certificate = read_certificate(tls)
+        self._app.gateway.telemetry.metrics.connections.certificate(certificate.subject, certificate.not_after)
+        return certificate.context
+
+    def _listen(self, bound: Sequence[socket.socket], tls: ssl.SSLContext | None) -> Listener:
         self._context = ServerContext(
-            self.config.loaded_app, self.server_state, self.lifespan.state, _limits(self._settings)
+            self.config.loaded_app, self.server_state, self.lifespan.state, _limits(self._settings), tls
         )
         server = self._settings.server
         most = most_connections(server.max_connections)
@@ -165,9 +185,13 @@ class GatewayServer(uvicorn.Server):
                 limit = self._settings.server.header_timeout
                 _log.warning("%d connections closed: no head of a request within %g s", ended, limit)
             self._listener.report(now)
-        if self._is_retiring and not self.server_state.connections and not self.should_exit:
+        if self._is_retiring and not self._has_connections and not self.should_exit:
             self._drain()
         return await super().on_tick(counter)
+
+    @property
+    def _has_connections(self) -> bool:
+        return bool(self.server_state.connections or self._listener.opening)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Give the ports back, and let open requests end. Whoever starts a gateway then finds its console where this
@@ -176,6 +200,8 @@ class GatewayServer(uvicorn.Server):
             task.cancel()
         if self._console is not None:
             self._console.stop_listening()
+        self._context.is_draining = True
+        await self._listener.opened(_OPENING)
         await super().shutdown(sockets)
 
     @property

@@ -11,7 +11,7 @@ from msgspec import Meta, Struct, field
 from app.addresses import secrets_of_params
 from app.prices import Cost
 from app.providers import BackendName, ResponsesApi
-from app.settings.operations import AdminSettings, AdmissionSettings, ReloadSettings, WorkerProcess
+from app.settings.operations import AdminSettings, AdmissionSettings, ReloadSettings, TlsSettings, WorkerProcess
 from app.settings.recorder import ConsoleSettings, RecorderSettings
 from app.settings.telemetry import TelemetrySettings
 from app.settings.tenants import Budget, Dollars, Entitlement, Key, Limits, Priority, QuotaSettings, Team, digest_of
@@ -53,6 +53,7 @@ __all__ = [
     "Share",
     "Team",
     "TelemetrySettings",
+    "TlsSettings",
     "TlsVersion",
     "UpstreamBreakerSettings",
     "UpstreamProxy",
@@ -273,6 +274,8 @@ class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """The path of a Unix socket to serve on, beside the port."""
     uds_mode: FileMode = FileMode(0o660)
     """The permissions of that socket: who may write to it may ask for models."""
+    tls: TlsSettings = field(default_factory=TlsSettings)
+    """The certificate of the port."""
     workers: Count | Literal["auto"] | None = None
     """Processes that serve, under one that looks after them; `auto` is one for each core. Without it there is one, by
     itself."""

@@ -1,8 +1,8 @@
 """How the process itself is, and its telemetry: the last rows of the flow overview."""
 
 from dashboards.generator.links import logs
-from dashboards.generator.metrics import events, greatest, mean, rate, selected, total
-from dashboards.generator.panels import FILL, PanelBuilder, Query, series
+from dashboards.generator.metrics import events, greatest, least, mean, rate, selected, total
+from dashboards.generator.panels import FILL, PanelBuilder, Query, bars, series
 from telemetry.names import metrics as names
 
 
@@ -78,7 +78,8 @@ def process() -> list[PanelBuilder]:
         ),
         series(
             "Connections turned away",
-            "A second, by reason: too many in all, too many from one address, or no file descriptor left.",
+            "A second, by reason: too many in all, too many from one address, no file descriptor left, broken off, or "
+            "no TLS in time and with the certificate that is asked for.",
             "cps",
             [Query(rate(names.CONNECTIONS_REFUSED, "reason"), "{{reason}}")],
             width=6,
@@ -127,6 +128,14 @@ def process() -> list[PanelBuilder]:
             width=12,
             bars=True,
             links=lines,
+        ),
+        bars(
+            "Time until the certificate expires",
+            "Of the certificate that the gateway's port is served with, by whom it names; none for plain HTTP.",
+            "s",
+            Query(f"bottomk(10, {least(names.CERTIFICATE_EXPIRY, 'subject')} - time())", "{{subject}}"),
+            width=12,
+            links=configuration,
         ),
         series(
             "Versions",

@@ -7,6 +7,7 @@ are made at first use. Labels hold configured names or `other`. All calls are th
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from platform import python_version
 from typing import NamedTuple
 
@@ -78,6 +79,16 @@ class ConnectionMetrics:
         self.refused: dict[ConnectionRefusal, Counter] = {
             reason: refused.labels(reason) for reason in CONNECTION_REFUSALS
         }
+        self._certificate_expiry = gauge(names.CERTIFICATE_EXPIRY, registry)
+        self._subject: str | None = None
+
+    def certificate(self, subject: str, expiry: float) -> None:
+        """The gateway's port is served with this certificate from now on, which expires then, in Unix time."""
+        if self._subject is not None and self._subject != subject:
+            with suppress(KeyError):
+                self._certificate_expiry.remove(self._subject)
+        self._subject = subject
+        self._certificate_expiry.labels(subject).set(expiry)
 
 
 class AttemptChildren(NamedTuple):

@@ -132,9 +132,9 @@ REJECTION_REASONS: tuple[RejectionReason, ...] = get_args(RejectionReason)
 ReloadResult = Literal["applied", "unchanged", "refused", "failed"]
 RELOAD_RESULTS: tuple[ReloadResult, ...] = get_args(ReloadResult)
 """What became of an attempt to read the configuration anew; `failed`: by a defect of the gateway's."""
-ConnectionRefusal = Literal["total", "address", "descriptors", "aborted"]
+ConnectionRefusal = Literal["total", "address", "descriptors", "aborted", "handshake"]
 """Why a client's connection was turned away: too many in all, too many from its address, no descriptor left for it; or
-it broke off before it was accepted."""
+it broke off before it was accepted; or no TLS came about with it in time, or with the certificate that it showed."""
 CONNECTION_REFUSALS: tuple[ConnectionRefusal, ...] = get_args(ConnectionRefusal)
 LocalFailureKind = Literal["connections", "descriptors", "memory", "names", "network", "loop_lag"]
 LOCAL_FAILURE_KINDS: tuple[LocalFailureKind, ...] = get_args(LocalFailureKind)

@@ -349,6 +349,12 @@ CONNECTIONS = _gauge("flowspan_client_connections", (), "Connections of clients 
 CONNECTIONS_REFUSED = _counter(
     "flowspan_client_connections_refused_total", ("reason",), "Connections of clients that were turned away."
 )
+CERTIFICATE_EXPIRY = _gauge(
+    "flowspan_tls_certificate_expiry_timestamp_seconds",
+    ("subject",),
+    "When the certificate of the gateway's port expires, in Unix time; none where the port speaks plain HTTP.",
+    "livemin",
+)
 RETRIES_DENIED = _counter(
     "flowspan_retries_denied_total", ("model",), "Retries that were not made, for a model's retry budget was used up."
 )

@@ -95,6 +95,9 @@ class Attribute:
     )
     PEER_PORT = attribute("network.peer.port", "int", ON_ATTEMPT, "Its port.")
     CLIENT_ADDRESS = attribute("client.address", "string", ON_TRANSACTION, "The caller's address.")
+    CLIENT_SUBJECT = attribute(
+        "tls.client.subject", "string", ON_TRANSACTION, "Whom the certificate names that the caller has shown."
+    )
     USER_AGENT = attribute(
         "user_agent.original", "string", ON_TRANSACTION, "The programs and versions that the caller names."
     )

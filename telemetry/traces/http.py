@@ -38,6 +38,8 @@ class HttpRequest(Struct, frozen=True):
     http_version: str | None = None
     server: tuple[str | None, int | None] = (None, None)
     client_address: str | None = None
+    client_subject: str | None = None
+    """The subject of the certificate that the client has shown, verified."""
 
 
 def resend_count(headers: Mapping[str, str]) -> int | None:

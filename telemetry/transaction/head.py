@@ -36,6 +36,7 @@ def head_of(request: HttpRequest, text_limit: int, generation: int) -> RequestHe
         request.http_version,
         request.server,
         request.client_address,
+        request.client_subject,
         headers.get("user-agent", "")[:LONGEST_HEADER],
         resend_count(headers),
         text_limit,
@@ -51,12 +52,14 @@ def _head(
     http_version: str | None,
     server: tuple[str | None, int | None],
     client_address: str | None,
+    client_subject: str | None,
     user_agent: str,
     resends: int | None,
     text_limit: int,
     generation: int,
 ) -> RequestHead:
     products = products_of(user_agent)[:text_limit] or None
+    subject = client_subject[:text_limit] if client_subject else None
     attributes: dict[str, Value | None] = {
         Attribute.HTTP_METHOD: method,
         Attribute.URL_PATH: route,
@@ -65,6 +68,7 @@ def _head(
         Attribute.SERVER_ADDRESS: server[0],
         Attribute.SERVER_PORT: server[1],
         Attribute.CLIENT_ADDRESS: client_address,
+        Attribute.CLIENT_SUBJECT: subject,
         Attribute.PROTOCOL_VERSION: http_version,
         Attribute.CLIENT_RETRY: resends,
         Attribute.USER_AGENT: products,
@@ -77,6 +81,8 @@ def _head(
         "client_address": client_address,
         "config_generation": generation,
     }
+    if subject is not None:
+        fields["client_subject"] = subject
     if products is not None:
         fields["user_agent"] = products
     return RequestHead(f"{method} {route}", AttributeSet(attributes), fields)

@@ -12,6 +12,7 @@ from typing import Self
 
 from tests.behaviour.clients import request
 from tests.behaviour.gateway import until
+from tests.behaviour.unix_sockets import ask_at
 
 COMMAND = (sys.executable, "-c", "from app.cli import main; main()")
 SCRIPT = (str(Path(sys.executable).with_name("flowspan")),)
@@ -29,12 +30,15 @@ class Served:
         metrics_port: int | None = None,
         variables: Mapping[str, str] | None = None,
         options: Sequence[str] = (),
+        uds: Path | None = None,
     ) -> None:
+        """`uds` is a Unix socket that it is to answer at, where its port speaks TLS."""
         self.file = file = directory / "flowspan.yaml"
         file.write_text(text)
         self.port, self.metrics_port = _free_port(), metrics_port or _free_port()
         words = ["serve", "--config", str(file), "--port", str(self.port), "--metrics-port", str(self.metrics_port)]
         words += options
+        self._uds = uds
         environment = {**os.environ, "FLOWSPAN_KEY": "", **(variables or {})}
         self.process = subprocess.Popen([*command, *words], stderr=subprocess.PIPE, env=environment, cwd=cwd)
         try:
@@ -65,6 +69,8 @@ class Served:
 
     def _is_alive(self) -> bool:
         try:
+            if self._uds is not None:
+                return ask_at(self._uds, "GET", "/livez").status == 200
             return request(self, "GET", "/livez").status == 200
         except OSError:
             assert self.process.poll() is None

@@ -221,8 +221,8 @@ def test_11_no_metric_has_an_id_a_key_or_a_user_as_a_label() -> None:
     bounded = {
         "act", "api", "breaker", "cause", "decision", "deployment", "error_type", "from_state", "holder", "hook",
         "key", "kind", "limit", "mode", "model", "origin", "outcome", "phase", "policy", "provider", "python",
-        "queue", "reason", "result", "route", "scope", "signal", "state", "status", "status_class", "stream", "team",
-        "to_state", "token_type", "version", "where", "flowspan_deployment", "gen_ai_operation_name",
+        "queue", "reason", "result", "route", "scope", "signal", "state", "status", "status_class", "stream",
+        "subject", "team", "to_state", "token_type", "version", "where", "flowspan_deployment", "gen_ai_operation_name",
         "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_token_type", "gen_ai_token_modality",
     }  # fmt: skip
     assert {label for spec in METRICS for label in spec.labels} <= bounded
