@@ -4,6 +4,7 @@ from app.admin.acts import NAMES, Performer
 from app.admin.audit import AuditedPerformer, AuditLog
 from app.admin.on_loop import HasLoop, PerformerOnLoop
 from app.admin.server import AdminServer
+from app.edge.inherited import NO_SOCKETS, InheritedSockets
 from app.settings import AdminSettings
 from telemetry import OperationMetrics, Scrubber
 
@@ -22,6 +23,7 @@ class Administration:
         runs: HasLoop,
         metrics: OperationMetrics,
         scrub: Scrubber,
+        inherited: InheritedSockets = NO_SOCKETS,
     ) -> None:
         self._audit = AuditLog(settings.audit_log, scrub)
         self.audited = AuditedPerformer(performer, self._audit, metrics)
@@ -31,7 +33,7 @@ class Administration:
         if settings.is_served:
             try:
                 audited = AuditedPerformer(PerformerOnLoop(performer, runs), self._audit, metrics)
-                self.server = AdminServer(settings, audited)
+                self.server = AdminServer(settings, audited, inherited)
             except OSError:
                 self._audit.close()
                 raise

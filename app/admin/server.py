@@ -5,7 +5,8 @@ import logging
 from app.admin.access import Access
 from app.admin.application import make_app
 from app.admin.audit import AuditedPerformer
-from app.edge.threaded_server import Address, TcpAddress, ThreadedServer, UnixAddress
+from app.edge.inherited import NO_SOCKETS, InheritedSockets
+from app.edge.threaded_server import Address, TcpAddress, ThreadedServer, UnixAddress, address_or
 from app.settings import AdminSettings
 
 _log = logging.getLogger("flowspan")
@@ -15,8 +16,11 @@ class AdminServer(ThreadedServer):
     """Serves the admin API once it is made; `performer` may be asked from any event loop. Raises OSError where the
     address cannot be had at all."""
 
-    def __init__(self, settings: AdminSettings, performer: AuditedPerformer) -> None:
-        super().__init__(make_app(performer, Access(settings.key)), address_of(settings), "admin API")
+    def __init__(
+        self, settings: AdminSettings, performer: AuditedPerformer, inherited: InheritedSockets = NO_SOCKETS
+    ) -> None:
+        address = address_or(inherited, "admin", address_of(settings))
+        super().__init__(make_app(performer, Access(settings.key)), address, "admin API")
         _log.info("admin API on %s", self.url)
 
 

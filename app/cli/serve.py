@@ -1,15 +1,19 @@
 """`flowspan serve`."""
 
+import os
 import signal
 import sys
 from collections.abc import Mapping
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from app.cli.files import one_file, reading, stop, takes_configuration
 from app.cli.health import ADDRESS_FILE
+
+if TYPE_CHECKING:
+    from app.serving.start import Start
 
 _NO_CONFIG = """flowspan serve needs a configuration: flowspan serve FILE
 
@@ -65,7 +69,8 @@ def serve(
 ) -> None:
     """Serve the models of a configuration."""
     # From the beginning: a reload, or the end, may be asked for while the start is still under way.
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    for later in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(later, signal.SIG_IGN)
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, _end)
     file = one_file(argument, option, _NO_CONFIG)
@@ -79,7 +84,10 @@ def serve(
         "metrics_port": metrics_port,
     }
     given["workers"] = workers
-    source = Source(file, _given(given), _given({"host": console_host, "port": console_port}), log_format)
+    start = _start()
+    server, console = start.addresses()
+    given_console = {"host": console_host, "port": console_port}
+    source = Source(file, {**_given(given), **server}, {**_given(given_console), **console}, log_format)
     with reading(file):
         configuration = source.load()
     for warning in grouped(configuration.warnings):
@@ -92,10 +100,20 @@ def serve(
     if configuration.settings.server.workers is not None:
         from app.workers.supervisor import supervise
 
-        sys.exit(supervise(source, configuration, address_file))
+        sys.exit(supervise(source, configuration, address_file, start))
     from app.serving.process import serve as run
 
-    sys.exit(run(configuration, source, address_file))
+    sys.exit(run(configuration, source, address_file, start))
+
+
+def _start() -> "Start":
+    """What the process was started with."""
+    from app.serving.start import BadSockets, Start
+
+    try:
+        return Start.of(os.environ)
+    except BadSockets as error:
+        stop(str(error))
 
 
 def _given(options: Mapping[str, object]) -> dict[str, object]:

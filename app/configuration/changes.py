@@ -17,7 +17,7 @@ from telemetry.names import UNNAMED_KEY
 
 Subject = Literal["deployment", "key", "team", "policy", "setting", "variable"]
 _RESTART: Mapping[str, frozenset[str]] = {
-    "server": frozenset({"host", "port", "uds", "uds_mode", "workers", "metrics_host", "metrics_port"}),
+    "server": frozenset({"host", "port", "reuse_port", "uds", "uds_mode", "workers", "metrics_host", "metrics_port"}),
     "recorder": frozenset({"store", "memory", "max_age", "max_size", "backlog", "flight"}),
     "console": frozenset({"enabled", "host", "port", "token"}),
     "telemetry": frozenset({"semconv", "created_timestamps"}),

@@ -265,15 +265,15 @@ def client_of(address: str) -> str:
     return str(ipaddress.IPv6Network((int(parsed) >> 64 << 64, 64)))
 
 
-async def listening_sockets(host: str, port: int) -> list[socket.socket]:
-    """Bind one socket for each address of `host`. Raises OSError."""
+async def listening_sockets(host: str, port: int, *, reuse_port: bool = False) -> list[socket.socket]:
+    """Bind one socket for each address of `host`; with `reuse_port` others may bind theirs, too. Raises OSError."""
     found = await asyncio.get_running_loop().getaddrinfo(
         host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )
     sockets: list[socket.socket] = []
     try:
         for family, address in dict.fromkeys((family, address) for family, _, _, _, address in found):
-            sockets.append(socket.create_server(address[:2], family=family))
+            sockets.append(socket.create_server(address[:2], family=family, reuse_port=reuse_port))
     except OSError:
         for one in sockets:
             one.close()

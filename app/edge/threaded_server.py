@@ -10,6 +10,7 @@ import errno
 import logging
 import socket
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from email.utils import formatdate
@@ -22,6 +23,7 @@ from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
 from app.edge.connection import Limits, ServerContext, close_overdue
+from app.edge.inherited import InheritedSockets, SocketName
 from app.edge.listener import ConnectionSlots, Listener, listening_sockets
 from app.edge.unix_sockets import bound_unix_socket, identity_of, remove_unix_socket
 from telemetry import ConnectionMetrics
@@ -53,7 +55,20 @@ class UnixAddress(Struct, frozen=True):
     path: str
 
 
-Address = TcpAddress | UnixAddress
+class InheritedAddress(Struct, frozen=True):
+    """A socket that listens already. `owns_file`: the file of a Unix socket is removed at the end."""
+
+    listening: socket.socket
+    owns_file: bool
+
+
+Address = TcpAddress | UnixAddress | InheritedAddress
+
+
+def address_or(inherited: InheritedSockets, name: SocketName, otherwise: Address) -> Address:
+    """The socket of this name that the process was started with, or else another address. Raises BadSockets."""
+    listening = inherited.one(name)
+    return otherwise if listening is None else InheritedAddress(listening, inherited.owns_files(name))
 
 
 class Closable(Protocol):
@@ -72,6 +87,8 @@ class ThreadedServer:
         self._name = name
         self._closed_first = closed_first
         self._started: Future[int] = Future()
+        self._file: tuple[str, tuple[int, int]] | None = None
+        """The file of a Unix socket that is to be removed at the end, and what tells it from another one."""
         self._end = asyncio.Event()
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._run, name=f"flowspan-{name}", daemon=True)
@@ -89,6 +106,21 @@ class ThreadedServer:
                 self.url = f"http://{in_url(host)}:{self.port}"
                 if port not in (0, self.port):
                     _log.warning("port %d is taken by another program: the %s is at %s", port, name, self.url)
+            case InheritedAddress(listening):
+                found = listening.getsockname()
+                is_unix = listening.family == socket.AF_UNIX
+                self.url = f"unix:{found}" if is_unix else f"http://{in_url(found[0])}:{found[1]}"
+
+    @property
+    def sockets(self) -> Sequence[socket.socket]:
+        """What it listens on."""
+        return self._listening.sockets
+
+    def hand_over(self) -> None:
+        """Stop listening: another process serves on the same socket, and removes its file. Responses that are open go
+        on."""
+        self._file = None
+        self.stop_listening()
 
     def stop_listening(self) -> None:
         """Give the address back, for the gateway that comes after this one; responses that are open go on. Further
@@ -116,14 +148,23 @@ class ThreadedServer:
         match self._address:
             case UnixAddress(path):
                 sockets = [bound_unix_socket(path, _OWNER_ONLY)]
-                identity = identity_of(path)
-                try:
-                    await self._serve_on(sockets, 0)
-                finally:
-                    remove_unix_socket(path, identity)
+                await self._serve_on_unix(sockets, path)
+            case InheritedAddress(listening, True) if listening.family == socket.AF_UNIX:
+                await self._serve_on_unix([listening], listening.getsockname())
+            case InheritedAddress(listening):
+                port = 0 if listening.family == socket.AF_UNIX else int(listening.getsockname()[1])
+                await self._serve_on([listening], port)
             case TcpAddress(host, port):
                 sockets = await _bound(host, port)
                 await self._serve_on(sockets, int(sockets[0].getsockname()[1]))
+
+    async def _serve_on_unix(self, sockets: list[socket.socket], path: str) -> None:
+        self._file = (path, identity_of(path))
+        try:
+            await self._serve_on(sockets, 0)
+        finally:
+            if self._file is not None:
+                remove_unix_socket(*self._file)
 
     async def _serve_on(self, sockets: list[socket.socket], port: int) -> None:
         state = ServerState()
@@ -152,6 +193,8 @@ def _text(address: Address) -> str:
             return path
         case TcpAddress(host, port):
             return f"port {port} of {host}"
+        case InheritedAddress(listening):
+            return str(listening.getsockname())
 
 
 def _reason(error: OSError) -> str:

@@ -8,6 +8,7 @@ from app.admin.acts import Outcome, Refused, Reload
 from app.admin.administration import Administration
 from app.admin.audit import Actor, AuditedPerformer, AuditFailed
 from app.admin.operator import Operator
+from app.edge.inherited import NO_SOCKETS, InheritedSockets
 from app.gateway import GatewayApp
 from app.serving.file_stamps import Stamps
 from app.serving.file_watch import Reloads
@@ -67,8 +68,11 @@ class AuditedReloads:
             raise ReloadRefused(str(error).splitlines()) from None
 
 
-def administration_of(app: GatewayApp, reloader: Reloader | None = None) -> Administration:
+def administration_of(
+    app: GatewayApp, reloader: Reloader | None = None, inherited: InheritedSockets = NO_SOCKETS
+) -> Administration:
     """What acts on a process that serves by itself. Raises AuditFailed and OSError."""
     settings, telemetry = app.gateway.settings, app.gateway.telemetry
     operator = Operator(app, None if reloader is None else ReadsAnew(reloader))
-    return Administration(settings.admin, operator, telemetry, telemetry.metrics.operations, telemetry.scrub)
+    metrics = telemetry.metrics.operations
+    return Administration(settings.admin, operator, telemetry, metrics, telemetry.scrub, inherited)

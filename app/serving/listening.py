@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Sequence
 
+from app.edge.inherited import InheritedSockets
 from app.edge.listener import listening_sockets, not_listening
 from app.edge.unix_sockets import bound_unix_socket, identity_of, remove_unix_socket
 from app.settings import ServerSettings
@@ -32,6 +33,10 @@ class Listening:
         """Where clients find the gateway, for people: `http://127.0.0.1:8080 and unix:/run/flowspan/http.sock`."""
         return " and ".join(dict.fromkeys(_address(one, self._scheme) for one in self.sockets))
 
+    def hand_over(self) -> None:
+        """Leave the files of Unix sockets to another process, which has the same sockets."""
+        self._made = {}
+
     def close(self) -> None:
         """Close the sockets, and remove their files. Further calls change nothing."""
         for one in self.sockets:
@@ -47,7 +52,7 @@ async def listen(server: ServerSettings) -> Listening:
     made = {}
     try:
         if server.port is not None:
-            sockets += await _port(server.host, server.port)
+            sockets += await _port(server.host, server.port, server.reuse_port)
         if server.uds is not None:
             sockets.append(_unix_socket(server.uds, server.uds_mode))
             made[server.uds] = identity_of(server.uds)
@@ -63,9 +68,23 @@ def scheme_of(server: ServerSettings) -> str:
     return "https" if server.tls.is_on else "http"
 
 
-async def _port(host: str, port: int) -> list[socket.socket]:
+async def listen_or_take(server: ServerSettings, inherited: InheritedSockets) -> Listening:
+    """The sockets that the process was started with, or else what the settings name. Raises CannotListen."""
+    sockets = inherited.of("gateway")
+    if not sockets:
+        return await listen(server)
+    unix = [one.getsockname() for one in sockets if one.family == socket.AF_UNIX]
+    if not inherited.owns_files("gateway"):
+        unix = []
     try:
-        return await listening_sockets(host, port)
+        return Listening(sockets, {path: identity_of(path) for path in unix}, scheme_of(server))
+    except OSError as error:
+        raise CannotListen(f"the file of a Unix socket that was handed over is gone: {error}") from None
+
+
+async def _port(host: str, port: int, reuse_port: bool) -> list[socket.socket]:
+    try:
+        return await listening_sockets(host, port, reuse_port=reuse_port)
     except OSError as error:
         raise CannotListen(not_listening(host, port, error)) from None
 

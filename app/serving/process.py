@@ -8,8 +8,9 @@ import errno
 import gc
 import logging
 import resource
+import socket
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 
 from prometheus_client import CollectorRegistry
@@ -17,6 +18,7 @@ from prometheus_client import CollectorRegistry
 from app.admin.audit import AuditFailed
 from app.configuration import Configuration, Source, check_bind, where_keys_are
 from app.console import Console, ConsoleServer
+from app.edge.inherited import BadSockets, InheritedSockets, SocketName
 from app.edge.listener import not_listening
 from app.gateway import Gateway, GatewayApp
 from app.main import Composition, compose
@@ -28,6 +30,8 @@ from app.serving.listening import CannotListen, listen
 from app.serving.process_end import do_not_wait_for_threads
 from app.serving.reloading import Reloader
 from app.serving.server import THREADS_TIMEOUT, GatewayServer
+from app.serving.start import Start
+from app.serving.succession import HandsOver
 from app.settings import ServerSettings
 from telemetry import MetricsServer
 from telemetry.hosts import in_url
@@ -37,7 +41,9 @@ _SWITCH_INTERVAL = 0.0005
 """Seconds."""
 
 
-def serve(configuration: Configuration, source: Source, address_file: str | None = None) -> int:
+def serve(
+    configuration: Configuration, source: Source, address_file: str | None = None, start: Start | None = None
+) -> int:
     """Serve until a signal ends it; return the process's exit status, 2 where it could not start. `source` is where the
     configuration was read, and will be read anew; in `address_file` it is written where the gateway listens. Raises
     UnsafeBind."""
@@ -49,47 +55,52 @@ def serve(configuration: Configuration, source: Source, address_file: str | None
     except StoreFailed as error:
         _log.error("recordings cannot be kept: %s", error)
         return 2
-    app = composition.app
     for warning in warnings:
         _log.warning(warning)
     if settings.keys:
         _log.info("callers need a key: %s", where_keys_are(settings))
-    telemetry = app.gateway.telemetry
-    metrics = metrics_server(settings.server, telemetry.registry, telemetry.options.created_timestamps)
-    if metrics is None:
-        _report_port_taken(settings.server)
-        give_up(app.gateway)
-        return 2
-    try:
-        console = _console_server(app)
-    except OSError as error:
-        _log.error(error.strerror)
-        metrics.close()
-        give_up(app.gateway)
-        return 2
-    server = GatewayServer(settings, app, console)
-    reloader = Reloader(source, configuration, composition, (server, _Pages(console, metrics)))
-    try:
-        administration = administration_of(app, reloader)
-    except (AuditFailed, OSError) as error:
-        _log.error(error.strerror if isinstance(error, OSError) else str(error))
-        if console is not None:
-            console.close()
-        metrics.close()
-        give_up(app.gateway)
-        return 2
-    server.reloader = AuditedReloads(reloader, administration.audited)
-    server.address_file = None if address_file is None else AddressFile(address_file)
-    tune_interpreter()
-    try:
+    with ExitStack() as stack:
+        try:
+            server = _server(configuration, source, composition, start or Start(), stack)
+            if address_file is not None:
+                server.address_file = AddressFile(address_file)
+                stack.callback(server.address_file.remove)
+        except (AuditFailed, BadSockets, OSError) as error:
+            _log.error(error.strerror if isinstance(error, OSError) else str(error))
+            give_up(composition.gateway)
+            return 2
+        tune_interpreter()
         return _served(server, composition)
-    finally:
-        if server.address_file is not None:
-            server.address_file.remove()
-        administration.close()
-        if console is not None:
-            console.close()
-        metrics.close()
+
+
+def _server(
+    configuration: Configuration, source: Source, composition: Composition, start: Start, stack: ExitStack
+) -> GatewayServer:
+    """The gateway's server, with what else is served already, which `stack` closes. Raises AuditFailed, BadSockets, and
+    OSError, whose text says what cannot be had."""
+    app, settings, inherited = composition.app, configuration.settings, start.inherited
+    telemetry = app.gateway.telemetry
+    created = telemetry.options.created_timestamps
+    try:
+        metrics = metrics_server(settings.server, telemetry.registry, created, inherited.one("metrics"))
+    except OSError:
+        _report_port_taken(settings.server)
+        raise
+    stack.callback(metrics.close)
+    beside: dict[SocketName, HandsOver] = {"metrics": metrics}
+    console = _console_server(app, inherited)
+    if console is not None:
+        stack.callback(console.close)
+        beside["console"] = console
+    server = GatewayServer(settings, app, console, start)
+    reloader = Reloader(source, configuration, composition, (server, _Pages(console, metrics)))
+    administration = administration_of(app, reloader, inherited)
+    stack.callback(administration.close)
+    if administration.server is not None:
+        beside["admin"] = administration.server
+    server.reloader = AuditedReloads(reloader, administration.audited)
+    server.beside = beside
+    return server
 
 
 def _served(server: GatewayServer, composition: Composition) -> int:
@@ -140,10 +151,13 @@ async def _until_served(server: GatewayServer, quotas: Quotas) -> None:
 
 
 def metrics_server(
-    settings: ServerSettings, registry: CollectorRegistry, created_timestamps: bool
-) -> MetricsServer | None:
-    """The running server of the metrics port, on a free port where another program has the wanted one; None, with a
-    line in the log, where there is no port to be had."""
+    settings: ServerSettings,
+    registry: CollectorRegistry,
+    created_timestamps: bool,
+    listening: socket.socket | None = None,
+) -> MetricsServer:
+    """The running server of the metrics port: on a socket that listens already, where there is one; else on the wanted
+    port, or on a free one where another program has that. Raises OSError where there is no port to be had."""
     host, port = settings.metrics_host, settings.metrics_port
     listen = partial(
         MetricsServer,
@@ -152,6 +166,7 @@ def metrics_server(
         token=settings.metrics_token,
         allowed_hosts=settings.allowed_hosts,
         created_timestamps=created_timestamps,
+        listening=listening,
     )
     try:
         try:
@@ -163,19 +178,19 @@ def metrics_server(
             taken = "metrics port %d of %s is taken by another program: the metrics are on port %d instead"
             _log.warning(taken, port, host, metrics.port)
     except OSError as error:
-        _log.error(not_listening(host, port, error, "metrics_"))
-        return None
+        raise OSError(error.errno, not_listening(host, port, error, "metrics_")) from None
     _log.info("metrics on http://%s:%d/metrics", in_url(host), metrics.port)
     return metrics
 
 
-def _console_server(app: GatewayApp) -> ConsoleServer | None:
+def _console_server(app: GatewayApp, inherited: InheritedSockets) -> ConsoleServer | None:
     """The running console; None where it is turned off. Raises OSError where its address cannot be had."""
     gateway = app.gateway
     if not gateway.settings.console.enabled:
         return None
     console = ConsoleServer(
-        Console(gateway.settings, gateway.telemetry, gateway.recorder, gateway.policy_names, gateway.capture)
+        Console(gateway.settings, gateway.telemetry, gateway.recorder, gateway.policy_names, gateway.capture),
+        inherited,
     )
     app.show_console(console.url)
     _log.info("console on %s", console.url)

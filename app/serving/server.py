@@ -26,15 +26,18 @@ from uvicorn.config import STARTUP_FAILURE
 
 from app.console import ConsoleServer
 from app.edge.connection import Limits, ServerContext, close_overdue
+from app.edge.inherited import SocketName
 from app.edge.listener import ConnectionSlots, Listener, most_connections
 from app.gateway import Gateway, GatewayApp
 from app.lookups import Lookups, Question
 from app.server_certificates import BadCertificate, read_certificate
 from app.serving.address_file import AddressFile
 from app.serving.file_watch import FileWatch, Reloads
-from app.serving.listening import CannotListen, Listening, listen, scheme_of
+from app.serving.listening import CannotListen, Listening, listen_or_take, scheme_of
 from app.serving.process_end import end_within
 from app.serving.reloading import ReloadRefused
+from app.serving.start import Start
+from app.serving.succession import HandsOver, NotSucceeded, start_successor
 from app.settings import ServerSettings, Settings
 
 _log = logging.getLogger("flowspan")
@@ -61,7 +64,13 @@ _CLOSE = (b"connection", b"close")
 class GatewayServer(uvicorn.Server):
     """uvicorn with the gateway's event loop and connections, and with a drain before its shutdown."""
 
-    def __init__(self, settings: Settings, app: GatewayApp, console: ConsoleServer | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        app: GatewayApp,
+        console: ConsoleServer | None = None,
+        start: Start | None = None,
+    ) -> None:
         server, lookups = settings.server, Lookups(settings.dns, limit=_LOOKUPS)
         super().__init__(
             uvicorn.Config(
@@ -79,6 +88,10 @@ class GatewayServer(uvicorn.Server):
         )
         self._app = app
         self._console = console
+        self._by = start or Start()
+        self.beside: dict[SocketName, HandsOver] = {}
+        """What else this process serves, by the names of its sockets."""
+        self._is_succeeded = False
         self._leaving: asyncio.TimerHandle | None = None
         self._is_retiring = False
         self.reloader: Reloads | None = None
@@ -119,7 +132,10 @@ class GatewayServer(uvicorn.Server):
         try:
             tls = self._tls_context()
             server = self._settings.server
-            self._listening = Listening(sockets, scheme=scheme_of(server)) if sockets else await listen(server)
+            if sockets:
+                self._listening = Listening(sockets, scheme=scheme_of(server))
+            else:
+                self._listening = await listen_or_take(server, self._by.inherited)
         except (BadCertificate, CannotListen) as error:
             _log.error(str(error))
             await self.lifespan.shutdown()
@@ -132,6 +148,9 @@ class GatewayServer(uvicorn.Server):
         if self.address_file is not None:
             self.address_file.write(self._listening.sockets)
         self.announce()
+        self._life = asyncio.create_task(self._by.manager.show_life())
+        self._by.manager.ready()
+        self._by.predecessor.announce()
 
     def announce(self) -> None:
         """Say that it listens."""
@@ -221,12 +240,14 @@ class GatewayServer(uvicorn.Server):
             yield
         finally:
             # The rest of the shutdown has its limit, and no signal is to break it off.
-            for sig in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+            for sig in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM, signal.SIGINT):
                 signal.signal(sig, signal.SIG_IGN)
 
     def handle_signals(self) -> None:
         """Have signals handled from now on. Called in the main thread."""
         signal.signal(signal.SIGHUP, self._handle_reload)
+        for sig in (signal.SIGUSR1, signal.SIGUSR2):
+            signal.signal(sig, self._handle_succession)
         for sig in (signal.SIGTERM, signal.SIGINT):
             signal.signal(sig, self._handle_end)
 
@@ -253,7 +274,39 @@ class GatewayServer(uvicorn.Server):
         if self.reloader is None:
             _log.warning("SIGHUP: there is no configuration to be read anew")
         elif self.started and not self.should_exit:
-            self._start(_reloaded(self.reloader))
+            self._start(self._reload_by_signal(self.reloader))
+
+    async def _reload_by_signal(self, reloader: Reloads) -> None:
+        self._by.manager.reloading()
+        # What became of it is in the log.
+        with suppress(ReloadRefused):
+            await reloader.reload("SIGHUP")
+        self._by.manager.ready()
+
+    def _handle_succession(self, sig: int, frame: FrameType | None) -> None:
+        if self.loop is not None:
+            self.loop.call_soon_threadsafe(self._succeed)
+
+    def _succeed(self) -> None:
+        if self.started and not (self.should_exit or self._leaving is not None or self._is_succeeded):
+            self._is_succeeded = True
+            self._start(self._be_succeeded())
+
+    async def _be_succeeded(self) -> None:
+        """Have another process serve in the place of this one, and retire when it does."""
+        beside = {name: part.sockets for name, part in self.beside.items()}
+        try:
+            pid = await start_successor({"gateway": self._listening.sockets, **beside}, self._by.inherited)
+        except NotSucceeded as error:
+            self._is_succeeded = False
+            _log.error("no other process takes the place of this one, which serves on: %s", error)
+            return
+        self._by.manager.succeeded_by(pid)
+        self._listening.hand_over()
+        for part in self.beside.values():
+            await asyncio.to_thread(part.hand_over)
+        self.limit_end()
+        self.retire()
 
     def _start(self, work: Coroutine[object, object, object]) -> None:
         task = asyncio.create_task(work)
@@ -261,6 +314,7 @@ class GatewayServer(uvicorn.Server):
         task.add_done_callback(self._reloading.discard)
 
     def _leave(self, sig: int) -> None:
+        self._by.manager.stopping()
         in_flight, lame_duck = self._app.gateway.in_flight, self._settings.server.lame_duck
         if self.should_exit:
             self.force_exit = self.force_exit or sig == signal.SIGINT
@@ -285,12 +339,6 @@ class GatewayServer(uvicorn.Server):
         self.should_exit = True
         self.stop_accepting()
         self._app.gateway.in_flight.drain(limit)
-
-
-async def _reloaded(reloader: Reloads) -> None:
-    # What became of it is in the log.
-    with suppress(ReloadRefused):
-        await reloader.reload("SIGHUP")
 
 
 def end_limit(server: ServerSettings) -> float:

@@ -270,6 +270,9 @@ class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """The address to serve on. One that others can reach needs keys."""
     port: Port | None = 8080
     """The port to serve on; 0 takes a free one. `null` is for a gateway that serves on `uds` alone."""
+    reuse_port: bool = False
+    """Whether other gateways may be served on the same port (SO_REUSEPORT), to which the system spreads connections.
+    Those that wait for one that ends are reset; a successor (SIGUSR2) has them instead."""
     uds: str | None = None
     """The path of a Unix socket to serve on, beside the port."""
     uds_mode: FileMode = FileMode(0o660)

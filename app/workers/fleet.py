@@ -187,6 +187,14 @@ class Fleet:
         for worker in self._workers.values():
             worker.leave(sig)
 
+    def retire(self) -> None:
+        """Have all workers end when their connections have, as others serve in their place; none is replaced."""
+        self._signal = signal.SIGTERM
+        self._left.set()
+        self._give_up_start()
+        for worker in self._workers.values():
+            worker.retire()
+
     async def ended(self, limit: float) -> None:
         """Wait until all workers have ended, once they were told to leave; those that have not in `limit` seconds are
         killed."""

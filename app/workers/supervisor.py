@@ -28,6 +28,7 @@ from app.configuration import (
     where_keys_are,
 )
 from app.console import Console, ConsoleServer
+from app.edge.inherited import BadSockets, SocketName
 from app.main import secrets_of
 from app.quotas import Quotas, StateLost, rules_of
 from app.recorder.opening import open_store
@@ -35,11 +36,13 @@ from app.recorder.stores import StoreFailed
 from app.serving.address_file import AddressFile
 from app.serving.administration import AuditedReloads
 from app.serving.file_watch import FileWatch
-from app.serving.listening import CannotListen, Listening, listen
+from app.serving.listening import CannotListen, Listening, listen_or_take
 from app.serving.process import metrics_server, raise_descriptor_limit
 from app.serving.process_end import end_within
 from app.serving.reloading import ReloadRefused
 from app.serving.server import KILL_AFTER, end_limit
+from app.serving.start import Start
+from app.serving.succession import HandsOver, NotSucceeded, start_successor
 from app.settings import Settings, WorkerProcess
 from app.workers.administration import FleetOperator
 from app.workers.balance import ConnectionCounts
@@ -62,13 +65,13 @@ _MARGIN = 5.0
 """Seconds beyond those of the workers' end that the supervisor's own may take."""
 
 
-def supervise(source: Source, configuration: Configuration, address_file: str | None = None) -> int:
+def supervise(
+    source: Source, configuration: Configuration, address_file: str | None = None, start: Start | None = None
+) -> int:
     """Serve with several processes until a signal ends it; return the exit status, 2 where none could start. In
     `address_file` it is written where they listen. Raises UnsafeBind."""
     warnings = check_bind(configuration.settings)
     raise_descriptor_limit()
-    # It would end the process until there are workers to be replaced.
-    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     with ExitStack() as stack:
         try:
             folder = stack.enter_context(shared_folder())
@@ -85,7 +88,8 @@ def supervise(source: Source, configuration: Configuration, address_file: str | 
         if written is not None:
             stack.callback(written.remove)
         runner = stack.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
-        return runner.run(_Supervisor(source, configuration, folder, metrics, lines, written).run())
+        supervisor = _Supervisor(source, configuration, folder, metrics, lines, written, start or Start())
+        return runner.run(supervisor.run())
 
 
 class _Supervisor:
@@ -99,10 +103,15 @@ class _Supervisor:
         merged: MergedMetrics,
         lines: "_Lines",
         address_file: AddressFile | None,
+        start: Start,
     ) -> None:
         self._lines = lines
         self._merged = merged
         self._address_file = address_file
+        self._by = start
+        self._beside: dict[SocketName, HandsOver] = {}
+        """What this process serves, by the names of its sockets."""
+        self._is_succeeded = False
         self._configuration = FleetConfiguration(source, configuration)
         self._folder = folder
         workers = configuration.settings.server.workers
@@ -119,14 +128,18 @@ class _Supervisor:
         settings = self._configuration.current.settings
         server = settings.server
         try:
-            self._listening = await listen(server)
+            self._listening = await listen_or_take(server, self._by.inherited)
         except CannotListen as error:
             _log.error(str(error))
             return _FAILED
-        metrics = metrics_server(server, self._merged.registry, settings.telemetry.created_timestamps)
-        if metrics is None:
+        created = settings.telemetry.created_timestamps
+        try:
+            metrics = metrics_server(server, self._merged.registry, created, self._by.inherited.one("metrics"))
+        except (BadSockets, OSError) as error:
+            _log.error(error.strerror if isinstance(error, OSError) else str(error))
             self._stop_listening()
             return _FAILED
+        self._beside["metrics"] = metrics
         counts = ConnectionCounts(self._folder.path, self._count * SLOTS_PER_WORKER)
         slots = SharedSlots(self._folder.path, self._count * SLOTS_PER_WORKER)
         try:
@@ -173,8 +186,8 @@ class _Supervisor:
         _log.info("listening on %s with %d workers", self._listening, self._count)
         try:
             console = self._console_server(settings, ready.policies)
-        except OSError as error:
-            _log.error(error.strerror)
+        except (BadSockets, OSError) as error:
+            _log.error(error.strerror if isinstance(error, OSError) else str(error))
             self._fleet.leave(signal.SIGINT)
             return _FAILED
         self._configuration.note(ready)
@@ -182,7 +195,7 @@ class _Supervisor:
         reloads = FleetReloads(self._configuration, self._fleet, self._merged.configuration, self._quotas, parts)
         try:
             administration = self._administration(settings, FleetOperator(self._fleet, reloads))
-        except (AuditFailed, OSError) as error:
+        except (AuditFailed, BadSockets, OSError) as error:
             _log.error(error.strerror if isinstance(error, OSError) else str(error))
             if console is not None:
                 await asyncio.to_thread(console.close)
@@ -201,8 +214,21 @@ class _Supervisor:
         reloads: AuditedReloads,
         administration: Administration,
     ) -> None:
+        if console is not None:
+            self._beside["console"] = console
+        if administration.server is not None:
+            self._beside["admin"] = administration.server
         self._do(FileWatch(reloads).run())
         self._handle_changes(reloads, administration.audited)
+        self._by.manager.ready()
+        self._by.predecessor.announce()
+        life = asyncio.create_task(self._by.manager.show_life())
+        try:
+            await self._until_left(settings, console)
+        finally:
+            life.cancel()
+
+    async def _until_left(self, settings: Settings, console: ConsoleServer | None) -> None:
         await self._ended.wait()
         for task in self._tasks:
             task.cancel()
@@ -217,7 +243,9 @@ class _Supervisor:
 
     def _administration(self, settings: Settings, operator: FleetOperator) -> Administration:
         """What acts on all workers. Raises AuditFailed and OSError."""
-        return Administration(settings.admin, operator, operator, self._merged.operations, self._lines.scrub)
+        return Administration(
+            settings.admin, operator, operator, self._merged.operations, self._lines.scrub, self._by.inherited
+        )
 
     def _launch(self, index: int) -> Worker:
         in_use = self._configuration.in_use
@@ -250,7 +278,7 @@ class _Supervisor:
             return None
         live = LiveFleet(self._fleet)
         under_way = None if self._recordings is None else live
-        console = ConsoleServer(Console(settings, live, self._recordings, policies, under_way))
+        console = ConsoleServer(Console(settings, live, self._recordings, policies, under_way), self._by.inherited)
         self._fleet.announce(ConsoleAt(console.url))
         _log.info("console on %s", console.url)
         return console
@@ -262,11 +290,47 @@ class _Supervisor:
 
     def _handle_changes(self, reloads: AuditedReloads, audited: AuditedPerformer) -> None:
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGHUP, lambda: self._do(_reload(reloads)))
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._do(self._reload_by_signal(reloads)))
+        loop.add_signal_handler(signal.SIGUSR1, self._succeed)
         loop.add_signal_handler(signal.SIGUSR2, lambda: self._do(_roll(audited)))
 
-    def _leave(self, sig: signal.Signals) -> None:
+    async def _reload_by_signal(self, reloads: AuditedReloads) -> None:
+        self._by.manager.reloading()
+        # What became of it is in the log.
+        with suppress(ReloadRefused):
+            await reloads.reload("SIGHUP")
+        self._by.manager.ready()
+
+    def _succeed(self) -> None:
+        if not (self._ended.is_set() or self._is_succeeded):
+            self._is_succeeded = True
+            self._do(self._be_succeeded())
+
+    async def _be_succeeded(self) -> None:
+        """Have another process serve in the place of this one and its workers, and retire when it does."""
+        beside = {name: part.sockets for name, part in self._beside.items()}
+        try:
+            pid = await start_successor({"gateway": self._listening.sockets, **beside}, self._by.inherited)
+        except NotSucceeded as error:
+            self._is_succeeded = False
+            _log.error("no other process takes the place of this one, which serves on: %s", error)
+            return
+        self._by.manager.succeeded_by(pid)
+        self._listening.hand_over()
+        for part in self._beside.values():
+            await asyncio.to_thread(part.hand_over)
+        self._stop_listening()
+        self._end_in_time()
+        self._fleet.retire()
+        self._hurries.set()
+        self._ended.set()
+
+    def _end_in_time(self) -> None:
         end_within(end_limit(self._configuration.current.settings.server) + KILL_AFTER + _MARGIN)
+
+    def _leave(self, sig: signal.Signals) -> None:
+        self._by.manager.stopping()
+        self._end_in_time()
         # The workers have the sockets, too, for as long as they accept.
         self._stop_listening()
         if sig == signal.SIGINT or self._ended.is_set():
@@ -281,12 +345,6 @@ class _Supervisor:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-async def _reload(reloads: AuditedReloads) -> None:
-    # What became of it is in the log.
-    with suppress(ReloadRefused):
-        await reloads.reload("SIGHUP")
 
 
 async def _roll(audited: AuditedPerformer) -> None:

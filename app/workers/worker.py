@@ -284,6 +284,8 @@ def main() -> None:
     # The terminal's, and whatever is sent to all processes before anything is served.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for sig in (signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(sig, signal.SIG_IGN)
     descriptor = int(sys.argv[2])
     os.set_inheritable(descriptor, False)
     connected = socket.socket(fileno=descriptor)

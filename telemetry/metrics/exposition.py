@@ -52,11 +52,13 @@ class MetricsServer:
         token: str | None = None,
         allowed_hosts: Iterable[str] = (),
         created_timestamps: bool = False,
+        listening: socket.socket | None = None,
     ) -> None:
+        """`listening` is a socket that listens already, on which it serves instead of binding one."""
         server = _Server6 if ":" in host else _Server
         self._visitors = _Visitors(host, token, allowed_hosts)
         handler = _handler(registry, self._visitors, created_timestamps)
-        self._server = server((host, port), handler)
+        self._server = server((host, port), handler, listening)
         self.port = self._server.server_port
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.1,), name="flowspan-metrics", daemon=True
@@ -67,7 +69,17 @@ class MetricsServer:
         """Ask for this token from now on, and let in whoever names one of these hosts."""
         self._visitors.admit(token, allowed_hosts)
 
+    @property
+    def sockets(self) -> tuple[socket.socket, ...]:
+        """What it listens on."""
+        return (self._server.socket,)
+
+    def hand_over(self) -> None:
+        """Serve no more: another process serves on the same socket."""
+        self.close()
+
     def close(self) -> None:
+        """Stop serving, and give the port back. Further calls change nothing."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -110,10 +122,19 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+    def __init__(
+        self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler], listening: socket.socket | None
+    ) -> None:
         self._lock = threading.Lock()
         self._open: dict[Request, None] = {}
-        super().__init__(address, handler)
+        super().__init__(address, handler, bind_and_activate=listening is None)
+        if listening is not None:
+            self.socket.close()
+            self.socket = listening
+            self.server_address = listening.getsockname()
+            self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
+        # Another process may accept on it, too, and take a connection that this one was about to.
+        self.socket.setblocking(False)
 
     def process_request(self, request: Request, client_address: Any) -> None:
         with self._lock:

@@ -35,7 +35,7 @@ class Served:
         """`uds` is a Unix socket that it is to answer at, where its port speaks TLS."""
         self.file = file = directory / "flowspan.yaml"
         file.write_text(text)
-        self.port, self.metrics_port = _free_port(), metrics_port or _free_port()
+        self.port, self.metrics_port = free_port(), metrics_port or free_port()
         words = ["serve", "--config", str(file), "--port", str(self.port), "--metrics-port", str(self.metrics_port)]
         words += options
         self._uds = uds
@@ -77,7 +77,7 @@ class Served:
             return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port

@@ -33,6 +33,8 @@ HOW = {
     "bwrap": "apt-get install --no-install-recommends bubblewrap",
     "debootstrap": "apt-get install debootstrap",
     "nsenter": "apt-get install util-linux",
+    "systemd-analyze": "apt-get install systemd",
+    "systemd-socket-activate": "apt-get install systemd",
     "otelcol": "make .tools/otelcol (needs Go)",
     "compose-config": "make .tools/compose-config (needs Go)",
 }

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from app.cli import main
 from app.configuration import Configuration, Source
+from app.serving.start import Start
 from app.settings import Settings
 
 POLICY = "from app.policies import Policy\nclass Mine(Policy): ...\n"
@@ -33,7 +34,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     """What `serve` would have served."""
     found: list[Settings] = []
 
-    def serve(configuration: Configuration, source: Source, address_file: str | None) -> int:
+    def serve(configuration: Configuration, source: Source, address_file: str | None, start: Start) -> int:
         assert source.load().settings == configuration.settings
         found.append(configuration.settings)
         return 3

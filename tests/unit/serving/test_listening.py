@@ -54,3 +54,14 @@ def test_a_file_that_another_gateway_has_bound_meanwhile_stays(tmp_path: Path) -
     bound.close()
     assert path.exists()
     other.close()
+
+
+def test_a_port_can_be_shared_where_both_want_it() -> None:
+    first = listening(replace(FREE, reuse_port=True))
+    shared = replace(FREE, port=first.port, reuse_port=True)
+    for one in first.sockets:
+        one.listen()
+    listening(shared).close()
+    with pytest.raises(CannotListen, match="already in use"):
+        listening(replace(shared, reuse_port=False))
+    first.close()
