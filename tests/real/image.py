@@ -163,10 +163,14 @@ class Container:
         return status
 
     def probe(self) -> subprocess.CompletedProcess[str]:
-        """The image's health check, inside."""
+        """The image's health check."""
+        return self.inside(*self._image.probe)
+
+    def inside(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """One more command in the running container."""
         inside = [need("nsenter"), f"--target={self.pid}", "--mount", "--pid", "--root", "--wd"]
-        command = [*inside, *self._without_rights(), *self._image.probe]
-        return subprocess.run(command, capture_output=True, text=True, timeout=30, env={}, check=False)
+        whole = [*inside, *self._without_rights(), *command]
+        return subprocess.run(whole, capture_output=True, text=True, timeout=30, env={}, check=False)
 
     def _read(self) -> None:
         assert self._process.stderr is not None

@@ -27,6 +27,7 @@ HOW = {
     "haproxy": "apt-get install --no-install-recommends haproxy",
     "tinyproxy": "apt-get install --no-install-recommends tinyproxy-bin",
     "chromium": "apt-get install --no-install-recommends chromium",
+    "docker": "apt-get install --no-install-recommends docker.io",
     "curl": "apt-get install curl",
     "openssl": "apt-get install openssl",
     "buildah": "apt-get install --no-install-recommends buildah",
