@@ -20,6 +20,6 @@ def test_every_part_of_the_time_ledger_is_named_in_order() -> None:
 
 
 def test_every_command_that_it_shows_exists() -> None:
-    shown = set(re.findall(r"\$ flowspan (\w+)", TEXT)) | set(re.findall(r"`flowspan (\w+)", TEXT))
-    assert len(shown) > 8
-    assert shown <= set(main.commands)
+    named = set(re.findall(r"\$ flowspan (\w+)", TEXT)) | set(re.findall(r"`flowspan (\w+)", TEXT))
+    assert len(named) > 8
+    assert named <= set(main.commands)
