@@ -5,10 +5,12 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from telemetry.names.spans import TIME
 from tests.behaviour.clients import CHAT, ask
 from tests.behaviour.gateway import RunningGateway, Transaction, configuration
+from tests.behaviour.test_workers import Workers, both
 from tests.lab.clients import Manner, Seen, request, visit
 
 KEYS = {name: f"sk-{name}-0123456789abcdef0123" for name in ("one", "two", "three", "four")}
@@ -112,6 +114,18 @@ def test_three_times_the_capacity_is_served_in_time_and_fairly() -> None:
     assert figures.longest_wait < 2 * 3 + 2
     assert figures.fairness >= 0.95, figures
     assert figures.ledger_error < 0.01, figures
+
+
+def test_two_workers_are_as_fair_though_each_has_a_queue_of_its_own(tmp_path: Path) -> None:
+    text = _configuration("queue_timeout: 20s") + "\n  server: {workers: 2, lame_duck: 0}\n  console: off"
+    with Workers(tmp_path, text) as served:
+        both(served)
+        began = time.monotonic()
+        visits = asyncio.run(_offered(served.port, 4, 3))
+    assert {one.seen.status for one in visits} == {200}
+    # What the first slots were given to was before anybody waited.
+    while_busy = Counter(one.key for one in visits if began + 1 < one.ended < began + 4)
+    assert jain([while_busy[key] for key in KEYS]) >= 0.95, while_busy
 
 
 def test_only_who_could_not_be_served_in_time_is_refused() -> None:
