@@ -71,7 +71,8 @@ class PipelineSettings(Struct, frozen=True, forbid_unknown_fields=True):
     queue_bytes: ByteSize = ByteSize(8 * 1024**2)
     """Bytes in one queue of one stream."""
     total_queue_bytes: ByteSize = ByteSize(512 * 1024**2)
-    """Bytes in all queues of the process."""
+    """Bytes in all queues of the process. When they are used up, an empty queue still takes one piece, so that streams
+    go on whose clients keep up."""
     put_timeout: Seconds = Seconds(30)
     """How long a stage waits for room in a queue before the stream overflows."""
     policy_timeout: Seconds = Seconds(30)
