@@ -87,7 +87,8 @@ class Search:
         """Try the deployments of one model until one answers. None where no further attempt makes sense. Raises the
         error of a deployment that refuses what the caller sent."""
         services, model = self._services, pool[0].model_name
-        budget = services.memory.retry_budgets.setdefault(model, RetryBudget())
+        budgets = services.memory.retry_budgets
+        budget = budgets.get(model) or budgets.setdefault(model, RetryBudget())
         failures: list[Failure] = []
         spent = self._retries
         self._conversation = services.selection.conversation(request, model, self._obs)

@@ -73,7 +73,7 @@ class RequestBody:
     async def _read(self, receive: Receive, limit: int) -> None:
         codings = codings_of(self._headers)
         pieces = await read_pieces(receive, self._headers, limit, self._limits.body_timeout, self._held)
-        self._raw = await self._bodies.work(self._held.size, b"".join, pieces)
+        self._raw = pieces[0] if len(pieces) == 1 else await self._bodies.work(self._held.size, b"".join, pieces)
         if codings and self._raw:
             self._raw = await decompressed(self._raw, codings, limit, self._bodies, self._held)
 

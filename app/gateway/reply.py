@@ -86,7 +86,8 @@ class Reply:
         self._timeout = max(settings.put_timeout, _SHORTEST_TIMEOUT)
         """Seconds for which a client may read nothing of what it was sent."""
         self._keepalive_interval = settings.keepalive_interval
-        self._ids = tuple((name, obs.transaction_id.encode()) for name in (b"x-request-id", b"request-id"))
+        id = obs.transaction_id.encode()
+        self._ids = ((b"x-request-id", id), (b"request-id", id))
         self._loop = asyncio.get_running_loop()
         self._now = self._loop.time
         self._idle_since = self._now()

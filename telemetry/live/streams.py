@@ -34,19 +34,19 @@ class QueueFlow:
     def flush(self) -> None:
         stats, to = self.stats, self._children
         if stats.items_in != self._in:
-            to.enqueued.inc(stats.items_in - self._in)
+            to.enqueued.cells[0] += stats.items_in - self._in
             self._in = stats.items_in
         if stats.items_out != self._out:
-            to.dequeued.inc(stats.items_out - self._out)
+            to.dequeued.cells[0] += stats.items_out - self._out
             self._out = stats.items_out
         if stats.discarded != self._discarded:
-            to.discarded.inc(stats.discarded - self._discarded)
+            to.discarded.cells[0] += stats.discarded - self._discarded
             self._discarded = stats.discarded
         if stats.overflows != self._overflows:
-            to.overflows.inc(stats.overflows - self._overflows)
+            to.overflows.cells[0] += stats.overflows - self._overflows
             self._overflows = stats.overflows
         if stats.put_blocked_s > self._put_blocked:
-            to.put_blocked.inc(stats.put_blocked_s - self._put_blocked)
+            to.put_blocked.cells[0] += stats.put_blocked_s - self._put_blocked
             self._put_blocked = stats.put_blocked_s
 
     def close(self, exemplar: Exemplar) -> None:
@@ -108,7 +108,7 @@ class StreamFlow:
         for where, total in parts.items():
             moved = total - self._flushed[where]
             if moved > 0:
-                self._metrics.stream_seconds[where].inc(moved)
+                self._metrics.stream_seconds[where].cells[0] += moved
                 seconds[where] += moved
         self._flushed = parts
 
@@ -116,11 +116,11 @@ class StreamFlow:
         """Add the chunks that came from providers and the bytes that went to the client."""
         recorder, to = self._recorder, self._metrics
         if recorder.chunks_in != self._chunks_in:
-            to.upstream_chunks.inc(recorder.chunks_in - self._chunks_in)
+            to.upstream_chunks.cells[0] += recorder.chunks_in - self._chunks_in
             totals.chunks_in += recorder.chunks_in - self._chunks_in
             self._chunks_in = recorder.chunks_in
         if recorder.bytes_out != self._bytes_out:
-            to.client_bytes.inc(recorder.bytes_out - self._bytes_out)
+            to.client_bytes.cells[0] += recorder.bytes_out - self._bytes_out
             totals.bytes_out += recorder.bytes_out - self._bytes_out
             self._bytes_out = recorder.bytes_out
 

@@ -7,9 +7,9 @@ provider's limits stand at zero from then on.
 from collections.abc import Mapping
 from contextlib import suppress
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 
-from telemetry.metrics.instruments import counter, gauge
+from telemetry.metrics.instruments import LeanCounter, counter, gauge
 from telemetry.names import (
     ATTEMPT_OUTCOMES,
     ATTEMPT_REASONS,
@@ -29,16 +29,16 @@ class DeploymentChildren:
     """All metrics of one deployment."""
 
     def __init__(self, metrics: "DeploymentMetrics", deployment: str) -> None:
-        self.attempts: dict[AttemptReason, Counter] = {
+        self.attempts: dict[AttemptReason, LeanCounter] = {
             reason: metrics.attempts.labels(deployment, reason) for reason in ATTEMPT_REASONS
         }
-        self.outcomes: dict[AttemptOutcome, Counter] = {
+        self.outcomes: dict[AttemptOutcome, LeanCounter] = {
             outcome: metrics.outcomes.labels(deployment, outcome) for outcome in ATTEMPT_OUTCOMES
         }
-        self.failovers: dict[FailoverPhase, Counter] = {
+        self.failovers: dict[FailoverPhase, LeanCounter] = {
             phase: metrics.failovers.labels(deployment, phase) for phase in FAILOVER_PHASES
         }
-        self.responses: dict[StatusClass, Counter] = {
+        self.responses: dict[StatusClass, LeanCounter] = {
             status_class: metrics.responses.labels(deployment, status_class) for status_class in STATUS_CLASSES
         }
         self.in_flight = metrics.in_flight.labels(deployment)

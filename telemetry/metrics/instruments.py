@@ -1,7 +1,9 @@
 """From the declarations in `names.metrics` to prometheus-client's instruments; and what bounds their labels.
 
 An instrument is not registered itself: its `Family` is, which shows it. Its numbers lie in cells
-(`telemetry.metrics.cells`), which change under the lock of their series.
+(`telemetry.metrics.cells`), which change under the lock of their series. What every request counts, on the event loop
+alone, is added to the cell in place (`counter.cells[0] += 1`), as a call and a lock take five times as long: a series
+that is moved so must not be moved by another thread.
 """
 
 import re
@@ -17,7 +19,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.samples import Exemplar
 
-from telemetry.metrics.cells import REMOVED, LabelValues, MakeCells, store_of
+from telemetry.metrics.cells import REMOVED, LabelValues, MakeCells, Numbers, store_of
 from telemetry.metrics.families import HistogramFamily, NumberFamily, Reading
 from telemetry.names import OTHER
 from telemetry.names.metrics import MetricSpec
@@ -40,7 +42,9 @@ class _Parent(MetricWrapperBase):
             return list(cast("dict[LabelValues, Self]", self._metrics).items())
 
     def _metric_init(self) -> None:
-        self._cells, self._exemplars, self._created = self._make_cells(self._labelvalues)
+        cells, self._exemplars, self._created = self._make_cells(self._labelvalues)
+        self.cells: Numbers = cells
+        """Where it counts. Of a counter or a gauge the number is the first; see the module's docstring."""
         self._mutex = Lock()
 
 
@@ -49,7 +53,7 @@ class _Number(_Parent):
 
     @property
     def value(self) -> float:
-        return self._cells[0]
+        return self.cells[0]
 
 
 class LeanCounter(_Number, Counter):
@@ -59,7 +63,7 @@ class LeanCounter(_Number, Counter):
         if amount < 0:
             raise ValueError("a counter only goes up")
         with self._mutex:
-            self._cells[0] += amount
+            self.cells[0] += amount
 
     @property
     def created(self) -> float:
@@ -71,17 +75,17 @@ class LeanGauge(_Number, Gauge):
 
     def inc(self, amount: float = 1) -> None:
         with self._mutex:
-            self._cells[0] += amount
+            self.cells[0] += amount
 
     def dec(self, amount: float = 1) -> None:
         with self._mutex:
-            self._cells[0] -= amount
+            self.cells[0] -= amount
 
     def set(self, value: float) -> None:
         with self._mutex:
-            self._cells[0] = float(value)
+            self.cells[0] = float(value)
             if self._is_most_recent:
-                self._cells[1] = time()
+                self.cells[1] = time()
 
     def remove(self, *labelvalues: str) -> None:
         """Expose a series no more. Does nothing where there is none."""
@@ -94,7 +98,7 @@ class LeanGauge(_Number, Gauge):
     def hide(self) -> None:
         """Have the process that adds up the numbers of several expose this series no more."""
         with self._mutex:
-            self._cells[1] = REMOVED
+            self.cells[1] = REMOVED
 
     @property
     def created(self) -> float:
@@ -116,7 +120,7 @@ class BulkHistogram(_Parent, Histogram):
     def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:
         at = bisect_left(self._upper_bounds, amount)
         with self._mutex:
-            cells = self._cells
+            cells = self.cells
             cells[at] += 1
             cells[self._sum_at] += amount
         if exemplar:
@@ -125,7 +129,7 @@ class BulkHistogram(_Parent, Histogram):
     def observe_many(self, value: float, count: int, exemplar: dict[str, str] | None = None) -> None:
         at = bisect_left(self._upper_bounds, value)
         with self._mutex:
-            cells = self._cells
+            cells = self.cells
             cells[at] += count
             cells[self._sum_at] += value * count
         if exemplar:
@@ -133,7 +137,7 @@ class BulkHistogram(_Parent, Histogram):
 
     def reading(self) -> Reading:
         with self._mutex:
-            *counts, total = self._cells
+            *counts, total = self.cells
             latest = list(self._exemplars.items())
         exemplars = {at: Exemplar(*one) for at, one in latest}
         return Reading(list(accumulate(counts)), total, exemplars, self._created)
@@ -145,7 +149,7 @@ def counter(spec: MetricSpec, registry: CollectorRegistry) -> LeanCounter:
     return made
 
 
-def gauge(spec: MetricSpec, registry: CollectorRegistry) -> Gauge:
+def gauge(spec: MetricSpec, registry: CollectorRegistry) -> LeanGauge:
     make_cells = _cells_of(spec, registry)
     made = LeanGauge(
         spec.name, spec.help, spec.labels, registry=None, multiprocess_mode=spec.mode, make_cells=make_cells

@@ -92,7 +92,7 @@ class KeyChildren:
         if tokens is not None:
             self._tokens.count(tokens)
         if cost_usd:
-            self._cost.inc(cost_usd)
+            self._cost.cells[0] += cost_usd
 
 
 class KeyMetrics:

@@ -18,7 +18,7 @@ from telemetry.metrics.configuration import ConfigurationMetrics
 from telemetry.metrics.delivery import DeliveryMetrics
 from telemetry.metrics.deployments import DeploymentChildren, DeploymentMetrics
 from telemetry.metrics.flow import BreakerMetrics, PolicyMetrics, QueueMetrics
-from telemetry.metrics.instruments import counter, gauge, histogram
+from telemetry.metrics.instruments import LeanCounter, counter, gauge, histogram
 from telemetry.metrics.keys import KeyMetrics
 from telemetry.metrics.operations import OperationMetrics
 from telemetry.metrics.other_requests import OtherRequestMetrics
@@ -135,7 +135,7 @@ class Metrics:
         self.other_requests = OtherRequestMetrics(self.registry)
         self.workers = WorkerMetrics(self.registry)
         stream_seconds = counter(names.STREAM_SECONDS, self.registry)
-        self.stream_seconds: dict[Where, Counter] = {where: stream_seconds.labels(where) for where in WHERE}
+        self.stream_seconds: dict[Where, LeanCounter] = {where: stream_seconds.labels(where) for where in WHERE}
         self.upstream_chunks = counter(names.UPSTREAM_CHUNKS, self.registry)
         self.client_bytes = counter(names.CLIENT_BYTES, self.registry)
         self.body_bytes = gauge(names.BODY_BYTES, self.registry)

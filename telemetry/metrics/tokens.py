@@ -24,12 +24,12 @@ class PartCounters:
         return sum(part.value for part in self._parts)
 
     def count(self, tokens: Tokens) -> None:
-        self._input.inc(tokens.input)
-        self._output.inc(tokens.output)
+        self._input.cells[0] += tokens.input
+        self._output.cells[0] += tokens.output
         if tokens.cache_read or tokens.cache_write or tokens.reasoning:
-            self._cache_read.inc(tokens.cache_read)
-            self._cache_write.inc(tokens.cache_write)
-            self._reasoning.inc(tokens.reasoning)
+            self._cache_read.cells[0] += tokens.cache_read
+            self._cache_write.cells[0] += tokens.cache_write
+            self._reasoning.cells[0] += tokens.reasoning
 
 
 class TokenChildren:
@@ -49,9 +49,9 @@ class TokenChildren:
             self._uncounted_prompt.inc(tokens.uncounted_prompt)
             self._uncounted_completion.inc(tokens.uncounted_completion)
         if cost_usd is None:
-            self._unpriced.inc()
+            self._unpriced.cells[0] += 1
         elif cost_usd:
-            self._cost.inc(cost_usd)
+            self._cost.cells[0] += cost_usd
 
 
 class TokenMetrics:

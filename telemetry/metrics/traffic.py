@@ -6,10 +6,18 @@ A child is looked up by name once per transaction or attempt, kept, and moved at
 from collections.abc import Iterable
 from itertools import product
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Histogram
 
 from telemetry.metrics.conventions import AttemptInstruments, families
-from telemetry.metrics.instruments import Bounded, BulkHistogram, counter, gauge, histogram, unregistered_histogram
+from telemetry.metrics.instruments import (
+    Bounded,
+    BulkHistogram,
+    LeanCounter,
+    counter,
+    gauge,
+    histogram,
+    unregistered_histogram,
+)
 from telemetry.names import (
     APIS,
     DISCONNECT_PHASES,
@@ -101,7 +109,7 @@ class ServerMetrics:
             pair: overhead.labels(*pair) for pair in product(apis, OVERHEAD_PHASES)
         }
         self.disconnects = {pair: disconnects.labels(*pair) for pair in product(apis, DISCONNECT_PHASES)}
-        self._outcomes: dict[tuple[str, str, bool], dict[Outcome, Counter]] = {}
+        self._outcomes: dict[tuple[str, str, bool], dict[Outcome, LeanCounter]] = {}
         self._children: dict[tuple[str, str, str], ServerChildren] = {}
         self.register((*eager_models(labels), OTHER))
 
@@ -110,7 +118,7 @@ class ServerMetrics:
         for api, model, stream in product((*APIS, OTHER), models, (False, True)):
             self.outcomes(api, model, stream)
 
-    def outcomes(self, api: str, model: str, stream: bool) -> dict[Outcome, Counter]:
+    def outcomes(self, api: str, model: str, stream: bool) -> dict[Outcome, LeanCounter]:
         """The counters of every outcome, all of them there from the first call on."""
         found = self._outcomes.get((api, model, stream))
         if found is None:

@@ -5,8 +5,9 @@ over and over, so here whole attributes are kept as bytes: 8 us. Field numbers a
 and resource.proto; a tag is the field's number and wire type in one byte.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from operator import attrgetter
 from struct import Struct
 from typing import Any, Protocol
 
@@ -64,6 +65,9 @@ class AttributeSet:
         self.attributes = {key: value for key, value in attributes.items() if value is not None}
         self.encoded = _attributes(b"\x4a", self.attributes)
         """The fields of a span's message."""
+
+
+_ENCODED: Callable[[AttributeSet], bytes] = attrgetter("encoded")
 
 
 class EndedSpan(Protocol):
@@ -140,7 +144,7 @@ def encode(span: EndedSpan) -> EncodedSpan:
         _text(b"\x2a", span.name),
         _KIND_FIELDS[id(span.kind)],
         _TIMES(0x39, span.start_time, 0x41, span.end_time),
-        *[attributes.encoded for attributes in span.shared],
+        *map(_ENCODED, span.shared),
         _attributes(b"\x4a", span.varying),
     )
     if span.dropped_attributes:
@@ -251,7 +255,8 @@ def _id_attribute(key: str, id: str) -> bytes:
         return _other_attribute(key, id)
     text = id.encode()
     pair = b"%b\x12%b\x0a%b%b" % (_text(b"\x0a", key), _BYTE[len(text) + 2], _BYTE[len(text)], text)
-    return _varint(len(pair)) + pair
+    length = len(pair)
+    return (_BYTE[length] if length < 0x80 else _varint(length)) + pair
 
 
 def _other_attribute(key: str, value: Any) -> bytes:

@@ -114,7 +114,7 @@ class Attempt:
         self._started_at = started_at
         self._outcome: AttemptOutcome = "ok"
         self._has_response = False
-        children.deployment.in_flight.inc()
+        children.deployment.in_flight.cells[0] += 1
         self._propagates = propagates
         """Whether the provider may learn our trace id."""
 
@@ -200,7 +200,7 @@ class Attempt:
         """The head of a response has come. An attempt that asks twice has two of them."""
         try:
             self._has_response = True
-            self._children.deployment.responses[status_class(status)].inc()
+            self._children.deployment.responses[status_class(status)].cells[0] += 1
         except Exception as error:
             self.defects.note("Attempt.responded", error)
 
@@ -259,10 +259,10 @@ class Attempt:
     def _count(self) -> None:
         try:
             _, client, tokens, deployment = self._children
-            deployment.in_flight.dec()
-            deployment.outcomes[self._outcome].inc()
+            deployment.in_flight.cells[0] -= 1
+            deployment.outcomes[self._outcome].cells[0] += 1
             if not self._has_response:
-                deployment.responses["none"].inc()
+                deployment.responses["none"].cells[0] += 1
             exemplar = self._scope.trace.exemplar
             client.ended(self.ended_at - self._started_at, self.error_type, exemplar)
             if self.time_to_first_chunk_s is not None:

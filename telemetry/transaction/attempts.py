@@ -55,7 +55,7 @@ class AttemptTelemetry:
         children = self._metrics.attempts(target.operation, target.provider, target.model_group, target.deployment)
         if reason is None:
             reason = "fallback" if fallback else "retry" if retry_of is not None else "first"
-        children.deployment.attempts[reason].inc()
+        children.deployment.attempts[reason].cells[0] += 1
         started_at = self._trace.timeline.now()
         if retry_of is not None and reason != "hedge":
             self._log_retry(retry_of, target.deployment, started_at)

@@ -80,7 +80,7 @@ class ObservabilityContext:
         self.breakers = BreakerTelemetry(services, trace)
         self.quotas = QuotaTelemetry(services.metrics.quotas, trace, about)
         services.live.open(self._flow)
-        services.metrics.server.in_flight[about.api].inc()
+        services.metrics.server.in_flight[about.api].cells[0] += 1
         span.set({Attribute.TRANSACTION_ID: self.transaction_id, Attribute.API: about.api})
         self._described: AttributeSet | None = None
         self._policies: tuple[str, ...] = ()
@@ -262,9 +262,9 @@ class ObservabilityContext:
     def _count_outcome(self, outcome: Outcome) -> None:
         try:
             about, metrics = self._about, self._services.metrics
-            metrics.server.outcomes(about.api, about.model, about.stream)[outcome].inc()
-            about.key.requests[outcome].inc()
-            metrics.server.in_flight[about.api].dec()
+            metrics.server.outcomes(about.api, about.model, about.stream)[outcome].cells[0] += 1
+            about.key.requests[outcome].cells[0] += 1
+            metrics.server.in_flight[about.api].cells[0] -= 1
             self._services.live.close(self._flow, outcome)
         except Exception as error:
             self.defects.note("ObservabilityContext._count_outcome", error)

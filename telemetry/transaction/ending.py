@@ -156,7 +156,7 @@ class Summary(Struct, kw_only=True, eq=False):
     def count(self, metrics: Metrics, exemplar: Exemplar) -> None:
         about, recorder, overhead = self.about, self.recorder, metrics.server.overhead
         children = metrics.server.children(about.operation, about.provider, about.model)
-        children.ended(self.total_s, metrics.labels.error_type(self.error_type), exemplar)
+        children.ended(self.total_s, self.error_type and metrics.labels.error_type(self.error_type), exemplar)
         about.key.used(self.totals.tokens, self.totals.cost_usd)
         overhead[about.api, "total"].observe(self.overhead_s, exemplar)
         if recorder.first_chunk_overhead_s is not None:
