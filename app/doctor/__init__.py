@@ -10,16 +10,19 @@ recordings .. the store of recordings
 from collections.abc import Mapping
 from contextlib import suppress
 
+from requests.utils import get_environ_proxies, select_proxy
+
 from app.configuration import ConfigurationRefused, UnsafeBind, check_bind, grouped, load, where_keys_are
 from app.configuration.api_keys import KEY_VARIABLE
+from app.configuration.upstream_proxies import proxy_at
 from app.doctor import machine
 from app.doctor.findings import Finding, Section, has_fault, lines_of
-from app.doctor.network import reach
+from app.doctor.network import Way, reach
 from app.doctor.providers import look_at_providers
 from app.doctor.recordings import look_at_store
 from app.providers import PROVIDERS
 from app.settings import Settings
-from telemetry.environment import EnvironmentRefused, read_environment
+from telemetry.environment import EnvironmentRefused, OtlpTarget, read_environment
 
 __all__ = ["Section", "examine", "has_fault", "lines_of"]
 
@@ -80,6 +83,18 @@ def _ports(settings: Settings) -> list[Finding]:
     return found
 
 
+def _way_to(target: OtlpTarget) -> Way:
+    """What is exported over HTTP goes by the proxy that `requests` finds in the environment."""
+    if target.protocol == "grpc":
+        return Way()
+    address = select_proxy(target.endpoint, get_environ_proxies(target.endpoint, None))
+    try:
+        return Way() if address is None else Way(proxy_at(address, "the environment"))
+    except ValueError:
+        # A proxy of another kind, which is not looked at.
+        return Way()
+
+
 def _exports(environ: Mapping[str, str]) -> list[Finding]:
     try:
         environment = read_environment(environ)
@@ -89,7 +104,7 @@ def _exports(environ: Mapping[str, str]) -> list[Finding]:
     found = []
     for signal, export in signals.items():
         if export is not None and export.target is not None:
-            reached = reach(export.target.endpoint)
+            reached = reach(export.target.endpoint, _way_to(export.target))
             if reached.problem is None:
                 found.append(Finding("good", f"{signal} go to {export.target.address}"))
             else:

@@ -88,6 +88,27 @@ def test_what_is_wrong_with_the_proxy_is_told_with_its_name(tmp_path: Path) -> N
     run(main())
 
 
+def test_a_collector_is_reached_by_the_proxy_of_the_environment_as_exports_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        endpoint = "http://collector.test:1/v1/traces"
+
+        async def telemetry() -> list[Finding]:
+            sections = await asyncio.to_thread(examine, None, {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": endpoint})
+            return [*next(one.findings for one in sections if one.title == "telemetry")]
+
+        async with ForwardProxy(0) as proxy:
+            url = proxy.url
+            monkeypatch.setenv("http_proxy", url.replace("http://", f"http://me:{PASSWORD}@"))
+            assert await telemetry() == [Finding("good", "traces go to http://collector.test:1/v1/traces")]
+        words = f"traces go to http://collector.test:1/v1/traces: the proxy {url}: no connection: Connection refused"
+        assert await telemetry() == [Finding("warning", words)]
+        monkeypatch.setenv("no_proxy", "collector.test")
+        [finding] = await telemetry()
+        assert "proxy" not in finding.text
+
+    run(main())
+
+
 def test_doctor_and_check_say_by_which_way_each_deployment_is_asked(authority: Authority, tmp_path: Path) -> None:
     async def main() -> None:
         server = authority.issue("other-server")
