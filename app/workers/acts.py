@@ -64,7 +64,7 @@ class ActsOfAll:
             following = asyncio.create_task(self._follow(act, untold, workers, list(late), is_noted=bool(outcomes)))
             self._late.add(following)
             following.add_done_callback(self._late.discard)
-            raise NotPerformed(_lateness([workers[asked.index(task)] for task in late], len(workers), self._limit))
+            raise NotPerformed(_lateness(act, [workers[asked.index(task)] for task in late], len(workers), self._limit))
         if faults:
             raise Refused(refusal(faults, len(workers)))
         return self._merged(act, outcomes)
@@ -104,7 +104,8 @@ def refusal(faults: Mapping[str, Sequence[int]], workers: int) -> str:
     return f"not performed by all {workers} workers: {'; '.join(each)}"
 
 
-def _lateness(late: Sequence[Worker], workers: int, limit: float) -> str:
+def _lateness(act: Act, late: Sequence[Worker], workers: int, limit: float) -> str:
     names = ", ".join(f"{worker.index} (pid {worker.pid})" for worker in sorted(late, key=lambda one: one.index))
     subject = f"worker {names} has" if len(late) == 1 else f"workers {names} have"
-    return f"{subject} not done it within {limit:g} s, of {counted(workers, 'worker')}; it is done as soon as it can be"
+    rest = "; what it changes comes to them as soon as they go on" if act.changes else ""
+    return f"{subject} not done it within {limit:g} s, of {counted(workers, 'worker')}{rest}"
