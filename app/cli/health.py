@@ -44,12 +44,13 @@ def _configured(argument: str | None, option: str | None) -> str:
     file = one_file(argument, option, "")
     from app.configuration import load
     from app.serving.address_file import address_of
+    from app.serving.listening import scheme_of
 
     with reading(file):
         server = load(file, needs_environment=False).settings.server
-    if server.port is None:
+    if server.port is None or (server.tls.is_on and server.uds is not None):
         return f"unix:{server.uds}"
-    return address_of(server.host, server.port)
+    return address_of(server.host, server.port, scheme_of(server))
 
 
 def _written(address_file: str | None) -> str:

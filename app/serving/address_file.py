@@ -26,10 +26,12 @@ class AddressFile:
         self._path = path
         self._identity: tuple[int, int] | None = None
 
-    def write(self, listening: Sequence[socket.socket]) -> None:
-        """Write the address of the first socket. Where that cannot be done the log says so and the gateway serves, as
+    def write(self, listening: Sequence[socket.socket], scheme: str = "http") -> None:
+        """Write the address of the first socket, or that of a Unix socket where the port speaks TLS, which may ask for
+        a certificate. Where that cannot be done the log says so and the gateway serves, as
         its clients need no such file; who probes finds none, or an old one at whose address nobody listens."""
-        url = _address_of(listening[0])
+        unix = [one for one in listening if one.family == socket.AF_UNIX]
+        url = _address_of(unix[0] if scheme == "https" and unix else listening[0], scheme)
         # The name appears with the whole line in it.
         temporary = f"{self._path}.{os.getpid()}"
         try:
@@ -46,11 +48,11 @@ class AddressFile:
                 os.unlink(self._path)
 
 
-def address_of(host: str, port: int) -> str:
+def address_of(host: str, port: int, scheme: str = "http") -> str:
     """The URL at which a gateway that listens on this host and port can be asked by its own machine."""
-    return f"http://{in_url(_LOOPBACK.get(host, host))}:{port}"
+    return f"{scheme}://{in_url(_LOOPBACK.get(host, host))}:{port}"
 
 
-def _address_of(listening: socket.socket) -> str:
+def _address_of(listening: socket.socket, scheme: str) -> str:
     name = listening.getsockname()
-    return f"unix:{name}" if listening.family == socket.AF_UNIX else address_of(name[0], name[1])
+    return f"unix:{name}" if listening.family == socket.AF_UNIX else address_of(name[0], name[1], scheme)

@@ -146,7 +146,7 @@ class GatewayServer(uvicorn.Server):
         if self.reloader is not None:
             self._start(FileWatch(self.reloader).run())
         if self.address_file is not None:
-            self.address_file.write(self._listening.sockets)
+            self.address_file.write(self._listening.sockets, scheme_of(self._settings.server))
         self.announce()
         self._life = asyncio.create_task(self._by.manager.show_life())
         self._by.manager.ready()

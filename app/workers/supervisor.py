@@ -36,7 +36,7 @@ from app.recorder.stores import StoreFailed
 from app.serving.address_file import AddressFile
 from app.serving.administration import AuditedReloads
 from app.serving.file_watch import FileWatch
-from app.serving.listening import CannotListen, Listening, listen_or_take
+from app.serving.listening import CannotListen, Listening, listen_or_take, scheme_of
 from app.serving.process import metrics_server, raise_descriptor_limit
 from app.serving.process_end import end_within
 from app.serving.reloading import ReloadRefused
@@ -182,7 +182,7 @@ class _Supervisor:
             # A signal during the start is no failure.
             return 0 if self._ended.is_set() else _FAILED
         if self._address_file is not None:
-            self._address_file.write(self._listening.sockets)
+            self._address_file.write(self._listening.sockets, scheme_of(settings.server))
         _log.info("listening on %s with %d workers", self._listening, self._count)
         try:
             console = self._console_server(settings, ready.policies)
