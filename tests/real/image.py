@@ -1,8 +1,8 @@
 """The image as its recipe says, built by buildah and run as a container runtime would: in namespaces of its own, with
 the user, the environment and the command that stand in the image.
 
-A registry of images is not to be had everywhere. So the base of the recipe is made here, of Debian's packages: the same
-Debian and the same version of Python as in the official image, which compiles its own.
+A registry of images is not to be had everywhere. So the base of the recipe is made here, of Debian's packages: a Debian
+with Python 3.11, as the official image is, though that one compiles its Python itself.
 """
 
 import json
