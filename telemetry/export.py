@@ -88,7 +88,7 @@ class Batcher(Generic[T]):
         delay: float,
         receiver: str = "the collector",
         abort: Callable[[], None] | None = None,
-        size_of: Callable[[T], int] = lambda item: 0,
+        size_of: Callable[[T], int] | None = None,
     ) -> None:
         self.receiver = receiver
         self._send = send
@@ -113,7 +113,7 @@ class Batcher(Generic[T]):
         self._thread.start()
 
     def offer(self, item: T) -> None:
-        size = self._size_of(item)
+        size = 0 if self._size_of is None else self._size_of(item)
         if self._closing:
             self.lose("shutdown")
         elif len(self._queue) >= self._queue_size or (size >= _LARGE and not self._admits_large(size)):
@@ -182,7 +182,7 @@ class Batcher(Generic[T]):
         batch: list[T] = []
         total = 0
         while self._queue and len(batch) < self._batch_size:
-            size = self._size_of(self._queue[0])
+            size = 0 if self._size_of is None else self._size_of(self._queue[0])
             if batch and total + size > _BATCH_BYTES:
                 break
             batch.append(self._queue.popleft())

@@ -55,11 +55,8 @@ class WatchedDeployment:
     def __init__(self, breakers: CallerBreakers) -> None:
         self.breakers = breakers
         self.response_times = _ResponseTimes()
-
-    @property
-    def name(self) -> str:
+        self.name = breakers.shared.name
         """The deployment's id."""
-        return self.breakers.shared.name
 
 
 class AttemptPermit(Struct, eq=False):

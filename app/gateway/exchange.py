@@ -175,8 +175,11 @@ class Exchange:
     ) -> None:
         gateway, dialect = self._gateway, self._route.dialect
         body = RequestBody(dialect, self.headers, gateway.bodies, held, gateway.settings.server, caller.body_limit)
-        with self._obs.ledger.charge("client"):
+        self._obs.ledger.enter("client")
+        try:
             await body.read(self._receive, self._obs.tape)
+        finally:
+            self._obs.ledger.leave("client")
         self._connection.when_lost(self._client_left)
         call = Call(
             method=self._scope["method"],

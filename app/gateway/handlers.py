@@ -146,8 +146,11 @@ async def _whole(gateway: Gateway, call: Call, request: Request, policy_ctx: Pol
     """The body of a response that is not streamed."""
     obs = call.obs
     async with call.chain.orchestrator.reading_errors(policy_ctx, obs):
-        with obs.ledger.charge("upstream"):
+        obs.ledger.enter("upstream")
+        try:
             response = await gateway.router.complete(request, obs)
+        finally:
+            obs.ledger.leave("upstream")
     _relay_limits(call.reply, response)
     learn_conversation(gateway, call, response)
     size = received_size(response)

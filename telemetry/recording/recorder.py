@@ -32,7 +32,7 @@ class TransactionRecorder:
         self.longest_silence_s = 0.0
         """Between two writes to the client, or its last one and the end; seconds."""
         self.first_chunk_overhead_s: float | None = None
-        self._gaps = LogBuckets()
+        self._gaps: LogBuckets | None = None
         self._recent: list[float] = []
         self.content: Conversation | None = None
         self.defects = defects
@@ -91,17 +91,19 @@ class TransactionRecorder:
 
     def take_gaps(self) -> Sequence[tuple[float, int]]:
         """The times between chunks since the last call, in seconds, each with how many took about as long."""
-        if not self._recent and not self._gaps.count:
+        if not self._recent and self._gaps is None:
             return ()
-        self._put_away(0)
-        gaps, self._gaps = self._gaps, LogBuckets()
+        gaps, self._gaps = self._put_away(0), None
         return gaps.filled()
 
-    def _put_away(self, at_once: int) -> None:
+    def _put_away(self, at_once: int) -> LogBuckets:
         """Sort the gaps noted so far into their buckets, and `at_once` gaps of zero between the chunks of one read."""
-        self._gaps.add_all(self._recent)
-        self._gaps.add(0.0, at_once)
+        if (gaps := self._gaps) is None:
+            gaps = self._gaps = LogBuckets()
+        gaps.add_all(self._recent)
+        gaps.add(0.0, at_once)
         self._recent.clear()
+        return gaps
 
     def _look(self, chunks: Iterable[Chunk]) -> None:
         try:

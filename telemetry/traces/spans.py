@@ -118,7 +118,8 @@ class Tracer:
         """Start a span below `parent`. Under an unsampled parent it does not record, and has the parent's id. One that
         is absent is not exported: it has the parent's id, too, and gives the parent its events, and an attempt's
         attributes, when it ends."""
-        parent.decide()
+        if not parent.is_decided:
+            parent.decide()
         span = RecordedSpan(self, name, kind, parent.trace_id, start_ns, attributes, shared)
         span.inherit(parent)
         if is_absent:
@@ -152,7 +153,6 @@ class RecordedSpan:
 
     __slots__ = (
         "_above",
-        "_decided",
         "_is_kept",
         "_tracer",
         "baggage",
@@ -163,6 +163,7 @@ class RecordedSpan:
         "end_time",
         "events",
         "instrumentation_scope",
+        "is_decided",
         "kind",
         "links",
         "name",
@@ -192,7 +193,9 @@ class RecordedSpan:
     ) -> None:
         self._tracer = tracer
         self.instrumentation_scope = tracer.scope
-        self._decided = self._is_kept = False
+        self._is_kept = False
+        self.is_decided = False
+        """Whether it is known whether it is sampled."""
         self._above: RecordedSpan | None = None
         self.name = name
         self.kind = kind
@@ -244,9 +247,9 @@ class RecordedSpan:
 
     def decide(self) -> None:
         """Ask the sampler, with the attributes known by now; the first call counts."""
-        if self._decided:
+        if self.is_decided:
             return
-        self._decided = True
+        self.is_decided = True
         sampled, self.trace_state = self._tracer.should_sample(self)
         self.trace_flags = self._tracer.flags_of(self.caller) | (TraceFlags.SAMPLED if sampled else 0)
         if not sampled:
@@ -259,7 +262,7 @@ class RecordedSpan:
 
     def inherit(self, parent: "RecordedSpan") -> None:
         """Take over the sampling decision of the span above."""
-        self._decided = True
+        self.is_decided = True
         self.trace_flags, self.trace_state = parent.trace_flags, parent.trace_state
         self.parent_id = parent.span_id
         if not parent.sampled:
@@ -341,7 +344,7 @@ class RecordedSpan:
 
     def end(self, end_ns: int) -> None:
         """End the span at `end_ns` and hand it to the sink; the first call counts."""
-        if not self._decided:
+        if not self.is_decided:
             self.decide()
         if not self.recording:
             return

@@ -156,7 +156,8 @@ class ObservabilityContext:
             before, labelled = self._described, (about.operation, about.model, about.provider, about.stream)
             self._described = description_attributes(*labelled, self._policies)
             self._trace.span.share(self._described, instead_of=before)
-            self._trace.span.decide()
+            if not self._trace.span.is_decided:
+                self._trace.span.decide()
             if model is not None:
                 # Here, so that the counters of a new model stand at zero before the transaction's end moves one.
                 self._services.metrics.server.outcomes(about.api, about.model, about.stream)

@@ -89,13 +89,15 @@ class TransactionTrace:
     @property
     def sampled(self) -> bool:
         """Whether its spans are exported."""
-        self.span.decide()
+        if not self.span.is_decided:
+            self.span.decide()
         return self.span.sampled
 
     @property
     def recording(self) -> bool:
         """Whether its spans are recorded, to be exported or to be kept."""
-        self.span.decide()
+        if not self.span.is_decided:
+            self.span.decide()
         return self.span.recording
 
     @property

@@ -24,8 +24,11 @@ def adapted(body: _Body, quirks: Quirks, allowed: frozenset[str] = frozenset()) 
     body = _with_messages(body, quirks)
     if quirks.metadata_needs_store and not body.get("store"):
         body = without_fields(body, {"metadata"} - allowed)
-    dropped = quirks.dropped | (quirks.dropped_in_reasoning if _reasons(body) else frozenset())
-    body = without_fields(body, dropped - allowed)
+    dropped = quirks.dropped
+    if quirks.dropped_in_reasoning and _reasons(body):
+        dropped |= quirks.dropped_in_reasoning
+    if dropped:
+        body = without_fields(body, dropped - allowed)
     if not quirks.renamed:
         return body
     renamed = dict(quirks.renamed)
@@ -75,8 +78,8 @@ def _with_format(body: _Body) -> _Body:
 
 def _with_messages(body: _Body, quirks: Quirks) -> _Body:
     messages = body["messages"]
-    if not quirks.developer:
-        messages = _each(messages, _as_system)
+    if not quirks.developer and "developer" in [message.get("role") for message in messages]:
+        messages = [_as_system(message) for message in messages]
     if quirks.one_system_message:
         messages = _one_system(messages)
     if "messages[*].refusal" in quirks.dropped:

@@ -69,6 +69,8 @@ def with_defaults_of(operator: Operator, body: dict[str, Any], client_set_limit:
     """The body with the operator's defaults. `client_set_limit`: the client's limit of tokens replaces the operator's,
     whichever of its two names either has."""
     defaults = operator.defaults
+    if not defaults:
+        return {**body}
     if client_set_limit:
         defaults = {name: value for name, value in defaults.items() if name not in _LIMITS}
     return {**defaults, **body}
@@ -77,6 +79,8 @@ def with_defaults_of(operator: Operator, body: dict[str, Any], client_set_limit:
 def finished(operator: Operator, body: dict[str, Any]) -> dict[str, Any]:
     """The body with the operator's extras, and at last without what the operator has left out: nobody adds to it
     after this. Whether it is streamed is not for the operator to say."""
+    if not operator.extra_body:
+        return without_fields(body, operator.dropped) if operator.dropped else body
     extra = {name: value for name, value in operator.extra_body.items() if name != "stream"}
     if isinstance(options := extra.get("stream_options"), dict):
         extra["stream_options"] = {**options, **body.get("stream_options", {})}

@@ -42,7 +42,9 @@ def with_functions(request: Request) -> Request:
         tools = tuple([_function(tool, client) for tool in request.tools])
         if any(new is not old for new, old in zip(tools, request.tools, strict=True)):
             changed["tools"] = tools
-    if any(_is_custom_call(part) for message in request.messages for part in message.parts):
+    # A list and no generator, which would be entered once for each part of a long conversation.
+    calls = [part for message in request.messages for part in message.parts if isinstance(part, ToolCallPart)]
+    if calls and any(map(_is_custom_call, calls)):
         changed["messages"] = tuple(map(_with_function_calls, request.messages))
     if (request.extra.get("tool_choice") or {}).get("type") == KIND:
         changed["extra"] = {name: value for name, value in request.extra.items() if name != "tool_choice"}
