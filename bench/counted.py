@@ -4,6 +4,7 @@ COMMAND is the name of an installed program, or `python -m MODULE`, with argumen
 its first line on. The figures so far are to be had at a socket in FOLDER, which is named by the process.
 """
 
+import gc
 import json
 import os
 import runpy
@@ -29,9 +30,12 @@ class Calls:
 
     loop: Figures = field(default_factory=dict)
     others: Figures = field(default_factory=dict)
+    collected: int = 0
+    """Objects that the garbage collector has freed: those in cycles, which nothing else frees."""
 
     def since(self, before: "Calls") -> "Calls":
-        return Calls(_difference(self.loop, before.loop), _difference(self.others, before.others))
+        loop, others = _difference(self.loop, before.loop), _difference(self.others, before.others)
+        return Calls(loop, others, self.collected - before.collected)
 
 
 def calls_of(folder: Path, pid: int) -> Calls:
@@ -83,8 +87,11 @@ def _serve(listening: socket.socket, counter: _Counter) -> None:
     while True:
         connection, _ = listening.accept()
         with connection:
+            gc.collect()
+            collected = sum(generation["collected"] for generation in gc.get_stats())
             figures = counter.figures()
-            connection.sendall(json.dumps({"loop": figures.loop, "others": figures.others}).encode())
+            found = {"loop": figures.loop, "others": figures.others, "collected": collected}
+            connection.sendall(json.dumps(found).encode())
 
 
 def _difference(after: Figures, before: Figures) -> Figures:

@@ -2,7 +2,8 @@
 
 Time depends on what else the machine does, and on its caches; counts hardly differ from run to run. Those of Python's
 functions are told and those of functions in C that they call, on the thread of the event loop and, in brackets, on all
-others. `--functions` names the functions that make them up, `--parts` the packages.
+others, and the objects that are left to the garbage collector. `--functions` names the functions that make them up,
+`--parts` the packages.
 """
 
 import re
@@ -40,6 +41,8 @@ class Count:
     python_of_others: float
     """Calls on all threads but the event loop's."""
     in_c_of_others: float
+    collected: float
+    """Objects that are left to the garbage collector, as they are in cycles."""
 
     def minus(self, other: "Count", times: float) -> "Count":
         return Count(
@@ -47,6 +50,7 @@ class Count:
             _minus(self.in_c, other.in_c, times),
             self.python_of_others - other.python_of_others * times,
             self.in_c_of_others - other.in_c_of_others * times,
+            self.collected - other.collected * times,
         )
 
     def over(self, number: float) -> "Count":
@@ -55,6 +59,7 @@ class Count:
             {name: count / number for name, count in self.in_c.items()},
             self.python_of_others / number,
             self.in_c_of_others / number,
+            self.collected / number,
         )
 
     @property
@@ -102,6 +107,7 @@ def _per_request(calls: Calls, requests: int) -> Count:
         {name: in_c / requests for name, (_, in_c) in calls.loop.items()},
         _total(calls.others, 0) / requests,
         _total(calls.others, 1) / requests,
+        calls.collected / requests,
     )
 
 
@@ -152,7 +158,7 @@ def _by(name_of: Callable[[str], str], count: Count) -> list[tuple[str, float, f
 def _line(row: str, what: str, count: Count) -> str:
     python, in_c = sum(count.python.values()), sum(count.in_c.values())
     others = f"{python:.1f} ({count.python_of_others:.1f}) | {in_c:.1f} ({count.in_c_of_others:.1f})"
-    return f"| {row} | {what} | {others} |"
+    return f"| {row} | {what} | {others} | {count.collected:.1f} |"
 
 
 @click.command()
@@ -160,7 +166,7 @@ def _line(row: str, what: str, count: Count) -> str:
 @click.option("--parts", is_flag=True, help="Tell by package, too.")
 @click.option("--functions", is_flag=True, help="Tell by function, too.")
 def main(rows: str | None, parts: bool, functions: bool) -> None:
-    click.echo("| | each | Python calls | calls in C |\n| --- | --- | ---: | ---: |")
+    click.echo("| | each | Python calls | calls in C | objects in cycles |\n| --- | --- | ---: | ---: | ---: |")
     details: list[str] = []
     for name in rows.split(";") if rows else ROWS:
         found = counts(BY_NAME[name])
