@@ -1,21 +1,19 @@
 """`python -m bench`: the whole table, in about ten minutes. `--quick`: a few ratios to the floor, with limits."""
 
 import json
-import platform
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import click
 import uvloop
 
 from bench.cells import CELLS, HELD, Cell, measure
-from bench.report import Results, latencies, ratio, table
-from bench.rows import BY_NAME, Row, missing
+from bench.peers import Peers, with_peers
+from bench.report import Results, heading, latencies, ratio, table
+from bench.rows import BY_NAME, Row
 from bench.servers import Server, Servers
 
 QUICK_ROWS = ("floor", "flowspan")
@@ -37,18 +35,23 @@ _SLOW = frozenset({"flowspan, by LiteLLM", "LiteLLM proxy"})
 @click.option("--rows", help="Names, separated by semicolons; all by default.")
 @click.option("--cells", help="Numbers of cells from 1, separated by commas.")
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Write every figure there.")
-def main(quick: bool, rounds: int | None, rows: str | None, cells: str | None, file: Path | None) -> None:
-    chosen = _rows(QUICK_ROWS if quick else rows.split(";") if rows else tuple(BY_NAME))
+@with_peers
+def main(
+    quick: bool, rounds: int | None, rows: str | None, cells: str | None, file: Path | None, peers: Path | None
+) -> None:
+    names = QUICK_ROWS if quick else rows.split(";") if rows else tuple(BY_NAME)
+    installed = Peers(peers)
+    chosen = installed.present(tuple(BY_NAME[name] for name in names))
     numbers = [int(number) - 1 for number in cells.split(",")] if cells else range(len(CELLS))
     columns = [cell for cell in CELLS if cell.name in LIMITS] if quick else [CELLS[number] for number in numbers]
     each, share = (QUICK_ROUNDS, 0.3) if quick else (3, 1.0)
-    with Servers(chosen) as servers:
+    with Servers(chosen, peers=installed) as servers:
         measure_all = partial(_measure, chosen, columns, servers.running, rounds or each, share)
         results = uvloop.run(measure_all())
         if quick and _too_slow(results):
             click.echo("above a limit; once more, as something else may have kept the machine busy", err=True)
             results = uvloop.run(measure_all())
-    click.echo(_heading())
+    click.echo(heading(installed))
     click.echo(table(results, columns))
     click.echo("\n" + latencies(results, columns))
     click.echo("\n" + _starts(servers.running))
@@ -56,21 +59,10 @@ def main(quick: bool, rounds: int | None, rows: str | None, cells: str | None, f
         figures = {
             row: {cell: [asdict(one) for one in each] for cell, each in by.items()} for row, by in results.items()
         }
-        file.write_text(json.dumps({"about": _heading(), "figures": figures}, indent=1))
+        file.write_text(json.dumps({"about": heading(installed), "figures": figures}, indent=1))
     if quick and (complaints := _too_slow(results)):
         click.echo("\n".join(complaints), err=True)
         sys.exit(1)
-
-
-def _rows(names: Sequence[str]) -> list[Row]:
-    rows = []
-    for name in names:
-        why = missing(BY_NAME[name])
-        if why is None:
-            rows.append(BY_NAME[name])
-        else:
-            click.echo(f"left out: {name}: {why}", err=True)
-    return rows
 
 
 async def _measure(
@@ -106,25 +98,6 @@ def _starts(running: dict[str, Server]) -> str:
         if server.idle_bytes
     ]
     return "\n".join(lines)
-
-
-def _heading() -> str:
-    names = ("flowspan", "fastapi", "uvicorn", "uvloop", "aiohttp", "litellm", "tensorzero")
-    versions = ", ".join(f"{name} {version}" for name in names if (version := _version(name)))
-    now = datetime.now(UTC).strftime("%Y-%m-%d")
-    return f"{now}, Python {platform.python_version()}, {_processor()}; {versions}\n"
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
-
-
-def _processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 if __name__ == "__main__":

@@ -90,7 +90,7 @@ def asking(cell: Cell, row: Row) -> RequestKind:
         "stream": cell.stream,
     }
     ending = b"}" if not cell.stream else ANTHROPIC_END if row.path == ANTHROPIC else OPENAI_END
-    return ask(row.path, json.dumps(body).encode(), ending, cell.chunks)
+    return ask(row.path, json.dumps(body).encode(), ending, cell.chunks, row.headers)
 
 
 async def _memory(server: Server, what: RequestKind, count: int) -> float:

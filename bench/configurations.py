@@ -4,12 +4,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.peers import Peers
 from bench.rows import Row
 
 MODELS = ("bench-20", "bench-50-20", "bench-200", "bench-hold")
 
 
-def command(row: Row, port: int, upstream: int, file: Path, models: Sequence[str], keys: int) -> list[str]:
+_PRICE = ", input_cost_per_token: 0.000001, output_cost_per_token: 0.000002"
+
+
+def command(
+    row: Row, port: int, upstream: int, file: Path, models: Sequence[str], keys: int, peers: Peers
+) -> list[str]:
     """The command that starts the row's gateway on `port` before the provider on port `upstream`.
 
     Its configuration is written to `file`, with another suffix where its gateway wants one.
@@ -25,11 +31,15 @@ def command(row: Row, port: int, upstream: int, file: Path, models: Sequence[str
             return ["flowspan", "serve", "--config", str(file), "--port", str(port), "--metrics-port", "0"]
         case "litellm":
             file.write_text(_model_list(url, models, with_litellm=False))
-            return ["litellm", "--config", str(file), "--port", str(port), "--num_workers", "1", "--telemetry", "False"]
+            options = ["--num_workers", str(row.workers or 1), "--telemetry", "False"]
+            if row.workers:
+                # Its import takes longer than the 5 s after which uvicorn takes a worker for dead.
+                options += ["--timeout_worker_healthcheck", "120"]
+            return [peers.program("litellm"), "--config", str(file), "--port", str(port), *options]
         case "tensorzero":
             file.with_suffix(".toml").write_text(_tensorzero_configuration(url, models))
             files = [str(file.with_suffix(suffix)) for suffix in (".toml", ".port")]
-            return [sys.executable, "-m", "bench.tensorzero", *files]
+            return [peers.program("python"), "-m", "bench.tensorzero", *files]
         case other:
             raise ValueError(other)
 
@@ -37,21 +47,27 @@ def command(row: Row, port: int, upstream: int, file: Path, models: Sequence[str
 def _configuration(row: Row, url: str, models: Sequence[str], keys: int) -> str:
     with_litellm = row.prefix == "litellm-"
     keyed = ", ".join(f"key-of-a-caller-{number:06}" for number in range(keys))
-    settings = "\n".join(f"  {line}" for line in (row.settings, f"keys: [bench, {keyed}]" if keys else "") if line)
-    return _model_list(url, models, with_litellm) + (f"gateway:\n{settings}\n" if settings else "")
+    parts = (
+        row.settings,
+        f"keys: [bench, {keyed}]" if keys else "",
+        f"server: {{workers: {row.workers}}}" if row.workers else "",
+    )
+    settings = "\n".join(f"  {line}" for part in parts for line in part.splitlines())
+    model_list = _model_list(url, models, with_litellm, _PRICE if row.is_priced else "")
+    return model_list + (f"gateway:\n{settings}\n" if settings else "")
 
 
-def _model_list(url: str, models: Sequence[str], with_litellm: bool) -> str:
+def _model_list(url: str, models: Sequence[str], with_litellm: bool, price: str = "") -> str:
     lines = ["model_list:"]
     for model in models:
         lines += [
             f"  - model_name: {model}",
-            f'    litellm_params: {{model: openai/{model}, api_base: "{url}/v1", api_key: none}}',
+            f'    litellm_params: {{model: openai/{model}, api_base: "{url}/v1", api_key: none{price}}}',
         ]
     for model in MODELS:
         lines += [
             f"  - model_name: claude-{model}",
-            f'    litellm_params: {{model: anthropic/{model}, api_base: "{url}", api_key: none}}',
+            f'    litellm_params: {{model: anthropic/{model}, api_base: "{url}", api_key: none{price}}}',
         ]
         if with_litellm:
             lines += [

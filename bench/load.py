@@ -2,11 +2,12 @@
 
 import asyncio
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from time import monotonic, monotonic_ns
 from typing import cast
 
+CLIENT = b"{client}"
 _STAMP = re.compile(rb"t=(\d{6,})")
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
 _LATEST = 120.0
@@ -19,11 +20,16 @@ class Incomplete(Exception):
 
 @dataclass(frozen=True)
 class RequestKind:
-    """One kind of request: `ending` is how its body has to end, `chunks` how many stamped ones are in it."""
+    """One kind of request, in which `CLIENT` stands for the number of the client: `ending` is how the body of the
+    response has to end, `chunks` how many stamped ones are in it."""
 
     request: bytes
     ending: bytes
     chunks: int = 0
+
+    def of(self, client: int) -> "RequestKind":
+        """The request as one of the clients sends it."""
+        return replace(self, request=self.request.replace(CLIENT, b"%06d" % client, 1))
 
 
 @dataclass
@@ -34,11 +40,14 @@ class Seen:
     delays: list[float] = field(default_factory=list)
 
 
-def ask(path: str, body: bytes, ending: bytes, chunks: int = 0) -> RequestKind:
+def ask(
+    path: str, body: bytes, ending: bytes, chunks: int = 0, headers: Mapping[str, str] | None = None
+) -> RequestKind:
+    further = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
     head = (
         f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\naccept: */*\r\n"
         f"anthropic-version: 2023-06-01\r\nauthorization: Bearer bench\r\nuser-agent: bench\r\n"
-        f"content-length: {len(body)}\r\n\r\n"
+        f"{further}content-length: {len(body)}\r\n\r\n"
     )
     return RequestKind(head.encode() + body, ending, chunks)
 
@@ -52,15 +61,15 @@ async def drive(
     left = iter(range(count))
     async with asyncio.TaskGroup() as clients:
         for number in range(min(at_once, count)):
-            clients.create_task(_client(port, what, left, seen, stamped, spread * number / at_once))
+            clients.create_task(_client(port, what.of(number), left, seen, stamped, spread * number / at_once))
     return seen
 
 
 async def hold(port: int, what: RequestKind, count: int) -> list[asyncio.BaseTransport]:
     """Open `count` streams and read the first chunk of each; the caller closes them."""
     connections = [await _connect(port) for _ in range(count)]
-    for connection in connections:
-        connection.send(what, Seen(), stamped=False, until=b"t=")
+    for number, connection in enumerate(connections):
+        connection.send(what.of(number), Seen(), stamped=False, until=b"t=")
     await asyncio.gather(*(asyncio.wait_for(connection.done, _LATEST) for connection in connections))
     return [connection.transport for connection in connections]
 

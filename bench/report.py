@@ -1,13 +1,31 @@
 """Rounds in, a table out: medians and spread, and the ratio to the floor of the same rounds."""
 
+import platform
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 from statistics import median
 
 from bench.cells import CELLS, Cell, Figures
+from bench.peers import Peers
 
 Results = dict[str, dict[str, list[Figures]]]
 """Each round's measurements, by row and by cell."""
 FLOOR = "floor"
+
+
+def heading(peers: Peers) -> str:
+    """When and on what something is measured: the date, the machine, and the versions of what takes part."""
+    names = ("flowspan", "fastapi", "uvicorn", "uvloop", "aiohttp")
+    found = {name: Peers().version(name) for name in names}
+    found |= {name: peers.version(name) for name in ("litellm", "tensorzero")}
+    versions = ", ".join(f"{name} {version}" for name, version in found.items() if version)
+    return f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {_processor()}; {versions}\n"
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def table(results: Results, cells: Sequence[Cell] = CELLS) -> str:

@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 
 CHAT, ANTHROPIC, TENSORZERO = "/v1/chat/completions", "/v1/messages", "/openai/v1/chat/completions"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row. `kind` says what is started; `settings` is the `gateway` section of our configuration, in which
-    `{folder}` is one that is removed at the end; `environment` is added. Requests ask `path` (by which the dialect is
-    known) for `model` and a suffix."""
+    """One row. `kind` says what is started, with `workers` if it has several processes; `settings` is the `gateway`
+    section of our configuration, in which `{folder}` is one that is removed at the end; `environment` is added. With
+    `is_priced` the models have prices. Requests ask `path` (by which the dialect is known) for `model` and a suffix;
+    in their `headers`, `{client}` is the number of the client."""
 
     name: str
     kind: str
@@ -20,6 +20,9 @@ class Row:
     prefix: str = ""
     settings: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
+    workers: int | None = None
+    is_priced: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 TRACED = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:{upstream}"}
@@ -31,6 +34,13 @@ LITELLM = {
 }
 """Settings that let it start without network and key, as all others do."""
 QUIET = "telemetry: {log_level: warning}"
+_LIMITS = "limits: {requests_per_minute: 10000000, tokens_per_minute: 10000000000, streams: 100000}"
+_BUDGET = "budget: {usd: 10000000, per: month}"
+TENANTS = (
+    f"teams: {{bench: {{{_LIMITS}, {_BUDGET}}}}}\n"
+    f"keys: [{{name: caller, key: bench, team: bench, {_LIMITS}, {_BUDGET}}}]"
+)
+"""A key in a team, each with every limit by the minute and a budget, none of which is ever reached."""
 
 ROWS = (
     Row("direct", "none", "no gateway at all"),
@@ -42,6 +52,16 @@ ROWS = (
     Row("flowspan, Anthropic", "flowspan", "Anthropic client and provider", ANTHROPIC, "claude-", environment=TRACED),
     Row("flowspan, cross dialect", "flowspan", "OpenAI client, Anthropic model", CHAT, "claude-", environment=TRACED),
     Row("flowspan, redact", "flowspan", "all four patterns", settings="policies: [redact]", environment=TRACED),
+    Row(
+        "flowspan, tenants",
+        "flowspan",
+        "a named key in a team, each with limits and a budget, and a conversation for each client",
+        settings=TENANTS,
+        environment=TRACED,
+        is_priced=True,
+        headers={"session-id": "conversation-of-client-{client}"},
+    ),
+    Row("flowspan, recorder", "flowspan", "recordings in memory", settings="recorder: memory", environment=TRACED),
     Row("flowspan, 10 % sampled", "flowspan", "parentbased_traceidratio 0.1", environment=SAMPLED),
     Row("flowspan, telemetry off", "flowspan", "no traces, no access log", settings=QUIET, environment=OFF),
     Row("flowspan, by LiteLLM", "flowspan", "backend: litellm", CHAT, "litellm-", environment=TRACED),
@@ -51,12 +71,3 @@ ROWS = (
     ),
 )
 BY_NAME = {row.name: row for row in ROWS}
-
-
-def missing(row: Row) -> str | None:
-    """Why a row cannot be run here."""
-    needed = {"litellm": "litellm-proxy-extras", "tensorzero": "tensorzero"}.get(row.kind)
-    try:
-        return None if needed is None else (version(needed) and None)
-    except PackageNotFoundError:
-        return f"the package {needed} is not installed"

@@ -15,12 +15,19 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 
 from bench.configurations import MODELS, command
+from bench.peers import Peers
 from bench.processes import cpu_seconds, is_zombie, resident_bytes, tree
 from bench.rows import Row
 
 GATEWAY_CORE, LOAD_CORE = 0, 1
-_START_LIMIT = 90.0
+_START_LIMIT = 180.0
 """Seconds that a gateway may take to start."""
+_QUIET, _QUIET_SHARE = 0.5, 0.1
+"""A gateway that has started uses no more than this share of a core for so many seconds."""
+
+
+class NotStarted(Exception):
+    """A gateway did not come to serve."""
 
 
 @dataclass
@@ -49,14 +56,16 @@ class Servers:
         keys: int = 0,
         *,
         pinned: bool = True,
+        peers: Peers | None = None,
         under: Sequence[str] = (),
     ) -> None:
-        """`pinned` gives the gateways one core, and clients and provider the other; `under` is the command that starts
-        each of them, which stands before its own."""
+        """`pinned` gives the gateways one core, and clients and provider the other; `peers` is where other gateways
+        are installed; `under` is the command that starts each of them, which stands before its own."""
         self._rows = rows
         self._models = models
         self._keys = keys
         self._pinned = pinned
+        self._peers = peers or Peers()
         self._under = under
         self._stack = ExitStack()
         self.upstream = free_port()
@@ -83,28 +92,45 @@ class Servers:
             return Server(self.upstream, os.getpid(), 0.0, 0)
         port = free_port()
         file = folder / f"{port}.yaml"
-        starting = [*self._under, *command(row, port, self.upstream, file, self._models, self._keys)]
+        own = command(row, port, self.upstream, file, self._models, self._keys, self._peers)
+        starting = [*self._under, *own]
         began = time.monotonic()
         environment = {name: value.format(upstream=self.upstream) for name, value in row.environment.items()}
         pid = self._start(starting, GATEWAY_CORE, environment)
-        if row.kind == "tensorzero":
-            port = _announced(file.with_suffix(".port"))
-        _wait_until_ready(port, pid)
-        took = time.monotonic() - began
-        time.sleep(0.5)
+        try:
+            if row.kind == "tensorzero":
+                port = _announced(file.with_suffix(".port"))
+            _wait_until_ready(port, pid)
+            took = time.monotonic() - began
+            _wait_until_quiet(pid)
+        except NotStarted as why:
+            raise NotStarted(f"{row.name}: {why}\n{_last_words(starting, environment)}") from None
         return Server(port, pid, took, sum(map(resident_bytes, tree(pid))))
 
     def _start(self, command: Sequence[str], core: int, environment: Mapping[str, str]) -> int:
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
         child = subprocess.Popen(
             command,
-            env={**clean, "PATH": _path(), **environment},
+            env=_environment(environment),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             preexec_fn=(lambda: os.sched_setaffinity(0, {core % _cores()})) if self._pinned else None,
         )
         self._stack.callback(_end, child)
         return child.pid
+
+
+def _environment(further: Mapping[str, str]) -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
+    return {**clean, "PATH": _path(), **further}
+
+
+def _last_words(command: Sequence[str], environment: Mapping[str, str]) -> str:
+    """What a gateway that did not start writes when it is started once more; else its log is thrown away."""
+    try:
+        ended = subprocess.run(command, env=_environment(environment), capture_output=True, timeout=30, check=False)
+        return ended.stderr[-2000:].decode(errors="replace")
+    except subprocess.TimeoutExpired as still_running:
+        return (still_running.stderr or b"")[-2000:].decode(errors="replace")
 
 
 def free_port() -> int:
@@ -117,7 +143,7 @@ def _announced(file: Path) -> int:
     until = time.monotonic() + _START_LIMIT
     while not file.exists():
         if time.monotonic() > until:
-            raise RuntimeError(f"nobody wrote {file.name}")
+            raise NotStarted(f"nobody wrote {file.name}")
         time.sleep(0.02)
     return int(file.read_text())
 
@@ -130,11 +156,22 @@ def _wait_until_ready(port: int, pid: int) -> None:
     until = time.monotonic() + _START_LIMIT
     while time.monotonic() < until:
         if not Path(f"/proc/{pid}/stat").exists() or is_zombie(pid):
-            raise RuntimeError(f"the process on port {port} did not come up")
+            raise NotStarted(f"the process on port {port} did not come up")
         if asyncio.run(_answers(port)):
             return
         time.sleep(0.02)
-    raise RuntimeError(f"nobody answers on port {port}")
+    raise NotStarted(f"nobody answers on port {port}")
+
+
+def _wait_until_quiet(pid: int) -> None:
+    """Wait until all processes of a gateway have started: they use next to nothing for half a second."""
+    until = time.monotonic() + _START_LIMIT
+    while time.monotonic() < until:
+        before = sum(map(cpu_seconds, tree(pid)))
+        time.sleep(_QUIET)
+        if sum(map(cpu_seconds, tree(pid))) - before < _QUIET * _QUIET_SHARE:
+            return
+    raise NotStarted(f"the process {pid} and its children do not come to rest")
 
 
 async def _answers(port: int) -> bool:

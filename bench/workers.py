@@ -1,15 +1,16 @@
-"""What a second worker gains: `python -m bench.workers [--rounds 3]`, on a machine with two cores.
+"""What two cores serve: `python -m bench.workers [--rounds 3] [--peers PATH]`, on a machine that has two.
 
-Clients, the mock provider and the gateway share both cores here, so that two workers have one each to gain. What is
-left of them for the gateway is not the same in all rows; so beside the requests per second there is the CPU time of a
+Clients, the mock provider and the gateway share both cores here, so that a second worker has one to gain. What is left
+of them for the gateway is not the same in all rows; so beside the requests per second there is the CPU time of a
 request (all processes of the gateway, the supervisor among them), and that of clients and mock. The floor, one process,
-is the control.
+is the control. LiteLLM's proxy has workers as uvicorn makes them, and TensorZero is one process with a thread a core.
 """
 
 import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
 
@@ -18,18 +19,25 @@ import uvloop
 
 from bench.cells import CELLS, SMALL, Cell, asking
 from bench.load import drive
+from bench.peers import Peers, with_peers
 from bench.processes import cpu_seconds
+from bench.report import heading
 from bench.rows import BY_NAME, Row
 from bench.servers import Server, Servers
 
-ONE = BY_NAME["flowspan"]
+ONE, LITELLM = BY_NAME["flowspan"], BY_NAME["LiteLLM proxy"]
 ROWS = (
     BY_NAME["floor"],
     ONE,
-    replace(ONE, name="flowspan, 1 worker", settings="server: {workers: 1}"),
-    replace(ONE, name="flowspan, 2 workers", settings="server: {workers: 2}"),
+    replace(ONE, name="flowspan, 1 worker", workers=1),
+    replace(ONE, name="flowspan, 2 workers", workers=2),
+    replace(LITELLM, name="LiteLLM proxy, 1 worker", workers=1),
+    replace(LITELLM, name="LiteLLM proxy, 2 workers", workers=2),
+    BY_NAME["TensorZero"],
 )
 BURST = next(cell for cell in CELLS if cell.name.startswith("burst of 200 chunks, 32"))
+_SLOW = 10
+"""LiteLLM's proxy gets so many times fewer requests, as each costs so much more."""
 
 
 @dataclass(frozen=True)
@@ -63,20 +71,28 @@ def _line(name: str, seen: Sequence[Throughput], one: float) -> str:
 
 
 @click.command()
-@click.option("--rounds", default=3)
-def main(rounds: int) -> None:
-    with Servers(ROWS, pinned=False) as servers:
-        for cell in (replace(SMALL, count=6000), replace(BURST, count=1000)):
+@click.option("--rounds", default=3, show_default=True)
+@click.option("--share", default=1.0, help="Less than 1 for fewer requests, to see that it runs.")
+@with_peers
+def main(rounds: int, share: float, peers: Path | None) -> None:
+    """Print a table for each of two kinds of load."""
+    installed = Peers(peers)
+    rows = installed.present(ROWS)
+    click.echo(f"{heading(installed)}{os.cpu_count()} cores")
+    with Servers(rows, pinned=False, peers=installed) as servers:
+        for cell in (replace(SMALL, count=round(6000 * share)), replace(BURST, count=round(1000 * share))):
             seen: dict[str, list[Throughput]] = defaultdict(list)
             for turn in range(rounds):
-                for row in ROWS if turn % 2 == 0 else reversed(ROWS):
+                for row in rows if turn % 2 == 0 else reversed(rows):
+                    click.echo(f"{cell.name}: round {turn + 1}: {row.name}", err=True)
+                    count = max(cell.count // _SLOW, 2 * cell.at_once) if row.kind == "litellm" else cell.count
                     server = servers.running[row.name]
-                    seen[row.name].append(uvloop.run(throughput(cell, row, server, servers.upstream_pid)))
+                    load = throughput(replace(cell, count=count), row, server, servers.upstream_pid)
+                    seen[row.name].append(uvloop.run(load))
             one = median([each.rate for each in seen[ONE.name]])
             click.echo(f"\n| {cell.name} | requests/s | gateway, us/request | clients and mock, us/request |")
             click.echo("| --- | ---: | ---: | ---: |")
-            click.echo("\n".join([_line(row.name, seen[row.name], one) for row in ROWS]))
-        click.echo(f"\n{os.cpu_count()} cores")
+            click.echo("\n".join([_line(row.name, seen[row.name], one) for row in rows]))
 
 
 if __name__ == "__main__":
