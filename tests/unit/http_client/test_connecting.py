@@ -3,8 +3,9 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager
+import sys
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,20 @@ def looking_up(*hosts: str, error: int = 0) -> tuple[Lookups, list[str]]:
     return Lookups(DnsSettings(), getaddrinfo=getaddrinfo), names
 
 
+@contextmanager
+def hanging(host: str, port: int) -> Iterator[None]:
+    """An address that lets connections wait for ever: its queue is full, and nobody accepts them."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind((host, port))
+        listener.listen(0)
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex((host, port))
+        yield
+
+
 def named_pool(url: str, lookups: Lookups, connect_limit: float = 5.0) -> tuple[Pool, Resource]:
     resource = resource_of(f"http://provider.test:{url.rpartition(':')[2]}/")
     return Pool(Route(resource.origin), lookups, limit=10, connect_limit=connect_limit), resource
@@ -216,6 +231,21 @@ class TestAddresses:
                     pool, resource = named_pool(url, lookups)
                     assert await asked(pool, resource) == b"ok"
                     assert names == ["provider.test"]
+                    await pool.aclose()
+
+        run(main())
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="A full queue drops connections as Linux does.")
+    def test_an_address_that_hangs_holds_up_the_next_one_but_a_moment(self, run: Run) -> None:
+        async def main() -> None:
+            async with served(always()) as url:
+                port = int(url.rpartition(":")[2])
+                with hanging("127.0.0.3", port):
+                    lookups, _ = looking_up("127.0.0.3", "127.0.0.1")
+                    pool, resource = named_pool(url, lookups)
+                    assert await asked(pool, resource) == b"ok"
+                    [seconds] = pool.take_news().connects
+                    assert 0.2 < seconds < 4
                     await pool.aclose()
 
         run(main())
