@@ -36,7 +36,7 @@ def left_by(gateway: RunningGateway, path: str, text: str, stream: bool) -> Coun
         return post(gateway, path, ask("echo", path, text, stream=stream))
 
     gateway.transaction(request().request_id)
-    gc.collect()
+    # Garbage or not, what is there already is none of theirs, and there is a lot of it.
     gc.freeze()
     gc.disable()
     gc.set_debug(gc.DEBUG_SAVEALL)
@@ -49,7 +49,6 @@ def left_by(gateway: RunningGateway, path: str, text: str, stream: bool) -> Coun
         gc.set_debug(0)
         gc.garbage.clear()
         gc.enable()
-        gc.unfreeze()
     return Counter(name for name in classes if name.startswith(("app.", "telemetry.")))
 
 

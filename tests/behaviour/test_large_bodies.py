@@ -28,13 +28,10 @@ FUNCTION = {"type": "function", "function": {"name": "t", "parameters": {"type":
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _old_objects_are_frozen() -> Iterator[None]:
+def _old_objects_are_frozen() -> None:
     """As when the gateway serves: otherwise the collector walks through what thousands of tests left in this process,
     which takes seconds and is no doing of a request's."""
-    gc.collect()
     gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(scope="module")
