@@ -18,7 +18,7 @@ from bench.servers import Server, Servers
 
 QUICK_ROWS = ("floor", "flowspan")
 LIMITS = {
-    "small JSON, 32 at once": 3.1,
+    "small JSON, 32 at once": 2.9,
     "burst of 200 chunks, 32 at once": 5.6,
     "50 chunks at 20 ms, 100 at once": 2.5,
 }
