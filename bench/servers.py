@@ -92,8 +92,8 @@ class Servers:
             return Server(self.upstream, os.getpid(), 0.0, 0)
         port = free_port()
         file = folder / f"{port}.yaml"
-        own = command(row, port, self.upstream, file, self._models, self._keys, self._peers)
-        starting = [*self._under, *own]
+        serving = command(row, port, self.upstream, file, self._models, self._keys, self._peers)
+        starting = [*self._under, *serving]
         began = time.monotonic()
         environment = {name: value.format(upstream=self.upstream) for name, value in row.environment.items()}
         pid = self._start(starting, GATEWAY_CORE, environment)
