@@ -1,4 +1,4 @@
-"""The same exchanges by this client and by aiohttp, which the gateway had before: the same comes of them.
+"""Exchanges by this client and by aiohttp, which the gateway had before: what comes of them is the same.
 
 Where something else comes of one, the table says what, and why that is right.
 """
