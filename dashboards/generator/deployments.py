@@ -126,7 +126,7 @@ def deployments() -> list[PanelBuilder]:
             "Nobody waits long for that; many say that the provider keeps connections for a shorter time than 30 s.",
             "reqps",
             [Query(rate(names.UPSTREAM_RESENT, "origin"), "{{origin}}")],
-            width=8,
+            width=12,
             links=_TO_ATTEMPTS,
         ),
         bars(
@@ -135,7 +135,7 @@ def deployments() -> list[PanelBuilder]:
             "taken by a reload.",
             "s",
             Query(f"bottomk(10, {least(names.UPSTREAM_CERTIFICATE_EXPIRY, 'deployment')} - time())", "{{deployment}}"),
-            width=24,
+            width=12,
             links=_TO_DEPLOYMENT,
         ),
     ]
