@@ -110,6 +110,8 @@ class ResponseParser:
         if len(data) <= room:
             self._allowance -= len(data)
             self._execute(data)
+            if self.head is not None:
+                self._allowance = HEAD_LIMIT
         else:
             view = memoryview(data)
             self._execute(view[:room])

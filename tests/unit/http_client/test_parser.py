@@ -227,6 +227,13 @@ def test_a_large_body_may_come_in_one_piece_with_its_head() -> None:
     assert (found.body, found.ended) == (body, True)
 
 
+@pytest.mark.parametrize("beyond", [-10, -6, -1, 0, 1])
+def test_a_first_piece_about_as_large_as_a_head_may_be_leaves_room_for_the_end_of_the_chunks(beyond: int) -> None:
+    size = HEAD_LIMIT + beyond - len(CHUNKED) - len(b"ffff\r\n")
+    found = read(CHUNKED + b"%04x\r\n%b" % (size, b"x" * size), b"\r\n0\r\n\r\n")
+    assert (found.error, found.ended, len(found.body)) == (None, True, size)
+
+
 def test_interim_responses_are_bounded_in_number_and_size() -> None:
     last = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
     assert read(HINTS * INTERIM_LIMIT + last).ended
