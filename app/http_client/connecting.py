@@ -8,7 +8,7 @@ without a tunnel: its first step is the connection to the proxy alone. The calle
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import aiohappyeyeballs
 
@@ -73,7 +73,10 @@ async def _open(protocol: asyncio.BaseProtocol, origin: Origin, tls: Tls | None,
             name = tls.server_name or _server_name(origin.host)
             await loop.create_connection(lambda: protocol, sock=opened, ssl=tls.context, server_hostname=name)
     except BaseException:
-        opened.close()
+        # The loop closes it when it sees its end. To close it here would take its number from under a loop that still
+        # watches it, and give it to the next connection.
+        with suppress(OSError):
+            opened.shutdown(socket.SHUT_RDWR)
         raise
 
 

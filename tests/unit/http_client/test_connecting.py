@@ -19,7 +19,7 @@ from app.http_client.heads import Resource
 from app.lookups import Lookups
 from app.settings import DnsSettings
 from tests.certificates import Authority, Issued
-from tests.unit.http_client.rig import OK, Serve, asked, head_of, pool_at, responding, served
+from tests.unit.http_client.rig import OK, Serve, asked, head_of, pool_at, responding, served, turns
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 MANY = 4
@@ -175,6 +175,23 @@ class TestTls:
                         await asked(pool, resource)
                     await asyncio.wait_for(left.wait(), 5)
                     assert pool.state == (0, 0, 0)
+
+        run(main())
+
+    def test_one_that_is_cancelled_at_any_time_disturbs_no_later_one(
+        self, run: Run, authority: Authority, issued: Issued
+    ) -> None:
+        async def main() -> None:
+            async with served(always(), ssl=server_context(authority, issued)) as url:
+                url = url.replace("127.0.0.1", "localhost")
+                for count in range(12):
+                    async with pool_at(url, tls=Tls(trusting(authority))) as (pool, resource):
+                        task = asyncio.create_task(asked(pool, resource))
+                        await turns(count)
+                        task.cancel()
+                        await asyncio.gather(task, return_exceptions=True)
+                        assert await asked(pool, resource) == b"ok"
+                        assert pool.state == (0, 1, 0)
 
         run(main())
 
