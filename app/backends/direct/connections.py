@@ -97,7 +97,8 @@ class Connections:
         shared.users.discard(self)
         pools = _pools.get(asyncio.get_running_loop(), {})
         for route, one in list(pools.items()):
-            if not one.users:
+            # Another share may have closed it while this one waited for a pool to close.
+            if not one.users and pools.get(route) is one:
                 del pools[route]
                 await one.pool.aclose()
 

@@ -48,6 +48,18 @@ def test_no_other_request_uses_the_connection_of_an_answer_that_was_given_up() -
     run(main())
 
 
+def test_several_shares_are_closed_at_once() -> None:
+    async def main() -> None:
+        async with ScriptedUpstream(json_reply({})) as one, ScriptedUpstream(json_reply({})) as other:
+            shares = [connections(upstream.url, limit=1) for upstream in (one, other)]
+            for share, upstream in zip(shares, (one, other), strict=True):
+                await read_all(await share.request("POST", upstream.url, b"{}", {}))
+            await asyncio.gather(*[share.aclose() for share in shares])
+            assert pool_readings() == []
+
+    run(main())
+
+
 def test_a_pool_tells_what_it_holds() -> None:
     scripts: dict[int, Script] = {1: [Head(), Stall()], 2: json_reply({})}
 
