@@ -7,7 +7,7 @@ connection, and the connection knows it only as long as the exchange lasts.
 import asyncio
 from typing import Protocol
 
-from app.bodies.decompression import ArrivingDecompression, Undecodable
+from app.bodies.decompression import STEP, ArrivingDecompression, Undecodable
 from app.http_client.errors import UndecodableBody
 
 _ENOUGH = 128 * 1024
@@ -119,12 +119,18 @@ class DecodedBody:
         self._body = body
         self._decompression = ArrivingDecompression(codings)
         self._has_ended = False
+        self._may_have_more = False
+        """What came may decode to more than was read."""
 
     def at_eof(self) -> bool:
         return self._has_ended
 
     async def read(self) -> bytes:
         """As ResponseBody's; raises UndecodableBody, too."""
+        if self._may_have_more:
+            # A few kilobytes may decode to gigabytes without a wait for the connection, the one place where others
+            # would get their turn, and limits of time have their effect.
+            await asyncio.sleep(0)
         data: bytes | None = None
         try:
             while not self._has_ended and not (data := self._decompression.step()):
@@ -136,6 +142,7 @@ class DecodedBody:
                     self._decompression.finish()
         except Undecodable as error:
             raise UndecodableBody(f"the body of the response {error}") from None
+        self._may_have_more = data is not None and len(data) == STEP
         return data or b""
 
     def close(self) -> None:

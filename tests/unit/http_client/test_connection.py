@@ -235,6 +235,22 @@ def test_events_that_come_compressed_are_there_as_soon_as_they_were_flushed() ->
     run(main())
 
 
+def test_a_few_bytes_that_decode_to_many_leave_other_tasks_their_turns() -> None:
+    async def main() -> None:
+        sent = gzip.compress(bytes(16 * 1024**2))
+        head = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(sent)
+        response, _, _ = await exchanged(head, sent)
+        reading = asyncio.create_task(read_all(response))
+        count = 0
+        while not reading.done():
+            await asyncio.sleep(0)
+            count += 1
+        assert len(await reading) == 16 * 1024**2
+        assert count > 50
+
+    run(main())
+
+
 def test_reading_pauses_while_too_much_waits_to_be_read() -> None:
     async def main() -> None:
         connection, transport, _ = connected()
