@@ -87,7 +87,7 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             raise ClosedWithoutResponse("the connection was closed before the request was written")
-        self.exchanges += 1
+        self.exchanges = number = self.exchanges + 1
         self._parser.expect(method)
         waiting: asyncio.Future[UpstreamResponse] = self._loop.create_future()
         self._head = waiting
@@ -100,7 +100,9 @@ class Connection(asyncio.Protocol):
         try:
             return await waiting
         except BaseException:
-            self.abort()
+            # The response may have come whole a moment ago: the connection may be another request's by now.
+            if self.exchanges == number:
+                self.abort()
             raise
 
     def abort(self) -> None:

@@ -14,7 +14,7 @@ from app.http_client import BodyIncomplete, HttpError, MalformedResponse, Undeco
 from app.http_client.connection import Connection
 from app.http_client.errors import ClosedWithoutResponse, ConnectionLost
 from tests.support import run
-from tests.unit.http_client.rig import OK, Transport, connected, read_all, turns
+from tests.unit.http_client.rig import OK, Transport, connected, read_all, turns, until
 
 HEAD = b"POST / HTTP/1.1\r\nhost: a\r\n\r\n"
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -354,6 +354,32 @@ def test_a_request_that_nobody_waits_for_any_more_ends_its_connection() -> None:
         await turns()
         assert transport.is_closing()
         assert owner.events == ["lost"]
+
+    run(main())
+
+
+def test_a_request_that_is_cancelled_with_its_whole_response_there_leaves_the_connection_to_the_next() -> None:
+    """The next request takes the connection before the cancelled one has had its turn."""
+
+    async def main() -> None:
+        connection, transport, owner = connected()
+        first = begun(connection)
+        await turns()
+
+        async def take_over() -> UpstreamResponse:
+            await until(lambda: owner.events)
+            first.cancel()
+            return await connection.exchange("POST", HEAD, b"next")
+
+        second = asyncio.create_task(take_over())
+        await turns()
+        asyncio.get_running_loop().call_soon(connection.data_received, OK)
+        await turns()
+        assert first.cancelled()
+        assert transport.written.endswith(b"next")
+        assert not transport.is_closing()
+        connection.data_received(OK)
+        assert await read_all(await second) == b"ok"
 
     run(main())
 
