@@ -179,6 +179,10 @@ class Connection(asyncio.Protocol):
     def _send_more(self) -> None:
         if self._unsent is None or self._writing_paused or self.is_closed or self._transport is None:
             return
+        if self._head is not None and self._poll is not None and self._poll.poll(0):
+            # Perhaps a refusal, and the end of the connection behind it: to write would lose it before it is read.
+            self._loop.call_soon(self._send_more)
+            return
         piece, rest = self._unsent[:_PIECE], self._unsent[_PIECE:]
         self._unsent = rest or None
         self._transport.write(piece)

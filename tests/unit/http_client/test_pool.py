@@ -254,6 +254,34 @@ def test_one_whose_end_the_loop_has_not_seen_yet_is_not_used_either() -> None:
     run(main())
 
 
+def test_a_refusal_is_read_before_more_of_the_request_is_written() -> None:
+    """To write to a connection that the server has closed would lose what came by it."""
+    refusal = b"HTTP/1.1 413 X\r\nconnection: close\r\ncontent-length: 2\r\n\r\nno"
+    closed = threading.Event()
+
+    def serve(listener: socket.socket) -> None:
+        """Refuse a request of which most has not come."""
+        accepted, _ = listener.accept()
+        with accepted:
+            accepted.recv(1000)
+            accepted.sendall(refusal)
+        closed.set()
+
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            thread = threading.Thread(target=serve, args=(listener,))
+            thread.start()
+            async with pool_at(f"http://127.0.0.1:{listener.getsockname()[1]}") as (pool, resource):
+                task = asyncio.create_task(pool.request("POST", resource, {}, bytes(20 * 1024**2), None))
+                await until(lambda: pool.take_news().connects)
+                assert closed.wait(5), "the loop stands still until the server has closed"
+                response = await task
+                assert (response.status, await read_all(response)) == (413, b"no")
+            thread.join()
+
+    run(main())
+
+
 def test_a_request_that_crossed_with_the_servers_end_goes_out_once_more() -> None:
     async def main() -> None:
         server = Server(closes=1)
