@@ -37,11 +37,7 @@ async def connect(route: Route, lookups: Lookups, owner: Owner, proxy_limit: flo
     else:
         async with _by_way_of(proxy, proxy_limit):
             transport = await _tunnel(proxy, route.origin, lookups)
-        try:
-            await _start_tls(transport, connection, tls, route.origin.host)
-        except BaseException:
-            transport.abort()
-            raise
+        await _start_tls(transport, connection, tls, route.origin.host)
     return connection
 
 
@@ -60,24 +56,23 @@ async def _by_way_of(proxy: Proxy, limit: float) -> AsyncIterator[None]:
         raise ProxyConnectionFailed(f"{name} could not be reached") from error
 
 
-async def _open(protocol: asyncio.BaseProtocol, origin: Origin, tls: Tls | None, lookups: Lookups) -> None:
+async def _open(protocol: "Connection | _Tunnel", origin: Origin, tls: Tls | None, lookups: Lookups) -> None:
     loop = asyncio.get_running_loop()
     addresses = await _addresses(origin, lookups)
     opened = await aiohappyeyeballs.start_connection(
         addresses, happy_eyeballs_delay=_NEXT_ADDRESS, interleave=1, loop=loop, socket_factory=_socket
     )
     try:
-        if tls is None:
-            await loop.create_connection(lambda: protocol, sock=opened)
-        else:
-            name = tls.server_name or _server_name(origin.host)
-            await loop.create_connection(lambda: protocol, sock=opened, ssl=tls.context, server_hostname=name)
+        first = protocol if tls is None else asyncio.Protocol()
+        transport, _ = await loop.create_connection(lambda: first, sock=opened)
     except BaseException:
         # The loop closes it when it sees its end. To close it here would take its number from under a loop that still
         # watches it, and give it to the next connection.
         with suppress(OSError):
             opened.shutdown(socket.SHUT_RDWR)
         raise
+    if tls is not None:
+        await _start_tls(transport, protocol, tls, origin.host)
 
 
 async def _addresses(origin: Origin, lookups: Lookups) -> list[aiohappyeyeballs.AddrInfoType]:
@@ -122,12 +117,16 @@ async def _tunnel(proxy: Proxy, origin: Origin, lookups: Lookups) -> asyncio.Tra
     return transport
 
 
-async def _start_tls(transport: asyncio.Transport, connection: Connection, tls: Tls, host: str) -> None:
+async def _start_tls(transport: asyncio.Transport, protocol: "Connection | _Tunnel", tls: Tls, host: str) -> None:
     name = tls.server_name or _server_name(host)
-    encrypted = await asyncio.get_running_loop().start_tls(transport, connection, tls.context, server_hostname=name)
-    if encrypted is None:
-        raise ConnectionLost("the connection ended during the TLS handshake")
-    connection.connection_made(encrypted)
+    try:
+        encrypted = await asyncio.get_running_loop().start_tls(transport, protocol, tls.context, server_hostname=name)
+        if encrypted is None:
+            raise ConnectionLost("the connection ended during the TLS handshake")
+    except BaseException:
+        transport.abort()
+        raise
+    protocol.encrypted(encrypted, transport)
 
 
 class _Tunnel(asyncio.Protocol):
@@ -155,6 +154,9 @@ class _Tunnel(asyncio.Protocol):
         return status, transport
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self._transport = transport
+
+    def encrypted(self, transport: asyncio.Transport, beneath: asyncio.Transport) -> None:
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:

@@ -14,7 +14,8 @@ or not the body was read, if each of these holds: the request was written whole,
 sides keep the connection, and the reader has not given it up. Else it is closed. It is always closed by `abort`:
 nothing that is unsent then is of use to anybody.
 
-The end of the connection ends a body that has neither length nor chunks. It cuts off any other. Before the first byte
+The end of the connection ends a body that has neither length nor chunks; by TLS, only where that says so, if the event
+loop can tell (uvloop can, asyncio cannot). It cuts off any other. Before the first byte
 of a response it is `ClosedWithoutResponse`: on a connection that had waited in the pool, the server may have closed it
 before it saw the request.
 """
@@ -51,6 +52,9 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._parser = ResponseParser()
         self._transport: asyncio.Transport | None = None
+        self._beneath: asyncio.Transport | None = None
+        """The transport that reads the socket: below TLS, or the same."""
+        self._is_aborted = False
         self._poll: select.poll | None = None
         self._head: asyncio.Future[UpstreamResponse] | None = None
         """The head that is waited for."""
@@ -107,19 +111,28 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close at once; what is unsent is dropped."""
-        self._unsent = None
+        self._unsent, self._is_aborted = None, True
         if self._transport is not None:
             self._transport.abort()
 
-    # What the body of a response says.
+    def encrypted(self, transport: asyncio.Transport, beneath: asyncio.Transport) -> None:
+        """It is made, by TLS over the transport beneath."""
+        self.connection_made(transport)
+        self._beneath = beneath
+        if self._is_aborted:
+            # Something came before it was asked for.
+            transport.abort()
+
+    # What the body of a response says. Not TLS is paused but the socket: uvloop's TLS goes on to read, and throws away
+    # what it holds for who has paused it as soon as it sees the end of the connection.
 
     def pause_reading(self) -> None:
-        if not self.is_closed and self._transport is not None:
-            self._transport.pause_reading()
+        if not self.is_closed and self._beneath is not None and not self._beneath.is_closing():
+            self._beneath.pause_reading()
 
     def resume_reading(self) -> None:
-        if not self.is_closed and self._transport is not None:
-            self._transport.resume_reading()
+        if not self.is_closed and self._beneath is not None and not self._beneath.is_closing():
+            self._beneath.resume_reading()
 
     def give_up(self, number: int) -> None:
         if self.exchanges == number:
@@ -130,7 +143,7 @@ class Connection(asyncio.Protocol):
     # What the loop calls.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        self._transport = transport
+        self._transport = self._beneath = transport
         found = transport.get_extra_info("socket")
         if found is not None and hasattr(select, "poll"):
             self._poll = select.poll()
@@ -165,7 +178,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closed_by(exc)
-        self._transport = self._poll = self._unsent = None
+        self._transport = self._beneath = self._poll = self._unsent = None
         self._parser.close()
         self._owner.lost(self)
 

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import ssl
 import sys
+import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from dataclasses import replace
@@ -19,7 +20,7 @@ from app.http_client.heads import Resource
 from app.lookups import Lookups
 from app.settings import DnsSettings
 from tests.certificates import Authority, Issued
-from tests.unit.http_client.rig import OK, Serve, asked, head_of, pool_at, responding, served, turns
+from tests.unit.http_client.rig import OK, Serve, asked, head_of, pool_at, read_all, responding, served, turns, until
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 MANY = 4
@@ -192,6 +193,37 @@ class TestTls:
                         await asyncio.gather(task, return_exceptions=True)
                         assert await asked(pool, resource) == b"ok"
                         assert pool.state == (0, 1, 0)
+
+        run(main())
+
+    def test_what_came_before_the_end_of_the_connection_is_read_however_late(
+        self, run: Run, authority: Authority, issued: Issued
+    ) -> None:
+        body = bytes(range(256)) * 2400
+        closed = threading.Event()
+        context = server_context(authority, issued)
+
+        def serve(listener: socket.socket) -> None:
+            accepted, _ = listener.accept()
+            with context.wrap_socket(accepted, server_side=True) as encrypted:
+                encrypted.recv(1000)
+                encrypted.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+                with socket.socket(fileno=encrypted.detach()) as plain:
+                    plain.shutdown(socket.SHUT_WR)
+                    closed.set()
+                    plain.recv(1000)
+
+        async def main() -> None:
+            with socket.create_server(("127.0.0.1", 0)) as listener:
+                thread = threading.Thread(target=serve, args=(listener,))
+                thread.start()
+                url = f"https://localhost:{listener.getsockname()[1]}"
+                async with pool_at(url, tls=Tls(trusting(authority))) as (pool, resource):
+                    response = await pool.request("POST", resource, {}, b"", None)
+                    await until(closed.is_set)
+                    await turns(20)
+                    assert await read_all(response) == body
+                thread.join()
 
         run(main())
 
