@@ -159,6 +159,8 @@ class Pool:
 
     async def _acquire(self) -> Connection:
         """A connection that was made now, or that another request has just left."""
+        if self._is_closed:
+            raise ConnectionLost("the pool was closed")
         # Through a proxy there are two steps, each with the limit of a connection.
         steps = 1 if self.route.proxy is None else 2
         deadline = self._loop.time() + steps * self._connect_limit

@@ -377,7 +377,26 @@ def test_a_closed_pool_ends_what_is_under_way() -> None:
             assert all(isinstance(one, ConnectionLost) for one in found)
             with pytest.raises(ConnectionLost):
                 await asked(pool, resource)
+            server.go.set()
             await asyncio.wait_for(server.left.wait(), 5)
+            assert server.connections == 1
+
+    run(main())
+
+
+def test_a_closed_pool_sends_nothing_once_more() -> None:
+    async def main() -> None:
+        server = Server()
+        async with served(server.serve) as url, pool_at(url) as (pool, resource):
+            await asked(pool, resource)
+            server.go.clear()
+            task = asyncio.create_task(asked(pool, resource))
+            await until(lambda: server.requests == 2)
+            await pool.aclose()
+            with pytest.raises(ConnectionLost):
+                await task
+            await turns(20)
+            assert server.connections == 1
 
     run(main())
 
