@@ -1,21 +1,43 @@
-"""Certificates and keys in PEM, as operators write them: what is wrong with them, how long they hold, and a TLS context
-that has them. For clients and servers alike. Pure but for the file in memory that Python's `ssl` needs.
+"""Certificates and keys in PEM, as operators write them: what is wrong with them, how long they hold, whom they name,
+and a TLS context that has them. For clients and servers alike. Pure but for the file in memory that Python's `ssl`
+needs.
 """
 
 import os
 import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from tempfile import NamedTemporaryFile
 from typing import Literal, NamedTuple
+
+from app.settings import TlsVersion
 
 Part = Literal["bundle", "certificate", "key", "password"]
 
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\s[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
 _KEY = re.compile(r"-----BEGIN ([A-Z0-9]+ )*PRIVATE KEY-----")
 _ENCRYPTED = re.compile(r"-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED", re.MULTILINE)
+_VERSIONS: Mapping[TlsVersion, ssl.TLSVersion] = {
+    "TLSv1.2": ssl.TLSVersion.TLSv1_2,
+    "TLSv1.3": ssl.TLSVersion.TLSv1_3,
+}
+_PROTOCOLS = ["http/1.1"]
+_SOON = timedelta(days=7).total_seconds()
+"""How long before its end a certificate is warned of."""
+_SHORT = {
+    "commonName": "CN",
+    "localityName": "L",
+    "stateOrProvinceName": "ST",
+    "organizationName": "O",
+    "organizationalUnitName": "OU",
+    "countryName": "C",
+    "streetAddress": "STREET",
+    "domainComponent": "DC",
+    "userId": "UID",
+}
+"""The names of RFC 4514, by OpenSSL's."""
 _SEQUENCE = 0x30
 _VERSION = 0xA0
 _TIMES = {0x17: "%y%m%d%H%M%SZ", 0x18: "%Y%m%d%H%M%SZ"}
@@ -42,18 +64,41 @@ class Validity(NamedTuple):
     not_before: float
     not_after: float
 
+    def warning(self, now: float) -> str | None:
+        """What is wrong with these dates, as the end of a sentence about the certificate: that it has expired, expires
+        within a week, or does not hold yet. None where nothing is."""
+        if self.not_after <= now:
+            return f"expired at {_written(self.not_after)}"
+        if self.not_before > now:
+            return f"holds only from {_written(self.not_before)} on"
+        if self.not_after <= now + _SOON:
+            return f"expires soon, at {_written(self.not_after)}"
+        return None
 
-def validity_of(pem: str) -> Validity:
-    """The validity of the first certificate of a text in PEM, which is the one that is shown to the other side. Raises
+
+def first_certificate(pem: str) -> str:
+    """The first certificate of a text in PEM, which is the one that is shown to the other side. Raises
     BadCertificate."""
-    # Python's ssl tells the dates of the other side's certificate alone, and of one that has expired not even these.
     found = _CERTIFICATE.search(pem)
     if found is None:
         raise BadCertificate("certificate", "has no certificate in PEM")
+    return found[0]
+
+
+def validity_of(pem: str) -> Validity:
+    """The validity of the first certificate of a text in PEM. Raises BadCertificate."""
+    # Python's ssl tells the dates of the other side's certificate alone, and of one that has expired not even these.
+    first = first_certificate(pem)
     try:
-        return _validity(ssl.PEM_cert_to_DER_cert(found[0]))
+        return _validity(ssl.PEM_cert_to_DER_cert(first))
     except (IndexError, KeyError, ValueError):
         raise BadCertificate("certificate", "has a certificate that cannot be read") from None
+
+
+def agree_on(context: ssl.SSLContext, oldest: TlsVersion) -> None:
+    """Have a context agree on HTTP/1.1 over this version of TLS or a newer one, and on nothing else."""
+    context.minimum_version = _VERSIONS[oldest]
+    context.set_alpn_protocols(_PROTOCOLS)
 
 
 def trust(context: ssl.SSLContext, bundle: str) -> None:
@@ -70,8 +115,11 @@ def trust(context: ssl.SSLContext, bundle: str) -> None:
 def identify(context: ssl.SSLContext, certificate: str, key: str | None = None, password: str | None = None) -> None:
     """Have a context show the other side a certificate, in PEM with those that lead to its issuer behind it. The key
     may stand in the same text. Raises BadCertificate."""
-    if _CERTIFICATE.search(certificate) is None:
-        raise BadCertificate("certificate", "has no certificate in PEM")
+    try:
+        trust(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), certificate)
+    except BadCertificate as error:
+        # OpenSSL does not say which of certificate and key it cannot read.
+        raise BadCertificate("certificate", str(error)) from None
     key_text = certificate if key is None else key
     if _KEY.search(key_text) is None:
         raise BadCertificate("key", "has no private key in PEM" if key is not None else "is missing")
@@ -85,9 +133,34 @@ def identify(context: ssl.SSLContext, certificate: str, key: str | None = None, 
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
             raise BadCertificate("key", "does not belong to the certificate") from None
+        if error.reason is not None and error.reason.startswith(("EE_", "CA_")):
+            raise BadCertificate("certificate", f"is too weak: {error.reason}") from None
         if is_encrypted:
             raise BadCertificate("password", "does not open the key") from None
         raise BadCertificate("key", f"cannot be used: {error.reason or 'it cannot be read'}") from None
+
+
+def distinguished_name(name: Sequence[Sequence[tuple[str, str]]]) -> str:
+    """A name of a certificate, as `SSLSocket.getpeercert` has it, in the form of RFC 4514: `CN=agent,O=Example`."""
+    return ",".join(
+        "+".join(f"{_SHORT.get(kind, kind)}={_escaped(value)}" for kind, value in part) for part in reversed(name)
+    )
+
+
+def _escaped(value: str) -> str:
+    last = len(value) - 1
+    return "".join(_sign(sign, is_first=at == 0, is_last=at == last) for at, sign in enumerate(value))
+
+
+def _sign(sign: str, *, is_first: bool, is_last: bool) -> str:
+    if sign == "\0":
+        return "\\00"
+    is_special = sign in ',+"\\<>;' or (is_first and sign in "# ") or (is_last and sign == " ")
+    return f"\\{sign}" if is_special else sign
+
+
+def _written(moment: float) -> str:
+    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 @contextmanager

@@ -1,87 +1,64 @@
-"""Certificates that are served: read from files, checked, and how long they last.
+"""The certificate of the gateway's port: its files, whom it names, how long it holds, and whether a server can use it.
 
-OpenSSL says that something is wrong, and seldom what. Here each fault is told of the field whose file has it.
+OpenSSL says that something is wrong, and seldom what. Here each fault is told with the file that has it.
 """
 
 import hashlib
 import ssl
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import time
-from typing import Any, NoReturn
 
+from app.certificates import (
+    BadCertificate,
+    Part,
+    Validity,
+    agree_on,
+    distinguished_name,
+    first_certificate,
+    identify,
+    trust,
+    validity_of,
+)
 from app.settings import TlsSettings
 
-_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 _NO_CHECK_TIME = 0x200000
 """OpenSSL's X509_V_FLAG_NO_CHECK_TIME, for which Python has no name."""
-_PROTOCOLS = ["http/1.1"]
-_SHORT = {
-    "commonName": "CN",
-    "localityName": "L",
-    "stateOrProvinceName": "ST",
-    "organizationName": "O",
-    "organizationalUnitName": "OU",
-    "countryName": "C",
-    "streetAddress": "STREET",
-    "domainComponent": "DC",
-    "userId": "UID",
-}
-"""The names of RFC 4514, by OpenSSL's."""
-
-
-class BadCertificate(Exception):
-    """Files that cannot be served with. `field` is the setting whose file is at fault; the text holds none of it."""
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field
 
 
 @dataclass(frozen=True)
 class ServerCertificate:
-    """A certificate with its key, and whom it is served to. `not_before` and `not_after` are in Unix time."""
+    """A certificate with its key in a context that clients can be served by, and whom it names."""
 
     context: ssl.SSLContext
     subject: str
-    not_before: float
-    not_after: float
+    validity: Validity
 
     def warning(self) -> str | None:
-        """What is wrong with it now, and will be for all clients; None where nothing is."""
-        if self.not_after < time():
-            return f"the certificate of {self.subject} has expired: clients refuse it"
-        if self.not_before > time():
-            return f"the certificate of {self.subject} is not valid yet: clients refuse it"
-        return None
+        """What is wrong with its dates now; None where nothing is. Clients refuse one that does not hold."""
+        found = self.validity.warning(time())
+        return None if found is None else f"the certificate of {self.subject} {found}"
 
 
 def read_certificate(tls: TlsSettings) -> ServerCertificate:
-    """Read the files that the settings name. Raises BadCertificate. It takes a few milliseconds."""
-    cert_file, key_file = tls.cert_file, tls.key_file
-    if cert_file is None or key_file is None:
-        raise BadCertificate("cert_file", "a certificate and its key are needed")
-    _expect("cert_file", cert_file, b"-----BEGIN CERTIFICATE-----", "certificate")
-    _expect("key_file", key_file, b"PRIVATE KEY-----", "private key")
-    context = _context(cert_file, key_file, tls.key_password)
-    described = _described(cert_file, key_file, tls.key_password)
-    context.minimum_version = _VERSIONS[tls.min_version]
-    context.set_alpn_protocols(_PROTOCOLS)
-    if tls.client_ca_file is not None:
-        _expect("client_ca_file", tls.client_ca_file, b"-----BEGIN CERTIFICATE-----", "certificate")
-        try:
-            context.load_verify_locations(tls.client_ca_file)
-        except ssl.SSLError:
-            raise BadCertificate("client_ca_file", f"{tls.client_ca_file} holds no sound certificates") from None
-        is_needed = tls.client_certificates == "required"
-        context.verify_mode = ssl.CERT_REQUIRED if is_needed else ssl.CERT_OPTIONAL
-    return ServerCertificate(
-        context,
-        distinguished_name(described.get("subject", ())) or cert_file,
-        ssl.cert_time_to_seconds(described["notBefore"]),
-        ssl.cert_time_to_seconds(described["notAfter"]),
-    )
+    """Read the files that the settings name. Raises BadCertificate, whose text names the file that is at fault. It
+    takes a few milliseconds."""
+    if tls.cert_file is None or tls.key_file is None:
+        raise BadCertificate("certificate", "a certificate and its key are needed")
+    try:
+        certificate = _text("certificate", tls.cert_file)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        identify(context, certificate, _text("key", tls.key_file), tls.key_password)
+        agree_on(context, tls.min_version)
+        validity = validity_of(certificate)
+        subject = _subject(context, certificate)
+        if tls.client_ca_file is not None:
+            trust(context, _text("bundle", tls.client_ca_file))
+            is_needed = tls.client_certificates == "required"
+            context.verify_mode = ssl.CERT_REQUIRED if is_needed else ssl.CERT_OPTIONAL
+    except BadCertificate as error:
+        raise BadCertificate(error.part, f"{_named(error.part, tls)} {error}") from None
+    return ServerCertificate(context, subject or tls.cert_file, validity)
 
 
 def digest_of_files(tls: TlsSettings) -> bytes:
@@ -96,86 +73,45 @@ def digest_of_files(tls: TlsSettings) -> bytes:
     return digest.digest()
 
 
-def distinguished_name(name: Sequence[Sequence[tuple[str, str]]]) -> str:
-    """A name of a certificate, as `SSLSocket.getpeercert` has it, in the form of RFC 4514: `CN=agent,O=Example`."""
-    return ",".join(
-        "+".join(f"{_SHORT.get(kind, kind)}={_escaped(value)}" for kind, value in part) for part in reversed(name)
-    )
+def _named(part: Part, tls: TlsSettings) -> str:
+    match part:
+        case "certificate":
+            return f"the file {tls.cert_file}"
+        case "key":
+            return f"the file {tls.key_file}"
+        case "password":
+            return f"the password of the file {tls.key_file}"
+        case "bundle":
+            return f"the file {tls.client_ca_file}"
 
 
-def _escaped(value: str) -> str:
-    last = len(value) - 1
-    return "".join(_sign(sign, is_first=at == 0, is_last=at == last) for at, sign in enumerate(value))
-
-
-def _sign(sign: str, *, is_first: bool, is_last: bool) -> str:
-    if sign == "\0":
-        return "\\00"
-    is_special = sign in ',+"\\<>;' or (is_first and sign in "# ") or (is_last and sign == " ")
-    return f"\\{sign}" if is_special else sign
-
-
-def _expect(field: str, file: str, mark: bytes, what: str) -> None:
+def _text(part: Part, file: str) -> str:
     try:
-        content = Path(file).read_bytes()
+        # What is not UTF-8 may be a comment; PEM itself is ASCII.
+        return Path(file).read_text("utf-8-sig", "replace")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no name of a file"
-        raise BadCertificate(field, f"the file {file} cannot be read: {reason}") from None
-    if mark not in content:
-        raise BadCertificate(field, f"the file {file} holds no {what} as PEM")
+        raise BadCertificate(part, f"cannot be read: {reason}") from None
 
 
-def _context(cert_file: str, key_file: str, password: str | None) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-
-    def key_password() -> str:
-        # Without an answer OpenSSL would ask on the terminal.
-        if password is None:
-            _refuse_key(key_file, "is encrypted: set gateway.server.tls.key_password")
-        return password
-
-    try:
-        context.load_cert_chain(cert_file, key_file, key_password)
-    except ssl.SSLError as error:
-        if error.reason == "KEY_VALUES_MISMATCH":
-            _refuse_key(key_file, f"has the key of another certificate than {cert_file}")
-        if b"ENCRYPTED" in Path(key_file).read_bytes():
-            _refuse_key(key_file, "cannot be decrypted with gateway.server.tls.key_password")
-        if error.reason and "EE_" in error.reason:
-            raise BadCertificate("cert_file", f"{cert_file}: its key or signature is too weak") from None
-        reason = (error.reason or "not PEM").replace("_", " ").lower()
-        raise BadCertificate("cert_file", f"{cert_file} or {key_file} is damaged: {reason}") from None
-    return context
-
-
-def _refuse_key(file: str, message: str) -> NoReturn:
-    raise BadCertificate("key_file", f"{file} {message}") from None
-
-
-def _described(cert_file: str, key_file: str, password: str | None) -> dict[str, Any]:
-    """The certificate as a client sees it who trusts it, by a handshake in memory: Python reads none in another way."""
+def _subject(context: ssl.SSLContext, certificate: str) -> str:
+    """Whom the certificate names, as a client sees it who trusts it, by a handshake in memory: Python reads it in no
+    other way, and a certificate that no server may use is found so. It may be empty. Raises BadCertificate."""
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname = False
-    first = ssl.PEM_cert_to_DER_cert(_first_certificate(Path(cert_file).read_text("latin-1")))
-    client.load_verify_locations(cadata=first)
+    trust(client, first_certificate(certificate))
     client.verify_flags = ssl.VerifyFlags(ssl.VERIFY_X509_PARTIAL_CHAIN | _NO_CHECK_TIME)
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    asks = client.wrap_bio(to_client, to_server)
-    answers = _context(cert_file, key_file, password).wrap_bio(to_server, to_client, server_side=True)
+    connecting = client.wrap_bio(to_client, to_server)
+    accepting = context.wrap_bio(to_server, to_client, server_side=True)
     try:
         for _ in range(4):
-            for one in (asks, answers):
+            for one in (connecting, accepting):
                 try:
                     one.do_handshake()
                 except ssl.SSLWantReadError:
                     continue
-        return dict(asks.getpeercert() or {})
+        return distinguished_name((connecting.getpeercert() or {}).get("subject", ()))  # type: ignore[arg-type]
     except (ssl.SSLError, ValueError) as error:
         reason = getattr(error, "verify_message", "") or "no handshake comes about"
-        raise BadCertificate("cert_file", f"{cert_file} is no certificate of a server: {reason}") from None
-
-
-def _first_certificate(text: str) -> str:
-    begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
-    at = text.index(begin)
-    return text[at : text.index(end, at) + len(end)] + "\n"
+        raise BadCertificate("certificate", f"has no certificate of a server: {reason}") from None

@@ -24,6 +24,7 @@ policy = any
 copy_extensions = copy
 unique_subject = no
 [any]
+organizationName = optional
 commonName = supplied
 """
 _KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")
@@ -36,6 +37,11 @@ class Issued:
 
     certificate: Path
     key: Path
+
+    def replace(self, other: "Issued") -> None:
+        """Have the files hold another certificate and its key."""
+        self.key.write_bytes(other.key.read_bytes())
+        self.certificate.write_bytes(other.certificate.read_bytes())
 
 
 class Authority:
@@ -64,12 +70,14 @@ class Authority:
         name: str,
         names: str = "DNS:localhost,IP:127.0.0.1",
         *,
+        subject: str | None = None,
         begins: timedelta = timedelta(minutes=-5),
         ends: timedelta = timedelta(days=90),
         password: str | None = None,
         uses: str | None = None,
     ) -> Issued:
-        """A certificate for `names`, as openssl writes alternative names; `begins` and `ends` are from now."""
+        """A certificate for `names`, as openssl writes alternative names, and for `subject`, which is
+        `/CN=name` unless it is given; `begins` and `ends` are from now."""
         issued = Issued(self._folder / f"{name}.pem", self._folder / f"{name}.key")
         request = self._folder / f"{name}.csr"
         secrecy = ("-nodes",) if password is None else ("-passout", f"pass:{password}")
@@ -77,7 +85,7 @@ class Authority:
         if uses is not None:
             extensions += ["-addext", f"extendedKeyUsage={uses}"]
         files = ("-keyout", str(issued.key), "-out", str(request))
-        output_of("openssl", "req", *_KEY, *secrecy, "-subj", f"/CN={name}", *extensions, *files)
+        output_of("openssl", "req", *_KEY, *secrecy, "-subj", subject or f"/CN={name}", *extensions, *files)
         now = datetime.now(UTC)
         times = ("-startdate", (now + begins).strftime(_FORM), "-enddate", (now + ends).strftime(_FORM))
         signer = ("-config", str(self._configuration), "-cert", str(self.certificate), "-keyfile", str(self._key))

@@ -1,10 +1,19 @@
 """`gateway.server.tls`: whether the port can be served with these files."""
 
+from collections.abc import Mapping
+
+from app.certificates import BadCertificate, Part
 from app.configuration.problems import Report
-from app.server_certificates import BadCertificate, read_certificate
+from app.server_certificates import read_certificate
 from app.settings import TlsSettings
 
 _PATH = ("gateway", "server", "tls")
+_FIELD_OF: Mapping[Part, str] = {
+    "bundle": "client_ca_file",
+    "certificate": "cert_file",
+    "key": "key_file",
+    "password": "key_password",
+}
 
 
 def check_tls(tls: TlsSettings, report: Report, *, is_here: bool) -> None:
@@ -22,7 +31,12 @@ def check_tls(tls: TlsSettings, report: Report, *, is_here: bool) -> None:
     try:
         certificate = read_certificate(tls)
     except BadCertificate as error:
-        report.problem((*_PATH, error.field), str(error))
+        field = _FIELD_OF[error.part]
+        if getattr(tls, field) is not None:
+            report.problem((*_PATH, field), str(error))
+        else:
+            # A password that is wanting has no line, and its key has.
+            report.problem((*_PATH, "key_file"), f"{error}: set {field}")
         return
     if (warning := certificate.warning()) is not None:
         report.warning((*_PATH, "cert_file"), warning)

@@ -5,9 +5,9 @@ Files are read here, once for a configuration, and checked: what deployments get
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path as FilePath
+from time import time
 from typing import Any, NamedTuple, get_args
 from urllib.parse import SplitResult
 
@@ -30,8 +30,6 @@ from app.providers import BackendName
 from app.settings import TlsVersion, UpstreamProxy, UpstreamTls
 from telemetry.hosts import host_name
 
-_SOON = timedelta(days=7)
-"""How long before its end a certificate is warned of."""
 _IDENTITY = ("ssl_certificate", "ssl_certificate_key", "ssl_key_password")
 """What belongs together: a model that sets one of these has all of them itself."""
 _OPTION_OF: Mapping[Part, str] = {
@@ -120,8 +118,7 @@ class UpstreamReader:
         self._no_proxy = no_proxy_of(environment)
         self._known: dict[tuple[Any, ...], UpstreamTls] = {}
         """What was read of options that several deployments have in common."""
-        now = datetime.now(UTC)
-        self._now, self._soon = now.timestamp(), (now + _SOON).timestamp()
+        self._now = time()
 
     def read(self, params: Mapping[str, Any], path: Path, backend: BackendName, base: object) -> Upstream:
         """The options of a deployment, whose parameters are at `path`. `base` is the provider's address."""
@@ -225,13 +222,8 @@ class UpstreamReader:
             self._report.problem(at.path, str(error) if at is options.get(name) else f"{name} {error}")
 
     def _check_end(self, certificate: str, path: Path) -> None:
-        validity = validity_of(certificate)
-        if validity.not_after <= self._now:
-            self._report.warning(path, f"the certificate expired at {_time(validity.not_after)}")
-        elif validity.not_before > self._now:
-            self._report.warning(path, f"the certificate holds only from {_time(validity.not_before)} on")
-        elif validity.not_after <= self._soon:
-            self._report.warning(path, f"the certificate expires soon, at {_time(validity.not_after)}")
+        if (warning := validity_of(certificate).warning(self._now)) is not None:
+            self._report.warning(path, f"the certificate {warning}")
 
     def _pem(self, option: _Option | None) -> str | None:
         """The text of a file; one in PEM in place of a path is taken as it is, as a variable may hold it."""
@@ -279,7 +271,3 @@ def _verify(value: object) -> bool | str:
     if isinstance(value, str) and value.strip().lower() in ("true", "false"):
         return value.strip().lower() == "true"
     return value if isinstance(value, bool | str) else True
-
-
-def _time(moment: float) -> str:
-    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -3,7 +3,7 @@
 import ssl
 from typing import Any
 
-from app.server_certificates import distinguished_name
+from app.certificates import distinguished_name
 
 
 def tls_extension(connected: ssl.SSLObject) -> dict[str, Any]:

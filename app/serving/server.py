@@ -24,13 +24,14 @@ import uvicorn
 import uvloop
 from uvicorn.config import STARTUP_FAILURE
 
+from app.certificates import BadCertificate
 from app.console import ConsoleServer
 from app.edge.connection import Limits, ServerContext, close_overdue
 from app.edge.inherited import SocketName
 from app.edge.listener import ConnectionSlots, Listener, most_connections
 from app.gateway import Gateway, GatewayApp
 from app.lookups import Lookups, Question
-from app.server_certificates import BadCertificate, read_certificate
+from app.server_certificates import read_certificate
 from app.serving.address_file import AddressFile
 from app.serving.file_watch import FileWatch, Reloads
 from app.serving.listening import CannotListen, Listening, listen_or_take, scheme_of
@@ -177,7 +178,7 @@ class GatewayServer(uvicorn.Server):
         if not tls.is_on:
             return None
         certificate = read_certificate(tls)
-        self._app.gateway.telemetry.metrics.connections.certificate(certificate.subject, certificate.not_after)
+        self._app.gateway.telemetry.metrics.connections.certificate(certificate.subject, certificate.validity.not_after)
         return certificate.context
 
     def _listen(self, bound: Sequence[socket.socket], tls: ssl.SSLContext | None) -> Listener:

@@ -11,12 +11,13 @@ from msgspec import Meta, Struct, field
 from app.addresses import secrets_of_params
 from app.prices import Cost
 from app.providers import BackendName, ResponsesApi
-from app.settings.operations import AdminSettings, AdmissionSettings, ReloadSettings, TlsSettings, WorkerProcess
+from app.settings.operations import AdminSettings, AdmissionSettings, ReloadSettings, WorkerProcess
 from app.settings.recorder import ConsoleSettings, RecorderSettings
 from app.settings.telemetry import TelemetrySettings
 from app.settings.tenants import Budget, Dollars, Entitlement, Key, Limits, Priority, QuotaSettings, Team, digest_of
+from app.settings.tls import TlsSettings, TlsVersion
 from app.settings.units import ByteSize, Count, FileMode, Port, Seconds, Share
-from app.settings.upstream import TlsVersion, UpstreamProxy, UpstreamTls
+from app.settings.upstream import UpstreamProxy, UpstreamTls
 
 __all__ = [
     "AdminSettings",

@@ -1,7 +1,5 @@
 """How a gateway is operated: who waits, who may act on it, and when its configuration is read anew."""
 
-from typing import Literal
-
 from msgspec import Struct
 
 from app.settings.units import Count, Port, Seconds
@@ -45,35 +43,6 @@ class ReloadSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
     watch: bool = False
     """Whether a change of the file is a reason, or of one that it includes, or of a key, a policy or a certificate."""
-
-
-class TlsSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """TLS at the gateway's port; a Unix socket stays as it is. The files are PEM, and are read anew with the
-    configuration: connections that are made from then on get the new certificate."""
-
-    cert_file: str | None = None
-    """The certificate, followed by those that lead to its issuer; without it the port speaks plain HTTP."""
-    key_file: str | None = None
-    """The private key of that certificate."""
-    key_password: str | None = None
-    """The password of the key's file, where it is encrypted."""
-    client_ca_file: str | None = None
-    """The certificates of issuers, one of whom has to have signed a client's; without it clients are asked for none."""
-    client_certificates: Literal["required", "optional"] = "required"
-    """Whether a client without a certificate is turned away, where `client_ca_file` is set. One with a certificate that
-    none of those issuers has signed is turned away in any case."""
-    min_version: Literal["1.2", "1.3"] = "1.2"
-    """The lowest version of TLS that is spoken."""
-
-    @property
-    def is_on(self) -> bool:
-        """Whether the port speaks TLS."""
-        return self.cert_file is not None
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """The files that are set."""
-        return tuple(one for one in (self.cert_file, self.key_file, self.client_ca_file) if one is not None)
 
 
 class WorkerProcess(Struct, frozen=True):

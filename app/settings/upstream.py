@@ -3,11 +3,10 @@ connections, and what differs in any of it never shares one."""
 
 from base64 import b64decode
 from collections.abc import Iterator
-from typing import Literal
 
 from msgspec import Struct
 
-TlsVersion = Literal["TLSv1.2", "TLSv1.3"]
+from app.settings.tls import TlsVersion
 
 
 class UpstreamProxy(Struct, frozen=True):

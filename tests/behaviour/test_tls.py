@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.authority import Authority, Signed
 from tests.behaviour.clients import CHAT, Reply, ask
 from tests.behaviour.gateway import RunningGateway, configuration, simulated, until
 from tests.behaviour.process import Served
+from tests.certificates import Authority, Issued
 
 REFUSED = "flowspan_client_connections_refused_total"
 MODELS = simulated("echo", "lorem-100+pace-50")
@@ -31,41 +31,41 @@ def authority(folder: Path) -> Authority:
 
 
 @pytest.fixture(scope="module")
-def server(authority: Authority) -> Signed:
-    return authority.signed("server")
+def server(authority: Authority) -> Issued:
+    return authority.issue("server")
 
 
 @pytest.fixture(scope="module")
-def friend(authority: Authority) -> Signed:
-    return authority.signed("friend", "/O=Example/CN=friend")
+def friend(authority: Authority) -> Issued:
+    return authority.issue("friend", subject="/O=Example/CN=friend")
 
 
 @pytest.fixture(scope="module")
-def stranger(folder: Path) -> Signed:
-    return Authority(folder, "other").signed("stranger", "/CN=friend")
+def stranger(folder: Path) -> Issued:
+    return Authority(folder, "other").issue("stranger", subject="/CN=friend")
 
 
-def text(server: Signed, rest: str = "", tls: str = "") -> str:
-    files = f"cert_file: {server.cert}, key_file: {server.key}"
+def text(server: Issued, rest: str = "", tls: str = "") -> str:
+    files = f"cert_file: {server.certificate}, key_file: {server.key}"
     return configuration(MODELS, f"  server: {{tls: {{{files}{tls}}}{rest}}}")
 
 
 @pytest.fixture(scope="module")
-def gateway(server: Signed) -> Iterator[RunningGateway]:
+def gateway(server: Issued) -> Iterator[RunningGateway]:
     with RunningGateway(text(server, ", header_timeout: 1, max_connections: 40, address_share: 1")) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def mutual(server: Signed, authority: Authority) -> Iterator[RunningGateway]:
-    with RunningGateway(text(server, tls=f", client_ca_file: {authority.cert}")) as running:
+def mutual(server: Issued, authority: Authority) -> Iterator[RunningGateway]:
+    with RunningGateway(text(server, tls=f", client_ca_file: {authority.certificate}")) as running:
         yield running
 
 
-def client(authority: Authority, certificate: Signed | None = None) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=str(authority.cert))
+def client(authority: Authority, certificate: Issued | None = None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=str(authority.certificate))
     if certificate is not None:
-        context.load_cert_chain(certificate.cert, certificate.key)
+        context.load_cert_chain(certificate.certificate, certificate.key)
     return context
 
 
@@ -86,7 +86,7 @@ def test_requests_and_streams_pass_and_are_known_as_https(gateway: RunningGatewa
     transaction = gateway.transaction(reply.request_id)
     assert transaction["url.scheme"] == "https"
     assert transaction.get("tls.client.subject") is None
-    assert gateway.sample("flowspan_tls_certificate_expiry_timestamp_seconds", subject="CN=localhost") > 0
+    assert gateway.sample("flowspan_tls_certificate_expiry_timestamp_seconds", subject="CN=server") > 0
 
 
 def test_several_requests_come_by_one_connection_and_a_large_body_by_another(
@@ -154,7 +154,7 @@ def test_handshakes_have_slots_like_requests(gateway: RunningGateway, authority:
 
 
 def test_a_client_with_a_certificate_is_named_on_span_and_line(
-    mutual: RunningGateway, authority: Authority, friend: Signed
+    mutual: RunningGateway, authority: Authority, friend: Issued
 ) -> None:
     reply = ask_over(mutual.port, client(authority, friend), ask("echo"))
     transaction = mutual.transaction(reply.request_id)
@@ -163,7 +163,7 @@ def test_a_client_with_a_certificate_is_named_on_span_and_line(
 
 
 def test_without_one_or_with_a_strangers_there_is_no_answer(
-    mutual: RunningGateway, authority: Authority, stranger: Signed
+    mutual: RunningGateway, authority: Authority, stranger: Issued
 ) -> None:
     before = handshake_refused(mutual)
     for certificate in (None, stranger):
@@ -173,9 +173,9 @@ def test_without_one_or_with_a_strangers_there_is_no_answer(
 
 
 def test_where_certificates_are_optional_only_a_strangers_is_refused(
-    server: Signed, authority: Authority, friend: Signed, stranger: Signed
+    server: Issued, authority: Authority, friend: Issued, stranger: Issued
 ) -> None:
-    tls = f", client_ca_file: {authority.cert}, client_certificates: optional"
+    tls = f", client_ca_file: {authority.certificate}, client_certificates: optional"
     with RunningGateway(text(server, tls=tls)) as gateway:
         assert ask_over(gateway.port, client(authority), ask("echo")).status == 200
         assert ask_over(gateway.port, client(authority, friend), ask("echo")).status == 200
@@ -183,8 +183,8 @@ def test_where_certificates_are_optional_only_a_strangers_is_refused(
             ask_over(gateway.port, client(authority, stranger), ask("echo"))
 
 
-def test_old_versions_are_not_spoken(server: Signed, authority: Authority) -> None:
-    with RunningGateway(text(server, tls=", min_version: '1.3'")) as gateway:
+def test_old_versions_are_not_spoken(server: Issued, authority: Authority) -> None:
+    with RunningGateway(text(server, tls=", min_version: TLSv1.3")) as gateway:
         context = client(authority)
         context.maximum_version = ssl.TLSVersion.TLSv1_2
         with pytest.raises((ssl.SSLError, ConnectionError)):
@@ -192,7 +192,7 @@ def test_old_versions_are_not_spoken(server: Signed, authority: Authority) -> No
         assert ask_over(gateway.port, client(authority), ask("echo")).status == 200
 
 
-def test_idle_clients_do_not_hold_up_the_end(server: Signed, authority: Authority) -> None:
+def test_idle_clients_do_not_hold_up_the_end(server: Issued, authority: Authority) -> None:
     context = client(authority)
     with ExitStack() as stack, RunningGateway(text(server)) as gateway:
         for _ in range(3):
@@ -240,7 +240,7 @@ def _is_refused(served: Served) -> bool:
 def test_a_renewed_certificate_is_served_on_sighup_and_open_streams_go_on(
     tmp_path: Path, authority: Authority, workers: str | None, watch: bool
 ) -> None:
-    served_with, renewed = authority.signed("served"), authority.signed("renewed", days=25)
+    served_with, renewed = authority.issue("served"), authority.issue("renewed")
     options = [] if workers is None else ["--workers", workers]
     configured = (
         text(served_with, f", lame_duck: 0, uds: {tmp_path / 's'}") + f"  reload: {{watch: {str(watch).lower()}}}"
@@ -269,4 +269,4 @@ def test_a_renewed_certificate_is_served_on_sighup_and_open_streams_go_on(
         served.send(signal.SIGTERM)
         log = served.end()
     assert "gateway.server.tls: what its files hold" in log
-    assert "gateway.server.tls.cert_file: " in log
+    assert "gateway.server.tls.key_file: " in log

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.certificates import BadCertificate, identify, trust, validity_of
+from app.certificates import BadCertificate, Validity, distinguished_name, identify, trust, validity_of
 from tests.certificates import Authority, Issued
 from tests.real.programs import output_of
 
@@ -79,6 +79,7 @@ def test_what_is_wrong_is_told_by_the_part_that_is_at_fault(authority: Authority
         "is missing$": ("key", certificate, None, None),
         "is missing, and the key is": ("password", *locked, None),
         "does not open": ("password", *locked, "open barley"),
+        "that cannot be read": ("certificate", certificate.replace("\n", "\nAAAA", 2), key, None),
         "cannot be used": ("key", certificate, key.replace("\n", "\nAAAA", 2), None),
     }
     for words, (part, *texts) in wrong.items():
@@ -86,6 +87,26 @@ def test_what_is_wrong_is_told_by_the_part_that_is_at_fault(authority: Authority
             identify(context(), *texts)  # type: ignore[arg-type]  # texts, or nothing
         assert raised.value.part == part
         assert "sesame" not in str(raised.value)
+
+
+def test_a_weak_certificate_is_no_fault_of_its_password(tmp_path: Path) -> None:
+    files = ("-keyout", str(tmp_path / "key"), "-out", str(tmp_path / "certificate"))
+    weak = ("-newkey", "rsa:512", "-passout", "pass:open sesame", "-subj", "/CN=weak")
+    output_of("openssl", "req", "-x509", *weak, *files)
+    texts = (tmp_path / "certificate").read_text(), (tmp_path / "key").read_text()
+    with pytest.raises(BadCertificate, match="is too weak: EE_KEY_TOO_SMALL") as raised:
+        identify(context(), *texts, "open sesame")
+    assert raised.value.part == "certificate"
+
+
+def test_dates_are_warned_of_a_week_before_the_end() -> None:
+    week = 7 * 86400.0
+    holds = Validity(100.0, 100.0 + 10 * week)
+    assert holds.warning(99.0) == "holds only from 1970-01-01T00:01:40Z on"
+    assert holds.warning(100.0) is None
+    assert holds.warning(99.0 + 9 * week) is None
+    assert str(holds.warning(100.0 + 9 * week)).startswith("expires soon, at 1970-03-12T")
+    assert str(holds.warning(holds.not_after)).startswith("expired at 1970-03-12T")
 
 
 def test_a_bundle_has_to_have_certificates(authority: Authority, issued: Issued) -> None:
@@ -102,3 +123,11 @@ def test_nothing_of_a_key_is_left_on_the_disk(issued: Issued, tmp_path: Path, mo
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     identify(context(), issued.certificate.read_text(), issued.key.read_text())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_names_are_written_so_that_nobody_can_pass_for_another() -> None:
+    name = ((("countryName", "DE"),), (("commonName", 'a,CN="admin"'), ("userId", "7")), (("emailAddress", "x"),))
+    assert distinguished_name(name) == r"emailAddress=x,CN=a\,CN=\"admin\"+UID=7,C=DE"
+    assert distinguished_name(((("commonName", "#a "),),)) == r"CN=\#a\ "
+    assert distinguished_name(((("commonName", " "),),)) == r"CN=\ "
+    assert distinguished_name(()) == ""

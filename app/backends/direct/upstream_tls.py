@@ -4,14 +4,10 @@ import ssl
 from functools import lru_cache
 from pathlib import Path
 
-from app.certificates import BadCertificate, identify, is_pem, trust
-from app.settings import TlsVersion, UpstreamTls
+from app.certificates import BadCertificate, agree_on, identify, is_pem, trust
+from app.settings import UpstreamTls
 
 _KEPT = 256
-_VERSIONS: dict[TlsVersion, ssl.TLSVersion] = {
-    "TLSv1.2": ssl.TLSVersion.TLSv1_2,
-    "TLSv1.3": ssl.TLSVersion.TLSv1_3,
-}
 
 
 @lru_cache(_KEPT)
@@ -19,7 +15,7 @@ def context_of(tls: UpstreamTls) -> ssl.SSLContext:
     """The context that a client agrees on TLS with. The same object for equal settings. Raises `BadCertificate`."""
     # An SSLContext that is made by hand checks names and certificates, and trusts nobody yet.
     context = ssl.create_default_context() if tls.bundle is None else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    agree_on(context, tls.minimum_version or "TLSv1.2")
     if tls.bundle is not None:
         trust(context, _text_of(tls.bundle))
     if not tls.verify:
@@ -27,9 +23,6 @@ def context_of(tls: UpstreamTls) -> ssl.SSLContext:
         context.verify_mode = ssl.CERT_NONE
     if tls.certificate is not None:
         identify(context, tls.certificate, tls.key, tls.key_password)
-    if tls.minimum_version is not None:
-        context.minimum_version = _VERSIONS[tls.minimum_version]
-    context.set_alpn_protocols(["http/1.1"])
     return context
 
 
