@@ -1,7 +1,7 @@
 """The row about deployments: what each one's provider answers, how full its limits and connections are."""
 
 from dashboards.generator.links import label, logs, traces
-from dashboards.generator.metrics import buckets, events, greatest, least, quantile, rate, selected, total
+from dashboards.generator.metrics import buckets, events, greatest, quantile, rate, selected, time_left, total
 from dashboards.generator.panels import (
     BLUE,
     GREEN,
@@ -134,7 +134,7 @@ def deployments() -> list[PanelBuilder]:
             "Of the certificates that providers are shown, by deployment; none where none is shown. A renewed one is "
             "taken by a reload.",
             "s",
-            Query(f"bottomk(10, {least(names.UPSTREAM_CERTIFICATE_EXPIRY, 'deployment')} - time())", "{{deployment}}"),
+            Query(time_left(names.UPSTREAM_CERTIFICATE_EXPIRY, "deployment"), "{{deployment}}"),
             width=12,
             links=_TO_DEPLOYMENT,
         ),

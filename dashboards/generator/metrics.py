@@ -62,8 +62,9 @@ def greatest(spec: MetricSpec, *by: str, where: str = "") -> str:
     return f"max{_by(by)} ({selected(spec, where)})"
 
 
-def least(spec: MetricSpec, *by: str, where: str = "") -> str:
-    return f"min{_by(by)} ({selected(spec, where)})"
+def time_left(spec: MetricSpec, *by: str) -> str:
+    """The seconds until the moments that a metric shows, for the ten that come first; below zero they have passed."""
+    return f"bottomk(10, min{_by(by)} ({selected(spec)}) - time())"
 
 
 def quantile(share: float, spec: MetricSpec, *by: str, where: str = "") -> str:

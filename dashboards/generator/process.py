@@ -1,7 +1,7 @@
 """How the process itself is, and its telemetry: the last rows of the flow overview."""
 
 from dashboards.generator.links import logs
-from dashboards.generator.metrics import events, greatest, least, mean, rate, selected, total
+from dashboards.generator.metrics import events, greatest, mean, rate, selected, time_left, total
 from dashboards.generator.panels import FILL, PanelBuilder, Query, bars, series
 from telemetry.names import metrics as names
 
@@ -133,7 +133,7 @@ def process() -> list[PanelBuilder]:
             "Time until the certificate expires",
             "Of the certificate that the gateway's port is served with, by whom it names; none for plain HTTP.",
             "s",
-            Query(f"bottomk(10, {least(names.CERTIFICATE_EXPIRY, 'subject')} - time())", "{{subject}}"),
+            Query(time_left(names.CERTIFICATE_EXPIRY, "subject"), "{{subject}}"),
             width=12,
             links=configuration,
         ),
