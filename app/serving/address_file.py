@@ -20,7 +20,8 @@ _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 class AddressFile:
-    """A file with one line, such as `http://127.0.0.1:8080`, from when the gateway listens until it has ended."""
+    """A file with one line, such as `http://127.0.0.1:8080`, `https://127.0.0.1:8443` or `unix:/run/flowspan.sock`,
+    from when the gateway listens until it has ended."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -28,8 +29,8 @@ class AddressFile:
 
     def write(self, listening: Sequence[socket.socket], scheme: str = "http") -> None:
         """Write the address of the first socket, or that of a Unix socket where the port speaks TLS, which may ask for
-        a certificate. Where that cannot be done the log says so and the gateway serves, as
-        its clients need no such file; who probes finds none, or an old one at whose address nobody listens."""
+        a certificate. Where that cannot be done the log says so and the gateway serves, as its clients need no such
+        file; who probes finds none, or an old one at whose address nobody listens."""
         unix = [one for one in listening if one.family == socket.AF_UNIX]
         url = _address_of(unix[0] if scheme == "https" and unix else listening[0], scheme)
         # The name appears with the whole line in it.

@@ -3,9 +3,12 @@
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import closing
+from http.client import HTTPSConnection
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -31,14 +34,16 @@ class Served:
         variables: Mapping[str, str] | None = None,
         options: Sequence[str] = (),
         uds: Path | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        """`uds` is a Unix socket that it is to answer at, where its port speaks TLS."""
+        """Where its port speaks TLS, `uds` is a Unix socket that it is to answer at, or `tls` what the port is asked
+        with."""
         self.file = file = directory / "flowspan.yaml"
         file.write_text(text)
         self.port, self.metrics_port = free_port(), metrics_port or free_port()
         words = ["serve", "--config", str(file), "--port", str(self.port), "--metrics-port", str(self.metrics_port)]
         words += options
-        self._uds = uds
+        self._uds, self._tls = uds, tls
         environment = {**os.environ, "FLOWSPAN_KEY": "", **(variables or {})}
         self.process = subprocess.Popen([*command, *words], stderr=subprocess.PIPE, env=environment, cwd=cwd)
         try:
@@ -71,10 +76,17 @@ class Served:
         try:
             if self._uds is not None:
                 return ask_at(self._uds, "GET", "/livez").status == 200
+            if self._tls is not None:
+                return self._encrypted_status("/livez") == 200
             return request(self, "GET", "/livez").status == 200
         except OSError:
             assert self.process.poll() is None
             return False
+
+    def _encrypted_status(self, path: str) -> int:
+        with closing(HTTPSConnection("localhost", self.port, timeout=15, context=self._tls)) as connection:
+            connection.request("GET", path)
+            return connection.getresponse().status
 
 
 def free_port() -> int:

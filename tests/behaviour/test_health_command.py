@@ -1,6 +1,7 @@
 """`flowspan health` says of a running gateway what its load balancer is told, wherever it listens."""
 
 import signal
+import ssl
 import subprocess
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from app.cli.health import ADDRESS_FILE
 from tests.behaviour.clients import CHAT, ask, post
 from tests.behaviour.gateway import configuration, simulated, until
 from tests.behaviour.process import COMMAND, Served
+from tests.certificates import Authority
 
 ECHO = configuration(simulated("echo"), "  server: {lame_duck: 30s, drain_timeout: 1s}")
 
@@ -38,6 +40,32 @@ def test_readiness_fails_first_and_then_the_gateway_ends(tmp_path: Path, options
         served.end()
     assert health(file).exit_code == 1
     assert "no gateway has written its address" in health(file).output
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("options", [(), ("--workers", "2")], ids=["one process", "workers"])
+def test_a_port_that_speaks_tls_is_asked_by_it(tmp_path: Path, options: tuple[str, ...]) -> None:
+    file = tmp_path / "address"
+    authority = Authority(tmp_path)
+    served_with = authority.issue("server")
+    trusting = ssl.create_default_context(cafile=str(authority.certificate))
+    tls = f"{{cert_file: {served_with.certificate}, key_file: {served_with.key}}}"
+    text = configuration(simulated("echo"), f"  server: {{tls: {tls}}}")
+    with Served(tmp_path, text, options=("--address-file", str(file), *options), tls=trusting) as served:
+        until(lambda: health(file).exit_code == 0, "it is ready", 20)
+        assert health(file).output == f"https://127.0.0.1:{served.port} is ready\n"
+
+
+def test_of_a_port_that_may_want_a_certificate_the_unix_socket_beside_it_is_asked(tmp_path: Path) -> None:
+    file, socket = tmp_path / "address", tmp_path / "socket"
+    authority = Authority(tmp_path)
+    served_with = authority.issue("server")
+    files = f"cert_file: {served_with.certificate}, key_file: {served_with.key}"
+    tls = f"{{{files}, client_ca_file: {authority.certificate}}}"
+    text = configuration(simulated("echo"), f"  server: {{uds: {socket}, tls: {tls}}}")
+    with Served(tmp_path, text, options=("--address-file", str(file)), uds=socket):
+        until(file.exists, "it has written where it listens", 20)
+        assert health(file).output == f"unix:{socket} is ready\n"
 
 
 def test_one_that_was_killed_is_not_well(tmp_path: Path) -> None:
