@@ -8,7 +8,7 @@ TOOLS := .tools/otelcol .tools/compose-config
 # then refuses it for want of a hash. `pip check` tells if the lock were not complete.
 LOCKED := $(PIP) install --no-deps --require-hashes -r
 
-.PHONY: demo test test-real soak fuzz bench bench-quick growth dashboards pictures terminal-pictures console-pictures lint types audit lock clean
+.PHONY: demo test test-processes test-real soak fuzz bench bench-quick growth dashboards pictures terminal-pictures console-pictures lint types audit lock clean
 
 demo: $(VENV)/runtime.done
 	@$(BIN)/flowspan demo
@@ -16,6 +16,11 @@ demo: $(VENV)/runtime.done
 # Three at once on two cores: many tests wait. With ARGS=--cov it tells what is covered, at twice the time.
 test: $(VENV)/dev.done
 	@$(BIN)/pytest -n 3 --dist loadfile $(ARGS)
+
+# The gateway as processes: workers, successions, rolling restarts, kill -9, signals, exit codes. Apart from `test`, for each
+# of them takes a second or two to start; what is covered is not counted in them.
+test-processes: $(VENV)/dev.done
+	@$(BIN)/pytest -n 3 --dist loadfile tests/processes $(ARGS)
 
 # On real programs: dashboards, rules, collector and compose on Prometheus and Alertmanager (apt-get install prometheus
 # prometheus-alertmanager), a collector and the compose specification's own reader (built here, with Go); where one is

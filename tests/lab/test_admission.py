@@ -10,8 +10,8 @@ from pathlib import Path
 from telemetry.names.spans import TIME
 from tests.behaviour.clients import CHAT, ask
 from tests.behaviour.gateway import RunningGateway, Transaction, configuration
-from tests.behaviour.test_workers import Workers, both
 from tests.lab.clients import Manner, Seen, request, visit
+from tests.processes.test_workers import Workers, both
 
 KEYS = {name: f"sk-{name}-0123456789abcdef0123" for name in ("one", "two", "three", "four")}
 DEMAND = {"one": 10, "two": 4, "three": 2, "four": 2}

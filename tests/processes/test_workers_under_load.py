@@ -19,7 +19,7 @@ from tests.behaviour.administered import AdminApi
 from tests.behaviour.clients import ask
 from tests.behaviour.gateway import configuration, simulated, until
 from tests.behaviour.many_clients import KeptConnection, RawReply, content, stream
-from tests.behaviour.test_workers import Scrapes, Workers, both
+from tests.processes.test_workers import Scrapes, Workers, both
 from tests.upstream import Body, End, Head, Received, Script, ScriptedUpstream, Sleep, Until, openai_events
 
 _STREAMS, _RELOADS, _ASKING, _HELD = 500, 20, 8, 60

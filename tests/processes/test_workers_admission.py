@@ -13,7 +13,7 @@ from tests.behaviour.clients import CHAT, RawClient, ask, post
 from tests.behaviour.gateway import configuration, until
 from tests.behaviour.provider import Provider
 from tests.behaviour.scripted import PROVIDER_KEY
-from tests.behaviour.test_workers import Workers, both
+from tests.processes.test_workers import Workers, both
 from tests.upstream import Received, Script, Sleep, Stall, json_reply, openai_completion
 
 LIMIT, TAKES = 3, 0.15

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.behaviour.limits_at_once import CASES, Holding, check, limited
-from tests.behaviour.test_workers import Workers, both
+from tests.processes.test_workers import Workers, both
 from tests.upstream import ScriptedUpstream
 
 
