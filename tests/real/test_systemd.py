@@ -45,6 +45,16 @@ def test_the_service_can_do_little_beyond_what_it_has_to(units: Path) -> None:
     assert float(exposure[1]) <= MOST_EXPOSED
 
 
+def test_the_service_may_write_wherever_the_pages_put_a_socket_or_a_file() -> None:
+    unit = dict(re.findall(r"^(\w+Directory)=(\S+)$", (UNITS / "flowspan.service").read_text(), re.MULTILINE))
+    roots = {"RuntimeDirectory": "/run", "StateDirectory": "/var/lib", "LogsDirectory": "/var/log"}
+    writable = [Path(root) / unit[name] for name, root in roots.items()]
+    pages = "".join((ROOT / "docs" / name).read_text() for name in ("admin.md", "production.md", "deploy/systemd.md"))
+    files = re.findall(r"^ *(?:socket|uds|audit_log|store): (?:sqlite:///)?(/\S+)", pages, re.MULTILINE)
+    assert len(files) >= 4
+    assert [file for file in files if Path(file).parent not in writable] == []
+
+
 def activated(directory: Path, text: str, *sockets: tuple[str, str]) -> Started:
     """A process that is started by the first connection to one of its sockets; each has a name and an address."""
     before = [need("systemd-socket-activate")]
