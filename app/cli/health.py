@@ -50,7 +50,13 @@ def _configured(argument: str | None, option: str | None) -> str:
         server = load(file, needs_environment=False).settings.server
     if server.port is None or (server.tls.is_on and server.uds is not None):
         return f"unix:{server.uds}"
-    return address_of(server.host, server.port, scheme_of(server))
+    address = address_of(server.host, server.port, scheme_of(server))
+    if server.tls.client_ca_file and server.tls.client_certificates == "required":
+        _end(
+            f"{address} cannot be asked: clients have to show a certificate there, and this command has none. "
+            "Have the gateway serve on a Unix socket, too: uds in gateway.server"
+        )
+    return address
 
 
 def _written(address_file: str | None) -> str:

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from app.cli import main
 from app.cli.health import ADDRESS_FILE
+from tests.authority import Authority
 from tests.behaviour.clients import CHAT, ask, post
 from tests.behaviour.gateway import configuration, simulated, until
 from tests.behaviour.process import COMMAND, Served
@@ -87,6 +88,20 @@ def test_a_file_that_cannot_be_written_stops_nobody_and_is_told(tmp_path: Path) 
         log = served.end()
     assert f"the address file {file} cannot be written: No such file or directory" in log
     assert health(file).exit_code == 1
+
+
+def test_where_clients_need_a_certificate_it_says_so_and_asks_at_the_unix_socket(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    signed, path = authority.signed("server"), tmp_path / "s"
+    tls = f"{{cert_file: {signed.cert}, key_file: {signed.key}, client_ca_file: {authority.cert}}}"
+    file = tmp_path / "flowspan.yaml"
+    file.write_text(configuration(simulated("echo"), f"  server: {{port: 1, tls: {tls}}}"))
+    found = CliRunner().invoke(main, ["health", str(file)])
+    assert found.exit_code == 1
+    assert "https://127.0.0.1:1 cannot be asked: clients have to show a certificate there" in found.output
+
+    file.write_text(configuration(simulated("echo"), f"  server: {{port: 1, uds: {path}, tls: {tls}}}"))
+    assert f"unix:{path} cannot be asked" in CliRunner().invoke(main, ["health", str(file)]).output
 
 
 def test_a_probe_imports_little() -> None:
