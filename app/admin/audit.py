@@ -151,7 +151,7 @@ class AuditedPerformer:
         """Raises Refused, NotPerformed and AuditFailed; the last where nothing was performed or nothing changed."""
         id = token_hex(8)
         if act.changes:
-            self._audit.write(id, actor, act.name, "asked", act.arguments)
+            self._write(id, actor, act, "asked")
         try:
             outcome = await self._outcome(act, actor)
         except Refused as error:
@@ -180,13 +180,23 @@ class AuditedPerformer:
     def _write_end(self, id: str, actor: Actor, act: Act, result: AdminResult, detail: str = "") -> None:
         """Write what became of an act. One that changed something has a line already, so that it need not seem not to
         have been performed."""
+        if not act.changes:
+            self._write(id, actor, act, result, detail)
+            self._metrics.acted(act.name, result)
+            return
         self._metrics.acted(act.name, result)
         try:
             self._audit.write(id, actor, act.name, result, act.arguments, detail)
         except AuditFailed as error:
-            if not act.changes:
-                raise
             _log.error("act %s of %s: %s, which the file does not have: %s", act.name, actor.name, result, error)
+
+    def _write(self, id: str, actor: Actor, act: Act, result: AuditResult, detail: str = "") -> None:
+        """Write a line without which the act is not performed, or not answered: it counts as failed then."""
+        try:
+            self._audit.write(id, actor, act.name, result, act.arguments, detail)
+        except AuditFailed:
+            self._metrics.acted(act.name, "failed")
+            raise
 
 
 def _opened(file: str) -> int:

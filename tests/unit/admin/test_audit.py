@@ -146,8 +146,15 @@ def test_no_act_is_performed_whose_line_cannot_be_written(file: Path) -> None:
         with pytest.raises(AuditFailed, match="cannot be written"):
             run(made.audited.perform(act, ADMIN))
     assert made.performer.performed == []
+    assert made.counted("drain_deployment", "failed") == 1
+
+
+def test_a_list_that_is_not_given_for_want_of_its_line_counts_as_failed(file: Path) -> None:
+    made = Setup(file, {"keys": []})
+    _make_unwritable(file)
     with pytest.raises(AuditFailed):
         run(made.audited.perform(ListKeys(), ADMIN))
+    assert (made.counted("list_keys", "failed"), made.counted("list_keys", "done")) == (1, 0)
 
 
 def test_what_was_performed_is_told_where_only_its_last_line_is_missing(
