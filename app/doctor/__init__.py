@@ -20,6 +20,7 @@ from app.doctor.findings import Finding, Section, has_fault, lines_of
 from app.doctor.network import Way, reach
 from app.doctor.providers import look_at_providers
 from app.doctor.recordings import look_at_store
+from app.figures import counted
 from app.providers import PROVIDERS
 from app.settings import Settings
 from telemetry.environment import EnvironmentRefused, OtlpTarget, read_environment
@@ -63,9 +64,10 @@ def _configuration(file: str, environ: Mapping[str, str]) -> tuple[Settings, lis
 
 
 def _in_short(settings: Settings) -> str:
-    models = len({one.model_name for one in settings.deployments})
+    models = counted(len({one.model_name for one in settings.deployments}), "model")
+    deployments = counted(len(settings.deployments), "deployment")
     policies = ", ".join(policy.use for policy in settings.policies) or "no policies"
-    return f"{models} models, {len(settings.deployments)} deployments; {policies}; {where_keys_are(settings)}"
+    return f"{models}, {deployments}; {policies}; {where_keys_are(settings)}"
 
 
 def _ports(settings: Settings) -> list[Finding]:

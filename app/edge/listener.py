@@ -18,6 +18,7 @@ from functools import partial
 
 from app.edge.connection import Connection, ServerContext
 from app.edge.head import Refused
+from app.figures import counted
 from telemetry import ConnectionMetrics
 from telemetry.names import ConnectionRefusal
 
@@ -134,7 +135,8 @@ class Listener:
         if self._refused and now - self._warned_at >= _LOG_INTERVAL:
             self._warned_at = now
             reasons = ", ".join(f"{count} {_REASONS[reason]}" for reason, count in self._refused.items())
-            _log.warning("%d connections of clients turned away: %s", self._refused.total(), reasons)
+            total = counted(self._refused.total(), "connection")
+            _log.warning("%s of clients turned away: %s", total, reasons)
             self._refused.clear()
 
     def _listen(self) -> None:

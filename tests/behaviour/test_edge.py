@@ -310,7 +310,7 @@ def test_connections_are_bounded_for_an_address_and_in_all() -> None:
             assert statuses(beyond.read_all()) == [503]
         assert gateway.sample("flowspan_client_connections_refused_total", reason="address") == 1
         gateway.log_line(
-            level="warning", message="1 connections of clients turned away: 1 beyond the share of one address"
+            level="warning", message="1 connection of clients turned away: 1 beyond the share of one address"
         )
         others = [_from("127.0.0.2", gateway) for _ in range(4)]
         third = _from("127.0.0.3", gateway)

@@ -93,6 +93,7 @@ def test_a_taken_port_stops_the_start_and_the_holder_is_named(tmp_path: Path) ->
         server = f"gateway: {{server: {{port: {port}, metrics_port: {port}}}, console: {{port: 0}}}}\n"
         model = "model_list: [{model_name: m, litellm_params: {model: simulated/echo}}]\n"
         sections = examine(written(tmp_path, model + server), {})
+    assert found(sections, "configuration")[0][1].startswith("1 model, 1 deployment; ")
     (api, metrics, console) = found(sections, "ports")
     assert api[0] == "fault"
     assert f"(process {os.getpid()}); if that is the gateway itself, it runs already" in api[1]
