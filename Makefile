@@ -8,6 +8,9 @@ TOOLS := .tools/otelcol .tools/compose-config
 # then refuses it for want of a hash. `pip check` tells if the lock were not complete.
 LOCKED := $(PIP) install --no-deps --require-hashes -r
 
+# Kept bytecode: where an environment forbids it, each process of the tests compiles the gateway anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-processes test-real soak fuzz bench bench-quick growth dashboards pictures terminal-pictures console-pictures lint types audit lock clean
 
 demo: $(VENV)/runtime.done
