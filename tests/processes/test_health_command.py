@@ -91,8 +91,8 @@ def test_a_file_that_cannot_be_written_stops_nobody_and_is_told(tmp_path: Path) 
 
 def test_where_clients_need_a_certificate_it_says_so_and_asks_at_the_unix_socket(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
-    signed, path = authority.issue("server"), tmp_path / "s"
-    tls = f"{{cert_file: {signed.certificate}, key_file: {signed.key}, client_ca_file: {authority.certificate}}}"
+    issued, path = authority.issue("server"), tmp_path / "s"
+    tls = f"{{cert_file: {issued.certificate}, key_file: {issued.key}, client_ca_file: {authority.certificate}}}"
     file = tmp_path / "flowspan.yaml"
     file.write_text(configuration(simulated("echo"), f"  server: {{port: 1, tls: {tls}}}"))
     found = CliRunner().invoke(main, ["health", str(file)])
