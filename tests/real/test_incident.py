@@ -29,7 +29,12 @@ pytestmark = pytest.mark.timeout(400)
 
 DASHBOARDS = read_dashboards()
 QUERIES = list(dict.fromkeys(query for dashboard in DASHBOARDS.values() for query in queries_of(dashboard)))
-WITHOUT_NETWORK = ("Left of providers' limits", "Connections to providers", "Time to connect")
+WITHOUT_NETWORK = (
+    "Left of providers' limits",
+    "Connections to providers",
+    "Time to connect",
+    "Requests sent once more",
+)
 """Panels that simulated models have nothing for: they open no connection and have no limits."""
 WITHOUT_SEVERAL_CALLERS = ("Callers shut out alone",)
 """Panels that an incident with a single caller has nothing for."""
@@ -37,12 +42,15 @@ WITHOUT_LOSSES = ("flowspan_recordings_lost_total", 'scope_name="flowspan.record
 """What a recorder that loses nothing has nothing for; its log tells of losses alone."""
 WITHOUT_WORKERS = ("Workers replaced",)
 """Panels that a single process has nothing for."""
+WITHOUT_CERTIFICATES = ("Time until a client certificate expires", "Time until the certificate expires")
+"""Panels that a gateway without TLS has nothing for."""
 WITHOUT_STORE = ("flowspan_quota_state_age_seconds",)
 """What is kept of limits in memory has no age."""
+NOT_PLAYED = (*WITHOUT_NETWORK, *WITHOUT_SEVERAL_CALLERS, *WITHOUT_WORKERS, *WITHOUT_CERTIFICATES)
 JUDGED = [
     query
     for query in QUERIES
-    if not any(title in query.where for title in (*WITHOUT_NETWORK, *WITHOUT_SEVERAL_CALLERS, *WITHOUT_WORKERS))
+    if not any(title in query.where for title in NOT_PLAYED)
     and not any(text in query.text for text in (*WITHOUT_LOSSES, *WITHOUT_STORE))
 ]
 METRIC_QUERIES = [query for query in JUDGED if query.source == "prometheus"]

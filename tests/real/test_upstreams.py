@@ -375,14 +375,14 @@ def test_openssls_server_sees_the_certificate_and_turns_away_who_has_none(
         base = f"https://localhost:{port}/v1"
         bundle = f"ssl_verify: '{authority.certificate}'"
         models = [
-            entry("ours", base, tls(authority, client), "timeout: 1"),
+            entry("ours", base, tls(authority, client), "timeout: 3"),
             entry("nobody", base, bundle),
-            entry("strict", base, tls(authority, client), "ssl_minimum_version: TLSv1.3, timeout: 1"),
+            entry("strict", base, tls(authority, client), "ssl_minimum_version: TLSv1.3, timeout: 3"),
             entry(
                 "numbers",
                 f"https://127.0.0.2:{port}/v1",
                 tls(authority, client),
-                "ssl_server_name: localhost, timeout: 1",
+                "ssl_server_name: localhost, timeout: 3",
             ),
         ]
         with RunningGateway(configuration(models)) as gateway:
