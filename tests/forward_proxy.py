@@ -10,6 +10,7 @@ from contextlib import suppress
 from types import TracebackType
 
 _END = b"\r\n\r\n"
+_TURNS = 5
 
 
 class ForwardProxy:
@@ -32,6 +33,9 @@ class ForwardProxy:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._server is not None
+        # A server that is closed while it accepts a connection leaves that one open, with nobody to close it.
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
         self._server.close()
         for task in self._tasks:
             task.cancel()
@@ -52,6 +56,8 @@ class ForwardProxy:
                 await self._lead(reader, writer)
         finally:
             writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
 
     async def _lead(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(_END)
