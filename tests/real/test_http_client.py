@@ -270,7 +270,9 @@ class TestNginx:
     def test_one_that_dies_cuts_its_responses_off(self, run: Run, tmp_path: Path, authority: Authority) -> None:
         async def main() -> None:
             with nginx(tmp_path, authority) as (plain, _):
-                (tmp_path / "files" / "large").write_bytes(bytes(50 * 1024**2))
+                with (tmp_path / "files" / "large").open("wb") as file:
+                    # A hole, and far more than is read before nginx has its signal.
+                    file.truncate(8 * 1024**3)
                 pool, resource = pool_for(f"http://127.0.0.1:{plain}/large")
                 response = await pool.request("GET", resource, {}, b"", None)
                 await response.read_piece()
