@@ -16,9 +16,9 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: $(VENV)/runtime.done
 	@$(BIN)/flowspan demo
 
-# Four at once on two cores: many tests wait. With ARGS=--cov it tells what is covered, at twice the time.
+# Three at once on two cores: many tests wait. With ARGS=--cov it tells what is covered, at twice the time.
 test: $(VENV)/dev.done
-	@$(BIN)/pytest -n 4 --dist loadfile $(ARGS)
+	@$(BIN)/pytest -n 3 --dist loadfile $(ARGS)
 
 # The gateway as processes: workers, successions, rolling restarts, kill -9, signals, exit codes. Apart from `test`, for each
 # of them takes a second or two to start; what is covered is not counted in them.

@@ -34,6 +34,8 @@ async def one(quotas):
 
 async def main():
     quotas = shared(int(sys.argv[1]), sys.argv[2])
+    print("ready", flush=True)
+    sys.stdin.readline()
     passed, until_end = 0, asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     while not until_end.done():
         passed += sum(await asyncio.gather(*(one(quotas) for _ in range(20))))
@@ -61,6 +63,14 @@ def _workers(folder: Path) -> Iterator[list[subprocess.Popen[str]]]:
         for index in range(PROCESSES - 1)
     ]
     try:
+        # All begin together: one alone would use up what the others are to have.
+        for worker in workers:
+            assert worker.stdout is not None
+            assert worker.stdout.readline() == "ready\n"
+        for worker in workers:
+            assert worker.stdin is not None
+            worker.stdin.write("begin\n")
+            worker.stdin.flush()
         yield workers
     finally:
         for worker in workers:
