@@ -38,7 +38,7 @@ from app.serving.listening import CannotListen, Listening, listen_or_take, schem
 from app.serving.process_end import end_within
 from app.serving.reloading import ReloadRefused
 from app.serving.start import Start
-from app.serving.succession import HandsOver, NotSucceeded, start_successor
+from app.serving.succession import HandsOver
 from app.settings import ServerSettings, Settings
 
 _log = logging.getLogger("flowspan")
@@ -295,19 +295,10 @@ class GatewayServer(uvicorn.Server):
 
     async def _be_succeeded(self) -> None:
         """Have another process serve in the place of this one, and retire when it does."""
-        beside = {name: part.sockets for name, part in self.beside.items()}
-        try:
-            pid = await start_successor({"gateway": self._listening.sockets, **beside}, self._by.inherited)
-        except NotSucceeded as error:
-            self._is_succeeded = False
-            _log.error("no other process takes the place of this one, which serves on: %s", error)
-            return
-        self._by.manager.succeeded_by(pid)
-        self._listening.hand_over()
-        for part in self.beside.values():
-            await asyncio.to_thread(part.hand_over)
-        self.limit_end()
-        self.retire()
+        self._is_succeeded = await self._by.hand_over(self._listening, self.beside)
+        if self._is_succeeded:
+            self.limit_end()
+            self.retire()
 
     def _start(self, work: Coroutine[object, object, object]) -> None:
         task = asyncio.create_task(work)

@@ -1,14 +1,19 @@
 """What a process was started with: sockets, the process in whose place it comes, and a service manager."""
 
-from collections.abc import MutableMapping
+import asyncio
+import logging
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Self
 
-from app.edge.inherited import BadSockets, InheritedSockets, inherited_sockets
+from app.edge.inherited import BadSockets, InheritedSockets, SocketName, inherited_sockets
+from app.serving.listening import Listening
 from app.serving.service_manager import ServiceManager
-from app.serving.succession import Predecessor
+from app.serving.succession import HandsOver, NotSucceeded, Predecessor, start_successor
 
 __all__ = ["BadSockets", "Start"]
+
+_log = logging.getLogger("flowspan")
 
 
 @dataclass(frozen=True)
@@ -38,3 +43,18 @@ class Start:
         if (found := self.inherited.address("console")) is not None:
             console.update(host=found[0], port=found[1])
         return server, console
+
+    async def hand_over(self, listening: Listening, beside: Mapping[SocketName, HandsOver]) -> bool:
+        """Have another process serve on all of these sockets, and leave them to it. False, after a line in the log,
+        where none comes to serve: this one serves on."""
+        sockets = {name: part.sockets for name, part in beside.items()}
+        try:
+            pid = await start_successor({"gateway": listening.sockets, **sockets}, self.inherited)
+        except NotSucceeded as error:
+            _log.error("no other process takes the place of this one, which serves on: %s", error)
+            return False
+        self.manager.succeeded_by(pid)
+        listening.hand_over()
+        for part in beside.values():
+            await asyncio.to_thread(part.hand_over)
+        return True

@@ -42,7 +42,7 @@ from app.serving.process_end import end_within
 from app.serving.reloading import ReloadRefused
 from app.serving.server import KILL_AFTER, end_limit
 from app.serving.start import Start
-from app.serving.succession import HandsOver, NotSucceeded, start_successor
+from app.serving.succession import HandsOver
 from app.settings import Settings, WorkerProcess
 from app.workers.administration import FleetOperator
 from app.workers.balance import ConnectionCounts
@@ -308,22 +308,13 @@ class _Supervisor:
 
     async def _be_succeeded(self) -> None:
         """Have another process serve in the place of this one and its workers, and retire when it does."""
-        beside = {name: part.sockets for name, part in self._beside.items()}
-        try:
-            pid = await start_successor({"gateway": self._listening.sockets, **beside}, self._by.inherited)
-        except NotSucceeded as error:
-            self._is_succeeded = False
-            _log.error("no other process takes the place of this one, which serves on: %s", error)
-            return
-        self._by.manager.succeeded_by(pid)
-        self._listening.hand_over()
-        for part in self._beside.values():
-            await asyncio.to_thread(part.hand_over)
-        self._stop_listening()
-        self._end_in_time()
-        self._fleet.retire()
-        self._hurries.set()
-        self._ended.set()
+        self._is_succeeded = await self._by.hand_over(self._listening, self._beside)
+        if self._is_succeeded:
+            self._stop_listening()
+            self._end_in_time()
+            self._fleet.retire()
+            self._hurries.set()
+            self._ended.set()
 
     def _end_in_time(self) -> None:
         end_within(end_limit(self._configuration.current.settings.server) + KILL_AFTER + _MARGIN)
