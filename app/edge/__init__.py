@@ -2,6 +2,7 @@
 
 listener        accepts, within bounds per process and per address
 connection      one client's connection: its requests one at a time, its deadlines, and how it ends
+server_context  what the connections of one server share
 parser          bytes -> requests, and how much of them may be no body
 unix_sockets    sockets with a path: who may open them, and who has
 threaded_server an application on an address of its own, in a thread of its own

@@ -15,24 +15,21 @@ them once a second (`close_overdue`).
 """
 
 import asyncio
-import ssl
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import Any
 
 from starlette.types import Scope
-from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr
-from uvicorn.server import ServerState
 
 from app.edge import head
 from app.edge.head import Refused
 from app.edge.parser import END, Event, RequestHead, RequestParser
 from app.edge.peer_watch import PeerWatch
 from app.edge.request_cycle import Flow, RequestCycle, ResponseTransport, refusal_response
+from app.edge.server_context import ServerContext
 from app.edge.tls import tls_extension
 from app.edge.unix_sockets import PEER, peer_of
 from app.errors import ClientDisconnected
@@ -45,36 +42,6 @@ _LINGER_IDLE = 5.0
 _GOODBYE = 1.0
 """Seconds for an idle client to end TLS on its side."""
 _TOO_LATE = "The head of the request did not arrive in time."
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Limits of one connection; times in seconds, sizes in bytes."""
-
-    header_size: int
-    """All bytes of one request that are no body."""
-    header_timeout: float
-    keep_alive: float
-    """The time between two requests."""
-    linger_timeout: float
-    linger_size: int
-    stall: float
-    """How long a client may leave unread what it is sent."""
-
-
-@dataclass
-class ServerContext:
-    """What the connections of one server share. Each goes by the `limits` that there are at its beginning."""
-
-    app: ASGI3Application
-    state: ServerState
-    app_state: dict[str, Any]
-    limits: Limits
-    tls: ssl.SSLContext | None = None
-    """What connections by a port are encrypted with, those that are made from now on; None for plain HTTP."""
-    is_draining: bool = False
-    """Whether the server ends: a connection that was being made closes after its first response."""
-    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
 
 
 class Connection(asyncio.Protocol):

@@ -16,8 +16,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from app.edge.connection import Connection, ServerContext
+from app.edge.connection import Connection
 from app.edge.head import Refused
+from app.edge.server_context import ServerContext
 from app.figures import counted
 from telemetry import ConnectionMetrics
 from telemetry.names import ConnectionRefusal

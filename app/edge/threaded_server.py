@@ -22,9 +22,10 @@ from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
-from app.edge.connection import Limits, ServerContext, close_overdue
+from app.edge.connection import close_overdue
 from app.edge.inherited import InheritedSockets, SocketName
 from app.edge.listener import ConnectionSlots, Listener, listening_sockets
+from app.edge.server_context import Limits, ServerContext
 from app.edge.unix_sockets import bound_unix_socket, identity_of, remove_unix_socket
 from telemetry import ConnectionMetrics
 from telemetry.hosts import in_url

@@ -29,7 +29,7 @@ def forget_changed(package: str) -> None:
     for name in _modules(package):
         del sys.modules[name]
     for file in changed:
-        # Python takes bytecode for that of a file of the same size and second.
+        # Python takes bytecode for that of a file of the same size and second. One that keeps none cannot name it.
         with suppress(OSError, NotImplementedError):
             Path(importlib.util.cache_from_source(str(file))).unlink(missing_ok=True)
     importlib.invalidate_caches()

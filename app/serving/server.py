@@ -26,9 +26,10 @@ from uvicorn.config import STARTUP_FAILURE
 
 from app.certificates import BadCertificate
 from app.console import ConsoleServer
-from app.edge.connection import Limits, ServerContext, close_overdue
+from app.edge.connection import close_overdue
 from app.edge.inherited import SocketName
 from app.edge.listener import ConnectionSlots, Listener, most_connections
+from app.edge.server_context import Limits, ServerContext
 from app.gateway import Gateway, GatewayApp
 from app.lookups import Lookups, Question
 from app.server_certificates import read_certificate

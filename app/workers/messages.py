@@ -168,6 +168,7 @@ def _plain(value: Any) -> float | int:
             return float(value)
         case int():
             return int(value)
+    # What msgspec wants of a hook that does not know a type: it then names the type itself.
     raise NotImplementedError
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import NoReturn
 
 import pytest
 
@@ -41,15 +42,19 @@ HOW = {
 }
 
 
+def without(reason: str) -> NoReturn:
+    """Skip the test for want of what the reason names; on CI it fails."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
 def need(program: str) -> str:
     """Its path."""
     found = shutil.which(program, path=f"{TOOLS}{os.pathsep}{os.environ.get('PATH', '')}")
     if found is not None:
         return found
-    message = f"{program} is missing: {HOW[program]}"
-    if os.environ.get("CI"):
-        pytest.fail(message)
-    pytest.skip(message)
+    without(f"{program} is missing: {HOW[program]}")
 
 
 def output_of(program: str, *arguments: str, environment: Mapping[str, str] | None = None) -> str:

@@ -15,6 +15,7 @@ from app.recorder.stores.segments import Bounds
 from app.recorder.stores.sqlite import SQLiteStore
 from app.settings import RecorderSettings
 from tests.behaviour.gateway import RunningGateway, until
+from tests.real.programs import without
 from tests.recordings import EPOCH, TakenRecording, recorded
 
 
@@ -27,7 +28,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], capture_output=True, check=False
     )
     if mounted.returncode:
-        pytest.skip("a file system cannot be mounted here: that takes root, outside of most containers")
+        without("a file system cannot be mounted here: that takes root, outside of most containers")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
 

@@ -18,7 +18,7 @@ from tests.behaviour.provider import Provider
 from tests.behaviour.reloading import ReloadingGateway
 from tests.behaviour.scripted import PROVIDER_KEY, text_reply, text_stream
 from tests.certificates import Authority, Issued
-from tests.real.programs import Process, free_port, need
+from tests.real.programs import Process, free_port, need, without
 from tests.real.upstreams import PASSWORD, USER, address_in_the_network, listens, nginx, tinyproxy
 from tests.upstream import Sleep, openai_error
 
@@ -238,7 +238,7 @@ def test_the_variables_of_the_environment_lead_direct_models_and_those_of_litell
 ) -> None:
     address = address_in_the_network()
     if address == "127.0.0.1":
-        pytest.skip("this machine has no address but loopback, which is asked without a proxy")
+        without("this machine has no address but loopback, which is asked without a proxy")
     with (
         nginx(tmp_path, authority, server, provider.url, asks="off", address=address) as port,
         tinyproxy(tmp_path, _AUTHENTICATION) as proxy,

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from uvicorn.server import ServerState
 
-from app.edge.connection import Connection, Limits, ServerContext
+from app.edge.connection import Connection
+from app.edge.server_context import Limits, ServerContext
 from app.errors import ClientDisconnected
 from app.gateway.client_connection import CONNECTION, ClientConnection
 from tests.support import run

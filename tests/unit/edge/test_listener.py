@@ -11,8 +11,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 from uvicorn.server import ServerState
 
-from app.edge.connection import ServerContext
 from app.edge.listener import ConnectionSlots, Listener, client_of, most_connections
+from app.edge.server_context import ServerContext
 from telemetry import ConnectionMetrics
 from tests.support import run
 from tests.unit.edge.test_connection import LIMITS
