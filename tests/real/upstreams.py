@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.certificates import Authority, Issued
+from tests.real.nginx import nginx_command
 from tests.real.programs import Process, free_port, need
 
 USER, PASSWORD = "me", "open-sesame-0123456789"
@@ -21,18 +22,6 @@ PidFile "{folder}/tinyproxy.pid"
 {options}
 """
 _NGINX = """
-daemon off;
-worker_processes 1;
-error_log stderr warn;
-pid {folder}/nginx.pid;
-events {{ worker_connections 512; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
     server {{
         listen {address}:{port} ssl;
         ssl_certificate {certificate};
@@ -48,7 +37,6 @@ http {{
             proxy_set_header X-Connection $connection;
         }}
     }}
-}}
 """
 
 
@@ -95,9 +83,7 @@ def nginx(
 ) -> Iterator[int]:
     """The port of nginx with TLS, which asks for client certificates as `ssl_verify_client` says."""
     port = free_port()
-    file = folder / "nginx.conf"
-    text = _NGINX.format(
-        folder=folder,
+    http = _NGINX.format(
         address=address,
         port=port,
         certificate=issued.certificate,
@@ -106,8 +92,7 @@ def nginx(
         asks=asks,
         provider=provider_url.rpartition(":")[2],
     )
-    file.write_text(text)
-    with Process([need("nginx"), "-p", str(folder), "-c", str(file)], folder / "nginx.log") as process:
+    with Process(nginx_command(folder, http), folder / "nginx.log") as process:
         process.until(lambda: listens(address, port), "it listens")
         yield port
 
