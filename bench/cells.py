@@ -58,6 +58,7 @@ CELLS = (
     Cell("burst of 200 chunks, 1 at once", "us/chunk", "bench-200", 200, 1, True, 200),
     Cell("burst of 200 chunks, 32 at once", "us/chunk", "bench-200", 600, 32, True, 200),
     PACED,
+    Cell("250 chunks at 20 ms, 100 at once", "us/chunk", "bench-250-20", 200, 100, True, 250, pause=0.02),
     Cell("50 chunks at 20 ms, 500 at once", "us/chunk", "bench-50-20", 1500, 500, True, 50, pause=0.02),
 )
 

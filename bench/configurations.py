@@ -2,32 +2,48 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.peers import Peers
 from bench.rows import Row
 
-MODELS = ("bench-20", "bench-50-20", "bench-200", "bench-hold")
-
+MODELS = ("bench-20", "bench-50-20", "bench-250-20", "bench-200", "bench-hold")
 
 _PRICE = ", input_cost_per_token: 0.000001, output_cost_per_token: 0.000002"
 
 
+@dataclass(frozen=True)
+class Provider:
+    """The ports of the mock provider, and the file of the certificate that it shows at the second."""
+
+    port: int
+    tls_port: int
+    certificate: Path
+
+    def url(self, *, is_encrypted: bool) -> str:
+        return f"https://127.0.0.1:{self.tls_port}" if is_encrypted else f"http://127.0.0.1:{self.port}"
+
+
 def command(
-    row: Row, port: int, upstream: int, file: Path, models: Sequence[str], keys: int, peers: Peers
+    row: Row, port: int, provider: Provider, file: Path, models: Sequence[str], keys: int, peers: Peers
 ) -> list[str]:
-    """The command that starts the row's gateway on `port` before the provider on port `upstream`.
+    """The command that starts the row's gateway on `port` before the provider.
 
     Its configuration is written to `file`, with another suffix where its gateway wants one.
     """
-    url = f"http://127.0.0.1:{upstream}"
+    url = provider.url(is_encrypted=row.is_encrypted)
     match row.kind:
+        case "relay":
+            return [sys.executable, "-m", "bench.relay", str(port), str(provider.port)]
         case "floor":
-            return [sys.executable, "-m", "bench.floor", str(port), url]
+            trusted = ["--trusted", str(provider.certificate)] if row.is_encrypted else []
+            return [sys.executable, "-m", "bench.floor", str(port), url, *trusted]
         case "reencode":
             return [sys.executable, "-m", "bench.floor", str(port), url, "--reencode"]
         case "flowspan":
-            file.write_text(_configuration(row, url, models, keys).replace("{folder}", str(file.parent)))
+            configuration = _configuration(row, url, models, keys, provider.certificate)
+            file.write_text(configuration.replace("{folder}", str(file.parent)))
             return ["flowspan", "serve", "--config", str(file), "--port", str(port), "--metrics-port", "0"]
         case "litellm":
             file.write_text(_model_list(url, models, with_litellm=False))
@@ -44,13 +60,14 @@ def command(
             raise ValueError(other)
 
 
-def _configuration(row: Row, url: str, models: Sequence[str], keys: int) -> str:
+def _configuration(row: Row, url: str, models: Sequence[str], keys: int, trusted: Path) -> str:
     with_litellm = row.prefix == "litellm-"
     keyed = ", ".join(f"key-of-a-caller-{number:06}" for number in range(keys))
     parts = (
         row.settings,
         f"keys: [bench, {keyed}]" if keys else "",
         f"server: {{workers: {row.workers}}}" if row.workers else "",
+        f"upstream: {{ssl_verify: '{trusted}'}}" if row.is_encrypted else "",
     )
     settings = "\n".join(f"  {line}" for part in parts for line in part.splitlines())
     model_list = _model_list(url, models, with_litellm, _PRICE if row.is_priced else "")

@@ -1,11 +1,13 @@
 """The floor: a bare FastAPI, uvicorn and aiohttp byte passthrough, with nothing switched on.
 
-    python -m bench.floor PORT UPSTREAM [--reencode]
+    python -m bench.floor PORT UPSTREAM [--reencode] [--trusted FILE]
 
-With `--reencode` it parses each event and encodes it again, as a gateway that translates has to.
+With `--reencode` it parses each event and encodes it again, as a gateway that translates has to. `--trusted` is the
+certificate that an upstream asked by TLS has to show.
 """
 
-import sys
+import argparse
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -16,12 +18,13 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response, StreamingResponse
 
 
-def make_app(upstream: str, reencode: bool) -> FastAPI:
+def make_app(upstream: str, reencode: bool, trusted: str | None) -> FastAPI:
     sessions: list[aiohttp.ClientSession] = []
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        certificates = ssl.create_default_context(cafile=trusted) if trusted else True
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, ssl=certificates)) as session:
             sessions.append(session)
             yield
 
@@ -63,9 +66,15 @@ def _event(event: bytes) -> bytes:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("port", type=int)
+    parser.add_argument("upstream")
+    parser.add_argument("--reencode", action="store_true")
+    parser.add_argument("--trusted")
+    wanted = parser.parse_args()
     uvicorn.run(
-        make_app(sys.argv[2], "--reencode" in sys.argv),
-        port=int(sys.argv[1]),
+        make_app(wanted.upstream, wanted.reencode, wanted.trusted),
+        port=wanted.port,
         loop="uvloop",
         http="httptools",
         access_log=False,

@@ -1,6 +1,8 @@
-"""Rounds in, a table out: medians and spread, and the ratio to the floor of the same rounds."""
+"""Rounds in, a table out: medians and spread, and the ratio to the floor, or to a row's other neighbour, in the same
+rounds."""
 
 import platform
+import sysconfig
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,19 +10,28 @@ from statistics import median
 
 from bench.cells import CELLS, Cell, Figures
 from bench.peers import Peers
+from bench.rows import BY_NAME
 
 Results = dict[str, dict[str, list[Figures]]]
 """Each round's measurements, by row and by cell."""
-FLOOR = "floor"
 
 
 def heading(peers: Peers) -> str:
-    """When and on what something is measured: the date, the machine, and the versions of what takes part."""
+    """When and on what something is measured: the date, the machine, Python's build, and the versions of what takes
+    part."""
     names = ("flowspan", "fastapi", "uvicorn", "uvloop", "aiohttp")
     found = {name: Peers().version(name) for name in names}
     found |= {name: peers.version(name) for name in ("litellm", "tensorzero")}
     versions = ", ".join(f"{name} {version}" for name, version in found.items() if version)
-    return f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {_processor()}; {versions}\n"
+    python = f"Python {platform.python_version()} ({_build()})"
+    return f"{datetime.now(UTC):%Y-%m-%d}, {python}, {_processor()}; {versions}\n"
+
+
+def _build() -> str:
+    """How the interpreter was optimised as it was built, which is worth 10 to 15 in a hundred."""
+    options = str(sysconfig.get_config_var("CONFIG_ARGS"))
+    known = {"--enable-optimizations": "PGO", "--with-lto": "LTO"}
+    return " and ".join([name for option, name in known.items() if option in options]) or "without PGO and LTO"
 
 
 def _processor() -> str:
@@ -55,9 +66,10 @@ def cost(results: Results, name: str, cell: str) -> float | None:
 
 
 def ratio(results: Results, name: str, cell: str) -> float | None:
-    """The median of the rounds' ratios: what is measured in one round saw the same machine."""
-    rounds = zip(results.get(name, {}).get(cell, []), results.get(FLOOR, {}).get(cell, []), strict=False)
-    ratios = [figure.cost / floor.cost for figure, floor in rounds if floor.cost]
+    """The median of the rounds' ratios to the row beside it: what is measured in one round saw the same machine."""
+    beside = results.get(BY_NAME[name].beside, {}).get(cell, [])
+    rounds = zip(results.get(name, {}).get(cell, []), beside, strict=False)
+    ratios = [figure.cost / other.cost for figure, other in rounds if other.cost]
     return median(ratios) if ratios else None
 
 
@@ -68,7 +80,7 @@ def _figure(results: Results, name: str, cell: Cell) -> str:
     rounds = [one.cost for one in results[name][cell.name]]
     spread = (max(rounds) - min(rounds)) / figure / 2 if figure else 0.0
     times = ratio(results, name, cell.name)
-    beside = f" ({times:.2f} x)" if times is not None and name != FLOOR else ""
+    beside = f" ({times:.2f} x)" if times is not None and name != BY_NAME[name].beside else ""
     return f"{figure:.3g}{beside} ± {spread:.0%}"
 
 

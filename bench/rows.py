@@ -10,8 +10,9 @@ CHAT, ANTHROPIC, TENSORZERO = "/v1/chat/completions", "/v1/messages", "/openai/v
 class Row:
     """One row. `kind` says what is started, with `workers` if it has several processes; `settings` is the `gateway`
     section of our configuration, in which `{folder}` is one that is removed at the end; `environment` is added. With
-    `is_priced` the models have prices. Requests ask `path` (by which the dialect is known) for `model` and a suffix;
-    in their `headers`, `{client}` is the number of the client."""
+    `is_priced` the models have prices; with `is_encrypted` the provider is asked by TLS. Requests ask `path` (by which
+    the dialect is known) for `model` and a suffix; in their `headers`, `{client}` is the number of the client. Ratios
+    are to the row `beside`."""
 
     name: str
     kind: str
@@ -22,6 +23,8 @@ class Row:
     environment: Mapping[str, str] = field(default_factory=dict)
     workers: int | None = None
     is_priced: bool = False
+    is_encrypted: bool = False
+    beside: str = "floor"
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -44,6 +47,7 @@ TENANTS = (
 
 ROWS = (
     Row("direct", "none", "no gateway at all"),
+    Row("relay", "relay", "bytes from socket to socket with uvloop, nothing parsed: a lower bound, no gateway"),
     Row("floor", "floor", "bare FastAPI + uvicorn + aiohttp byte passthrough"),
     Row("re-encoding floor", "reencode", "the same, each event parsed and encoded again"),
     Row(
@@ -64,6 +68,15 @@ ROWS = (
     Row("flowspan, recorder", "flowspan", "recordings in memory", settings="recorder: memory", environment=TRACED),
     Row("flowspan, 10 % sampled", "flowspan", "parentbased_traceidratio 0.1", environment=SAMPLED),
     Row("flowspan, telemetry off", "flowspan", "no traces, no access log", settings=QUIET, environment=OFF),
+    Row("floor, TLS", "floor", "the floor, with the provider asked by TLS", is_encrypted=True),
+    Row(
+        "flowspan, TLS",
+        "flowspan",
+        "its defaults, with the provider asked by TLS and its certificate checked",
+        environment=TRACED,
+        is_encrypted=True,
+        beside="floor, TLS",
+    ),
     Row("flowspan, by LiteLLM", "flowspan", "backend: litellm", CHAT, "litellm-", environment=TRACED),
     Row("LiteLLM proxy", "litellm", "one worker, its defaults, no callbacks", environment=LITELLM),
     Row(

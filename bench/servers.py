@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
 
-from bench.configurations import MODELS, command
+from bench.configurations import MODELS, Provider, command
 from bench.peers import Peers
 from bench.processes import cpu_seconds, is_zombie, resident_bytes, tree
 from bench.rows import Row
@@ -76,10 +76,13 @@ class Servers:
         folder = Path(self._stack.enter_context(TemporaryDirectory()))
         if self._pinned:
             os.sched_setaffinity(0, {LOAD_CORE % _cores()})
-        self.upstream_pid = self._start([sys.executable, "-m", "bench.upstream", str(self.upstream)], LOAD_CORE, {})
+        provider = Provider(self.upstream, free_port(), _certificate(folder))
+        ports = [str(provider.port), str(provider.tls_port)]
+        asked = [sys.executable, "-m", "bench.upstream", *ports, str(provider.certificate)]
+        self.upstream_pid = self._start(asked, LOAD_CORE, {})
         _wait_until_ready(self.upstream, self.upstream_pid)
         for row in self._rows:
-            self.running[row.name] = self._server(row, folder)
+            self.running[row.name] = self._server(row, provider, folder)
         return self
 
     def __exit__(
@@ -87,12 +90,12 @@ class Servers:
     ) -> None:
         self._stack.close()
 
-    def _server(self, row: Row, folder: Path) -> Server:
+    def _server(self, row: Row, provider: Provider, folder: Path) -> Server:
         if row.kind == "none":
             return Server(self.upstream, os.getpid(), 0.0, 0)
         port = free_port()
         file = folder / f"{port}.yaml"
-        serving = command(row, port, self.upstream, file, self._models, self._keys, self._peers)
+        serving = command(row, port, provider, file, self._models, self._keys, self._peers)
         starting = [*self._under, *serving]
         began = time.monotonic()
         environment = {name: value.format(upstream=self.upstream) for name, value in row.environment.items()}
@@ -117,6 +120,20 @@ class Servers:
         )
         self._stack.callback(_end, child)
         return child.pid
+
+
+def _certificate(folder: Path) -> Path:
+    """A new certificate for this machine, in one file with its key, by openssl."""
+    file = folder / "provider.pem"
+    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", str(file)]
+    subprocess.run(
+        ["openssl", "req", "-x509", *key, "-days", "2", *names, "-out", str(folder / "only.pem")],
+        check=True,
+        capture_output=True,
+    )
+    file.write_bytes(file.read_bytes() + (folder / "only.pem").read_bytes())
+    return file
 
 
 def _environment(further: Mapping[str, str]) -> dict[str, str]:

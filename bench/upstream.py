@@ -1,6 +1,8 @@
 """A mock provider that is never the limit: asyncio protocols and prebuilt bytes. It also takes OTLP, and forgets it.
 
-    python -m bench.upstream PORT
+    python -m bench.upstream PORT TLS_PORT CERTIFICATE
+
+The file has a certificate and its key, which it shows at the second port.
 
 `POST .../chat/completions` and `.../messages` answer in their dialect, as the model's name says:
 
@@ -13,6 +15,7 @@ Everything else gets an empty 200.
 
 import asyncio
 import re
+import ssl
 import sys
 from time import monotonic_ns
 from typing import cast
@@ -141,10 +144,15 @@ def _framed(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-async def main(port: int) -> None:
-    server = await asyncio.get_running_loop().create_server(Upstream, "127.0.0.1", port, backlog=2048)
-    await server.serve_forever()
+async def main(port: int, tls_port: int, certificate: str) -> None:
+    loop = asyncio.get_running_loop()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    encrypted = await loop.create_server(Upstream, "127.0.0.1", tls_port, backlog=2048, ssl=context)
+    server = await loop.create_server(Upstream, "127.0.0.1", port, backlog=2048)
+    async with encrypted, server:
+        await server.serve_forever()
 
 
 if __name__ == "__main__":
-    uvloop.run(main(int(sys.argv[1])))
+    uvloop.run(main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]))
