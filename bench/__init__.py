@@ -9,5 +9,8 @@ servers         the gateways of the rows on cores of their own; `processes` tell
 cells           what is measured: small answers, fast streams, paced streams, held streams, a long prompt
 report          medians, spread and ratios to the floor, within one run
 counts          functions called by a request and a chunk, which `counted` counts: figures without noise
+instructions    the same in instructions of the processor, under valgrind
+relay           bytes from socket to socket, a lower bound
+workers         what two cores serve, with one worker and with two
 growth          cost over the length of a stream, open streams, configured models and keys
 """
