@@ -35,12 +35,23 @@ _SLOW = frozenset({"flowspan, by LiteLLM", "LiteLLM proxy"})
 @click.option("--rows", help="Names, separated by semicolons; all by default.")
 @click.option("--cells", help="Numbers of cells from 1, separated by commas.")
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Write every figure there.")
+@click.option(
+    "--earlier",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="An environment of Python's with an earlier version of Flowspan, for the row of this name.",
+)
 @with_peers
 def main(
-    quick: bool, rounds: int | None, rows: str | None, cells: str | None, file: Path | None, peers: Path | None
+    quick: bool,
+    rounds: int | None,
+    rows: str | None,
+    cells: str | None,
+    file: Path | None,
+    earlier: Path | None,
+    peers: Path | None,
 ) -> None:
     names = QUICK_ROWS if quick else rows.split(";") if rows else tuple(BY_NAME)
-    installed = Peers(peers)
+    installed = Peers(peers, earlier)
     chosen = installed.present(tuple(BY_NAME[name] for name in names))
     numbers = [int(number) - 1 for number in cells.split(",")] if cells else range(len(CELLS))
     columns = [cell for cell in CELLS if cell.name in LIMITS] if quick else [CELLS[number] for number in numbers]

@@ -41,10 +41,11 @@ def command(
             return [sys.executable, "-m", "bench.floor", str(port), url, *trusted]
         case "reencode":
             return [sys.executable, "-m", "bench.floor", str(port), url, "--reencode"]
-        case "flowspan":
+        case "flowspan" | "earlier":
             configuration = _configuration(row, url, models, keys, provider.certificate)
             file.write_text(configuration.replace("{folder}", str(file.parent)))
-            return ["flowspan", "serve", "--config", str(file), "--port", str(port), "--metrics-port", "0"]
+            program = str(peers.earlier / "bin" / "flowspan") if peers.earlier and row.kind == "earlier" else "flowspan"
+            return [program, "serve", "--config", str(file), "--port", str(port), "--metrics-port", "0"]
         case "litellm":
             file.write_text(_model_list(url, models, with_litellm=False))
             options = ["--num_workers", str(row.workers or 1), "--telemetry", "False"]

@@ -1,4 +1,5 @@
-"""Where the other gateways are installed: beside Flowspan, or in an environment of their own (`--peers PATH`)."""
+"""Where the other gateways are installed: beside Flowspan, or in an environment of their own (`--peers PATH`); and an
+earlier version of Flowspan (`--earlier PATH`)."""
 
 import subprocess
 import sys
@@ -16,9 +17,11 @@ _PACKAGES = {"litellm": ("litellm", "litellm-proxy-extras"), "tensorzero": ("ten
 
 @dataclass(frozen=True)
 class Peers:
-    """`folder` is an environment of Python's; None is the one that runs this."""
+    """`folder` is an environment of Python's; None is the one that runs this. `earlier` is one with an earlier version
+    of Flowspan, if that is to be measured, too."""
 
     folder: Path | None = None
+    earlier: Path | None = None
 
     def program(self, name: str) -> str:
         """The path of one of its programs."""
@@ -37,6 +40,8 @@ class Peers:
 
     def missing(self, row: Row) -> str | None:
         """Why a row cannot be run here."""
+        if row.kind == "earlier":
+            return None if self.earlier else "no environment is named by --earlier"
         absent = [name for name in _PACKAGES.get(row.kind, ()) if self.version(name) is None]
         return f"the package {absent[0]} is not installed" if absent else None
 

@@ -53,6 +53,7 @@ ROWS = (
     Row(
         "flowspan", "flowspan", "its defaults: every trace to an OTLP receiver, metrics, access log", environment=TRACED
     ),
+    Row("flowspan, earlier", "earlier", "the same of an earlier version", environment=TRACED),
     Row("flowspan, Anthropic", "flowspan", "Anthropic client and provider", ANTHROPIC, "claude-", environment=TRACED),
     Row("flowspan, cross dialect", "flowspan", "OpenAI client, Anthropic model", CHAT, "claude-", environment=TRACED),
     Row("flowspan, redact", "flowspan", "all four patterns", settings="policies: [redact]", environment=TRACED),
