@@ -20,7 +20,7 @@ WEATHER: Any = {
 }
 HELLO: Any = [{"role": "user", "content": "one two three four"}]
 SCENARIOS = ("echo", "lorem-30", "thinking-4+lorem-3", "tools", "tools-2", "refusal", "empty", "no-usage")
-FAULTS = ("status-429+retry-after-7", "status-503", "status-400", "cut-3", "error-event-3", "disconnect-3", "cut-0")
+FAULTS = ("status-429+retry-after-2", "status-503", "status-400", "cut-3", "error-event-3", "disconnect-3", "cut-0")
 REST = f"litellm_settings: {{num_retries: 0}}\ngeneral_settings: {{master_key: {KEY}}}"
 
 
@@ -201,8 +201,8 @@ def test_a_bearer_token_is_as_good_as_a_key(gateway: RunningGateway) -> None:
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_providers_rate_limit_reaches_the_caller_with_its_wait(client: anthropic.Anthropic, stream: bool) -> None:
     with pytest.raises(anthropic.RateLimitError) as caught:
-        ask(client, "status-429+retry-after-7", stream=stream)
-    assert caught.value.response.headers["retry-after"] == "7"
+        ask(client, "status-429+retry-after-2", stream=stream)
+    assert caught.value.response.headers["retry-after"] == "2"
 
 
 def test_a_provider_that_is_down_is_overloaded(client: anthropic.Anthropic) -> None:

@@ -22,7 +22,7 @@ WEATHER: Any = {
 }
 HELLO: Any = [{"role": "user", "content": "one two three four"}]
 SCENARIOS = ("echo", "lorem-30", "thinking-4+lorem-3", "tools", "tools-2", "refusal", "empty", "no-usage")
-FAULTS = ("status-429+retry-after-7", "status-503", "status-400", "cut-3", "error-event-3", "disconnect-3", "cut-0")
+FAULTS = ("status-429+retry-after-2", "status-503", "status-400", "cut-3", "error-event-3", "disconnect-3", "cut-0")
 
 
 @pytest.fixture(scope="module")
@@ -209,8 +209,8 @@ def test_a_providers_rate_limit_reaches_the_caller_with_its_wait(
     gateway: RunningGateway, client: openai.OpenAI, stream: bool
 ) -> None:
     with pytest.raises(openai.RateLimitError) as caught:
-        client.chat.completions.create(model="status-429+retry-after-7", messages=HELLO, stream=stream)
-    assert caught.value.response.headers["retry-after"] == "7"
+        client.chat.completions.create(model="status-429+retry-after-2", messages=HELLO, stream=stream)
+    assert caught.value.response.headers["retry-after"] == "2"
     assert gateway.transaction(str(caught.value.request_id)).outcome == "upstream_error"
 
 

@@ -20,7 +20,7 @@ PROCESSES = 4
 _WORKER = """
 import asyncio, random, sys
 from app.quotas import Denial, Need
-from tests.unit.quotas.test_processes import shared
+from tests.processes.test_quotas import shared
 
 async def one(quotas):
     admitted = await quotas.admit("key:ada")
