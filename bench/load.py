@@ -8,7 +8,8 @@ from time import monotonic, monotonic_ns
 from typing import cast
 
 CLIENT = b"{client}"
-_STAMP = re.compile(rb"t=(\d{6,})")
+_STAMP = re.compile(rb"t~([a-j]{6,})")
+_DIGITS = bytes.maketrans(b"abcdefghij", b"0123456789")
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
 _LATEST = 120.0
 """Seconds that one response may take."""
@@ -69,7 +70,7 @@ async def hold(port: int, what: RequestKind, count: int) -> list[asyncio.BaseTra
     """Open `count` streams and read the first chunk of each; the caller closes them."""
     connections = [await _connect(port) for _ in range(count)]
     for number, connection in enumerate(connections):
-        connection.send(what.of(number), Seen(), stamped=False, until=b"t=")
+        connection.send(what.of(number), Seen(), stamped=False, until=b"t~")
     await asyncio.gather(*(asyncio.wait_for(connection.done, _LATEST) for connection in connections))
     return [connection.transport for connection in connections]
 
@@ -122,7 +123,7 @@ class _Connection(asyncio.Protocol):
             self._seen.first_bytes.append(monotonic() - self._asked_at)
         if self._stamped:
             now = monotonic_ns()
-            self._seen.delays.extend((now - int(stamp)) / 1e9 for stamp in _STAMP.findall(data))
+            self._seen.delays.extend((now - int(stamp.translate(_DIGITS))) / 1e9 for stamp in _STAMP.findall(data))
         self._data += data
         if self._is_whole():
             self._check()
@@ -147,7 +148,7 @@ class _Connection(asyncio.Protocol):
             return
         body = self._data if self._expected > 0 or self._until else self._data[: -len(b"\r\n0\r\n\r\n")]
         good = self._data.startswith(b"HTTP/1.1 200") and (self._until or body.endswith(self._what.ending))
-        if good and self._data.count(b"t=") >= self._what.chunks:
+        if good and self._data.count(b"t~") >= self._what.chunks:
             self.done.set_result(None)
         else:
             self.done.set_exception(Incomplete(f"{bytes(self._data[:200])!r} ... {bytes(self._data[-200:])!r}"))

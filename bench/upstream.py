@@ -7,8 +7,9 @@ The file has a certificate and its key, which it shows at the second port.
 `POST .../chat/completions` and `.../messages` answer in their dialect, as the model's name says:
 
     bench-20        one JSON, or a stream of 20 chunks all in one write
-    bench-50-20     50 chunks, 20 ms apart; each says when it was sent (`t=NANOSECONDS`, the monotonic clock)
-    bench-hold      one chunk, and then nothing until the client goes
+    bench-50-20     50 chunks, 20 ms apart; each says when it was sent (`t~`, and the nanoseconds of the monotonic clock
+                    with letters for digits: a word of prose to policies that look for numbers)
+    bench-hold      two chunks, and then nothing until the client goes
 
 Everything else gets an empty 200.
 """
@@ -26,6 +27,7 @@ _MODEL = re.compile(rb'"bench-(hold|\d+)(?:-(\d+))?"')
 _LENGTH = re.compile(rb"content-length: (\d+)")
 _STREAMED = re.compile(rb'"stream": ?true')
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n"
+_LETTERS = bytes.maketrans(b"0123456789", b"abcdefghij")
 _CHUNKED = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 
 OPENAI_JSON = (
@@ -40,7 +42,7 @@ ANTHROPIC_JSON = (
 )
 _OPENAI_CHUNK = (
     b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"bench","choices":[{"index":0,'
-    b'"delta":{"content":"t=%d "},"finish_reason":null}]}\n\n'
+    b'"delta":{"content":" t~%b"},"finish_reason":null}]}\n\n'
 )
 _OPENAI_END = (
     b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"bench","choices":[{"index":0,'
@@ -54,7 +56,7 @@ _ANTHROPIC_START = (
 )
 _ANTHROPIC_CHUNK = (
     b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta",'
-    b'"text":"t=%d "}}\n\n'
+    b'"text":" t~%b"}}\n\n'
 )
 _ANTHROPIC_END = (
     b'event: content_block_stop\ndata: {"type":"content_block_stop","index":0}\n\nevent: message_delta\ndata: '
@@ -74,9 +76,13 @@ class Dialect:
     def burst(self, chunks: int) -> bytes:
         """A stream that is sent all at once."""
         if chunks not in self._bursts:
-            body = self.start + b"".join(self.chunk % number for number in range(chunks)) + self.end
+            body = self.start + b"".join(self.chunk % in_letters(number) for number in range(chunks)) + self.end
             self._bursts[chunks] = _HEAD % (b"text/event-stream", len(body)) + body
         return self._bursts[chunks]
+
+
+def in_letters(number: int) -> bytes:
+    return (b"%d" % number).translate(_LETTERS)
 
 
 _OPENAI = Dialect(OPENAI_JSON, b"", _OPENAI_CHUNK, _OPENAI_END)
@@ -122,7 +128,8 @@ class Upstream(asyncio.Protocol):
         asked = _MODEL.search(body)
         chunks, pause = (asked[1], asked[2]) if asked else (b"20", None)
         if chunks == b"hold":
-            self._transport.write(_CHUNKED + _framed(dialect.start + dialect.chunk % monotonic_ns()))
+            chunk = dialect.chunk % in_letters(monotonic_ns())
+            self._transport.write(_CHUNKED + _framed(dialect.start + chunk + chunk))
         elif pause is None:
             self._transport.write(dialect.burst(int(chunks)))
         else:
@@ -134,7 +141,7 @@ class Upstream(asyncio.Protocol):
         if self._transport is None:
             return
         if left:
-            self._transport.write(_framed(dialect.chunk % monotonic_ns()))
+            self._transport.write(_framed(dialect.chunk % in_letters(monotonic_ns())))
             self._loop.call_at(due + pause, self._pace, dialect, left - 1, pause, due + pause)
         else:
             self._transport.write(_framed(dialect.end) + b"0\r\n\r\n")
