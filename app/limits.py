@@ -20,7 +20,8 @@ EXPIRED = "a limit expired"
 
 class Limit:
     """A bounded block of code; 0 seconds mean no bound. After the block, `expired` tells whether it was cut off, and
-    `overrun` whether blocking code in it left the timer no turn to do so."""
+    `overrun` whether blocking code in it left the timer no turn to do so. It can bound several blocks, one after the
+    other."""
 
     __slots__ = (
         "_cancelling",
@@ -69,14 +70,19 @@ class Limit:
         if task is None:
             raise RuntimeError("a limit needs a task that it can cut off")
         self._cancelling = task.cancelling()
+        self.expired = False
         outermost = self._outermost
         if outermost is not None:
             self._outer = outer = outermost._inner or outermost
             self._outer_runs = outer.due < inf
             outer.due = inf
             outermost._inner = self
-        self._watch.limits.add(self)
-        self.restart()
+        watch = self._watch
+        watch.limits.add(self)
+        # As `restart`, in place: it happens for each call of a hook.
+        self.due = due = monotonic() + self._seconds
+        if due < watch.wakes_at:
+            watch.wake_at(due)
         return self
 
     def __exit__(

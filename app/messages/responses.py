@@ -203,9 +203,10 @@ def text_size(chunk: ModelResponse) -> int:
         message = choice.delta or choice.message
         if message is not None:
             size += len(message.content or "") + len(message.reasoning_content or "") + len(message.refusal or "")
-            size += sum(len(call.function.arguments) for call in message.tool_calls)
-            size += sum(len(call.thought_signature or "") for call in message.tool_calls)
-            size += sum(len(block.data or block.signature or "") for block in message.thinking_blocks)
+            for call in message.tool_calls:
+                size += len(call.function.arguments) + len(call.thought_signature or "")
+            for block in message.thinking_blocks:
+                size += len(block.data or block.signature or "")
     return size
 
 

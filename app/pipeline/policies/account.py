@@ -23,14 +23,16 @@ class PolicyAccount:
         self._skipped: Counter[str] = Counter()
 
     def emitted(self, chunk: ModelResponse) -> None:
-        for choice, kind in kinds_of(chunk):
-            self._emitted.add((choice, kind))
-            since = self._held_since.pop((choice, kind), None)
-            if since is not None:
-                self._telemetry.held(kind, perf_counter() - since)
-        for each in chunk.choices:
-            if each.delta is not None and (thinking := thinking_text(each.delta)):
-                self._thinking.setdefault(each.index, []).append(thinking)
+        for block in kinds_of(chunk):
+            self._emitted.add(block)
+            if self._held_since and (since := self._held_since.pop(block, None)) is not None:
+                self._telemetry.held(block[1], perf_counter() - since)
+            if block[1] == "thinking":
+                self._emitted_thinking(chunk, block[0])
+
+    def _emitted_thinking(self, chunk: ModelResponse, choice: int) -> None:
+        texts = self._thinking.setdefault(choice, [])
+        texts += [thinking_text(each.delta) for each in chunk.choices if each.index == choice and each.delta is not None]
 
     def has_emitted(self, choice: int, kind: Kind) -> bool:
         """Whether a piece of the open block has gone out."""

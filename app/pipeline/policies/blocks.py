@@ -119,7 +119,10 @@ class BlockAssembler:
     def feed(self, chunk: ModelResponse) -> list[BlockEvent]:
         events: list[BlockEvent] = []
         for part in split(chunk):
-            self._feed_part(part, events)
+            if part.ends is None:
+                self._add_part(part, events)
+            else:
+                self._add_last_part(part, part.ends, events)
         return events
 
     def thinking_so_far(self, choice: int) -> str:
@@ -134,16 +137,15 @@ class BlockAssembler:
             self._end_choice(index, events)
         return events
 
-    def _feed_part(self, part: ModelResponse, events: list[BlockEvent]) -> None:
-        if part.ends is None:
-            self._add_part(part, events)
-        elif _has_block_text(part):
+    def _add_last_part(self, part: ModelResponse, ends: BlockEnd, events: list[BlockEvent]) -> None:
+        """Add a part with which the provider ends a block."""
+        if _has_block_text(part):
             # All of the block came with its end.
             self._add_part(part, events)
-            self._end_block(part.ends, events)
+            self._end_block(ends, events)
         else:
             # What a hook still holds of the block has to go before the event by which the provider ends it.
-            self._end_block(part.ends, events)
+            self._end_block(ends, events)
             self._add_part(part, events)
 
     def _add_part(self, part: ModelResponse, events: list[BlockEvent]) -> None:
@@ -188,12 +190,12 @@ class BlockAssembler:
         return state
 
     def _text(self, index: int, is_thinking: bool, events: list[BlockEvent]) -> _OpenText:
-        state = self._choice(index)
-        if state.text is not None and state.text.is_thinking is not is_thinking:
+        state = self._choices.get(index) or self._choice(index)
+        text = state.text
+        if text is None or text.is_thinking is not is_thinking:
             self._end_text(index, events)
-        if state.text is None:
-            state.text = _OpenText(is_thinking)
-        return state.text
+            text = state.text = _OpenText(is_thinking)
+        return text
 
     def _end_block(self, ended: BlockEnd, events: list[BlockEvent]) -> None:
         """End one block of the first choice, and nothing else that is open beside it."""
@@ -231,13 +233,25 @@ def _has_block_text(part: ModelResponse) -> bool:
 
 def split(chunk: ModelResponse) -> list[ModelResponse]:
     """Chunks of one thing each; `[chunk]` itself where it holds one thing, or none."""
-    parts = [piece for choice in chunk.choices for piece in _pieces(choice)]
+    choices = chunk.choices
+    if len(choices) == 1 and chunk.usage is None and choices[0].finish_reason is None and _is_one(choices[0].delta):
+        return [chunk]
+    parts = [piece for choice in choices for piece in _pieces(choice)]
     if len(parts) <= 1 and (chunk.usage is None or not parts or _is_empty(parts[0])):
         return [chunk]
     split_parts = [part_of(chunk, (piece,)) for piece in parts]
     if chunk.usage is not None:
         split_parts.append(part_of(chunk, (), chunk.usage))
     return split_parts
+
+
+def _is_one(delta: Message | None) -> bool:
+    """Whether a delta holds one thing, or none."""
+    if delta is None:
+        return True
+    thinking = bool(delta.reasoning_content or delta.thinking_blocks)
+    rest = bool(delta.refusal or delta.annotations or delta.extra)
+    return thinking + bool(delta.content) + len(delta.tool_calls) + rest <= 1
 
 
 def _is_empty(piece: Choice) -> bool:

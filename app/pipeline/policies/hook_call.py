@@ -52,8 +52,9 @@ class HookCall:
             )
             for hook in hooks
         }
-        self._limit = limit
+        self._outermost = limit
         self._timeout = timeout
+        self._ledger = obs.ledger
         self._obs = obs
 
     async def streaming(self, context: HookContext, hook: Hook, *values: object) -> object:
@@ -61,27 +62,51 @@ class HookCall:
         what its `emit` raised, even if the hook swallowed that."""
         self.last = hook
         context.begin_call(hook)
-        result = await self._bounded(self._hooks[hook], (*values, context), context)
+        bound, limit = self._hooks[hook], context.limit
+        self._ledger.enter("policy")
+        since = perf_counter()
+        try:
+            with limit:
+                result = await bound.method(*values, context)
+        except BaseException as error:
+            failure = self._caught(hook, error, limit, context.fault)
+        else:
+            failure = self._fault_of(result, bound, limit)
+        finally:
+            self._ledger.leave("policy")
+            bound.timer.observe(perf_counter() - since - context.downstream_seconds)
         if context.fault is not None:
             raise context.fault
-        return self._permitted(hook, result) if isinstance(result, PolicyError) else result
+        return result if failure is None else self._permitted(hook, failure)
 
     async def whole(self, hook: Hook, value: T, context: PolicyContext) -> T:
         """Call a hook that takes a whole request or response. Returns its result, or `value` itself if the policy
         failed and is `fail_open`."""
         self.last = hook
+        bound, limit = self._hooks[hook], self._outermost.inner(self._timeout)
         try:
             with self._telemetry.hook(hook) as scope:
-                result = await self._bounded(self._hooks[hook], (value, context), exemplar=scope.span.exemplar)
-                if isinstance(result, PolicyError):
-                    scope.failed(result.__cause__ or result)
+                self._ledger.enter("policy")
+                since = perf_counter()
+                try:
+                    with limit:
+                        result = await bound.method(value, context)
+                except BaseException as error:
+                    failure = self._caught(hook, error, limit)
+                else:
+                    failure = self._fault_of(result, bound, limit)
+                finally:
+                    self._ledger.leave("policy")
+                    bound.timer.observe(perf_counter() - since, scope.span.exemplar)
+                if failure is not None:
+                    scope.failed(failure.__cause__ or failure)
         finally:
             for decision in context.take_decisions():
                 self._telemetry.decided(hook, decision)
-        if isinstance(result, type(value)):
+        if failure is None and isinstance(result, type(value)):
             return result
-        if isinstance(result, PolicyError):
-            self._permitted(hook, result)
+        if failure is not None:
+            self._permitted(hook, failure)
         self._telemetry.decided(hook, "failed_open")
         self._telemetry.skipped("content")
         return value
@@ -93,45 +118,32 @@ class HookCall:
         self._obs.log("warning", "policy stepped aside", policy=self._name, hook=hook, detail=failure.detail)
         return failure
 
-    async def _bounded(
-        self,
-        hook: _BoundHook,
-        arguments: tuple[object, ...],
-        context: HookContext | None = None,
-        exemplar: dict[str, str] | None = None,
-    ) -> object:
-        """What the hook returned, or in which way it failed."""
-        limit = self._limit.inner(self._timeout)
-        self._obs.ledger.enter("policy")
-        since = perf_counter()
-        try:
-            with limit:
-                result = await hook.method(*arguments)
-        except GatewayError as error:
-            if isinstance(error, PolicyBlocked) and (context is None or context.fault is None):
-                self._telemetry.blocked(hook.name, error.detail)
-            raise
-        except (KeyboardInterrupt, GeneratorExit):
-            raise
-        except BaseException as error:
-            if isinstance(error, asyncio.CancelledError) and limit.is_cancelled_from_elsewhere:
-                raise
-            # A hook that lets out a cancellation of its own, or wants to end the process, has failed.
-            return (
-                self._timed_out(hook.name, error)
-                if limit.expired
-                else self._failed(hook.name, f": {summary_of(error)}", error)
-            )
-        finally:
-            self._obs.ledger.leave("policy")
-            elsewhere = 0.0 if context is None else context.downstream_seconds
-            hook.timer.observe(perf_counter() - since - elsewhere, exemplar)
+    def _caught(
+        self, hook: Hook, error: BaseException, limit: Limit, fault: GatewayError | None = None
+    ) -> PolicyError:
+        """In which way a hook failed that raised. What is no failure of the policy is raised again; `fault` is what
+        its `emit` raised."""
+        if isinstance(error, GatewayError):
+            if isinstance(error, PolicyBlocked) and fault is None:
+                self._telemetry.blocked(hook, error.detail)
+            raise error
+        if isinstance(error, (KeyboardInterrupt, GeneratorExit)) or (
+            isinstance(error, asyncio.CancelledError) and limit.is_cancelled_from_elsewhere
+        ):
+            raise error
+        # A hook that lets out a cancellation of its own, or wants to end the process, has failed.
+        return (
+            self._timed_out(hook, error) if limit.expired else self._failed(hook, f": {summary_of(error)}", error)
+        )
+
+    def _fault_of(self, result: object, bound: _BoundHook, limit: Limit) -> PolicyError | None:
+        """In which way a hook failed that returned, if it did."""
         # Blocking code leaves the timer no turn, and a hook may swallow its own cancellation.
         if limit.overrun or limit.expired:
-            return self._timed_out(hook.name)
-        if isinstance(result, hook.returns):
-            return result
-        return self._failed(hook.name, f" returned {type(result).__name__}")
+            return self._timed_out(bound.name)
+        if isinstance(result, bound.returns):
+            return None
+        return self._failed(bound.name, f" returned {type(result).__name__}")
 
     def _timed_out(self, hook: Hook, cause: BaseException | None = None) -> PolicyError:
         self._telemetry.timed_out(hook)

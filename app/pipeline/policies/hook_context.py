@@ -30,6 +30,8 @@ Downstream = Callable[[Received], Awaitable[None]]
 # Tool calls that a policy invents get indexes that no provider uses, so that they never fall together with a call that
 # is still streaming. Formatters number calls anew.
 _FIRST_INVENTED_INDEX = 1 << 16
+_KEPT = 64
+"""Chunks that a hook may keep back and still emit with the provider's bytes; of more, the first lose theirs."""
 
 
 class HookContext:
@@ -49,10 +51,16 @@ class HookContext:
         self.fault: GatewayError | None = None
         self.emitted = 0
         self.downstream_seconds = 0.0
+        self.limit = limit.inner(settings.policy_timeout)
+        """The limit of one call."""
         self._received = Received(self.chunk)
+        self._is_kept = False
+        """Whether the chunk at hand was emitted by no call so far."""
+        self._kept: dict[int, Received] = {}
+        """Earlier chunks that no call has emitted yet, by identity."""
         self._send = send
         self._hook = ""
-        self._limit = limit
+        self._outermost = limit
         self._settings = settings
         self._telemetry = telemetry
         self._emitted_bytes = 0
@@ -65,16 +73,33 @@ class HookContext:
         self.downstream_seconds = 0.0
         self._emitted_bytes = 0
 
-    def hold(self, received: Received) -> None:
-        """Set the chunk that the next calls are for, with the provider's bytes."""
+    def hold(self, received: Received, choice: int) -> None:
+        """Set the chunk that the next calls are for, with the provider's bytes, and the answer that they are about."""
+        if self._is_kept:
+            self._kept[id(self.chunk)] = self._received
+            if len(self._kept) > _KEPT:
+                del self._kept[next(iter(self._kept))]
+        self._is_kept = True
         self._received = received
         self.chunk = received.chunk
+        self.choice = choice
 
     async def emit(self, chunk: ModelResponse) -> None:
-        self._account(chunk)
+        self.emitted += 1
+        self._emitted_bytes += text_size(chunk)
+        if self.emitted > self._settings.policy_emit_limit or self._emitted_bytes > self._settings.policy_emit_bytes:
+            self.fault = PolicyFlooded(
+                "A policy emitted more than it may.", detail=f"{self.emitted} chunks in one call"
+            )
+            raise self.fault
+        if chunk is self.chunk:
+            received = self._received
+            self._is_kept = False
+        else:
+            received = self._kept.pop(id(chunk), None) or self._received.holding(chunk)
         since = perf_counter()
         try:
-            await self._send(self._received.holding(chunk))
+            await self._send(received)
         except GatewayError as error:
             self.fault = error
             raise
@@ -114,7 +139,7 @@ class HookContext:
 
     def keepalive(self) -> None:
         """Start the hook's time limit anew."""
-        self._limit.in_force.restart()
+        self._outermost.in_force.restart()
 
     def decide(self, decision: str) -> None:
         """Note a decision under the hook that is running."""
@@ -128,12 +153,3 @@ class HookContext:
         if len(self.chunk.choices) != 1 or self.chunk.choices[0].index != self.choice:
             return None
         return self.chunk.choices[0].delta
-
-    def _account(self, chunk: ModelResponse) -> None:
-        self.emitted += 1
-        self._emitted_bytes += text_size(chunk)
-        if self.emitted > self._settings.policy_emit_limit or self._emitted_bytes > self._settings.policy_emit_bytes:
-            self.fault = PolicyFlooded(
-                "A policy emitted more than it may.", detail=f"{self.emitted} chunks in one call"
-            )
-            raise self.fault

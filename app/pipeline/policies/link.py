@@ -95,7 +95,7 @@ class PolicyLink:
         elif "on_chunk" not in self._hooks:
             await self._feed_blocks(received)
         else:
-            self._chunks.hold(received)
+            self._chunks.hold(received, 0)
             if isinstance(await self._call.streaming(self._chunks, "on_chunk", chunk), PolicyError):
                 await self._step_aside(received)
 
@@ -158,7 +158,7 @@ class PolicyLink:
             return
         self._at_hand, chunk = received, received.chunk
         events = self._assembler.feed(chunk)
-        if received.native is not None and any(event.part is not chunk for event in events if isinstance(event, Delta)):
+        if len(events) > 1 and received.native is not None and _is_split(events, chunk):
             await self._handle_together(received, events)
         else:
             for event in events:
@@ -223,13 +223,15 @@ class PolicyLink:
         if kind not in self._owned:
             await self._go_on(part)
             return
-        self._blocks.hold(self._at_hand.holding(part))
-        self._blocks.choice = choice
+        received = self._at_hand
+        if part is not received.chunk:
+            received = received.holding(part)
+        self._blocks.hold(received, choice)
         if hook not in self._hooks:
             self._account.held(choice, kind)
         elif isinstance(await self._call.streaming(self._blocks, hook, value), PolicyError):
             goes_on_from_here = kind == "finish" or self._account.has_emitted(choice, kind)
-            await self._step_aside(self._at_hand.holding(part) if goes_on_from_here else None)
+            await self._step_aside(received if goes_on_from_here else None)
         elif not self._blocks.emitted:
             self._account.held(choice, kind)
 
@@ -318,6 +320,11 @@ class PolicyLink:
 
 def _chunk(like: ModelResponse, choice: int, delta: Message) -> ModelResponse:
     return part_of(like, (Choice(index=choice, delta=delta),))
+
+
+def _is_split(events: list[BlockEvent], chunk: ModelResponse) -> bool:
+    """Whether the chunk was taken apart, as it holds several things."""
+    return any(event.part is not chunk for event in events if isinstance(event, Delta))
 
 
 def _is_signature(part: ModelResponse) -> bool:

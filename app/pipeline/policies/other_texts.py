@@ -58,10 +58,10 @@ class OtherTexts:
     def is_plain(self, received: Received) -> bool:
         """Whether it holds nothing but what other hooks are called for."""
         chunk, native = received.chunk, received.native
-        if native is not None:
-            plain = native.is_plain and _is_bare(native)
-        else:
+        if native is None:
             plain = not chunk.extra and all(map(_is_plain_choice, chunk.choices))
+        else:
+            plain = native.is_plain and (len(native.raw) - len(native.data) <= _LINES or _is_bare(native))
         return plain and self._has_plain_head(chunk)
 
     async def feed(self, received: Received) -> list[Received]:
