@@ -9,6 +9,7 @@ from bench.peers import Peers
 from bench.rows import Row
 
 MODELS = ("bench-20", "bench-50-20", "bench-250-20", "bench-200", "bench-hold")
+_ANTHROPIC = "claude-"
 
 _PRICE = ", input_cost_per_token: 0.000001, output_cost_per_token: 0.000002"
 
@@ -76,23 +77,18 @@ def _configuration(row: Row, url: str, models: Sequence[str], keys: int, trusted
 
 
 def _model_list(url: str, models: Sequence[str], with_litellm: bool, price: str = "") -> str:
+    """Each model at the mock of OpenAI's API, those that are named after Anthropic's at the mock of that."""
     lines = ["model_list:"]
-    for model in models:
+    for name in dict.fromkeys([*models, *(f"{_ANTHROPIC}{model}" for model in MODELS)]):
+        model = name.removeprefix(_ANTHROPIC)
+        at = f'openai/{model}, api_base: "{url}/v1"' if model == name else f'anthropic/{model}, api_base: "{url}"'
+        lines += [f"  - model_name: {name}", f"    litellm_params: {{model: {at}, api_key: none{price}}}"]
+    for model in MODELS if with_litellm else ():
         lines += [
-            f"  - model_name: {model}",
-            f'    litellm_params: {{model: openai/{model}, api_base: "{url}/v1", api_key: none{price}}}',
+            f"  - model_name: litellm-{model}",
+            f'    litellm_params: {{model: openai/{model}, api_base: "{url}/v1", api_key: none}}',
+            "    backend: litellm",
         ]
-    for model in MODELS:
-        lines += [
-            f"  - model_name: claude-{model}",
-            f'    litellm_params: {{model: anthropic/{model}, api_base: "{url}", api_key: none{price}}}',
-        ]
-        if with_litellm:
-            lines += [
-                f"  - model_name: litellm-{model}",
-                f'    litellm_params: {{model: openai/{model}, api_base: "{url}/v1", api_key: none}}',
-                "    backend: litellm",
-            ]
     return "\n".join(lines) + "\n"
 
 

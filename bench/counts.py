@@ -26,7 +26,6 @@ ROWS = ("floor", "flowspan")
 REQUEST = Cell("a small request", "calls", "bench-20", 1000, 1)
 SHORT = Cell("a short stream", "calls", "bench-10-5", 50, 1, True, 10, pause=0.005)
 LONG = Cell("a long stream", "calls", "bench-110-5", 15, 1, True, 110, pause=0.005)
-MODELS = tuple(cell.model for cell in (REQUEST, SHORT, LONG))
 _WARM = 64
 """Requests after which whatever is made once has been made."""
 _FUNCTION = re.compile(r"(?P<file>.*):(?P<line>\d+) (?P<name>.*)")
@@ -79,7 +78,8 @@ class RowCounts:
 
 def counts(row: Row, *, scale: float = 1.0) -> RowCounts:
     """Start the row's gateway and count; `scale` is for fewer requests, which are a little less exact."""
-    with TemporaryDirectory() as folder, Servers([row], MODELS, pinned=False, under=_under(folder)) as servers:
+    models = [row.prefix + cell.model for cell in (REQUEST, SHORT, LONG)]
+    with TemporaryDirectory() as folder, Servers([row], models, pinned=False, under=_under(folder)) as servers:
         server = servers.running[row.name]
         request, short, long = [
             uvloop.run(_count(Path(folder), server, cell, row, scale)) for cell in (REQUEST, SHORT, LONG)
