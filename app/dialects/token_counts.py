@@ -43,14 +43,27 @@ _REASONING = (
 )
 COUNT_NAMES = frozenset([*_INPUT, *_OUTPUT])
 """A field of one of these names makes an object one that counts tokens."""
-_PLAIN = frozenset(["prompt_tokens", "completion_tokens", "total_tokens"])
 _OF_ANTHROPIC = frozenset([*_READ_NAMES_OF_ANTHROPIC, *_WRITE_NAMES_OF_ANTHROPIC])
+_IN_CHATS = ("prompt_tokens", "completion_tokens", "prompt_tokens_details", "completion_tokens_details")
+_IN_RESPONSES = ("input_tokens", "output_tokens", "input_tokens_details", "output_tokens_details")
+_IN_MESSAGES = frozenset(
+    [
+        *("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "cache_creation"),
+        *("inference_geo", "server_tool_use", "service_tier"),
+    ]
+)
+"""The fields of a plain usage of Anthropic's: each of them counts what it says and nothing else."""
+_OF_KINDS = ["audio_tokens", "image_tokens", "text_tokens"]
+_PLAIN = {names: frozenset([*names, "total_tokens"]) for names in (_IN_CHATS, _IN_RESPONSES)}
+_PLAIN_INPUT = frozenset(["cached_tokens", *_OF_KINDS])
+_PLAIN_OUTPUT = frozenset(["reasoning_tokens", "accepted_prediction_tokens", "rejected_prediction_tokens", *_OF_KINDS])
 
 
 def decode_counts(fields: Fields, *, input_has_cache: bool = True) -> Usage:
     """Tokens as the common form counts them, without `extra`. `input_has_cache`: whether, for want of a total, the
     input is taken to include what came from a cache."""
-    if (plain := _plain_counts(fields)) is not None:
+    plain = _plain_counts(fields) if input_has_cache else _plain_counts_beside_cache(fields)
+    if plain is not None:
         return plain
     ins, outs = _details(fields, _INPUT_DETAILS), _details(fields, _OUTPUT_DETAILS)
     read = _first((ins, fields), _READ) or 0
@@ -71,12 +84,37 @@ def decode_counts(fields: Fields, *, input_has_cache: bool = True) -> Usage:
 
 
 def _plain_counts(fields: Fields) -> Usage | None:
-    """What most servers say, which leaves nothing to be found out; None for all else."""
-    if fields.keys() != _PLAIN:
+    """What most servers of OpenAI's APIs say, which leaves nothing to be found out; None for all else."""
+    names = _IN_CHATS if "prompt_tokens" in fields else _IN_RESPONSES
+    if not fields.keys() <= _PLAIN[names]:
         return None
-    given, made, total = fields["prompt_tokens"], fields["completion_tokens"], fields["total_tokens"]
-    are_counts = type(given) is int and type(made) is int and min(given, made) >= 0
-    return Usage(given, made) if are_counts and given + made == total else None
+    given_name, made_name, ins_name, outs_name = names
+    given, made = fields.get(given_name), fields.get(made_name)
+    are_counts = type(given) is int and type(made) is int and given >= 0 <= made
+    if not are_counts or given + made != fields.get("total_tokens"):
+        return None
+    read = reasoning = 0
+    if ins := fields.get(ins_name):
+        if type(ins) is not dict or not ins.keys() <= _PLAIN_INPUT:
+            return None
+        read = ins.get("cached_tokens") or 0
+    if outs := fields.get(outs_name):
+        if type(outs) is not dict or not outs.keys() <= _PLAIN_OUTPUT:
+            return None
+        reasoning = outs.get("reasoning_tokens") or 0
+    are_within = type(read) is int and 0 <= read <= given and type(reasoning) is int and 0 <= reasoning <= made
+    return Usage(given, made, read, 0, reasoning) if are_within else None
+
+
+def _plain_counts_beside_cache(fields: Fields) -> Usage | None:
+    """What Anthropic says, as `_plain_counts`."""
+    if not fields.keys() <= _IN_MESSAGES:
+        return None
+    given, made = fields.get("input_tokens", 0), fields.get("output_tokens", 0)
+    read, written = fields.get("cache_read_input_tokens", 0), fields.get("cache_creation_input_tokens", 0)
+    if not type(given) is type(made) is type(read) is type(written) is int or min(given, made, read, written) < 0:
+        return None
+    return Usage(given + read + written, made, read, written)
 
 
 def later(before: Usage | None, usage: Usage) -> Usage:

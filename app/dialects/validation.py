@@ -31,7 +31,9 @@ def without(values: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
 
 
 def rest(values: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
-    """The fields of `values` that are not known and not null."""
+    """The fields of `values` that are not known and not null: usually none."""
+    if values.keys() <= known:
+        return {}
     return {name: value for name, value in values.items() if name not in known and value is not None}
 
 

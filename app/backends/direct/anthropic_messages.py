@@ -19,6 +19,7 @@ from app.backends.direct.parameters import (
 from app.backends.direct.queries import with_query
 from app.backends.thinking_history import takes_unsigned_thinking
 from app.dialects.anthropic_messages.mending import mend_response
+from app.dialects.anthropic_messages.plain_response import decode_plain
 from app.dialects.anthropic_messages.request_encoding import encode_request
 from app.dialects.anthropic_messages.response_decoding import ResponseDecoder, decode_response
 from app.messages import Dialect, ModelResponse, Request
@@ -39,6 +40,7 @@ with its `anthropic-beta`, and either without the other is refused."""
 class AnthropicCodec:
     dialect: Dialect = "anthropic_messages"
     parse = staticmethod(parse_body)
+    decode_plain = staticmethod(decode_plain)
 
     def __init__(self, deployment: Deployment) -> None:
         endpoint = endpoint_of(deployment)

@@ -30,7 +30,7 @@ from app.backends.direct.provider_connection import ProviderConnection, Provider
 from app.backends.direct.streaming import Opened, read_joined, read_stream
 from app.backends.error_bodies import limit_headers
 from app.backends.provider_limits import allowances
-from app.bodies import Bodies, Held
+from app.bodies import SMALL, Bodies, Held
 from app.bodies.json_encoding import AT_ONCE
 from app.bodies.json_encoding import encode as encode_json
 from app.dialects.dialect import left_out_tools
@@ -114,14 +114,21 @@ class DirectBackend:
         return received.with_limits(self._limits(answer))
 
     def _response(self, codec: ProviderCodec, body: bytes) -> Received:
+        # A large one is decoded in steps.
+        response = codec.decode_plain(body) if len(body) <= SMALL else None
+        if response is None:
+            response, body = self._looked_into(codec, body)
+        return Received(response, Native(codec.dialect, body, data=body))
+
+    def _looked_into(self, codec: ProviderCodec, body: bytes) -> tuple[ModelResponse, bytes]:
+        """The response in a body of any form, and the body as clients get it."""
         body = whole_json(body)
         answer = codec.parse(body, self._scrub)
         is_mended = codec.mend(answer)
         response = refuse_failed(checked(codec.decode_response(answer)))
         if is_mended or not is_plain_json(body):
             body = encode_json(answer, len(body))
-        body = with_native_reasons(codec.dialect, body, answer, response)
-        return Received(response, Native(codec.dialect, body, data=body))
+        return response, with_native_reasons(codec.dialect, body, answer, response)
 
     async def count_tokens(self, request: Request) -> int:
         codec = self._codecs.token_count

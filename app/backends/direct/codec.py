@@ -22,12 +22,16 @@ class UpstreamRequest(msgspec.Struct, frozen=True):
 
 
 class ProviderCodec(Protocol):
-    """One API of a provider. `parse` and `decode_response` are for answers that are not streamed."""
+    """One API of a provider. All but `encode` is for answers that are not streamed."""
 
     dialect: Dialect
     url: str
 
     def encode(self, request: Request, stream: bool) -> UpstreamRequest: ...
+
+    def decode_plain(self, body: bytes) -> ModelResponse | None:
+        """The response in a whole body of the most frequent form, which goes to clients as it came, found without a
+        look at the rest of it; None for all others."""
 
     def parse(self, body: bytes, scrub: Scrub) -> dict[str, Any]:
         """The JSON of a whole body. Raises a `BackendError` for a body that is none, or that is an error."""

@@ -44,6 +44,9 @@ class _PassthroughCodec:
         headers = all_headers(request.headers, stream, self._headers, self._operator)
         return UpstreamRequest(self.url, headers, self._body(request, stream))
 
+    def decode_plain(self, body: bytes) -> ModelResponse | None:
+        return None
+
     def _body(self, request: Request, stream: bool) -> dict[str, Any] | msgspec.Raw:
         client = self._encode(request)
         body = with_defaults_of(self._operator, client, request.max_tokens is not None)

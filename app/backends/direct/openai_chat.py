@@ -14,6 +14,7 @@ from app.backends.short_ids import with_short_ids
 from app.backends.thinking_history import history_of, with_thinking
 from app.dialects.headers import kept
 from app.dialects.openai_chat.mending import mend_response
+from app.dialects.openai_chat.plain_response import decode_plain
 from app.dialects.openai_chat.request_encoding import encode_request
 from app.dialects.openai_chat.response_decoding import ResponseDecoder, decode_response
 from app.dialects.openai_chat.wire import FORWARDED_HEADERS
@@ -27,6 +28,7 @@ from app.settings import Deployment
 class OpenAIChatCodec:
     dialect: Dialect = "openai_chat"
     parse = staticmethod(parse_body)
+    decode_plain = staticmethod(decode_plain)
 
     def __init__(self, deployment: Deployment) -> None:
         endpoint = endpoint_of(deployment)

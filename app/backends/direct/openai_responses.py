@@ -86,6 +86,9 @@ class ResponsesCodec:
         """The decoder of a stream that the provider kept."""
         return ResponseDecoder()
 
+    def decode_plain(self, body: bytes) -> ModelResponse | None:
+        return None
+
     def mend(self, body: dict[str, Any]) -> bool:
         return mend_response(body)
 

@@ -5,6 +5,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from app.dialects.token_counts import decode_counts
+from app.dialects.validation import without
 from app.messages import Usage
 
 _COUNTS = frozenset(
@@ -25,7 +26,8 @@ def usage_of(counts: dict[str, Any]) -> Usage | None:
 def decode_usage(fields: dict[str, Any]) -> Usage:
     """Anthropic counts what goes through a cache beside `input_tokens`; who says `prompt_tokens` counts as OpenAI."""
     details = fields.get("output_tokens_details")
-    extra = {name: value for name, value in fields.items() if name not in _COUNTS}
+    extra = without(fields, _COUNTS)
     if isinstance(details, dict) and details:
         extra["output_tokens_details"] = details
-    return replace(decode_counts(fields, input_has_cache="input_tokens" not in fields), extra=extra)
+    usage = decode_counts(fields, input_has_cache="input_tokens" not in fields)
+    return replace(usage, extra=extra) if extra else usage

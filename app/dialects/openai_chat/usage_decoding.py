@@ -13,7 +13,8 @@ _KNOWN = frozenset(["prompt_tokens", "completion_tokens", "total_tokens"])
 
 
 def decode_usage(counts: Mapping[str, Any]) -> Usage:
-    return replace(decode_counts(counts), extra=rest(counts, _KNOWN))
+    usage, others = decode_counts(counts), rest(counts, _KNOWN)
+    return replace(usage, extra=others) if others else usage
 
 
 def usage_of(body: Mapping[str, Any]) -> Usage | None:

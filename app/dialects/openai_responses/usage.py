@@ -14,7 +14,8 @@ _OF_OTHERS = frozenset(["prompt_tokens", "completion_tokens", "prompt_tokens_det
 
 
 def decode_usage(counts: Mapping[str, Any]) -> Usage:
-    return replace(decode_counts(counts), extra=rest(counts, _COUNTS))
+    usage, others = decode_counts(counts), rest(counts, _COUNTS)
+    return replace(usage, extra=others) if others else usage
 
 
 def usage_of(response: Mapping[str, Any]) -> Usage | None:
