@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from math import inf
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from app.admission.capacity import Capacity, Limits, Taken
 from app.admission.fair_queue import FairQueue
 from app.admission.service_rate import ServiceRate
@@ -35,34 +37,25 @@ class Demand(NamedTuple):
     most_answer: int | None = None
 
 
-class Slot:
+class Slot(Struct, eq=False):
     """Leave for one attempt; `end` gives it back, once. Without a gate nothing limits the deployment."""
 
-    __slots__ = ("_gate", "_is_over", "begun", "caller", "deployment", "prompt", "taken")
-
-    def __init__(
-        self,
-        deployment: str,
-        begun: float,
-        gate: "Gate | None" = None,
-        demand: Demand | None = None,
-        taken: Taken | None = None,
-    ) -> None:
-        self.deployment = deployment
-        self.begun = begun
-        self.caller = "" if demand is None else demand.caller
-        self.prompt = 0 if demand is None else demand.tokens
-        """About how many tokens its prompt has, where that is known."""
-        self.taken = taken
-        self._gate = gate
-        self._is_over = False
+    deployment: str
+    begun: float
+    gate: "Gate | None" = None
+    caller: str = ""
+    prompt: int = 0
+    """About how many tokens its prompt has, where that is known."""
+    taken: Taken | None = None
+    is_over: bool = False
+    """Whether it was given back."""
 
     def end(self, tokens: int | None = None) -> None:
         """Give it back, after an attempt of which so many tokens were counted. Further calls change nothing."""
-        if not self._is_over:
-            self._is_over = True
-            if self._gate is not None:
-                self._gate.free(self, tokens)
+        if not self.is_over:
+            self.is_over = True
+            if self.gate is not None:
+                self.gate.free(self, tokens)
 
 
 class Waiter:
@@ -222,7 +215,7 @@ class Gate:
 
     def _slot(self, demand: Demand, taken: Taken, now: float) -> Slot:
         self._under_way[demand.caller] = self._under_way.get(demand.caller, 0) + 1
-        return Slot(self.deployment, now, self, demand, taken)
+        return Slot(self.deployment, now, self, demand.caller, demand.tokens, taken)
 
     def _need(self, demand: Demand) -> int:
         """About how many tokens an attempt has, its answer included: that has as many as the latest ones, and no more

@@ -50,6 +50,7 @@ from msgspec import Struct
 from app.breakers.trip_rules import TripRule
 from telemetry.names import BreakerState, TransitionReason, TripReason
 
+_CLOSED = BreakerState.CLOSED
 _NEVER = float("-inf")
 _EVEN = 0.5
 """The draw that makes a cooldown neither longer nor shorter."""
@@ -182,7 +183,7 @@ class CircuitBreaker:
         """Take a permit for one attempt, if there is one."""
         if not self.would_allow(now, caller):
             return Denied(retry_after=self._wait(now, caller)), ()
-        if self.state is BreakerState.CLOSED:
+        if self.state is _CLOSED:
             return _NO_PROBE, ()
         changes = self._enter(BreakerState.HALF_OPEN, "cooldown_over") if self.state is BreakerState.OPEN else ()
         # The shortest: a probe that hangs does not keep others away for longer than it takes to find out.
@@ -198,7 +199,7 @@ class CircuitBreaker:
 
     def would_allow(self, now: float, caller: str = "") -> bool:
         """Whether `allow` would give a permit. Asking takes none and changes no state."""
-        if self.state is BreakerState.CLOSED:
+        if self.state is _CLOSED:
             return True
         if now < self._probe_due(caller):
             return False
@@ -215,7 +216,7 @@ class CircuitBreaker:
         """It is known whether the response to the permit's attempt was slow to begin."""
         if permit.probe:
             return self._probe_failed(permit, now, caller, draw) if slow else ()
-        if self.state is not BreakerState.CLOSED:
+        if self.state is not _CLOSED:
             return ()
         return self._tripped(self._trip.timed(now, slow, caller), now, draw)
 
@@ -223,7 +224,7 @@ class CircuitBreaker:
         """The permit's attempt went well."""
         if permit.probe:
             return self._probe_succeeded(permit)
-        if self.state is BreakerState.CLOSED:
+        if self.state is _CLOSED:
             self._trip.succeeded(now, caller)
         return ()
 
@@ -231,13 +232,13 @@ class CircuitBreaker:
         """The permit's attempt failed, by the fault of what this breaker protects."""
         if permit.probe:
             return self._probe_failed(permit, now, caller, draw)
-        return self._tripped(self._trip.failed(now, caller), now, draw) if self.state is BreakerState.CLOSED else ()
+        return self._tripped(self._trip.failed(now, caller), now, draw) if self.state is _CLOSED else ()
 
     def abandoned(self, permit: Permit, now: float, caller: str = "", draw: float = _EVEN) -> Transitions:
         """The permit's attempt was given up after a silence that was longer than usual."""
         if permit.probe:
             return self._probe_failed(permit, now, caller, draw)
-        return self._tripped(self._trip.abandoned(now, caller), now, draw) if self.state is BreakerState.CLOSED else ()
+        return self._tripped(self._trip.abandoned(now, caller), now, draw) if self.state is _CLOSED else ()
 
     def release(self, permit: Permit) -> None:
         """Hand a permit back without a verdict, as when the client left. A probe makes room for the next one."""
@@ -264,7 +265,7 @@ class CircuitBreaker:
 
     def observe(self, ends: Ends, now: float, caller: str = "") -> None:
         """Attempts have ended in another process: they count for what is to open this breaker."""
-        if self.state is not BreakerState.CLOSED:
+        if self.state is not _CLOSED:
             return
         if ends.answered:
             self._trip.answered()
@@ -295,7 +296,7 @@ class CircuitBreaker:
 
     def reset(self) -> Transitions:
         """Close the breaker and forget what was counted, on an operator's word."""
-        if self.state is BreakerState.CLOSED:
+        if self.state is _CLOSED:
             self._forget()
             return ()
         return self._close("reset")

@@ -56,21 +56,24 @@ class CallerBreakers:
     def __init__(self, shared: CircuitBreaker, make: Callable[[], CircuitBreaker] | None = None) -> None:
         self.shared = shared
         self._make = make
-        self._individual: OrderedDict[str, CircuitBreaker] = OrderedDict()
+        self.individual: OrderedDict[str, CircuitBreaker] = OrderedDict()
+        """Those of single callers. Where there are none and the one for all is closed, everybody is let through."""
+        self.has_silences = False
+        """Whether attempts that were given up may still count: only then a response that begins changes anything."""
 
     def take_settings(self, fresh: "CallerBreakers") -> None:
         """Go on by the settings of breakers that nobody has used. Callers that are no longer told apart lose theirs."""
         self.shared.take_settings(fresh.shared)
         self._make = fresh._make
         if self._make is None:
-            self._individual.clear()
+            self.individual.clear()
             return
-        for individual in self._individual.values():
+        for individual in self.individual.values():
             individual.take_settings(self._make())
 
     def refusal(self, now: float, caller: str) -> RejectionReason | None:
         """Why `allow` would deny a permit; None if it would give one. Asking takes none."""
-        individual = self._individual.get(caller)
+        individual = self.individual.get(caller)
         if individual is not None and not individual.would_allow(now):
             return "caller"
         if self.shared.would_allow(now, self._probe_owner(caller)):
@@ -79,7 +82,7 @@ class CallerBreakers:
 
     def allow(self, now: float, caller: str) -> tuple[CallerPermit | Denied, Changes]:
         """Take a permit of the caller's own breaker and of the one for all, or of neither."""
-        individual = self._individual.get(caller)
+        individual = self.individual.get(caller)
         permit = individual.allow(now)[0] if individual is not None else None
         if isinstance(permit, Denied):
             return permit, ()
@@ -93,21 +96,22 @@ class CallerBreakers:
     def answered(self, caller: str) -> None:
         """A response to one of the caller's attempts has begun."""
         self.shared.answered()
-        if (individual := self._individual.get(caller)) is not None:
+        if (individual := self.individual.get(caller)) is not None:
             individual.answered()
+        self.has_silences = bool(self.individual)
 
     def timed(self, permit: CallerPermit, slow: bool, now: float, caller: str, draw: float) -> Changes:
         """It is known whether the response to the permit's attempt was slow to begin."""
         changes = self.shared.timed(permit.shared, slow, now, self._probe_owner(caller), draw)
-        individual = self._made_for(caller) if slow else self._individual.get(caller)
+        individual = self._made_for(caller) if slow else self.individual.get(caller)
         if individual is None:
             return changes
         return (*changes, *_trips(individual.timed(permit.individual or NO_PROBE.shared, slow, now, draw=draw)))
 
     def succeeded(self, permit: CallerPermit, now: float, caller: str) -> Changes:
         """The permit's attempt went well."""
-        changes = self.shared.succeeded(permit.shared, now, self._probe_owner(caller))
-        if (individual := self._individual.get(caller)) is not None:
+        changes = self.shared.succeeded(permit.shared, now, "" if self._make is None else caller)
+        if self.individual and (individual := self.individual.get(caller)) is not None:
             individual.succeeded(permit.individual or NO_PROBE.shared, now)
         return changes
 
@@ -122,6 +126,7 @@ class CallerBreakers:
     def abandoned(self, permit: CallerPermit, now: float, caller: str, draw: float = 0.5) -> Changes:
         """The permit's attempt was given up after a silence that was longer than usual. `draw` as in `failed`."""
         changes = self.shared.abandoned(permit.shared, now, self._probe_owner(caller), draw)
+        self.has_silences = True
         if (individual := self._made_for(caller)) is None:
             return changes
         return (*changes, *_trips(individual.abandoned(permit.individual or NO_PROBE.shared, now, draw=draw)))
@@ -129,25 +134,26 @@ class CallerBreakers:
     def release(self, permit: CallerPermit, caller: str) -> None:
         """Hand a permit back without a verdict, as when the client left."""
         self.shared.release(permit.shared)
-        if permit.individual is not None and (individual := self._individual.get(caller)) is not None:
+        if permit.individual is not None and (individual := self.individual.get(caller)) is not None:
             individual.release(permit.individual)
 
     def observe(self, ends: Ends, now: float, caller: str) -> None:
         """A caller's attempts have ended in another process."""
         self.shared.observe(ends, now, self._probe_owner(caller))
+        self.has_silences |= ends.abandoned > 0
         has_failed = ends.failed or ends.abandoned or ends.slow
-        individual = self._made_for(caller) if has_failed else self._individual.get(caller)
+        individual = self._made_for(caller) if has_failed else self.individual.get(caller)
         if individual is not None:
             individual.observe(ends, now)
 
     def reset(self) -> Changes:
         """Close the breaker for all, and forget those of single callers."""
-        self._individual.clear()
+        self.individual.clear()
         return self.shared.reset()
 
     def kept_out(self, now: float) -> int:
         """How many callers are turned away by breakers of their own."""
-        return sum(one.state_at(now) is BreakerState.OPEN for one in self._individual.values())
+        return sum(one.state_at(now) is BreakerState.OPEN for one in self.individual.values())
 
     def _probe_owner(self, caller: str) -> str:
         """The caller that a probe is given to; empty where callers have no breakers of their own, so that nobody is
@@ -157,12 +163,12 @@ class CallerBreakers:
     def _made_for(self, caller: str) -> CircuitBreaker | None:
         if self._make is None:
             return None
-        if caller not in self._individual:
-            self._individual[caller] = self._make()
-            if len(self._individual) > CALLERS:
-                self._individual.popitem(last=False)
-        self._individual.move_to_end(caller)
-        return self._individual[caller]
+        if caller not in self.individual:
+            self.individual[caller] = self._make()
+            if len(self.individual) > CALLERS:
+                self.individual.popitem(last=False)
+        self.individual.move_to_end(caller)
+        return self.individual[caller]
 
 
 def _trips(transitions: Transitions) -> Changes:

@@ -33,20 +33,7 @@ AttemptVerdict = Literal["succeeded", "failed", "abandoned", "answered", "nothin
 _SHORTEST_SILENCE = 0.5
 """Seconds; whoever leaves earlier says nothing of a deployment."""
 _LATEST_RESPONSES = 16
-
-
-class _ResponseTimes:
-    """How long the latest responses of a deployment took to begin; whole ones begin at their end."""
-
-    def __init__(self) -> None:
-        self._seconds: dict[bool, deque[float]] = {stream: deque(maxlen=_LATEST_RESPONSES) for stream in (False, True)}
-
-    def add(self, stream: bool, seconds: float) -> None:
-        self._seconds[stream].append(seconds)
-
-    def is_unusual(self, stream: bool, seconds: float) -> bool:
-        """Whether a silence is longer than all of them."""
-        return seconds >= max(_SHORTEST_SILENCE, *self._seconds[stream], 0.0)
+_CLOSED = BreakerState.CLOSED
 
 
 class WatchedDeployment:
@@ -54,7 +41,8 @@ class WatchedDeployment:
 
     def __init__(self, breakers: CallerBreakers) -> None:
         self.breakers = breakers
-        self.response_times = _ResponseTimes()
+        self.latest: dict[bool, deque[float]] = {stream: deque(maxlen=_LATEST_RESPONSES) for stream in (False, True)}
+        """How many seconds the latest responses took to begin, streams by themselves; whole ones begin at their end."""
         self.name = breakers.shared.name
         """The deployment's id."""
 
@@ -98,15 +86,22 @@ class DeploymentBreakers:
 
     def refusal(self, deployment: str, now: float, caller: str = "") -> RejectionReason | None:
         """Why a caller would be turned away, if it would. Asking makes no breaker and takes no permit."""
-        watched = self._watched.get(deployment)
-        return watched.breakers.refusal(now, caller) if watched is not None else None
+        if (watched := self._watched.get(deployment)) is None:
+            return None
+        breakers = watched.breakers
+        if breakers.shared.state is _CLOSED and not breakers.individual:
+            return None
+        return breakers.refusal(now, caller)
 
     def allow(
         self, deployment: str, now: float, caller: str = "", stream: bool = False
     ) -> tuple[AttemptPermit | Denied, Changes]:
         """Take a permit for one attempt."""
-        watched = self._of(deployment)
-        permit, changes = watched.breakers.allow(now, caller)
+        watched = self._watched.get(deployment) or self._of(deployment)
+        breakers = watched.breakers
+        if breakers.shared.state is _CLOSED and not breakers.individual:
+            return AttemptPermit(watched, NO_PROBE, caller, stream, now), ()
+        permit, changes = breakers.allow(now, caller)
         if isinstance(permit, Denied):
             return permit, changes
         return AttemptPermit(watched, permit, caller, stream, now), changes
@@ -134,9 +129,13 @@ class DeploymentBreakers:
     def answered(self, permit: AttemptPermit, now: float, draw: float = 0.5) -> Changes:
         """The attempt's response has begun. `draw`, in 0..1, makes a cooldown longer or shorter."""
         permit.answered = True
-        permit.deployment.response_times.add(permit.stream, now - permit.begun)
-        permit.deployment.breakers.answered(permit.caller)
-        changes = self._timed(permit, now, draw)
+        watched = permit.deployment
+        watched.latest[permit.stream].append(now - permit.begun)
+        if watched.breakers.has_silences:
+            watched.breakers.answered(permit.caller)
+        if self._settings.slow_call_duration is None:
+            return ()
+        changes = self.time(permit, self._is_slow(permit, now), now, draw)
         return () if self.is_forgotten(permit) else changes
 
     def record(
@@ -149,22 +148,22 @@ class DeploymentBreakers:
     ) -> Changes:
         """The attempt has ended, with `error` if not well. `stalled`: the event loop stood still for so much of its
         time that a silence says nothing of the provider. `draw` as in `answered`."""
-        verdict = self.verdict(permit, error, now, stalled)
-        changes = self._timed(permit, now, draw) if self._is_timed_by_end(permit, error, now) and not stalled else ()
-        changes += self.conclude(permit, verdict, now, draw)
-        return () if self.is_forgotten(permit) else changes
+        if error is None:
+            changes = self.conclude(permit, "succeeded", now, draw)
+        else:
+            verdict = self.verdict(permit, error, now, stalled)
+            is_timed = not stalled and self._is_timed_by_end(permit, error, now)
+            changes = self.time(permit, self._is_slow(permit, now), now, draw) if is_timed else ()
+            changes += self.conclude(permit, verdict, now, draw)
+        return () if changes and self.is_forgotten(permit) else changes
 
     def is_forgotten(self, permit: AttemptPermit) -> bool:
         """Whether the permit is for a deployment that has gone, or is another one by now."""
         return self._watched.get(permit.deployment.name) is not permit.deployment
 
-    def verdict(
-        self, permit: AttemptPermit, error: BaseException | None, now: float, stalled: bool = False
-    ) -> AttemptVerdict:
-        """What the end of an attempt says of its deployment."""
+    def verdict(self, permit: AttemptPermit, error: BaseException, now: float, stalled: bool = False) -> AttemptVerdict:
+        """What the end of an attempt that went wrong says of its deployment."""
         match error:
-            case None:
-                return "succeeded"
             case LocalFailure():
                 return "nothing"
             case BackendError():
@@ -197,14 +196,9 @@ class DeploymentBreakers:
             permit.permit = NO_PROBE
         return permit.deployment.breakers.timed(leave, slow, now, permit.caller, draw)
 
-    def _timed(self, permit: AttemptPermit, now: float, draw: float) -> Changes:
-        if self._settings.slow_call_duration is None:
-            return ()
-        return self.time(permit, self._is_slow(permit, now), now, draw)
-
-    def _is_timed_by_end(self, permit: AttemptPermit, error: BaseException | None, now: float) -> bool:
+    def _is_timed_by_end(self, permit: AttemptPermit, error: BaseException, now: float) -> bool:
         """Whether the end of an attempt is the first that says whether it was slow: nothing had come before."""
-        if permit.answered or error is None or isinstance(error, LocalFailure):
+        if self._settings.slow_call_duration is None or permit.answered or isinstance(error, LocalFailure):
             return False
         return isinstance(error, BackendError) or self._is_slow(permit, now)
 
@@ -221,8 +215,9 @@ class DeploymentBreakers:
         return self._of(deployment).breakers.shared
 
     def _is_silent(self, permit: AttemptPermit, now: float) -> bool:
-        times = permit.deployment.response_times
-        return not permit.answered and times.is_unusual(permit.stream, now - permit.begun)
+        """Whether it was waited for longer than any of the latest responses took to begin."""
+        usual = max(_SHORTEST_SILENCE, *permit.deployment.latest[permit.stream], 0.0)
+        return not permit.answered and now - permit.begun >= usual
 
     def _of(self, deployment: str) -> WatchedDeployment:
         if (watched := self._watched.get(deployment)) is None:

@@ -11,28 +11,29 @@ from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from app.breakers.breaker import CircuitBreaker, Denied, Ends
 from app.breakers.callers import NO_PROBE, CallerBreakers, CallerPermit, Changes
 from app.breakers.trip_rules import FailureWindow
 from app.settings import QueueBreakerSettings
 from telemetry.names import QUEUES, BreakerState, RejectionReason
 
+_CLOSED = BreakerState.CLOSED
+_NO_PROBES: Mapping[str, CallerPermit] = dict.fromkeys(QUEUES, NO_PROBE)
 
-@dataclass(frozen=True)
-class StreamPermit:
+
+class StreamPermit(Struct, frozen=True):
     """Leave for one stream: a permit of each queue's breakers, by the queue's name."""
 
     permits: Mapping[str, CallerPermit]
     caller: str
-
-    @property
-    def probe(self) -> bool:
-        """Whether the stream may decide a half-open breaker."""
-        return any(permit.probe for permit in self.permits.values())
+    probe: bool = False
+    """Whether the stream may decide a half-open breaker."""
 
     def without_probes(self) -> "StreamPermit":
         """Leave for the same stream, once its probes have been recorded."""
-        return StreamPermit(dict.fromkeys(self.permits, NO_PROBE), self.caller)
+        return StreamPermit(_NO_PROBES, self.caller)
 
 
 @dataclass(frozen=True)
@@ -80,18 +81,10 @@ class QueueBreakers:
 
     def allow(self, now: float, caller: str = "") -> tuple[StreamPermit | StreamDenied, Changes]:
         """Take a permit of every queue's breakers, or of none."""
-        permits: dict[str, CallerPermit] = {}
-        changes: Changes = ()
-        for queue, breakers in self._breakers.items():
-            reason = breakers.refusal(now, caller)
-            answer, changed = breakers.allow(now, caller)
-            changes += changed
-            if isinstance(answer, Denied):
-                for granted, permit in permits.items():
-                    self._breakers[granted].release(permit, caller)
-                return StreamDenied(breakers.shared.name, reason or "open", answer.retry_after), changes
-            permits[queue] = answer
-        return StreamPermit(permits, caller), changes
+        for breakers in self._breakers.values():
+            if breakers.shared.state is not _CLOSED or breakers.individual:
+                return self._asked(now, caller)
+        return StreamPermit(_NO_PROBES, caller), ()
 
     def record(self, permit: StreamPermit, now: float, overflowed: Collection[str] = ()) -> Changes:
         """The stream has ended, or gone well for as long as a probe takes; `overflowed` names the queues that did."""
@@ -109,6 +102,21 @@ class QueueBreakers:
     def breakers(self) -> Mapping[str, CircuitBreaker]:
         """The breakers that are for all callers, by the names of their queues."""
         return {queue: breakers.shared for queue, breakers in self._breakers.items()}
+
+    def _asked(self, now: float, caller: str) -> tuple[StreamPermit | StreamDenied, Changes]:
+        """What the breakers say where they may not let everybody through."""
+        permits: dict[str, CallerPermit] = {}
+        changes: Changes = ()
+        for queue, breakers in self._breakers.items():
+            reason = breakers.refusal(now, caller)
+            answer, changed = breakers.allow(now, caller)
+            changes += changed
+            if isinstance(answer, Denied):
+                for granted, permit in permits.items():
+                    self._breakers[granted].release(permit, caller)
+                return StreamDenied(breakers.shared.name, reason or "open", answer.retry_after), changes
+            permits[queue] = answer
+        return StreamPermit(permits, caller, any(permit.probe for permit in permits.values())), changes
 
     def _of_queue(self, queue: str, by_caller: bool) -> CallerBreakers:
         shared = self._breaker(queue, several_callers=by_caller)

@@ -4,59 +4,40 @@ No caller alone can open a breaker that stands before all. With `several_callers
 half the number, for what is left without the caller who failed the most.
 """
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from telemetry.names import TripReason
 
 _SHARE_OF_OVERFLOWS = 0.75
 
 
-class TripRule(Protocol):
-    """`failed` and `abandoned` return the reason to open, or None."""
-
-    def failed(self, now: float, caller: str = "") -> TripReason | None:
-        """An attempt failed."""
-
-    def abandoned(self, now: float, caller: str = "") -> TripReason | None:
-        """An attempt was given up after a long silence: a failure until anything comes from the other side."""
-
-    def timed(self, now: float, slow: bool, caller: str = "", count: int = 1) -> TripReason | None:
-        """It is known of so many attempts whether their responses were slow to begin."""
-
-    def answered(self) -> None:
-        """Something came from the other side."""
-
-    def succeeded(self, now: float, caller: str = "", count: int = 1) -> None:
-        """So many attempts went well."""
-
-    def reset(self) -> None:
-        """Forget everything: the breaker has opened or closed."""
-
-
-@dataclass
+@dataclass(slots=True)
 class _Half:
-    """Half a window's attempts: in all and, by caller, how many there were and how many failed."""
+    """Half a window's attempts: in all and, where callers are told apart, by caller."""
 
     attempts: int = 0
     failures: int = 0
-    by_caller: dict[str, tuple[int, int]] = field(default_factory=dict)
-
-    def count(self, caller: str, failures: int, attempts: int) -> None:
-        self.attempts += attempts
-        self.failures += failures
-        tried, failed = self.by_caller.get(caller, (0, 0))
-        self.by_caller[caller] = (tried + attempts, failed + failures)
+    attempts_by: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    failures_by: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
 
 
-class _Halves:
-    """The attempts of the last `window` seconds, as two halves: the current and the one before."""
+class _Attempts:
+    """The attempts of the last `window` seconds, as two halves: the current and the one before. So the cost of a share
+    does not grow with the traffic."""
 
-    def __init__(self, window: float) -> None:
+    def __init__(self, window: float, by_caller: bool) -> None:
+        self.successes = 0
+        """In all, however long ago."""
         self._half = window / 2
+        self._by_caller = by_caller
+        self.forget()
+
+    def forget(self) -> None:
+        """Count anew."""
         self._since = float("-inf")
+        self._turns_at = float("-inf")
         self._current = _Half()
         self._previous = _Half()
 
@@ -68,66 +49,91 @@ class _Halves:
     def failures(self) -> int:
         return self._current.failures + self._previous.failures
 
-    def count(self, now: float, caller: str, failures: int, attempts: int = 1) -> None:
-        if now - self._since >= self._half:
-            self._previous = self._current if now - self._since < 2 * self._half else _Half()
-            self._current = _Half()
-            self._since = now
-        self._current.count(caller, failures, attempts)
+    def succeeded(self, now: float, caller: str = "", count: int = 1) -> None:
+        """So many attempts went well."""
+        half = self._current if now < self._turns_at else self._turned(now)
+        half.attempts += count
+        if self._by_caller:
+            half.attempts_by[caller] += count
+        self.successes += count
+
+    def count_failures(self, now: float, caller: str, count: int = 1) -> None:
+        """So many attempts failed."""
+        half = self._current if now < self._turns_at else self._turned(now)
+        half.attempts += count
+        half.failures += count
+        if self._by_caller:
+            half.attempts_by[caller] += count
+            half.failures_by[caller] += count
 
     def without_the_worst(self) -> tuple[int, int]:
         """Attempts and failures of all but the caller with the most failures."""
-        halves = (self._current.by_caller, self._previous.by_caller)
-        failed: Counter[str] = Counter()
-        for half in halves:
-            failed.update({caller: count for caller, (_, count) in half.items()})
+        failed = Counter(self._current.failures_by)
+        failed.update(self._previous.failures_by)
         worst = max(failed, key=failed.__getitem__)
-        tried = sum(half.get(worst, (0, 0))[0] for half in halves)
+        tried = self._current.attempts_by.get(worst, 0) + self._previous.attempts_by.get(worst, 0)
         return self.attempts - tried, self.failures - failed[worst]
 
+    def _turned(self, now: float) -> _Half:
+        """The half that begins now."""
+        self._previous = self._current if now - self._since < 2 * self._half else _Half()
+        self._current = _Half()
+        self._since, self._turns_at = now, now + self._half
+        return self._current
 
-class FailureWindow:
-    """Trips on `threshold` failures within `window` seconds, if they are three in four of the attempts that ended in
-    that time: a few clients that do not read, among others that do, are no reason to turn everybody away.
 
-    The share is counted over two halves of the window, the current and the one before, so that its cost does not grow
-    with the traffic.
-    """
+class TripRule(_Attempts):
+    """Counts how attempts end. `failed`, `abandoned` and `timed` return the reason to open, or None."""
 
-    def __init__(self, threshold: int, window: float, several_callers: bool = False) -> None:
+    def __init__(self, threshold: int, window: float, several_callers: bool) -> None:
+        super().__init__(window, several_callers)
         self._threshold = threshold
-        self._window = window
         self._several_callers = several_callers
-        self._failures: dict[str, deque[float]] = {}
-        self._halves = _Halves(window)
 
     def failed(self, now: float, caller: str = "") -> TripReason | None:
-        self._halves.count(now, caller, 1)
-        self._failures.setdefault(caller, deque(maxlen=self._threshold)).append(now)
-        recent = {who: sum(now - at <= self._window for at in times) for who, times in self._failures.items()}
-        self._failures = {who: times for who, times in self._failures.items() if recent[who]}
-        if self._halves.failures < _SHARE_OF_OVERFLOWS * self._halves.attempts:
-            return None
-        return "failures_in_window" if _enough(recent, self._threshold, self._several_callers) else None
+        """An attempt failed."""
+        raise NotImplementedError
 
     def abandoned(self, now: float, caller: str = "") -> TripReason | None:
+        """An attempt was given up after a long silence: a failure until anything comes from the other side."""
         return None
 
     def timed(self, now: float, slow: bool, caller: str = "", count: int = 1) -> TripReason | None:
+        """It is known of so many attempts whether their responses were slow to begin."""
         return None
 
     def answered(self) -> None:
-        """Nothing is waited for."""
-
-    def succeeded(self, now: float, caller: str = "", count: int = 1) -> None:
-        self._halves.count(now, caller, 0, count)
+        """Something came from the other side."""
 
     def reset(self) -> None:
+        """Forget everything: the breaker has opened or closed."""
+        self.forget()
+
+
+class FailureWindow(TripRule):
+    """Trips on `threshold` failures within `window` seconds, if they are three in four of the attempts that ended in
+    that time: a few clients that do not read, among others that do, are no reason to turn everybody away."""
+
+    def __init__(self, threshold: int, window: float, several_callers: bool = False) -> None:
+        super().__init__(threshold, window, several_callers)
+        self._window = window
+        self._failures: dict[str, deque[float]] = {}
+
+    def failed(self, now: float, caller: str = "") -> TripReason | None:
+        self.count_failures(now, caller)
+        self._failures.setdefault(caller, deque(maxlen=self._threshold)).append(now)
+        recent = {who: sum(now - at <= self._window for at in times) for who, times in self._failures.items()}
+        self._failures = {who: times for who, times in self._failures.items() if recent[who]}
+        if self.failures < _SHARE_OF_OVERFLOWS * self.attempts:
+            return None
+        return "failures_in_window" if _enough(recent, self._threshold, self._several_callers) else None
+
+    def reset(self) -> None:
+        super().reset()
         self._failures.clear()
-        self._halves = _Halves(self._window)
 
 
-class ConsecutiveOrRate:
+class ConsecutiveOrRate(TripRule):
     """Trips on `threshold` failures in a row, or on a share of failures, or of slow responses, in the window once it
     holds enough attempts.
 
@@ -143,54 +149,63 @@ class ConsecutiveOrRate:
         several_callers: bool = False,
         slow_call_rate: float = 1.0,
     ) -> None:
-        self._threshold = threshold
+        super().__init__(threshold, window, several_callers)
         self._failure_rate = failure_rate
         self._slow_call_rate = slow_call_rate
         self._min_requests = min_requests
-        self._window = window
-        self._several_callers = several_callers
-        self.reset()
+        self._row: Counter[str] = Counter()
+        self._row_since = 0
+        """How many successes there had been before the row."""
+        self._silences: Counter[str] = Counter()
+        self._slow_calls = _Attempts(window, several_callers)
+        """Slow ones are the failures of these."""
 
     def failed(self, now: float, caller: str = "") -> TripReason | None:
+        self._end_row_at_success()
         self._row[caller] += 1
-        self._halves.count(now, caller, 1)
+        self.count_failures(now, caller)
         if self._too_many_in_a_row():
             return "consecutive_failures"
-        return "failure_rate" if self._too_large_a_share(self._halves, self._failure_rate) else None
+        return "failure_rate" if self._too_large_a_share(self, self._failure_rate) else None
 
     def abandoned(self, now: float, caller: str = "") -> TripReason | None:
+        self._end_row_at_success()
         self._silences[caller] += 1
         return "abandoned" if self._too_many_in_a_row() else None
 
     def timed(self, now: float, slow: bool, caller: str = "", count: int = 1) -> TripReason | None:
-        self._slow_calls.count(now, caller, count if slow else 0, count)
-        return "slow_calls" if slow and self._too_large_a_share(self._slow_calls, self._slow_call_rate) else None
+        if not slow:
+            self._slow_calls.succeeded(now, caller, count)
+            return None
+        self._slow_calls.count_failures(now, caller, count)
+        return "slow_calls" if self._too_large_a_share(self._slow_calls, self._slow_call_rate) else None
 
     def answered(self) -> None:
         self._silences.clear()
 
-    def succeeded(self, now: float, caller: str = "", count: int = 1) -> None:
+    def reset(self) -> None:
+        super().reset()
         self._row.clear()
         self._silences.clear()
-        self._halves.count(now, caller, 0, count)
+        self._slow_calls.forget()
 
-    def reset(self) -> None:
-        self._row: Counter[str] = Counter()
-        self._silences: Counter[str] = Counter()
-        self._halves = _Halves(self._window)
-        # Slow ones are the failures of these.
-        self._slow_calls = _Halves(self._window)
+    def _end_row_at_success(self) -> None:
+        """What failed before a success is in no row with what fails now."""
+        if self.successes != self._row_since:
+            self._row_since = self.successes
+            self._row.clear()
+            self._silences.clear()
 
     def _too_many_in_a_row(self) -> bool:
         return _enough(self._row + self._silences, self._threshold, self._several_callers)
 
-    def _too_large_a_share(self, halves: _Halves, share: float) -> bool:
-        attempts, failures = halves.attempts, halves.failures
+    def _too_large_a_share(self, counted: _Attempts, share: float) -> bool:
+        attempts, failures = counted.attempts, counted.failures
         if attempts < self._min_requests or failures < attempts * share:
             return False
         if not self._several_callers:
             return True
-        others, failed = halves.without_the_worst()
+        others, failed = counted.without_the_worst()
         return others >= max(1, self._min_requests // 2) and failed >= others * share
 
 

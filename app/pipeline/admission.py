@@ -44,14 +44,16 @@ class AdmissionControl:
     def admit(self, obs: ObservabilityContext, caller: str = "") -> "Admission":
         """Let one stream in. Raises BreakerOpen, with every permit given back, where a breaker turns it away."""
         answer, changes = self.breakers.allow(self._clock(), caller)
-        report(changes, obs)
+        if changes:
+            report(changes, obs)
         if isinstance(answer, StreamDenied):
             raise _denied(answer, obs)
         return Admission(self, answer, obs, self._cooldown)
 
     def record(self, permit: StreamPermit, overflowed: Collection[str], obs: ObservabilityContext) -> None:
         """Tell the breakers, and telemetry of what that changed."""
-        report(self.breakers.record(permit, self._clock(), overflowed), obs)
+        if changes := self.breakers.record(permit, self._clock(), overflowed):
+            report(changes, obs)
 
 
 def _denied(answer: StreamDenied, obs: ObservabilityContext) -> BreakerOpen:
