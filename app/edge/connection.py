@@ -21,14 +21,14 @@ from secrets import token_hex
 from typing import Any
 
 from starlette.types import Scope
-from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 
 from app.edge import head
+from app.edge.flow import HIGH_WATER, Flow
 from app.edge.head import Refused
 from app.edge.parser import END, Event, RequestHead, RequestParser
 from app.edge.peer_watch import PeerWatch
-from app.edge.request_cycle import Flow, RequestCycle, ResponseTransport, refusal_response
+from app.edge.request_cycle import RequestCycle, refusal_response
 from app.edge.server_context import ServerContext
 from app.edge.tls import tls_extension
 from app.edge.unix_sockets import PEER, peer_of
@@ -66,6 +66,8 @@ class Connection(asyncio.Protocol):
         """Requests that were parsed in one step with the one before them."""
         self._lingering = False
         self._draining = False
+        self.is_writable = True
+        """Whether `write` fits into the transport's buffer."""
         self.was_made = False
         """Whether there was a connection that bytes could pass by; not so where its handshake failed."""
         self._when_lost: Callable[[], None] | None = None
@@ -73,28 +75,31 @@ class Connection(asyncio.Protocol):
     # The client's connection, as an exchange sees it.
 
     @property
-    def is_writable(self) -> bool:
-        """Whether `write` fits into the transport's buffer."""
-        return not self._flow.write_paused
-
-    @property
     def unsent(self) -> int:
         """Bytes in the transport's buffer."""
-        return self._watch.unsent
+        return self._transport.get_write_buffer_size()
 
     @property
     def is_lost(self) -> bool:
         """Whether the client has gone before its response was complete, so that nothing more reaches it."""
         return self._running is None or self._running.disconnected
 
-    def write(self, data: bytes) -> None:
-        """Send a piece of a response body without a length. Raises ClientDisconnected where it is lost.
+    def received(self) -> tuple[bytes, bool] | None:
+        """What came of the request's body since it was asked for last, and whether there is more to come; None if
+        nothing has happened since, or if the client has gone."""
+        return None if self._running is None else self._running.received()
 
-        uvicorn's own way there, by a coroutine and a dict for each piece, takes as long as the system call.
-        """
+    def write(self, data: bytes) -> None:
+        """Send a piece of a response body. Raises ClientDisconnected where it is lost."""
         if self._running is None or self._running.disconnected:
             raise ClientDisconnected("The client left before the end of its stream.")
-        self._transport.write(self._running.framed(data))
+        self._transport.write(self._running.response.piece(data))
+
+    def end(self, data: bytes) -> None:
+        """Send the rest of a response body. Does nothing where it is lost: whoever has the last event in hand may leave
+        before the end behind it."""
+        if self._running is not None and not self._running.disconnected:
+            self._running.end(data)
 
     def when_lost(self, call: Callable[[], None]) -> None:
         """Call `call` once, when the client goes before its response is complete."""
@@ -122,10 +127,9 @@ class Connection(asyncio.Protocol):
         self._is_encrypted = encrypted is not None
         if self._is_encrypted:
             # Those of TLS are eight times as much as those of a plain connection.
-            transport.set_write_buffer_limits(HIGH_WATER_LIMIT)
+            transport.set_write_buffer_limits(HIGH_WATER)
         self._flow = Flow(transport)
         self._watch = PeerWatch(transport, self._limits.stall)
-        self._response_transport = ResponseTransport(transport)
         self._scope: dict[str, Any] = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -151,9 +155,9 @@ class Connection(asyncio.Protocol):
         if self._running is not None:
             self._running.disconnect()
         self._flow.resume_writing()
-        self._held = None
+        self._held = self._reading = self._running = None
+        self._parsed.clear()
         self._notify_lost()
-        self._response_transport.cycle = None
 
     def never_opened(self) -> None:
         """The socket was given up before the loop made a transport of it."""
@@ -167,9 +171,11 @@ class Connection(asyncio.Protocol):
         self._notify_lost()
 
     def pause_writing(self) -> None:
+        self.is_writable = False
         self._flow.pause_writing()
 
     def resume_writing(self) -> None:
+        self.is_writable = True
         self._flow.resume_writing()
 
     def data_received(self, data: bytes) -> None:
@@ -182,7 +188,7 @@ class Connection(asyncio.Protocol):
                 self._is_idle = False
                 self.ends_at = self._context.loop.time() + self._limits.header_timeout
             self._parse(memoryview(data))
-            if self._reading is not None and len(data) > HIGH_WATER_LIMIT:
+            if self._reading is not None and len(data) > HIGH_WATER:
                 # However little of it is body, other connections have their turn before the next read.
                 self._flow.pause_reading()
 
@@ -217,15 +223,15 @@ class Connection(asyncio.Protocol):
             self._reading = None
         else:
             self._reading.receive_body(event)
-            if len(self._reading.body) > HIGH_WATER_LIMIT:
+            if self._reading.unread > HIGH_WATER:
                 self._flow.pause_reading()
 
     def _cycle_of(self, request: RequestHead) -> RequestCycle:
         return RequestCycle(
             self._scope_of(request),
-            self._response_transport,
+            self._transport,
             self._flow,
-            self._context.state.default_headers,
+            self._context.state,
             expects_continue=request.version == "1.1" and head.expects_continue(request.fields),
             keep_alive=request.keep_alive and not self._draining,
             on_response=self._finished,
@@ -252,8 +258,8 @@ class Connection(asyncio.Protocol):
 
     def _start(self, cycle: RequestCycle) -> None:
         self.ends_at = None
-        self._running = self._response_transport.cycle = cycle
-        task = self._context.loop.create_task(cycle.run_asgi(self._context.app))
+        self._running = cycle
+        task = self._context.loop.create_task(cycle.run(self._context.app))
         task.add_done_callback(self._context.state.tasks.discard)
         self._context.state.tasks.add(task)
 
@@ -263,14 +269,13 @@ class Connection(asyncio.Protocol):
         assert cycle is not None
         if self._transport.is_closing():
             return
-        if not cycle.keep_alive or self._reading is cycle:
+        if not cycle.response.keep_alive or self._reading is cycle:
             self._close(asks_for_more=self._reading is cycle or self._held is not None or bool(self._parsed))
         else:
             self._go_on()
 
     def _go_on(self) -> None:
         """Continue with what was received while the last request was being answered."""
-        self._response_transport.cycle = None
         if self._parsed:
             self._start(self._parsed.popleft())
         else:
@@ -295,7 +300,7 @@ class Connection(asyncio.Protocol):
             # No data that still comes is of any use.
             self._hold(memoryview(b""))
             return
-        if running is not None and running.response_started:
+        if running is not None and running.response.is_sent:
             self.abort()
             return
         self._write_refusal(refused)
@@ -355,7 +360,7 @@ class Connection(asyncio.Protocol):
                 # The end of TLS would wait for an idle client to say goodbye, too.
                 self._context.loop.call_later(_GOODBYE, self._transport.abort)
         else:
-            self._running.keep_alive = False
+            self._running.response.keep_alive = False
 
     def check(self, now: float) -> bool:
         """End the connection if its time is up. Returns whether that was for want of a request's head."""

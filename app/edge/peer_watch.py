@@ -17,14 +17,9 @@ class PeerWatch:
         self._unsent = 0
         self._since = 0.0
 
-    @property
-    def unsent(self) -> int:
-        """Bytes in the transport's buffer."""
-        return self._transport.get_write_buffer_size()
-
     def is_stalled(self, now: float) -> bool:
         """Whether the client has read nothing of the unsent data for too long, by what was seen at earlier calls."""
-        unsent = self.unsent
+        unsent = self._transport.get_write_buffer_size()
         if not unsent or unsent != self._unsent:
             self._unsent, self._since = unsent, now
         return now - self._since > self._longest

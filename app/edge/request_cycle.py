@@ -1,4 +1,8 @@
-"""One request on its ASGI side: uvicorn's cycle, but for how the connection goes on after it."""
+"""One request on its ASGI side: what came of its body, and what goes out of its response.
+
+A body that is there already is taken without waiting (`received`), and a response ended at once where its connection is
+writable (`end`); ASGI's `receive` and `send` are the same for whoever may have to wait.
+"""
 
 import asyncio
 import logging
@@ -7,121 +11,175 @@ from http import HTTPStatus
 from typing import Any, cast
 
 from starlette.types import Scope
-from uvicorn._types import ASGISendEvent
-from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from uvicorn._types import ASGI3Application, ASGIReceiveEvent, ASGISendEvent
+from uvicorn.server import ServerState
 
+from app.edge.flow import Flow
 from app.edge.head import Refused
+from app.edge.response import Response
 
 _log = logging.getLogger("uvicorn.error")
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_FAILED = b"Internal Server Error"
+_FAILED_HEADERS = ((b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(_FAILED)))
 
 
-class Flow(FlowControl):
-    """uvicorn's flow control, which reads nothing between `hold` and `release`: whoever waits for a request's body,
-    complete or not, has it read on."""
+class RequestCycle:
+    """One request and its response; `on_response` is called when the response is complete."""
 
-    def __init__(self, transport: asyncio.Transport) -> None:
-        super().__init__(transport)
-        self._is_holding = False
-
-    def hold(self) -> None:
-        self._is_holding = True
-        self.pause_reading()
-
-    def release(self) -> None:
-        """Let it be read again, from the next `resume_reading` on."""
-        self._is_holding = False
-
-    def resume_reading(self) -> None:
-        if not self._is_holding:
-            super().resume_reading()
-
-
-class ResponseTransport:
-    """The transport that uvicorn writes the responses of one connection to.
-
-    `close` after a complete response does nothing: the connection closes itself, for it knows whether the client still
-    sends. A response that breaks off closes it at once. `cycle` is the request that is being answered.
-    """
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self.write = transport.write
-        self.is_closing = transport.is_closing
-        self.cycle: RequestCycle | None = None
-        self._close = transport.close
-
-    def close(self) -> None:
-        if self.cycle is None or not self.cycle.response_complete:
-            self._close()
-
-
-class RequestCycle(RequestResponseCycle):
-    """uvicorn's request and response cycle; `on_response` is called when the response is complete."""
+    __slots__ = (
+        "_body",
+        "_expects_continue",
+        "_flow",
+        "_has_news",
+        "_news",
+        "_on_response",
+        "_state",
+        "_transport",
+        "disconnected",
+        "more_body",
+        "response",
+        "scope",
+        "unread",
+    )
 
     def __init__(
         self,
         scope: Scope,
-        transport: ResponseTransport,
-        flow: FlowControl,
-        default_headers: list[tuple[bytes, bytes]],
+        transport: asyncio.Transport,
+        flow: Flow,
+        state: ServerState,
         *,
         expects_continue: bool,
         keep_alive: bool,
         on_response: Callable[[], None],
     ) -> None:
-        super().__init__(
-            scope=cast(Any, scope),
-            transport=cast(asyncio.Transport, transport),
-            flow=flow,
-            logger=_log,
-            access_logger=_log,
-            access_log=False,
-            default_headers=default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=expects_continue,
-            keep_alive=keep_alive,
-            on_response=on_response,
-        )
-        self._is_unframed = False
+        self.scope = scope
+        self._transport = transport
+        self._flow = flow
+        self._state = state
+        self._expects_continue = expects_continue
+        self._on_response = on_response
+        self.response = Response(scope["http_version"], is_head=scope["method"] == "HEAD", keep_alive=keep_alive)
+        self.disconnected = False
+        """Whether the client has gone before its response was complete."""
+        self.more_body = True
+        self._body: list[bytes] = []
+        self.unread = 0
+        """Bytes of the body that came and were not taken yet."""
+        self._has_news = False
+        """Whether something has happened since `receive` returned last."""
+        self._news: asyncio.Event | None = None
+        """What `receive` waits for; most requests are whole before anybody asks."""
 
-    async def send(self, message: ASGISendEvent) -> None:
-        """ASGI's `send`."""
-        if self.more_body and not self.response_started:
-            # The rest of the body is not going to be read, so no request behind it can be made out.
-            self.keep_alive = False
-        if self._ends_with_connection(message):
-            # No Content-Length is announced that uvicorn could check: each piece is as long as it is.
-            self.chunked_encoding = False
-            self.expected_content_length = len(cast(bytes, message.get("body", b"")))
-        await super().send(message)
-
-    def framed(self, piece: bytes) -> bytes:
-        """A piece of a response body without a length, as the client gets it."""
-        return b"%x\r\n%b\r\n" % (len(piece), piece) if self.chunked_encoding else piece
-
-    def _ends_with_connection(self, message: ASGISendEvent) -> bool:
-        """Whether the body has no length and no chunks, which HTTP/1.0 does not know."""
-        if message["type"] == "http.response.start" and self.scope["http_version"] == "1.0":
-            self._is_unframed = all(name.lower() != b"content-length" for name, _ in message.get("headers", []))
-        return self._is_unframed
+    # What the connection tells.
 
     def receive_body(self, data: bytes) -> None:
         """Another piece of the request's body is there."""
-        self.body += data
+        self._body.append(data)
+        self.unread += len(data)
         # A client that sends without waiting for a 100 needs none.
-        self.waiting_for_100_continue = False
-        self.message_event.set()
+        self._expects_continue = False
+        self._tell()
 
     def end_body(self) -> None:
         """The request's body is complete."""
         self.more_body = False
-        self.message_event.set()
+        self._tell()
 
     def disconnect(self) -> None:
         """The client has gone, or is not to be served any more."""
-        if not self.response_complete:
+        if not self.response.is_complete:
             self.disconnected = True
-        self.message_event.set()
+        self._tell()
+
+    # What the application asks for.
+
+    async def run(self, app: ASGI3Application) -> None:
+        """Have the application answer, and the client told of it where it does not."""
+        try:
+            await app(cast(Any, self.scope), self.receive, self.send)
+        except BaseException as error:
+            _log.error("Exception in ASGI application\n", exc_info=error)
+            self._break_off()
+        else:
+            if not self.response.is_complete and not self.disconnected:
+                _log.error("ASGI callable returned without completing response.")
+                self._break_off()
+
+    def received(self) -> tuple[bytes, bool] | None:
+        """What came of the body since it was asked for last, and whether there is more to come; None if nothing has
+        happened since, or if the client has gone."""
+        if not self._has_news or self.disconnected:
+            return None
+        self._has_news = False
+        if self.more_body:
+            self._flow.resume_reading()
+        return self._taken(), self.more_body
+
+    async def receive(self) -> ASGIReceiveEvent:
+        """ASGI's `receive`."""
+        if self._expects_continue and not self._transport.is_closing():
+            self._transport.write(_CONTINUE)
+            self._expects_continue = False
+        if not self.disconnected and not self.response.is_complete:
+            self._flow.resume_reading()
+            while not self._has_news:
+                self._news = news = self._news or asyncio.Event()
+                news.clear()
+                await news.wait()
+            self._has_news = False
+        if self.disconnected or self.response.is_complete:
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": self._taken(), "more_body": self.more_body}
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """ASGI's `send`, which waits while the client is behind with reading."""
+        if message["type"] == "http.response.start":
+            if self.more_body:
+                # The rest of the body is not going to be read, so no request behind it can be made out.
+                self.response.keep_alive = False
+            self.response.begin(message["status"], [*self._state.default_headers, *message.get("headers", ())])
+            return
+        if message["type"] != "http.response.body":
+            raise RuntimeError(f"there is no place for {message['type']} in a response")
+        if self._flow.write_paused and not self.disconnected:
+            await self._flow.drain()
+        if self.disconnected:
+            return
+        body = message.get("body", b"")
+        if message.get("more_body", False):
+            self._transport.write(self.response.piece(body))
+        else:
+            self.end(body)
+
+    def end(self, data: bytes = b"") -> None:
+        """Send the rest of the body. Raises RuntimeError as `Response.last` does."""
+        self._transport.write(self.response.last(data))
+        self._tell()
+        self._on_response()
+
+    def _taken(self) -> bytes:
+        pieces, self._body = self._body, []
+        self.unread = 0
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _tell(self) -> None:
+        self._has_news = True
+        if self._news is not None:
+            self._news.set()
+
+    def _break_off(self) -> None:
+        """Answer with an error, or where it is too late for one, close: a client sees that its response is not
+        whole."""
+        if self.response.is_complete:
+            return
+        if self.response.is_sent:
+            self._transport.close()
+        elif not self.disconnected:
+            self.response = Response(self.scope["http_version"], is_head=False, keep_alive=False)
+            self.response.begin(500, [*self._state.default_headers, *_FAILED_HEADERS])
+            self.end(_FAILED)
 
 
 def refusal_response(refused: Refused, request_id: str) -> bytes:

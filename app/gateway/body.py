@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any
 
 from msgspec.structs import replace
-from starlette.types import Message, Receive
+from starlette.types import Receive
 
 from app.bodies import SMALL, Bodies, Held
 from app.bodies.decompression import Decompression, codings_of
@@ -18,6 +18,7 @@ from app.bodies.request_body import check_counts, parse_body
 from app.dialects import RequestDialect
 from app.errors import ClientDisconnected, InvalidRequest, RequestBytesExceeded, RequestTimeout, RequestTooLarge
 from app.gateway.authentication import BodyLimit, Caller
+from app.gateway.client_connection import ClientConnection
 from app.gateway.denials import whose
 from app.limits import Limit
 from app.messages import ClientCredential, Request
@@ -57,22 +58,23 @@ class RequestBody:
         self._raw = b""
         """The received bytes; empty before, and again when only the decoded form is needed."""
 
-    async def read(self, receive: Receive, tape: Tape | None = None) -> None:
+    async def read(self, connection: ClientConnection, receive: Receive, tape: Tape | None = None) -> None:
         """Read all of it, and decompress it; `tape` gets it. Raises as `read_pieces` and `decompressed` do, and
         RequestBytesExceeded where it is the caller's own limit that is in the way."""
         if self._callers is None:
-            await self._read(receive, self._limits.body_limit)
+            await self._read(connection, receive, self._limits.body_limit)
         else:
             try:
-                await self._read(receive, self._callers.most)
+                await self._read(connection, receive, self._callers.most)
             except RequestTooLarge as error:
                 raise _beyond(self._callers) from error
         if tape is not None:
             tape.body(self._raw)
 
-    async def _read(self, receive: Receive, limit: int) -> None:
+    async def _read(self, connection: ClientConnection, receive: Receive, limit: int) -> None:
         codings = codings_of(self._headers)
-        pieces = await read_pieces(receive, self._headers, limit, self._limits.body_timeout, self._held)
+        timeout = self._limits.body_timeout
+        pieces = await read_pieces(connection, receive, self._headers, limit, timeout, self._held)
         self._raw = pieces[0] if len(pieces) == 1 else await self._bodies.work(self._held.size, b"".join, pieces)
         if codings and self._raw:
             self._raw = await decompressed(self._raw, codings, limit, self._bodies, self._held)
@@ -106,30 +108,36 @@ class RequestBody:
 
 
 async def read_pieces(
-    receive: Receive, headers: Mapping[str, str], limit: int, piece_timeout: float, held: Held
+    connection: ClientConnection,
+    receive: Receive,
+    headers: Mapping[str, str],
+    limit: int,
+    piece_timeout: float,
+    held: Held,
 ) -> list[bytes]:
-    """The pieces of a body, as they come. `piece_timeout` is in seconds. Raises RequestTooLarge as soon as
-    more than `limit` bytes are announced or have come, Overloaded as soon as `held` cannot take them."""
+    """The pieces of a body: what the connection has of it, and what ASGI's `receive` gives. `piece_timeout` is in
+    seconds. Raises RequestTooLarge as soon as more than `limit` bytes are announced or have come, Overloaded as soon as
+    `held` cannot take them."""
     announced = _announced(headers)
     if announced > limit:
         raise _too_large(limit)
-    held.check(announced)
     begun = monotonic()
     pieces: list[bytes] = []
     size = 0
     more = True
     while more:
-        left = begun + piece_timeout + size / _LEAST_RATE - monotonic()
-        message = await _next(receive, min(piece_timeout, max(left, _SHORTEST_WAIT)))
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnected("The client left before its request was complete.")
-        piece: bytes = message.get("body", b"")
+        came = connection.received()
+        if came is None:
+            if not pieces:
+                held.check(announced)
+            left = begun + piece_timeout + size / _LEAST_RATE - monotonic()
+            came = await _next(receive, min(piece_timeout, max(left, _SHORTEST_WAIT)))
+        piece, more = came
         size += len(piece)
         if size > limit:
             raise _too_large(limit)
         held.grow(len(piece))
         pieces.append(piece)
-        more = message.get("more_body", False)
         if size > SMALL:
             await held.pace(len(piece))
     return pieces
@@ -154,12 +162,16 @@ async def decompressed(raw: bytes, codings: tuple[str, ...], limit: int, bodies:
     return await bodies.work(held.size, b"".join, pieces)
 
 
-async def _next(receive: Receive, seconds: float) -> Message:
+async def _next(receive: Receive, seconds: float) -> tuple[bytes, bool]:
+    """The next piece, and whether more is to come."""
     try:
         with Limit(seconds):
-            return await receive()
+            message = await receive()
     except TimeoutError:
         raise RequestTimeout("The request did not arrive in time.") from None
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnected("The client left before its request was complete.")
+    return message.get("body", b""), message.get("more_body", False)
 
 
 def _announced(headers: Mapping[str, str]) -> int:

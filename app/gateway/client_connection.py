@@ -1,8 +1,8 @@
 """The client's connection as an exchange sees it, and how it learns that the client has gone.
 
 The gateway's own server hands its connections to the application (`CONNECTION`, an ASGI extension): they call back, and
-take what is written at once. Under any other ASGI server a task waits for `http.disconnect`, and every send waits its
-turn.
+give and take at once what is there. Under any other ASGI server a task waits for `http.disconnect`, and every piece
+waits its turn. The head of a response goes by ASGI's `send` in any case, so that a middleware sees it.
 """
 
 import asyncio
@@ -19,11 +19,18 @@ class ClientConnection(Protocol):
 
     @property
     def is_writable(self) -> bool:
-        """Whether a send would go through without waiting."""
+        """Whether `write` and `end` would go through without waiting."""
+
+    def received(self) -> tuple[bytes, bool] | None:
+        """What came of the request's body since it was asked for last, and whether there is more to come; None if only
+        `receive` can tell."""
 
     def write(self, data: bytes) -> None:
-        """Send the next piece of a stream whose head was sent; only while `is_writable`. Raises ClientDisconnected
-        where it is lost."""
+        """Send the next piece of a body whose head was sent; only while `is_writable`. Raises ClientDisconnected where
+        it is lost."""
+
+    def end(self, data: bytes) -> None:
+        """Send the rest of a body; only while `is_writable`. Does nothing where the connection is lost."""
 
     @property
     def is_lost(self) -> bool:
@@ -64,7 +71,13 @@ class _AsgiConnection:
         self.is_lost = False
         self._watching: asyncio.Task[None] | None = None
 
+    def received(self) -> None:
+        """Nothing is known of a body before `receive` was asked."""
+
     def write(self, data: bytes) -> None:
+        raise RuntimeError("this connection is never writable at once")
+
+    def end(self, data: bytes) -> None:
         raise RuntimeError("this connection is never writable at once")
 
     def when_lost(self, call: Callable[[], None]) -> None:

@@ -177,7 +177,7 @@ class Exchange:
         body = RequestBody(dialect, self.headers, gateway.bodies, held, gateway.settings.server, caller.body_limit)
         self._obs.ledger.enter("client")
         try:
-            await body.read(self._receive, self._obs.tape)
+            await body.read(self._connection, self._receive, self._obs.tape)
         finally:
             self._obs.ledger.leave("client")
         self._connection.when_lost(self._client_left)

@@ -24,6 +24,7 @@ whatever waits in SENDING then goes on, and leaves a state that is no longer SEN
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Mapping
+from contextlib import suppress
 from enum import Enum, auto
 
 import msgspec
@@ -129,6 +130,8 @@ class Reply:
             return
         await self._start(200, _EVENT_STREAM)
         await self._wait_for_reader()
+        if self.state is _CLIENT_GONE:
+            return
         await self._body(data, more=True)
         # A server drops in silence what is sent to a client that has gone.
         if self._connection.is_lost and self.state is ReplyState.READY:
@@ -173,15 +176,17 @@ class Reply:
     async def fail(self, error: GatewayError) -> None:
         """Tell the client of the error in the way that is still open: a status and a body, the stream's last event, or
         an aborted connection."""
-        match self.state:
-            case ReplyState.NOT_STARTED:
-                await self._error(self._dialect.render_error(error, self._obs.transaction_id))
-            case ReplyState.READY | ReplyState.SENDING if self._formatter is not None:
-                await self._last_event(self._formatter.fail(error))
-            case ReplyState.READY | ReplyState.SENDING:
-                await self._abort()
-            case ReplyState.COMPLETE | ReplyState.CLIENT_GONE | ReplyState.ABORTED:
-                pass
+        # Nobody is left to be told where the client goes meanwhile.
+        with suppress(ClientDisconnected):
+            match self.state:
+                case ReplyState.NOT_STARTED:
+                    await self._error(self._dialect.render_error(error, self._obs.transaction_id))
+                case ReplyState.READY | ReplyState.SENDING if self._formatter is not None:
+                    await self._last_event(self._formatter.fail(error))
+                case ReplyState.READY | ReplyState.SENDING:
+                    await self._abort()
+                case ReplyState.COMPLETE | ReplyState.CLIENT_GONE | ReplyState.ABORTED:
+                    pass
 
     def client_left(self) -> None:
         """From now on nothing is sent, and sending is no error."""
@@ -225,7 +230,6 @@ class Reply:
         try:
             with Limit(_LAST_EVENT_TIMEOUT):
                 await self._body(data, more=True)
-                self.state = ReplyState.COMPLETE
                 await self._body(b"", more=False)
         except TimeoutError:
             await self._abort()
@@ -261,7 +265,6 @@ class Reply:
             await self._body(data, more=True)
             data = b""
         await self._wait_for_reader()
-        self.state = ReplyState.COMPLETE
         await self._body(data, more=False)
 
     async def _wait_for_reader(self) -> None:
@@ -279,11 +282,27 @@ class Reply:
                     ) from None
 
     async def _body(self, data: bytes, more: bool) -> None:
-        if self.state is ReplyState.READY:
-            self.state = ReplyState.SENDING
+        """Send a piece of the body, or its end. Nobody waits where the connection is writable."""
         if self._tape is not None and data:
             # Before the wait: a client may have read of it what it wants by the time that it is over.
             self._tape.answer.add(data)
+        if not self._connection.is_writable:
+            await self._waiting(data, more)
+        elif more:
+            self._connection.write(data)
+        else:
+            self._connection.end(data)
+            self.state = ReplyState.COMPLETE
+        self._idle_since = self._now()
+        if data:
+            self._sent_bytes(len(data))
+
+    async def _waiting(self, data: bytes, more: bool) -> None:
+        if not more:
+            # Whoever has read all of it may leave before the server says that it is sent.
+            self.state = ReplyState.COMPLETE
+        elif self.state is ReplyState.READY:
+            self.state = ReplyState.SENDING
         self._obs.ledger.enter("client")
         try:
             await self._send({"type": "http.response.body", "body": data, "more_body": more})
@@ -291,9 +310,6 @@ class Reply:
             self._obs.ledger.leave("client")
             if self.state is ReplyState.SENDING:
                 self.state = ReplyState.READY
-            self._idle_since = self._now()
-        if data:
-            self._sent_bytes(len(data))
 
 
 def _immediately(sending: Awaitable[None]) -> None:

@@ -63,8 +63,13 @@ class ReplayClient:
             return
         if self._is_full:
             await asyncio.sleep(_FOREVER)
-        self.write(message.get("body", b""))
-        self.is_complete = not message.get("more_body", False) and not self.is_lost
+        if message.get("more_body", False):
+            self.write(message.get("body", b""))
+        else:
+            self.end(message.get("body", b""))
+
+    def received(self) -> None:
+        """The request comes as a whole by `receive`."""
 
     def write(self, data: bytes) -> None:
         if self.is_lost:
@@ -72,6 +77,10 @@ class ReplayClient:
         self._size += len(data)
         if self._leaves_after is not None and self._size >= self._leaves_after:
             self._loop.call_soon(self.leave)
+
+    def end(self, data: bytes) -> None:
+        self.write(data)
+        self.is_complete = True
 
     def when_lost(self, call: Callable[[], None]) -> None:
         self._lost = call

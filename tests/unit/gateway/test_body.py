@@ -9,6 +9,7 @@ from starlette.types import Message
 from app.bodies import Bodies
 from app.errors import ClientDisconnected, InvalidRequest, RequestTimeout, RequestTooLarge
 from app.gateway.body import read_pieces
+from app.gateway.client_connection import connection_of
 from tests.support import run
 
 
@@ -33,7 +34,8 @@ class Pieces:
 
 
 def read(pieces: Pieces, headers: dict[str, str] | None = None, limit: int = 10) -> bytes:
-    return b"".join(run(read_pieces(pieces, headers or {}, limit, 0.02, Bodies(1000).hold())))
+    connection = connection_of({}, pieces)
+    return b"".join(run(read_pieces(connection, pieces, headers or {}, limit, 0.02, Bodies(1000).hold())))
 
 
 def test_the_pieces_are_joined() -> None:

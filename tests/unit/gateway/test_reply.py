@@ -56,6 +56,13 @@ class Client:
         assert self.writable
         self.body += data
 
+    def end(self, data: bytes) -> None:
+        self.write(data)
+        self.is_complete = True
+
+    def received(self) -> None:
+        raise NotImplementedError
+
     def pause(self) -> None:
         self.reading.clear()
         self.writable = False
