@@ -72,7 +72,7 @@ class RequestCycle:
         self._news: asyncio.Event | None = None
         """What `receive` waits for; most requests are whole before anybody asks."""
 
-    # What the connection tells.
+    # What the connection tells the cycle of.
 
     def receive_body(self, data: bytes) -> None:
         """Another piece of the request's body is there."""
@@ -80,18 +80,18 @@ class RequestCycle:
         self.unread += len(data)
         # A client that sends without waiting for a 100 needs none.
         self._expects_continue = False
-        self._tell()
+        self._notify()
 
     def end_body(self) -> None:
         """The request's body is complete."""
         self.more_body = False
-        self._tell()
+        self._notify()
 
     def disconnect(self) -> None:
         """The client has gone, or is not to be served any more."""
         if not self.response.is_complete:
             self.disconnected = True
-        self._tell()
+        self._notify()
 
     # What the application asks for.
 
@@ -156,7 +156,7 @@ class RequestCycle:
     def end(self, data: bytes = b"") -> None:
         """Send the rest of the body. Raises RuntimeError as `Response.last` does."""
         self._transport.write(self.response.last(data))
-        self._tell()
+        self._notify()
         self._on_response()
 
     def _taken(self) -> bytes:
@@ -164,7 +164,7 @@ class RequestCycle:
         self.unread = 0
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         self._has_news = True
         if self._news is not None:
             self._news.set()
