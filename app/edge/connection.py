@@ -16,17 +16,16 @@ them once a second (`close_overdue`).
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from secrets import token_hex
 from typing import Any
 
 from starlette.types import Scope
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 
-from app.edge import head
 from app.edge.flow import HIGH_WATER, Flow
 from app.edge.head import Refused
-from app.edge.parser import END, Event, RequestHead, RequestParser
+from app.edge.parser import END, Event, Head, RequestHead, RequestParser
 from app.edge.peer_watch import PeerWatch
 from app.edge.request_cycle import RequestCycle, refusal_response
 from app.edge.server_context import ServerContext
@@ -64,6 +63,9 @@ class Connection(asyncio.Protocol):
         self._running: RequestCycle | None = None
         self._parsed: deque[RequestCycle] = deque()
         """Requests that were parsed in one step with the one before them."""
+        self._head: Head | None = None
+        """The head of the latest request, and what of its scope is made of it."""
+        self._head_scope: Scope = {}
         self._lingering = False
         self._draining = False
         self.is_writable = True
@@ -203,51 +205,54 @@ class Connection(asyncio.Protocol):
                 return
             taken, events = self._parser.step(data[at:])
             at += taken
-            for event in events:
-                self._handle(event)
+            self._handle(events)
             self._refused = self._parser.refused
         if self._refused is not None:
             self._refuse()
 
-    def _handle(self, event: Event) -> None:
-        if isinstance(event, RequestHead):
-            self._reading = cycle = self._cycle_of(event)
-            if self._running is None:
-                self._start(cycle)
+    def _handle(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if isinstance(event, RequestHead):
+                self._reading = cycle = self._cycle_of(event)
+                if self._running is None:
+                    self._start(cycle)
+                else:
+                    self._parsed.append(cycle)
+            elif self._reading is None:
+                raise RuntimeError("there is no request that this could belong to")
+            elif event is END:
+                self._reading.end_body()
+                self._reading = None
             else:
-                self._parsed.append(cycle)
-        elif self._reading is None:
-            raise RuntimeError("there is no request that this could belong to")
-        elif event is END:
-            self._reading.end_body()
-            self._reading = None
-        else:
-            self._reading.receive_body(event)
-            if self._reading.unread > HIGH_WATER:
-                self._flow.pause_reading()
+                self._reading.receive_body(event)
+                if self._reading.unread > HIGH_WATER:
+                    self._flow.pause_reading()
 
     def _cycle_of(self, request: RequestHead) -> RequestCycle:
+        known = request.known
+        if known is not self._head:
+            self._head, self._head_scope = known, self._scope_of(known)
+        scope = {**self._head_scope, "headers": request.fields, "state": self._context.app_state.copy()}
         return RequestCycle(
-            self._scope_of(request),
+            scope,
             self._transport,
             self._flow,
             self._context.state,
-            expects_continue=request.version == "1.1" and head.expects_continue(request.fields),
-            keep_alive=request.keep_alive and not self._draining,
+            expects_continue=known.expects_continue,
+            keep_alive=known.keep_alive and not self._draining,
             on_response=self._finished,
         )
 
-    def _scope_of(self, request: RequestHead) -> Scope:
-        target = request.target
+    def _scope_of(self, known: Head) -> Scope:
+        """What is the same in the scope of every request with this head."""
+        target = known.target
         return {
             **self._scope,
-            "http_version": request.version,
-            "method": request.method,
+            "http_version": known.version,
+            "method": known.method,
             "path": target.path,
             "raw_path": target.raw_path,
             "query_string": target.query,
-            "headers": head.with_authority(request.fields, target.authority),
-            "state": self._context.app_state.copy(),
         }
 
     def _hold(self, data: memoryview) -> None:

@@ -62,6 +62,11 @@ def target_of(method: str, target: bytes) -> Target:
     return Target(path or b"/", query, absolute["authority"])
 
 
+def plain(received: Fields) -> Fields:
+    """Fields as they came with their names in lower case, and without spaces at the ends of their values."""
+    return [(name.lower(), value.rstrip(b" \t")) for name, value in received]
+
+
 def check(version: str, fields: Fields) -> None:
     """Raise Refused where a proxy in front could read the head, or where the body ends, in another way."""
     if version not in ("1.1", "1.0"):
@@ -84,15 +89,9 @@ def expects_continue(fields: Fields) -> bool:
     return b"100-continue" in [value.lower() for name, value in fields if name == b"expect"]
 
 
-def length_of(fields: Fields) -> int | None:
-    """The announced length of the body in bytes; None where it comes in chunks. The parser has checked the number."""
-    length = 0
-    for name, value in fields:
-        if name == b"content-length":
-            length = int(value)
-        elif name == b"transfer-encoding":
-            return None
-    return length
+def is_chunked(fields: Fields) -> bool:
+    """Whether the body comes in chunks, and so without a length."""
+    return any(name == b"transfer-encoding" for name, _ in fields)
 
 
 def with_authority(fields: Fields, authority: bytes | None) -> Fields:

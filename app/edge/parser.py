@@ -22,14 +22,32 @@ _FRAMING = 5
 _TOO_LARGE = "The head, the trailers or the framing of the request are too large."
 
 
-class RequestHead(Struct, frozen=True, eq=False):
-    """A request line and its header fields. `keep_alive`: the client may send another request after this one."""
+class Head(Struct, frozen=True, eq=False):
+    """A request line and its header fields, but for the length of the body: the same object for all requests in a row
+    on one connection that come with the same one, as clients send it again and again."""
 
     method: str
     version: str
     target: Target
     fields: Fields
     keep_alive: bool
+    """Whether the client may send another request after this one."""
+    expects_continue: bool
+    """Whether the client waits for a 100 before it sends the body."""
+    is_chunked: bool
+
+
+class RequestHead(Struct, frozen=True, eq=False):
+    """The head of one request. `length` is that of its body, where it is announced."""
+
+    known: Head
+    length: bytes | None
+
+    @property
+    def fields(self) -> Fields:
+        """All header fields; the length of the body is the last one."""
+        fields = self.known.fields
+        return fields if self.length is None else [*fields, (b"content-length", self.length)]
 
 
 class _End(Enum):
@@ -59,6 +77,11 @@ class RequestParser:
         self._body_size = 0
         self._url = b""
         self._fields: list[tuple[bytes, bytes]] = []
+        """As they came, but for the length of the body."""
+        self._length: bytes | None = None
+        self._known_of: object = None
+        """What the head before was made of; `_known` is what became of it."""
+        self._known: Head
         self.refused: Refused | None = None
         """Why nothing is parsed any more. Events that a step returned before stay valid."""
 
@@ -82,7 +105,8 @@ class RequestParser:
         """After a head that asks for another protocol llhttp takes the rest for data of that protocol. There is no
         other here, so a new llhttp gets that head without the question, and then what follows it."""
         first, self._llhttp = self._llhttp, _llhttp(self)
-        plain = head.without_upgrade(first.get_method(), self._url, first.get_http_version(), self._fields)
+        fields = self._fields if self._length is None else [*self._fields, (b"content-length", self._length)]
+        plain = head.without_upgrade(first.get_method(), self._url, first.get_http_version(), head.plain(fields))
         try:
             self._llhttp.feed_data(plain)
         except httptools.HttpParserError as error:
@@ -94,14 +118,18 @@ class RequestParser:
         self._allowance = min(self._limit, self._allowance + _FRAMING * self._body_size - other)
         if END in self._events:
             self._allowance, self._since_body = self._limit, 0
-        elif (self._allowance < 0 or self._since_body > self._limit) and self.refused is None:
+        elif self.refused is None and (
+            self._allowance < 0 or self._since_body > self._limit or len(self._fields) > head.MOST_FIELDS
+        ):
             self.refused = Refused(431, _TOO_LARGE)
 
     # What llhttp calls.
 
     def on_message_begin(self) -> None:
         self._url = b""
+        # Never emptied: the head that is known may be made of them.
         self._fields = []
+        self._length = None
         self.in_head = True
 
     def on_url(self, url: bytes) -> None:
@@ -111,21 +139,38 @@ class RequestParser:
         if not self.in_head:
             # A trailer: nothing here wants one, and it must never pass for a field of the head.
             return
-        if len(self._fields) == head.MOST_FIELDS:
-            raise Refused(431, _TOO_LARGE)
-        self._fields.append((name.lower(), value.rstrip(b" \t")))
+        if name.lower() == b"content-length":
+            self._length = value.rstrip(b" \t")
+        else:
+            self._fields.append((name, value))
 
     def on_headers_complete(self) -> None:
         self.in_head = False
-        method, version = self._llhttp.get_method().decode("ascii"), self._llhttp.get_http_version()
-        target = head.target_of(method, self._url)
-        head.check(version, self._fields)
-        if self._llhttp.should_upgrade():
-            # It raises HttpParserUpgrade next, which tells where the head ends.
-            return
-        keep_alive = version == "1.1" and self._llhttp.should_keep_alive()
-        self._body_left = head.length_of(self._fields)
-        self._events.append(RequestHead(method, version, target, self._fields, keep_alive))
+        made_of = (self._llhttp.get_method(), self._llhttp.get_http_version(), self._url, self._fields)
+        if made_of != self._known_of:
+            known = self._head_of(*made_of)
+            if self._llhttp.should_upgrade():
+                # It raises HttpParserUpgrade next, which tells where the head ends.
+                return
+            self._known_of, self._known = made_of, known
+        self._body_left = None if self._known.is_chunked else int(self._length or b"0")
+        self._events.append(RequestHead(self._known, self._length))
+
+    def _head_of(self, named: bytes, version: str, url: bytes, received: Fields) -> Head:
+        if len(received) > head.MOST_FIELDS:
+            raise Refused(431, _TOO_LARGE)
+        method, fields = named.decode("ascii"), head.plain(received)
+        target = head.target_of(method, url)
+        head.check(version, fields)
+        return Head(
+            method,
+            version,
+            target,
+            head.with_authority(fields, target.authority),
+            keep_alive=version == "1.1" and self._llhttp.should_keep_alive(),
+            expects_continue=version == "1.1" and head.expects_continue(fields),
+            is_chunked=head.is_chunked(fields),
+        )
 
     def on_body(self, body: bytes) -> None:
         self._body_size += len(body)

@@ -35,7 +35,7 @@ def parse(*pieces: bytes, limit: int = LIMIT) -> Parsed:
             for event in events:
                 if isinstance(event, RequestHead):
                     parsed.heads.append(event)
-                    parsed.requests.append((event.method, event.target.raw_path, b"", False))
+                    parsed.requests.append((event.known.method, event.known.target.raw_path, b"", False))
                 else:
                     method, path, body, _ = parsed.requests[-1]
                     parsed.requests[-1] = (method, path, body if event is END else body + event, event is END)
@@ -110,7 +110,20 @@ def test_a_wish_for_another_protocol_is_ignored_and_its_body_kept(fields: bytes)
         names = [name for name, _ in parsed.heads[0].fields]
         assert b"x-kept" in names
         assert b"upgrade" not in names
-        assert parsed.heads[0].keep_alive is (b"close" not in fields)
+        assert parsed.heads[0].known.keep_alive is (b"close" not in fields)
+
+
+def test_a_head_that_comes_again_is_known_whatever_the_length_of_its_body() -> None:
+    again = [HEAD + b"Content-LENGTH: %d \r\n\r\n%b" % (len(body), body) for body in (b"", b"a", b"bcd")]
+    other = HEAD + b"x-api-key: b\r\ncontent-length: 1\r\n\r\nx"
+    parsed = parse(*again, other, CHUNKED + chunked(b"hello", 5), again[0])
+    assert [body for _, _, body, _ in parsed.requests] == [b"", b"a", b"bcd", b"x", b"hello", b""]
+    assert [head.length for head in parsed.heads] == [b"0", b"1", b"3", b"1", None, b"0"]
+    first, second, third, *others = [head.known for head in parsed.heads]
+    assert first is second is third
+    assert len({id(one) for one in (first, *others)}) == 4
+    assert (b"x-api-key", b"b") in parsed.heads[3].fields
+    assert parsed.heads[2].fields == [(b"host", b"gateway"), (b"content-length", b"3")]
 
 
 def test_trailers_are_dropped() -> None:
@@ -279,11 +292,12 @@ def test_hosts_that_are_valid(host: bytes) -> None:
 
 def test_a_target_in_absolute_form_outweighs_the_host() -> None:
     (head,) = parse(b"GET http://Other:81/p%20q?r=s HTTP/1.1\r\nhost: gateway\r\n\r\n").heads
-    assert (head.target.path, head.target.query, head.target.authority) == ("/p q", b"r=s", b"Other:81")
+    target = head.known.target
+    assert (target.path, target.query, target.authority) == ("/p q", b"r=s", b"Other:81")
     (bare,) = parse(b"GET http://other HTTP/1.1\r\nhost: gateway\r\n\r\n").heads
-    assert bare.target.path == "/"
+    assert bare.known.target.path == "/"
 
 
 def test_http_1_0_needs_no_host() -> None:
     (head,) = parse(b"GET / HTTP/1.0\r\nconnection: keep-alive\r\n\r\n").heads
-    assert not head.keep_alive
+    assert not head.known.keep_alive
