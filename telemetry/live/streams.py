@@ -52,9 +52,7 @@ class QueueFlow:
     def close(self, exemplar: Exemplar) -> None:
         """Flush, and observe residence and peak depth. The exemplar goes to the slowest bucket."""
         self.flush()
-        filled = self.stats.residences.filled()
-        for at, (seconds, count) in enumerate(filled, 1):
-            self._children.residence.observe_many(seconds, count, exemplar if at == len(filled) else None)
+        self._children.residence.observe_many(self.stats.residences.filled(), exemplar)
         self._children.high_water.observe(self.stats.depth_max / max(1, self.stats.capacity_items))
 
 

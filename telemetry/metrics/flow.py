@@ -70,7 +70,7 @@ class _Labelled(Generic[Child]):
         self._children: dict[str, Child] = {}
 
     def __call__(self, value: str) -> Child:
-        label = self._bounded(value)
+        label = self._bounded[value]
         found = self._children.get(label)
         if found is None:
             found = self._children[label] = self._metric.labels(self._policy, label)
@@ -92,7 +92,7 @@ class PolicyChildren:
         self._decided: dict[tuple[str, str], Counter] = {}
 
     def decided(self, hook: str, decision: str) -> None:
-        key = (self._metrics.hook(hook), self._metrics.decision(decision))
+        key = (self._metrics.hook[hook], self._metrics.decision[decision])
         found = self._decided.get(key)
         if found is None:
             found = self._decided[key] = self._metrics.decisions.labels(self._policy, *key)
@@ -124,7 +124,7 @@ class PolicyMetrics:
         """Note that a policy was loaded, now."""
         self._policy.learn((policy,))
         children = self.of(policy)
-        self._loaded.labels(self._policy(policy)).set_to_current_time()
+        self._loaded.labels(self._policy[policy]).set_to_current_time()
         for kind in KINDS:
             children.evaluated(kind)
             children.skipped(kind)
@@ -133,7 +133,7 @@ class PolicyMetrics:
             children.failures(hook)
 
     def of(self, policy: str) -> PolicyChildren:
-        label = self._policy(policy)
+        label = self._policy[policy]
         found = self._children.get(label)
         if found is None:
             found = self._children[label] = PolicyChildren(self, label)
@@ -176,7 +176,7 @@ class BreakerMetrics:
         self.register(breaker)
         self._transitions.labels(breaker, from_state, to_state).inc()
         if to_state == "open":
-            self._trips.labels(breaker, self._trip_reason(reason)).inc()
+            self._trips.labels(breaker, self._trip_reason[reason]).inc()
         self._enter(breaker, to_state)
 
     def show(self, states: Mapping[str, str]) -> None:
@@ -187,11 +187,11 @@ class BreakerMetrics:
 
     def caller_kept_out(self, breaker: str, reason: str) -> None:
         self.register(breaker)
-        self._caller_trips.labels(breaker, self._trip_reason(reason)).inc()
+        self._caller_trips.labels(breaker, self._trip_reason[reason]).inc()
 
     def rejected(self, breaker: str, reason: str) -> None:
         self.register(breaker)
-        self._rejections.labels(breaker, self._rejection_reason(reason)).inc()
+        self._rejections.labels(breaker, self._rejection_reason[reason]).inc()
 
     def _enter(self, breaker: str, state: str) -> None:
         self.states[breaker] = state

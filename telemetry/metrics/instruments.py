@@ -1,19 +1,21 @@
 """From the declarations in `names.metrics` to prometheus-client's instruments; and what bounds their labels.
 
 An instrument is not registered itself: its `Family` is, which shows it. Its numbers lie in cells
-(`telemetry.metrics.cells`), which change under the lock of their series. What every request counts, on the event loop
-alone, is added to the cell in place (`counter.cells[0] += 1`), as a call and a lock take five times as long: a series
-that is moved so must not be moved by another thread.
+(`telemetry.metrics.cells`). What any thread may count changes under the lock of its series. What every request counts,
+on the event loop alone, is added to the cell in place (`counter.cells[0] += 1`), as a call and a lock take five times
+as long: a series that is moved so must not be moved by another thread. Histograms are moved by the event loop alone,
+all those of one moment together (`observe_each`).
 """
 
 import re
+from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import accumulate
 from threading import Lock
 from time import time
-from typing import Any, Self, cast
+from typing import Any, Self, TypeVar, cast
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
@@ -42,7 +44,7 @@ class _Parent(MetricWrapperBase):
             return list(cast("dict[LabelValues, Self]", self._metrics).items())
 
     def _metric_init(self) -> None:
-        cells, self._exemplars, self._created = self._make_cells(self._labelvalues)
+        cells, self.exemplars, self._created = self._make_cells(self._labelvalues)
         self.cells: Numbers = cells
         """Where it counts. Of a counter or a gauge the number is the first; see the module's docstring."""
         self._mutex = Lock()
@@ -106,41 +108,62 @@ class LeanGauge(_Number, Gauge):
         return 0.0
 
 
-class BulkHistogram(_Parent, Histogram):
-    """A histogram that takes many equal values at once, such as the thousands that a stream's queue counted.
+class LoopHistogram(_Parent, Histogram):
+    """A histogram that the event loop alone moves, and any thread reads.
 
-    It is always a child or without labels, and its exemplars are our own, so nothing is checked at each call. It keeps
-    its counts itself, under one lock, where the library has a lock for each bucket: a scrape reads them all.
+    It is always a child or without labels, and its exemplars are our own, so nothing is checked at each value. It has
+    no lock: between a count and its sum no function is called, so Python changes no thread there.
     """
 
     def _metric_init(self) -> None:
         super()._metric_init()
-        self._sum_at = len(self._upper_bounds)
+        self.bounds: Sequence[float] = self._upper_bounds
 
     def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:
-        at = bisect_left(self._upper_bounds, amount)
-        with self._mutex:
-            cells = self.cells
-            cells[at] += 1
-            cells[self._sum_at] += amount
-        if exemplar:
-            self._exemplars[at] = exemplar, amount, time()
+        observe_each(((self, amount, exemplar),))
 
-    def observe_many(self, value: float, count: int, exemplar: dict[str, str] | None = None) -> None:
-        at = bisect_left(self._upper_bounds, value)
-        with self._mutex:
-            cells = self.cells
+    def observe_counted(self, counts: Sequence[int], total: float) -> None:
+        """Take values that were counted by this histogram's buckets elsewhere, and which come to `total` together."""
+        cells = self.cells
+        moved = [before + more for before, more in zip(cells, (*counts, total), strict=True)]
+        if isinstance(cells, list):
+            cells[:] = moved
+        else:
+            cells[:] = array("d", moved)
+
+    def observe_many(self, values: Sequence[tuple[float, int]], exemplar: dict[str, str] | None = None) -> None:
+        """Take values that came so many times each, in ascending order; `exemplar` is one of the greatest."""
+        cells, bounds = self.cells, self.bounds
+        at = 0
+        for value, count in values:
+            at = bisect_left(bounds, value, at)
             cells[at] += count
-            cells[self._sum_at] += value * count
-        if exemplar:
-            self._exemplars[at] = exemplar, value, time()
+            cells[-1] += value * count
+        if exemplar is not None and values:
+            self.exemplars[at] = exemplar, values[-1][0], time()
 
     def reading(self) -> Reading:
-        with self._mutex:
-            *counts, total = self.cells
-            latest = list(self._exemplars.items())
+        *counts, total = self.cells
+        latest = list(self.exemplars.items())
         exemplars = {at: Exemplar(*one) for at, one in latest}
         return Reading(list(accumulate(counts)), total, exemplars, self._created)
+
+
+Observed = tuple[LoopHistogram, float, dict[str, str] | None]
+"""A histogram, a value for it, and the exemplar that goes with it."""
+
+
+def observe_each(observed: Iterable[Observed]) -> None:
+    """Add values to several histograms, which are all that one moment has to say."""
+    now = time()
+    for histogram, value, exemplar in observed:
+        at = bisect_left(histogram.bounds, value)
+        cells = histogram.cells
+        # Whoever reads in another thread gets both or none, as long as nothing is called in between.
+        cells[at] += 1
+        cells[-1] += value
+        if exemplar is not None:
+            histogram.exemplars[at] = exemplar, value, now
 
 
 def counter(spec: MetricSpec, registry: CollectorRegistry) -> LeanCounter:
@@ -158,40 +181,56 @@ def gauge(spec: MetricSpec, registry: CollectorRegistry) -> LeanGauge:
     return made
 
 
-def histogram(spec: MetricSpec, registry: CollectorRegistry) -> BulkHistogram:
+def histogram(spec: MetricSpec, registry: CollectorRegistry) -> LoopHistogram:
     made = unregistered_histogram(spec, registry)
     registry.register(HistogramFamily(spec, made))
     return made
 
 
-def unregistered_histogram(spec: MetricSpec, registry: CollectorRegistry) -> BulkHistogram:
+def unregistered_histogram(spec: MetricSpec, registry: CollectorRegistry) -> LoopHistogram:
     """A histogram that nobody shows yet. Its numbers are where the registry's are."""
     make_cells = _cells_of(spec, registry)
-    return BulkHistogram(spec.name, spec.help, spec.labels, registry=None, buckets=spec.buckets, make_cells=make_cells)
+    return LoopHistogram(spec.name, spec.help, spec.labels, registry=None, buckets=spec.buckets, make_cells=make_cells)
 
 
 def _cells_of(spec: MetricSpec, registry: CollectorRegistry) -> MakeCells:
     return partial(store_of(registry).cells, spec)
 
 
-class Bounded:
-    """Bounds a label: known values pass, and the first `room` others that look like a name; the rest become `other`."""
+class Bounded(dict[str, str]):
+    """The value of a label for each that was given: known ones pass, and the first `room` others that look like a name;
+    the rest become `other`, and are not kept."""
 
     _NAME = re.compile(r"[\w.:/@+-]{1,100}", re.ASCII)
 
     def __init__(self, known: Iterable[str] = (), room: int = 0) -> None:
-        self._known = {OTHER, *known}
+        super().__init__()
         self._room = room
+        self.learn((OTHER, *known))
 
     def learn(self, known: Iterable[str]) -> None:
         """Have these values pass, too."""
-        self._known.update(known)
+        self.update({value: value for value in known})
 
-    def __call__(self, value: str) -> str:
-        if value in self._known:
-            return value
+    def __missing__(self, value: str) -> str:
         if self._room > 0 and self._NAME.fullmatch(value):
             self._room -= 1
-            self._known.add(value)
+            self[value] = value
             return value
         return OTHER
+
+
+Key = TypeVar("Key")
+Kept = TypeVar("Kept")
+
+
+class ByKey(dict[Key, Kept]):
+    """What belongs to each key, made when it is first looked up, and kept: the keys have to be bounded."""
+
+    def __init__(self, make: Callable[[Key], Kept]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, key: Key) -> Kept:
+        made = self[key] = self._make(key)
+        return made

@@ -22,7 +22,6 @@ from telemetry.names import (
 )
 from telemetry.names import metrics as names
 from telemetry.names.spans import Attribute, Value
-from telemetry.tokens import Tokens
 
 EAGER_KEYS = 256
 """Keys up to which counters exist from the start; with more, each gets its own at its first request. A key has
@@ -77,22 +76,15 @@ class KeyChildren:
         self.requests: dict[Outcome, LeanCounter] = {
             outcome: metrics.requests.labels(*labels, outcome) for outcome in OUTCOMES
         }
-        self.streams: dict[StreamResult, Counter] = {
+        self.streams: dict[StreamResult, LeanCounter] = {
             result: metrics.streams.labels(*labels, result) for result in STREAM_RESULTS
         }
-        self._tokens = PartCounters(metrics.tokens, *labels)
-        self._cost = metrics.cost.labels(*labels)
+        self.tokens = PartCounters(metrics.tokens, *labels)
+        self.cost: LeanCounter = metrics.cost.labels(*labels)
 
     def totals(self) -> KeyTotals:
         """What its requests came to since the start of the process."""
-        return KeyTotals(sum(one.value for one in self.requests.values()), self._tokens.total, self._cost.value)
-
-    def used(self, tokens: Tokens | None, cost_usd: float | None) -> None:
-        """Count what all attempts of a request took."""
-        if tokens is not None:
-            self._tokens.count(tokens)
-        if cost_usd:
-            self._cost.cells[0] += cost_usd
+        return KeyTotals(sum(one.value for one in self.requests.values()), self.tokens.total, self.cost.value)
 
 
 class KeyMetrics:

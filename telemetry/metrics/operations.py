@@ -24,4 +24,4 @@ class OperationMetrics:
                 self._acts.labels(act, result)
 
     def acted(self, act: str, result: AdminResult) -> None:
-        self._acts.labels(self._act(act), result).inc()
+        self._acts.labels(self._act[act], result).inc()

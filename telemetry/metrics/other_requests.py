@@ -27,4 +27,4 @@ class OtherRequestMetrics:
 
     def ended(self, route: str, status: int) -> None:
         """Count one; `status` is 0 where no response was sent."""
-        self._requests.labels(self._route(route), self._status(str(status))).inc()
+        self._requests.labels(self._route[route], self._status[str(status)]).inc()

@@ -51,7 +51,7 @@ class PoolMetrics:
         """Show what all open pools hold; of those that were closed since, zero."""
         closed = set(self._children)
         for reading in readings:
-            origin = self._origin(reading.origin)
+            origin = self._origin[reading.origin]
             closed.discard(origin)
             children = self._of(origin)
             children["active"].set(reading.active)

@@ -23,7 +23,7 @@ class PromptCacheMetrics:
 
     def register(self, provider: str, model: str) -> dict[CacheMissCause, tuple[Counter, Counter]]:
         """The counters of misses and of lost tokens, by cause, all of them there from the first call on."""
-        key = (self._labels.provider(provider), self._labels.model(model))
+        key = (self._labels.provider[provider], self._labels.model[model])
         found = self._children.get(key)
         if found is None:
             found = self._children[key] = {

@@ -121,7 +121,7 @@ class Metrics:
         self.quotas = QuotaMetrics(self.registry)
         self.deployments = DeploymentMetrics(self.registry)
         self.pools = PoolMetrics(self.registry)
-        self.delivery = DeliveryMetrics(self.registry, self.labels.model, (*eager_models(self.labels), OTHER))
+        self.delivery = DeliveryMetrics(self.registry, (*eager_models(self.labels), OTHER))
         self.prompt_cache = PromptCacheMetrics(self.registry, self.labels)
         self.admission = AdmissionMetrics(self.registry)
         self.queues = QueueMetrics(self.registry)
@@ -152,8 +152,7 @@ class Metrics:
         eager = eager_models(self.labels)
         self.server.register(eager)
         self.client.register(eager)
-        for model in eager:
-            self.delivery.of(model)
+        self.delivery.register(eager)
         if eager:
             for pair in self.labels.providers_of_models:
                 self.prompt_cache.register(*pair)
@@ -181,7 +180,7 @@ class Metrics:
         found = self._attempts.get(key)
         if found is None:
             found = self._attempts[key] = AttemptChildren(
-                self.labels.operation(operation),
+                self.labels.operation[operation],
                 self.client.children(operation, provider, model, deployment),
                 self.tokens.children(provider, model, deployment),
                 self.deployment(deployment),

@@ -36,22 +36,18 @@ class TokenChildren:
     """The counters of attempts at one deployment of a model."""
 
     def __init__(self, metrics: "TokenMetrics", provider: str, model: str, deployment: str) -> None:
-        self._parts = PartCounters(metrics.tokens, provider, model, deployment)
+        self.parts = PartCounters(metrics.tokens, provider, model, deployment)
         self._uncounted_prompt = metrics.uncounted.labels(provider, model, "input")
         self._uncounted_completion = metrics.uncounted.labels(provider, model, "output")
-        self._cost = metrics.cost.labels(provider, model)
-        self._unpriced = metrics.unpriced.labels(provider, model)
+        self.cost: LeanCounter = metrics.cost.labels(provider, model)
+        """US dollars, of attempts at models with a known price."""
+        self.unpriced: LeanCounter = metrics.unpriced.labels(provider, model)
+        """Attempts at models without one."""
 
-    def count(self, tokens: Tokens, cost_usd: float | None) -> None:
-        """Count the tokens of an attempt, and what they cost; None where no price is known."""
-        self._parts.count(tokens)
-        if tokens.is_estimated:
-            self._uncounted_prompt.inc(tokens.uncounted_prompt)
-            self._uncounted_completion.inc(tokens.uncounted_completion)
-        if cost_usd is None:
-            self._unpriced.cells[0] += 1
-        elif cost_usd:
-            self._cost.cells[0] += cost_usd
+    def estimated(self, tokens: Tokens) -> None:
+        """Count which of an attempt's tokens are an estimate."""
+        self._uncounted_prompt.inc(tokens.uncounted_prompt)
+        self._uncounted_completion.inc(tokens.uncounted_completion)
 
 
 class TokenMetrics:
@@ -68,4 +64,4 @@ class TokenMetrics:
         """Look up the counters of a deployment, all of them there from the first call on. Deployments are known by
         their configured ids."""
         labels = self._labels
-        return TokenChildren(self, labels.provider(provider), labels.model(model), deployment)
+        return TokenChildren(self, labels.provider[provider], labels.model[model], deployment)

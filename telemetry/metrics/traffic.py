@@ -1,18 +1,20 @@
 """The metrics of requests and attempts, by API, model, provider and outcome.
 
-A child is looked up by name once per transaction or attempt, kept, and moved at its end.
+What a transaction or an attempt moves is looked up by name the first time, kept, and moved in place at its end.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import partial
 from itertools import product
 
-from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client import CollectorRegistry
 
 from telemetry.metrics.conventions import AttemptInstruments, families
 from telemetry.metrics.instruments import (
     Bounded,
-    BulkHistogram,
+    ByKey,
     LeanCounter,
+    LoopHistogram,
     counter,
     gauge,
     histogram,
@@ -29,7 +31,7 @@ from telemetry.names import (
     Outcome,
 )
 from telemetry.names import metrics as names
-from telemetry.names.semconv import Semconv, operation_name
+from telemetry.names.semconv import FETCH_RESPONSE, Semconv, operation_name
 
 EAGER_MODELS = 32
 """Models up to which request counters exist from the start; with more, each gets its own at its first transaction."""
@@ -49,7 +51,8 @@ class Labels:
         self.model = Bounded()
         self.provider = Bounded()
         self.learn(models)
-        self._operation = Bounded(OPERATIONS, room=16)
+        self.operation = Bounded(OPERATIONS, room=16)
+        self.operation[FETCH_RESPONSE] = operation_name(FETCH_RESPONSE, semconv)
         self.error_type = Bounded(("", *OUTCOMES), room=64)
         self.api = Bounded(APIS)
 
@@ -63,9 +66,6 @@ class Labels:
         self.model.learn(model for model, _ in configured)
         self.provider.learn(provider for _, provider in configured)
 
-    def operation(self, name: str) -> str:
-        return self._operation(operation_name(name, self.semconv))
-
 
 def eager_models(labels: Labels) -> tuple[str, ...]:
     """The models whose counters stand at zero from the start."""
@@ -73,24 +73,14 @@ def eager_models(labels: Labels) -> tuple[str, ...]:
 
 
 class ServerChildren:
-    """The histograms of requests for one (operation, provider, model)."""
+    """The histograms of requests for one (operation, provider, model), all of them labels."""
 
     def __init__(self, metrics: "ServerMetrics", labels: tuple[str, str, str]) -> None:
-        self._duration = metrics.duration
-        self._labels = labels
-        self._ok = metrics.duration.labels(*labels, "")
-        self._ttft = metrics.ttft.labels(*labels)
-        self._per_token = metrics.per_token.labels(*labels)
-
-    def ended(self, seconds: float, error_type: str, exemplar: Exemplar) -> None:
-        child = self._duration.labels(*self._labels, error_type) if error_type else self._ok
-        child.observe(seconds, exemplar)
-
-    def first_token(self, seconds: float, exemplar: Exemplar) -> None:
-        self._ttft.observe(seconds, exemplar)
-
-    def per_token(self, seconds: float, exemplar: Exemplar) -> None:
-        self._per_token.observe(seconds, exemplar)
+        self.duration: Mapping[str, LoopHistogram] = ByKey(lambda error: metrics.duration.labels(*labels, error))
+        """By the label of the error's type, which is empty where there was none."""
+        self.duration[""]
+        self.ttft: LoopHistogram = metrics.ttft.labels(*labels)
+        self.per_token: LoopHistogram = metrics.per_token.labels(*labels)
 
 
 class ServerMetrics:
@@ -105,62 +95,39 @@ class ServerMetrics:
         disconnects = counter(names.DISCONNECTS, registry)
         apis = (*APIS, OTHER)
         self.in_flight = {api: in_flight.labels(api) for api in apis}
-        self.overhead: dict[tuple[str, str], Histogram] = {
+        self.overhead: dict[tuple[str, str], LoopHistogram] = {
             pair: overhead.labels(*pair) for pair in product(apis, OVERHEAD_PHASES)
         }
         self.disconnects = {pair: disconnects.labels(*pair) for pair in product(apis, DISCONNECT_PHASES)}
-        self._outcomes: dict[tuple[str, str, bool], dict[Outcome, LeanCounter]] = {}
-        self._children: dict[tuple[str, str, str], ServerChildren] = {}
+        self.outcomes: Mapping[tuple[str, str, bool], dict[Outcome, LeanCounter]] = ByKey(self._of_outcomes)
+        """The counters of every outcome by API, model and whether it is a stream, all of them there from the first look
+        on. Keys are labels, here and below."""
+        self.children: Mapping[tuple[str, str, str], ServerChildren] = ByKey(partial(ServerChildren, self))
+        """The histograms by operation, provider and model."""
         self.register((*eager_models(labels), OTHER))
 
     def register(self, models: Iterable[str]) -> None:
         """Have the counters of these models stand at zero."""
         for api, model, stream in product((*APIS, OTHER), models, (False, True)):
-            self.outcomes(api, model, stream)
+            self.outcomes[api, model, stream]
 
-    def outcomes(self, api: str, model: str, stream: bool) -> dict[Outcome, LeanCounter]:
-        """The counters of every outcome, all of them there from the first call on."""
-        found = self._outcomes.get((api, model, stream))
-        if found is None:
-            key = (self._labels.api(api), self._labels.model(model), stream)
-            found = self._outcomes.get(key)
-            if found is None:
-                text = "true" if stream else "false"
-                found = {outcome: self._requests.labels(key[0], key[1], text, outcome) for outcome in OUTCOMES}
-                self._outcomes[key] = found
-        return found
-
-    def children(self, operation: str, provider: str, model: str) -> ServerChildren:
-        found = self._children.get((operation, provider, model))
-        if found is None:
-            labels = self._labels
-            key = (labels.operation(operation), labels.provider(provider), labels.model(model))
-            found = self._children[key] = self._children.get(key) or ServerChildren(self, key)
-        return found
+    def _of_outcomes(self, key: tuple[str, str, bool]) -> dict[Outcome, LeanCounter]:
+        api, model, stream = key
+        text = "true" if stream else "false"
+        return {outcome: self._requests.labels(api, model, text, outcome) for outcome in OUTCOMES}
 
 
 class ClientChildren:
     """The histograms of attempts for one (operation, provider, model, deployment)."""
 
     def __init__(self, metrics: "ClientMetrics", labels: tuple[str, str, str, str]) -> None:
-        self._metrics = metrics
-        self._labels = labels
-        self._first_chunk = metrics.first_chunk.labels(*labels)
-        self.per_chunk: BulkHistogram = metrics.per_chunk.labels(*labels)
-        self._ok = metrics.duration.labels(*labels, "")
-        self._prompt = metrics.tokens.labels(*labels, "input")
-        self._completion = metrics.tokens.labels(*labels, "output")
-
-    def ended(self, seconds: float, error_type: str, exemplar: Exemplar) -> None:
-        child = self._metrics.duration.labels(*self._labels, error_type) if error_type else self._ok
-        child.observe(seconds, exemplar)
-
-    def first_chunk(self, seconds: float, exemplar: Exemplar) -> None:
-        self._first_chunk.observe(seconds, exemplar)
-
-    def tokens(self, prompt: int, completion: int) -> None:
-        self._prompt.observe(prompt)
-        self._completion.observe(completion)
+        self.duration: Mapping[str, LoopHistogram] = ByKey(lambda error: metrics.duration.labels(*labels, error))
+        """By the label of the error's type, which is empty where there was none."""
+        self.duration[""]
+        self.first_chunk: LoopHistogram = metrics.first_chunk.labels(*labels)
+        self.per_chunk: LoopHistogram = metrics.per_chunk.labels(*labels)
+        self.prompt: LoopHistogram = metrics.tokens.labels(*labels, "input")
+        self.completion: LoopHistogram = metrics.tokens.labels(*labels, "output")
 
 
 class ClientMetrics:
@@ -186,8 +153,8 @@ class ClientMetrics:
     def children(self, operation: str, provider: str, model: str, deployment: str) -> ClientChildren:
         """Look up the histograms. `deployment` is the id of an entry of the configuration, which bounds it."""
         labels = self._labels
-        bounded = (labels.operation(operation), labels.provider(provider), labels.model(model), deployment)
+        bounded = (labels.operation[operation], labels.provider[provider], labels.model[model], deployment)
         return ClientChildren(self, bounded)
 
     def retry_denied(self, model: str) -> None:
-        self._retries_denied.labels(self._labels.model(model)).inc()
+        self._retries_denied.labels(self._labels.model[model]).inc()

@@ -12,6 +12,7 @@ from opentelemetry.trace import SpanContext
 
 from telemetry.guard import guarded
 from telemetry.metrics.deployments import status_class
+from telemetry.metrics.instruments import Observed, observe_each
 from telemetry.metrics.registry import AttemptChildren
 from telemetry.metrics.traffic import Labels
 from telemetry.names import AttemptOutcome, FailoverPhase, LimitKind
@@ -230,7 +231,7 @@ class Attempt:
             self.responded(status)
             if self.tape is not None:
                 self.tape.status = status
-        self.error_type = self._scope.labels.error_type(error_type)
+        self.error_type = self._scope.labels.error_type[error_type]
         self._span.fail(detail)
         self._span.set({Attribute.ERROR_TYPE: self.error_type, Attribute.HTTP_STATUS: status})
         if detail:
@@ -264,14 +265,20 @@ class Attempt:
             if not self._has_response:
                 deployment.responses["none"].cells[0] += 1
             exemplar = self._scope.trace.exemplar
-            client.ended(self.ended_at - self._started_at, self.error_type, exemplar)
+            observed: list[Observed] = [(client.duration[self.error_type], self.ended_at - self._started_at, exemplar)]
             if self.time_to_first_chunk_s is not None:
-                client.first_chunk(self.time_to_first_chunk_s, exemplar)
-            for seconds, count in self._scope.recorder.take_gaps():
-                client.per_chunk.observe_many(seconds, count)
-            if self.tokens is not None:
-                client.tokens(self.tokens.prompt, self.tokens.completion)
-                tokens.count(self.tokens, self.cost_usd)
+                observed.append((client.first_chunk, self.time_to_first_chunk_s, exemplar))
+            client.per_chunk.observe_many(self._scope.recorder.take_gaps())
+            if (used := self.tokens) is not None:
+                observed += ((client.prompt, used.prompt, None), (client.completion, used.completion, None))
+                tokens.parts.count(used)
+                if used.is_estimated:
+                    tokens.estimated(used)
+                if self.cost_usd is None:
+                    tokens.unpriced.cells[0] += 1
+                else:
+                    tokens.cost.cells[0] += self.cost_usd
+            observe_each(observed)
         except Exception as error:
             self.defects.note("Attempt._count", error)
 

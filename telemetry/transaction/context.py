@@ -68,7 +68,7 @@ class ObservabilityContext:
         self._trace = trace = TransactionTrace(services, span, timeline, tape)
         self.transaction_id = trace.transaction_id
         self._about = about = Description(
-            services.metrics.labels.api(api),
+            services.metrics.labels.api[api],
             services.metrics.keys.without_key,
             head=head,
         )
@@ -141,11 +141,11 @@ class ObservabilityContext:
         try:
             about, labels = self._about, self._services.metrics.labels
             if operation is not None:
-                about.operation = labels.operation(operation)
+                about.operation = labels.operation[operation]
             if model is not None:
-                about.model = self._flow.model = labels.model(model)
+                about.model = self._flow.model = labels.model[model]
             if provider is not None:
-                about.provider = labels.provider(provider)
+                about.provider = labels.provider[provider]
             if stream is not None:
                 about.stream = stream
             if asked_model is not None:
@@ -160,8 +160,8 @@ class ObservabilityContext:
                 self._trace.span.decide()
             if model is not None:
                 # Here, so that the counters of a new model stand at zero before the transaction's end moves one.
-                self._services.metrics.server.outcomes(about.api, about.model, about.stream)
-                self._services.metrics.delivery.of(about.model)
+                self._services.metrics.server.outcomes[about.api, about.model, about.stream]
+                self._services.metrics.delivery.children[about.model]
         except Exception as error:
             self.defects.note("ObservabilityContext.describe", error)
 
@@ -263,7 +263,7 @@ class ObservabilityContext:
     def _count_outcome(self, outcome: Outcome) -> None:
         try:
             about, metrics = self._about, self._services.metrics
-            metrics.server.outcomes(about.api, about.model, about.stream)[outcome].cells[0] += 1
+            metrics.server.outcomes[about.api, about.model, about.stream][outcome].cells[0] += 1
             about.key.requests[outcome].cells[0] += 1
             metrics.server.in_flight[about.api].cells[0] -= 1
             self._services.live.close(self._flow, outcome)

@@ -6,6 +6,7 @@ from functools import lru_cache
 from msgspec import Struct
 
 from telemetry.live.moments import Ended
+from telemetry.metrics.instruments import Observed, observe_each
 from telemetry.metrics.keys import KeyChildren
 from telemetry.metrics.registry import Metrics
 from telemetry.metrics.traffic import Exemplar
@@ -154,28 +155,33 @@ class Summary(Struct, kw_only=True, eq=False):
             span.fail(self.detail or self.error_type)
 
     def count(self, metrics: Metrics, exemplar: Exemplar) -> None:
-        about, recorder, overhead = self.about, self.recorder, metrics.server.overhead
-        children = metrics.server.children(about.operation, about.provider, about.model)
-        children.ended(self.total_s, self.error_type and metrics.labels.error_type(self.error_type), exemplar)
-        about.key.used(self.totals.tokens, self.totals.cost_usd)
-        overhead[about.api, "total"].observe(self.overhead_s, exemplar)
+        about, recorder, totals, overhead = self.about, self.recorder, self.totals, metrics.server.overhead
+        children = metrics.server.children[about.operation, about.provider, about.model]
+        if totals.tokens is not None:
+            about.key.tokens.count(totals.tokens)
+        if totals.cost_usd:
+            about.key.cost.cells[0] += totals.cost_usd
+        observed: list[Observed] = [
+            (children.duration[metrics.labels.error_type[self.error_type]], self.total_s, exemplar),
+            (overhead[about.api, "total"], self.overhead_s, exemplar),
+        ]
         if recorder.first_chunk_overhead_s is not None:
-            overhead[about.api, "first_chunk"].observe(recorder.first_chunk_overhead_s, exemplar)
+            observed.append((overhead[about.api, "first_chunk"], recorder.first_chunk_overhead_s, exemplar))
         if self.outcome == "client_disconnect":
             phase = "streaming" if recorder.bytes_out else "before_first_byte"
             metrics.server.disconnects[about.api, phase].inc()
-        if (result := self.stream_result) is not None:
-            delivery = metrics.delivery.of(about.model)
-            delivery.streams[result].inc()
-            about.key.streams[result].inc()
+        if about.stream and (result := self.stream_result) is not None:
+            delivery = metrics.delivery.children[about.model]
+            delivery.streams[result].cells[0] += 1
+            about.key.streams[result].cells[0] += 1
             if result != "unanswered":
-                delivery.silence.observe(recorder.longest_silence_s, exemplar)
+                observed.append((delivery.silence, recorder.longest_silence_s, exemplar))
         if about.stream and recorder.ttft_s is not None:
-            children.first_token(recorder.ttft_s, exemplar)
-            answer = self.totals.answer_tokens
-            tokens = 0 if answer is None else answer.completion
+            observed.append((children.ttft, recorder.ttft_s, exemplar))
+            tokens = 0 if totals.answer_tokens is None else totals.answer_tokens.completion
             if tokens > 1:
-                children.per_token((self.total_s - recorder.ttft_s) / (tokens - 1), exemplar)
+                observed.append((children.per_token, (self.total_s - recorder.ttft_s) / (tokens - 1), exemplar))
+        observe_each(observed)
 
     def as_moment(self, at: float, transaction_id: str, scrub: Scrubber) -> Ended:
         """The end as a live view shows it; `at` is in Unix seconds."""

@@ -10,8 +10,8 @@ from telemetry.metrics.registry import Metrics
 def test_a_real_exposition_is_read_by_outcome_and_by_transition() -> None:
     registry = CollectorRegistry()
     metrics = Metrics(registry, models=[("chat", "simulated")])
-    metrics.server.outcomes("openai_chat", "chat", True)["ok"].inc(3)
-    metrics.server.outcomes("anthropic_messages", "chat", False)["ok"].inc()
+    metrics.server.outcomes["openai_chat", "chat", True]["ok"].inc(3)
+    metrics.server.outcomes["anthropic_messages", "chat", False]["ok"].inc()
     metrics.breakers.register("east")
     metrics.breakers.transition("east", "closed", "open", "failure_rate")
     scrape = read_scrape(generate_latest(registry).decode())

@@ -69,10 +69,7 @@ class Instruments:
         else:
             whole = self._histograms[act.metric]
             child = whole.labels(*act.labels) if act.labels else whole
-            if act.count == 1:
-                child.observe(act.amount, exemplar)
-            else:
-                child.observe_many(act.amount, act.count, exemplar)
+            child.observe_many([(act.amount, act.count)], exemplar)
 
 
 @dataclass

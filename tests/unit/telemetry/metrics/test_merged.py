@@ -62,10 +62,10 @@ def test_what_one_has_counted_is_read_at_once(tmp_path: Path) -> None:
     metrics = Metrics(registry_of(tmp_path, 0), models=[("gpt-5", "openai")])
     labels = {"api": "openai_chat", "model": "gpt-5", "stream": "true", "outcome": "ok"}
     assert merged.registry.get_sample_value(names.REQUESTS.name, labels) == 0
-    metrics.server.outcomes("openai_chat", "gpt-5", True)["ok"].inc(3)
+    metrics.server.outcomes["openai_chat", "gpt-5", True]["ok"].inc(3)
     assert merged.registry.get_sample_value(names.REQUESTS.name, labels) == 3
     other = Metrics(registry_of(tmp_path, 1), models=[("gpt-5", "openai")])
-    other.server.outcomes("openai_chat", "gpt-5", True)["ok"].inc()
+    other.server.outcomes["openai_chat", "gpt-5", True]["ok"].inc()
     assert merged.registry.get_sample_value(names.REQUESTS.name, labels) == 4
 
 

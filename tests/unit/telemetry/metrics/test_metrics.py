@@ -75,7 +75,7 @@ def test_children_of_fixed_sets_stand_at_zero_from_the_start() -> None:
 def test_thousands_of_models_do_not_make_thousands_of_children_at_the_start() -> None:
     metrics = Metrics(models=[(f"model-{number}", "openai") for number in range(2000)])
     assert len(exposed(metrics.registry)["flowspan_requests_total"]) == len([*APIS, "other"]) * 2 * len(OUTCOMES)
-    metrics.server.outcomes("openai_chat", "model-7", True)
+    metrics.server.outcomes["openai_chat", "model-7", True]
     labels = {"api": "openai_chat", "model": "model-7", "stream": "true"}
     for outcome in OUTCOMES:
         assert metrics.registry.get_sample_value("flowspan_requests_total", {**labels, "outcome": outcome}) == 0
@@ -203,9 +203,9 @@ def test_a_registered_breaker_is_closed_and_has_all_its_counters() -> None:
 
 @pytest.mark.parametrize(("value", "expected"), [("known", "known"), ("new", "new"), ("with space", "other")])
 def test_a_bounded_label_lets_names_through(value: str, expected: str) -> None:
-    assert Bounded(("known",), room=2)(value) == expected
+    assert Bounded(("known",), room=2)[value] == expected
 
 
 def test_a_bounded_label_lets_no_more_through_than_it_has_room_for() -> None:
     label = Bounded(room=2)
-    assert [label(value) for value in ("a", "b", "c", "a")] == ["a", "b", "other", "a"]
+    assert [label[value] for value in ("a", "b", "c", "a")] == ["a", "b", "other", "a"]

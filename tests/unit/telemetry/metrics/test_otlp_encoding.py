@@ -50,10 +50,10 @@ def test_every_sample_of_the_registry_is_exported_with_its_value() -> None:
 
 def test_a_histogram_has_buckets_that_do_not_add_up_and_the_exemplar_of_a_trace() -> None:
     metrics = Metrics(models=[("gpt-5", "openai")])
-    children = metrics.server.children("chat", "openai", "gpt-5")
-    children.first_token(0.03, {"trace_id": TRACE_ID})
-    children.first_token(0.07, None)
-    children.first_token(1000.0, None)
+    children = metrics.server.children["chat", "openai", "gpt-5"]
+    children.ttft.observe(0.03, {"trace_id": TRACE_ID})
+    children.ttft.observe(0.07, None)
+    children.ttft.observe(1000.0, None)
     found, _ = encoded(metrics.registry)
     metric = found["gen_ai_server_time_to_first_token_seconds"]
     (point,) = [one for one in metric.histogram.data_points if one.count]
