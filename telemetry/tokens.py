@@ -21,8 +21,9 @@ class Usage(Protocol):
     def reasoning_tokens(self) -> int: ...
 
 
-class Tokens(Struct, frozen=True, gc=False):
-    """The tokens of one attempt, or of several. The first five are disjoint."""
+class Tokens(Struct, gc=False):
+    """The tokens of one attempt, or of several, which do not change. The first five are disjoint; the sums of some of
+    them are made once, as every attempt is asked for them several times."""
 
     input: int
     """The tokens of the prompt that had nothing to do with a cache."""
@@ -35,6 +36,17 @@ class Tokens(Struct, frozen=True, gc=False):
     """How many of the prompt are an estimate, because the provider did not count them."""
     uncounted_completion: int = 0
     """How many of the answer are an estimate."""
+    prompt: int = 0
+    """All of the prompt."""
+    completion: int = 0
+    """All of the answer."""
+    is_estimated: bool = False
+    """Whether the provider did not count some of them."""
+
+    def __post_init__(self) -> None:
+        self.prompt = self.input + self.cache_read + self.cache_write
+        self.completion = self.output + self.reasoning
+        self.is_estimated = self.uncounted_prompt > 0 or self.uncounted_completion > 0
 
     @classmethod
     def of(cls, usage: Usage, uncounted_prompt: int = 0, uncounted_completion: int = 0) -> "Tokens":
@@ -54,19 +66,6 @@ class Tokens(Struct, frozen=True, gc=False):
             uncounted_prompt,
             uncounted_completion,
         )
-
-    @property
-    def prompt(self) -> int:
-        return self.input + self.cache_read + self.cache_write
-
-    @property
-    def completion(self) -> int:
-        return self.output + self.reasoning
-
-    @property
-    def is_estimated(self) -> bool:
-        """Whether the provider did not count some of them."""
-        return bool(self.uncounted_prompt or self.uncounted_completion)
 
     def __add__(self, other: "Tokens") -> "Tokens":
         return Tokens(
