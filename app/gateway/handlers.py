@@ -155,7 +155,7 @@ async def _whole(gateway: Gateway, call: Call, request: Request, policy_ctx: Pol
     learn_conversation(gateway, call, response)
     size = received_size(response)
     call.held.resize(call.held.size + size)
-    obs.recorder.chunk_in(response)
+    obs.recorder.chunk_in()
     if request.operation != "embeddings":
         # In vectors there is nothing that a policy could read.
         response = await call.chain.orchestrator.process_full_response(response, policy_ctx, obs)

@@ -53,18 +53,21 @@ class ClientFormatter:
 class _Formatting:
     """The stage of one stream."""
 
-    __slots__ = ("_chunk_out", "_finish", "_format", "_ledger", "_left", "_output")
+    __slots__ = ("_finish", "_format", "_ledger", "_left", "_output", "_recorder")
 
     def __init__(self, output: StageQueue[bytes], formatter: StreamFormatter, obs: ObservabilityContext) -> None:
         self._output = output
         self._format = formatter.format
         self._finish = formatter.finish
         self._ledger = obs.ledger
-        self._chunk_out = obs.recorder.chunk_out
+        self._recorder = obs.recorder
         self._left = b""
 
     def take(self, items: Sequence[Received]) -> bool:
-        self._chunk_out(*[item.chunk for item in items])
+        if self._recorder.reads:
+            self._recorder.chunk_out(*[item.chunk for item in items])
+        else:
+            self._recorder.chunks_out += len(items)
         # When nothing else is active, the time is this stage's anyway.
         by_itself = len(items) == 1 and not self._ledger.active
         data = self._format(items[0]) if by_itself else self._formatted(items)

@@ -123,14 +123,14 @@ class PolicyExecutor:
         enter, leave, chunk_in = obs.ledger.enter, obs.ledger.leave, obs.recorder.chunk_in
         idle_timeout = self._settings.upstream_idle_timeout
         batch = opened.take_first()
-        chunk_in(*batch)
+        chunk_in(len(batch))
         await feed(*batch)
         enter("upstream")
         idle_limit.restart(idle_timeout)
         try:
             async for batch in opened.rest:
                 idle_limit.pause()
-                leave("upstream", chunk_in(*batch))
+                leave("upstream", chunk_in(len(batch)))
                 await feed(*batch)
                 enter("upstream")
                 idle_limit.restart(idle_timeout)

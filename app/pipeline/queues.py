@@ -126,7 +126,11 @@ class StageQueue(Generic[T]):
         size = self._size_of(items[0]) if len(items) == 1 else sum(map(self._size_of, items))
         idle = self._idle
         if idle is not None and not (self._waiting or self._corked):
-            self.stats.passed(len(items), size, perf_counter())
+            stats, count = self.stats, len(items)
+            stats.passed += count
+            stats.drained_at = now = perf_counter()
+            if count > stats.depth_peak_window or size > stats.bytes_max:
+                stats.note_peak(count, size, now)
             self._run(idle, items)
             return True
         if not self._has_room(len(items), size):

@@ -62,7 +62,7 @@ class Sampler:
     @guarded
     def sample(self) -> None:
         for stream in self._live.streams():
-            self._live.flush(stream)
+            stream.flush(self._live)
         self._sample_depths()
         self._sample_peaks()
         self._metrics.body_bytes.set(self.bodies())
@@ -81,9 +81,9 @@ class Sampler:
         names = {*QUEUES, *self._metrics.queues.children}
         depths, sizes = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
         for stream in self._live.streams():
-            for queue in stream.queues:
-                depths[queue.stats.name] += queue.stats.depth
-                sizes[queue.stats.name] += queue.stats.bytes
+            for stats in stream.queues:
+                depths[stats.name] += stats.depth
+                sizes[stats.name] += stats.bytes
         for name in names:
             self._of(name).depth.set(depths[name])
             self._of(name).bytes.set(sizes[name])
@@ -96,4 +96,4 @@ class Sampler:
             self._of(name).peak.set(max(window))
 
     def _of(self, queue: str) -> QueueChildren:
-        return self._metrics.queues.of(queue)
+        return self._metrics.queues.children[queue]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from telemetry.live.moments import Ended, Moment, Moments
 from telemetry.metrics.flow import QueueChildren
+from telemetry.metrics.instruments import observe_each
 from telemetry.metrics.registry import Metrics
 from telemetry.metrics.traffic import Exemplar
 from telemetry.names import OUTCOMES, QUEUES, WHERE, Outcome, Where
@@ -19,6 +20,7 @@ from telemetry.recording.recorder import TransactionRecorder
 
 STREAM_LIMIT = 100
 """Open streams that a snapshot names."""
+_NOTHING: Mapping[Where, float] = dict.fromkeys(WHERE, 0.0)
 
 
 class QueueFlow:
@@ -29,16 +31,17 @@ class QueueFlow:
         self._children = children
         self._in = self._out = self._discarded = self._overflows = 0
         self._put_blocked = 0.0
-        children.capacity.set(stats.capacity_items)
+        children.capacity.cells[0] = stats.capacity_items
 
     def flush(self) -> None:
         stats, to = self.stats, self._children
-        if stats.items_in != self._in:
-            to.enqueued.cells[0] += stats.items_in - self._in
-            self._in = stats.items_in
-        if stats.items_out != self._out:
-            to.dequeued.cells[0] += stats.items_out - self._out
-            self._out = stats.items_out
+        items_in, items_out = stats.items_put + stats.passed, stats.items_taken + stats.passed
+        if items_in != self._in:
+            to.enqueued.cells[0] += items_in - self._in
+            self._in = items_in
+        if items_out != self._out:
+            to.dequeued.cells[0] += items_out - self._out
+            self._out = items_out
         if stats.discarded != self._discarded:
             to.discarded.cells[0] += stats.discarded - self._discarded
             self._discarded = stats.discarded
@@ -50,10 +53,12 @@ class QueueFlow:
             self._put_blocked = stats.put_blocked_s
 
     def close(self, exemplar: Exemplar) -> None:
-        """Flush, and observe residence and peak depth. The exemplar goes to the slowest bucket."""
+        """Close the queue, and count residences and peak depth, too. The exemplar goes to the slowest bucket."""
+        stats, to = self.stats, self._children
+        stats.close()
         self.flush()
-        self._children.residence.observe_many(self.stats.residences.filled(), exemplar)
-        self._children.high_water.observe(self.stats.depth_max / max(1, self.stats.capacity_items))
+        to.residence.observe_many(stats.residences, exemplar)
+        observe_each(((to.high_water, stats.depth_max / max(1, stats.capacity_items), None),))
 
 
 @dataclass(frozen=True)
@@ -77,42 +82,26 @@ class StreamFlow:
         self.transaction_id = transaction_id
         self.api = api
         self.model = ""
-        self.queues: list[QueueFlow] = []
+        self.queues: dict[QueueStats, QueueFlow] = {}
+        """Those that are open."""
+        self.metrics = metrics
         self._ledger = ledger
         self._recorder = recorder
-        self._metrics = metrics
         self._chunks_in = self._bytes_out = 0
-        self._flushed: Mapping[Where, float] = dict.fromkeys(WHERE, 0.0)
-
-    def add_queue(self, stats: QueueStats) -> None:
-        self.queues.append(QueueFlow(stats, self._metrics.queues.of(stats.name)))
-
-    def remove_queue(self, stats: QueueStats, exemplar: Exemplar) -> bool:
-        """Close a queue. Returns whether it was still open."""
-        flow = next((flow for flow in self.queues if flow.stats is stats), None)
-        if flow is None:
-            return False
-        self.queues.remove(flow)
-        flow.close(exemplar)
-        return True
+        self._flushed: Mapping[Where, float] = _NOTHING
 
     def flush(self, totals: "Live") -> None:
         """Add what happened since the last call to the metrics and the totals."""
-        for queue in self.queues:
+        for queue in self.queues.values():
             queue.flush()
-        self._flush_ends(totals)
-        seconds = totals.seconds
-        parts = self._ledger.snapshot()
+        recorder, to, seconds = self._recorder, self.metrics, totals.seconds
+        parts, flushed = self._ledger.snapshot(), self._flushed
         for where, total in parts.items():
-            moved = total - self._flushed[where]
+            moved = total - flushed[where]
             if moved > 0:
-                self._metrics.stream_seconds[where].cells[0] += moved
+                to.stream_seconds[where].cells[0] += moved
                 seconds[where] += moved
         self._flushed = parts
-
-    def _flush_ends(self, totals: "Live") -> None:
-        """Add the chunks that came from providers and the bytes that went to the client."""
-        recorder, to = self._recorder, self._metrics
         if recorder.chunks_in != self._chunks_in:
             to.upstream_chunks.cells[0] += recorder.chunks_in - self._chunks_in
             totals.chunks_in += recorder.chunks_in - self._chunks_in
@@ -127,7 +116,7 @@ class StreamFlow:
         return self._ledger.waiting_for
 
     def view(self) -> StreamView:
-        queued = {flow.stats.name: flow.stats.depth for flow in self.queues}
+        queued = {stats.name: stats.depth for stats in self.queues}
         return StreamView(
             self.transaction_id, self.api, self.model, self._ledger.total, self._ledger.waiting_for, queued
         )
@@ -154,30 +143,24 @@ class Live:
         self.opened += 1
         self._streams[stream] = None
 
-    def flush(self, stream: StreamFlow) -> None:
-        stream.flush(self)
-
-    def close_queue(self, stream: StreamFlow, stats: QueueStats, exemplar: Exemplar) -> bool:
-        if not stream.remove_queue(stats, exemplar):
-            return False
-        self._note_peak(stats.name, stats.take_peak())
-        return True
-
     def close(self, stream: StreamFlow, outcome: Outcome) -> None:
-        self.flush(stream)
+        stream.flush(self)
         self._streams.pop(stream, None)
         self.outcomes[outcome] += 1
 
     def take_peaks(self) -> dict[str, int]:
         """The peak depth of any stream's queue since the last call, by queue name; queues that closed count too."""
         for stream in self._streams:
-            for queue in stream.queues:
-                self._note_peak(queue.stats.name, queue.stats.take_peak())
+            for stats in stream.queues:
+                self.note_peak(stats)
         peaks, self._peaks = self._peaks, Tally()
         return dict(peaks)
 
-    def _note_peak(self, queue: str, peak: int) -> None:
-        self._peaks[queue] = max(self._peaks[queue], peak)
+    def note_peak(self, stats: QueueStats) -> None:
+        """Note how full a queue was, which may have closed."""
+        peak = stats.take_peak()
+        if peak > self._peaks[stats.name]:
+            self._peaks[stats.name] = peak
 
 
 @dataclass(frozen=True)
@@ -272,8 +255,7 @@ class _Sums:
         self.in_flight[stream.api] += 1
         where: str = stream.waiting_for
         in_queue = QUEUES[0]
-        for flow in stream.queues:
-            stats = flow.stats
+        for stats in stream.queues:
             if (sums := self.queues.get(stats.name)) is not None:
                 sums.add(stats)
             if stats.depth:

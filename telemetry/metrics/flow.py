@@ -1,11 +1,12 @@
 """The metrics of queues, policies and breakers."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from telemetry.metrics.instruments import Bounded, counter, gauge, histogram
+from telemetry.metrics.instruments import Bounded, ByKey, LoopHistogram, counter, gauge, histogram
 from telemetry.names import (
     BREAKER_STATES,
     BREAKER_TRANSITIONS,
@@ -34,8 +35,8 @@ class QueueChildren:
         self.discarded = metrics.discarded.labels(queue)
         self.overflows = metrics.overflows.labels(queue)
         self.put_blocked = metrics.put_blocked.labels(queue)
-        self.residence = metrics.residence.labels(queue)
-        self.high_water = metrics.high_water.labels(queue)
+        self.residence: LoopHistogram = metrics.residence.labels(queue)
+        self.high_water: LoopHistogram = metrics.high_water.labels(queue)
 
 
 class QueueMetrics:
@@ -51,13 +52,9 @@ class QueueMetrics:
         self.put_blocked = counter(names.QUEUE_PUT_BLOCKED, registry)
         self.residence = histogram(names.QUEUE_RESIDENCE, registry)
         self.high_water = histogram(names.QUEUE_HIGH_WATER, registry)
-        self.children = {queue: QueueChildren(self, queue) for queue in QUEUES}
-
-    def of(self, queue: str) -> QueueChildren:
-        found = self.children.get(queue)
-        if found is None:
-            found = self.children[queue] = QueueChildren(self, queue)
-        return found
+        self.children: Mapping[str, QueueChildren] = ByKey(partial(QueueChildren, self))
+        for queue in QUEUES:
+            self.children[queue]
 
 
 class _Labelled(Generic[Child]):

@@ -51,10 +51,12 @@ class Chunk(Protocol):
 
 def is_substantial(chunk: Chunk) -> bool:
     """Whether a chunk holds a piece of the answer, and not only a role or a ping: what TTFT waits for."""
-    return any(choice.finish_reason or _has_content(choice.delta or choice.message) for choice in chunk.choices)
-
-
-def _has_content(message: Message | None) -> bool:
-    return message is not None and bool(
-        message.content or message.refusal or message.reasoning_content or message.tool_calls or message.thinking_blocks
-    )
+    for choice in chunk.choices:
+        one = choice.delta or choice.message
+        if choice.finish_reason:
+            return True
+        if one is not None and (
+            one.content or one.tool_calls or one.reasoning_content or one.refusal or one.thinking_blocks
+        ):
+            return True
+    return False

@@ -31,12 +31,28 @@ _gateway_share: Callable[[Mapping[Where, float]], tuple[float, ...]] = itemgette
 class TimeLedger:
     """The time ledger of one transaction, which runs until `close()`. `clock` returns monotonic seconds."""
 
-    __slots__ = ("_clock", "_closed", "_counts", "_owner", "_seconds", "_since", "active", "opened_at")
+    __slots__ = (
+        "_clock",
+        "_closed",
+        "_counts",
+        "_owner",
+        "_since",
+        "active",
+        "opened_at",
+        "overhead_s",
+        "seconds",
+        "total_s",
+    )
 
     def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
         self._clock = clock
         self._counts: dict[Where, int] = dict.fromkeys(WHERE, 0)
-        self._seconds: dict[Where, float] = dict.fromkeys(WHERE, 0.0)
+        self.seconds: dict[Where, float] = dict.fromkeys(WHERE, 0.0)
+        """Seconds of each part; whole once the ledger is closed, as are the next two."""
+        self.total_s = 0.0
+        """Seconds from the start to the close."""
+        self.overhead_s = 0.0
+        """Seconds of the parts that the gateway itself answers for."""
         self.active = 0
         """Bits of the parts that are active: 0 while nothing is entered and no item waits."""
         self._owner: Where = _OWNER[0]
@@ -53,7 +69,7 @@ class TimeLedger:
             # In place, here and below: it happens several times for each chunk.
             if owner is not self._owner and not self._closed:
                 now = self._clock()
-                self._seconds[self._owner] += now - self._since
+                self.seconds[self._owner] += now - self._since
                 self._since, self._owner = now, owner
 
     def leave(self, where: Where, now: float | None = None) -> None:
@@ -65,7 +81,7 @@ class TimeLedger:
             owner = _OWNER[active]
             if owner is not self._owner and not self._closed:
                 now = self._clock() if now is None else now
-                self._seconds[self._owner] += now - self._since
+                self.seconds[self._owner] += now - self._since
                 self._since, self._owner = now, owner
         elif count:
             self._counts[where] = count - 1
@@ -95,7 +111,7 @@ class TimeLedger:
             owner = _OWNER[active]
             if owner is not self._owner and not self._closed:
                 now = self._clock()
-                self._seconds[self._owner] += now - self._since
+                self.seconds[self._owner] += now - self._since
                 self._since, self._owner = now, owner
 
     @property
@@ -110,26 +126,27 @@ class TimeLedger:
     def snapshot(self) -> Mapping[Where, float]:
         """Seconds of each part until the close, or until now."""
         if self._closed:
-            return self._seconds
-        self._bring_up_to_date()
-        return dict(self._seconds)
+            return self.seconds
+        self._move_to(self._clock())
+        return dict(self.seconds)
 
-    def overhead(self) -> float:
+    def overhead(self, now: float) -> float:
         """Seconds of the parts that the gateway itself answers for, until the close or until now."""
         if not self._closed:
-            self._bring_up_to_date()
-        return sum(_gateway_share(self._seconds))
+            self._move_to(now)
+        return sum(_gateway_share(self.seconds))
 
     def close(self) -> None:
         """Stop the ledger. Nothing changes it afterwards."""
         if not self._closed:
-            self._bring_up_to_date()
+            self._move_to(self._clock())
             self._closed = True
+            self.total_s = self._since - self.opened_at
+            self.overhead_s = sum(_gateway_share(self.seconds))
 
-    def _bring_up_to_date(self) -> None:
+    def _move_to(self, now: float) -> None:
         """Give the owner the time up to now."""
-        now = self._clock()
-        self._seconds[self._owner] += now - self._since
+        self.seconds[self._owner] += now - self._since
         self._since = now
 
 

@@ -4,7 +4,7 @@ Each power of two of microseconds is cut in four, so a percentile is at most 13 
 counts as that.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 _TOP_BITS = 32
 _BUCKETS = 4 * (_TOP_BITS - 1)
@@ -24,11 +24,10 @@ _MIDDLE = tuple(sum(_bounds(index)) / 2e6 for index in range(_BUCKETS))
 
 
 class LogBuckets:
-    __slots__ = ("_counts", "count")
+    __slots__ = ("_counts",)
 
     def __init__(self) -> None:
         self._counts: dict[int, int] = {}
-        self.count = 0
 
     def add(self, seconds: float, times: int = 1) -> None:
         if not times:
@@ -42,22 +41,19 @@ class LogBuckets:
         else:
             index = _BUCKETS - 1
         self._counts[index] = self._counts.get(index, 0) + times
-        self.count += times
-
-    def add_all(self, seconds: Iterable[float]) -> None:
-        for each in seconds:
-            self.add(each)
-
-    def percentile(self, share: float) -> float:
-        """The value that `share` (0 to 1) of all values do not exceed, in seconds; 0 when there are none."""
-        wanted = share * self.count
-        seen = 0
-        for seconds, count in self.filled():
-            seen += count
-            if seen >= wanted:
-                return seconds
-        return 0.0
 
     def filled(self) -> list[tuple[float, int]]:
         """The middle, in seconds, and the count of each bucket that holds something, in order."""
         return [(_MIDDLE[index], count) for index, count in sorted(self._counts.items())]
+
+
+def percentile(filled: Sequence[tuple[float, int]], share: float) -> float:
+    """The value that `share` (0 to 1) of all values do not exceed, in seconds; 0 when there are none. `filled` are
+    values in order, with how many there are of each."""
+    wanted = share * sum([count for _, count in filled])
+    seen = 0
+    for seconds, count in filled:
+        seen += count
+        if seen >= wanted:
+            return seconds
+    return 0.0

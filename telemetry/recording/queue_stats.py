@@ -1,14 +1,14 @@
 """The counts of one queue of one stream. The queue writes the plain fields; the sampler and the queue's span read them.
 
-Times are seconds of the transaction's clock. `items_out` is all that left the queue, `discarded` what went to nobody.
+Most items pass through a queue without a stay, as its reader waits for them: for those the queue adds to `passed`, sets
+`drained_at`, and calls `note_peak` where there were more at once than `depth_peak_window`, or `bytes_max`. Times are
+seconds of the transaction's clock. `items_out` is all that left the queue, `discarded` what went to nobody.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from telemetry.names import HIGH_WATER_MARKS
-from telemetry.recording.log_buckets import LogBuckets
-
-_NEVER = 1 << 62
+from telemetry.recording.log_buckets import LogBuckets, percentile
 
 
 class QueueStats:
@@ -17,11 +17,8 @@ class QueueStats:
 
     __slots__ = (
         "_marks",
-        "_next_bytes",
-        "_next_items",
         "_on_high_water",
-        "_passed",
-        "_residences",
+        "_waits",
         "bytes",
         "bytes_max",
         "capacity_bytes",
@@ -33,11 +30,15 @@ class QueueStats:
         "drained_at",
         "first_put_at",
         "get_wait_s",
-        "items_in",
-        "items_out",
+        "items_put",
+        "items_taken",
         "name",
         "overflows",
+        "passed",
         "put_blocked_s",
+        "residence_p50_s",
+        "residence_p99_s",
+        "residences",
     )
 
     def __init__(
@@ -50,59 +51,67 @@ class QueueStats:
         self.name = name
         self.capacity_items = capacity_items
         self.capacity_bytes = capacity_bytes
-        self.items_in = self.items_out = self.depth = self.depth_max = self.depth_peak_window = 0
+        self.items_put = self.items_taken = self.depth = self.depth_max = self.depth_peak_window = 0
         self.bytes = self.bytes_max = 0
         self.overflows = self.discarded = 0
         self.put_blocked_s = self.get_wait_s = 0.0
-        self._residences = LogBuckets()
-        self._passed = 0
+        self.passed = 0
+        """Items that a waiting reader took at once."""
+        self._waits: LogBuckets | None = None
+        """How long the others were in the queue."""
+        self.residences: Sequence[tuple[float, int]] = ()
+        """How long items were in the queue, in seconds and in order, with how many were about as long. This and the
+        percentiles are known from `close` on."""
+        self.residence_p50_s = self.residence_p99_s = 0.0
         self.first_put_at: float | None = None
         self.drained_at: float | None = None
         self._on_high_water = on_high_water
-        self._marks = list(HIGH_WATER_MARKS)
-        self._aim()
+        self._marks: Sequence[int] = HIGH_WATER_MARKS
+
+    @property
+    def items_in(self) -> int:
+        """All that came to the queue."""
+        return self.items_put + self.passed
+
+    @property
+    def items_out(self) -> int:
+        """All that left it."""
+        return self.items_taken + self.passed
 
     def put(self, items: int, size: int, now: float) -> None:
-        """Count `items` that were put in, of `size` bytes together."""
-        if self.first_put_at is None:
-            self.first_put_at = now
-        self.items_in += items
+        """Count `items` that were put in to wait, of `size` bytes together."""
+        self.items_put += items
         self.depth = depth = self.depth + items
         self.bytes = held = self.bytes + size
         if depth > self.depth_peak_window or held > self.bytes_max:
-            self._note_peak(depth, held)
+            self.note_peak(depth, held, now)
 
     def took(self, items: int, size: int, now: float) -> None:
-        self.items_out += items
+        self.items_taken += items
         self.depth -= items
         self.bytes -= size
         if not self.depth:
             self.drained_at = now
 
-    def passed(self, items: int, size: int, now: float) -> None:
-        """Count `items` that a waiting reader took at once: like `put` and `took` together, without residence."""
+    def residence(self, seconds: float, items: int) -> None:
+        """Note how long `items` waited in the queue."""
+        if self._waits is None:
+            self._waits = LogBuckets()
+        self._waits.add(seconds, items)
+
+    def note_peak(self, depth: int, held: int, now: float) -> None:
+        """There are more items or bytes in the queue than before, or more than ever were passed on together."""
         if self.first_put_at is None:
             self.first_put_at = now
-        self.drained_at = now
-        self.items_in += items
-        self.items_out += items
-        self._passed += items
-        if items > self.depth_peak_window or size > self.bytes_max:
-            self._note_peak(items, size)
-
-    def residence(self, seconds: float, items: int) -> None:
-        """Note how long `items` were in the queue."""
-        self._residences.add(seconds, items)
-
-    @property
-    def residences(self) -> LogBuckets:
-        """How long each item that left was in the queue."""
-        self._residences.add(0.0, self._passed)
-        self._passed = 0
-        return self._residences
-
-    def residence_percentile(self, share: float) -> float:
-        return self.residences.percentile(share)
+        self.depth_peak_window = max(depth, self.depth_peak_window)
+        self.depth_max = max(depth, self.depth_max)
+        self.bytes_max = max(held, self.bytes_max)
+        while self._marks and (
+            100 * depth >= self.capacity_items * self._marks[0] or 100 * held >= self.capacity_bytes * self._marks[0]
+        ):
+            mark, *self._marks = self._marks
+            if self._on_high_water is not None:
+                self._on_high_water(self, mark)
 
     def take_peak(self) -> int:
         """The greatest depth since the last call."""
@@ -110,17 +119,12 @@ class QueueStats:
         self.depth_peak_window = self.depth
         return peak
 
-    def _note_peak(self, depth: int, held: int) -> None:
-        self.depth_peak_window = max(depth, self.depth_peak_window)
-        self.depth_max = max(depth, self.depth_max)
-        self.bytes_max = max(held, self.bytes_max)
-        while self._marks and (depth >= self._next_items or held >= self._next_bytes):
-            mark = self._marks.pop(0)
-            self._aim()
-            if self._on_high_water is not None:
-                self._on_high_water(self, mark)
-
-    def _aim(self) -> None:
-        mark = self._marks[0] if self._marks else None
-        self._next_items = _NEVER if mark is None else -(-self.capacity_items * mark // 100)
-        self._next_bytes = _NEVER if mark is None else -(-self.capacity_bytes * mark // 100)
+    def close(self) -> None:
+        """No item will come or go any more."""
+        if self._waits is not None:
+            self._waits.add(0.0, self.passed)
+            self.residences = self._waits.filled()
+            self.residence_p50_s = percentile(self.residences, 0.5)
+            self.residence_p99_s = percentile(self.residences, 0.99)
+        elif self.passed:
+            self.residences = ((0.0, self.passed),)

@@ -4,37 +4,43 @@ Per chunk it counts and stamps, nothing else; content is collected only for thos
 bytes give time to first token and the boundary events. Bounded; it never waits and never raises.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
 
-from telemetry.guard import Defects, guarded
+from telemetry.guard import Defects
 from telemetry.names import Outcome
 from telemetry.names.events import Event
+from telemetry.names.metrics import CLIENT_PER_CHUNK
 from telemetry.names.spans import Value
 from telemetry.recording.chunks import Chunk, is_substantial
 from telemetry.recording.content import Conversation
 from telemetry.recording.ledger import TimeLedger
-from telemetry.recording.log_buckets import LogBuckets
 from telemetry.recording.timeline import Timeline
 
-_FEW = 64
 Emit = Callable[[str, Mapping[str, Value]], None]
+_BOUNDS = CLIENT_PER_CHUNK.buckets
 
 
 class TransactionRecorder:
-    """Counts what passes through one transaction. `content` takes what the policies let through of the answer; it is
-    None where that is not captured."""
+    """Counts what passes through one transaction."""
 
     def __init__(self, timeline: Timeline, ledger: TimeLedger, emit: Emit, defects: Defects) -> None:
         self.chunks_in = 0
         self.chunks_out = 0
+        """Chunks that the formatter took. Where `reads` is not set, they may be added here without a call."""
+        self.reads = True
+        """Whether it wants to see the chunks that go out: until one holds a piece of the answer, and all of them where
+        content is captured."""
+        self.content: Conversation | None = None
+        """Takes what the policies let through of the answer; None where that is not captured."""
         self.bytes_out = 0
         self.ttft_s: float | None = None
         self.longest_silence_s = 0.0
         """Between two writes to the client, or its last one and the end; seconds."""
         self.first_chunk_overhead_s: float | None = None
-        self._gaps: LogBuckets | None = None
-        self._recent: list[float] = []
-        self.content: Conversation | None = None
+        self._gaps: list[int] | None = None
+        """How many times between chunks fell into each bucket of their histogram."""
+        self._gaps_s = 0.0
         self.defects = defects
         self._now = timeline.now
         self._ledger = ledger
@@ -51,25 +57,30 @@ class TransactionRecorder:
         self._last_in = None
         self._emit(Event.REQUEST_SENT, {})
 
-    def chunk_in(self, *chunks: object) -> float:
+    def chunk_in(self, count: int = 1) -> float:
         """Count the chunks that came from the upstream in one read. Returns when that was, in seconds of the clock."""
-        count = len(chunks)
+        now, last = self._now(), self._last_in
         self.chunks_in += count
-        now = self._now()
-        if self._last_in is not None:
-            self._recent.append(now - self._last_in)
         self._last_in = now
-        if count > 1 or len(self._recent) >= _FEW:
-            self._put_away(count - 1)
+        if last is not None or count > 1:
+            if self._gaps is None:
+                self._gaps = [0] * (len(_BOUNDS) + 1)
+            self._gaps[0] += count - 1
+            if last is not None:
+                self._gaps[bisect_left(_BOUNDS, now - last)] += 1
+                self._gaps_s += now - last
         return now
 
     def chunk_out(self, *chunks: Chunk) -> None:
         """Count the chunks that the formatter took in one turn."""
         self.chunks_out += len(chunks)
-        if not self._substantial:
-            self._look(chunks)
-        if self.content is not None:
-            self._collect(self.content, chunks)
+        if self.reads:
+            self._read(chunks)
+
+    def capture(self, content: Conversation) -> None:
+        """Have `content` take what goes out from now on."""
+        self.content = content
+        self.reads = True
 
     def sent_bytes(self, count: int) -> None:
         now = self._now()
@@ -81,7 +92,7 @@ class TransactionRecorder:
         self.bytes_out += count
         if self._substantial and self.ttft_s is None:
             self.ttft_s = now - self._ledger.opened_at
-            self.first_chunk_overhead_s = self._ledger.overhead()
+            self.first_chunk_overhead_s = self._ledger.overhead(now)
 
     def end(self, outcome: Outcome) -> None:
         if self.bytes_out:
@@ -89,29 +100,22 @@ class TransactionRecorder:
         left = outcome == "client_disconnect"
         self._emit(Event.CLIENT_DISCONNECTED if left else Event.RESPONSE_COMPLETED, {})
 
-    def take_gaps(self) -> Sequence[tuple[float, int]]:
-        """The times between chunks since the last call, in seconds, each with how many took about as long."""
-        if not self._recent and self._gaps is None:
-            return ()
-        gaps, self._gaps = self._put_away(0), None
-        return gaps.filled()
-
-    def _put_away(self, at_once: int) -> LogBuckets:
-        """Sort the gaps noted so far into their buckets, and `at_once` gaps of zero between the chunks of one read."""
-        if (gaps := self._gaps) is None:
-            gaps = self._gaps = LogBuckets()
-        gaps.add_all(self._recent)
-        gaps.add(0.0, at_once)
-        self._recent.clear()
+    def take_gaps(self) -> tuple[Sequence[int], float] | None:
+        """The times between chunks since the last call: how many fell into each bucket of their histogram, and how many
+        seconds they come to together. None where there was no time between chunks."""
+        if self._gaps is None:
+            return None
+        gaps = self._gaps, self._gaps_s
+        self._gaps, self._gaps_s = None, 0.0
         return gaps
 
-    def _look(self, chunks: Iterable[Chunk]) -> None:
+    def _read(self, chunks: Sequence[Chunk]) -> None:
         try:
-            self._substantial = any(map(is_substantial, chunks))
+            for chunk in chunks:
+                if not self._substantial:
+                    self._substantial = is_substantial(chunk)
+                if self.content is not None:
+                    self.content.add(chunk)
+            self.reads = self.content is not None or not self._substantial
         except Exception as error:
-            self.defects.note("TransactionRecorder._look", error)
-
-    @guarded
-    def _collect(self, conversation: Conversation, chunks: Iterable[Chunk]) -> None:
-        for chunk in chunks:
-            conversation.add(chunk)
+            self.defects.note("TransactionRecorder._read", error)

@@ -34,7 +34,7 @@ _WORD_LIMIT = 256
 class Recorded(Protocol):
     """What the transaction recorded of this attempt's stream."""
 
-    def take_gaps(self) -> Sequence[tuple[float, int]]: ...
+    def take_gaps(self) -> tuple[Sequence[int], float] | None: ...
 
 
 class AttemptTarget(Struct, frozen=True, kw_only=True):
@@ -268,7 +268,8 @@ class Attempt:
             observed: list[Observed] = [(client.duration[self.error_type], self.ended_at - self._started_at, exemplar)]
             if self.time_to_first_chunk_s is not None:
                 observed.append((client.first_chunk, self.time_to_first_chunk_s, exemplar))
-            client.per_chunk.observe_many(self._scope.recorder.take_gaps())
+            if (gaps := self._scope.recorder.take_gaps()) is not None:
+                client.per_chunk.observe_counted(*gaps)
             if (used := self.tokens) is not None:
                 observed += ((client.prompt, used.prompt, None), (client.completion, used.completion, None))
                 tokens.parts.count(used)

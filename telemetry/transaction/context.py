@@ -171,7 +171,7 @@ class ObservabilityContext:
         try:
             content = self._services.content
             if content.is_wanted(self._trace.sampled):
-                self.recorder.content = Conversation(prompt(content.limit), content.limit)
+                self.recorder.capture(Conversation(prompt(content.limit), content.limit))
                 self.attempts.spans.keeps_last = True
         except Exception as error:
             self.defects.note("ObservabilityContext.capture", error)
@@ -210,7 +210,7 @@ class ObservabilityContext:
             seconds=self.ledger.total,
             waiting_for=flow.waiting_for,
             bytes_sent=self.recorder.bytes_out,
-            bytes_queued=sum(queue.stats.bytes for queue in flow.queues),
+            bytes_queued=sum(stats.bytes for stats in flow.queues),
             stream=about.stream,
         )
 
@@ -278,9 +278,9 @@ class ObservabilityContext:
                 error_type=error_type,
                 detail=detail,
                 about=self._about,
-                total_s=self.ledger.total,
-                parts=self.ledger.snapshot(),
-                overhead_s=self.ledger.overhead(),
+                total_s=self.ledger.total_s,
+                parts=self.ledger.seconds,
+                overhead_s=self.ledger.overhead_s,
                 recorder=self.recorder,
                 totals=self.attempts.totals,
                 delivered=delivered,

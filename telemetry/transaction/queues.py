@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from telemetry.guard import Defects, guarded
 from telemetry.live.moments import QueueFilled
-from telemetry.live.streams import Live, StreamFlow
+from telemetry.live.streams import Live, QueueFlow, StreamFlow
 from telemetry.names.events import Event
 from telemetry.names.spans import Attribute, Span, Value
 from telemetry.recording.queue_stats import QueueStats
@@ -24,24 +24,28 @@ class QueueTelemetry(Struct, eq=False):
 
     def open(self, name: str, capacity_items: int, capacity_bytes: int) -> QueueStats:
         stats = QueueStats(name, capacity_items, capacity_bytes, self._high_water)
-        self.flow.add_queue(stats)
+        self.flow.queues[stats] = QueueFlow(stats, self.flow.metrics.queues.children[name])
         return stats
 
     @guarded
     def close(self, stats: QueueStats) -> None:
         """Record a queue that is no longer used; the first call counts."""
         trace = self.trace
-        closed = self.live.close_queue(self.flow, stats, trace.exemplar)
-        if closed and trace.tape is not None:
+        flow = self.flow.queues.pop(stats, None)
+        if flow is None:
+            return
+        flow.close(trace.exemplar)
+        self.live.note_peak(stats)
+        if trace.tape is not None:
             trace.tape.queues.append(stats)
-        if closed and trace.recording and stats.first_put_at is not None:
+        if trace.recording and stats.first_put_at is not None:
             started_ns = trace.timeline.ns(stats.first_put_at)
             span = trace.child(f"{Span.QUEUE} {stats.name}", _span_attributes(stats), start_ns=started_ns)
             span.end(trace.timeline.ns(None if stats.depth else stats.drained_at))
 
     def close_all(self) -> None:
         for queue in tuple(self.flow.queues):
-            self.close(queue.stats)
+            self.close(queue)
 
     @guarded
     def _high_water(self, stats: QueueStats, percent: int) -> None:
@@ -62,8 +66,8 @@ def _span_attributes(stats: QueueStats) -> dict[str, Value | None]:
         Attribute.QUEUE_OVERFLOWS: stats.overflows,
         Attribute.QUEUE_PUT_BLOCKED: stats.put_blocked_s,
         Attribute.QUEUE_GET_WAIT: stats.get_wait_s,
-        Attribute.QUEUE_RESIDENCE_P50: stats.residence_percentile(0.5),
-        Attribute.QUEUE_RESIDENCE_P99: stats.residence_percentile(0.99),
+        Attribute.QUEUE_RESIDENCE_P50: stats.residence_p50_s,
+        Attribute.QUEUE_RESIDENCE_P99: stats.residence_p99_s,
         Attribute.QUEUE_DISCARDED: stats.discarded,
     }
 

@@ -210,6 +210,8 @@ def test_an_idle_stage_works_in_its_writers_turn_and_what_passed_is_counted() ->
         await reading
         stats = queue.stats
         assert (stats.items_in, stats.items_out, stats.depth, stats.depth_max) == (2, 2, 0, 2)
+        assert stats.first_put_at is not None
+        assert stats.drained_at is not None
 
     run(main())
 

@@ -224,7 +224,7 @@ def test_content_goes_where_it_is_wanted_and_nowhere_else(
     capture(obs, prompt)
     for name in ("failed", "gpt-5"):
         attempt = obs.attempts.start(AttemptTarget(deployment="d", provider="openai", model=name, model_group="gpt-5"))
-        obs.recorder.chunk_in(text_chunk("raw answer"))
+        obs.recorder.chunk_in()
         attempt.end()
     obs.recorder.chunk_out(text_chunk("clean answer" * size))
     bench.clock.advance(1)

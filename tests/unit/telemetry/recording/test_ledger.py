@@ -76,7 +76,7 @@ def test_nothing_active_is_the_gateway_at_work() -> None:
     ledger = TimeLedger(clock)
     clock.advance(3)
     assert ledger.snapshot()["format"] == 3
-    assert ledger.overhead() == 3
+    assert ledger.overhead(clock.now) == 3
 
 
 def test_a_part_is_active_until_every_task_has_left_it() -> None:

@@ -66,15 +66,28 @@ def test_residence_has_percentiles() -> None:
     stats, _, _ = stats_with_marks()
     for milliseconds in range(1, 101):
         stats.residence(milliseconds / 1000, 1)
-    assert stats.residence_percentile(0.5) == pytest.approx(0.05, rel=0.13)
-    assert stats.residence_percentile(0.99) == pytest.approx(0.099, rel=0.13)
+    stats.close()
+    assert stats.residence_p50_s == pytest.approx(0.05, rel=0.13)
+    assert stats.residence_p99_s == pytest.approx(0.099, rel=0.13)
+    assert sum(count for _, count in stats.residences) == 100
 
 
 def test_what_passes_at_once_is_counted_and_did_not_wait() -> None:
     stats, reached, clock = stats_with_marks()
-    stats.passed(6, 60, clock.now)
+    stats.passed += 6
+    stats.note_peak(6, 60, clock.now)
     assert (stats.items_in, stats.items_out, stats.depth, stats.depth_max) == (6, 6, 0, 6)
-    assert (stats.bytes, stats.bytes_max, stats.residences.count) == (0, 60, 6)
-    assert stats.residence_percentile(0.99) < 1e-6
+    assert (stats.bytes, stats.bytes_max, stats.first_put_at) == (0, 60, clock.now)
     assert reached == [50]
-    assert stats.drained_at == clock.now
+    stats.close()
+    assert (stats.residences, stats.residence_p99_s) == (((0.0, 6),), 0.0)
+
+
+def test_what_waited_is_counted_beside_what_passed_at_once() -> None:
+    stats, _, _ = stats_with_marks()
+    stats.passed += 97
+    stats.residence(2.0, 3)
+    stats.close()
+    assert [count for _, count in stats.residences] == [97, 3]
+    assert stats.residence_p50_s < 1e-6
+    assert stats.residence_p99_s == pytest.approx(2.0, rel=0.13)

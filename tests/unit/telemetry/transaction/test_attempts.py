@@ -81,7 +81,7 @@ def test_gaps_between_chunks_are_told_without_the_wait_for_the_first() -> None:
     bench.clock.advance(9)
     for gap in (0.0, 0.1, 6.0):
         bench.clock.advance(gap)
-        obs.recorder.chunk_in(text_chunk("a"))
+        obs.recorder.chunk_in()
     attempt.end()
     name = "gen_ai_client_operation_time_per_output_chunk_seconds"
     assert bench.value(f"{name}_count", **LABELS) == 2
