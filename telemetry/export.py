@@ -112,16 +112,20 @@ class Batcher(Generic[T]):
         self._thread = threading.Thread(target=self._run, name=f"flowspan-export-{signal}", daemon=True)
         self._thread.start()
 
-    def offer(self, item: T) -> None:
-        size = 0 if self._size_of is None else self._size_of(item)
-        if self._closing:
-            self.lose("shutdown")
-        elif len(self._queue) >= self._queue_size or (size >= _LARGE and not self._admits_large(size)):
-            self.lose("queue_full")
-        else:
-            self._queue.append(item)
-            if len(self._queue) == self._batch_size or self._large >= _BATCH_BYTES:
-                self._awake.set()
+    def offer(self, *items: T) -> None:
+        """Take items; each that there is no room for is lost."""
+        queue, size_of = self._queue, self._size_of
+        for item in items:
+            size = 0 if size_of is None else size_of(item)
+            waiting = len(queue)
+            if self._closing:
+                self.lose("shutdown")
+            elif waiting >= self._queue_size or (size >= _LARGE and not self._admits_large(size)):
+                self.lose("queue_full")
+            else:
+                queue.append(item)
+                if waiting + 1 == self._batch_size or self._large >= _BATCH_BYTES:
+                    self._awake.set()
 
     def lose(self, reason: DropReason, count: int = 1) -> None:
         self._metrics.dropped(self._signal, reason, count)

@@ -7,6 +7,7 @@ the two does not take it.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from time import monotonic, time_ns
 from typing import TypeVar
 
@@ -26,13 +27,13 @@ T = TypeVar("T")
 
 
 class SpanExport:
-    """Encodes spans as they end, and batches what it encoded."""
+    """Encodes spans that have ended, and batches what it encoded."""
 
     def __init__(self, batcher: Batcher[EncodedSpan]) -> None:
         self.batcher = batcher
 
-    def offer(self, span: EndedSpan) -> None:
-        self.batcher.offer(encode(span))
+    def offer(self, spans: Sequence[EndedSpan]) -> None:
+        self.batcher.offer(*map(encode, spans))
 
 
 @dataclass
@@ -84,7 +85,7 @@ def _spans(export: SignalExport, metrics: Metrics, resource: Resource) -> Batche
         metrics,
         ExportTraceServiceRequest,
         lambda batch: encode_export(batch, resource),
-        lambda span: len(span[1]),
+        itemgetter(1),
     )
 
 

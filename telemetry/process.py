@@ -47,7 +47,7 @@ from telemetry.recording.timeline import Timeline
 from telemetry.redact import TEXT_LIMIT, Scrubber, clean
 from telemetry.traces.http import HttpRequest
 from telemetry.traces.propagation import Propagation
-from telemetry.traces.sdk_spans import ForeignSpans, as_readable
+from telemetry.traces.sdk_spans import ForeignSpans, end_in
 from telemetry.traces.spans import Sink, Tracer
 from telemetry.transaction.context import ObservabilityContext
 from telemetry.transaction.head import head_of
@@ -356,7 +356,7 @@ def _sink(provider: TracerProvider, span_exporter: SpanExporter | None, exports:
     if span_exporter is not None:
         processor = SimpleSpanProcessor(span_exporter)
         provider.add_span_processor(processor)
-        return lambda span: processor.on_end(as_readable(span))
+        return partial(end_in, processor)
     if exports.spans is None:
         return None
     provider.add_span_processor(ForeignSpans(exports.spans.offer))

@@ -3,7 +3,8 @@
     Tracer.start_root   makes a RecordedSpan: plain slots, one owner; ids and sampler are the SDK's      spans
     decide              asks the sampler, once the model is known; an unsampled span records nothing
     set, event, link    keep values as they are; text of others is scrubbed of keys and bounded
-    end                 hands the span to the sink: it is encoded at once, as its objects are warm       otlp_encoding
+    end                 keeps the span until its transaction's ends: then all go to the sink together
+    encode              writes each by the template of its shape                            span_shapes, otlp_encoding
     Batcher.offer       keeps the bytes until a batch is full or its time has come                      telemetry.export
     otlp                puts a batch into one message and sends it, in the batcher's thread              telemetry.otlp
 

@@ -8,7 +8,8 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags, TraceState
 from opentelemetry.trace.status import Status
 
-from telemetry.traces.otlp_encoding import AttributeSet, EndedSpan
+from telemetry.traces.otlp_encoding import EndedSpan
+from telemetry.traces.span_shapes import AttributeSet
 from telemetry.traces.spans import RecordedSpan
 
 
@@ -34,17 +35,19 @@ class ForeignSpan(NamedTuple):
     status: Status
     instrumentation_scope: InstrumentationScope | None
     shared: Sequence[AttributeSet] = ()
+    stamps: Sequence[tuple[str, int]] = ()
+    has_details: bool = True
 
 
 class ForeignSpans(SpanProcessor):
     """Hands the spans of the SDK's own tracers to `take`."""
 
-    def __init__(self, take: Callable[[EndedSpan], None]) -> None:
+    def __init__(self, take: Callable[[Sequence[EndedSpan]], None]) -> None:
         self._take = take
 
     def on_end(self, span: ReadableSpan) -> None:
         if span.context is not None and span.context.trace_flags.sampled:
-            self._take(as_ended(span))
+            self._take((as_ended(span),))
 
 
 def as_ended(span: ReadableSpan) -> ForeignSpan:
@@ -69,6 +72,12 @@ def as_ended(span: ReadableSpan) -> ForeignSpan:
         status=span.status,
         instrumentation_scope=span.instrumentation_scope,
     )
+
+
+def end_in(processor: SpanProcessor, spans: Sequence[RecordedSpan]) -> None:
+    """Hand spans of ours to a processor of the SDK's."""
+    for span in spans:
+        processor.on_end(as_readable(span))
 
 
 def as_readable(span: RecordedSpan) -> ReadableSpan:

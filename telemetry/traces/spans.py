@@ -5,8 +5,9 @@ needs none. Ids, sampling and resource are the SDK's. Times are Unix nanoseconds
 unsampled one records nothing. Texts that others wrote are scrubbed of keys and bounded.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from operator import attrgetter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from random import getrandbits
 
 from msgspec import Struct
 from opentelemetry.attributes import BoundedAttributes
@@ -36,17 +37,17 @@ from telemetry.names.resource import SCHEMA_URL, VERSION
 from telemetry.names.spans import Attribute, Value
 from telemetry.redact import TEXT_LIMIT, Scrubber, clean
 from telemetry.traces.absent_spans import merge_attempt
-from telemetry.traces.otlp_encoding import UNSET, AttributeSet
+from telemetry.traces.otlp_encoding import UNSET, merged
 from telemetry.traces.propagation import Propagation
+from telemetry.traces.span_shapes import AttributeSet
 
 _PROPAGATION = Propagation()
-_NAMES_OF: Callable[[AttributeSet], Mapping[str, Value]] = attrgetter("attributes")
 
 
 class SpanEvent(Struct, frozen=True):
     name: str
     timestamp: int
-    attributes: Mapping[str, Value]
+    attributes: Mapping[str, Value] = {}
     dropped_attributes: int = 0
 
 
@@ -71,15 +72,16 @@ class Tracer:
         self.resource = resource
         self.scrub = scrub
         self.defects = defects
-        self.ids = ids or RandomIdGenerator()
         self.limits = limits
         self.text_limit = limits.text_length
         self.propagation = propagation
         self.has_exemplars = has_exemplars
         self.scope = InstrumentationScope(SCOPE, VERSION, SCHEMA_URL)
+        ids = ids or RandomIdGenerator()
+        self._new_trace_id, self._new_span_id = _sources(ids)
         self._samples_all = sampler is ALWAYS_ON or sampler is DEFAULT_ON
         """Whether each transaction is sampled that no caller has decided on, whatever its attributes."""
-        self._new_trace_flags = TraceFlags.RANDOM_TRACE_ID if self.ids.is_trace_id_random() else TraceFlags.DEFAULT
+        self._new_trace_flags = TraceFlags.RANDOM_TRACE_ID if ids.is_trace_id_random() else TraceFlags.DEFAULT
 
     def start_root(
         self,
@@ -93,13 +95,27 @@ class Tracer:
         shares with others, too.
 
         Whether it is sampled is decided by `decide`, or when it first matters: by then the sampler can see what the
-        transaction is about.
+        transaction is about. Where it would not look, it is decided at once.
         """
         caller = self.propagation.caller(headers)
-        trace_id = self.ids.generate_trace_id() if caller is None else caller.trace_id
-        span = RecordedSpan(self, name, SpanKind.SERVER, trace_id, start_ns, attributes, shared)
+        is_recorded = self.sink is not None
+        span = RecordedSpan(
+            self,
+            name,
+            SpanKind.SERVER,
+            self._new_trace_id() if caller is None else caller.trace_id,
+            self._new_span_id(),
+            start_ns,
+            attributes,
+            [] if shared is None else [shared],
+            self.scope,
+            recording=is_recorded,
+            sampled=is_recorded,
+        )
         if caller is not None:
             span.caller, span.parent_id, span.remote_parent = caller, caller.span_id, caller.is_remote
+        elif self._samples_all:
+            span.is_decided, span.trace_flags = True, self._new_trace_flags | TraceFlags.SAMPLED
         if "baggage" in headers:
             span.baggage = self.propagation.baggage(headers)
         return span
@@ -115,25 +131,43 @@ class Tracer:
         shared: AttributeSet | None = None,
         is_absent: bool = False,
     ) -> "RecordedSpan":
-        """Start a span below `parent`. Under an unsampled parent it does not record, and has the parent's id. One that
-        is absent is not exported: it has the parent's id, too, and gives the parent its events, and an attempt's
-        attributes, when it ends."""
+        """Start a span below `parent`, which is a transaction's. Under an unsampled parent it does not record, and has
+        the parent's id. One that is absent is not exported: it has the parent's id, too, and gives the parent its
+        events, and an attempt's attributes, when it ends."""
         if not parent.is_decided:
             parent.decide()
-        span = RecordedSpan(self, name, kind, parent.trace_id, start_ns, attributes, shared)
-        span.inherit(parent)
-        if is_absent:
-            span.stand_in_for(parent)
-        return span
+        return RecordedSpan(
+            self,
+            name,
+            kind,
+            parent.trace_id,
+            parent.span_id if is_absent or not parent.sampled else self._new_span_id(),
+            start_ns,
+            attributes,
+            [] if shared is None else [shared],
+            self.scope,
+            # Below one that is sampled even if that has ended, as long as it is worth anything.
+            recording=parent.is_kept or parent.sampled,
+            sampled=parent.sampled,
+            is_kept=parent.is_kept,
+            is_decided=True,
+            is_absent=is_absent,
+            above=parent,
+            parent_id=parent.span_id,
+            trace_flags=parent.trace_flags,
+            trace_state=parent.trace_state,
+        )
 
-    def flags_of(self, caller: SpanContext | None) -> int:
-        """The trace flags of a new span, without the sampling decision."""
-        return self._new_trace_flags if caller is None else caller.trace_flags & TraceFlags.RANDOM_TRACE_ID
-
-    def should_sample(self, span: "RecordedSpan") -> tuple[bool, TraceState | None]:
+    def decide(self, span: "RecordedSpan") -> bool:
+        """Ask the sampler whether a transaction's span is sampled, and give it its flags and state."""
         caller = span.caller
-        if caller is None and self._samples_all:
-            return True, None
+        sampled, span.trace_state = self._asked(span)
+        flags = self._new_trace_flags if caller is None else caller.trace_flags & TraceFlags.RANDOM_TRACE_ID
+        span.trace_flags = flags | (TraceFlags.SAMPLED if sampled else 0)
+        return sampled
+
+    def _asked(self, span: "RecordedSpan") -> tuple[bool, TraceState | None]:
+        caller = span.caller
         try:
             context = None if caller is None else set_span_in_context(NonRecordingSpan(caller), Context())
             known = {key: value for key, value in span.attributes.items() if value is not None}
@@ -146,80 +180,55 @@ class Tracer:
             return False, caller.trace_state if caller is not None else None
 
 
-class RecordedSpan:
+class RecordedSpan(Struct, eq=False):
     """A span with one owner. `sampled` is whether it goes to the sink at its end, once that is decided; `recording` is
     whether it still takes attributes and events, as it has not ended and somebody will see it: the sink, or whoever
     keeps its transaction."""
 
-    __slots__ = (
-        "_above",
-        "_is_kept",
-        "_tracer",
-        "baggage",
-        "caller",
-        "dropped_attributes",
-        "dropped_events",
-        "dropped_links",
-        "end_time",
-        "events",
-        "instrumentation_scope",
-        "is_decided",
-        "kind",
-        "links",
-        "name",
-        "parent_id",
-        "recording",
-        "remote_parent",
-        "sampled",
-        "shared",
-        "span_id",
-        "start_time",
-        "status",
-        "trace_flags",
-        "trace_id",
-        "trace_state",
-        "varying",
-    )
-
-    def __init__(
-        self,
-        tracer: Tracer,
-        name: str,
-        kind: SpanKind,
-        trace_id: int,
-        start_ns: int,
-        attributes: dict[str, Value | None],
-        shared: AttributeSet | None = None,
-    ) -> None:
-        self._tracer = tracer
-        self.instrumentation_scope = tracer.scope
-        self._is_kept = False
-        self.is_decided = False
-        """Whether it is known whether it is sampled."""
-        self._above: RecordedSpan | None = None
-        self.name = name
-        self.kind = kind
-        self.trace_id = trace_id
-        self.span_id = tracer.ids.generate_span_id()
-        self.parent_id = 0
-        self.remote_parent = False
-        self.caller: SpanContext | None = None
-        """The parent span in another process."""
-        self.baggage = ""
-        """What of the caller's baggage goes on to providers."""
-        self.trace_flags = 0
-        self.trace_state: TraceState | None = None
-        self.start_time = start_ns
-        self.end_time = start_ns
-        self.shared: list[AttributeSet] = [] if shared is None else [shared]
-        """The attributes that it has in common with other spans."""
-        self.varying = attributes
-        """The attributes so far that are in no set; one that is None is not exported."""
-        self.events: list[SpanEvent] = []
-        self.links: list[Link] = []
-        self.status = UNSET
-        self.dropped_attributes = self.dropped_events = self.dropped_links = 0
-        self.recording = self.sampled = tracer.sink is not None
+    tracer: Tracer
+    name: str
+    kind: SpanKind
+    trace_id: int
+    span_id: int
+    start_time: int
+    varying: dict[str, Value | None]
+    """The attributes so far that are in no set; one that is None is not exported."""
+    shared: list[AttributeSet]
+    """The attributes that it has in common with other spans."""
+    instrumentation_scope: InstrumentationScope
+    recording: bool
+    sampled: bool
+    is_kept: bool = False
+    """Whether it is recorded even where it goes to no sink."""
+    is_decided: bool = False
+    """Whether it is known whether it is sampled."""
+    is_absent: bool = False
+    """Whether it stands in for the span above, and is not exported."""
+    has_details: bool = False
+    """Whether there is more to the events than `stamps`."""
+    above: "RecordedSpan | None" = None
+    """The span of its transaction; None for that one itself."""
+    parent_id: int = 0
+    remote_parent: bool = False
+    caller: SpanContext | None = None
+    """The parent span in another process."""
+    baggage: str = ""
+    """What of the caller's baggage goes on to providers."""
+    trace_flags: int = 0
+    trace_state: TraceState | None = None
+    end_time: int = 0
+    """Zero before the end."""
+    stamps: list[tuple[str, int]] = []
+    """The names and times of all events."""
+    details: dict[int, SpanEvent] = {}
+    """Those of the events that have attributes, by their places in `stamps`."""
+    links: list[Link] = []
+    ended: "list[RecordedSpan]" = []
+    """The spans of a transaction that have ended and are to be exported, until its own ends."""
+    status: Status = UNSET
+    dropped_attributes: int = 0
+    dropped_events: int = 0
+    dropped_links: int = 0
 
     @property
     def context(self) -> SpanContext:
@@ -229,56 +238,36 @@ class RecordedSpan:
     @property
     def attributes(self) -> Mapping[str, Value | None]:
         """All attributes so far; one that is None is not exported."""
-        found: dict[str, Value | None] = {}
-        for attributes in self.shared:
-            found.update(attributes.attributes)
-        found.update(self.varying)
-        return found
+        return merged(self.shared, self.varying)
+
+    @property
+    def events(self) -> Sequence[SpanEvent]:
+        """All events so far."""
+        details = self.details
+        return [details.get(at) or SpanEvent(name, time) for at, (name, time) in enumerate(self.stamps)]
 
     @property
     def resource(self) -> Resource:
-        return self._tracer.resource
+        return self.tracer.resource
 
     @property
     def exemplar(self) -> dict[str, str] | None:
         """The exemplar that leads from a metric to this trace; None where the trace is not kept."""
         self.decide()
-        return {"trace_id": format_trace_id(self.trace_id)} if self.sampled and self._tracer.has_exemplars else None
+        return {"trace_id": format_trace_id(self.trace_id)} if self.sampled and self.tracer.has_exemplars else None
 
     def decide(self) -> None:
         """Ask the sampler, with the attributes known by now; the first call counts."""
         if self.is_decided:
             return
         self.is_decided = True
-        sampled, self.trace_state = self._tracer.should_sample(self)
-        self.trace_flags = self._tracer.flags_of(self.caller) | (TraceFlags.SAMPLED if sampled else 0)
-        if not sampled:
+        if not self.tracer.decide(self):
             self.sampled = False
-            self.recording = self.recording and self._is_kept
+            self.recording = self.recording and self.is_kept
 
     def keep(self) -> None:
         """Record it, and those below it, even where they go to no sink."""
-        self._is_kept = self.recording = True
-
-    def inherit(self, parent: "RecordedSpan") -> None:
-        """Take over the sampling decision of the span above."""
-        self.is_decided = True
-        self.trace_flags, self.trace_state = parent.trace_flags, parent.trace_state
-        self.parent_id = parent.span_id
-        if not parent.sampled:
-            self.sampled = False
-            self.recording = self._is_kept = parent._is_kept
-            self.span_id = parent.span_id
-
-    def stand_in_for(self, parent: "RecordedSpan") -> None:
-        """Have the parent get what is recorded here, in place of a span of its own."""
-        self._above = parent
-        self.span_id = parent.span_id
-
-    @property
-    def is_absent(self) -> bool:
-        """Whether it stands in for the span above, and is not exported."""
-        return self._above is not None
+        self.is_kept = self.recording = True
 
     def set(self, attributes: Mapping[str, Value | None]) -> None:
         """Set attributes whose values need no scrubbing."""
@@ -302,23 +291,24 @@ class RecordedSpan:
     def set_text(self, key: str, text: str, limit: int = TEXT_LIMIT) -> None:
         """Set an attribute to text of a client or a provider: scrubbed, and bounded to `limit` characters."""
         if self.recording:
-            self.varying[key] = clean(self._tracer.scrub, text, min(limit, self._tracer.text_limit))
+            self.varying[key] = clean(self.tracer.scrub, text, min(limit, self.tracer.text_limit))
 
     def event(self, name: str, at_ns: int, attributes: Mapping[str, Value]) -> bool:
         """Record an event. False where there is no room for it, so that it is counted as dropped."""
         if not self.recording:
             return True
-        limits = self._tracer.limits
-        if len(self.events) >= limits.events:
+        limits, stamps = self.tracer.limits, self.stamps
+        if len(stamps) >= limits.events:
             self.dropped_events += 1
             return False
-        dropped = 0
         if attributes:
-            clean = self._clean
-            attributes = {key: clean(value) if isinstance(value, str) else value for key, value in attributes.items()}
-            if len(attributes) > limits.event_attributes:
-                attributes, dropped = first(attributes, limits.event_attributes)
-        self.events.append(SpanEvent(name, at_ns, attributes, dropped))
+            cleaned = {
+                key: self._clean(value) if isinstance(value, str) else value for key, value in attributes.items()
+            }
+            kept, dropped = first(cleaned, limits.event_attributes)
+            self.details[len(stamps)] = SpanEvent(name, at_ns, kept, dropped)
+            self.has_details = True
+        stamps.append((name, at_ns))
         return True
 
     def exception(self, error: BaseException, at_ns: int, *, with_stack: bool) -> None:
@@ -332,7 +322,7 @@ class RecordedSpan:
     def link(self, other: SpanContext, why: str) -> None:
         if not self.recording:
             return
-        limits = self._tracer.limits
+        limits = self.tracer.limits
         if len(self.links) >= limits.links:
             self.dropped_links += 1
             return
@@ -343,57 +333,73 @@ class RecordedSpan:
             self.status = Status(StatusCode.ERROR, self._clean(description) if description else None)
 
     def end(self, end_ns: int) -> None:
-        """End the span at `end_ns` and hand it to the sink; the first call counts."""
+        """End the span at `end_ns`; the first call counts. It goes to the sink with its transaction's: when that ends,
+        or at once if that has ended."""
         if not self.is_decided:
             self.decide()
         if not self.recording:
             return
         self.recording = False
-        self.end_time = max(end_ns, self.start_time)
-        if self._above is not None:
-            self._above.take_over(self)
-            return
-        sink = self._tracer.sink
-        if sink is None or not self.sampled:
-            return
-        self._finish_attributes(self._tracer.limits)
+        self.end_time = end_ns if end_ns > self.start_time else self.start_time
+        above = self.above or self
+        if self.is_absent:
+            above.take_over(self)
+        elif self.sampled:
+            above.ended.append(self)
+            if not above.recording:
+                above.export()
+
+    def export(self) -> None:
+        """Hand the spans of a transaction that have ended to the sink."""
+        # Spans with captured content end on a thread of their own: a late span finds that its transaction's has ended.
+        spans, self.ended = self.ended, []
         try:
-            sink(self)
+            for span in spans:
+                span.keep_to_limits()
+            if self.tracer.sink is not None:
+                self.tracer.sink(spans)
         except Exception as error:
-            self._tracer.defects.note("span sink", error)
+            self.tracer.defects.note("span sink", error)
 
     def take_over(self, absent: "RecordedSpan") -> None:
         """Record what an absent span did: its events and, of an attempt, what the transaction does not know itself."""
         if not self.recording:
             return
-        room = max(0, self._tracer.limits.events - len(self.events))
-        self.events += absent.events[:room]
-        self.dropped_events += absent.dropped_events + max(0, len(absent.events) - room)
+        at = len(self.stamps)
+        room = max(0, self.tracer.limits.events - at)
+        self.stamps += absent.stamps[:room]
+        self.details.update({at + place: event for place, event in absent.details.items() if place < room})
+        self.has_details = bool(self.details)
+        self.dropped_events += absent.dropped_events + max(0, len(absent.stamps) - room)
         if absent.kind is SpanKind.CLIENT:
-            merged = {**self.attributes}
-            merge_attempt(merged, absent.attributes)
-            self.shared, self.varying = [], merged
+            found = merged(self.shared, self.varying)
+            merge_attempt(found, absent.attributes)
+            self.shared, self.varying = [], found
 
-    def _finish_attributes(self, limits: SpanLimits) -> None:
-        """Have each attribute once, and no more than the operator's limits allow."""
-        names = set(self.varying).union(*map(_NAMES_OF, self.shared))
-        if limits.value_length is not None or len(names) > limits.attributes:
-            self._keep_to(limits)
-        elif len(names) != len(self.varying) + sum(map(len, map(_NAMES_OF, self.shared))):
-            self.shared, self.varying = [], {**self.attributes}
-
-    def _keep_to(self, limits: SpanLimits) -> None:
+    def keep_to_limits(self) -> None:
         """Cut the attributes to what the operator's limits allow; those that were set first are kept."""
-        attributes, length = {**self.attributes}, limits.value_length
+        limits, count = self.tracer.limits, len(self.varying)
+        for one in self.shared:
+            count += one.count
+        length = limits.value_length
+        if length is None and count <= limits.attributes:
+            return
+        known = {key: value for key, value in self.attributes.items() if value is not None}
         if length is not None:
-            attributes = {key: cut(value, length) for key, value in attributes.items()}
-        known = {key: value for key, value in attributes.items() if value is not None}
+            known = {key: cut(value, length) for key, value in known.items()}
         self.shared = []
         self.varying, self.dropped_attributes = first(known, limits.attributes)
 
     def _clean(self, text: str) -> str:
-        return clean(self._tracer.scrub, text, self._tracer.text_limit)
+        return clean(self.tracer.scrub, text, self.tracer.text_limit)
 
 
-Sink = Callable[[RecordedSpan], None]
-"""Takes spans as they end. It must not wait."""
+def _sources(ids: IdGenerator) -> tuple[Callable[[], int], Callable[[], int]]:
+    """What makes the ids of traces, and of spans. The SDK's own generator asks for random bits, no more."""
+    if type(ids) is RandomIdGenerator:
+        return partial(getrandbits, 128), partial(getrandbits, 64)
+    return ids.generate_trace_id, ids.generate_span_id
+
+
+Sink = Callable[[Sequence[RecordedSpan]], None]
+"""Takes the spans of a transaction, in the order in which they ended. It must not wait."""

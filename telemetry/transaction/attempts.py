@@ -13,7 +13,7 @@ from telemetry.names import AttemptReason, FailoverPhase, LocalFailureKind
 from telemetry.names.events import Event
 from telemetry.names.spans import Attribute
 from telemetry.tokens import Tokens
-from telemetry.traces.otlp_encoding import AttributeSet
+from telemetry.traces.span_shapes import AttributeSet
 from telemetry.traces.spans import RecordedSpan
 from telemetry.transaction.attempt import Attempt, AttemptScope, AttemptTarget, Recorded
 from telemetry.transaction.content import SpanEnds

@@ -20,7 +20,7 @@ from telemetry.recording.ledger import TimeLedger
 from telemetry.recording.recorder import TransactionRecorder
 from telemetry.recording.timeline import Timeline
 from telemetry.redact import TEXT_LIMIT, clean
-from telemetry.traces.otlp_encoding import AttributeSet
+from telemetry.traces.span_shapes import AttributeSet
 from telemetry.traces.spans import RecordedSpan
 from telemetry.transaction.admission import AdmissionTelemetry
 from telemetry.transaction.attempts import AttemptTelemetry

@@ -15,7 +15,7 @@ from telemetry.names.spans import TIME, Attribute, Value
 from telemetry.recording.recorder import TransactionRecorder
 from telemetry.redact import Scrubber, clean
 from telemetry.tokens import Tokens
-from telemetry.traces.otlp_encoding import AttributeSet
+from telemetry.traces.span_shapes import AttributeSet
 from telemetry.traces.spans import RecordedSpan
 from telemetry.transaction.identity import Identity
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from telemetry.names.spans import Attribute, Value
 from telemetry.traces.http import LONGEST_HEADER, HttpRequest, products_of, resend_count
-from telemetry.traces.otlp_encoding import AttributeSet
+from telemetry.traces.span_shapes import AttributeSet
 
 _KEPT = 256
 """Heads. Their texts may be as long as `LONGEST_HEADER`."""

@@ -13,7 +13,7 @@ from telemetry.names import TRANSACTION_PREFIX, Stage
 from telemetry.names.events import ONCE
 from telemetry.names.spans import Attribute, Span, SpanChoice, Value
 from telemetry.recording.timeline import Timeline
-from telemetry.traces.otlp_encoding import AttributeSet
+from telemetry.traces.span_shapes import AttributeSet
 from telemetry.traces.spans import RecordedSpan
 from telemetry.transaction.services import Services
 from telemetry.transaction.tape import Tape

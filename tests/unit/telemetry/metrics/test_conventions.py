@@ -18,13 +18,15 @@ def bench_of(semconv: Semconv) -> Bench:
 
 def attempt(bench: Bench, operation: str = "chat", usage: Tokens | None = None, error_type: str = "") -> None:
     target = AttemptTarget(deployment="d1", provider="openai", model="gpt-5", model_group="gpt-5", operation=operation)
-    made = bench.open().attempts.start(target)
+    obs = bench.open()
+    made = obs.attempts.start(target)
     if usage is not None:
         made.first_chunk()
         made.usage(usage)
     if error_type:
         made.fail(error_type)
     made.end()
+    obs.finish("ok", status=200)
 
 
 def labels(operation: str = "chat", **others: str) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Our protobuf against the SDK's: the same messages, by a real decoder."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 
 import pytest
 from hypothesis import given, settings
@@ -19,8 +20,9 @@ from telemetry import Scrubber
 from telemetry.guard import Defects
 from telemetry.limits import SPAN_LIMITS, SpanLimits
 from telemetry.names.spans import Attribute, Value
-from telemetry.traces.otlp_encoding import AttributeSet, EndedSpan, encode, encode_export
+from telemetry.traces.otlp_encoding import EndedSpan, encode, encode_export
 from telemetry.traces.sdk_spans import as_ended, as_readable
+from telemetry.traces.span_shapes import AttributeSet
 from telemetry.traces.spans import RecordedSpan, Tracer
 
 RESOURCE = Resource({"service.name": "flowspan", "telemetry.sdk.version": "1", "n": 3, "share": 0.5, "on": True})
@@ -61,12 +63,14 @@ def decoded(batch: Iterable[EndedSpan]) -> ExportTraceServiceRequest:
 
 
 def by_scope(request: ExportTraceServiceRequest) -> dict[tuple[str, str], list[Span]]:
-    """Without what the SDK's encoder leaves out: the sampled flag, and the state of what a link points to."""
+    """Without what the SDK's encoder leaves out: the sampled flag, and the state of what a link points to; and without
+    the order of attributes, which means nothing."""
     found = {}
     for resource_spans in request.resource_spans:
         for scope_spans in resource_spans.scope_spans:
             for span in scope_spans.spans:
                 span.flags &= ~0xFF
+                span.attributes.sort(key=attrgetter("key"))
                 for link in span.links:
                     link.flags &= ~0xFF
                     link.trace_state = ""
@@ -85,7 +89,7 @@ def test_any_spans_are_what_the_sdk_says_they_are(batch: list[ReadableSpan]) -> 
 def test_our_own_spans_are_what_the_sdk_says_they_are() -> None:
     ended: list[RecordedSpan] = []
     tracer = Tracer(
-        sink=ended.append, sampler=ALWAYS_ON, resource=RESOURCE, scrub=Scrubber(), defects=Defects(lambda: None)
+        sink=ended.extend, sampler=ALWAYS_ON, resource=RESOURCE, scrub=Scrubber(), defects=Defects(lambda: None)
     )
     headers = {"traceparent": "00-" + "1" * 32 + "-" + "2" * 16 + "-01", "tracestate": "vendor=value"}
     root = tracer.start_root("POST /v1/chat/completions", 5, {"n": 1, "nothing": None}, headers)
@@ -106,7 +110,7 @@ def recorded(limits: SpanLimits, sets: Sequence[Mapping[str, Value]], varying: M
     """A span that has ended, with attributes that it shares and others."""
     ended: list[RecordedSpan] = []
     tracer = Tracer(
-        sink=ended.append,
+        sink=ended.extend,
         sampler=ALWAYS_ON,
         resource=RESOURCE,
         scrub=Scrubber(),
@@ -145,7 +149,7 @@ def test_limits_hold_for_shared_attributes_too() -> None:
 def test_a_set_takes_the_place_of_another_one() -> None:
     ended: list[RecordedSpan] = []
     tracer = Tracer(
-        sink=ended.append, sampler=ALWAYS_ON, resource=RESOURCE, scrub=Scrubber(), defects=Defects(lambda: None)
+        sink=ended.extend, sampler=ALWAYS_ON, resource=RESOURCE, scrub=Scrubber(), defects=Defects(lambda: None)
     )
     before, after = AttributeSet({"model": "a", "policy": "redact"}), AttributeSet({"model": "b", "policy": None})
     root = tracer.start_root("POST /", 5, {}, {}, before)
