@@ -32,7 +32,9 @@ class PolicyAccount:
 
     def _emitted_thinking(self, chunk: ModelResponse, choice: int) -> None:
         texts = self._thinking.setdefault(choice, [])
-        texts += [thinking_text(each.delta) for each in chunk.choices if each.index == choice and each.delta is not None]
+        texts += [
+            thinking_text(each.delta) for each in chunk.choices if each.index == choice and each.delta is not None
+        ]
 
     def has_emitted(self, choice: int, kind: Kind) -> bool:
         """Whether a piece of the open block has gone out."""

@@ -118,9 +118,7 @@ class HookCall:
         self._obs.log("warning", "policy stepped aside", policy=self._name, hook=hook, detail=failure.detail)
         return failure
 
-    def _caught(
-        self, hook: Hook, error: BaseException, limit: Limit, fault: GatewayError | None = None
-    ) -> PolicyError:
+    def _caught(self, hook: Hook, error: BaseException, limit: Limit, fault: GatewayError | None = None) -> PolicyError:
         """In which way a hook failed that raised. What is no failure of the policy is raised again; `fault` is what
         its `emit` raised."""
         if isinstance(error, GatewayError):
@@ -132,9 +130,7 @@ class HookCall:
         ):
             raise error
         # A hook that lets out a cancellation of its own, or wants to end the process, has failed.
-        return (
-            self._timed_out(hook, error) if limit.expired else self._failed(hook, f": {summary_of(error)}", error)
-        )
+        return self._timed_out(hook, error) if limit.expired else self._failed(hook, f": {summary_of(error)}", error)
 
     def _fault_of(self, result: object, bound: _BoundHook, limit: Limit) -> PolicyError | None:
         """In which way a hook failed that returned, if it did."""
