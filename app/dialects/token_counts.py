@@ -90,8 +90,9 @@ def _plain_counts(fields: Fields) -> Usage | None:
         return None
     given_name, made_name, ins_name, outs_name = names
     given, made = fields.get(given_name), fields.get(made_name)
-    are_counts = type(given) is int and type(made) is int and given >= 0 <= made
-    if not are_counts or given + made != fields.get("total_tokens"):
+    if type(given) is not int or type(made) is not int or min(given, made) < 0:
+        return None
+    if given + made != fields.get("total_tokens"):
         return None
     read = reasoning = 0
     if ins := fields.get(ins_name):

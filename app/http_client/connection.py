@@ -96,7 +96,8 @@ class Connection(asyncio.Protocol):
         waiting: asyncio.Future[UpstreamResponse] = self._loop.create_future()
         self._head = waiting
         if len(body) <= _AT_ONCE:
-            transport.write(head + body)
+            # The two are not copied into one.
+            transport.writelines((head, body))
         else:
             transport.write(head)
             self._unsent = memoryview(body)
@@ -204,25 +205,20 @@ class Connection(asyncio.Protocol):
 
     def _take(self) -> None:
         """Hand on what the parser has."""
-        parser = self._parser
-        if self._head is not None:
-            if parser.head is None:
+        parser, waiting, body = self._parser, self._head, self._body
+        if waiting is not None:
+            if (head := parser.head) is None:
                 return
-            self._begin(self._head)
-        if parser.pieces and self._body is not None:
-            self._body.add(parser.pieces)
-
-    def _begin(self, waiting: asyncio.Future[UpstreamResponse]) -> None:
-        head = self._parser.head
-        assert head is not None
-        self._head = None
-        self._body = body = ResponseBody(self, self.exchanges, self._loop)
-        if self._unsent is not None and head.status >= 300:
-            self._unsent, self._stopped_sending = None, True
-        if not waiting.done():
-            coding = head.headers.get("content-encoding")
-            codings = known_codings(coding) if coding is not None else None
-            waiting.set_result(UpstreamResponse(head, DecodedBody(body, codings) if codings else body))
+            self._head = None
+            self._body = body = ResponseBody(self, self.exchanges, self._loop)
+            if self._unsent is not None and head.status >= 300:
+                self._unsent, self._stopped_sending = None, True
+            if not waiting.done():
+                coding = head.headers.get("content-encoding")
+                codings = known_codings(coding) if coding is not None else None
+                waiting.set_result(UpstreamResponse(head, DecodedBody(body, codings) if codings else body))
+        if parser.pieces and body is not None:
+            body.add(parser.pieces)
 
     def _end(self) -> None:
         """The response is whole."""
@@ -232,7 +228,8 @@ class Connection(asyncio.Protocol):
         self._body = None
         body.end()
         is_sent = self._unsent is None and not self._stopped_sending and not transport.get_write_buffer_size()
-        if head.keeps_alive and is_sent and not self._parser.has_excess and not self._given_up and not self.is_closed:
+        is_usable = head.keeps_alive and not self._parser.has_excess and not self._given_up
+        if is_sent and is_usable and not transport.is_closing():
             self._owner.released(self)
         else:
             self.abort()

@@ -71,7 +71,8 @@ def request_head(method: str, host: str, target: str, headers: Mapping[str, str]
     """The head of a request whose body has `body_size` bytes. Raises InvalidHeader for what could end a line."""
     _check_names(tuple(headers))
     lines = f"{method} {target} HTTP/1.1\r\nhost: {host}\r\n"
-    lines += "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    for name, value in headers.items():
+        lines += f"{name}: {value}\r\n"
     if body_size or method not in _WITHOUT_LENGTH:
         lines += f"content-length: {body_size}\r\n"
     # The values are checked all at once: as many ends of lines as lines were written.

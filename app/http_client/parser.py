@@ -80,17 +80,31 @@ class ResponseParser:
     def feed(self, data: bytes) -> None:
         """Read what has come. Raises MalformedResponse, after which nothing is read any more; what was read before
         stays valid."""
-        head = self.head
-        if head is None:
-            self._feed_head(data)
-            return
+        head, room = self.head, self._allowance
+        self.begun = True
         try:
-            self._llhttp.feed_data(data)
+            if head is not None or len(data) <= room:
+                self._llhttp.feed_data(data)
+            else:
+                view = memoryview(data)
+                self._llhttp.feed_data(view[:room])
+                if self.head is None:
+                    raise ResponseHeadTooLarge(f"the head of the response has more than {HEAD_LIMIT} bytes")
+                self._llhttp.feed_data(view[room:])
         except httptools.HttpParserError as error:
             self._refuse(error)
-        if head.framing is Framing.CHUNKED:
+        if head is None:
+            if (head := self.head) is None:
+                self._allowance = room - len(data)
+                return
+            self._allowance = HEAD_LIMIT
+            if head.framing is Framing.NONE and self.pieces:
+                # Of a response to HEAD or CONNECT, which llhttp takes for one to any other method.
+                self.pieces.clear()
+                self.has_excess = True
+        elif head.framing is Framing.CHUNKED:
             body = sum(map(len, self.pieces))
-            self._allowance = min(HEAD_LIMIT, self._allowance + _FRAMING * body - (len(data) - body))
+            self._allowance = min(HEAD_LIMIT, room + _FRAMING * body - (len(data) - body))
             if self._allowance < 0:
                 raise MalformedResponse("the framing of the body is larger than the body")
 
@@ -103,32 +117,6 @@ class ResponseParser:
     def close(self) -> None:
         """Nothing is fed any more: let go of llhttp, which knows this parser."""
         del self._llhttp
-
-    def _feed_head(self, data: bytes) -> None:
-        self.begun = True
-        room = self._allowance
-        if len(data) <= room:
-            self._allowance -= len(data)
-            self._execute(data)
-            if self.head is not None:
-                self._allowance = HEAD_LIMIT
-        else:
-            view = memoryview(data)
-            self._execute(view[:room])
-            if self.head is None:
-                raise ResponseHeadTooLarge(f"the head of the response has more than {HEAD_LIMIT} bytes")
-            self._allowance = HEAD_LIMIT
-            self._execute(view[room:])
-        if self.pieces and self.head is not None and self.head.framing is Framing.NONE:
-            # Of a response to HEAD or CONNECT, which llhttp takes for one to any other method.
-            self.pieces.clear()
-            self.has_excess = True
-
-    def _execute(self, data: bytes | memoryview) -> None:
-        try:
-            self._llhttp.feed_data(data)
-        except httptools.HttpParserError as error:
-            self._refuse(error)
 
     def _refuse(self, error: httptools.HttpParserError) -> None:
         """Raise what an error of llhttp stands for, unless the response was whole before it."""

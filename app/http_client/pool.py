@@ -130,7 +130,7 @@ class Pool:
     def released(self, connection: Connection) -> None:
         if self._is_closed:
             connection.abort()
-        elif (waiter := self._next_waiter()) is not None:
+        elif self._waiters and (waiter := self._next_waiter()) is not None:
             waiter.set_result(connection)
         else:
             self._used.discard(connection)

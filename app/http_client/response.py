@@ -13,7 +13,7 @@ class UpstreamResponse:
     """The reader reads the body with `read_piece` and closes the response, which ends the connection if anything of the
     body has not come."""
 
-    __slots__ = ("content", "headers", "raw_headers", "read_piece", "status")
+    __slots__ = ("close", "content", "headers", "raw_headers", "read_piece", "status")
 
     def __init__(self, head: ResponseHead, content: ResponseBody | DecodedBody) -> None:
         self.status = head.status
@@ -23,15 +23,13 @@ class UpstreamResponse:
         self.content = content
         self.read_piece: Callable[[], Awaitable[bytes]] = content.read
         """Reads what has come of the body, or waits for more; nothing at its end. Raises HttpError."""
+        self.close: Callable[[], None] = content.close
+        """Closes the connection if anything of the body has not come."""
 
     def tape(self, attempt: AttemptTape) -> None:
         """Have the attempt's tape get the head, and what is read of the body from now on."""
         attempt.responded(self.status, self.raw_headers)
         self.read_piece = attempt.reading(self.content.read)
-
-    def close(self) -> None:
-        """Close the connection if anything of the body has not come."""
-        self.content.close()
 
     def give_up(self) -> None:
         """Close the connection, whether or not the body has come whole: no later request uses it."""

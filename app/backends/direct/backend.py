@@ -7,8 +7,7 @@ the connection is closed as soon as nobody reads any more, and goes back to the 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from functools import partial
-from types import TracebackType
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, NoReturn, TypeVar
 
 from msgspec.structs import replace
 
@@ -104,14 +103,12 @@ class DirectBackend:
         _describe(request, codec, attempt)
         encode = self._with_credential(partial(codec.encode, request, False), request.credential)
         answer = await self._send(encode, request.size, "json", attempt)
-        with _Reading(answer.response), self._bodies.hold() as held:
-            # Nothing streams vectors.
-            if answer.form != "json" and request.operation != "embeddings":
-                decoder = self._codecs.of_stream(request.operation).decoder(request)
-                received = await self._joined(answer, decoder, held)
-            else:
-                received = await self._decode(answer, partial(self._response, codec), held)
-        return received.with_limits(self._limits(answer))
+        # Nothing streams vectors.
+        if answer.form != "json" and request.operation != "embeddings":
+            received = await self._joined(answer, self._codecs.of_stream(request.operation).decoder(request))
+        else:
+            received = await self._decode(answer, partial(self._response, codec))
+        return received.with_limits(self._limits(answer)) if self._relays_limits else received
 
     def _response(self, codec: ProviderCodec, body: bytes) -> Received:
         # A large one is decoded in steps.
@@ -186,11 +183,11 @@ class DirectBackend:
 
     async def _whole_chunk(self, answer: UpstreamBody, decode: Callable[[bytes], Received]) -> ModelResponse:
         """An answer that came whole, as one chunk."""
-        with _Reading(answer.response), self._bodies.hold() as held:
-            response = (await self._decode(answer, decode, held)).chunk
-            if any(choice.finish_reason is None for choice in response.choices):
-                raise UpstreamTruncated("The provider's answer ended without a finish reason.", detail="whole answer")
-            return as_chunk(response)
+        response = (await self._decode(answer, decode)).chunk
+        if any(choice.finish_reason is None for choice in response.choices):
+            answer.response.give_up()
+            raise UpstreamTruncated("The provider's answer ended without a finish reason.", detail="whole answer")
+        return as_chunk(response)
 
     async def _whole(
         self,
@@ -200,25 +197,42 @@ class DirectBackend:
         decode: Callable[[bytes], Result],
     ) -> Result:
         """Send a request and decode the whole answer. `size`: bytes of the client's request."""
-        answer = await self._send(encode, size, "json", attempt)
-        with _Reading(answer.response), self._bodies.hold() as held:
-            return await self._decode(answer, decode, held)
+        return await self._decode(await self._send(encode, size, "json", attempt), decode)
 
-    async def _joined(self, answer: UpstreamBody, decoder: StreamDecoder, held: Held) -> Received:
+    async def _joined(self, answer: UpstreamBody, decoder: StreamDecoder) -> Received:
+        """Read the stream that came in place of a whole answer."""
+        response, held = answer.response, Held(self._bodies)
         try:
             return Received(await read_joined(answer, decoder, self._scrub, self._event_limit, held))
+        except BackendError:
+            response.give_up()
+            raise
         except ValueError as error:
+            response.give_up()
             raise unexpected_body("a stream without an answer", answer.start, self._scrub) from error
+        finally:
+            held.release()
+            response.close()
 
-    async def _decode(self, answer: UpstreamBody, decode: Callable[[bytes], Result], held: Held) -> Result:
-        body = await read_body(answer.response, BODY_LIMIT, self._scrub, held, answer.start)
-        held.grow(len(body))
+    async def _decode(self, answer: UpstreamBody, decode: Callable[[bytes], Result]) -> Result:
+        """Read a whole answer and decode it. The connection is closed if that fails."""
+        response, held, body = answer.response, Held(self._bodies), answer.start
         try:
+            body = await read_body(response, BODY_LIMIT, self._scrub, held, body)
+            held.grow(len(body))
             return await self._bodies.work(len(body), decode, body)
+        except BackendError:
+            response.give_up()
+            raise
         except ProviderFailed as failure:
+            response.give_up()
             raise reported_error(failure.error, self._scrub) from None
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            response.give_up()
             raise unexpected_body("an answer of an unknown form", body, self._scrub) from error
+        finally:
+            held.release()
+            response.close()
 
     async def _send(
         self, encode: Callable[[], UpstreamRequest], size: int, wanted: BodyForm, attempt: Attempt | None
@@ -232,17 +246,21 @@ class DirectBackend:
         tape = None if attempt is None else attempt.tape
         if tape is not None:
             tape.requested(request.method, request.url, headers, body)
+        held = Held(self._bodies, len(body))
         try:
-            with self._bodies.hold(len(body)):
-                response = await self._connections.request(request.method, request.url, body, headers, attempt)
+            response = await self._connections.request(request.method, request.url, body, headers, attempt)
         except (HttpError, TimeoutError, OSError) as error:
             raise connection_lost(error, self._scrub) from error
+        finally:
+            held.release()
         if attempt is not None:
             self._record_head(attempt, response)
         if tape is not None:
             response.tape(tape)
         try:
-            await self._check(response, not self._accounts.isdisjoint(request.headers))
+            encoding = response.headers.get("content-encoding")
+            if not 200 <= response.status < 300 or (encoding is not None and encoding.lower() not in _DECODED):
+                await self._refuse(response, names_account=not self._accounts.isdisjoint(request.headers))
             return await opened_body(response, wanted, self._scrub)
         except BaseException:
             response.close()
@@ -250,50 +268,31 @@ class DirectBackend:
 
     def _record_head(self, attempt: Attempt, response: ProviderResponse) -> None:
         attempt.responded(response.status)
-        request_id = next((value for name in _REQUEST_IDS if (value := response.headers.get(name))), None)
-        if request_id:
-            attempt.request_id(request_id)
+        for name in _REQUEST_IDS:
+            if request_id := response.headers.get(name):
+                attempt.request_id(request_id)
+                break
         if not self._hands_on:
             # Those of a caller's own account say nothing of the deployment's.
             attempt.allowed(tuple(allowances(response.headers)))
 
-    async def _check(self, response: ProviderResponse, names_account: bool) -> None:
-        if not 200 <= response.status < 300:
-            body = await first_bytes(response)
-            if is_of_proxy(response.status, response.headers, body, in_absolute_form=self._in_absolute_form):
-                response.give_up()
-                raise proxy_error(response.status, "in place of the provider's answer")
-            error = status_error(response.status, body, response.headers, self._scrub, names_account=names_account)
-            raise _of_callers_account(error, response.status) if self._hands_on else error
-        encoding = response.headers.get("content-encoding", "identity").lower()
-        if encoding not in _DECODED:
+    async def _refuse(self, response: ProviderResponse, *, names_account: bool) -> NoReturn:
+        """Raise the error of a response that is no success, or that is in an encoding which was not asked for."""
+        if 200 <= response.status < 300:
             response.give_up()
-            raise unexpected_body(
-                f"a body in the encoding {encoding[:50]!r}, which was not asked for", b"", self._scrub
-            )
-
-
-class _Reading:
-    """A `with` block that reads a whole answer. The connection is closed if that fails."""
-
-    __slots__ = ("_response",)
-
-    def __init__(self, response: ProviderResponse) -> None:
-        self._response = response
-
-    def __enter__(self) -> None:
-        """Begin to read."""
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if isinstance(error, BackendError):
-            self._response.give_up()
-        self._response.close()
+            encoding = response.headers["content-encoding"].lower()
+            what = f"a body in the encoding {encoding[:50]!r}, which was not asked for"
+            raise unexpected_body(what, b"", self._scrub)
+        body = await first_bytes(response)
+        if is_of_proxy(response.status, response.headers, body, in_absolute_form=self._in_absolute_form):
+            response.give_up()
+            raise proxy_error(response.status, "in place of the provider's answer")
+        error = status_error(response.status, body, response.headers, self._scrub, names_account=names_account)
+        raise _of_callers_account(error, response.status) if self._hands_on else error
 
 
 def _describe(request: Request, codec: ProviderCodec, attempt: Attempt) -> None:
-    if names := left_out_tools(request, codec.dialect):
+    if request.dialect != codec.dialect and (names := left_out_tools(request, codec.dialect)):
         attempt.left_out_tools(names)
     if attempt.tape is not None:
         attempt.tape.api = codec.dialect

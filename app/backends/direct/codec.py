@@ -90,6 +90,8 @@ class Codecs:
     """Without one, tokens are estimated."""
 
     def of(self, operation: Operation) -> ProviderCodec:
+        if operation == "chat":
+            return self.chat
         if operation == "embeddings" and self.embeddings is not None:
             return self.embeddings
         return self.of_stream(operation)

@@ -85,7 +85,8 @@ class Connections:
         if resource.origin != self._origin:
             raise InvalidAddress("the address is not one of the deployment's own server")
         try:
-            return await self._pool().request(method, resource, {**_BASE_HEADERS, **headers}, body, attempt)
+            pool = (self._shared or self._share()).pool
+            return await pool.request(method, resource, {**_BASE_HEADERS, **headers}, body, attempt)
         except NoFreeConnection as error:
             # Whoever holds them, the provider was not even asked.
             raise LocalFailure("connections", detail=str(error)) from error
@@ -102,15 +103,14 @@ class Connections:
                 del pools[route]
                 await one.pool.aclose()
 
-    def _pool(self) -> Pool:
-        if self._shared is None:
-            pools, route = _pools.setdefault(asyncio.get_running_loop(), {}), self._route
-            if route not in pools:
-                pool = Pool(route, self._lookups, limit=self._limit, connect_limit=self._connect_limit)
-                pools[route] = _Shared(pool)
-            self._shared = pools[route]
-            self._shared.users.add(self)
-        return self._shared.pool
+    def _share(self) -> _Shared:
+        pools, route = _pools.setdefault(asyncio.get_running_loop(), {}), self._route
+        if route not in pools:
+            pool = Pool(route, self._lookups, limit=self._limit, connect_limit=self._connect_limit)
+            pools[route] = _Shared(pool)
+        self._shared = shared = pools[route]
+        shared.users.add(self)
+        return shared
 
     @cached_property
     def _route(self) -> Route:

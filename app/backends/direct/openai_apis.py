@@ -4,9 +4,10 @@ One that is not known to have the Responses API is asked there first. Where it a
 request is sent as a chat completion, and so are all later ones. The attempt has not failed by that.
 """
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
 from functools import partial
+from typing import Any
 
 from app.backends.direct.backend import DirectBackend, SharedResources
 from app.backends.direct.bodies import BODY_LIMIT, NOT_JSON, decode_large
@@ -67,21 +68,12 @@ class OpenAIBackend:
             return self._responses.stream(request, attempt)
         return self._stream_either(request, attempt)
 
-    async def complete(self, request: Request, attempt: Attempt) -> Received:
+    def complete(self, request: Request, attempt: Attempt) -> Coroutine[Any, Any, Received]:
         if request.dialect != ResponsesCodec.dialect or self._api == "none":
-            return await self._chat.complete(request, attempt)
-        try:
-            answer = await self._responses.complete(request, attempt)
-        except UpstreamFailed as error:
-            if self._api == "offered" or not error.no_route:
-                raise
-        else:
-            self._api = "offered"
-            return answer
-        translated = await self._chat.complete(request, attempt)
-        # Not before: a server that has neither route was asked at a wrong address.
-        self._api = "none"
-        return translated
+            return self._chat.complete(request, attempt)
+        if self._api == "offered":
+            return self._responses.complete(request, attempt)
+        return self._complete_either(request, attempt)
 
     async def stored(self, call: StoredCall, attempt: Attempt) -> bytes:
         return await self._responses.stored(call, attempt)
@@ -95,6 +87,20 @@ class OpenAIBackend:
     async def aclose(self) -> None:
         await self._chat.aclose()
         await self._responses.aclose()
+
+    async def _complete_either(self, request: Request, attempt: Attempt) -> Received:
+        try:
+            answer = await self._responses.complete(request, attempt)
+        except UpstreamFailed as error:
+            if self._api == "offered" or not error.no_route:
+                raise
+        else:
+            self._api = "offered"
+            return answer
+        translated = await self._chat.complete(request, attempt)
+        # Not before: a server that has neither route was asked at a wrong address.
+        self._api = "none"
+        return translated
 
     async def _stream_either(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]:
         try:

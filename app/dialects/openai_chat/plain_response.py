@@ -76,9 +76,15 @@ def decode_plain(body: bytes) -> ModelResponse | None:
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
     (choice,) = completion.choices
-    message, calls = choice.message, ()
+    message = choice.message
+    calls: tuple[ToolCall, ...] = ()
     if given := message.tool_calls:
-        calls = tuple([ToolCall(at, one.id, function=_function(one.function)) for at, one in enumerate(given)])
+        calls = tuple(
+            [
+                ToolCall(at, one.id, function=Function(one.function.name, one.function.arguments))
+                for at, one in enumerate(given)
+            ]
+        )
     if bool(calls) is not (choice.finish_reason == "tool_calls"):
         return None
     usage = completion.usage
@@ -102,7 +108,3 @@ def decode_plain(body: bytes) -> ModelResponse | None:
         system_fingerprint=completion.system_fingerprint or None,
         service_tier=completion.service_tier or None,
     )
-
-
-def _function(given: PlainFunction) -> Function:
-    return Function(given.name, given.arguments)

@@ -131,7 +131,7 @@ def _within(body: Any, path: tuple[Any, ...]) -> Any:
     return body
 
 
-_VALUES = st.sampled_from(
+_VALUES: st.SearchStrategy[Any] = st.sampled_from(
     [
         *(None, "", "stop", "length", "tool_calls", "tool_use", "end_turn", "max_tokens", "stop_sequence", "error"),
         *("function", "text", "null", 0, 1, -1, 7, 1.0, 2**70, True, False, [], {}, [None], [{}], ["a"], {"a": 1}, "é"),
