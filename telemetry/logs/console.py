@@ -8,7 +8,7 @@ behind a bounded queue: a full pipe or disk costs lines, which are counted, and 
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Literal, TextIO, cast
@@ -30,6 +30,7 @@ _EXPORTER_LOGGERS = (
 counters and one line per change do that, and anybody can send headers."""
 
 
+_encode = msgspec.json.Encoder().encode
 LogFormat = Literal["auto", "json", "console"]
 """`console`: lines for people; `auto`: these on a terminal, JSON elsewhere."""
 
@@ -42,27 +43,23 @@ class JsonFormatter(logging.Formatter):
         self._scrub = scrub
 
     def format(self, record: logging.LogRecord) -> str:
-        is_access = isinstance(record, AccessRecord)
         line: dict[str, object] = {
-            "timestamp": _timestamp(record.created),
+            "timestamp": f"{_to_the_second(int(record.created))}.{int(record.msecs):03}+00:00",
             "level": record.levelname.lower(),
             "logger": record.name,
-            # The message of an access line is a method, one of our routes, and an outcome.
-            "message": record.msg if is_access else clean(self._scrub, message_of(record), TEXT_LIMIT),
+            "message": record.msg,
         }
+        if isinstance(record, AccessRecord):
+            # Its message is a method, one of our routes, and an outcome.
+            return _encode({**line, **record.fields}).decode()
+        line["message"] = clean(self._scrub, message_of(record), TEXT_LIMIT)
         if isinstance(record, CleanRecord):
-            line.update(record.fields)
-            return msgspec.json.encode(line).decode()
+            return _encode({**line, **record.fields}).decode()
         fields = clean_fields(self._scrub, record)
         line |= {key: fields[key] for key in fields if key not in line}
         if record.exc_info and record.exc_info[1] is not None:
             line["exception"] = clean(self._scrub, stack_of(record.exc_info[1]), TEXT_LIMIT)
-        return msgspec.json.encode(line).decode()
-
-
-def _timestamp(created: float) -> str:
-    seconds, fraction = divmod(created, 1)
-    return f"{_to_the_second(int(seconds))}.{int(fraction * 1000):03}+00:00"
+        return _encode(line).decode()
 
 
 @lru_cache(16)
@@ -80,6 +77,7 @@ class LogWriter(logging.Handler):
     def __init__(self, stream: TextIO, metrics: ExportMetrics) -> None:
         super().__init__()
         self.stream = stream
+        self._line_of: Callable[[logging.LogRecord], str] = self.format
         self._is_closed = False
         self._lines: Batcher[str] = Batcher(
             self._write, "console", metrics, queue_size=10_000, batch_size=1_000, delay=0.2
@@ -89,14 +87,10 @@ class LogWriter(logging.Handler):
         """Take a record without the lock of other handlers: a line goes into a queue, which any thread may do."""
         if self.filters and not self.filter(record):
             return False
-        self.emit(record)
-        return True
-
-    def emit(self, record: logging.LogRecord) -> None:
         if not isinstance(record, AccessRecord) and is_left_out(record):
-            return
+            return True
         try:
-            line = self.format(record)
+            line = self._line_of(record)
             if not self._is_closed:
                 self._lines.offer(line)
             elif self._lines.is_stuck:
@@ -106,9 +100,14 @@ class LogWriter(logging.Handler):
                 self._write((line,))
         except Exception:
             self._lines.lose("defect")
-            return
+            return True
         if record.levelno >= logging.WARNING:
             self._lines.wake()
+        return True
+
+    def write_as(self, formatter: logging.Formatter) -> None:
+        """Write lines in this form from now on."""
+        self._line_of = formatter.format
 
     def waiting(self) -> int:
         return self._lines.waiting()
@@ -147,7 +146,7 @@ def show(writer: LogWriter, level: Level, scrub: Scrubber, format: LogFormat) ->
     """Write the process's lines from this level on in this format."""
     stream = writer.stream
     is_readable = format == "console" or (format == "auto" and stream.isatty())
-    writer.setFormatter(readable_formatter(scrub, stream) if is_readable else JsonFormatter(scrub))
+    writer.write_as(readable_formatter(scrub, stream) if is_readable else JsonFormatter(scrub))
     set_level(level)
 
 

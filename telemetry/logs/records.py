@@ -89,8 +89,9 @@ class AccessRecord(CleanRecord):
         self, message: str, fields: Mapping[str, object], level: Level = "info", logger: str = ACCESS_LOGGER
     ) -> None:
         created = time()
-        self.__dict__.update(_SAME[level], name=logger, msg=message, created=created, msecs=created % 1 * 1000)
-        self.fields = fields
+        self.__dict__.update(
+            _SAME[level], name=logger, msg=message, created=created, msecs=created % 1 * 1000, fields=fields
+        )
 
 
 _NUMBERS: dict[Level, int] = {
@@ -128,7 +129,11 @@ def limited(attributes: Mapping[str, AnyValue], limits: LogLimits) -> Mapping[st
 
 
 def log_access(message: str, fields: Mapping[str, object], level: Level = "info", logger: str = ACCESS_LOGGER) -> None:
-    _access_log.handle(AccessRecord(message, fields, level, logger))
+    """Write an access line, which has to be of a level that `is_logged`."""
+    record = AccessRecord(message, fields, level, logger)
+    # As `Logger.handle` does, which asks once more whether the line is wanted.
+    if not _access_log.filters or _access_log.filter(record):
+        _access_log.callHandlers(record)
 
 
 def is_logged(level: Level = "info") -> bool:

@@ -8,7 +8,7 @@ outcome. Nothing here raises into the data path or waits.
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 
-from opentelemetry.trace import SpanContext, format_span_id
+from opentelemetry.trace import SpanContext
 
 from telemetry.live.streams import StreamFlow
 from telemetry.logs.records import Level, is_logged, log_access
@@ -281,6 +281,7 @@ class ObservabilityContext:
                 total_s=self.ledger.total_s,
                 parts=self.ledger.seconds,
                 overhead_s=self.ledger.overhead_s,
+                ended_ns=self._trace.timeline.after(self.ledger.total_s),
                 recorder=self.recorder,
                 totals=self.attempts.totals,
                 delivered=delivered,
@@ -298,7 +299,7 @@ class ObservabilityContext:
         summary.count(self._services.metrics, self._trace.exemplar)
 
     def _end_span(self, summary: Summary) -> None:
-        span, end_ns = self._trace.span, self._trace.timeline.after(summary.total_s)
+        span, end_ns = self._trace.span, summary.ended_ns
         summary.describe_end(span)
         last = self.attempts.spans.last
         # What a policy refused, or did not get to judge, is not told.
@@ -323,24 +324,24 @@ class ObservabilityContext:
             self._taker.ended(taped)
 
     def _note_end(self, summary: Summary) -> None:
-        at = self._trace.timeline.after(summary.total_s) / 1e9
-        self._trace.moments.ended(summary.as_moment(at, self.transaction_id, self._services.scrub))
+        self._trace.moments.ended(summary.as_moment(self.transaction_id, self._services.scrub))
 
     def _log_access(self, summary: Summary) -> None:
         level = OUTCOME_LEVELS[summary.outcome]
         if not is_logged(level):
             return
-        span = self._trace.span
+        trace, span = self._trace, self._trace.span
         ids = {
-            "trace_id": self._trace.trace_id,
-            "span_id": format_span_id(span.span_id),
+            "trace_id": trace.trace_id,
+            "span_id": f"{span.span_id:016x}",
             "transaction_id": self.transaction_id,
         }
-        line = {**ids, **summary.access_fields()}
+        line = summary.access_fields(ids)
         if summary.error_type:
             detail = None if summary.detail is None else clean(self._services.scrub, summary.detail, TEXT_LIMIT)
             line |= {"error_type": summary.error_type, "detail": detail}
-        line |= self.attempts.prompt_cache.access_fields()
+        if self.attempts.prompt_cache.miss is not None:
+            line |= self.attempts.prompt_cache.access_fields()
         if self._taped is not None:
             self._taped.access = line
         log_access(f"{span.name} {summary.outcome}", line, level)

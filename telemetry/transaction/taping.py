@@ -31,7 +31,7 @@ class TapedTransaction:
         """The fields of the access line, whether or not one was written; nothing before the end."""
         if self.access is not None or self.summary is None:
             return self.access or {}
-        return {**self.summary.access_fields(), **(self.cache_fields or {})}
+        return {**self.summary.access_fields({}), **(self.cache_fields or {})}
 
 
 class TransactionTaker(Protocol):

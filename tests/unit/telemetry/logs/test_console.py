@@ -159,7 +159,7 @@ class FullPipe(io.StringIO):
 def test_a_pipe_that_nobody_reads_does_not_hold_up_the_end() -> None:
     metrics, pipe = Metrics(), FullPipe()
     writer = LogWriter(pipe, metrics.exports)
-    writer.setFormatter(JsonFormatter(scrub))
+    writer.write_as(JsonFormatter(scrub))
     line = logging.LogRecord("app", logging.WARNING, __file__, 1, "x", (), None)
     writer.handle(line)
     writer.close()
@@ -180,7 +180,7 @@ class BrokenStream(io.StringIO):
 def test_a_full_disk_costs_lines_which_are_counted() -> None:
     metrics = Metrics()
     writer = LogWriter(BrokenStream(), metrics.exports)
-    writer.setFormatter(JsonFormatter(scrub))
+    writer.write_as(JsonFormatter(scrub))
     for _ in range(3):
         writer.handle(logging.LogRecord("app", logging.INFO, __file__, 1, "x", (), None))
     writer.close()
