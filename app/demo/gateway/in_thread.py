@@ -46,7 +46,7 @@ class DemoGateway:
         )
         if self._exports.spans is not None:
             offer = self._exports.spans.offer
-            self.spans.pass_on = lambda span: offer(as_ended(span))
+            self.spans.pass_on = lambda span: offer((as_ended(span),))
         app = create_app(settings, self._telemetry)
         self._thread = GatewayThread(settings, app, _listening(settings.server.host))
         self.url = self._thread.url
