@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from statistics import median
 
 from bench.load import RequestKind, ask, drive, hold
-from bench.rows import ANTHROPIC, Row
+from bench.rows import ANTHROPIC, RESPONSES, Row
 from bench.servers import Server
 
 OPENAI_END, ANTHROPIC_END = b"data: [DONE]\n\n", b'data: {"type":"message_stop"}\n\n'
+RESPONSES_END = b'"usage":{"input_tokens":9,"output_tokens":8,"total_tokens":17}}}\n\n'
+_ENDS = {ANTHROPIC: ANTHROPIC_END, RESPONSES: RESPONSES_END}
 PROMPT = "The quick brown fox jumps over the lazy dog. " * 2300
 
 
@@ -84,13 +86,14 @@ async def measure(cell: Cell, row: Row, server: Server, share: float = 1.0) -> F
 
 def asking(cell: Cell, row: Row) -> RequestKind:
     """What the clients of a cell ask the gateway of a row."""
-    body = {
-        "model": row.prefix + cell.model,
-        "messages": [{"role": "user", "content": cell.prompt}],
-        "max_tokens": 1000,
-        "stream": cell.stream,
-    }
-    ending = b"}" if not cell.stream else ANTHROPIC_END if row.path == ANTHROPIC else OPENAI_END
+    messages = [{"role": "user", "content": cell.prompt}]
+    prompt = (
+        {"input": messages, "max_output_tokens": 1000}
+        if row.path == RESPONSES
+        else {"messages": messages, "max_tokens": 1000}
+    )
+    body = {"model": row.prefix + cell.model, **prompt, "stream": cell.stream}
+    ending = _ENDS.get(row.path, OPENAI_END) if cell.stream else b"}"
     return ask(row.path, json.dumps(body).encode(), ending, cell.chunks, row.headers)
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-CHAT, ANTHROPIC, TENSORZERO = "/v1/chat/completions", "/v1/messages", "/openai/v1/chat/completions"
+CHAT, ANTHROPIC, RESPONSES = "/v1/chat/completions", "/v1/messages", "/v1/responses"
+TENSORZERO = "/openai/v1/chat/completions"
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,9 @@ ROWS = (
     ),
     Row("flowspan, earlier", "earlier", "the same of an earlier version", environment=TRACED),
     Row("flowspan, Anthropic", "flowspan", "Anthropic client and provider", ANTHROPIC, "claude-", environment=TRACED),
+    Row(
+        "flowspan, Responses", "flowspan", "OpenAI's Responses API, client and provider", RESPONSES, environment=TRACED
+    ),
     Row("flowspan, cross dialect", "flowspan", "OpenAI client, Anthropic model", CHAT, "claude-", environment=TRACED),
     Row("flowspan, redact", "flowspan", "all four patterns", settings="policies: [redact]", environment=TRACED),
     Row(

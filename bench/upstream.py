@@ -4,7 +4,7 @@
 
 The file has a certificate and its key, which it shows at the second port.
 
-`POST .../chat/completions` and `.../messages` answer in their dialect, as the model's name says:
+`POST .../chat/completions`, `.../messages` and `.../responses` answer in their dialect, as the model's name says:
 
     bench-20        one JSON, or a stream of 20 chunks all in one write
     bench-50-20     50 chunks, 20 ms apart; each says when it was sent (`t~`, and the nanoseconds of the monotonic clock
@@ -63,6 +63,34 @@ _ANTHROPIC_END = (
     b'{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":8}}\n\n'
     b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 )
+RESPONSES_JSON = (
+    b'{"id":"resp_1","object":"response","created_at":1,"status":"completed","model":"bench","output":[{"id":"msg_1",'
+    b'"type":"message","status":"completed","role":"assistant","content":[{"type":"output_text","text":'
+    b'"Hello there, how can I help?","annotations":[]}]}],"usage":{"input_tokens":9,"output_tokens":8,'
+    b'"total_tokens":17}}'
+)
+_RESPONSES_START = (
+    b'event: response.created\ndata: {"type":"response.created","sequence_number":0,"response":{"id":"resp_1",'
+    b'"object":"response","created_at":1,"status":"in_progress","model":"bench","output":[]}}\n\n'
+    b'event: response.output_item.added\ndata: {"type":"response.output_item.added","sequence_number":1,'
+    b'"output_index":0,"item":{"id":"msg_1","type":"message","status":"in_progress","role":"assistant","content":[]}}'
+    b'\n\nevent: response.content_part.added\ndata: {"type":"response.content_part.added","sequence_number":2,'
+    b'"item_id":"msg_1","output_index":0,"content_index":0,"part":{"type":"output_text","text":"","annotations":[]}}'
+    b"\n\n"
+)
+_RESPONSES_CHUNK = (
+    b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","sequence_number":3,'
+    b'"item_id":"msg_1","output_index":0,"content_index":0,"delta":" t~%b"}\n\n'
+)
+_RESPONSES_END = (
+    b'event: response.output_item.done\ndata: {"type":"response.output_item.done","sequence_number":4,'
+    b'"output_index":0,"item":{"id":"msg_1","type":"message","status":"completed","role":"assistant","content":['
+    b'{"type":"output_text","text":"words","annotations":[]}]}}\n\n'
+    b'event: response.completed\ndata: {"type":"response.completed","sequence_number":5,"response":{"id":"resp_1",'
+    b'"object":"response","created_at":1,"status":"completed","model":"bench","output":[{"id":"msg_1","type":'
+    b'"message","status":"completed","role":"assistant","content":[{"type":"output_text","text":"words",'
+    b'"annotations":[]}]}],"usage":{"input_tokens":9,"output_tokens":8,"total_tokens":17}}}\n\n'
+)
 
 
 class Dialect:
@@ -87,6 +115,8 @@ def in_letters(number: int) -> bytes:
 
 _OPENAI = Dialect(OPENAI_JSON, b"", _OPENAI_CHUNK, _OPENAI_END)
 _ANTHROPIC = Dialect(ANTHROPIC_JSON, _ANTHROPIC_START, _ANTHROPIC_CHUNK, _ANTHROPIC_END)
+_RESPONSES = Dialect(RESPONSES_JSON, _RESPONSES_START, _RESPONSES_CHUNK, _RESPONSES_END)
+_BY_PATH = {b"/chat/completions": _OPENAI, b"/messages": _ANTHROPIC, b"/responses": _RESPONSES}
 
 
 class Upstream(asyncio.Protocol):
@@ -115,8 +145,8 @@ class Upstream(asyncio.Protocol):
 
     def _answer(self, request_line: bytes, body: bytes) -> None:
         assert self._transport is not None
-        dialect = _OPENAI if b"/chat/completions" in request_line else _ANTHROPIC
-        if dialect is _ANTHROPIC and b"/messages" not in request_line:
+        dialect = next((each for path, each in _BY_PATH.items() if path in request_line), None)
+        if dialect is None:
             self._transport.write(_HEAD % (b"application/x-protobuf", 0))
         elif _STREAMED.search(body):
             self._stream(dialect, body)
