@@ -14,5 +14,7 @@ _IDS = ("user", "safety_identifier", "prompt_cache_key")
 
 def with_short_ids(body: dict[str, Any]) -> dict[str, Any]:
     """The body with each id as it is taken; the same object if none was too long."""
-    long = {name: value for name in _IDS if isinstance(value := body.get(name), str) and len(value) > LONGEST}
-    return body | {name: sha256(value.encode()).hexdigest() for name, value in long.items()} if long else body
+    for name in _IDS:
+        if name in body and isinstance(value := body[name], str) and len(value) > LONGEST:
+            body = {**body, name: sha256(value.encode()).hexdigest()}
+    return body

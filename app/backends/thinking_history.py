@@ -81,6 +81,11 @@ def with_thinking(body: Mapping[str, Any], history: ThinkingHistory, same: bool)
     """The messages of a body as the provider takes them. `same`: they came from a client of chat completions, whose own
     fields a provider of which nothing is known is given as they are."""
     messages: list[Message] = body["messages"]
+    for message in messages:
+        if message.get("role") == "assistant":
+            break
+    else:
+        return messages
     filler = _FILLER if history.is_required and _has_tools(body) and not _is_switched_off(body) else None
     return [
         _assistant(message, history, same, filler) if message.get("role") == "assistant" else message

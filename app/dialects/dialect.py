@@ -77,7 +77,8 @@ class RequestDialect(ABC):
 
     @abstractmethod
     def decode_request(self, body: dict[str, Any], headers: Mapping[str, str]) -> Request:
-        """The common form of a client's body. Raises InvalidRequest with the path of a field that is at fault."""
+        """The common form of a client's body; the headers have names in lower case. Raises InvalidRequest with the path
+        of a field that is at fault."""
 
     @abstractmethod
     def encode_response(self, response: ModelResponse, request: Request) -> dict[str, Any]:

@@ -11,18 +11,20 @@ _HOP_BY_HOP = "connection"
 
 
 def kept(headers: Mapping[str, str], names: frozenset[str]) -> dict[str, str]:
-    """The headers named in `names`, under lower-case names."""
-    return {name.lower(): value for name, value in headers.items() if name.lower() in names}
+    """The headers named in `names`. All names are in lower case."""
+    if names.isdisjoint(headers):
+        return {}
+    return {name: value for name, value in headers.items() if name in names}
 
 
 def with_prefix(headers: Mapping[str, str], prefix: str) -> dict[str, str]:
-    """All headers whose name begins with `prefix`, under lower-case names, but for those that the client's `connection`
-    header says are for this hop alone."""
-    return {
-        name.lower(): value
-        for name, value in headers.items()
-        if name.lower().startswith(prefix) and name.lower() not in _for_this_hop(headers)
-    }
+    """All headers whose name begins with `prefix`, but for those that the client's `connection` header says are for
+    this hop alone. All names are in lower case."""
+    found = {name: value for name, value in headers.items() if name.startswith(prefix)}
+    if found and _HOP_BY_HOP in headers:
+        for name in _for_this_hop(headers):
+            found.pop(name, None)
+    return found
 
 
 def _for_this_hop(headers: Mapping[str, str]) -> frozenset[str]:

@@ -14,7 +14,8 @@ _INSTRUCTIONS = ("system", "developer")
 
 def adapted(body: _Body, quirks: Quirks, allowed: frozenset[str] = frozenset()) -> _Body:
     """`allowed`: fields that the operator knows the provider to take, whatever its row says."""
-    body = _with_limit(body, quirks)
+    if "max_tokens" in body or "max_completion_tokens" in body:
+        body = _with_limit(body, quirks)
     if quirks.tool_choice:
         body = _with_choice(body, quirks)
     if quirks.temperature is not None:
@@ -41,12 +42,13 @@ def _reasons(body: _Body) -> bool:
 
 def _with_limit(body: _Body, quirks: Quirks) -> _Body:
     """One limit of tokens, under the name that the provider takes; `max_completion_tokens` counts, as the newer one."""
-    limits = [body[name] for name in ("max_completion_tokens", "max_tokens") if body.get(name) is not None]
-    if not limits:
+    rest = {**body}
+    newer, older = rest.pop("max_completion_tokens", None), rest.pop("max_tokens", None)
+    limit = older if newer is None else newer
+    if limit is None:
         return body
-    name = "max_completion_tokens" if quirks.max_completion_tokens else "max_tokens"
-    rest = {key: value for key, value in body.items() if key not in ("max_completion_tokens", "max_tokens")}
-    return {**rest, name: limits[0]}
+    rest["max_completion_tokens" if quirks.max_completion_tokens else "max_tokens"] = limit
+    return rest
 
 
 def _with_choice(body: _Body, quirks: Quirks) -> _Body:
@@ -78,8 +80,11 @@ def _with_format(body: _Body) -> _Body:
 
 def _with_messages(body: _Body, quirks: Quirks) -> _Body:
     messages = body["messages"]
-    if not quirks.developer and "developer" in [message.get("role") for message in messages]:
-        messages = [_as_system(message) for message in messages]
+    if not quirks.developer:
+        for message in messages:
+            if message.get("role") == "developer":
+                messages = [_as_system(one) for one in messages]
+                break
     if quirks.one_system_message:
         messages = _one_system(messages)
     if "messages[*].refusal" in quirks.dropped:

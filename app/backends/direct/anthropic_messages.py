@@ -78,10 +78,12 @@ class AnthropicCodec:
         body = with_defaults_of(operator, encoded, client_set_limit=True)
         body["model"] = self._model
         body.pop("stream", None)
-        return finished(operator, {**body, "stream": True} if stream else body)
+        if stream:
+            body["stream"] = True
+        return finished(operator, body)
 
     def _with_query(self, url: str, request: Request) -> str:
-        return with_query(url, request.query) if request.dialect == self.dialect else url
+        return with_query(url, request.query) if request.query and request.dialect == self.dialect else url
 
     def _all_headers(self, request: Request, stream: bool) -> dict[str, str]:
         forwarded = request.headers if request.dialect == self.dialect else {}

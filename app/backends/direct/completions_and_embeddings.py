@@ -13,7 +13,7 @@ from app.backends.direct.codec import UpstreamRequest
 from app.backends.direct.dropped_fields import without_fields
 from app.backends.direct.endpoint import endpoint_of
 from app.backends.direct.errors import unexpected_body
-from app.backends.direct.openai_chat import all_headers
+from app.backends.direct.openai_chat import OpenAIHeaders
 from app.backends.direct.openai_urls import key_headers, url_beside_chat
 from app.backends.direct.parameters import finished, operator_of, with_defaults_of
 from app.backends.error_bodies import Scrub
@@ -37,12 +37,11 @@ class _PassthroughCodec:
         self._model = endpoint.model
         self._quirks = endpoint.quirks
         self._operator = operator_of(deployment.params)
-        self._headers = key_headers(endpoint, deployment.params)
+        self._headers = OpenAIHeaders(key_headers(endpoint, deployment.params), self._operator)
         self._encode = encode
 
     def encode(self, request: Request, stream: bool) -> UpstreamRequest:
-        headers = all_headers(request.headers, stream, self._headers, self._operator)
-        return UpstreamRequest(self.url, headers, self._body(request, stream))
+        return UpstreamRequest(self.url, self._headers.of(request.headers, stream), self._body(request, stream))
 
     def decode_plain(self, body: bytes) -> ModelResponse | None:
         return None

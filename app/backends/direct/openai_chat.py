@@ -38,12 +38,11 @@ class OpenAIChatCodec:
         self._call_ids = _call_ids(endpoint.quirks)
         self._operator = operator_of(deployment.params)
         self.url = chat_url(endpoint)
-        self._headers = key_headers(endpoint, deployment.params)
+        self._headers = OpenAIHeaders(key_headers(endpoint, deployment.params), self._operator)
 
     def encode(self, request: Request, stream: bool) -> UpstreamRequest:
         client = request.headers if request.dialect == self.dialect else {}
-        headers = all_headers(client, stream, self._headers, self._operator)
-        return UpstreamRequest(self.url, headers, self._body(request, stream))
+        return UpstreamRequest(self.url, self._headers.of(client, stream), self._body(request, stream))
 
     def decoder(self, request: Request) -> ResponseDecoder:
         names = [tool.name for tool in request.tools]
@@ -60,8 +59,9 @@ class OpenAIChatCodec:
         if self._call_ids is not None:
             request = with_fitting_ids(request, self._call_ids)
         operator = self._operator
-        encoded = encode_request(request, self._quirks.custom_tools)
-        body = with_defaults_of(operator, encoded, request.max_tokens is not None)
+        body = encode_request(request, self._quirks.custom_tools)
+        if operator.defaults:
+            body = with_defaults_of(operator, body, request.max_tokens is not None)
         body["messages"] = with_thinking(body, self._thinking, request.dialect == self.dialect)
         body["model"] = self._model
         if request.top_k is not None and self._quirks.top_k:
@@ -84,7 +84,14 @@ def _call_ids(quirks: Quirks) -> CallIdForm | None:
     return CallIdForm(re.compile(legal), longest, exact=exact)
 
 
-def all_headers(client: Mapping[str, str], stream: bool, key: Mapping[str, str], operator: Operator) -> dict[str, str]:
-    """The client's headers that are forwarded, overridden by the gateway's and the operator's."""
-    accept = {"accept": "text/event-stream" if stream else "application/json"}
-    return {**kept(client, FORWARDED_HEADERS), **accept, **key, **operator.headers}
+class OpenAIHeaders:
+    """The headers of a deployment's requests: what is the same for all of them is put together once."""
+
+    def __init__(self, key: Mapping[str, str], operator: Operator) -> None:
+        self._whole = {"accept": "application/json", **key, **operator.headers}
+        self._stream = {"accept": "text/event-stream", **key, **operator.headers}
+
+    def of(self, client: Mapping[str, str], stream: bool) -> dict[str, str]:
+        """The client's headers that are forwarded, overridden by the gateway's and the operator's."""
+        ours = self._stream if stream else self._whole
+        return {**kept(client, FORWARDED_HEADERS), **ours}

@@ -11,7 +11,7 @@ from app.backends.direct.bodies import parse_body
 from app.backends.direct.codec import UpstreamRequest
 from app.backends.direct.dropped_fields import without_fields
 from app.backends.direct.endpoint import endpoint_of
-from app.backends.direct.openai_chat import all_headers
+from app.backends.direct.openai_chat import OpenAIHeaders
 from app.backends.direct.openai_urls import key_headers, responses_url
 from app.backends.direct.parameters import (
     Operator,
@@ -66,18 +66,18 @@ class ResponsesCodec:
         self._refuses_thinking = history_of(endpoint.provider, endpoint.model, deployment.params).fields == ()
         self._operator = _nested(operator_of(deployment.params))
         self.url = responses_url(endpoint)
-        self._headers = key_headers(endpoint, deployment.params)
+        self._headers = OpenAIHeaders(key_headers(endpoint, deployment.params), self._operator)
 
     def encode(self, request: Request, stream: bool) -> UpstreamRequest:
         headers = request.headers if dialect_of(request).provider == PROVIDER else {}
-        return UpstreamRequest(self.url, self._all_headers(headers, stream), self._body(request, stream))
+        return UpstreamRequest(self.url, self._headers.of(headers, stream), self._body(request, stream))
 
     def encode_stored(self, call: StoredCall) -> UpstreamRequest:
         parts = urlsplit(self.url)
         path = f"{parts.path}/{quote(call.response_id, safe='')}{call.tail}"
         query = "&".join(text for text in (parts.query, call.query) if text)
         url = urlunsplit(parts._replace(path=path, query=query))
-        return UpstreamRequest(url, self._all_headers(call.headers, call.stream), None, call.method)
+        return UpstreamRequest(url, self._headers.of(call.headers, call.stream), None, call.method)
 
     def decoder(self, request: Request) -> ResponseDecoder:
         return ResponseDecoder()
@@ -94,9 +94,6 @@ class ResponsesCodec:
 
     def decode_response(self, body: dict[str, Any]) -> ModelResponse:
         return decode_response(body)
-
-    def _all_headers(self, client: dict[str, str], stream: bool) -> dict[str, str]:
-        return all_headers(client, stream, self._headers, self._operator)
 
     def _body(self, request: Request, stream: bool) -> dict[str, Any]:
         filled, operator = with_defaults(request, self._operator)

@@ -89,6 +89,8 @@ def finished(operator: Operator, body: dict[str, Any]) -> dict[str, Any]:
 
 def without_dropped(request: Request, operator: Operator) -> Request:
     """The request without the fields that the operator leaves out, by OpenAI's names, for an API that has others."""
+    if not operator.dropped:
+        return request
     left_out = [_FIELDS[name] for name in operator.dropped if name in _FIELDS]
     extra = {name: value for name, value in request.extra.items() if name not in operator.dropped}
     if len(extra) < len(request.extra):
@@ -100,6 +102,8 @@ def without_dropped(request: Request, operator: Operator) -> Request:
 def with_defaults(request: Request, operator: Operator) -> tuple[Request, Operator]:
     """Move the defaults that the common form has fields for into the request, so that another API's encoder finds them;
     those that are left stay with the operator."""
+    if not operator.defaults:
+        return request, operator
     rest = dict(operator.defaults)
     filled: dict[str, Any] = {}
     limits = [value for name in _LIMITS if (value := rest.pop(name, None)) is not None]

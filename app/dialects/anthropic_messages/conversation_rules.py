@@ -21,8 +21,15 @@ _BEGINNING = "(The conversation begins with the assistant's turn.)"
 def without_blank_texts(messages: list[_Message]) -> list[_Message]:
     """The messages without texts that are empty or of white space, and without those of which nothing is left. The
     same list where there is none."""
-    mended = [kept for message in messages if (kept := _without_blanks(message)) is not None]
-    if len(mended) == len(messages) and all(new is old for new, old in zip(mended, messages, strict=True)):
+    mended: list[_Message] = []
+    is_same = True
+    for message in messages:
+        content = message.get("content")
+        kept = message if isinstance(content, str) and content.strip() else _without_blanks(message)
+        is_same = is_same and kept is message
+        if kept is not None:
+            mended.append(kept)
+    if is_same:
         return messages
     if messages[-1].get("role") == "user" and (not mended or mended[-1] is not messages[-1]) and _ends(mended):
         # Without the turn that said nothing, the assistant's would be a prefill.

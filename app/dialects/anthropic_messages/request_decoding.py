@@ -39,6 +39,11 @@ _DECODED = frozenset(wire.Body.__annotations__) - {"output_format"}
 """The older name of `output_config.format` goes on to Anthropic as it is."""
 _TOOL = frozenset(["name", "description", "input_schema", "strict"])
 _CHOICE = frozenset(["type", "name", "disable_parallel_tool_use"])
+_NO_CHOICE: tuple[None, None, dict[str, Any]] = (None, None, {})
+_REASONING = frozenset(["thinking", "output_config"])
+_FORMATS = frozenset(["output_config", "output_format"])
+_METADATA = frozenset(["user_id"])
+_OUTPUT_CONFIG = frozenset(["effort", "format"])
 _MESSAGE = frozenset(wire.Message.__annotations__)
 _TEXT = frozenset(["type", "text"])
 _IMAGE = frozenset(["type", "source"])
@@ -58,9 +63,11 @@ _SOURCES = {
 def decode_request(body: dict[str, Any], headers: Mapping[str, str]) -> Request:
     """Decode a body that `parse_body` gave. Raises InvalidRequest with the path of the field at fault."""
     fields = check(body, wire.Body)
-    choice, parallel, choice_extra = _tool_choice(fields.get("tool_choice"))
-    messages = (*_system(fields), *(_message(message, at) for at, message in enumerate(fields["messages"])))
-    tools = tuple([_tool(tool, f"tools[{at}]") for at, tool in enumerate(fields.get("tools") or ())])
+    choice, parallel, choice_extra = _tool_choice(fields["tool_choice"]) if "tool_choice" in fields else _NO_CHOICE
+    messages = _messages(fields)
+    tools: tuple[ToolDefinition, ...] = ()
+    if given := fields.get("tools"):
+        tools = tuple([_tool(tool, f"tools[{at}]") for at, tool in enumerate(given)])
     return Request(
         dialect=wire.NAME,
         model=fields["model"],
@@ -87,27 +94,35 @@ def _extra(body: dict[str, Any], fields: wire.Body, choice_extra: dict[str, Any]
     extra = rest(body, _DECODED)
     if choice_extra:
         extra["tool_choice"] = choice_extra
-    if metadata := without(fields.get("metadata") or {}, frozenset(["user_id"])):
-        extra["metadata"] = metadata
-    output = without(fields.get("output_config") or {}, frozenset(["effort", "format"]))
-    if unread := _unread_format(fields):
-        output["format"] = unread
-    if output:
-        extra["output_config"] = output
+    if (metadata := fields.get("metadata")) and (others := without(metadata, _METADATA)):
+        extra["metadata"] = others
+    if config := fields.get("output_config"):
+        output = without(config, _OUTPUT_CONFIG)
+        if unread := _unread_format(fields):
+            output["format"] = unread
+        if output:
+            extra["output_config"] = output
     return extra
 
 
-def _system(fields: wire.Body) -> list[InputMessage]:
-    system = fields.get("system")
-    return [InputMessage("system", decode_content(system, "system"))] if system else []
-
-
-def _message(message: wire.Message, at: int) -> InputMessage:
-    content = decode_content(message["content"], f"messages[{at}].content")
-    return InputMessage(message["role"], content, without(message, _MESSAGE))
+def _messages(fields: wire.Body) -> tuple[InputMessage, ...]:
+    messages: list[InputMessage] = []
+    if system := fields.get("system"):
+        messages.append(InputMessage("system", decode_content(system, "system")))
+    for at, message in enumerate(fields["messages"]):
+        content = message["content"]
+        if isinstance(content, str) and len(message) == 2:
+            # The most frequent form, in which there is nothing else to be found.
+            messages.append(InputMessage(message["role"], (TextPart(content),)))
+        else:
+            parts = decode_content(content, f"messages[{at}].content")
+            messages.append(InputMessage(message["role"], parts, without(message, _MESSAGE)))
+    return tuple(messages)
 
 
 def _reasoning(fields: wire.Body) -> Reasoning | None:
+    if _REASONING.isdisjoint(fields):
+        return None
     thinking = fields.get("thinking")
     effort = (fields.get("output_config") or {}).get("effort")
     if thinking is None:
@@ -124,6 +139,8 @@ def _output_format(fields: wire.Body) -> dict[str, Any]:
 
 
 def _response_format(fields: wire.Body) -> dict[str, Any] | None:
+    if _FORMATS.isdisjoint(fields):
+        return None
     wanted = _output_format(fields)
     if wanted.get("type") != "json_schema" or not isinstance(wanted.get("schema"), dict):
         return None

@@ -84,7 +84,7 @@ def _native(request: Request, history: _History) -> dict[str, Any]:
     extra = request.extra
     system, given = _native_messages(request)
     messages = history(given)
-    thinking = _thinking_as_it_came(request.reasoning)
+    thinking = None if request.reasoning is None else _thinking_as_it_came(request.reasoning)
     if isinstance(extra.get("thinking"), dict):
         thinking = extra["thinking"]
     if thinking and thinking.get("type") == "enabled" and messages is not given and not may_think(messages):
@@ -161,14 +161,18 @@ def _with_possible_options(request: Request, model: ClaudeModel) -> Request:
 
 
 def _options(request: Request) -> dict[str, Any]:
-    options = {
-        "stream": request.stream or None,
-        "temperature": request.temperature,
-        "top_p": request.top_p,
-        "top_k": request.top_k,
-        "stop_sequences": list(request.stop) or None,
-    }
-    return {name: value for name, value in options.items() if value is not None}
+    options: dict[str, Any] = {}
+    if request.stream:
+        options["stream"] = True
+    if request.temperature is not None:
+        options["temperature"] = request.temperature
+    if request.top_p is not None:
+        options["top_p"] = request.top_p
+    if request.top_k is not None:
+        options["top_k"] = request.top_k
+    if request.stop:
+        options["stop_sequences"] = list(request.stop)
+    return options
 
 
 def _max_tokens(request: Request, thinking: dict[str, Any] | None, model: ClaudeModel) -> int:
@@ -203,9 +207,7 @@ def _thinking(
     return thinking_for(request.reasoning, model, request.max_tokens, not forced and not sampled, may_resume)
 
 
-def _thinking_as_it_came(reasoning: Reasoning | None) -> dict[str, Any] | None:
-    if reasoning is None:
-        return None
+def _thinking_as_it_came(reasoning: Reasoning) -> dict[str, Any] | None:
     if not reasoning.enabled:
         return {"type": "disabled", **reasoning.extra}
     if reasoning.budget_tokens is None and not reasoning.extra:
@@ -215,7 +217,7 @@ def _thinking_as_it_came(reasoning: Reasoning | None) -> dict[str, Any] | None:
 
 
 def _native_output_config(request: Request) -> dict[str, Any]:
-    config: dict[str, Any] = dict(request.extra.get("output_config", {}))
+    config: dict[str, Any] = {**request.extra.get("output_config", {})}
     if request.reasoning is not None and request.reasoning.effort is not None:
         config["effort"] = request.reasoning.effort
     if "output_format" in request.extra:
@@ -238,7 +240,7 @@ def _native_messages(request: Request) -> tuple[str | list[Block], list[dict[str
         parts = tuple([part for _, message in opening for part in message.parts])
         system = encode_system(InputMessage("system", parts), "system", True)
         messages = [encode_message(message, path, True) for path, message in others]
-    return blocks_without_blanks(system), messages
+    return blocks_without_blanks(system) if system else system, messages
 
 
 def _messages(

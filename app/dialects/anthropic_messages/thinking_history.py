@@ -38,7 +38,10 @@ def may_think(messages: list[Message]) -> bool:
 
 
 def _without(messages: list[Message], is_foreign: Callable[[dict[str, Any]], bool]) -> list[Message]:
-    if not any(is_foreign(block) for message in messages for block in _blocks(message)):
+    for message in messages:
+        if (blocks := _blocks(message)) and any(map(is_foreign, blocks)):
+            break
+    else:
         return messages
     kept = []
     for message in messages:

@@ -22,6 +22,8 @@ _LEAST_TOP_P = 0.95
 """Beside thinking nothing less is taken."""
 _DEFAULT = 1
 """The `temperature` and the `top_p` that say what is the case anyway."""
+_FITTED = frozenset({"thinking", "output_config", "temperature", "top_p", "top_k"})
+"""The fields of which a model may refuse something."""
 _Body = dict[str, Any]
 
 
@@ -47,6 +49,8 @@ def thinking_for(
 
 def fit_thinking(body: _Body, model: ClaudeModel) -> _Body:
     """The body with thinking, effort and sampling that the model takes; the same object where nothing is wrong."""
+    if _FITTED.isdisjoint(body):
+        return body
     thinking = body.get("thinking")
     config = body.get("output_config")
     config = config if isinstance(config, dict) else {}

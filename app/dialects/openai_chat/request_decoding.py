@@ -29,6 +29,7 @@ from app.messages import (
     RedactedThinkingPart,
     RefusalPart,
     Request,
+    Role,
     TextPart,
     ThinkingPart,
     ToolCallPart,
@@ -44,6 +45,8 @@ _FUNCTION = frozenset(["name", "description", "parameters", "strict"])
 _ASSISTANT = frozenset(["role", "content", "refusal", "thinking_blocks", "tool_calls", "function_call"])
 _TOOL_RESULT = frozenset(["role", "content", "tool_call_id"])
 _PLAIN = frozenset(["role", "content"])
+_SAID: Mapping[str, Role] = {"system": "system", "developer": "developer", "user": "user", "assistant": "assistant"}
+"""Roles whose messages may be a text and nothing else."""
 _CALL = frozenset(["id", "type", "function"])
 _CALL_FUNCTION = frozenset(["name", "arguments"])
 _IMAGE = frozenset(["type", "image_url"])
@@ -61,9 +64,11 @@ def decode_request(body: dict[str, Any], headers: Mapping[str, str]) -> Request:
     fields = check(body, wire.Body)
     effort = fields.get("reasoning_effort")
     stop = fields.get("stop")
-    choice, choice_extra = _tool_choice(fields)
-    messages = tuple([_decode_message(message, f"messages[{at}]") for at, message in enumerate(fields["messages"])])
-    tools = tuple([_tool(tool, f"tools[{at}]") for at, tool in enumerate(fields.get("tools") or ())])
+    choice, choice_extra = _tool_choice(fields) if "tool_choice" in fields else (None, {})
+    messages, go_on_as_they_came = _messages(fields["messages"])
+    tools: tuple[ToolDefinition, ...] = ()
+    if given := fields.get("tools"):
+        tools = tuple([_tool(tool, f"tools[{at}]") for at, tool in enumerate(given)])
     return Request(
         dialect=wire.NAME,
         model=fields["model"],
@@ -83,8 +88,23 @@ def decode_request(body: dict[str, Any], headers: Mapping[str, str]) -> Request:
         user=fields.get("user"),
         extra=_extra(body, choice_extra),
         headers=kept(headers, FORWARDED_HEADERS),
-        native=NativeRequest(body, messages if all(map(_goes_on_as_it_came, fields["messages"])) else (), tools),
+        native=NativeRequest(body, messages if go_on_as_they_came else (), tools),
     )
+
+
+def _messages(given: list[wire.Message]) -> tuple[tuple[InputMessage, ...], bool]:
+    """The messages, and whether a provider can be sent the client's own of all of them."""
+    messages: list[InputMessage] = []
+    go_on = True
+    for at, message in enumerate(given):
+        role = _SAID.get(message["role"])
+        if len(message) == 2 and role is not None and isinstance(text := message.get("content"), str):
+            # The most frequent form, in which there is nothing else to be found.
+            messages.append(InputMessage(role, (TextPart(text),)))
+            continue
+        messages.append(_decode_message(message, f"messages[{at}]"))
+        go_on = go_on and _goes_on_as_it_came(message)
+    return tuple(messages), go_on
 
 
 def _goes_on_as_it_came(message: wire.Message) -> bool:
@@ -99,7 +119,7 @@ def _extra(body: dict[str, Any], choice_extra: dict[str, Any]) -> dict[str, Any]
     extra = rest(body, _DECODED)
     if choice_extra:
         extra["tool_choice"] = choice_extra
-    return extra | wire.other_stream_options(body)
+    return extra | wire.other_stream_options(body) if "stream_options" in body else extra
 
 
 def _tool_choice(fields: wire.Body) -> tuple[ToolChoice | None, dict[str, Any]]:

@@ -60,8 +60,8 @@ def encode_request(request: Request, custom_tools: bool = True) -> dict[str, Any
     if not custom_tools:
         request = with_functions(request)
     extra = request.extra if same else carried
-    body: dict[str, Any] = {"model": request.model, "messages": _encode_messages(request), **extra}
-    body |= _options(request)
+    body: dict[str, Any] = {"model": request.model, "messages": _encode_messages(request, client), **extra}
+    _add_options(body, request)
     if request.max_tokens is not None:
         body[_max_tokens_name(extra)] = request.max_tokens
     if request.tools:
@@ -78,17 +78,21 @@ def encode_request(request: Request, custom_tools: bool = True) -> dict[str, Any
     return body
 
 
-def _options(request: Request) -> dict[str, Any]:
-    options = {
-        "n": request.n,
-        "temperature": request.temperature,
-        "top_p": request.top_p,
-        "stop": list(request.stop) or None,
-        "reasoning_effort": effort(request.reasoning) if request.reasoning else None,
-        "response_format": request.response_format,
-        "user": request.user,
-    }
-    return {name: value for name, value in options.items() if value is not None}
+def _add_options(body: dict[str, Any], request: Request) -> None:
+    if request.n is not None:
+        body["n"] = request.n
+    if request.temperature is not None:
+        body["temperature"] = request.temperature
+    if request.top_p is not None:
+        body["top_p"] = request.top_p
+    if request.stop:
+        body["stop"] = list(request.stop)
+    if request.reasoning is not None and (word := effort(request.reasoning)) is not None:
+        body["reasoning_effort"] = word
+    if request.response_format is not None:
+        body["response_format"] = request.response_format
+    if request.user is not None:
+        body["user"] = request.user
 
 
 def _max_tokens_name(extra: dict[str, Any]) -> str:
@@ -121,11 +125,10 @@ def _tool_choice(request: Request, choice: ToolChoice, extra: dict[str, Any]) ->
     return {**extra, "type": kind, kind: {"name": choice.name}}
 
 
-def _encode_messages(request: Request) -> list[dict[str, Any]]:
+def _encode_messages(request: Request, client: RequestDialect) -> list[dict[str, Any]]:
     if (native := request.native_messages(NAME)) is not None:
         messages: list[dict[str, Any]] = native["messages"]
         return messages
-    client = dialect_of(request)
     same = client.name == NAME
     conversation = numbered(request.messages) if same else client.conversation(request)
     return [encoded for path, message in conversation for encoded in _encode(message, same, f"{path}.content")]

@@ -120,11 +120,21 @@ class CallIdForm:
 def with_fitting_ids(request: Request, form: CallIdForm) -> Request:
     """The request with ids that the provider takes: a call and its result still belong together, and a longer
     conversation has the same ones at its beginning. The same object where all fit."""
+    if not _has_ids(request):
+        return request
     fitting = _Fitting(form)
     messages = tuple([fitting.message(message) for message in request.messages])
     if all(new is old for new, old in zip(messages, request.messages, strict=True)):
         return request
     return replace(request, messages=messages)
+
+
+def _has_ids(request: Request) -> bool:
+    for message in request.messages:
+        for part in message.parts:
+            if isinstance(part, ToolCallPart | ToolResultPart):
+                return True
+    return False
 
 
 class _Fitting:

@@ -97,7 +97,7 @@ def test_parameters_have_their_places() -> None:
             metadata={"user_id": "u"},
             service_tier="auto",
         ),
-        {"anthropic-beta": "b", "Anthropic-Version": "2023-06-01", "x-api-key": "key"},
+        {"anthropic-beta": "b", "anthropic-version": "2023-06-01", "x-api-key": "key"},
     )
     assert (request.stream, request.temperature, request.top_p, request.top_k) == (True, 0.5, 0.9, 5)
     assert (request.max_tokens, request.stop, request.user) == (10, ("END",), "u")

@@ -103,7 +103,7 @@ def test_parameters_have_their_places() -> None:
             user="u",
             seed=3,
         ),
-        {"OpenAI-Beta": "x", "authorization": "Bearer key"},
+        {"openai-beta": "x", "authorization": "Bearer key"},
     )
     assert (request.stream, request.include_usage, request.n, request.max_tokens) == (True, True, 2, 9)
     assert (request.temperature, request.top_p, request.stop) == (1, 0.5, ("END",))

@@ -36,7 +36,7 @@ def asked(**fields: Any) -> Request:
 
 
 def test_a_request_comes_back_as_it_was() -> None:
-    request = openai_completions.decode_request(BODY, {"OpenAI-Beta": "b", "cookie": "c"})
+    request = openai_completions.decode_request(BODY, {"openai-beta": "b", "cookie": "c"})
     assert openai_completions.encode_request(request) == BODY
     assert request.headers == {"openai-beta": "b"}
     assert (request.stream, request.include_usage, request.n, request.max_tokens) == (True, True, 2, 0)

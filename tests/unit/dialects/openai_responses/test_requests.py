@@ -113,5 +113,5 @@ def test_changed_reasoning_stands_in_its_item() -> None:
 
 
 def test_known_headers_are_forwarded() -> None:
-    headers = decode_request(_body(), {"OpenAI-Beta": "x", "authorization": "Bearer k"}).headers
+    headers = decode_request(_body(), {"openai-beta": "x", "authorization": "Bearer k"}).headers
     assert headers == {"openai-beta": "x"}
