@@ -38,7 +38,11 @@ class Limit:
     )
 
     def __init__(self, seconds: float, outermost: "Limit | None" = None) -> None:
-        self._watch: _Watch = _watch() if outermost is None else outermost._watch
+        if outermost is None:
+            loop = asyncio.get_running_loop()
+            self._watch = _here.watch if _here.loop is loop else _watch_of(loop)
+        else:
+            self._watch = outermost._watch
         self._seconds = seconds or inf
         self._task: asyncio.Task[object] | None = None
         self._cancelling = 0
@@ -159,8 +163,6 @@ class _Here(threading.local):
 _here = _Here()
 
 
-def _watch() -> _Watch:
-    loop = asyncio.get_running_loop()
-    if _here.loop is not loop:
-        _here.loop, _here.watch = loop, _Watch()
+def _watch_of(loop: asyncio.AbstractEventLoop) -> _Watch:
+    _here.loop, _here.watch = loop, _Watch()
     return _here.watch

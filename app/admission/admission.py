@@ -43,7 +43,8 @@ class Admission:
         )
         self._clock = clock
         self._settings = settings
-        self._gates: dict[str, Gate] = {}
+        self.gates: dict[str, Gate] = {}
+        """The gates of the deployments that are limited, by their ids."""
         self.use(settings, deployments, longest_pause)
 
     def use(
@@ -60,26 +61,26 @@ class Admission:
         self._longest_pause = min(longest_pause, settings.queue_timeout)
         limits = {one.id: Limits.of(one) for one in deployments}
         for deployment, limit in limits.items():
-            if not limit.are_none and deployment not in self._gates:
+            if not limit.are_none and deployment not in self.gates:
                 self._add_gate(deployment, limit)
-        for deployment, gate in self._gates.items():
+        for deployment, gate in self.gates.items():
             if deployment not in stays:
                 gate.capacity.forget()
             gate.change(limits.get(deployment, Limits()), settings.queue_size)
 
     def is_busy(self, deployment: Deployment) -> bool:
         """Whether even the smallest attempt would have to wait there."""
-        gate = self._gates.get(deployment.id)
+        gate = self.gates.get(deployment.id)
         return gate is not None and gate.is_busy
 
     def under_way(self, deployment: str) -> int:
         """Attempts of all processes at a deployment that is limited; 0 at any other."""
-        gate = self._gates.get(deployment)
+        gate = self.gates.get(deployment)
         return 0 if gate is None else gate.capacity.under_way
 
     def counts_tokens(self, deployment: Deployment) -> bool:
         """Whether it matters there how many tokens an attempt has."""
-        gate = self._gates.get(deployment.id)
+        gate = self.gates.get(deployment.id)
         return gate is not None and gate.capacity.counts_tokens
 
     @property
@@ -87,24 +88,19 @@ class Admission:
         """Seconds that a request may wait, over all its attempts."""
         return self._settings.queue_timeout
 
-    @property
-    def has_gates(self) -> bool:
-        """Whether anything is limited anywhere."""
-        return bool(self._gates)
-
     def unlimited(self, deployment: Deployment) -> Slot | None:
         """A slot of a deployment that nothing limits; None where something does."""
-        return None if deployment.id in self._gates else Slot(deployment.id, self._clock())
+        return None if deployment.id in self.gates else Slot(deployment.id, self._clock())
 
     def enter(self, deployment: Deployment, demand: Demand) -> Slot | None:
         """A slot for an attempt, if it need not wait."""
-        gate = self._gates.get(deployment.id)
+        gate = self.gates.get(deployment.id)
         return Slot(deployment.id, self._clock()) if gate is None else gate.enter(demand)
 
     async def wait(self, deployments: Sequence[Deployment], demand: Demand, obs: ObservabilityContext) -> Slot:
         """Wait for the first of these deployments that has room; metrics book it under the first of them. Raises
         AdmissionRefused: at once where too many wait, or where it is certain that none will have room in time."""
-        gates = [gate for one in deployments if (gate := self._gates.get(one.id)) is not None]
+        gates = [gate for one in deployments if (gate := self.gates.get(one.id)) is not None]
         seconds, name = demand.until - self._clock(), deployments[0].id
         if seconds <= 0:
             raise self._refused("timeout", name, gates, obs)
@@ -145,7 +141,7 @@ class Admission:
                 self._learn_requests(slot, learned)
             elif not remaining:
                 tokens = learned
-        gate = self._gates.get(slot.deployment) if tokens is None else self._gate(slot.deployment)
+        gate = self.gates.get(slot.deployment) if tokens is None else self._gate(slot.deployment)
         if gate is not None:
             gate.capacity.learn_tokens(tokens, slot.begun)
             gate.look()
@@ -159,20 +155,20 @@ class Admission:
 
     def _learn_requests(self, slot: Slot, learned: LearnedLimit) -> None:
         is_scarce = learned.remaining <= _SCARCE * learned.limit
-        gate = self._gate(slot.deployment) if is_scarce else self._gates.get(slot.deployment)
+        gate = self._gate(slot.deployment) if is_scarce else self.gates.get(slot.deployment)
         if gate is not None:
             gate.capacity.learn_requests(learned, slot.begun, slot.taken)
 
     def _gate(self, deployment: str) -> Gate | None:
         """The gate of a deployment, which is made if need be. None where no more can be counted."""
-        if deployment not in self._gates:
+        if deployment not in self.gates:
             with suppress(TableFull):
                 self._add_gate(deployment, Limits())
-        return self._gates.get(deployment)
+        return self.gates.get(deployment)
 
     def _add_gate(self, deployment: str, limits: Limits) -> None:
         capacity = Capacity(self._table, deployment, limits, self._index, self._processes)
-        self._gates[deployment] = Gate(deployment, capacity, self._settings.queue_size, self._processes, self._clock)
+        self.gates[deployment] = Gate(deployment, capacity, self._settings.queue_size, self._processes, self._clock)
 
     def _refused(
         self, reason: AdmissionRefusal, deployment: str, gates: Sequence[Gate], obs: ObservabilityContext

@@ -16,7 +16,7 @@ from telemetry import ObservabilityContext
 
 def busy(pool: Sequence[Deployment], admission: Admission) -> Container[str]:
     """The ids of those that have as much to do as they may."""
-    return [one.id for one in pool if admission.is_busy(one)] if admission.has_gates else ()
+    return [one.id for one in pool if admission.is_busy(one)]
 
 
 async def slot_of(move: Try, request: Request, until: float, admission: Admission, obs: ObservabilityContext) -> Slot:

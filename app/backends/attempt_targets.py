@@ -1,10 +1,9 @@
 """What telemetry is told of whom an attempt asks, put together once for all attempts that ask the same."""
 
-from functools import lru_cache
 from urllib.parse import urlsplit
 
 from app.addresses import base_of, is_internal
-from app.providers import RESPONSES_PREFIX, ResponsesApi, row_of
+from app.providers import RESPONSES_PREFIX, row_of
 from app.settings import Deployment
 from telemetry import AttemptTarget
 
@@ -12,27 +11,35 @@ _KEPT = 4096
 """Targets; with wildcards their models are callers' choice."""
 
 
+class AttemptTargets:
+    """The targets of the attempts of one configuration."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[str, str, str, bool], AttemptTarget] = {}
+
+    def of(self, deployment: Deployment, operation: str, stream: bool) -> AttemptTarget:
+        """The target of an attempt at a deployment, whose wildcards have been filled."""
+        key = deployment.id, deployment.model, operation, stream
+        if (made := self._made.get(key)) is None:
+            if len(self._made) >= _KEPT:
+                self._made.clear()
+            made = self._made[key] = target_of(deployment, operation, stream=stream)
+        return made
+
+
 def target_of(deployment: Deployment, operation: str, *, stream: bool) -> AttemptTarget:
-    """The target of an attempt at a deployment, whose wildcards have been filled."""
+    """The target of an attempt at a deployment, whose wildcards have been filled, made anew."""
     base = base_of(deployment.params)
-    names = (deployment.id, deployment.provider, deployment.model, deployment.model_name)
-    return _target(*names, deployment.responses, base, operation, stream)
-
-
-@lru_cache(_KEPT)
-def _target(
-    id: str, provider: str, model: str, group: str, responses: ResponsesApi, base: object, operation: str, stream: bool
-) -> AttemptTarget:
-    prefix, _, rest = model.partition("/")
-    name = rest or model
+    prefix, _, rest = deployment.model.partition("/")
+    name = rest or deployment.model
     address, port = _server(base)
     asked_at = base or row_of(prefix).base_url
     return AttemptTarget(
-        deployment=id,
-        provider=provider,
+        deployment=deployment.id,
+        provider=deployment.provider,
         # The name by which the provider knows the model.
-        model=name if responses == "none" else name.removeprefix(RESPONSES_PREFIX),
-        model_group=group,
+        model=name if deployment.responses == "none" else name.removeprefix(RESPONSES_PREFIX),
+        model_group=deployment.model_name,
         operation=operation,
         stream=stream,
         server_address=address,

@@ -9,9 +9,9 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
 from types import TracebackType
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from app.admission import Admission, Slot
 from app.backends.usage import AnswerUsage, characters_beside_content
@@ -34,8 +34,8 @@ from app.settings import AdmissionSettings, Deployment, UpstreamBreakerSettings
 from telemetry import Attempt, ObservabilityContext, Tokens
 from telemetry.names import BreakerState, RejectionReason
 from telemetry.prompt_cache import as_if_read
+from telemetry.transaction.prompt_cache import AttemptCache
 
-_T = TypeVar("_T")
 _STALLED_SHARE = 0.1
 """The share of an attempt's time from which on its timeout is the event loop's fault."""
 OUTPACED = "another attempt was faster"
@@ -129,12 +129,15 @@ class AttemptControl:
         one where the gateway itself was late."""
         self.in_flight[permit.deployment.name] -= 1
         now = self._clock()
-        stalled = error is not None and self._stalls.seconds_since(permit.begun) > _STALLED_SHARE * (now - permit.begun)
-        if isinstance(error, UpstreamTimeout) and stalled:
-            error = LocalFailure("loop_lag", detail=f"the event loop stood still; {error.message}")
-        changes = self.breakers.record(permit, error, now, stalled, self._draw())
-        if isinstance(error, LocalFailure):
-            obs.attempts.local_failure(error.kind, error.detail)
+        if error is None:
+            changes = self.breakers.record(permit, None, now)
+        else:
+            stalled = self._stalls.seconds_since(permit.begun) > _STALLED_SHARE * (now - permit.begun)
+            if isinstance(error, UpstreamTimeout) and stalled:
+                error = LocalFailure("loop_lag", detail=f"the event loop stood still; {error.message}")
+            changes = self.breakers.record(permit, error, now, stalled, self._draw())
+            if isinstance(error, LocalFailure):
+                obs.attempts.local_failure(error.kind, error.detail)
         if changes:
             report(changes, obs)
         return error
@@ -195,6 +198,8 @@ class GuardedAttempt:
         self._obs = obs
         self._slot = slot
         self._has_learnt = False
+        self._limit: Limit | None = None
+        self._seconds = 0.0
         self._last: ModelResponse | None = None
         self._finish_reasons: dict[int, str] = {}
         self._calls: ToolCallChecks | None = None
@@ -205,26 +210,33 @@ class GuardedAttempt:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        cause = error
-        if isinstance(error, asyncio.CancelledError) and error.args == (EXPIRED,):
-            # Nobody gave it up: the wait for its next chunk came to its limit.
-            cause = UpstreamTimeout("The provider fell silent.", detail="upstream idle")
-        cause = self._control.record(self._permit, cause, self._obs)
-        self._describe()
+        cause = self._control.record(self._permit, None if error is None else self._cause(error), self._obs)
+        attempt, last, usage = self.attempt, self._last, self._usage
+        if last is not None:
+            reasons = self._finish_reasons
+            attempt.response(last.id, last.model, [reasons[index] for index in sorted(reasons)])
         tokens: Tokens | None = None
-        if self._usage is not None and self._has_tokens(self._usage, cause):
-            tokens = self._usage.tokens()
-            self.attempt.usage(tokens, self._usage.dollars(tokens, self._deployment))
-            self._compare_prompt(self._usage, tokens)
+        if usage is not None and (cause is None or self._has_tokens(usage, cause)):
+            tokens = usage.tokens()
+            attempt.usage(tokens, usage.dollars(tokens, self._deployment))
+            if attempt.prompt_cache is not None:
+                self._compare_prompt(attempt.prompt_cache, usage, tokens)
         if cause is not None:
             self._fail(cause)
         elif self._calls is not None:
-            self.attempt.invalid_calls(self._calls.invalid())
-        self.attempt.end()
+            attempt.invalid_calls(self._calls.invalid())
+        attempt.end()
         if self._slot is not None:
             self._free(self._slot, tokens, cause)
         if cause is not None and cause is not error:
             raise cause from error
+
+    def limited(self, seconds: float) -> Limit:
+        """A `with` block inside this one, in which the provider is waited for: after so many seconds both end with
+        UpstreamTimeout."""
+        self._seconds = seconds
+        self._limit = limit = Limit(seconds)
+        return limit
 
     def received(self, *received: Received) -> None:
         """Chunks, or the whole response."""
@@ -246,62 +258,65 @@ class GuardedAttempt:
                         self._calls = self._calls or ToolCallChecks()
                         self._calls.add(choice.index, message.tool_calls)
             if response.usage is not None and usage is not None:
-                usage.add(chars)
+                usage.chars += chars
                 usage.count(response)
                 chars = 0
         if usage is not None:
-            usage.add(chars)
+            usage.chars += chars
+
+    def _cause(self, error: BaseException) -> BaseException:
+        """What an error that came out of the block says of the attempt."""
+        if isinstance(error, asyncio.CancelledError) and error.args == (EXPIRED,):
+            # Nobody gave it up: the wait for its next chunk came to its limit.
+            return UpstreamTimeout("The provider fell silent.", detail="upstream idle")
+        if isinstance(error, TimeoutError) and self._limit is not None and self._limit.expired:
+            return UpstreamTimeout(f"The provider did not answer within {round(self._seconds, 3):g} seconds.")
+        return error
 
     def _note(self, received: Sequence[Received]) -> None:
         """Note that the response has begun; and what came, where nobody sees a provider's bytes, as a library reads."""
         if self._last is None:
             self._control.answered(self._permit, self._obs)
             self.attempt.first_chunk()
-            self._learn()
+            if self._slot is not None and self.attempt.allowances:
+                self._learn(self._slot)
         if (tape := self.attempt.tape) is not None and not tape.method:
             for one in received:
                 tape.chunk(one.chunk, text_size(one.chunk))
 
-    def _learn(self) -> None:
-        """Have admission know what the provider said of its limits."""
-        if self._slot is not None and self.attempt.allowances and not self._has_learnt:
+    def _learn(self, slot: Slot) -> None:
+        """Have admission know what the provider said of its limits, once."""
+        if not self._has_learnt:
             self._has_learnt = True
-            self._control.admission.learn(self._slot, self.attempt.allowances)
+            self._control.admission.learn(slot, self.attempt.allowances)
 
     def _free(self, slot: Slot, tokens: Tokens | None, cause: BaseException | None) -> None:
         """Give the slot back, after what the next attempt has to know."""
-        self._learn()
-        if seconds := self._pause_after(cause):
+        if self.attempt.allowances:
+            self._learn(slot)
+        if cause is not None and (seconds := self._pause_after(cause)):
             self._control.admission.pause(slot, seconds)
         slot.end(None if tokens is None else tokens.prompt + tokens.completion)
 
-    def _pause_after(self, cause: BaseException | None) -> float:
+    def _pause_after(self, cause: BaseException) -> float:
         """Seconds for which the provider wants no further attempt. A caller's own account says nothing of that."""
         if not isinstance(cause, BackendError) or self._deployment.credentials == "client":
             return 0.0
         return cause.retry_after or 0.0 if cause.attempt_outcome == "rate_limited" else 0.0
 
-    def _has_tokens(self, usage: AnswerUsage, cause: BaseException | None) -> bool:
-        """Whether the provider worked on an answer."""
-        if cause is None or usage.has_begun:
+    def _has_tokens(self, usage: AnswerUsage, cause: BaseException) -> bool:
+        """Whether the provider worked on an answer that failed."""
+        if usage.has_begun:
             return True
         return self.attempt.is_sent and not isinstance(cause, UpstreamFailed | UpstreamUnreachable)
 
-    def _compare_prompt(self, usage: AnswerUsage, tokens: Tokens) -> None:
+    def _compare_prompt(self, cache: AttemptCache, usage: AnswerUsage, tokens: Tokens) -> None:
         """Tell of a miss of the provider's prompt cache, and what it cost, if it was one."""
-        cache = self.attempt.prompt_cache
-        if cache is None:
-            return
         cache.answered(tokens)
         if (miss := cache.miss) is not None:
             paid = usage.listed_dollars(tokens, self._deployment)
             read = usage.listed_dollars(as_if_read(tokens, miss), self._deployment)
             cache.missed(None if paid is None or read is None else paid - read)
-
-    def _describe(self) -> None:
-        if self._last is not None:
-            reasons = tuple(self._finish_reasons[index] for index in sorted(self._finish_reasons))
-            self.attempt.response(self._last.id, self._last.model, reasons)
 
     def _fail(self, error: BaseException) -> None:
         match error:
@@ -315,23 +330,3 @@ class GuardedAttempt:
                 self.attempt.fail("cancelled", outcome="cancelled")
             case _:
                 self.attempt.fail("internal_error", type(error).__name__)
-
-
-async def completed(guard: GuardedAttempt, backend: Backend, request: Request, limit: float) -> Received:
-    """A deployment's whole response, within `limit` seconds."""
-    with guard:
-        response = await within(limit, backend.complete(request, guard.attempt))
-        guard.received(response)
-        return response
-
-
-async def within(seconds: float, answer: Awaitable[_T]) -> _T:
-    """Wait for a provider; raises UpstreamTimeout after `seconds`."""
-    limit = Limit(seconds)
-    try:
-        with limit:
-            return await answer
-    except TimeoutError as error:
-        if not limit.expired:
-            raise
-        raise UpstreamTimeout(f"The provider did not answer within {round(seconds, 3):g} seconds.") from error

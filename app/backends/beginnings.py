@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from math import inf
 from time import monotonic
 
-from app.backends.attempts import GuardedAttempt, within
+from app.backends.attempts import GuardedAttempt
 from app.dialects.dialect import DIALECTS
 from app.errors import UpstreamTimeout, UpstreamTruncated
 from app.limits import Limit
@@ -100,7 +100,8 @@ class _Beginning:
         """The chunks up to the first that holds something of the answer; without one if it takes too long."""
         waits = self._waits
         first = waits.first_chunk if waits.first_token is None else min(waits.first_chunk, waits.first_token)
-        batch = await within(first, anext(self._stream, None))
+        with self._guard.limited(first):
+            batch = await anext(self._stream, None)
         if batch is None:
             raise UpstreamTruncated("The provider's stream was empty.")
         self._guard.received(*batch)

@@ -19,13 +19,12 @@ class ClientTools:
     def __init__(self, request: Request) -> None:
         self._names = dialect_of(request).tool_names(request)
         self._custom = CustomCalls(names) if (names := custom_tools(request)) else None
-
-    @property
-    def are_the_providers(self) -> bool:
+        self.are_the_providers = not self._names and self._custom is None
         """Whether no provider is told of any tool otherwise."""
-        return not self._names and self._custom is None
 
     def received(self, received: Received) -> Received:
+        if self.are_the_providers:
+            return received
         chunk = with_client_names(received.chunk, self._names)
         return received.holding(chunk if self._custom is None else self._custom.as_for_client(chunk))
 

@@ -86,9 +86,9 @@ class DeploymentBackends:
 
     def of(self, deployment: Deployment) -> Backend:
         """The backend of a deployment, the same one at each call."""
-        if is_wildcard(deployment.model_name):
-            return self._of_wildcard(deployment)
         if (one := self._kept.get(deployment.id)) is None:
+            if is_wildcard(deployment.model_name):
+                return self._of_wildcard(deployment)
             one = self._kept[deployment.id] = self._made((deployment.id, ""), deployment)
         return one.backend
 

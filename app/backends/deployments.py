@@ -7,6 +7,7 @@ would accept it. One that has said when to come back is asked last until then.
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import filterfalse
 from math import inf
 from types import MappingProxyType
 
@@ -79,10 +80,12 @@ def next_move(
     counted = sum([not isinstance(failure.error, ModelMissing) for failure in failures]) if failures else 0
     if counted and counted > settings.num_retries - spent:
         return Exhausted()
-    candidates = [one for one in pool if not is_open(one)]
+    candidates = list(filterfalse(is_open, pool))
     tried = {failure.deployment.id: failure.error for failure in failures} if failures else {}
     if fresh := [one for one in candidates if one.id not in tried] if tried else candidates:
         rested = ([one for one in fresh if one.id not in resting] or fresh) if resting else fresh
+        if len(rested) == 1:
+            return Try(rested[0])
         chosen = _choose(rested, draw(), busy, ranks)
         return Try(chosen, equals=tuple(_of_lowest_order(rested)) if chosen.id in busy else ())
     waits = {one.id: tried[one.id].retry_after or 0.0 for one in candidates if tried[one.id].retryable}
@@ -91,21 +94,6 @@ def next_move(
         return Exhausted()
     chosen = _choose(again, draw(), busy, ranks)
     return Try(chosen, max(waits[chosen.id], _backoff(len(failures), draw())), again=True)
-
-
-class Ongoing:
-    """A `with` block that many may be in at the same time; `count` is how many are."""
-
-    __slots__ = ("count",)
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def __enter__(self) -> None:
-        self.count += 1
-
-    def __exit__(self, *_: object) -> None:
-        self.count -= 1
 
 
 class RetryBudget:
@@ -117,19 +105,14 @@ class RetryBudget:
     """
 
     def __init__(self) -> None:
-        self.request = Ongoing()
-        """A `with` block in which a request waits for its response."""
-        self.retry = Ongoing()
-        """A `with` block in which a retry is under way, from its wait up to its response."""
-
-    @property
-    def is_in_use(self) -> bool:
-        """Whether a request waits for its response."""
-        return self.request.count > 0
+        self.requests = 0
+        """Requests that wait for their response."""
+        self.retries = 0
+        """Retries under way, each from its wait up to its response."""
 
     def allows(self, settings: RetryBudgetSettings) -> bool:
         """Whether one more retry may begin."""
-        return self.retry.count < max(settings.min_concurrent, int(settings.share * self.request.count))
+        return self.retries < max(settings.min_concurrent, int(settings.share * self.requests))
 
 
 def able(pool: Sequence[Deployment], operation: Operation) -> Sequence[Deployment]:

@@ -7,16 +7,16 @@ would run twice. The attempt that comes second is cancelled, and what it used un
 import asyncio
 from collections.abc import Coroutine
 from types import TracebackType
+from typing import Generic, TypeVar
 
 from app.backends.attempts import OUTPACED
 from app.backends.deployments import Failure
 from app.dialects import dialect_of
 from app.errors import BackendError
 from app.messages import Request
-from app.opened_stream import OpenedStream
 from app.settings import Deployment, RouterSettings
 
-Attempting = Coroutine[None, None, OpenedStream | None]
+_A = TypeVar("_A")
 _STATE = ("background", "conversation", "previous_response_id")
 
 
@@ -30,15 +30,15 @@ def may_be_hedged(request: Request, deployment: Deployment, settings: RouterSett
     return not is_kept and not has_state and not dialect.hosted_tools(request)
 
 
-class Race:
+class Race(Generic[_A]):
     """Attempts at several deployments, as a block: those that have not ended with it are cancelled."""
 
     def __init__(self) -> None:
         self.failures: list[Failure] = []
         """The attempts that failed, in the order in which they did."""
-        self._running: dict[asyncio.Task[OpenedStream | None], Deployment] = {}
+        self._running: dict[asyncio.Task[_A | None], Deployment] = {}
 
-    async def __aenter__(self) -> "Race":
+    async def __aenter__(self) -> "Race[_A]":
         return self
 
     async def __aexit__(
@@ -54,11 +54,11 @@ class Race:
         """Whether an attempt is under way."""
         return bool(self._running)
 
-    def enter(self, deployment: Deployment, attempt: Attempting) -> None:
+    def enter(self, deployment: Deployment, attempt: Coroutine[None, None, _A | None]) -> None:
         """Begin an attempt."""
         self._running[asyncio.get_running_loop().create_task(attempt)] = deployment
 
-    async def winner(self, seconds: float | None = None) -> tuple[Deployment, OpenedStream] | None:
+    async def winner(self, seconds: float | None = None) -> tuple[Deployment, _A] | None:
         """The first that answers well. None if no attempt has in this time, or none will."""
         clock = asyncio.get_running_loop().time
         until = None if seconds is None else clock() + seconds

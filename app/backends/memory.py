@@ -36,7 +36,7 @@ class RoutingMemory:
         self.first_tokens.keep(stays)
         self.sticky.keep(stays)
         self.resting = {deployment: until for deployment, until in self.resting.items() if deployment in stays}
-        self.retry_budgets = {model: budget for model, budget in self.retry_budgets.items() if budget.is_in_use}
+        self.retry_budgets = {model: budget for model, budget in self.retry_budgets.items() if budget.requests}
 
 
 def staying(before: Sequence[Deployment], after: Sequence[Deployment]) -> frozenset[str]:

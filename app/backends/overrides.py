@@ -16,6 +16,8 @@ class DeploymentOverrides:
     def __init__(self) -> None:
         self._drained: set[str] = set()
         self._weights: dict[str, float] = {}
+        self.in_force = False
+        """Whether anything is changed."""
 
     def is_drained(self, deployment: str) -> bool:
         return deployment in self._drained
@@ -31,10 +33,12 @@ class DeploymentOverrides:
 
     def drain(self, deployment: str) -> None:
         self._drained.add(deployment)
+        self.in_force = True
 
     def restore(self, deployment: str) -> None:
         """End a drain."""
         self._drained.discard(deployment)
+        self.in_force = bool(self._drained or self._weights)
 
     def set_weight(self, deployment: str, weight: float | None) -> None:
         """Have a deployment chosen by this weight; None for the one in the configuration."""
@@ -42,10 +46,11 @@ class DeploymentOverrides:
             self._weights.pop(deployment, None)
         else:
             self._weights[deployment] = weight
+        self.in_force = bool(self._drained or self._weights)
 
     def serving(self, pool: Sequence[Deployment]) -> Sequence[Deployment]:
         """The deployments that may be asked, with the weights that count; `pool` itself where nothing is changed."""
-        if not (self._drained or self._weights):
+        if not self.in_force:
             return pool
         return [self._weighed(one) for one in pool if one.id not in self._drained]
 

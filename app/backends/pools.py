@@ -2,17 +2,31 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from msgspec import Struct
+
 from app.backends.choice import of_model
 from app.backends.client_credentials import addressed, permitted
 from app.backends.deployments import able, by_model
 from app.backends.model_names import ModelNames, anything
 from app.backends.stored_responses import StoredResponses
+from app.dialects.dialect import DIALECTS
 from app.errors import ContentRefused, ContextOverflow, InvalidRequest, UnknownModel, UnknownResponse, UpstreamRejected
 from app.messages import Request
 from app.settings import Deployment, RouterSettings
 
 Pool = Sequence[Deployment]
-"""Deployments of one model."""
+"""Deployments of one model, at least one."""
+_KEPT = 4096
+"""Names whose routes are kept; with wildcards they are callers' choice."""
+
+
+class Route(Struct, frozen=True):
+    """Where the name of a model leads."""
+
+    name: str
+    """That of the configuration."""
+    pools: tuple[Pool, ...]
+    """The deployments of the model, then those of each of its fallbacks."""
 
 
 class Pools:
@@ -26,6 +40,8 @@ class Pools:
         self._responses = responses
         self._hands_on = any(one.credentials == "client" for one in deployments)
         """Whether there are deployments that are asked with the caller's own credential."""
+        self._routes: dict[str, Route] = {}
+        """By the names that were asked for."""
         kinds = (settings.fallbacks, settings.context_window_fallbacks, settings.content_policy_fallbacks)
         for name, targets in (item for fallbacks in kinds for item in fallbacks.items()):
             if unknown := [target for target in targets if self._names.find(target) is None]:
@@ -39,6 +55,8 @@ class Pools:
     def configured_name(self, asked: str) -> str | None:
         """The name in the configuration of the model that a client asks for: itself, or what its alias or a wildcard
         leads to. None if no deployment serves it."""
+        if (route := self._routes.get(asked)) is not None:
+            return route.name
         found = self._names.find(asked)
         return None if found is None else found.name
 
@@ -58,27 +76,26 @@ class Pools:
         pool = self._pools[found.name]
         return [of_model(one, found.segments) for one in pool] if found.segments else pool
 
-    def for_request(self, request: Request) -> list[Pool]:
-        """The deployments of its model and of each fallback that can do what it asks for, in turn; some may be empty.
-        Raises UnknownModel, InvalidRequest or UnknownResponse where there is none."""
-        primary = self.of(request.model)
-        candidates = [primary]
-        if self._settings.fallbacks:
-            candidates += map(self.of, self._fallbacks(request.model, self._settings.fallbacks))
-        pools = [pool for one in candidates if (pool := able(one, request.operation))]
-        if not pools:
-            raise InvalidRequest(_unable(request, primary), param="model")
+    def for_request(self, request: Request) -> Sequence[Pool]:
+        """The deployments of its model and of each fallback that can do what it asks for, in turn. Raises UnknownModel,
+        InvalidRequest or UnknownResponse where there is none."""
+        pools: Sequence[Pool] = (self._routes.get(request.model) or self._route(request.model)).pools
+        if request.operation != "chat":
+            primary = pools[0]
+            if not (pools := [pool for one in pools if (pool := able(one, request.operation))]):
+                raise InvalidRequest(_unable(request, primary), param="model")
         if self._hands_on:
-            pools = permitted(pools, request, addressed(primary))
-        suited = [self._responses.suited(pool, request) for pool in pools]
-        if not any(suited):
-            param = "previous_response_id" if "previous_response_id" in request.extra else "conversation"
-            raise UnknownResponse(f"Nobody who serves this model is known to have made the {param}.", param=param)
-        return suited
+            pools = permitted(pools, request, addressed(self.of(request.model)))
+        if DIALECTS[request.dialect].keeps_responses:
+            pools = [self._responses.suited(pool, request) for pool in pools]
+            if not any(pools):
+                param = "previous_response_id" if "previous_response_id" in request.extra else "conversation"
+                raise UnknownResponse(f"Nobody who serves this model is known to have made the {param}.", param=param)
+        return pools if all(pools) else [pool for pool in pools if pool]
 
     def at_most(self, request: Request) -> list[Pool]:
         """All pools that may come to be asked for a request, whatever goes wrong. Raises as `for_request` does."""
-        pools = self.for_request(request)
+        pools = list(self.for_request(request))
         for fallbacks in (self._settings.context_window_fallbacks, self._settings.content_policy_fallbacks):
             pools += [self.of(name) for name in self._fallbacks(request.model, fallbacks)]
         return pools
@@ -95,6 +112,15 @@ class Pools:
                 names = ()
         pools = [self._responses.suited(able(self.of(name), request.operation), request) for name in names]
         return [pool for pool in pools if pool]
+
+    def _route(self, asked: str) -> Route:
+        """Where a name leads, found once. Raises UnknownModel."""
+        names = self._fallbacks(asked, self._settings.fallbacks)
+        pools = (self.of(asked), *map(self.of, names))
+        if len(self._routes) >= _KEPT:
+            self._routes.clear()
+        route = self._routes[asked] = Route(self.configured_name(asked) or asked, pools)
+        return route
 
     def _fallbacks(self, asked: str, fallbacks: Mapping[str, Sequence[str]]) -> Sequence[str]:
         """The fallbacks of the very name that was asked for, else of the configured name behind it."""

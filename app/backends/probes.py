@@ -12,7 +12,7 @@ from typing import Literal
 from msgspec import Struct
 
 from app.backends.attempt_targets import target_of
-from app.backends.attempts import AttemptControl, GuardedAttempt, completed
+from app.backends.attempts import AttemptControl, GuardedAttempt
 from app.backends.deployment_backends import DeploymentBackends
 from app.backends.model_names import is_wildcard
 from app.breakers.breaker import Denied
@@ -99,7 +99,10 @@ class Probes:
         assert not isinstance(permit, Denied), "a breaker that never opens"
         attempt = obs.attempts.start(target_of(deployment, "chat", stream=False), reason="probe")
         guarded = GuardedAttempt(attempt, permit, self._control, obs, deployment, request)
-        await completed(guarded, backend, request, min(deployment.timeout or _LONGEST, _LONGEST))
+        with guarded:
+            with guarded.limited(min(deployment.timeout or _LONGEST, _LONGEST)):
+                response = await backend.complete(request, attempt)
+            guarded.received(response)
 
 
 def _unasked(deployment: Deployment) -> str | None:

@@ -11,8 +11,10 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import chain
 from math import inf
+from typing import TypeVar
 
-from app.backends.attempts import AttemptControl, Backend, GuardedAttempt, within
+from app.backends.attempt_targets import AttemptTargets
+from app.backends.attempts import AttemptControl, Backend, GuardedAttempt
 from app.backends.beginnings import Waits, opened
 from app.backends.ceilings import Ceiling, ceiling_of
 from app.backends.client_credentials import addressed, permitted
@@ -23,23 +25,18 @@ from app.backends.model_names import anything
 from app.backends.overrides import DeploymentOverrides
 from app.backends.pools import Pools
 from app.backends.probes import Probes
-from app.backends.search import Search, SearchServices
+from app.backends.search import SearchServices
+from app.backends.search_kinds import StreamSearch, WholeSearch
 from app.backends.selection import DeploymentSelection
 from app.backends.stored_responses import StoredCall, StoredResponseBackend, StoredResponses
-from app.errors import (
-    AuthenticationFailed,
-    BreakerOpen,
-    OutOfService,
-    UnknownModel,
-    UnknownResponse,
-    UpstreamRejected,
-)
+from app.errors import AuthenticationFailed, UnknownModel, UnknownResponse
 from app.messages import Received, Request
 from app.opened_stream import OpenedStream
 from app.settings import Deployment, RouterSettings
 from telemetry import ObservabilityContext
 
 __all__ = ["Backend", "Router"]
+_S = TypeVar("_S", StreamSearch, WholeSearch)
 
 
 class Router:
@@ -74,9 +71,11 @@ class Router:
             settings=settings,
             control=control,
             backends=self._backends,
+            targets=AttemptTargets(),
             memory=memory,
             overrides=overrides,
             selection=DeploymentSelection(settings, control, memory, overrides, clock, rng or random.Random()),
+            pools=self._pools,
             responses=self._responses,
             clock=clock,
             sleep=sleep,
@@ -121,11 +120,11 @@ class Router:
         if isinstance(asked, StoredCall):
             guarded, backend, limit = self._ask_origin(asked, obs)
             return await opened(guarded, backend.stored_stream(asked, guarded.attempt), Waits(limit))
-        return await with_client_tools(await self._answer(asked, self._search(asked, obs, stream=True)), asked)
+        return await with_client_tools(await self._search(StreamSearch, asked, obs).answer(asked), asked)
 
     async def complete(self, request: Request, obs: ObservabilityContext) -> Received:
         """Ask for a response that is not streamed, and wait for it."""
-        (response,) = (await self._answer(request, self._search(request, obs, stream=False))).first
+        response = await self._search(WholeSearch, request, obs).answer(request)
         return ClientTools(request).received(response)
 
     def origin(self, call: StoredCall) -> Deployment:
@@ -138,7 +137,8 @@ class Router:
         """The body with which the provider that made a response answers a call about it, byte for byte."""
         guarded, backend, limit = self._ask_origin(call, obs)
         with guarded:
-            body = await within(limit, backend.stored(call, guarded.attempt))
+            with guarded.limited(limit):
+                body = await backend.stored(call, guarded.attempt)
             guarded.attempt.first_chunk()
         if call.method == "DELETE":
             self._responses.forget(call.response_id)
@@ -156,16 +156,10 @@ class Router:
         backend = self._backends.of(deployment)
         if not isinstance(backend, StoredResponseBackend):
             raise UnknownResponse(f"Response with id {call.response_id!r} not found.", param="response_id")
-        search = Search(
-            self._services,
-            obs,
-            deployment.model_name,
-            stream=call.stream,
-            operation=call.operation,
-            caller=call.caller,
-        )
+        kind = StreamSearch if call.stream else WholeSearch
+        search = kind(self._services, obs, deployment.model_name, call.operation, call.caller)
         if search.keeps_out(deployment) or (guarded := search.guarded(deployment)) is None:
-            raise self._nobody_left((deployment,), call.caller)
+            raise search.nobody_left((deployment,))
         return guarded, backend, search.limit(deployment)
 
     async def count_tokens(self, request: Request) -> int:
@@ -179,26 +173,6 @@ class Router:
         """Close every backend that was made, but those that another router of the same memory has, too."""
         await self._backends.aclose()
 
-    async def _answer(self, request: Request, search: Search) -> OpenedStream:
-        """The response of the first deployment that gives one. A whole response is a stream of one chunk, which has
-        ended. Raises the last deployment's error, or BreakerOpen where none could be asked."""
-        asked: list[Sequence[Deployment]] = []
-        waiting = [pool for pool in self._pools.for_request(request) if pool]
-        while waiting:
-            asked.append(waiting.pop(0))
-            try:
-                if (answer := await search.ask(asked[-1], request)) is not None:
-                    return answer
-            except UpstreamRejected as error:
-                waiting = [pool for pool in self._pools.after_refusal(error, request) if pool not in asked]
-        raise search.error or self._nobody_left([one for pool in asked for one in pool], request.caller)
-
-    def _search(self, request: Request, obs: ObservabilityContext, *, stream: bool) -> Search:
-        model = self.configured_name(request.model) or request.model
-        return Search(self._services, obs, model, stream=stream, operation=request.operation, caller=request.caller)
-
-    def _nobody_left(self, deployments: Sequence[Deployment], caller: str) -> BreakerOpen | OutOfService:
-        if all(self._overrides.is_drained(one.id) for one in deployments):
-            return OutOfService("Every deployment of this model is out of service; try again later.")
-        message = "Every deployment of this model is failing; try again later."
-        return BreakerOpen(message, retry_after=self._control.retry_after(deployments, caller))
+    def _search(self, kind: type[_S], request: Request, obs: ObservabilityContext) -> _S:
+        model = self._pools.configured_name(request.model) or request.model
+        return kind(self._services, obs, model, request.operation, request.caller)

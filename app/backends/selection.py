@@ -32,6 +32,8 @@ class DeploymentSelection:
         clock: Callable[[], float],
         rng: random.Random,
     ) -> None:
+        self.is_sticky = settings.sticky != "off"
+        """Whether conversations go on where they were answered."""
         self._settings = settings
         self._control = control
         self._memory = memory
@@ -49,8 +51,10 @@ class DeploymentSelection:
     ) -> Move:
         """What to do next for a request. `is_out` tells whether a breaker keeps a deployment out, `spent` is how many
         retries were made on other models."""
-        now, pool, marks = self._clock(), self._overrides.serving(pool), self._memory.resting
-        full = busy(pool, self._control.admission)
+        now, marks, admission = self._clock(), self._memory.resting, self._control.admission
+        if self._overrides.in_force:
+            pool = self._overrides.serving(pool)
+        full = busy(pool, admission) if admission.gates else ()
         resting = [one.id for one in pool if marks.get(one.id, now) > now] if marks else ()
         ranks = self._ranks(pool, conversation, now) if len(pool) > 1 else {}
         return next_move(pool, failures, is_out, self._settings, self._rng.random, spent, resting, full, ranks)
@@ -58,14 +62,13 @@ class DeploymentSelection:
     def conversation(self, request: Request, model: str, obs: ObservabilityContext) -> Key | None:
         """The request's conversation with a model, if it is to go on where it was answered last; None if any deployment
         will do."""
-        if self._settings.sticky == "off" or not obs.conversation_id:
+        if not self.is_sticky or not obs.conversation_id:
             return None
         return key_of(request, model, obs.conversation_id)
 
-    def answered(self, deployment: Deployment, request: Request, conversation: Key | None) -> None:
-        """A deployment has answered the request."""
-        if conversation is not None:
-            self._memory.sticky.remember(conversation, deployment.id, self._clock(), cache_lifetime(request))
+    def answered(self, deployment: Deployment, request: Request, conversation: Key) -> None:
+        """A deployment has answered a request of a conversation."""
+        self._memory.sticky.remember(conversation, deployment.id, self._clock(), cache_lifetime(request))
 
     def first_token(self, deployment: Deployment, seconds: float) -> None:
         """A streamed answer took so long to begin, or was waited for so long in vain."""

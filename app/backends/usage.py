@@ -5,6 +5,8 @@ first and the answer last, OpenAI both last, Gemini both with each chunk. An ans
 to has nothing left to estimate, unless a provider counts nothing at all.
 """
 
+from msgspec import Struct
+
 from app.dialects.estimate import estimate_input_tokens, estimate_output_tokens
 from app.messages import Message, ModelResponse, Request, Usage
 from app.prices import billed_dollars
@@ -12,46 +14,42 @@ from app.settings import Deployment
 from telemetry import Tokens
 
 
-class AnswerUsage:
+class AnswerUsage(Struct, eq=False):
     """Gathers what one attempt's response says of its tokens. `request` is looked at only where the provider does not
     count its tokens."""
 
-    __slots__ = ("_chars", "_chars_counted", "_request", "_service_tier", "_usage")
-
-    def __init__(self, request: Request) -> None:
-        self._request = request
-        self._usage: Usage | None = None
-        self._chars = 0
-        self._chars_counted = 0
-        self._service_tier: str | None = None
+    request: Request
+    chars: int = 0
+    """How many characters of the answer came."""
+    chars_counted: int = 0
+    """How many of these had come before the count."""
+    usage: Usage | None = None
+    """The latest count."""
+    service_tier: str | None = None
 
     @property
     def has_begun(self) -> bool:
         """Whether something of an answer came."""
-        return bool(self._chars) or self._usage is not None
-
-    def add(self, chars: int) -> None:
-        """So many characters of the answer came."""
-        self._chars += chars
+        return bool(self.chars) or self.usage is not None
 
     def count(self, response: ModelResponse) -> None:
         """Take the count of a chunk or a whole response that has one."""
         if response.usage is not None:
-            self._usage = response.usage
-            self._chars_counted = self._chars
-            self._service_tier = response.service_tier or self._service_tier
+            self.usage = response.usage
+            self.chars_counted = self.chars
+            self.service_tier = response.service_tier or self.service_tier
 
     def tokens(self) -> Tokens:
         """All tokens of the attempt, estimated where no count of them came."""
-        usage = self._usage or Usage()
+        usage = self.usage or Usage()
         if usage.extra.get("estimated"):
             return Tokens.of(usage, usage.prompt_tokens, usage.completion_tokens)
         # A zero beside text says nothing.
-        text = self._chars - (self._chars_counted if usage.completion_tokens else 0)
+        text = self.chars - (self.chars_counted if usage.completion_tokens else 0)
         if not text and usage.prompt_tokens:
             return Tokens.of(usage)
         completion = estimate_output_tokens(text) if text else 0
-        prompt = 0 if usage.prompt_tokens else estimate_input_tokens(self._request)
+        prompt = 0 if usage.prompt_tokens else estimate_input_tokens(self.request)
         whole = Usage(
             usage.prompt_tokens + prompt,
             usage.completion_tokens + completion,
@@ -64,19 +62,19 @@ class AnswerUsage:
     def dollars(self, tokens: Tokens, deployment: Deployment) -> float | None:
         """What these tokens cost: by the configuration, else what the provider itself says of a whole answer, else by
         its list price in the tier of service that it says. None where nobody knows."""
-        extra = {} if self._usage is None else self._usage.extra
+        extra = {} if self.usage is None else self.usage.extra
         if extra and deployment.cost_source == "catalogue" and not tokens.is_estimated:
             billed = billed_dollars(deployment.provider, extra)
             if billed is not None:
                 return billed
-        return self.listed_dollars(tokens, deployment)
+        return None if deployment.cost is None else self.listed_dollars(tokens, deployment)
 
     def listed_dollars(self, tokens: Tokens, deployment: Deployment) -> float | None:
         """What these tokens cost at the deployment's price; None where it has none."""
         if (cost := deployment.cost) is None:
             return None
-        extra = {} if self._usage is None else self._usage.extra
-        tier = self._service_tier or extra.get("service_tier")
+        extra = {} if self.usage is None else self.usage.extra
+        tier = self.service_tier or extra.get("service_tier")
         return cost.dollars(tokens, extra, tier if isinstance(tier, str) else None)
 
 

@@ -57,7 +57,7 @@ class CallerBreakers:
         self.shared = shared
         self._make = make
         self.individual: OrderedDict[str, CircuitBreaker] = OrderedDict()
-        """Those of single callers. Where there are none and the one for all is closed, everybody is let through."""
+        """The breakers of single callers. Where there are none and `shared` is closed, everybody is let through."""
         self.has_silences = False
         """Whether attempts that were given up may still count: only then a response that begins changes anything."""
 

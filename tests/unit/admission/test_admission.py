@@ -64,7 +64,7 @@ async def turns(count: int = 5) -> None:
 
 def test_what_nothing_limits_has_slots_for_everybody() -> None:
     rig = Rig(_deployment())
-    assert not rig.admission.has_gates
+    assert not rig.admission.gates
     assert rig.admission.unlimited(rig.deployments[0]) is not None
     assert all(rig.enter() for _ in range(100))
 
@@ -296,7 +296,7 @@ def test_a_used_up_limit_of_the_provider_is_waited_for() -> None:
     slot = rig.enter()
     assert slot is not None
     rig.admission.learn(slot, [AttemptAllowance("requests", 60, 59, 1.0)])
-    assert not rig.admission.has_gates
+    assert not rig.admission.gates
     rig.admission.learn(slot, [AttemptAllowance("requests", 60, 0, 60.0)])
     slot.end()
     assert rig.admission.is_busy(rig.deployments[0])
@@ -333,7 +333,7 @@ def test_nothing_is_learnt_where_that_is_switched_off() -> None:
     assert slot is not None
     rig.admission.learn(slot, [AttemptAllowance("requests", 60, 0, 60.0)])
     rig.admission.pause(slot, 5)
-    assert not rig.admission.has_gates
+    assert not rig.admission.gates
 
 
 def test_a_greater_limit_lets_those_in_who_wait() -> None:

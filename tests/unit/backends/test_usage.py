@@ -55,7 +55,7 @@ def test_what_the_provider_counted_stands_and_the_rest_is_estimated(
     usage = AnswerUsage(REQUEST)
     for step in steps:
         if isinstance(step, int):
-            usage.add(step)
+            usage.chars += step
         else:
             usage.count(step)
     assert usage.tokens() == tokens
@@ -112,7 +112,7 @@ def test_what_the_provider_bills_comes_before_its_list_price(
     assert usage.dollars(usage.tokens(), listed) == dollars
     assert usage.dollars(usage.tokens(), replace(listed, cost_source="configuration")) == 12
     assert usage.dollars(usage.tokens(), replace(listed, cost=None, cost_source="none")) is None
-    usage.add(400)
+    usage.chars += 400
     assert usage.dollars(usage.tokens(), listed) == 112
 
 
