@@ -11,6 +11,8 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 
 _AUTHORITY = re.compile(r"(?:\[(?P<address>[0-9A-Fa-f:.]{2,45})\]|(?P<name>[\w.-]{1,253}))(?::\d{1,5})?", re.ASCII)
+_LONGEST = 260
+"""Characters: more than in any authority that is well-formed."""
 
 
 @lru_cache(256)
@@ -37,26 +39,28 @@ def host_name(authority: str) -> str | None:
     return (found["address"] or found["name"]).lower() if found else None
 
 
+_name_in = lru_cache(64)(host_name)
+"""As `host_name`, for texts of which there are few, and which are not long."""
+
+
 def stranger(headers: Mapping[str, str], allowed: Collection[str] = ()) -> str | None:
     """What shows that a request may be from a web page of another site; None where nothing does.
 
     `headers` have lower-case names; `allowed` are further names of this machine, in lower case.
     """
-    host = host_name(headers.get("host", ""))
-    if not _is_local(host, allowed):
+    host = _name_in(headers.get("host", "")[:_LONGEST])
+    if host is None or not (is_loopback(host) or host in allowed):
         return "Host header that names another machine"
     origin = headers.get("origin")
-    if origin is not None and not _is_local(host_name(origin.partition("://")[2]), allowed):
-        return "Origin header of another site"
+    if origin is not None:
+        site = host_name(origin.partition("://")[2])
+        if site is None or not (is_loopback(site) or site in allowed):
+            return "Origin header of another site"
     match headers.get("sec-fetch-site"):
         case None | "same-origin" | "none":
             return None
-        case "same-site" if origin is not None or (host is not None and is_loopback(host)):
+        case "same-site" if origin is not None or is_loopback(host):
             # Another port of this machine. Another host of an allowed name's domain would be of the same site, too.
             return None
         case _:
             return "Sec-Fetch-Site header of another site"
-
-
-def _is_local(host: str | None, allowed: Collection[str]) -> bool:
-    return host is not None and (is_loopback(host) or host in allowed)

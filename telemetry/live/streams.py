@@ -134,7 +134,7 @@ class Live:
         self.moments = Moments()
         self._streams: dict[StreamFlow, None] = {}
         """In the order in which they were opened."""
-        self._peaks: Tally[str] = Tally()
+        self._peaks: dict[str, int] = {}
 
     def streams(self) -> tuple[StreamFlow, ...]:
         return tuple(self._streams)
@@ -153,13 +153,13 @@ class Live:
         for stream in self._streams:
             for stats in stream.queues:
                 self.note_peak(stats)
-        peaks, self._peaks = self._peaks, Tally()
-        return dict(peaks)
+        peaks, self._peaks = self._peaks, {}
+        return peaks
 
     def note_peak(self, stats: QueueStats) -> None:
         """Note how full a queue was, which may have closed."""
         peak = stats.take_peak()
-        if peak > self._peaks[stats.name]:
+        if peak > self._peaks.get(stats.name, 0):
             self._peaks[stats.name] = peak
 
 

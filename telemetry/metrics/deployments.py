@@ -94,11 +94,9 @@ class DeploymentMetrics:
         return found
 
 
-def status_class(status: int) -> StatusClass:
-    """The class of an HTTP status, of which 429 is one of its own."""
-    if status == 429:
-        return "429"
-    return _CLASSES.get(status // 100, "other")
-
-
-_CLASSES: dict[int, StatusClass] = {2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx"}
+_HUNDREDS: dict[int, StatusClass] = {2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx"}
+CLASS_OF_STATUS: dict[int, StatusClass] = {
+    **{100 * hundreds + rest: name for hundreds, name in _HUNDREDS.items() for rest in range(100)},
+    429: "429",
+}
+"""The class of each HTTP status that has one; 429 is a class of its own."""

@@ -6,7 +6,7 @@ outcomes at zero, are made when the first such transaction is described, before 
 are made at first use. Labels hold configured names or `other`. All calls are thread-safe; none waits.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from platform import python_version
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from telemetry.metrics.configuration import ConfigurationMetrics
 from telemetry.metrics.delivery import DeliveryMetrics
 from telemetry.metrics.deployments import DeploymentChildren, DeploymentMetrics
 from telemetry.metrics.flow import BreakerMetrics, PolicyMetrics, QueueMetrics
-from telemetry.metrics.instruments import LeanCounter, counter, gauge, histogram
+from telemetry.metrics.instruments import ByKey, LeanCounter, counter, gauge, histogram
 from telemetry.metrics.keys import KeyMetrics
 from telemetry.metrics.operations import OperationMetrics
 from telemetry.metrics.other_requests import OtherRequestMetrics
@@ -143,7 +143,9 @@ class Metrics:
         gauge(names.BUILD_INFO, self.registry).labels(VERSION, python_version()).set(1)
         self.loop_lag = histogram(names.LOOP_LAG, self.registry)
         ProcessCollector(registry=self.registry)
-        self._attempts: dict[tuple[str, str, str, str], AttemptChildren] = {}
+        self.attempts: Mapping[tuple[str, str, str, str], AttemptChildren] = ByKey(self._of_attempts)
+        """The metrics of attempts by what they ask for, provider, model and deployment: all but the first are names of
+        the configuration, which bounds what is kept."""
 
     def register(self, models: Iterable[tuple[str, str]], policies: Iterable[str]) -> None:
         """Have the metrics of further models stand at zero, unless they are too many to be scraped, and those of
@@ -173,16 +175,11 @@ class Metrics:
         self.breakers.register(deployment)
         return self.deployments.of(deployment)
 
-    def attempts(self, operation: str, provider: str, model: str, deployment: str) -> AttemptChildren:
-        """The metrics of attempts at a deployment, looked up at the first one and kept. All but `operation` are names
-        of the configuration, which bounds what is kept."""
-        key = (operation, provider, model, deployment)
-        found = self._attempts.get(key)
-        if found is None:
-            found = self._attempts[key] = AttemptChildren(
-                self.labels.operation[operation],
-                self.client.children(operation, provider, model, deployment),
-                self.tokens.children(provider, model, deployment),
-                self.deployment(deployment),
-            )
-        return found
+    def _of_attempts(self, key: tuple[str, str, str, str]) -> AttemptChildren:
+        operation, provider, model, deployment = key
+        return AttemptChildren(
+            self.labels.operation[operation],
+            self.client.children(operation, provider, model, deployment),
+            self.tokens.children(provider, model, deployment),
+            self.deployment(deployment),
+        )

@@ -37,17 +37,13 @@ class TokenChildren:
 
     def __init__(self, metrics: "TokenMetrics", provider: str, model: str, deployment: str) -> None:
         self.parts = PartCounters(metrics.tokens, provider, model, deployment)
-        self._uncounted_prompt = metrics.uncounted.labels(provider, model, "input")
-        self._uncounted_completion = metrics.uncounted.labels(provider, model, "output")
+        self.uncounted_prompt: LeanCounter = metrics.uncounted.labels(provider, model, "input")
+        """Tokens of prompts that are an estimate, and next those of answers."""
+        self.uncounted_completion: LeanCounter = metrics.uncounted.labels(provider, model, "output")
         self.cost: LeanCounter = metrics.cost.labels(provider, model)
         """US dollars, of attempts at models with a known price."""
         self.unpriced: LeanCounter = metrics.unpriced.labels(provider, model)
         """Attempts at models without one."""
-
-    def estimated(self, tokens: Tokens) -> None:
-        """Count which of an attempt's tokens are an estimate."""
-        self._uncounted_prompt.inc(tokens.uncounted_prompt)
-        self._uncounted_completion.inc(tokens.uncounted_completion)
 
 
 class TokenMetrics:

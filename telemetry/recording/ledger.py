@@ -127,27 +127,27 @@ class TimeLedger:
         """Seconds of each part until the close, or until now."""
         if self._closed:
             return self.seconds
-        self._move_to(self._clock())
+        now = self._clock()
+        self.seconds[self._owner] += now - self._since
+        self._since = now
         return dict(self.seconds)
 
     def overhead(self, now: float) -> float:
         """Seconds of the parts that the gateway itself answers for, until the close or until now."""
         if not self._closed:
-            self._move_to(now)
+            self.seconds[self._owner] += now - self._since
+            self._since = now
         return sum(_gateway_share(self.seconds))
 
     def close(self) -> None:
         """Stop the ledger. Nothing changes it afterwards."""
         if not self._closed:
-            self._move_to(self._clock())
+            now = self._clock()
+            self.seconds[self._owner] += now - self._since
+            self._since = now
             self._closed = True
-            self.total_s = self._since - self.opened_at
+            self.total_s = now - self.opened_at
             self.overhead_s = sum(_gateway_share(self.seconds))
-
-    def _move_to(self, now: float) -> None:
-        """Give the owner the time up to now."""
-        self.seconds[self._owner] += now - self._since
-        self._since = now
 
 
 class Charge:

@@ -103,9 +103,12 @@ class QueueStats:
         """There are more items or bytes in the queue than before, or more than ever were passed on together."""
         if self.first_put_at is None:
             self.first_put_at = now
-        self.depth_peak_window = max(depth, self.depth_peak_window)
-        self.depth_max = max(depth, self.depth_max)
-        self.bytes_max = max(held, self.bytes_max)
+        if depth > self.depth_peak_window:
+            self.depth_peak_window = depth
+        if depth > self.depth_max:
+            self.depth_max = depth
+        if held > self.bytes_max:
+            self.bytes_max = held
         while self._marks and (
             100 * depth >= self.capacity_items * self._marks[0] or 100 * held >= self.capacity_bytes * self._marks[0]
         ):

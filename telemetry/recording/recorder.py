@@ -38,8 +38,8 @@ class TransactionRecorder:
         self.longest_silence_s = 0.0
         """Between two writes to the client, or its last one and the end; seconds."""
         self.first_chunk_overhead_s: float | None = None
-        self._gaps: list[int] | None = None
-        """How many times between chunks fell into each bucket of their histogram."""
+        self.gaps: list[int] | None = None
+        """How many times between chunks fell into each bucket of their histogram; None where there were none."""
         self._gaps_s = 0.0
         self.defects = defects
         self._now = timeline.now
@@ -63,19 +63,28 @@ class TransactionRecorder:
         self.chunks_in += count
         self._last_in = now
         if last is not None or count > 1:
-            if self._gaps is None:
-                self._gaps = [0] * (len(_BOUNDS) + 1)
-            self._gaps[0] += count - 1
+            if self.gaps is None:
+                self.gaps = [0] * (len(_BOUNDS) + 1)
+            self.gaps[0] += count - 1
             if last is not None:
-                self._gaps[bisect_left(_BOUNDS, now - last)] += 1
+                self.gaps[bisect_left(_BOUNDS, now - last)] += 1
                 self._gaps_s += now - last
         return now
 
     def chunk_out(self, *chunks: Chunk) -> None:
         """Count the chunks that the formatter took in one turn."""
         self.chunks_out += len(chunks)
-        if self.reads:
-            self._read(chunks)
+        if not self.reads:
+            return
+        try:
+            for chunk in chunks:
+                if not self._substantial:
+                    self._substantial = is_substantial(chunk)
+                if self.content is not None:
+                    self.content.add(chunk)
+            self.reads = self.content is not None or not self._substantial
+        except Exception as error:
+            self.defects.note("TransactionRecorder.chunk_out", error)
 
     def capture(self, content: Conversation) -> None:
         """Have `content` take what goes out from now on."""
@@ -96,26 +105,15 @@ class TransactionRecorder:
 
     def end(self, outcome: Outcome) -> None:
         if self.bytes_out:
-            self.longest_silence_s = max(self.longest_silence_s, self._now() - self._last_out)
+            silence = self._now() - self._last_out
+            if silence > self.longest_silence_s:
+                self.longest_silence_s = silence
         left = outcome == "client_disconnect"
         self._emit(Event.CLIENT_DISCONNECTED if left else Event.RESPONSE_COMPLETED, {})
 
-    def take_gaps(self) -> tuple[Sequence[int], float] | None:
+    def take_gaps(self) -> tuple[Sequence[int], float]:
         """The times between chunks since the last call: how many fell into each bucket of their histogram, and how many
-        seconds they come to together. None where there was no time between chunks."""
-        if self._gaps is None:
-            return None
-        gaps = self._gaps, self._gaps_s
-        self._gaps, self._gaps_s = None, 0.0
+        seconds they come to together."""
+        gaps = self.gaps or (), self._gaps_s
+        self.gaps, self._gaps_s = None, 0.0
         return gaps
-
-    def _read(self, chunks: Sequence[Chunk]) -> None:
-        try:
-            for chunk in chunks:
-                if not self._substantial:
-                    self._substantial = is_substantial(chunk)
-                if self.content is not None:
-                    self.content.add(chunk)
-            self.reads = self.content is not None or not self._substantial
-        except Exception as error:
-            self.defects.note("TransactionRecorder._read", error)

@@ -11,7 +11,7 @@ from msgspec import Struct
 from opentelemetry.trace import SpanContext
 
 from telemetry.guard import guarded
-from telemetry.metrics.deployments import status_class
+from telemetry.metrics.deployments import CLASS_OF_STATUS
 from telemetry.metrics.instruments import Observed, observe_each
 from telemetry.metrics.registry import AttemptChildren
 from telemetry.metrics.traffic import Labels
@@ -34,7 +34,9 @@ _WORD_LIMIT = 256
 class Recorded(Protocol):
     """What the transaction recorded of this attempt's stream."""
 
-    def take_gaps(self) -> tuple[Sequence[int], float] | None: ...
+    @property
+    def gaps(self) -> Sequence[int] | None: ...
+    def take_gaps(self) -> tuple[Sequence[int], float]: ...
 
 
 class AttemptTarget(Struct, frozen=True, kw_only=True):
@@ -201,7 +203,7 @@ class Attempt:
         """The head of a response has come. An attempt that asks twice has two of them."""
         try:
             self._has_response = True
-            self._children.deployment.responses[status_class(status)].cells[0] += 1
+            self._children.deployment.responses[CLASS_OF_STATUS.get(status, "other")].cells[0] += 1
         except Exception as error:
             self.defects.note("Attempt.responded", error)
 
@@ -268,13 +270,14 @@ class Attempt:
             observed: list[Observed] = [(client.duration[self.error_type], self.ended_at - self._started_at, exemplar)]
             if self.time_to_first_chunk_s is not None:
                 observed.append((client.first_chunk, self.time_to_first_chunk_s, exemplar))
-            if (gaps := self._scope.recorder.take_gaps()) is not None:
-                client.per_chunk.observe_counted(*gaps)
+            if self._scope.recorder.gaps is not None:
+                client.per_chunk.observe_counted(*self._scope.recorder.take_gaps())
             if (used := self.tokens) is not None:
                 observed += ((client.prompt, used.prompt, None), (client.completion, used.completion, None))
                 tokens.parts.count(used)
                 if used.is_estimated:
-                    tokens.estimated(used)
+                    tokens.uncounted_prompt.cells[0] += used.uncounted_prompt
+                    tokens.uncounted_completion.cells[0] += used.uncounted_completion
                 if self.cost_usd is None:
                     tokens.unpriced.cells[0] += 1
                 else:

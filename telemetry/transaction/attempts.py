@@ -52,7 +52,7 @@ class AttemptTelemetry:
         """Start an attempt. `retry_of` is the one before it, whatever model it asked; `fallback` is whether the client
         asked for another model. `reason` is why it is made, where these two do not say it."""
         # With the first look-up the counters of its breaker stand at zero, before it trips.
-        children = self._metrics.attempts(target.operation, target.provider, target.model_group, target.deployment)
+        children = self._metrics.attempts[target.operation, target.provider, target.model_group, target.deployment]
         if reason is None:
             reason = "fallback" if fallback else "retry" if retry_of is not None else "first"
         children.deployment.attempts[reason].cells[0] += 1

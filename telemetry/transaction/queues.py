@@ -27,21 +27,23 @@ class QueueTelemetry(Struct, eq=False):
         self.flow.queues[stats] = QueueFlow(stats, self.flow.metrics.queues.children[name])
         return stats
 
-    @guarded
     def close(self, stats: QueueStats) -> None:
         """Record a queue that is no longer used; the first call counts."""
         trace = self.trace
-        flow = self.flow.queues.pop(stats, None)
-        if flow is None:
-            return
-        flow.close(trace.exemplar)
-        self.live.note_peak(stats)
-        if trace.tape is not None:
-            trace.tape.queues.append(stats)
-        if trace.recording and stats.first_put_at is not None:
-            started_ns = trace.timeline.ns(stats.first_put_at)
-            span = trace.child(f"{Span.QUEUE} {stats.name}", _span_attributes(stats), start_ns=started_ns)
-            span.end(trace.timeline.ns(None if stats.depth else stats.drained_at))
+        try:
+            flow = self.flow.queues.pop(stats, None)
+            if flow is None:
+                return
+            flow.close(trace.exemplar)
+            self.live.note_peak(stats)
+            if trace.tape is not None:
+                trace.tape.queues.append(stats)
+            if trace.recording and stats.first_put_at is not None:
+                started_ns = trace.timeline.ns(stats.first_put_at)
+                span = trace.child(f"{Span.QUEUE} {stats.name}", _span_attributes(stats), start_ns=started_ns)
+                span.end(trace.timeline.ns(None if stats.depth else stats.drained_at))
+        except Exception as error:
+            trace.defects.note("QueueTelemetry.close", error)
 
     def close_all(self) -> None:
         for queue in tuple(self.flow.queues):
@@ -59,8 +61,8 @@ def _span_attributes(stats: QueueStats) -> dict[str, Value | None]:
     return {
         Attribute.QUEUE_NAME: stats.name,
         Attribute.QUEUE_CAPACITY: stats.capacity_items,
-        Attribute.QUEUE_ITEMS_IN: stats.items_in,
-        Attribute.QUEUE_ITEMS_OUT: stats.items_out,
+        Attribute.QUEUE_ITEMS_IN: stats.items_put + stats.passed,
+        Attribute.QUEUE_ITEMS_OUT: stats.items_taken + stats.passed,
         Attribute.QUEUE_DEPTH_MAX: stats.depth_max,
         Attribute.QUEUE_BYTES_MAX: stats.bytes_max,
         Attribute.QUEUE_OVERFLOWS: stats.overflows,
