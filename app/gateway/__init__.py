@@ -4,7 +4,7 @@ application ....... the ASGI application: finds the route and checks the key, be
 authentication .... who may call, by the head of a request
 revocations ....... keys that an operator has taken back
 routes ............ path -> methods, dialect and handler, of the model routes
-framework_routes .. what FastAPI serves: health, models and usage
+framework_routes .. what Starlette serves: health, models and usage
 usage ............. a caller's limits and budgets, as it is shown them
 front_page ........ what the gateway says of itself, at `/` and to whoever asks for an unknown path
 other_requests .... what these and unknown paths leave: an id, a count, a line
@@ -26,19 +26,15 @@ in_flight ......... the open exchanges, and their end at a shutdown
 
 from app.gateway.application import GatewayApp
 from app.gateway.call import Gateway, PolicyChain
-from app.gateway.framework_routes import (
-    add_error_handlers,
-    add_health_routes,
-    add_litellm_health_routes,
-    add_model_routes,
-    add_usage_route,
-)
+from app.gateway.framework_routes import ERROR_HANDLERS, FRAMEWORK_ROUTES
 from app.gateway.in_flight import InFlight
-from app.gateway.other_requests import HEALTH_PATHS, ROUTES
+from app.gateway.other_requests import HEALTH_PATHS, ROUTES, route_of
 from app.gateway.quota_readings import QuotaReadings, budget_warnings, limited_keys
 from app.gateway.revocations import RevokedKeys
 
 __all__ = [
+    "ERROR_HANDLERS",
+    "FRAMEWORK_ROUTES",
     "HEALTH_PATHS",
     "ROUTES",
     "Gateway",
@@ -47,11 +43,7 @@ __all__ = [
     "PolicyChain",
     "QuotaReadings",
     "RevokedKeys",
-    "add_error_handlers",
-    "add_health_routes",
-    "add_litellm_health_routes",
-    "add_model_routes",
-    "add_usage_route",
     "budget_warnings",
     "limited_keys",
+    "route_of",
 ]

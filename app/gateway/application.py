@@ -1,13 +1,13 @@
 """The ASGI application. A request's key is checked before anything of its body is read.
 
 The model routes are served here, without the machinery of a framework: it would cost more than the rest of a small
-request (routing and middlewares of FastAPI 90 us, its instrumentation more). All other routes are FastAPI's. Who is
+request (routing and middlewares 90 us, their instrumentation more). All other routes are Starlette's. Who is
 turned away on a model route still gets a transaction: a flood of wrong keys must show.
 """
 
 from collections.abc import Mapping
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
 from app.errors import AuthenticationFailed, ClientError, PermissionDenied
@@ -24,7 +24,7 @@ class GatewayApp:
     """An ASGI application. `gateway` holds the services of requests that begin now; `others` serves all paths that are
     no model routes."""
 
-    def __init__(self, gateway: Gateway, others: FastAPI) -> None:
+    def __init__(self, gateway: Gateway, others: Starlette) -> None:
         self.others = others
         self._entrance = _Entrance(gateway, others)
 
@@ -53,7 +53,7 @@ class GatewayApp:
 class _Entrance:
     """Finds out who asks for what, by one configuration."""
 
-    def __init__(self, gateway: Gateway, others: FastAPI) -> None:
+    def __init__(self, gateway: Gateway, others: Starlette) -> None:
         self.gateway = gateway
         self._others = others
         settings = gateway.settings

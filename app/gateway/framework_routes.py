@@ -1,14 +1,16 @@
-"""The routes that FastAPI serves: health and models. Their errors are in the dialect that the caller probably reads."""
+"""The routes that Starlette serves: health, models and usage. Their errors are in the dialect that the caller probably
+reads."""
 
 import json
 from collections.abc import Iterable
 from functools import partial
 from time import time
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from fastapi import FastAPI, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
 from starlette.types import Scope
 
 from app.dialects import DIALECTS, RequestDialect, client_dialects
@@ -33,115 +35,121 @@ from telemetry.traces.http import REQUEST_ID
 
 _Dialect = TypeVar("_Dialect", bound=RequestDialect)
 
-_SAFE_METHODS = ["GET", "HEAD"]
+_STARTED = int(time())
+"""The date of all models: providers' own ones are not known here."""
 
 
-def add_health_routes(app: FastAPI) -> None:
-    """Add the probes: whether the process runs, and whether requests should be sent to it; and the page that says what
-    this is."""
-
-    @app.api_route("/", methods=_SAFE_METHODS)
-    async def front(request: Request) -> Response:
-        console = getattr(app.state, "console", None)
-        visible = console if is_for(console, request.headers.get("host", "")) else None
-        if asks_for_a_page(request.headers.get("accept", "")):
-            return HTMLResponse(page(visible), headers=PAGE_HEADERS)
-        # For somebody with curl as well as for a program.
-        text = json.dumps(description(visible, _gateway(request).generation), indent=2) + "\n"
-        return Response(text, media_type="application/json", headers={"vary": "accept"})
-
-    @app.api_route("/livez", methods=_SAFE_METHODS)
-    @app.api_route(HELLO, methods=_SAFE_METHODS)
-    async def alive() -> Response:
-        return Response()
-
-    @app.api_route("/readyz", methods=_SAFE_METHODS)
-    async def ready(request: Request) -> JSONResponse:
-        if _gateway(request).in_flight.leaving:
-            return JSONResponse({"status": "draining"}, 503)
-        return JSONResponse({"status": "ready"})
+async def _front(request: Request) -> Response:
+    """What this is, for a browser, for somebody with curl, and for a program."""
+    console = getattr(request.app.state, "console", None)
+    visible = console if is_for(console, request.headers.get("host", "")) else None
+    if asks_for_a_page(request.headers.get("accept", "")):
+        return HTMLResponse(page(visible), headers=PAGE_HEADERS)
+    text = json.dumps(description(visible, _gateway(request).generation), indent=2) + "\n"
+    return Response(text, media_type="application/json", headers={"vary": "accept"})
 
 
-def add_litellm_health_routes(app: FastAPI) -> None:
-    """Add LiteLLM's probes, and its list of what can be asked, which here asks no provider: breakers know."""
+async def _alive(request: Request) -> Response:
+    """The process runs."""
+    return Response()
 
-    @app.api_route(LIVE_PATHS[0], methods=_SAFE_METHODS)
-    @app.api_route(LIVE_PATHS[1], methods=_SAFE_METHODS)
-    async def alive_as_litellm() -> str:
-        return "I'm alive!"
 
-    @app.api_route(READY_PATH, methods=_SAFE_METHODS)
-    async def ready_as_litellm(request: Request) -> JSONResponse:
-        if _gateway(request).in_flight.leaving:
-            return JSONResponse({"status": "shutting_down"}, 503)
-        return JSONResponse({"status": "healthy"})
+async def _ready(request: Request) -> JSONResponse:
+    """Whether requests should be sent here."""
+    if _gateway(request).in_flight.leaving:
+        return JSONResponse({"status": "draining"}, 503)
+    return JSONResponse({"status": "ready"})
 
-    @app.api_route(HEALTH, methods=_SAFE_METHODS)
-    async def health(request: Request) -> dict[str, Any]:
-        gateway = _gateway(request)
-        open_now = gateway.router.turned_away()
-        lists: dict[bool, list[dict[str, str]]] = {True: [], False: []}
-        caller = _caller(request)
-        deployments = [one for one in gateway.settings.deployments if may_ask(gateway, caller, one.model_name)]
-        for one in deployments:
-            lists[one.id not in open_now].append({"model_name": one.model_name, "model": one.model})
-        return {
+
+async def _alive_as_litellm(request: Request) -> JSONResponse:
+    return JSONResponse("I'm alive!")
+
+
+async def _ready_as_litellm(request: Request) -> JSONResponse:
+    if _gateway(request).in_flight.leaving:
+        return JSONResponse({"status": "shutting_down"}, 503)
+    return JSONResponse({"status": "healthy"})
+
+
+async def _health(request: Request) -> JSONResponse:
+    """LiteLLM's list of what can be asked, which here asks no provider: breakers know."""
+    gateway = _gateway(request)
+    open_now = gateway.router.turned_away()
+    lists: dict[bool, list[dict[str, str]]] = {True: [], False: []}
+    caller = _caller(request)
+    deployments = [one for one in gateway.settings.deployments if may_ask(gateway, caller, one.model_name)]
+    for one in deployments:
+        lists[one.id not in open_now].append({"model_name": one.model_name, "model": one.model})
+    return JSONResponse(
+        {
             "healthy_endpoints": lists[True],
             "unhealthy_endpoints": lists[False],
             "healthy_count": len(lists[True]),
             "unhealthy_count": len(lists[False]),
         }
+    )
 
 
-def add_model_routes(app: FastAPI) -> None:
-    """Add `GET /v1/models` and `GET /v1/models/{id}`, in the shape that the caller's SDK reads."""
-    # Providers' own dates are not known here.
-    created = int(time())
-
-    @app.api_route("/v1/models", methods=_SAFE_METHODS)
-    async def models(request: Request) -> dict[str, Any]:
-        gateway, caller = _gateway(request), _caller(request)
-        names = [name for name in gateway.router.model_names() if may_ask(gateway, caller, name)]
-        return asked_dialect(request.scope, client_dialects().values()).render_models(
-            names, created, request.query_params
-        )
-
-    @app.api_route("/v1/models/{name:path}", methods=_SAFE_METHODS)
-    async def model(name: str, request: Request) -> dict[str, Any]:
-        gateway, caller = _gateway(request), _caller(request)
-        if gateway.router.configured_name(name) is None:
-            raise gateway.router.unknown_model(name, partial(may_ask, gateway, caller))
-        check_model(gateway, caller, name)
-        return asked_dialect(request.scope, client_dialects().values()).render_model(name, created)
+async def _models(request: Request) -> JSONResponse:
+    """The models that the caller may ask, in the shape that its SDK reads."""
+    gateway, caller = _gateway(request), _caller(request)
+    names = [name for name in gateway.router.model_names() if may_ask(gateway, caller, name)]
+    dialect = asked_dialect(request.scope, client_dialects().values())
+    return JSONResponse(dialect.render_models(names, _STARTED, request.query_params))
 
 
-def add_usage_route(app: FastAPI) -> None:
-    """Add `GET /v1/usage`, which tells a caller of its own limits and budgets."""
-
-    @app.api_route(USAGE, methods=_SAFE_METHODS)
-    async def usage(request: Request) -> dict[str, Any]:
-        quotas, caller = _gateway(request).quotas, _caller(request)
-        try:
-            used = await quotas.usage(caller.id)
-        except StateUnreachable as error:
-            raise uncounted(error) from error
-        return described_usage(caller, used, quotas.state)
+async def _model(request: Request) -> JSONResponse:
+    gateway, caller, name = _gateway(request), _caller(request), request.path_params["name"]
+    if gateway.router.configured_name(name) is None:
+        raise gateway.router.unknown_model(name, partial(may_ask, gateway, caller))
+    check_model(gateway, caller, name)
+    return JSONResponse(asked_dialect(request.scope, client_dialects().values()).render_model(name, _STARTED))
 
 
-def add_error_handlers(app: FastAPI) -> None:
-    """Render every error of these routes in the shape that the caller's SDK reads."""
+async def _usage(request: Request) -> JSONResponse:
+    """A caller's own limits and budgets."""
+    quotas, caller = _gateway(request).quotas, _caller(request)
+    try:
+        used = await quotas.usage(caller.id)
+    except StateUnreachable as error:
+        raise uncounted(error) from error
+    return JSONResponse(described_usage(caller, used, quotas.state))
 
-    @app.exception_handler(HTTPException)
-    async def http_error(request: Request, error: HTTPException) -> JSONResponse:
-        return render(request.scope, _as_client_error(request, error))
 
-    @app.exception_handler(GatewayError)
-    async def gateway_error(request: Request, error: GatewayError) -> JSONResponse:
-        return render(request.scope, error)
+FRAMEWORK_ROUTES = tuple(
+    Route(path, endpoint, methods=["GET", "HEAD"])
+    for path, endpoint in (
+        ("/", _front),
+        ("/livez", _alive),
+        (HELLO, _alive),
+        ("/readyz", _ready),
+        (LIVE_PATHS[0], _alive_as_litellm),
+        (LIVE_PATHS[1], _alive_as_litellm),
+        (READY_PATH, _ready_as_litellm),
+        (HEALTH, _health),
+        ("/v1/models", _models),
+        ("/v1/models/{name:path}", _model),
+        (USAGE, _usage),
+    )
+)
 
-    @app.exception_handler(Exception)
-    async def defect(request: Request, error: Exception) -> JSONResponse:
-        return render(request.scope, InternalError(detail=summary_of(error)))
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return render(request.scope, _as_client_error(request, error))
+
+
+async def _gateway_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, GatewayError)
+    return render(request.scope, error)
+
+
+async def _defect(request: Request, error: Exception) -> JSONResponse:
+    return render(request.scope, InternalError(detail=summary_of(error)))
+
+
+ERROR_HANDLERS = {HTTPException: _http_error, GatewayError: _gateway_error, Exception: _defect}
+"""They render every error of these routes in the shape that the caller's SDK reads."""
 
 
 def _gateway(request: Request) -> Gateway:

@@ -1,4 +1,4 @@
-"""The table of model routes: how each path is served. All other routes are FastAPI's (`framework_routes`)."""
+"""The table of model routes: how each path is served. All other routes are Starlette's (`framework_routes`)."""
 
 import re
 from collections.abc import Mapping

@@ -10,20 +10,13 @@ import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
-from fastapi import FastAPI
-from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.types import Scope
 
 from app.backends import prepare
-from app.gateway import (
-    HEALTH_PATHS,
-    Gateway,
-    GatewayApp,
-    add_error_handlers,
-    add_health_routes,
-    add_litellm_health_routes,
-    add_model_routes,
-    add_usage_route,
-)
+from app.gateway import ERROR_HANDLERS, FRAMEWORK_ROUTES, HEALTH_PATHS, Gateway, GatewayApp, route_of
 from app.loop_stalls import LoopStalls
 from app.main.generation import make_gateway
 from app.main.lasting import Lasting, make_lasting
@@ -35,6 +28,7 @@ from app.recorder.recorder import open_recorder
 from app.recorder.stores import Store, StoreFailed
 from app.settings import Settings
 from telemetry import Telemetry
+from telemetry.names.spans import Attribute
 from telemetry.names.variables import SEMCONV_OPT_IN
 from telemetry.traces.http import restrict_http_attributes
 
@@ -118,29 +112,32 @@ def create_app(settings: Settings, telemetry: Telemetry | None = None) -> Gatewa
     return compose(settings, telemetry).app
 
 
-def _framework_app(composition: Composition) -> FastAPI:
+def _framework_app(composition: Composition) -> Starlette:
     """What serves the routes that are no model routes, and begins and ends with the server."""
-    app = FastAPI(
-        title="Flowspan",
-        openapi_url=None,
-        redirect_slashes=False,
-        lifespan=lambda _: _lifespan(composition),
-    )
-    add_model_routes(app)
-    add_usage_route(app)
-    add_health_routes(app)
-    add_litellm_health_routes(app)
-    add_error_handlers(app)
     # Else the instrumentation speaks of HTTP in its old names, which hold whole paths.
     os.environ.setdefault(SEMCONV_OPT_IN, "http")
-    FastAPIInstrumentor.instrument_app(
-        app,
+    traced = Middleware(
+        OpenTelemetryMiddleware,
         tracer_provider=composition.lasting.telemetry.tracer_provider,
         excluded_urls=_excluded_urls(),
+        default_span_details=_span_details,
         exclude_spans=["receive", "send"],
         server_request_hook=restrict_http_attributes,
     )
+    app = Starlette(
+        routes=FRAMEWORK_ROUTES,
+        middleware=[traced],
+        exception_handlers=ERROR_HANDLERS,
+        lifespan=lambda _: _lifespan(composition),
+    )
+    app.router.redirect_slashes = False
     return app
+
+
+def _span_details(scope: Scope) -> tuple[str, dict[str, str]]:
+    """The name and the first attributes of a request's span."""
+    route = route_of(scope["path"])
+    return f"{scope['method']} {route}", {Attribute.HTTP_ROUTE: route}
 
 
 async def _close_unused(gateway: Gateway) -> None:

@@ -66,7 +66,7 @@ def products_of(user_agent: str) -> str:
 
 
 def restrict_http_attributes(span: Span, scope: dict[str, Any]) -> None:
-    """Rewrite the attributes that FastAPI's instrumentation took from the head as it came, to what may be recorded."""
+    """Rewrite what OpenTelemetry's instrumentation took from the head as it came to what may be recorded."""
     if not span.is_recording():
         return
     headers = dict(scope.get("headers") or ())
