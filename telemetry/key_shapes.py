@@ -131,7 +131,7 @@ _LAST_LETTERS = "(?i:key|.id|ken|ret|ord|swd|ase|ial|als|ion|pwd|sig|ure|ode)"
 _QUOTED = "|".join(rf"(?<={_LAST_LETTERS}.{{{width}}})" for width in range(2, 8))
 _NAMED = rf"(?<=[a-zA-Z].)(?<={_LAST_LETTERS}.)|(?<=[\"'`\s].)(?:{_QUOTED})"
 CONTEXT = re.compile(
-    rf"(?s)[:=Bb](?:(?<=[:=])(?:{_NAMED})|(?<=[Bb])(?<![A-Za-z].)(?:(?i:earer)()|(?i:asic)())\s{{1,4}}+)"
+    rf"[:=Bb](?:(?<=[:=])(?:{_NAMED})|(?<=[Bb])(?<![A-Za-z].)(?:(?i:earer)()|(?i:asic)())\s{{1,4}}+)", re.DOTALL
 )
 """A colon or an equals sign that may follow one of the names, or a scheme: group 1 is `Bearer `, group 2 `Basic `."""
 

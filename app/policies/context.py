@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar
 
 from app.bodies import Bodies
 from app.messages import ModelResponse, Request, ToolCall
@@ -23,14 +23,15 @@ class PolicyContext:
     bodies: Bodies = field(default_factory=lambda: Bodies(0), repr=False)
     """Does what takes long on a large request beside the event loop: `await ctx.bodies.work(request.size, function,
     ...)`."""
-    _states: dict[int, object] = field(default_factory=dict, init=False, repr=False)
+    _states: dict[int, Any] = field(default_factory=dict, init=False, repr=False)
     _decisions: list[str] = field(default_factory=list, init=False, repr=False)
 
     def state(self, owner: object, make: Callable[[], T]) -> T:
         """The object that `owner` keeps for this transaction: `make` is called once, at the first call."""
-        if id(owner) not in self._states:
-            self._states[id(owner)] = make()
-        return cast(T, self._states[id(owner)])
+        found: T | None = self._states.get(id(owner))
+        if found is None:
+            found = self._states[id(owner)] = make()
+        return found
 
     def decide(self, decision: str) -> None:
         """Report, in `on_request` or `on_response`, what the policy decided, in a word or two: it is counted, and an
@@ -53,7 +54,9 @@ class StreamContext(Protocol):
     """The answer (`n` > 1) that the hook was called for; what is emitted by kind goes to it."""
 
     async def emit(self, chunk: ModelResponse) -> None:
-        """Send a chunk on: from `on_chunk` to this policy's own block hooks, from any other hook to the next policy."""
+        """Send a chunk on: from `on_chunk` to this policy's own block hooks, from any other hook to the next policy.
+        The very chunk of this call goes on as the provider sent it; so does one that an earlier call kept back, of
+        `on_chunk` by that hook and of the others by any of them."""
 
     async def emit_text(self, text: str) -> None:
         """Send text."""

@@ -234,8 +234,16 @@ def _has_block_text(part: ModelResponse) -> bool:
 def split(chunk: ModelResponse) -> list[ModelResponse]:
     """Chunks of one thing each; `[chunk]` itself where it holds one thing, or none."""
     choices = chunk.choices
-    if len(choices) == 1 and chunk.usage is None and choices[0].finish_reason is None and _is_one(choices[0].delta):
-        return [chunk]
+    if len(choices) == 1 and chunk.usage is None and choices[0].finish_reason is None:
+        delta = choices[0].delta
+        if delta is None or (
+            bool(delta.content)
+            + bool(delta.reasoning_content or delta.thinking_blocks)
+            + len(delta.tool_calls)
+            + bool(delta.refusal or delta.annotations or delta.extra)
+            <= 1
+        ):
+            return [chunk]
     parts = [piece for choice in choices for piece in _pieces(choice)]
     if len(parts) <= 1 and (chunk.usage is None or not parts or _is_empty(parts[0])):
         return [chunk]
@@ -243,15 +251,6 @@ def split(chunk: ModelResponse) -> list[ModelResponse]:
     if chunk.usage is not None:
         split_parts.append(part_of(chunk, (), chunk.usage))
     return split_parts
-
-
-def _is_one(delta: Message | None) -> bool:
-    """Whether a delta holds one thing, or none."""
-    if delta is None:
-        return True
-    thinking = bool(delta.reasoning_content or delta.thinking_blocks)
-    rest = bool(delta.refusal or delta.annotations or delta.extra)
-    return thinking + bool(delta.content) + len(delta.tool_calls) + rest <= 1
 
 
 def _is_empty(piece: Choice) -> bool:

@@ -64,6 +64,7 @@ class HookCall:
         context.begin_call(hook)
         bound, limit = self._hooks[hook], context.limit
         self._ledger.enter("policy")
+        failure: PolicyError | None = None
         since = perf_counter()
         try:
             with limit:
@@ -71,7 +72,9 @@ class HookCall:
         except BaseException as error:
             failure = self._caught(hook, error, limit, context.fault)
         else:
-            failure = self._fault_of(result, bound, limit)
+            # Blocking code leaves the timer no turn, and a hook may swallow its own cancellation.
+            if limit.overrun or limit.expired or not isinstance(result, bound.returns):
+                failure = self._returned_wrongly(hook, result, limit)
         finally:
             self._ledger.leave("policy")
             bound.timer.observe(perf_counter() - since - context.downstream_seconds)
@@ -84,6 +87,7 @@ class HookCall:
         failed and is `fail_open`."""
         self.last = hook
         bound, limit = self._hooks[hook], self._outermost.inner(self._timeout)
+        failure: PolicyError | None = None
         try:
             with self._telemetry.hook(hook) as scope:
                 self._ledger.enter("policy")
@@ -94,7 +98,8 @@ class HookCall:
                 except BaseException as error:
                     failure = self._caught(hook, error, limit)
                 else:
-                    failure = self._fault_of(result, bound, limit)
+                    if limit.overrun or limit.expired or not isinstance(result, bound.returns):
+                        failure = self._returned_wrongly(hook, result, limit)
                 finally:
                     self._ledger.leave("policy")
                     bound.timer.observe(perf_counter() - since, scope.span.exemplar)
@@ -132,14 +137,11 @@ class HookCall:
         # A hook that lets out a cancellation of its own, or wants to end the process, has failed.
         return self._timed_out(hook, error) if limit.expired else self._failed(hook, f": {summary_of(error)}", error)
 
-    def _fault_of(self, result: object, bound: _BoundHook, limit: Limit) -> PolicyError | None:
-        """In which way a hook failed that returned, if it did."""
-        # Blocking code leaves the timer no turn, and a hook may swallow its own cancellation.
+    def _returned_wrongly(self, hook: Hook, result: object, limit: Limit) -> PolicyError:
+        """In which way a hook failed that returned."""
         if limit.overrun or limit.expired:
-            return self._timed_out(bound.name)
-        if isinstance(result, bound.returns):
-            return None
-        return self._failed(bound.name, f" returned {type(result).__name__}")
+            return self._timed_out(hook)
+        return self._failed(hook, f" returned {type(result).__name__}")
 
     def _timed_out(self, hook: Hook, cause: BaseException | None = None) -> PolicyError:
         self._telemetry.timed_out(hook)

@@ -66,15 +66,8 @@ class HookContext:
         self._emitted_bytes = 0
         self._invented = _FIRST_INVENTED_INDEX
 
-    def begin_call(self, hook: Hook) -> None:
-        """A hook is about to be called: what it emits counts from zero."""
-        self._hook = hook
-        self.emitted = 0
-        self.downstream_seconds = 0.0
-        self._emitted_bytes = 0
-
-    def hold(self, received: Received, choice: int) -> None:
-        """Set the chunk that the next calls are for, with the provider's bytes, and the answer that they are about."""
+    def hold(self, received: Received) -> None:
+        """Set the chunk that the next calls are for, with the provider's bytes."""
         if self._is_kept:
             self._kept[id(self.chunk)] = self._received
             if len(self._kept) > _KEPT:
@@ -82,7 +75,13 @@ class HookContext:
         self._is_kept = True
         self._received = received
         self.chunk = received.chunk
-        self.choice = choice
+
+    def begin_call(self, hook: Hook) -> None:
+        """A hook is about to be called: what it emits counts from zero."""
+        self._hook = hook
+        self.emitted = 0
+        self.downstream_seconds = 0.0
+        self._emitted_bytes = 0
 
     async def emit(self, chunk: ModelResponse) -> None:
         self.emitted += 1
@@ -96,7 +95,8 @@ class HookContext:
             received = self._received
             self._is_kept = False
         else:
-            received = self._kept.pop(id(chunk), None) or self._received.holding(chunk)
+            kept = self._kept.pop(id(chunk), None)
+            received = self._received.holding(chunk) if kept is None else kept
         since = perf_counter()
         try:
             await self._send(received)

@@ -7,8 +7,8 @@ of which it had emitted a piece goes on from there.
 """
 
 from collections import Counter
-from collections.abc import Awaitable
-from typing import assert_never
+from collections.abc import Coroutine
+from typing import Any, assert_never
 
 from app.errors import PolicyError
 from app.limits import Limit
@@ -95,7 +95,7 @@ class PolicyLink:
         elif "on_chunk" not in self._hooks:
             await self._feed_blocks(received)
         else:
-            self._chunks.hold(received, 0)
+            self._chunks.hold(received)
             if isinstance(await self._call.streaming(self._chunks, "on_chunk", chunk), PolicyError):
                 await self._step_aside(received)
 
@@ -181,28 +181,27 @@ class PolicyLink:
         for piece in (received,) if untouched else emitted:
             await self._downstream(piece)
 
-    async def _handle(self, event: BlockEvent) -> None:
+    def _handle(self, event: BlockEvent) -> Coroutine[Any, Any, None]:
         """Call the hook that the event is for, or send on what it stands for."""
         if self._aside:
-            await self._pass_on(event)
-            return
+            return self._pass_on(event)
         match event:
             case ContentDelta(choice, text, part):
-                await self._delta("content", "on_content_delta", text, choice, part)
+                return self._delta("content", "on_content_delta", text, choice, part)
             case ThinkingDelta(choice, thinking, part):
-                await self._thinking_delta(choice, thinking, part)
+                return self._thinking_delta(choice, thinking, part)
             case ToolCallDelta(choice, call, part):
-                await self._delta("tool_call", "on_tool_call_delta", call, choice, part)
+                return self._delta("tool_call", "on_tool_call_delta", call, choice, part)
             case Finished(choice, reason, part):
-                await self._delta("finish", "on_finish_reason", reason, choice, part)
+                return self._delta("finish", "on_finish_reason", reason, choice, part)
             case ContentComplete(choice, text):
-                await self._complete("content", "on_content_complete", text, event)
+                return self._complete("content", "on_content_complete", text, event)
             case ThinkingComplete(choice, thinking):
-                await self._complete("thinking", "on_thinking_complete", thinking, event)
+                return self._complete("thinking", "on_thinking_complete", thinking, event)
             case ToolCallComplete(choice, call):
-                await self._complete("tool_call", "on_tool_call_complete", call, event)
+                return self._complete("tool_call", "on_tool_call_complete", call, event)
             case Other(part):
-                await self._go_on(part)
+                return self._go_on(part)
             case _:
                 assert_never(event)
 
@@ -226,7 +225,8 @@ class PolicyLink:
         received = self._at_hand
         if part is not received.chunk:
             received = received.holding(part)
-        self._blocks.hold(received, choice)
+        self._blocks.hold(received)
+        self._blocks.choice = choice
         if hook not in self._hooks:
             self._account.held(choice, kind)
         elif isinstance(await self._call.streaming(self._blocks, hook, value), PolicyError):
@@ -274,7 +274,7 @@ class PolicyLink:
         else:
             self._together.append(received)
 
-    def _go_on(self, chunk: ModelResponse) -> Awaitable[None]:
+    def _go_on(self, chunk: ModelResponse) -> Coroutine[Any, Any, None]:
         """Send on a chunk, with the provider's bytes if it is the very one that was fed."""
         return self._send_on(self._at_hand.holding(chunk))
 

@@ -62,7 +62,11 @@ class OtherTexts:
             plain = not chunk.extra and all(map(_is_plain_choice, chunk.choices))
         else:
             plain = native.is_plain and (len(native.raw) - len(native.data) <= _LINES or _is_bare(native))
-        return plain and self._has_plain_head(chunk)
+        if not plain:
+            return False
+        role = chunk.choices[0].delta.role if chunk.choices and chunk.choices[0].delta is not None else None
+        head = (chunk.id, chunk.model, chunk.system_fingerprint, chunk.service_tier, role)
+        return head in self._heads or self._is_plain_head(head)
 
     async def feed(self, received: Received) -> list[Received]:
         size = received_size(received)
@@ -100,12 +104,8 @@ class OtherTexts:
             ]
         return [await self._looked_at(one, self._event(one.native), received_size(one), piece) for one, piece in held]
 
-    def _has_plain_head(self, chunk: ModelResponse) -> bool:
+    def _is_plain_head(self, head: tuple[str | None, ...]) -> bool:
         """Whether the fields that all chunks of a stream repeat are words and identifiers."""
-        role = chunk.choices[0].delta.role if chunk.choices and chunk.choices[0].delta is not None else None
-        head = (chunk.id, chunk.model, chunk.system_fingerprint, chunk.service_tier, role)
-        if head in self._heads:
-            return True
         plain = all(is_symbol(word) for word in head if word)
         if plain and len(self._heads) < _REMEMBERED:
             self._heads.add(head)

@@ -30,13 +30,12 @@ class AddressScanner:
     """Finds e-mail addresses. Leaves the last word of a text undecided, as it may be the beginning of one."""
 
     prefilter = "@"
-    looks_behind = False
 
     def scan(self, text: str, start: int, final: bool) -> Found | None:
         position = start
         while found := _ADDRESS.search(text, position):
             at = found.start()
-            local = _local_start(text, start, at)
+            local = word_start(text, start, at)
             if local < at:
                 if not final and at > len(text) - _LONGEST_DOMAIN - 2 and _UNFINISHED.match(text, at):
                     return Found(local)
@@ -48,14 +47,14 @@ class AddressScanner:
 
 def _unfinished(text: str, start: int) -> Found | None:
     at = text.rfind("@", max(start, len(text) - _LONGEST_DOMAIN - 2))
-    if at >= 0 and _UNFINISHED.match(text, at) and (local := _local_start(text, start, at)) < at:
+    if at >= 0 and _UNFINISHED.match(text, at) and (local := word_start(text, start, at)) < at:
         return Found(local)
-    local = _local_start(text, start, len(text))
+    local = word_start(text, start, len(text))
     return Found(local) if local < len(text) else None
 
 
-def _local_start(text: str, start: int, end: int) -> int:
-    """Where the local part that ends at `end` begins; `end` if there is none."""
+def word_start(text: str, start: int, end: int) -> int:
+    """Where the word that ends at `end`, and may be the local part of an address, begins; `end` if there is none."""
     start = max(start, end - _LONGEST_LOCAL)
     return start + len(text[start:end].rstrip(_ASCII_LOCAL if text.isascii() else _LOCAL))
 

@@ -104,6 +104,7 @@ PHONES = ExpressionScanner(
     look_ahead=3,
     alphabet="0123456789+( ).-",
     beginnings="0123456789+(",
+    prefilter=r"[0-9]|[+(]\Z",
 )
 CARDS = ExpressionScanner(
     _CARD,
@@ -112,4 +113,5 @@ CARDS = ExpressionScanner(
     accept=card_end,
     alphabet="0123456789 -",
     beginnings="23456",
+    prefilter="[2-6]",
 )

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from app.messages import Function, Request, ToolCall
 from app.policies.base import HOOKS, OptionError, Policy
+from app.policies.builtin.redact.held_events import HeldEvents
 from app.policies.builtin.redact.json_redactor import JsonRedactor
 from app.policies.builtin.redact.patterns import BUILTIN, BUILTIN_NAMES, BuiltinName, UnfitPattern, custom_pattern
 from app.policies.builtin.redact.slice_scheduler import INLINE_LIMIT, SlicedWork, SliceScheduler, feed, run_now
@@ -83,29 +84,39 @@ class Redact(Policy):
         return changed
 
     async def on_content_delta(self, text: str, ctx: StreamContext) -> None:
-        await ctx.emit_text(await self._scheduler.feed(self._blocks(ctx).content(ctx.choice), text))
+        held = ctx.policy.state(self, self._new_blocks).text(ctx.choice, "content")
+        small = len(text) <= INLINE_LIMIT
+        pieces = held.redactor.pieces(text) if small else await self._scheduler.pieces(held.redactor, text)
+        for one in held.take(ctx.chunk, text, pieces):
+            await (ctx.emit_text(one) if isinstance(one, str) else ctx.emit(one))
 
     async def on_content_complete(self, text: str, ctx: StreamContext) -> None:
-        redactor = self._blocks(ctx).content(ctx.choice)
-        await ctx.emit_text(redactor.flush())
-        _note(redactor, ctx)
+        held = ctx.policy.state(self, self._new_blocks).text(ctx.choice, "content")
+        for one in held.flush():
+            await (ctx.emit_text(one) if isinstance(one, str) else ctx.emit(one))
+        _note(held.redactor, ctx)
 
     async def on_thinking_delta(self, thinking: str, ctx: StreamContext) -> None:
-        await ctx.emit_thinking(await self._scheduler.feed(self._blocks(ctx).thinking(ctx.choice), thinking))
+        held = ctx.policy.state(self, self._new_blocks).text(ctx.choice, "thinking")
+        small = len(thinking) <= INLINE_LIMIT
+        pieces = held.redactor.pieces(thinking) if small else await self._scheduler.pieces(held.redactor, thinking)
+        for one in held.take(ctx.chunk, thinking, pieces):
+            await (ctx.emit_thinking(one) if isinstance(one, str) else ctx.emit(one))
 
     async def on_thinking_complete(self, thinking: str, ctx: StreamContext) -> None:
-        redactor = self._blocks(ctx).thinking(ctx.choice)
-        await ctx.emit_thinking(redactor.flush())
-        _note(redactor, ctx)
+        held = ctx.policy.state(self, self._new_blocks).text(ctx.choice, "thinking")
+        for one in held.flush():
+            await (ctx.emit_thinking(one) if isinstance(one, str) else ctx.emit(one))
+        _note(held.redactor, ctx)
 
     async def on_tool_call_delta(self, call: ToolCall, ctx: StreamContext) -> None:
-        redactor = self._blocks(ctx).call(ctx.choice, call)
+        redactor = ctx.policy.state(self, self._new_blocks).call(ctx.choice, call)
         arguments = await self._scheduler.feed(redactor, call.function.arguments)
         if arguments or call.id or call.function.name:
             await ctx.emit_tool_call(replace(call, function=Function(call.function.name, arguments)))
 
     async def on_tool_call_complete(self, call: ToolCall, ctx: StreamContext) -> None:
-        redactor = self._blocks(ctx).call(ctx.choice, call)
+        redactor = ctx.policy.state(self, self._new_blocks).call(ctx.choice, call)
         if rest := redactor.flush():
             await ctx.emit_tool_call(ToolCall(call.index, type=call.type, function=Function(arguments=rest)))
         _note(redactor, ctx)
@@ -136,8 +147,8 @@ class Redact(Policy):
         redacted = yield from feed(redactor, text)
         return redacted + redactor.flush()
 
-    def _blocks(self, ctx: StreamContext) -> "_Blocks":
-        return ctx.policy.state(self, lambda: _Blocks(self._detector))
+    def _new_blocks(self) -> "_Blocks":
+        return _Blocks(self._detector)
 
 
 class _Blocks:
@@ -145,14 +156,14 @@ class _Blocks:
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
-        self._texts: dict[tuple[int, str], StreamRedactor] = {}
+        self._texts: dict[tuple[int, str], HeldEvents] = {}
         self._calls: dict[tuple[int, int], JsonRedactor | StreamRedactor] = {}
 
-    def content(self, choice: int) -> StreamRedactor:
-        return self._text(choice, "content")
-
-    def thinking(self, choice: int) -> StreamRedactor:
-        return self._text(choice, "thinking")
+    def text(self, choice: int, kind: Literal["content", "thinking"]) -> HeldEvents:
+        found = self._texts.get((choice, kind))
+        if found is None:
+            found = self._texts[choice, kind] = HeldEvents(StreamRedactor(self._detector))
+        return found
 
     def call(self, choice: int, call: ToolCall) -> JsonRedactor | StreamRedactor:
         """What a custom tool is called with is plain text."""
@@ -160,12 +171,6 @@ class _Blocks:
         if found is None:
             made = StreamRedactor if call.type == "custom" else JsonRedactor
             found = self._calls[choice, call.index] = made(self._detector)
-        return found
-
-    def _text(self, choice: int, kind: str) -> StreamRedactor:
-        found = self._texts.get((choice, kind))
-        if found is None:
-            found = self._texts[choice, kind] = StreamRedactor(self._detector)
         return found
 
 

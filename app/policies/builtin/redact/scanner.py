@@ -15,6 +15,8 @@ _LONG = 2048
 """In texts of so many characters or more, a search with `regex` releases the interpreter's lock."""
 LOOK_BEHIND = 80
 """Characters that a scanner may look at before the position from which it searches."""
+PREFILTER_REACH = 20
+"""How many characters before a match its scanner's prefilter may match."""
 
 
 class Continuation(NamedTuple):
@@ -43,9 +45,8 @@ class Found(NamedTuple):
 
 class Scanner(Protocol):
     prefilter: str
-    """An expression that occurs in each match, or in the 20 characters before it if the scanner `looks_behind`. In a
-    text without it the scanner could at most leave the last word undecided. Empty if there is no such expression."""
-    looks_behind: bool
+    """An expression that occurs in each match or in the PREFILTER_REACH characters before it. In a text without it the
+    scanner could at most leave the last word undecided. Empty if there is no such expression."""
 
     def scan(self, text: str, start: int, final: bool) -> Found | None:
         """The first match that starts at `start` or later; None if there is none and none could begin there.
@@ -63,8 +64,6 @@ class ExpressionScanner:
     look at `look_ahead` characters.
     """
 
-    looks_behind = False
-
     def __init__(
         self,
         body: str,
@@ -76,11 +75,12 @@ class ExpressionScanner:
         look_ahead: int = 1,
         alphabet: str = "",
         beginnings: str = "",
+        prefilter: str = "",
         time_limit: float | None = None,
     ) -> None:
         """A longer match than `max_length` characters is cut there. `alphabet` has all characters that a match is made
-        of and `beginnings` those it begins with, where they are few: to be faster. `time_limit` is in seconds for one
-        search, for an expression that is not known to be fast."""
+        of and `beginnings` those it begins with, where they are few: to be faster; `prefilter` is as for any
+        scanner. `time_limit` is in seconds for one search, for an expression that is not known to be fast."""
         body = f"{before}(?:{body})"
         self._candidate = regex.compile(body) if time_limit is not None else re.compile(body)
         # Any characters, which are then found not to have been any: it never matches, but a partial match of it is a
@@ -90,8 +90,8 @@ class ExpressionScanner:
         self._max_length = max_length
         self._accept = accept
         self._alphabet = alphabet
-        self.prefilter = f"[{re.escape(beginnings)}]" if beginnings else ""
-        self._begins = re.compile(self.prefilter) if beginnings else None
+        self.prefilter = prefilter
+        self._begins = re.compile(f"[{re.escape(beginnings)}]") if beginnings else None
         self._time_limit = time_limit
 
     def scan(self, text: str, start: int, final: bool) -> Found | None:

@@ -61,7 +61,6 @@ class PrefixedKeyScanner:
     """Finds keys by the prefixes of their issuers."""
 
     prefilter = key_shapes.HEAD.pattern
-    looks_behind = False
 
     def scan(self, text: str, start: int, final: bool) -> Found | None:
         stem = key_shapes.next_stem(text, start)
@@ -99,10 +98,8 @@ def _beginning_of_stem(text: str, start: int) -> Found | None:
 class FormScanner:
     """Finds secrets of a fixed `form`, which starts with the literal `head`; text of any length may follow."""
 
-    looks_behind = False
-
     def __init__(self, head: str, before: str, form: str, continuation: Continuation) -> None:
-        self.prefilter = head if head.isalpha() else "-"
+        self.prefilter = head
         self._head = head
         self._before = re.compile(before)
         self._form = regex.compile(form)
@@ -141,8 +138,7 @@ _DIGIT = re.compile(r"[0-9]")
 class NamedValueScanner:
     """Finds values after `password=`, `"api_key": `, `?sig=`, `Bearer`, `Basic` and the like. The name stays."""
 
-    prefilter = r"[:=Bb](?:(?<=[:=])|(?i:earer|asic)\s)"
-    looks_behind = True
+    prefilter = key_shapes.CONTEXT.pattern
 
     def scan(self, text: str, start: int, final: bool) -> Found | None:
         for context in key_shapes.CONTEXT.finditer(text, max(0, start - _GAP_LENGTH)):
@@ -235,8 +231,7 @@ _PASSWORD = re.compile(rf"[^\s/@\"'`<>\\]{{0,{_DECISIVE_LENGTH}}}+")
 class UrlPasswordScanner:
     """Finds passwords in URLs: `postgres://user:password@host`."""
 
-    prefilter = ":"
-    looks_behind = True
+    prefilter = r":(?=[^\s/@\"'`<>\\]|\Z)"
 
     def scan(self, text: str, start: int, final: bool) -> Found | None:
         position = text.find("://", max(0, start - _USER_LENGTH - 4))

@@ -5,12 +5,13 @@ searched at once. Text that is not searched to its end is never passed on.
 """
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import Generic, NamedTuple, TypeVar
 
 from app.policies.builtin.redact.json_redactor import JsonRedactor
-from app.policies.builtin.redact.stream_redactor import StreamRedactor
+from app.policies.builtin.redact.stream_redactor import Piece, StreamRedactor
 from app.time_slices import SLICE, TimeSlices, cost_of
 
 T = TypeVar("T")
@@ -37,6 +38,10 @@ class SliceScheduler:
         """Feed `redactor` a text of any size; return what it gives."""
         return redactor.feed(text) if len(text) <= INLINE_LIMIT else await self.run(feed(redactor, text))
 
+    async def pieces(self, redactor: StreamRedactor, text: str) -> list[Piece]:
+        """As `feed`, with what the redactor gives in pieces."""
+        return list(chain.from_iterable(await self.run(_in_slices(redactor.pieces, text))))
+
     async def run(self, work: SlicedWork[T]) -> T:
         """Do `work` to its end, one slice at a time; return its result."""
         while True:
@@ -52,12 +57,17 @@ class SliceScheduler:
 
 def feed(redactor: Redactor, text: str) -> SlicedWork[str]:
     """The work of feeding `redactor` a text of any size, in steps."""
-    out: list[str] = []
+    return "".join((yield from _in_slices(redactor.feed, text)))
+
+
+def _in_slices(take: Callable[[str], T], text: str) -> SlicedWork[list[T]]:
+    """The work of giving `take` a text of any size, in steps. Returns what it gave, step by step."""
+    out: list[T] = []
     for start in range(0, len(text), SLICE):
         piece = text[start : start + SLICE]
-        out.append(redactor.feed(piece))
+        out.append(take(piece))
         yield cost_of(piece)
-    return "".join(out)
+    return out
 
 
 def run_now(work: SlicedWork[T]) -> T:

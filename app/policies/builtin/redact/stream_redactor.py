@@ -1,7 +1,8 @@
 """Text in pieces, redacted text out: whatever the pieces, the output joined is that of the whole text at once. Pure.
 
 Whether a match starts at a position is decided within a bounded window, and only when more text cannot change the
-decision: until then the text from there on is held back. What no pattern could start with is never held. Where a custom
+decision: until then the text from there on is held back. What no pattern could start with is never held. Most text is
+let through by one look that finds nothing any pattern could start with (`Detector.look`). Where a custom
 pattern holds back more than a few hundred characters, they are searched again only after an eighth more has come: so a
 stream takes time in proportion to its length, however small its pieces.
 """
@@ -10,16 +11,14 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from app.policies.builtin.redact.email_addresses import AddressScanner
+from app.policies.builtin.redact.email_addresses import AddressScanner, word_start
 from app.policies.builtin.redact.patterns import Pattern
-from app.policies.builtin.redact.scanner import LOOK_BEHIND, Continuation, Found, Scanner
+from app.policies.builtin.redact.scanner import LOOK_BEHIND, PREFILTER_REACH, Continuation, Found, Scanner
 
 _LONG_HELD = 1024
 """From so many characters held back on, they are no longer searched again for each piece."""
 _SHORTEST = 6
 """No text of fewer characters has a match of a built-in pattern."""
-_PREFILTER_REACH = 20
-"""How many characters before a match its pattern's prefilter may match."""
 
 
 class Piece(NamedTuple):
@@ -45,27 +44,24 @@ class Detector:
 
     def __init__(self, redactions: Iterable[Redaction]) -> None:
         every = [(scanner, replacement) for pattern, replacement in redactions for scanner in pattern.scanners]
-        few = [each for each in every if not each[0].prefilter or isinstance(each[0], AddressScanner)]
-        hold_words = any(isinstance(scanner, AddressScanner) for scanner, _ in every)
-        self._all_scanners, self._without_prefilter = tuple(every), tuple(few)
+        always = [each for each in every if not each[0].prefilter or isinstance(each[0], AddressScanner)]
+        holds_words = any(isinstance(scanner, AddressScanner) for scanner, _ in every)
+        self._every, self._always = tuple(every), tuple(always if holds_words else every)
+        self.look = _one_of(scanner.prefilter for scanner, _ in every)
+        """Finds what occurs in or shortly before each match (`Scanner.prefilter`)."""
         self.shortest = _SHORTEST if all(scanner.prefilter for scanner, _ in every) else 1
         """No text of fewer characters has a match."""
-        self._prefilter = _one_of(scanner.prefilter for scanner, _ in every) if hold_words else None
-        self._prefilter_before = _one_of(scanner.prefilter for scanner, _ in every if scanner.looks_behind)
+        self.holds_only_words = holds_words and len(always) == 1
+        """Whether a text in which `look` finds nothing has no match, and its last word alone may begin one."""
 
     def scanners(self, text: str, start: int) -> "tuple[tuple[Scanner, str], ...]":
         """The scanners that may find something from `start` on, each with the text that replaces its matches.
 
-        In most pieces of prose no prefilter matches. All that a scanner could do then is to hold back the last word,
-        which the scanner for addresses does anyway.
+        All that the others could do is to hold back the last word, which the scanner for addresses does anyway.
         """
-        if self._prefilter is None or len(text) > _LONG_HELD or self._prefilter.search(text, start):
-            return self._all_scanners
-        return (
-            self._all_scanners
-            if self._prefilter_before.search(text, max(0, start - _PREFILTER_REACH))
-            else self._without_prefilter
-        )
+        if len(text) > _LONG_HELD or self.look.search(text, max(0, start - PREFILTER_REACH)):
+            return self._every
+        return self._always
 
 
 class StreamRedactor:
@@ -103,8 +99,17 @@ class StreamRedactor:
         if not final and self._searched > _LONG_HELD and len(held) < self._searched * 9 // 8:
             self._held = held
             return []
-        buffer = self._behind + held
-        pieces, done = self._decide(buffer, len(self._behind), final)
+        buffer, start = self._behind + held, len(self._behind)
+        detector = self._detector
+        if (
+            detector.holds_only_words
+            and self._continuation is None
+            and detector.look.search(buffer, start - PREFILTER_REACH if start > PREFILTER_REACH else 0) is None
+        ):
+            done = len(buffer) if final else word_start(buffer, start, len(buffer))
+            pieces = [Piece(buffer[start:done])] if done > start else []
+        else:
+            pieces, done = self._decide(buffer, start, final)
         self._behind = "" if final else buffer[max(0, done - LOOK_BEHIND) : done]
         self._held = buffer[done:]
         self._searched = len(self._held)
@@ -154,7 +159,7 @@ def redact(text: str, detector: Detector) -> str:
 
 def _one_of(expressions: Iterable[str]) -> re.Pattern[str]:
     """An expression that matches where one of these does. Empty ones are left out; without any it matches nowhere."""
-    return re.compile("|".join(sorted(set(filter(None, expressions)))) or "(?!)")
+    return re.compile("|".join(sorted(set(filter(None, expressions)))) or "(?!)", re.DOTALL)
 
 
 def _first(answers: list[Found | None]) -> Found | None:

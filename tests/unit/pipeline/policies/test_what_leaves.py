@@ -130,6 +130,31 @@ class Late(Policy):
             await ctx.emit(hidden(chunk))
 
 
+class OneLater(Policy):
+    """Sends each piece of text when the next has come, as it came or changed."""
+
+    async def on_content_delta(self, text: str, ctx: StreamContext) -> None:
+        waiting = ctx.policy.state(self, list[ModelResponse])
+        waiting.append(ctx.chunk)
+        if len(waiting) > 1:
+            await self._send(waiting.pop(0), ctx)
+
+    async def on_content_complete(self, text: str, ctx: StreamContext) -> None:
+        for chunk in ctx.policy.state(self, list[ModelResponse]):
+            await self._send(chunk, ctx)
+        ctx.policy.state(self, list[ModelResponse]).clear()
+
+    async def on_thinking_delta(self, thinking: str, ctx: StreamContext) -> None:
+        await ctx.emit_thinking(hide(thinking))
+
+    async def on_tool_call_delta(self, call: ToolCall, ctx: StreamContext) -> None:
+        await Pieces().on_tool_call_delta(call, ctx)
+
+    async def _send(self, chunk: ModelResponse, ctx: StreamContext) -> None:
+        changed = hidden(chunk)
+        await ctx.emit(chunk if changed == chunk else changed)
+
+
 class Mutes(Policy):
     """Lets no text, no thinking and no call through."""
 
@@ -147,7 +172,7 @@ class Responds(Pieces):
         return hidden(response)
 
 
-POLICIES: list[type[Policy]] = [Pieces, Wholes, Copies, Drops, Late, Mutes, Responds]
+POLICIES: list[type[Policy]] = [Pieces, Wholes, Copies, Drops, Late, OneLater, Mutes, Responds]
 
 
 def stream_and_body(dialect: Dialect, answer: list[Block]) -> tuple[bytes, Event]:
@@ -316,7 +341,7 @@ def test_what_a_policy_takes_out_of_a_whole_response_leaves_in_no_byte(
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-@given(blocks(CALM), st.sampled_from([Pieces, Copies, Drops, Responds]))
+@given(blocks(CALM), st.sampled_from([Pieces, Copies, Drops, OneLater, Responds]))
 @BOUNDED
 def test_what_a_policy_leaves_alone_leaves_byte_for_byte(
     dialect: Dialect, answer: list[Block], policy: type[Policy]

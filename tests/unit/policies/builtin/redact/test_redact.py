@@ -37,7 +37,7 @@ def call_arguments(chunks: list[ModelResponse], index: int = 0) -> str:
 
 def test_a_match_across_chunks_is_redacted_and_the_rest_flows() -> None:
     pieces = ["Hello ", "I am bo", "b@exam", "ple.org", " and so ", "on"]
-    assert stream_through(Redact(), pieces) == ["Hello ", "I am ", "[EMAIL] and so ", "on"]
+    assert stream_through(Redact(), pieces) == ["Hello ", "I am [EMAIL]", " and so ", "on"]
 
 
 def test_a_chunk_that_holds_nothing_to_redact_goes_on_as_it_came() -> None:
@@ -45,9 +45,25 @@ def test_a_chunk_that_holds_nothing_to_redact_goes_on_as_it_came() -> None:
     assert run_policy(Redact(), [first, finish_chunk()])[0] is first
 
 
+def test_words_that_models_stream_with_the_space_before_them_go_on_in_the_events_in_which_they_came() -> None:
+    came = [
+        chunk(Message(content=text), id="x") for text in ("The", " well", "-known", " fox", ", as", " we know.\n\nIt")
+    ]
+    thought = [chunk(Message(reasoning_content=text), id="x") for text in ("I", " think", " so", ".")]
+    for events in (came, thought):
+        sent = run_policy(Redact(), [*events, finish_chunk()])
+        assert [id(one) for one in sent[:-1]] == [id(one) for one in events]
+
+
+def test_an_event_of_which_much_is_certain_does_not_wait_for_its_last_word() -> None:
+    policy = Redact()
+    sent = [delta.content for delta in deltas(run_policy(policy, [chunk(Message(content="word " * 10 + "end"))]))]
+    assert sent == ["word " * 10, "end"]
+
+
 def test_what_is_held_at_the_end_of_a_block_is_sent_before_the_finish() -> None:
     sent = run_policy(Redact(), [chunk(Message(content="the end")), finish_chunk()])
-    assert [delta.content for delta in deltas(sent)] == ["the ", "end", None]
+    assert [delta.content for delta in deltas(sent)] == ["the end", None]
     assert sent[-1].choices[0].finish_reason == "stop"
 
 
@@ -142,7 +158,7 @@ def test_redact_can_be_limited_to_requests_or_responses() -> None:
 
 def test_the_replacement_and_the_patterns_can_be_chosen() -> None:
     policy = Redact(patterns=("card",), custom={"employee": r"\bEMP-\d{4}\b"}, replacement="<{name}>")
-    assert stream_through(policy, ["EMP-12", "34 bob@x.org 4111111111111111"]) == ["<EMPLOYEE> bob@x.org ", "<CARD>"]
+    assert stream_through(policy, ["EMP-12", "34 bob@x.org 4111111111111111"]) == ["<EMPLOYEE>", " bob@x.org <CARD>"]
 
 
 def test_transactions_do_not_see_each_others_text() -> None:
