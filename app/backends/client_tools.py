@@ -7,7 +7,6 @@ from contextlib import aclosing
 
 from app.dialects import dialect_of
 from app.dialects.translation.custom_calls import CustomCalls
-from app.dialects.translation.custom_tools import custom_tools
 from app.dialects.translation.tool_names import with_client_names
 from app.messages import Batch, Received, Request
 from app.opened_stream import OpenedStream
@@ -17,8 +16,9 @@ class ClientTools:
     """Reads one response to the request."""
 
     def __init__(self, request: Request) -> None:
-        self._names = dialect_of(request).tool_names(request)
-        self._custom = CustomCalls(names) if (names := custom_tools(request)) else None
+        dialect = dialect_of(request)
+        self._names = dialect.tool_names(request)
+        self._custom = CustomCalls(names) if (names := dialect.custom_tools(request)) else None
         self.are_the_providers = not self._names and self._custom is None
         """Whether no provider is told of any tool otherwise."""
 

@@ -149,6 +149,8 @@ class RequestDialect(ABC):
 
     def custom_tools(self, request: Request) -> list[str]:
         """Names of the custom tools among `plain_tools`."""
+        if not request.tools:
+            return []
         return [tool.name for tool in request.tools if tool.raw is not None and self.custom_tool(tool.raw) is not None]
 
     def opaque_text(self, part: OpaquePart) -> str | None:

@@ -59,17 +59,17 @@ def may_be_lines(start: bytes) -> bool:
 async def opened_body(response: ProviderResponse, wanted: BodyForm, scrub: Scrub) -> UpstreamBody:
     """Read the first bytes of a good answer. Raises a `BackendError` where they and its content type are neither JSON
     nor an event stream."""
-    start = b""
     try:
-        while (form := form_of(start)) is None and len(start) < _START_LIMIT:
-            if not (data := await response.read_piece()):
-                break
+        start = await response.read_piece()
+        data = start
+        while (form := form_of(start)) is None and data and len(start) < _START_LIMIT:
+            data = await response.read_piece()
             start += data
         while form == "json" and may_be_lines(start) and (data := await response.read_piece()):
             start += data
     except (HttpError, TimeoutError, OSError) as error:
         raise connection_lost(error, scrub, begun=True) from error
-    if form == "json" and is_line_of_chunks(start):
+    if form == "json" and b'"delta"' in start and is_line_of_chunks(start):
         return UpstreamBody(response, "lines", start)
     if form == "json" or form == "events":
         return UpstreamBody(response, form, start)

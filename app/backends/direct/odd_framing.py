@@ -55,8 +55,6 @@ def whole_json(body: bytes) -> bytes:
 
 def is_line_of_chunks(start: bytes) -> bool:
     """Whether a body begins with a line that is an event of a chat's stream."""
-    if b'"delta"' not in start:
-        return False
     line = start.removeprefix(BOM).strip().partition(b"\n")[0]
     try:
         event = decode_json(line)

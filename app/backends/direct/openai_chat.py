@@ -72,7 +72,8 @@ class OpenAIChatCodec:
             body["stream"] = True
             if self._quirks.stream_options:
                 body["stream_options"] = {**options, "include_usage": True}
-        return finished(operator, with_short_ids(adapted(body, self._quirks, operator.allowed)))
+        body = with_short_ids(adapted(body, self._quirks, operator.allowed))
+        return finished(operator, body) if operator.extra_body or operator.dropped else body
 
 
 def _call_ids(quirks: Quirks) -> CallIdForm | None:

@@ -128,7 +128,7 @@ class AnthropicMessages(ClientDialect):
                 super().refuse_opaque(part, path)
 
     def tool_names(self, request: Request) -> Mapping[str, str]:
-        return shortened(function_names(request))
+        return shortened(function_names(request)) if request.tools else {}
 
 
 def _type_in(native: Native, field: str) -> object:

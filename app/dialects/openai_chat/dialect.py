@@ -80,7 +80,8 @@ class OpenAIChat(ClientDialect):
         return with_short_names(self.plain_tools(request))
 
     def tool_names(self, request: Request) -> Mapping[str, str]:
-        return shortened(function_names(with_functions_as_tools(request)))
+        request = with_functions_as_tools(request)
+        return shortened(function_names(request)) if request.tools else {}
 
     def carry_over(self, request: Request, known: frozenset[str]) -> dict[str, Any]:
         refuse_losses({name: value for name, value in request.extra.items() if name not in known}, _BODY)

@@ -9,7 +9,7 @@ from app.dialects.validation import check
 from app.errors import InvalidRequest
 from app.messages import Request, ToolChoice, ToolDefinition
 
-_FIELDS = ("functions", "function_call")
+_FIELDS = frozenset({"functions", "function_call"})
 
 
 class _Legacy(TypedDict, total=False):
@@ -24,7 +24,7 @@ def asks_for_functions(request: Request) -> bool:
 
 def with_functions_as_tools(request: Request) -> Request:
     """The request with its functions as tools, and the choice among them."""
-    if not any(name in request.extra for name in _FIELDS):
+    if _FIELDS.isdisjoint(request.extra):
         return request
     fields = check({name: request.extra[name] for name in _FIELDS if name in request.extra}, _Legacy)
     extra = {name: value for name, value in request.extra.items() if name not in _FIELDS}
