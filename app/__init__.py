@@ -24,6 +24,7 @@ The way of a request, with the modules that carry it:
       |
     client
 
+Each of the last five works in the turn of the one before it (stages), down to the read of the provider's connection.
 A response that is not streamed takes the same hooks without the queues (pipeline.policies.whole). Which fields of
 requests and answers hold text is in `app.text_fields`. `serving` runs the process: listening, signals, its end; `run`
 a program with a gateway before it. `lookups` finds the addresses of names, `loop_stalls` knows when the event loop

@@ -1,17 +1,29 @@
 """A provider's stream that has begun: what the backends hand to the pipeline."""
 
-from collections.abc import AsyncGenerator
+from app.messages import Batch, Received
+from app.stages import Source, Taker
 
-from app.messages import Batch
+
+class _Nothing:
+    """What follows an answer that is whole."""
+
+    async def pass_to(self, taker: Taker[Received]) -> bool:
+        return False
+
+    async def aclose(self) -> None:
+        """Do nothing: there is no connection left."""
+
+
+NOTHING = _Nothing()
 
 
 class OpenedStream:
-    """The first chunks of a response, and the stream of those that follow. Closing `rest` closes the connection to the
-    provider; it has been started, so that closing it has an effect even if nothing more is read."""
+    """The first chunks of a response, and the source of those that follow. Closing `rest` closes the connection to the
+    provider, even if nothing more was read."""
 
     __slots__ = ("first", "rest")
 
-    def __init__(self, first: Batch, rest: AsyncGenerator[Batch, None]) -> None:
+    def __init__(self, first: Batch, rest: Source[Received] = NOTHING) -> None:
         self.first = first
         self.rest = rest
 

@@ -26,9 +26,10 @@ from app.messages import (
     text_chunk,
 )
 from app.opened_stream import OpenedStream
-from app.pipeline import AdmissionControl, ByteBudget, ClientFormatter, PolicyExecutor, PolicyOrchestrator, StageQueue
+from app.pipeline import AdmissionControl, ByteBudget, PolicyExecutor, PolicyOrchestrator, StageQueue
 from app.policies import LoadedPolicy, OnError, Policy, PolicyContext, loaded
 from app.settings import PipelineSettings, QueueBreakerSettings
+from app.stages import Generated
 from telemetry import HttpRequest, ObservabilityContext, Telemetry, setup
 
 T = TypeVar("T")
@@ -69,7 +70,7 @@ def run_received(
         )
         sent: list[Received] = []
         batches = _sending(chunks)
-        opened = OpenedStream(await anext(batches, ()), batches)
+        opened = OpenedStream(await anext(batches, ()), Generated(batches))
         # The executor itself never raises: what ended the stream comes out of the queue, after the last chunk.
         await asyncio.gather(PolicyExecutor([it], settings).process(opened, queue, ctx, obs), _read(queue, sent))
         return sent
@@ -161,7 +162,7 @@ class _NoSpans(SpanExporter):
 def _orchestrator(it: LoadedPolicy) -> PolicyOrchestrator:
     settings = PipelineSettings()
     admission, budget = AdmissionControl(QueueBreakerSettings()), ByteBudget(settings.total_queue_bytes)
-    return PolicyOrchestrator([it], PolicyExecutor([it], settings), ClientFormatter(), admission, budget, settings)
+    return PolicyOrchestrator([it], PolicyExecutor([it], settings), admission, budget, settings)
 
 
 async def _sending(chunks: Iterable[Received]) -> AsyncGenerator[Batch, None]:

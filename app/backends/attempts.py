@@ -9,7 +9,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from types import TracebackType
 from typing import Protocol
 
@@ -29,8 +29,9 @@ from app.errors import (
 )
 from app.limits import EXPIRED, Limit
 from app.loop_stalls import LoopStalls
-from app.messages import Batch, ModelResponse, Received, Request, ToolCall, text_size
+from app.messages import ModelResponse, Received, Request, ToolCall, text_size
 from app.settings import AdmissionSettings, Deployment, UpstreamBreakerSettings
+from app.stages import Source
 from telemetry import Attempt, ObservabilityContext, Tokens
 from telemetry.names import BreakerState, RejectionReason
 from telemetry.prompt_cache import as_if_read
@@ -48,8 +49,8 @@ class Backend(Protocol):
     """How one deployment is asked. Errors are leaves of `BackendError`; a stream that ends without its terminal event
     raises `UpstreamTruncated`. Made once per deployment, used by many requests at a time."""
 
-    def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]:
-        """Ask for a stream; closing the generator closes the connection to the provider."""
+    def stream(self, request: Request, attempt: Attempt) -> Source[Received]:
+        """Ask for a stream; closing it closes the connection to the provider."""
 
     async def complete(self, request: Request, attempt: Attempt) -> Received:
         """Ask for a response that is not streamed."""
@@ -176,9 +177,9 @@ class ToolCallChecks:
 
 
 class GuardedAttempt:
-    """A `with` block around one attempt. Call `received` with what comes; leaving the block without an error is
-    success. The control may put another error in the place of the one that ended it. `request` is None where nothing is
-    generated, so that there are no tokens to count."""
+    """One attempt, which `end` or the end of a `with` block ends. Call `received` with what comes; an end without an
+    error is success. The control may put another error in the place of the one that ended it. `request` is None where
+    nothing is generated, so that there are no tokens to count."""
 
     def __init__(
         self,
@@ -210,6 +211,10 @@ class GuardedAttempt:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.end(error)
+
+    def end(self, error: BaseException | None = None) -> None:
+        """The attempt is over, and `error` ended it, if any. Raises the error that is put in its place."""
         cause = self._control.record(self._permit, None if error is None else self._cause(error), self._obs)
         attempt, last, usage = self.attempt, self._last, self._usage
         if last is not None:

@@ -16,8 +16,6 @@ ended it reads what it waits for, and no more. The pipeline, which reads on, has
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from dataclasses import dataclass
 from math import inf
 from time import monotonic
@@ -28,6 +26,7 @@ from app.errors import UpstreamTimeout, UpstreamTruncated
 from app.limits import Limit
 from app.messages import Batch, Choice, Received, is_substantial
 from app.opened_stream import OpenedStream
+from app.stages import Source, Taker
 
 
 @dataclass(frozen=True)
@@ -45,11 +44,11 @@ class Waits:
     """For how long chunks that hold nothing of the answer are held; 0 for not at all."""
 
 
-async def opened(guard: GuardedAttempt, stream: AsyncGenerator[Batch, None], waits: Waits) -> OpenedStream:
+async def opened(guard: GuardedAttempt, stream: Source[Received], waits: Waits) -> OpenedStream:
     """Wait for the beginning of a deployment's stream, which must not be empty; the pipeline watches over what follows.
     The attempt ends with the stream."""
-    batches = _guarded(guard, stream, waits)
-    return OpenedStream(await anext(batches), batches)
+    guarded = _GuardedStream(guard, stream, waits)
+    return OpenedStream(await guarded.begin(), guarded)
 
 
 def has_value(received: Received) -> bool:
@@ -68,30 +67,71 @@ def _holds_more(choice: Choice) -> bool:
     return message is not None and bool(message.annotations or any(message.extra.values()))
 
 
-async def _guarded(
-    guard: GuardedAttempt, stream: AsyncGenerator[Batch, None], waits: Waits
-) -> AsyncGenerator[Batch, None]:
-    # The attempt ends with the reading, however long it may take to close the stream.
-    async with aclosing(_Beginning(guard, stream, waits)) as beginning:
-        with guard:
-            yield await beginning.read()
-            if beginning.is_unfinished and (batch := await beginning.rest()):
-                yield batch
-            async for batch in stream:
-                guard.received(*batch)
-                yield batch
+class _GuardedStream:
+    """The stream of an attempt, which ends with it."""
+
+    def __init__(self, guard: GuardedAttempt, stream: Source[Received], waits: Waits) -> None:
+        self._guard = guard
+        self._received = guard.received
+        self._stream = stream
+        self._beginning = _Beginning(guard, stream, waits)
+        self._has_ended = False
+
+    async def begin(self) -> Batch:
+        """The first chunks."""
+        try:
+            return await self._beginning.read()
+        except BaseException as error:
+            await self._fail(error)
+            raise
+
+    async def pass_to(self, taker: Taker[Received]) -> bool:
+        self._taker = taker
+        try:
+            if self._beginning.is_unfinished and (batch := await self._beginning.rest()) and not taker.take(batch):
+                return True
+            if await self._stream.pass_to(self):
+                return True
+        except BaseException as error:
+            await self._fail(error)
+            raise
+        finally:
+            del self._taker
+        self._end()
+        return False
+
+    def take(self, batch: Batch) -> bool:
+        self._received(*batch)
+        return self._taker.take(batch)
+
+    async def aclose(self) -> None:
+        await self._fail(GeneratorExit())
+
+    async def _fail(self, error: BaseException) -> None:
+        # The attempt ends with the reading, however long it may take to close the stream.
+        try:
+            self._end(error)
+        finally:
+            await self._beginning.stop()
+            await self._stream.aclose()
+
+    def _end(self, error: BaseException | None = None) -> None:
+        if not self._has_ended:
+            self._has_ended = True
+            self._guard.end(error)
 
 
 class _Beginning:
-    """Reads the beginning of one stream. Closing it closes the stream."""
+    """Reads the beginning of one stream."""
 
-    def __init__(self, guard: GuardedAttempt, stream: AsyncGenerator[Batch, None], waits: Waits) -> None:
+    def __init__(self, guard: GuardedAttempt, stream: Source[Received], waits: Waits) -> None:
         self._guard = guard
         self._stream = stream
         self._waits = waits
         self._begun = monotonic()
         self._held: list[Received] = []
-        self._limit = Limit(0)
+        self._limit: Limit | None = None
+        """On the silence before each chunk, while they are held."""
         self._reading: asyncio.Task[None] | None = None
         self.is_unfinished = False
         """Whether `rest` has more, as the beginning was handed on before there was anything of the answer in it."""
@@ -101,28 +141,36 @@ class _Beginning:
         waits = self._waits
         first = waits.first_chunk if waits.first_token is None else min(waits.first_chunk, waits.first_token)
         with self._guard.limited(first):
-            batch = await anext(self._stream, None)
-        if batch is None:
+            has_begun = await self._stream.pass_to(self)
+        if not has_begun:
             raise UpstreamTruncated("The provider's stream was empty.")
-        self._guard.received(*batch)
-        is_held = waits.hold > 0 and not any(map(has_value, batch))
-        return await self._hold(batch) if is_held else batch
+        if waits.hold > 0 and not any(map(has_value, self._held)):
+            await self._hold()
+        return self._taken()
 
     async def rest(self) -> Batch:
         """What the reading that `hold` did not cut off has brought."""
         if self._reading is not None:
             await self._reading
-        return self._held
+        self.is_unfinished = False
+        return self._taken()
 
-    async def aclose(self) -> None:
-        """Stop reading, and close the stream."""
+    async def stop(self) -> None:
+        """Stop reading."""
         if self._reading is not None and not self._reading.done():
             self._reading.cancel()
             await asyncio.wait({self._reading})
-        await self._stream.aclose()
 
-    async def _hold(self, batch: Batch) -> Batch:
+    def take(self, batch: Batch) -> bool:
+        """Hold what has come. Only what holds nothing of the answer is followed by more."""
+        self._guard.received(*batch)
         self._held += batch
+        if self._limit is None or self.is_unfinished or any(map(has_value, batch)):
+            return False
+        self._limit.restart(self._seconds_left())
+        return True
+
+    async def _hold(self) -> None:
         self._reading = asyncio.get_running_loop().create_task(self._read_on())
         hold = self._waits.hold if self._waits.first_token is None else None
         await asyncio.wait({self._reading}, timeout=hold)
@@ -131,27 +179,25 @@ class _Beginning:
             self._guard.attempt.first_token()
         else:
             self.is_unfinished = True
-            self._limit.pause()
-        held, self._held = self._held, []
-        return held
+            if self._limit is not None:
+                self._limit.pause()
 
     async def _read_on(self) -> None:
         """Read until something of the answer is there, or one batch more once the beginning has been handed on."""
         limit = self._limit = Limit(self._seconds_left())
         try:
             with limit:
-                async for batch in self._stream:
-                    self._guard.received(*batch)
-                    self._held += batch
-                    if self.is_unfinished or any(map(has_value, batch)):
-                        return
-                    limit.restart(self._seconds_left())
+                has_more = await self._stream.pass_to(self)
         except TimeoutError as error:
             if not limit.expired:
                 raise
             raise self._timeout() from error
-        if not self.is_unfinished:
+        if not (has_more or self.is_unfinished):
             raise UpstreamTruncated("The provider's stream ended before it held anything of an answer.")
+
+    def _taken(self) -> Batch:
+        held, self._held = self._held, []
+        return held
 
     def _seconds_left(self) -> float:
         """Seconds for the next chunk; 0 stands for no limit."""

@@ -2,14 +2,12 @@
 names, or of functions in place of custom tools. All that calls none of these goes on as it came.
 """
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-
 from app.dialects import dialect_of
 from app.dialects.translation.custom_calls import CustomCalls
 from app.dialects.translation.tool_names import with_client_names
 from app.messages import Batch, Received, Request
 from app.opened_stream import OpenedStream
+from app.stages import Source, Taker
 
 
 class ClientTools:
@@ -34,12 +32,29 @@ async def with_client_tools(stream: OpenedStream, request: Request) -> OpenedStr
     tools = ClientTools(request)
     if tools.are_the_providers:
         return stream
-    changed = _changed(stream, tools)
-    return OpenedStream(await anext(changed), changed)
+    try:
+        return OpenedStream([tools.received(received) for received in stream.first], _Renamed(stream.rest, tools))
+    except BaseException:
+        await stream.rest.aclose()
+        raise
 
 
-async def _changed(stream: OpenedStream, tools: ClientTools) -> AsyncGenerator[Batch, None]:
-    async with aclosing(stream.rest) as rest:
-        yield [tools.received(received) for received in stream.first]
-        async for batch in rest:
-            yield [tools.received(received) for received in batch]
+class _Renamed:
+    """A stream whose calls are read as the client knows the tools."""
+
+    def __init__(self, stream: Source[Received], tools: ClientTools) -> None:
+        self._stream = stream
+        self._tools = tools
+
+    async def pass_to(self, taker: Taker[Received]) -> bool:
+        self._taker = taker
+        try:
+            return await self._stream.pass_to(self)
+        finally:
+            del self._taker
+
+    def take(self, batch: Batch) -> bool:
+        return self._taker.take([self._tools.received(received) for received in batch])
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()

@@ -7,7 +7,7 @@ and if there is only one caller, or callers share their responses.
 
 import re
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -18,8 +18,9 @@ from app.backends.model_names import is_wildcard
 from app.dialects import dialect_of
 from app.dialects.openai_chat import encode_request
 from app.errors import InvalidRequest
-from app.messages import Batch, ClientCredential, Request
+from app.messages import Batch, ClientCredential, Received, Request
 from app.settings import Deployment
+from app.stages import Source
 from telemetry import Attempt
 from telemetry.names.semconv import FETCH_RESPONSE, STORED_RESPONSE
 
@@ -57,7 +58,7 @@ class StoredResponseBackend(Protocol):
     async def stored(self, call: StoredCall, attempt: Attempt) -> bytes:
         """The provider's answer about a response, byte for byte: JSON, or nothing for one that it has deleted."""
 
-    def stored_stream(self, call: StoredCall, attempt: Attempt) -> AsyncGenerator[Batch, None]:
+    def stored_stream(self, call: StoredCall, attempt: Attempt) -> Source[Received]:
         """The events of a response that is under way, or that was streamed."""
 
 

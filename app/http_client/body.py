@@ -1,7 +1,8 @@
 """The body of a response, between a connection that brings it and whoever reads it.
 
-At most a few hundred kilobytes wait here: reading from the connection is paused beyond `_ENOUGH`. The body knows its
-connection, and the connection knows it only as long as the exchange lasts.
+What comes while the reader waits in `pass_to` goes through its stage in the connection's turn (`app.stages`). At most a
+few hundred kilobytes wait here: reading from the connection is paused beyond `_ENOUGH`. The body knows its connection,
+and the connection knows it only as long as the exchange lasts.
 """
 
 import asyncio
@@ -9,12 +10,13 @@ from typing import Protocol
 
 from app.bodies.decompression import STEP, ArrivingDecompression, Undecodable
 from app.http_client.errors import UndecodableBody
+from app.stages import Borrower, Taker, pass_on
 
 _ENOUGH = 128 * 1024
 """Bytes that wait to be read while more are taken from the connection."""
 
 
-class Source(Protocol):
+class Connected(Protocol):
     """The connection that a body comes from, to its reader."""
 
     def pause_reading(self) -> None: ...
@@ -26,20 +28,19 @@ class Source(Protocol):
         it."""
 
 
-class ResponseBody:
-    """One reader reads at a time: `read`, until it gives nothing."""
+class ResponseBody(Borrower[bytes]):
+    """One reader reads at a time: by `pass_to`, or by `read` until it gives nothing."""
 
-    __slots__ = ("_error", "_loop", "_number", "_paused", "_pieces", "_size", "_source", "_waiter", "is_whole")
+    __slots__ = ("_error", "_number", "_paused", "_pieces", "_size", "_source", "is_whole")
 
-    def __init__(self, source: Source, number: int, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, source: Connected, number: int) -> None:
+        super().__init__()
         self._source = source
         self._number = number
-        self._loop = loop
         self._pieces: list[bytes] = []
         self._size = 0
         self._paused = False
         self._error: BaseException | None = None
-        self._waiter: asyncio.Future[None] | None = None
         self.is_whole = False
         """Whether all of it has come, read or not."""
 
@@ -50,38 +51,58 @@ class ResponseBody:
     async def read(self) -> bytes:
         """Read what has come, or wait for more; nothing at the end. Raises BodyIncomplete after all that came before
         the body was cut off."""
-        pieces = self._pieces
-        if not pieces and not self.is_whole and self._error is None:
-            assert self._waiter is None, "a body has one reader"
-            self._waiter = self._loop.create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-        if pieces:
-            data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            pieces.clear()
-            self._size = 0
-            if self._paused:
-                self._paused = False
-                self._source.resume_reading()
-            return data
+        if not self._pieces and not self._has_ended:
+            await self._wait()
+        if self._pieces:
+            return self._take_all()
         if self._error is not None:
             raise self._error
         return b""
+
+    async def pass_to(self, taker: Taker[bytes]) -> bool:
+        """Hand on what comes, as `app.stages` says; raises as `read` does."""
+        while True:
+            if self._pieces:
+                if not taker.take((self._take_all(),)):
+                    return True
+            elif not self._has_ended:
+                if await self._wait_with(taker):
+                    return True
+            elif self._error is not None:
+                raise self._error
+            else:
+                return False
+
+    @property
+    def _has_ended(self) -> bool:
+        """Whether nothing more comes."""
+        return self.is_whole or self._error is not None
+
+    def _take_all(self) -> bytes:
+        pieces = self._pieces
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        self._size = 0
+        if self._paused:
+            self._paused = False
+            self._source.resume_reading()
+        return data
 
     # What the connection says.
 
     def add(self, pieces: list[bytes]) -> None:
         """Take what has come; the list is emptied."""
+        if self._idle is not None and not self._pieces:
+            self._work(self._idle, pieces)
+            pieces.clear()
+            return
         self._pieces += pieces
         self._size += sum(map(len, pieces))
         pieces.clear()
         if self._size > _ENOUGH and not self._paused:
             self._paused = True
             self._source.pause_reading()
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        self._wake()
 
     def end(self) -> None:
         """All of it has come. The connection reads on, for whoever has it next."""
@@ -95,10 +116,6 @@ class ResponseBody:
         """Nothing more comes, and some is missing."""
         self._error = error
         self._wake()
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
 
     # What the reader says.
 
@@ -144,6 +161,10 @@ class DecodedBody:
             raise UndecodableBody(f"the body of the response {error}") from None
         self._may_have_more = data is not None and len(data) == STEP
         return data or b""
+
+    async def pass_to(self, taker: Taker[bytes]) -> bool:
+        """As ResponseBody's, but in the reader's task: what it may have to wait for is the turn of others."""
+        return await pass_on(self.read, taker)
 
     def close(self) -> None:
         self._body.close()

@@ -210,7 +210,7 @@ class Connection(asyncio.Protocol):
             if (head := parser.head) is None:
                 return
             self._head = None
-            self._body = body = ResponseBody(self, self.exchanges, self._loop)
+            self._body = body = ResponseBody(self, self.exchanges)
             if self._unsent is not None and head.status >= 300:
                 self._unsent, self._stopped_sending = None, True
             if not waiting.done():

@@ -11,7 +11,7 @@ from app.bodies import Bodies
 from app.gateway import Gateway, PolicyChain
 from app.lookups import Lookups
 from app.main.lasting import Lasting
-from app.pipeline import ClientFormatter, PolicyExecutor, PolicyOrchestrator
+from app.pipeline import PolicyExecutor, PolicyOrchestrator
 from app.policies import LoadedPolicy
 from app.proxies import TrustedProxies
 from app.request_ids import Finder
@@ -61,7 +61,7 @@ def _chains(
     def orchestrator(policies: Sequence[LoadedPolicy]) -> PolicyOrchestrator:
         executor = PolicyExecutor(policies, pipeline)
         breakers, budget = lasting.queue_breakers, lasting.queue_budget
-        return PolicyOrchestrator(policies, executor, ClientFormatter(), breakers, budget, pipeline)
+        return PolicyOrchestrator(policies, executor, breakers, budget, pipeline)
 
     def chain(named: tuple[str, ...]) -> PolicyChain:
         applied = [loaded for loaded in policies if loaded.is_for_all or loaded.name in named]

@@ -13,7 +13,6 @@ It may import `dialects`, `policies`, `breakers`, `telemetry` and what lies in `
 """
 
 from app.pipeline.admission import Admission, AdmissionControl
-from app.pipeline.client_formatter import ClientFormatter
 from app.pipeline.executor import PolicyExecutor
 from app.pipeline.orchestrator import PolicyOrchestrator
 from app.pipeline.queues import ByteBudget, StageQueue
@@ -22,7 +21,6 @@ __all__ = [
     "Admission",
     "AdmissionControl",
     "ByteBudget",
-    "ClientFormatter",
     "PolicyExecutor",
     "PolicyOrchestrator",
     "StageQueue",

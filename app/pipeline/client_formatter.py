@@ -4,64 +4,37 @@ The formatter itself is pure and lives with its dialect. All chunks that wait ar
 item. A stream that failed leaves here without its closing events: whoever sends the bytes renders the error.
 """
 
-from collections.abc import Coroutine, Sequence
-from typing import Any
+import asyncio
+from collections.abc import Sequence
 
 from app.dialects.passthrough import StreamFormatter
 from app.errors import GatewayError, QueueOverflow
 from app.messages import Received
+from app.pipeline.queue_stage import QueueStage
 from app.pipeline.queues import StageQueue
 from telemetry import ObservabilityContext
 
 
-class ClientFormatter:
-    """Runs a formatter between the two queues."""
+class ClientFormatter(QueueStage[Received]):
+    """Formats until the input is closed and emptied, and ends the output as the input ended. It raises QueueOverflow
+    itself: the sender is stuck then, and would not read the queue to learn of it."""
 
-    def process(
+    def __init__(
         self,
-        input_queue: StageQueue[Received],
-        output_queue: StageQueue[bytes],
+        input: StageQueue[Received],
+        output: StageQueue[bytes],
         formatter: StreamFormatter,
-        obs: ObservabilityContext,
-    ) -> Coroutine[Any, Any, None]:
-        """Lend the stage to the input queue at once, for what comes before the coroutine has a turn. It formats
-        until the input is closed and emptied, and ends the output as the input ended. It raises QueueOverflow itself:
-        the sender is stuck then, and would not read the queue to learn of it."""
-        stage = _Formatting(output_queue, formatter, obs)
-        input_queue.lend(stage)
-        return self._process(stage, input_queue, output_queue, obs)
-
-    async def _process(
-        self,
-        stage: "_Formatting",
-        input_queue: StageQueue[Received],
-        output_queue: StageQueue[bytes],
+        tasks: asyncio.TaskGroup,
         obs: ObservabilityContext,
     ) -> None:
-        with obs.stage("client_formatter"):
-            try:
-                await input_queue.drain_into(stage)
-            except QueueOverflow:
-                raise
-            except GatewayError as error:
-                output_queue.fail(error)
-            else:
-                await stage.finish()
-                output_queue.close()
-
-
-class _Formatting:
-    """The stage of one stream."""
-
-    __slots__ = ("_finish", "_format", "_ledger", "_left", "_output", "_recorder")
-
-    def __init__(self, output: StageQueue[bytes], formatter: StreamFormatter, obs: ObservabilityContext) -> None:
         self._output = output
         self._format = formatter.format
-        self._finish = formatter.finish
+        self._end = formatter.finish
         self._ledger = obs.ledger
         self._recorder = obs.recorder
         self._left = b""
+        self._span = obs.stage("client_formatter")
+        super().__init__(input, tasks)
 
     def take(self, items: Sequence[Received]) -> bool:
         if self._recorder.reads:
@@ -77,12 +50,22 @@ class _Formatting:
         return False
 
     async def flush(self) -> None:
-        await self._output.put(self._left)
-        self._left = b""
+        if self._left:
+            await self._output.put(self._left)
+            self._left = b""
 
-    async def finish(self) -> None:
-        if data := self._finish():
-            await self._output.put(data)
+    async def _work(self) -> None:
+        with self._span:
+            try:
+                await self._input.drain_into(self)
+            except QueueOverflow:
+                raise
+            except GatewayError as error:
+                self._output.fail(error)
+            else:
+                if data := self._end():
+                    await self._output.put(data)
+                self._output.close()
 
     def _formatted(self, chunks: Sequence[Received]) -> bytes:
         self._ledger.enter("format")

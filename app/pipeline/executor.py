@@ -5,8 +5,10 @@ does the queue: closed after the provider's last event and the policies' last ch
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from math import inf
+from time import monotonic
 
 from app.errors import GatewayError, InternalError, UpstreamTimeout
 from app.limits import Limit
@@ -19,6 +21,7 @@ from app.pipeline.policies.whole import after_hooks
 from app.pipeline.queues import StageQueue
 from app.policies import LoadedPolicy, PolicyContext
 from app.settings import PipelineSettings
+from app.stages import Source
 from app.time_slices import TimeSlices
 from telemetry import ObservabilityContext
 from telemetry.exceptions import summary_of
@@ -47,9 +50,11 @@ class PolicyExecutor:
         obs: ObservabilityContext,
     ) -> None:
         """Feed a stream to its end through the policies, then close it. What ended it is in the queue, not raised."""
+        was_read_out = False
         with obs.stage("policy_executor") as stage:
             try:
                 await self._run(opened, output_queue, policy_ctx, obs)
+                was_read_out = True
                 output_queue.close()
             except GatewayError as error:
                 stage.failed(error)
@@ -59,7 +64,8 @@ class PolicyExecutor:
                 obs.log("error", "the policy executor failed", error=error)
                 output_queue.fail(InternalError(detail=summary_of(error)))
             finally:
-                await _close(opened.rest)
+                if not was_read_out:
+                    await _close(opened.rest)
 
     async def run_whole(
         self, loaded: LoadedPolicy, received: Received, policy_ctx: PolicyContext, obs: ObservabilityContext
@@ -99,14 +105,15 @@ class PolicyExecutor:
         policy_ctx: PolicyContext,
         obs: ObservabilityContext,
     ) -> None:
-        # Entered once for the stream; per chunk it is only started and paused.
+        # Entered once for the stream; each chunk puts its end off.
         idle_limit = Limit(0)
         put = _putting(queue, idle_limit, obs)
         links = self._chain(put, idle_limit, policy_ctx, obs)
         feed = _feeding(links[0], queue) if links else put
+        stage = _Executing(queue, feed, bool(links), idle_limit, self._settings.upstream_idle_timeout, obs)
         try:
             with idle_limit:
-                await self._pump(opened, feed, idle_limit, obs)
+                await stage.run(opened)
                 for link in links:
                     await link.finish()
         except TimeoutError as error:
@@ -118,26 +125,6 @@ class PolicyExecutor:
             for link in links:
                 link.close()
 
-    async def _pump(self, opened: OpenedStream, feed: Put, idle_limit: Limit, obs: ObservabilityContext) -> None:
-        """Feed each batch on. Only the wait for the next one is the upstream's time, and bounded by the idle limit."""
-        enter, leave, chunk_in = obs.ledger.enter, obs.ledger.leave, obs.recorder.chunk_in
-        idle_timeout = self._settings.upstream_idle_timeout
-        batch = opened.take_first()
-        chunk_in(len(batch))
-        await feed(*batch)
-        enter("upstream")
-        idle_limit.restart(idle_timeout)
-        try:
-            async for batch in opened.rest:
-                idle_limit.pause()
-                leave("upstream", chunk_in(len(batch)))
-                await feed(*batch)
-                enter("upstream")
-                idle_limit.restart(idle_timeout)
-        finally:
-            idle_limit.pause()
-            leave("upstream")
-
     def _chain(
         self, sink: Downstream, limit: Limit, policy_ctx: PolicyContext, obs: ObservabilityContext
     ) -> list[PolicyLink]:
@@ -148,6 +135,62 @@ class PolicyExecutor:
             links.append(PolicyLink(policy, policy_ctx, downstream, limit, self._settings, self._slices, obs))
             downstream = links[-1].feed
         return links[::-1]
+
+
+class _Executing:
+    """The stage of one stream. Without policies it puts what comes into the queue in the turn in which it comes; what
+    they are to look at, and what there is no room for, is for the executor's task. Only the wait for what comes next is
+    the upstream's time, and bounded by the idle limit."""
+
+    __slots__ = ("_chunk_in", "_feed", "_idle_timeout", "_ledger", "_left", "_limit", "_looked_at", "_offer")
+
+    def __init__(
+        self,
+        queue: StageQueue[Received],
+        feed: Put,
+        looked_at: bool,
+        limit: Limit,
+        idle_timeout: float,
+        obs: ObservabilityContext,
+    ) -> None:
+        self._offer = queue.offer
+        self._feed = feed
+        self._looked_at = looked_at
+        self._limit = limit
+        self._idle_timeout = idle_timeout or inf
+        self._ledger = obs.ledger
+        self._chunk_in = obs.recorder.chunk_in
+        self._left: Batch = ()
+
+    async def run(self, opened: OpenedStream) -> None:
+        """Work up to the stream's end."""
+        self._left = opened.take_first()
+        self._chunk_in(len(self._left))
+        await self.flush()
+        try:
+            while await opened.rest.pass_to(self):
+                await self.flush()
+        finally:
+            self._limit.pause()
+            self._ledger.leave("upstream")
+
+    def take(self, batch: Batch) -> bool:
+        ledger = self._ledger
+        ledger.leave("upstream", self._chunk_in(len(batch)))
+        if self._looked_at or not self._offer(*batch):
+            self._limit.pause()
+            self._left = tuple(batch)
+            return False
+        ledger.enter("upstream")
+        # It is in force, and may be put off in place.
+        self._limit.due = monotonic() + self._idle_timeout
+        return True
+
+    async def flush(self) -> None:
+        left, self._left = self._left, ()
+        await self._feed(*left)
+        self._ledger.enter("upstream")
+        self._limit.restart(self._idle_timeout)
 
 
 def _putting(queue: StageQueue[Received], limit: Limit, obs: ObservabilityContext) -> Put:
@@ -183,7 +226,7 @@ def _feeding(link: PolicyLink, queue: StageQueue[Received]) -> Put:
     return feed
 
 
-async def _close(stream: AsyncGenerator[Batch, None]) -> None:
+async def _close(stream: Source[Received]) -> None:
     """Close a provider's stream, in a task that outlives a cancellation of this one. A stream that is not closed within
     the timeout is left to that task."""
     closing = asyncio.create_task(_aclose(stream))
@@ -192,6 +235,6 @@ async def _close(stream: AsyncGenerator[Batch, None]) -> None:
     await asyncio.wait({closing}, timeout=_CLOSE_TIMEOUT)
 
 
-async def _aclose(stream: AsyncGenerator[Batch, None]) -> None:
+async def _aclose(stream: Source[Received]) -> None:
     with suppress(Exception):
         await stream.aclose()

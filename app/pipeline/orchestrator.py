@@ -44,14 +44,12 @@ class PolicyOrchestrator:
         self,
         policies: Sequence[LoadedPolicy],
         executor: PolicyExecutor,
-        client_formatter: ClientFormatter,
         admission: AdmissionControl,
         budget: ByteBudget,
         settings: PipelineSettings,
     ) -> None:
         self._policies = policies
         self._executor = executor
-        self._client_formatter = client_formatter
         self._admission = admission
         self._budget = budget
         self._settings = settings
@@ -149,9 +147,11 @@ class PolicyOrchestrator:
         sse: StageQueue[bytes] = self._queue("sse", len, self._settings.put_timeout, obs)
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._client_formatter.process(policy_out, sse, formatter, obs))
-                tasks.create_task(Sender(client, sse).process())
+                sender = Sender(client, sse, tasks)
+                client_formatter = ClientFormatter(policy_out, sse, formatter, tasks, obs)
                 await self._executor.process(opened, policy_out, policy_ctx, obs)
+                await client_formatter.finish()
+                await sender.finish()
         except ExceptionGroup as group:
             raise cause_of(group) from group
         finally:

@@ -4,17 +4,12 @@ Order is kept and nothing is lost silently: what a reader never took is counted 
 The writer ends the queue with `close()` (that was all) or `fail(error)`; the reader gets all items before it learns
 which.
 
-Theory of operation. A stage that only works and never waits need not be woken for each item: while its task has
-nothing to do it lends the stage to the queue, and whoever puts runs `stage.take` in its own turn. That saves the switch
-from task to task, 7 to 10 us a chunk; what goes through is counted all the same. So a queue is, for its reader:
+Theory of operation. A queue is a source (`app.stages`): what is put while its reader's stage is idle goes through the
+stage in the writer's turn, and is counted all the same. It knows two more states of its reader:
 
-    idle        the reader's task sleeps, its stage is lent (`_idle`): an offer runs it at once and stores nothing
+    lent        as idle, but the stage has no task yet (`lend`): it gets one (`start`) when it needs one
     corked      as idle, but more items are coming in this turn (`cork`): they are stored, and `uncork` runs the stage
                 once for all of them
-    behind      the stage could not finish (`take` gave False): it was taken back, and the reader's task awaits
-                `stage.flush()`; offers are stored
-    broken      the stage raised: it was taken back with its error (`_fault`), which the reader's task raises
-    working     the reader's task runs between two waits; offers are stored
 
 and independently of that, for its writer:
 
@@ -24,30 +19,28 @@ and independently of that, for its writer:
     discarding  the reader is gone (`discard`): what is stored and what may still come is counted and dropped, and a
                 writer that waits goes on
 
-Only the reader's task leaves `behind` and `broken`; only the writer ends the queue; only the reader's side discards.
+Only the writer ends the queue; only the reader's side discards.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from app.errors import GatewayError, QueueOverflow
+from app.stages import Borrower, Stage, Taker
 from telemetry import QueueStats, TimeLedger
 
 T = TypeVar("T")
 Item = TypeVar("Item", contravariant=True)
 
 
-class Stage(Protocol[Item]):
-    """What a queue hands its items to."""
+class LentStage(Stage[Item], Protocol[Item]):
+    """A stage that is lent to its queue before it has a task."""
 
-    def take(self, items: Sequence[Item]) -> bool:
-        """Work on the items, without waiting. False if something is left that has to wait before it can go on."""
-
-    async def flush(self) -> None:
-        """Wait until what `take` left has gone on."""
+    def start(self) -> None:
+        """Have a task of its own read the queue from now on."""
 
 
 class ByteBudget:
@@ -79,7 +72,7 @@ class ByteBudget:
         self._waiting.discard(wake)
 
 
-class StageQueue(Generic[T]):
+class StageQueue(Borrower[T]):
     """`size_of` gives an item's bytes; `stats` counts, `ledger` learns when items wait here."""
 
     def __init__(
@@ -91,6 +84,7 @@ class StageQueue(Generic[T]):
         budget: ByteBudget,
         ledger: TimeLedger,
     ) -> None:
+        super().__init__()
         self.stats = stats
         self._size_of = size_of
         self._put_timeout = put_timeout
@@ -101,13 +95,10 @@ class StageQueue(Generic[T]):
         self._ended = False
         self._discarding = False
         self._error: GatewayError | None = None
-        self._reader: asyncio.Future[None] | None = None
         self._writer: asyncio.Future[None] | None = None
-        self._idle: Stage[T] | None = None
-        """The stage of a reader that waits; taken away when the stage fell behind or failed (`_fault`)."""
-        self._fault: Exception | None = None
-        self._is_lent = False
-        """The stage was lent before its reader's task had a turn."""
+        self._lent: LentStage[T] | None = None
+        """A stage that has no task yet."""
+        self._idle_since: float | None = None
         self._corked = False
 
     @property
@@ -115,11 +106,11 @@ class StageQueue(Generic[T]):
         """Whether the writer has closed or failed the queue."""
         return self._ended
 
-    def lend(self, stage: Stage[T]) -> None:
-        """Lend the stage of a reader whose task is still to have its first turn: it is idle from the start, so what is
-        put meanwhile goes through it. The reader then calls `drain_into` with the same stage."""
-        self._idle = stage
-        self._is_lent = True
+    def lend(self, stage: LentStage[T]) -> None:
+        """Lend a stage that has no task yet: what is put goes through it, up to the moment that it needs one. Whoever
+        reads the queue then, or after its end, calls `drain_into` with the same stage."""
+        self._idle = self._lent = stage
+        self._idle_since = perf_counter()
 
     def offer(self, *items: T) -> bool:
         """Put without waiting. False, with nothing put, if there is not room for all the items."""
@@ -131,7 +122,7 @@ class StageQueue(Generic[T]):
             stats.drained_at = now = perf_counter()
             if count > stats.depth_peak_window or size > stats.bytes_max:
                 stats.note_peak(count, size, now)
-            self._run(idle, items)
+            self._work(idle, items)
             return True
         if not self._has_room(len(items), size):
             return False
@@ -156,7 +147,7 @@ class StageQueue(Generic[T]):
         """Run an idle stage on what was put since `cork`."""
         self._corked = False
         if self._idle is not None and self._waiting:
-            self._run(self._idle, self._take_all())
+            self._work(self._idle, self._take_all())
 
     async def get_batch(self) -> list[T]:
         """Wait for items and take all that are there; an empty list once the queue was closed and emptied.
@@ -164,45 +155,52 @@ class StageQueue(Generic[T]):
         Raises the error it was failed with, after the last item.
         """
         if not self._waiting and not self._ended:
-            await self._wait_for_items()
+            await self._wait()
         if not self._waiting and self._error is not None:
             raise self._error
         return self._take_all()
 
-    async def drain_into(self, stage: Stage[T]) -> None:
-        """Hand every item to `stage` until the queue was closed and emptied.
-
-        Raises what the stage raised, or the error that the queue was failed with, after the last item.
-        """
-        if self._is_lent:
-            await self._take_back(stage)
+    async def pass_to(self, taker: Taker[T]) -> bool:
+        """Hand on what comes, as `app.stages` says; raises the error that the queue was failed with."""
+        if self._idle_since is not None and self._take_back():
+            return True
         while True:
-            if not self._waiting and not self._ended:
-                await self._wait_with(stage)
-            elif self._waiting:
-                if not stage.take(self._take_all()):
-                    await stage.flush()
+            if self._waiting:
+                if not taker.take(self._take_all()):
+                    return True
+            elif not self._ended:
+                if await self._wait_with(taker):
+                    return True
             elif self._error is not None:
                 raise self._error
             else:
-                return
+                return False
+
+    async def drain_into(self, stage: Stage[T]) -> None:
+        """Hand every item to `stage` until the queue was closed and emptied. Raises as `pass_to` does."""
+        while await self.pass_to(stage):
+            await stage.flush()
 
     def close(self) -> None:
-        """End the queue well. Further calls change nothing."""
+        """End the queue well. Further calls change nothing. A stage without a task is read out by whoever ended the
+        first queue."""
         self._ended = True
-        _wake(self._reader)
+        if self._lent is None:
+            self._wake()
 
     def fail(self, error: GatewayError) -> None:
         """End the queue with the error that the reader is to get. Ignored after `close()`: a clean end stays one."""
         if not self._ended:
+            self._ended = True
             self._error = error
-        self.close()
+            self._wake()
 
     def discard(self) -> None:
         """Count and drop what the reader, which is gone, left behind, and what may still come."""
         self._discarding = True
+        self._note_wait()
         self.stats.discarded += len(self._take_all())
-        _wake(self._writer)
+        self._wake_writer()
 
     def _has_room(self, items: int, size: int) -> bool:
         stats = self.stats
@@ -223,17 +221,15 @@ class StageQueue(Generic[T]):
         self._budget.take(size)
         self._ledger.queued(len(items))
         self.stats.put(len(items), size, now)
-        _wake(self._reader)
+        self._wake()
 
-    def _run(self, stage: Stage[T], items: Sequence[T]) -> None:
-        """Do the idle reader's work in the writer's turn. What it leaves or raises is for the reader's own task."""
-        try:
-            if stage.take(items):
-                return
-        except Exception as error:
-            self._fault = error
-        self._idle = None
-        _wake(self._reader)
+    def _wake(self) -> None:
+        """Have the reader's task go on."""
+        lent, self._lent = self._lent, None
+        if lent is None:
+            super()._wake()
+        else:
+            lent.start()
 
     def _take_all(self) -> list[T]:
         if not self._waiting:
@@ -249,35 +245,25 @@ class StageQueue(Generic[T]):
         self.stats.took(len(taken), size, now)
         self._budget.give_back(size)
         self._ledger.queued(-len(taken))
-        _wake(self._writer)
+        self._wake_writer()
         return taken
 
-    async def _wait_with(self, stage: Stage[T]) -> None:
-        """Wait until there is something for the reader's own task to do, with the stage lent to the writer."""
-        self._idle = stage
+    async def _wait(self) -> None:
+        self._idle_since = perf_counter()
         try:
-            await self._wait_for_items()
-        except BaseException:
-            self._idle = None
-            raise
-        await self._take_back(stage)
-
-    async def _take_back(self, stage: Stage[T]) -> None:
-        """End the lending of the stage, and do what it left or raised meanwhile."""
-        fell_behind, self._idle, self._is_lent = self._idle is None, None, False
-        if self._fault is not None:
-            raise self._fault
-        if fell_behind:
-            await stage.flush()
-
-    async def _wait_for_items(self) -> None:
-        since = perf_counter()
-        self._reader = asyncio.get_running_loop().create_future()
-        try:
-            await self._reader
+            await super()._wait()
         finally:
-            self._reader = None
-            self.stats.get_wait_s += perf_counter() - since
+            self._note_wait()
+
+    def _take_back(self) -> bool:
+        self._lent = None
+        self._note_wait()
+        return super()._take_back()
+
+    def _note_wait(self) -> None:
+        if self._idle_since is not None:
+            self.stats.get_wait_s += perf_counter() - self._idle_since
+            self._idle_since = None
 
     async def _wait_for_room(self, size: int) -> None:
         since = perf_counter()
@@ -302,9 +288,5 @@ class StageQueue(Generic[T]):
             self.stats.put_blocked_s += perf_counter() - since
 
     def _wake_writer(self) -> None:
-        _wake(self._writer)
-
-
-def _wake(waiter: asyncio.Future[None] | None) -> None:
-    if waiter is not None and not waiter.done():
-        waiter.set_result(None)
+        if self._writer is not None and not self._writer.done():
+            self._writer.set_result(None)

@@ -5,7 +5,7 @@ the connection is closed as soon as nobody reads any more, and goes back to the 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple, NoReturn, TypeVar
 
@@ -26,7 +26,7 @@ from app.backends.direct.errors import (
 from app.backends.direct.odd_framing import whole_json
 from app.backends.direct.parameters import named_headers
 from app.backends.direct.provider_connection import ProviderConnection, ProviderResponse
-from app.backends.direct.streaming import Opened, read_joined, read_stream
+from app.backends.direct.streaming import Opened, ProviderStream, read_joined
 from app.backends.error_bodies import limit_headers
 from app.backends.provider_limits import allowances
 from app.bodies import SMALL, Bodies, Held
@@ -40,7 +40,7 @@ from app.dialects.response_checks import checked
 from app.errors import BackendError, CredentialRejected, UpstreamRejected, UpstreamTimeout, UpstreamTruncated
 from app.http_client import HttpError
 from app.lookups import Lookups
-from app.messages import Batch, ClientCredential, ModelResponse, Native, Received, Request, as_chunk
+from app.messages import ClientCredential, ModelResponse, Native, Received, Request, as_chunk
 from app.prompt_forms import form_of_body
 from app.settings import Deployment
 from telemetry import Attempt, PromptForm, Scrubber
@@ -92,7 +92,7 @@ class DirectBackend:
             codecs.chat.url, shared.lookups, proxy=deployment.proxy, tls=deployment.tls
         )
 
-    def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]:
+    def stream(self, request: Request, attempt: Attempt) -> ProviderStream:
         codec = self._codecs.of_stream(request.operation)
         _describe(request, codec, attempt)
         encode = self._with_credential(partial(codec.encode, request, True), request.credential)
@@ -168,7 +168,7 @@ class DirectBackend:
         decoder: StreamDecoder,
         attempt: Attempt,
         decode: Callable[[bytes], Received],
-    ) -> AsyncGenerator[Batch, None]:
+    ) -> ProviderStream:
         """Send a request and read the stream; an answer that comes whole all the same is decoded by `decode`."""
 
         async def send() -> Opened:
@@ -176,7 +176,7 @@ class DirectBackend:
             whole = await self._whole_chunk(answer, decode) if answer.form == "json" else None
             return Opened(answer, whole, self._limits(answer))
 
-        return read_stream(send, decoder, self._scrub, self._event_limit)
+        return ProviderStream(send, decoder, self._scrub, self._event_limit)
 
     def _limits(self, answer: UpstreamBody) -> dict[str, str] | None:
         return limit_headers(answer.response.headers) if self._relays_limits else None

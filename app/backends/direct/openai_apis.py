@@ -4,8 +4,7 @@ One that is not known to have the Responses API is asked there first. Where it a
 request is sent as a chat completion, and so are all later ones. The attempt has not failed by that.
 """
 
-from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import aclosing
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
@@ -16,9 +15,10 @@ from app.backends.direct.errors import unexpected_body
 from app.backends.direct.openai_responses import ResponsesCodec
 from app.backends.stored_responses import StoredCall
 from app.errors import UpstreamFailed, UpstreamTruncated
-from app.messages import Batch, Received, Request
+from app.messages import Received, Request
 from app.providers import ResponsesApi
 from app.settings import Deployment
+from app.stages import Source, Taker
 from telemetry import Attempt
 
 
@@ -33,7 +33,7 @@ class ResponsesBackend(DirectBackend):
         encode = self._encoding(call, attempt)
         return await self._whole(encode, 0, attempt, partial(self._checked_body, call.method))
 
-    def stored_stream(self, call: StoredCall, attempt: Attempt) -> AsyncGenerator[Batch, None]:
+    def stored_stream(self, call: StoredCall, attempt: Attempt) -> Source[Received]:
         encode = self._encoding(call, attempt)
         decode = partial(self._response, self._responses)
         return self._stream(encode, 0, self._responses.stored_decoder(), attempt, decode)
@@ -61,12 +61,12 @@ class OpenAIBackend:
         self._responses = responses
         self._api = api
 
-    def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]:
+    def stream(self, request: Request, attempt: Attempt) -> Source[Received]:
         if request.dialect != ResponsesCodec.dialect or self._api == "none":
             return self._chat.stream(request, attempt)
         if self._api == "offered":
             return self._responses.stream(request, attempt)
-        return self._stream_either(request, attempt)
+        return _EitherStream(self._chat, self._responses, self, request, attempt)
 
     def complete(self, request: Request, attempt: Attempt) -> Coroutine[Any, Any, Received]:
         if request.dialect != ResponsesCodec.dialect or self._api == "none":
@@ -78,7 +78,7 @@ class OpenAIBackend:
     async def stored(self, call: StoredCall, attempt: Attempt) -> bytes:
         return await self._responses.stored(call, attempt)
 
-    def stored_stream(self, call: StoredCall, attempt: Attempt) -> AsyncGenerator[Batch, None]:
+    def stored_stream(self, call: StoredCall, attempt: Attempt) -> Source[Received]:
         return self._responses.stored_stream(call, attempt)
 
     async def count_tokens(self, request: Request) -> int:
@@ -102,20 +102,38 @@ class OpenAIBackend:
         self._api = "none"
         return translated
 
-    async def _stream_either(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]:
+    def found(self, api: ResponsesApi) -> None:
+        """The provider has shown whether it has the Responses API."""
+        self._api = api
+
+
+class _EitherStream:
+    """The stream of the Responses API, or that of chat completions where the provider has no such route."""
+
+    def __init__(
+        self, chat: DirectBackend, responses: DirectBackend, asked: OpenAIBackend, request: Request, attempt: Attempt
+    ) -> None:
+        self._chat = chat
+        self._asked = asked
+        self._request = request
+        self._attempt = attempt
+        self._stream = responses.stream(request, attempt)
+        self._api: ResponsesApi = "offered"
+
+    async def pass_to(self, taker: Taker[Received]) -> bool:
         try:
-            async with aclosing(self._responses.stream(request, attempt)) as batches:
-                async for batch in batches:
-                    self._api = "offered"
-                    yield batch
-            return
+            goes_on = await self._stream.pass_to(taker)
         except UpstreamFailed as error:
-            if not error.no_route:
+            if self._api == "none" or not error.no_route:
                 raise
-        async with aclosing(self._chat.stream(request, attempt)) as batches:
-            async for batch in batches:
-                self._api = "none"
-                yield batch
+            self._stream, self._api = self._chat.stream(self._request, self._attempt), "none"
+            goes_on = await self._stream.pass_to(taker)
+        # Not before: a server that has neither route was asked at a wrong address.
+        self._asked.found(self._api)
+        return goes_on
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
 
 
 def _is_object(body: bytes) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
+from app.stages import Taker
 from telemetry import Attempt, AttemptTape
 
 
@@ -24,6 +25,9 @@ class ProviderResponse(Protocol):
     @property
     def read_piece(self) -> Callable[[], Awaitable[bytes]]:
         """Reads what has come of the body, or waits for more; nothing at its end. Raises HttpError, OSError."""
+
+    async def pass_to(self, taker: Taker[bytes]) -> bool:
+        """Hands on what comes of the body, as `app.stages` says. Raises as `read_piece` does."""
 
     def tape(self, attempt: AttemptTape) -> None:
         """Have the attempt's tape get the head, and what is read of the body from now on."""

@@ -45,6 +45,8 @@ class Events:
         self.head = b""
         self.is_mended = False
         """Whether an event was put right."""
+        self.is_over = False
+        """Whether an event was wrong: no more of the stream need be read."""
         self._decoder = decoder
         self._quick = decoder.quick
         self._halves = HalfHolder()
@@ -70,15 +72,12 @@ class Events:
                 self.count += 1
                 return [quick]
         items = [only] if only is not None else self.reader.feed(data)
-        return self._decode(items, self.chunk) if items else []
+        chunks = self._decode(items, self.chunk) if items else []
+        self.is_over = self._error is not None or self.reader.too_large
+        return chunks
 
     def finish(self) -> list[Received]:
         return self._decode(self.reader.finish(), self.last_chunk) + self._left_alone(self._halves.finish())
-
-    @property
-    def is_over(self) -> bool:
-        """Whether an event was wrong: no more of the stream need be read."""
-        return self._error is not None or self.reader.too_large
 
     def check(self) -> None:
         if self._error is not None:

@@ -34,6 +34,7 @@ from app.dialects.openai_completions import as_chat
 from app.errors import UpstreamFailed, UpstreamTruncated
 from app.messages import Batch, ModelResponse, Received, Request, as_chunk, is_substantial
 from app.settings import Deployment
+from app.stages import generated
 from telemetry import Attempt, Scrubber
 
 _CLOSING_LIMIT = 1.0
@@ -114,6 +115,7 @@ class LiteLLMBackend:
         self._lifetimes = _ConnectionLifetimes()
         self._text_client: Any = None
 
+    @generated
     async def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]:
         litellm = await _loaded()
         # It imports LiteLLM itself, so it comes after that is ready.

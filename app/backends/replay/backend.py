@@ -23,6 +23,7 @@ from app.messages import Batch, Received, Request
 from app.providers import PROVIDERS, BackendName
 from app.recorder.recording import RecordedAttempt, Recording
 from app.settings import Deployment
+from app.stages import generated, pieces_of
 from telemetry import Attempt
 
 _DIFFERENCES_NAMED = 3
@@ -110,16 +111,18 @@ class ReplayBackend:
         self.differences: tuple[Difference, ...] = ()
         """Where the last request differed from the recorded one that is nearest to it."""
 
+    @generated
     async def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]:
         take = self._chosen(request)
-        if take.is_by_library:
-            attempt.sent()
-            chunks = recorded_chunks(take.attempt, Pace(take.attempt.began, self._speed, self._sleep))
-        else:
-            chunks = self._backend(take).stream(request, attempt)
-        async with aclosing(chunks):
-            async for batch in chunks:
-                yield batch
+        if not take.is_by_library:
+            stream = self._backend(take).stream(request, attempt)
+            async with aclosing(stream):
+                async for batch in pieces_of(stream):
+                    yield batch
+            return
+        attempt.sent()
+        async for batch in recorded_chunks(take.attempt, Pace(take.attempt.began, self._speed, self._sleep)):
+            yield batch
 
     async def complete(self, request: Request, attempt: Attempt) -> Received:
         take = self._chosen(request)

@@ -23,6 +23,7 @@ from app.errors import (
 )
 from app.http_client import BodyIncomplete
 from app.recorder.recording import RecordedAttempt
+from app.stages import Taker, pass_on
 from telemetry import Attempt, AttemptTape
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -103,6 +104,9 @@ class RecordedAnswer:
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self.headers.items()]
         attempt.responded(self.status, headers)
         self.read_piece = attempt.reading(self._read)
+
+    async def pass_to(self, taker: Taker[bytes]) -> bool:
+        return await pass_on(self.read_piece, taker)
 
     async def _read(self) -> bytes:
         """The next piece of the body, at its time; nothing at its end. Raises what the attempt failed with."""

@@ -16,6 +16,7 @@ from app.backends.simulated.scenario import Fault, Scenario
 from app.dialects import dialect_of
 from app.errors import UpstreamFailed, UpstreamRejected, UpstreamTimeout, UpstreamTruncated, UpstreamUnreachable
 from app.messages import Batch, ModelResponse, Received, Request
+from app.stages import generated
 from app.upstream_statuses import meaning_of
 from telemetry import Attempt
 
@@ -43,6 +44,7 @@ class SimulatedBackend:
         self._requests = 0
         self._cache = PrefixCache(scenario) if scenario.cache_ttl is not None else None
 
+    @generated
     async def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]:
         fault, turn = self._begin(request)
         attempt.sent()

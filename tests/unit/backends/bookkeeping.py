@@ -17,6 +17,7 @@ from app.errors import GatewayError
 from app.messages import Batch, ModelResponse, Received, Request
 from app.prices import cost_of
 from app.settings import Deployment, RouterSettings, UpstreamBreakerSettings
+from app.stages import generated, pieces_of
 from telemetry import Attempt, ObservabilityContext, Tokens
 from telemetry.names import ACCESS_LOGGER, TOKEN_TYPES
 from tests.unit.backends.fakes import Clock
@@ -65,6 +66,7 @@ class _Backend:
         self._played = played
         self.silent = asyncio.Event()
 
+    @generated
     async def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]:
         played = self._next(attempt)
         for chunk in played.chunks:
@@ -217,7 +219,7 @@ async def _read(router: Router, request: Request, obs: ObservabilityContext) -> 
             return
         opened = await router.open(request, obs)
         try:
-            async for _ in opened.rest:
+            async for _ in pieces_of(opened.rest):
                 pass
         finally:
             await opened.rest.aclose()

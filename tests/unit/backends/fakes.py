@@ -8,6 +8,7 @@ from typing import Any
 from app.backends.attempts import Backend
 from app.messages import Batch, Choice, InputMessage, Message, ModelResponse, Received, Request, TextPart, Usage
 from app.opened_stream import OpenedStream
+from app.stages import generated, pieces_of
 from telemetry import (
     Attempt,
     AttemptAllowance,
@@ -203,6 +204,7 @@ class ScriptedBackend:
         self.streams_closed = 0
         self.closed = False
 
+    @generated
     async def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]:
         try:
             for step in self._next(request, attempt):
@@ -272,4 +274,4 @@ def text_of(sent: Sequence[ModelResponse | Received]) -> str:
 
 
 async def all_of(stream: OpenedStream) -> list[Received]:
-    return [*stream.first, *[received async for batch in stream.rest for received in batch]]
+    return [*stream.first, *[received async for batch in pieces_of(stream.rest) for received in batch]]

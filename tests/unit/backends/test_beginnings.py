@@ -29,6 +29,7 @@ from app.messages import (
 )
 from app.opened_stream import OpenedStream
 from app.settings import Deployment, UpstreamBreakerSettings
+from app.stages import generated, pieces_of
 from tests.support import run
 from tests.unit.backends.fakes import FakeAttempt, FakeObservability, ask
 
@@ -123,6 +124,7 @@ class Setup:
         guard = GuardedAttempt(self.attempt, permit, self.control, self.obs, DEPLOYMENT, ask())
         return await opened(guard, self._stream(), Waits(waits.pop("first_chunk", HOUR), hold=hold, **waits))
 
+    @generated
     async def _stream(self) -> AsyncGenerator[Batch, None]:
         try:
             for step in self._steps:
@@ -146,7 +148,7 @@ class Setup:
 
 
 async def rest_of(stream: OpenedStream) -> list[ModelResponse]:
-    return [received.chunk async for batch in stream.rest for received in batch]
+    return [received.chunk async for batch in pieces_of(stream.rest) for received in batch]
 
 
 def first_of(stream: OpenedStream) -> list[ModelResponse]:
@@ -238,7 +240,7 @@ def test_once_the_hold_has_ended_the_rest_goes_on_as_it_comes() -> None:
     async def main() -> None:
         stream = await setup.opened(hold=0.01)
         assert first_of(stream) == [HOLLOW, chunk()]
-        assert await anext(stream.rest) == [Received(HOLLOW)]
+        assert await anext(pieces_of(stream.rest)) == [Received(HOLLOW)]
         assert await rest_of(stream) == [FULL, END]
 
     run(main())
@@ -274,7 +276,7 @@ def test_after_the_hold_the_pipelines_limit_on_silence_holds_and_is_the_provider
         stream = await setup.opened(hold=0.01, next_chunk=0.02)
         limit = Limit(0.05)
         with pytest.raises(UpstreamTimeout), limit:
-            await anext(stream.rest)
+            await anext(pieces_of(stream.rest))
         assert limit.expired
 
     run(main())

@@ -34,6 +34,7 @@ from app.messages import (
     ToolDefinition,
 )
 from app.settings import Deployment, RetryBudgetSettings, RouterSettings, Seconds, UpstreamBreakerSettings
+from app.stages import pieces_of
 from telemetry import Attempt
 from telemetry.names import BreakerState
 from tests.support import run
@@ -126,7 +127,7 @@ def test_nothing_is_retried_once_a_chunk_has_been_handed_on() -> None:
     async def main() -> None:
         opened = await setup.router.open(ask(), setup.obs)
         seen.extend(received.chunk for received in opened.first)
-        async for batch in opened.rest:
+        async for batch in pieces_of(opened.rest):
             seen.extend(received.chunk for received in batch)
 
     with pytest.raises(UpstreamFailed):

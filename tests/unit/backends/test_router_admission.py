@@ -15,6 +15,7 @@ from app.errors import AdmissionTimeout, BackendError, UpstreamFailed
 from app.messages import ModelResponse
 from app.opened_stream import OpenedStream
 from app.settings import AdmissionSettings, Deployment, RouterSettings, Seconds, UpstreamBreakerSettings
+from app.stages import generated, pieces_of
 from telemetry import AttemptAllowance
 from tests.support import run
 from tests.unit.backends.fakes import ANSWER, Clock, FakeObservability, ScriptedBackend, all_of, ask, text, text_of
@@ -213,9 +214,10 @@ def test_a_retry_waits_for_its_turn_like_anybody() -> None:
 
 def test_what_a_provider_says_of_its_limit_is_waited_for() -> None:
     class Telling(ScriptedBackend):
+        @generated
         async def stream(self, request: Any, attempt: Any) -> Any:
             attempt.allowed([AttemptAllowance("requests", 6000, 0, 60.0)])
-            async for batch in super().stream(request, attempt):
+            async for batch in pieces_of(super().stream(request, attempt)):
                 yield batch
 
     async def main() -> None:

@@ -12,6 +12,7 @@ from app.errors import BreakerOpen, UnknownResponse, UpstreamFailed
 from app.messages import Batch, Choice, ModelResponse, Native, Received
 from app.providers import ResponsesApi
 from app.settings import Deployment, RouterSettings, UpstreamBreakerSettings
+from app.stages import generated
 from telemetry import Attempt
 from tests.support import run
 from tests.unit.backends.fakes import Clock, FakeObservability, ScriptedBackend, all_of, ask
@@ -44,6 +45,7 @@ class Keeping(ScriptedBackend):
             raise body
         return body
 
+    @generated
     async def stored_stream(self, call: StoredCall, attempt: Attempt) -> AsyncGenerator[Batch, None]:
         self.calls.append(call)
         yield (answer(),)

@@ -22,6 +22,7 @@ from app.errors import (
 from app.messages import Batch, Choice, Function, Message, ModelResponse, Request, ToolCall, Usage
 from app.prices import cost_of
 from app.settings import Deployment, RouterSettings
+from app.stages import generated, pieces_of
 from telemetry import Attempt, Tokens
 from tests.support import run
 from tests.unit.backends.fakes import ScriptedBackend, ask, finish, text, used
@@ -183,9 +184,10 @@ def test_a_client_that_does_not_wait_for_the_first_chunk_has_used_its_prompt() -
 
 
 class _SlowToClose(ScriptedBackend):
+    @generated
     async def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]:
         try:
-            async for batch in super().stream(request, attempt):
+            async for batch in pieces_of(super().stream(request, attempt)):
                 yield batch
         finally:
             await asyncio.Event().wait()

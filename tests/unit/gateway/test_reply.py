@@ -109,7 +109,7 @@ def test_an_error_after_it_is_the_streams_last_event() -> None:
     async def main() -> None:
         it = Replying()
         it.streaming()
-        assert it.reply.send_now(b"data: 1\n\n")
+        assert it.reply.take([b"data: 1\n\n"])
         assert it.reply.state is ReplyState.READY
         await it.reply.fail(InternalError())
         assert (it.client.status, it.client.is_complete, it.reply.state) == (200, True, ReplyState.COMPLETE)
@@ -150,7 +150,7 @@ def test_nothing_is_sent_of_an_error_that_nobody_could_read(state: str) -> None:
     async def main() -> None:
         it = Replying()
         it.streaming()
-        it.reply.send_now(b"data: 1\n\n")
+        it.reply.take([b"data: 1\n\n"])
         if state == "complete":
             await it.reply.end()
         else:
@@ -167,7 +167,7 @@ def test_a_stream_that_goes_on_without_its_client_sends_nothing_and_has_no_clean
         it = Replying()
         it.streaming()
         it.reply.client_left()
-        assert it.reply.send_now(b"data: 1\n\n")
+        assert it.reply.take([b"data: 1\n\n"])
         await it.reply.send(b"data: 2\n\n")
         with pytest.raises(ClientDisconnected):
             await it.reply.end()
@@ -199,15 +199,15 @@ def test_only_a_writable_connection_is_written_to_and_only_while_no_send_waits()
         it = Replying()
         it.streaming()
         it.client.pause()
-        assert not it.reply.send_now(b"data: 1\n\n")
+        assert not it.reply.take([b"data: 1\n\n"])
         assert it.client.status == 0
         sending = asyncio.ensure_future(it.reply.send(b"data: 1\n\n"))
         await it.client.waiting.wait()
         it.client.writable = True
-        assert not it.reply.send_now(b"data: 2\n\n")
+        assert not it.reply.take([b"data: 2\n\n"])
         it.client.reading.set()
         await sending
-        assert it.reply.send_now(b"data: 2\n\n")
+        assert it.reply.take([b"data: 2\n\n"])
         assert it.client.body == b"data: 1\n\ndata: 2\n\n"
 
     run(main())
@@ -217,7 +217,7 @@ def test_a_stream_is_delivered_once_its_last_event_is_written() -> None:
     async def main() -> None:
         it = Replying()
         formatter = it.streaming()
-        it.reply.send_now(b"data: 1\n\n")
+        it.reply.take([b"data: 1\n\n"])
         delivered = [it.reply.is_delivered]
         it.client.pause()
         sending = asyncio.ensure_future(it.reply.send(formatter.finish()))

@@ -10,6 +10,7 @@ from app.opened_stream import OpenedStream
 from app.pipeline import ByteBudget, PolicyExecutor, StageQueue
 from app.policies import LoadedPolicy, Policy, PolicyContext, overridden
 from app.settings import PipelineSettings, Seconds
+from app.stages import Generated
 from telemetry import HttpRequest, ObservabilityContext, QueueStats, Telemetry, TimeLedger, setup
 from tests.support import run
 
@@ -128,7 +129,7 @@ def execute(
             ledger=TimeLedger(),
         )
         executor = PolicyExecutor(ready, with_settings or settings())
-        opened = OpenedStream(await anext(stream), stream)
+        opened = OpenedStream(await anext(stream), Generated(stream))
         await executor.process(opened, queue, PolicyContext(outcome.obs.transaction_id, REQUEST), outcome.obs)
         try:
             while batch := await queue.get_batch():

@@ -20,9 +20,10 @@ from app.errors import (
 )
 from app.messages import Batch, Choice, InputMessage, Message, ModelResponse, Received, Request, TextPart
 from app.opened_stream import OpenedStream
-from app.pipeline import AdmissionControl, ByteBudget, ClientFormatter, PolicyExecutor, PolicyOrchestrator
+from app.pipeline import AdmissionControl, ByteBudget, PolicyExecutor, PolicyOrchestrator
 from app.policies import LoadedPolicy, Policy, PolicyContext, StreamContext
 from app.settings import PipelineSettings, QueueBreakerSettings, Seconds
+from app.stages import Generated
 from tests.support import run
 from tests.unit.pipeline.rig import Outcome, content, finish, loaded, observed, settings
 
@@ -60,18 +61,23 @@ class Reader:
 
     def __init__(self, slow: bool = False, stuck: bool = False) -> None:
         self.sent = b""
+        self._left = b""
         self._slow = slow or stuck
         self._stuck = stuck
 
-    def send_now(self, data: bytes) -> bool:
-        if not self._slow:
+    def take(self, pieces: Sequence[bytes]) -> bool:
+        data = b"".join(pieces)
+        if self._slow:
+            self._left = data
+        else:
             self.sent += data
         return not self._slow
 
-    async def send(self, data: bytes) -> None:
+    async def flush(self) -> None:
         if self._stuck:
             await asyncio.get_running_loop().create_future()
-        self.sent += data
+        self.sent += self._left
+        self._left = b""
 
 
 def an_orchestrator(
@@ -83,7 +89,6 @@ def an_orchestrator(
     return PolicyOrchestrator(
         policies,
         PolicyExecutor(policies, chosen),
-        ClientFormatter(),
         admission or AdmissionControl(QueueBreakerSettings()),
         ByteBudget(chosen.total_queue_bytes),
         chosen,
@@ -98,7 +103,7 @@ async def stream_through(
     try:
         with orchestrator.admit("", outcome.obs) as admission:
             stream = upstream.stream()
-            opened = OpenedStream(await anext(stream), stream)
+            opened = OpenedStream(await anext(stream), Generated(stream))
             await orchestrator.process_streaming_response(opened, formatter, reader, admission, policy_ctx, outcome.obs)
     except GatewayError as error:
         return error
@@ -110,7 +115,7 @@ def test_chunks_that_came_at_once_are_kept_no_longer_than_they_are_needed() -> N
 
     async def main() -> None:
         stream = upstream.stream()
-        opened = OpenedStream(await anext(stream), stream)
+        opened = OpenedStream(await anext(stream), Generated(stream))
         orchestrator = an_orchestrator()
         formatter = streaming_dialects()["openai_chat"].formatter(REQUEST, outcome.obs.transaction_id, 1)
         policy_ctx = PolicyContext(outcome.obs.transaction_id, REQUEST)
@@ -147,7 +152,7 @@ def test_a_defect_is_an_internal_error_and_never_a_clean_end() -> None:
 
 def test_a_reader_that_fails_ends_the_stream_and_closes_the_upstream() -> None:
     class Broken(Reader):
-        def send_now(self, data: bytes) -> bool:
+        def take(self, pieces: Sequence[bytes]) -> bool:
             raise OSError("gone")
 
     upstream, outcome = Upstream(content("he"), hangs=True), observed()

@@ -184,7 +184,11 @@ class Collecting:
         self.taken: list[list[str]] = []
         self.behind = False
         self.flushed = 0
+        self.started = 0
         self.caught_up = asyncio.Event()
+
+    def start(self) -> None:
+        self.started += 1
 
     def take(self, items: Sequence[str]) -> bool:
         self.taken.append(list(items))
@@ -231,22 +235,61 @@ def test_what_came_before_the_stage_did_is_taken_first() -> None:
     run(main())
 
 
-@pytest.mark.parametrize("behind", [False, True])
-def test_a_stage_that_is_lent_before_its_task_began_takes_what_comes_meanwhile(behind: bool) -> None:
+def test_a_stage_that_is_lent_without_a_task_takes_what_comes_up_to_the_end() -> None:
     async def main() -> None:
         queue, stage = a_queue(), Collecting()
         queue.lend(stage)
-        reading = lent(queue, stage)
-        stage.behind = behind
-        stage.caught_up.set()
         await queue.put("a")
-        assert stage.taken == [["a"]]
         await queue.put("b")
         queue.close()
+        assert (stage.taken, stage.started) == ([["a"], ["b"]], 0)
+        await queue.drain_into(stage)
+        assert (stage.flushed, queue.stats.depth) == (0, 0)
+        assert queue.stats.get_wait_s > 0
+
+    run(main())
+
+
+def test_a_stage_that_is_lent_without_a_task_is_started_where_it_falls_behind() -> None:
+    async def main() -> None:
+        queue, stage = a_queue(), Collecting()
+        queue.lend(stage)
+        stage.behind = True
+        await queue.put("a")
+        await queue.put("b")
+        assert (stage.taken, stage.started) == ([["a"]], 1)
         stage.behind = False
+        stage.caught_up.set()
+        reading = lent(queue, stage)
+        await all_tasks_blocked()
+        assert (stage.taken, stage.flushed) == ([["a"], ["b"]], 1)
+        await queue.put("c")
+        assert (stage.taken[-1], stage.started) == (["c"], 1)
+        queue.close()
         await reading
-        assert stage.taken == [["a"], ["b"]]
-        assert stage.flushed == behind
+
+    run(main())
+
+
+def test_a_stage_that_is_lent_without_a_task_is_started_where_it_breaks_or_its_queue_fails() -> None:
+    class Broken(Collecting):
+        def take(self, items: Sequence[str]) -> bool:
+            raise ValueError("broken")
+
+    async def main() -> None:
+        queue, broken = a_queue(), Broken()
+        queue.lend(broken)
+        await queue.put("a")
+        await queue.put("b")
+        assert broken.started == 1
+        with pytest.raises(ValueError, match="broken"):
+            await queue.drain_into(broken)
+        queue, stage = a_queue(), Collecting()
+        queue.lend(stage)
+        queue.fail(UpstreamTruncated("cut"))
+        assert stage.started == 1
+        with pytest.raises(UpstreamTruncated):
+            await queue.drain_into(stage)
 
     run(main())
 

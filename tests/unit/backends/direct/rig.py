@@ -10,6 +10,7 @@ from app.backends.direct import DirectBackend
 from app.errors import GatewayError
 from app.messages import Choice, Message, Received, Request
 from app.settings import Deployment
+from app.stages import pieces_of
 from tests.unit.backends.fakes import FakeAttempt, ask
 from tests.upstream import ScriptedUpstream
 
@@ -43,7 +44,7 @@ async def read(
 ) -> tuple[list[Received], GatewayError | None]:
     chunks: list[Received] = []
     try:
-        async for batch in backend.stream(request or ask(), attempt or FakeAttempt()):
+        async for batch in pieces_of(backend.stream(request or ask(), attempt or FakeAttempt())):
             chunks.extend(batch)
     except GatewayError as error:
         return chunks, error

@@ -14,6 +14,7 @@ from app.errors import GatewayError, InvalidRequest, UpstreamFailed, UpstreamRej
 from app.messages import Received as Chunk
 from app.messages import Request
 from app.providers import ResponsesApi
+from app.stages import pieces_of
 from tests.support import run
 from tests.unit.backends.direct.rig import OPENAI, body_of, deployment
 from tests.unit.backends.fakes import FakeAttempt, ask
@@ -61,7 +62,7 @@ async def asked(
                     if whole:
                         chunks = [await backend.complete(request, FakeAttempt())]
                     else:
-                        async for batch in backend.stream(request, FakeAttempt()):
+                        async for batch in pieces_of(backend.stream(request, FakeAttempt())):
                             chunks += batch
                 except GatewayError as failure:
                     error = failure

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from app.errors import UpstreamFailed, UpstreamTruncated, UpstreamUnreachable
+from app.stages import pieces_of
 from tests.support import run
 from tests.unit.backends.direct.rig import ANTHROPIC, OPENAI, backend_at, body_of, deltas, failure, read
 from tests.unit.backends.fakes import FakeAttempt, ask, text_of
@@ -144,7 +145,7 @@ def test_who_stops_reading_closes_the_connection_at_once(model: str, events: lis
         script = [*stream_of(events[:2], Sleep(0)), Stall()]
         async with ScriptedUpstream(script) as upstream, backend_at(upstream, model) as backend:
             async with aclosing(backend.stream(ask(), FakeAttempt())) as chunks:
-                await anext(chunks)
+                await anext(pieces_of(chunks))
             await asyncio.wait_for(upstream.requests[0].closed.wait(), 1)
 
     run(main())

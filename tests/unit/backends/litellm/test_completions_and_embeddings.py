@@ -15,6 +15,7 @@ from app.messages import ModelResponse, Request
 from app.messages import Received as Chunk
 from app.providers import ThinkingHistory
 from app.settings import Deployment
+from app.stages import pieces_of
 from tests.support import run
 from tests.unit.backends.completions_and_embeddings import COMPLETED, EMBEDDED, complete, embed, text_events
 from tests.unit.backends.fakes import FakeAttempt, text_of
@@ -42,7 +43,7 @@ async def _asked(
         chunks: list[ModelResponse] = []
         try:
             if request.stream:
-                async for batch in backend.stream(request, FakeAttempt()):
+                async for batch in pieces_of(backend.stream(request, FakeAttempt())):
                     chunks.extend(received.chunk for received in batch)
             else:
                 chunks.append((await backend.complete(request, FakeAttempt())).chunk)

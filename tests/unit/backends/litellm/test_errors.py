@@ -22,6 +22,7 @@ from app.errors import (
 )
 from app.messages import ImagePart, InputMessage, Request, TextPart
 from app.settings import Deployment
+from app.stages import pieces_of
 from tests.support import run
 from tests.unit.backends.fakes import FakeAttempt, ask
 from tests.upstream import (
@@ -51,7 +52,9 @@ def failure(
             deployment = Deployment(id="d", model_name="m", model=model, provider="p", params=given)
             backend = LiteLLMBackend(deployment, 5)
             asked = (
-                backend.stream(ask(), FakeAttempt()).__anext__() if stream else backend.complete(ask(), FakeAttempt())
+                anext(pieces_of(backend.stream(ask(), FakeAttempt())))
+                if stream
+                else backend.complete(ask(), FakeAttempt())
             )
             with pytest.raises(BackendError) as raised:
                 await asked

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -15,8 +15,9 @@ from app.errors import (
     UpstreamTruncated,
     UpstreamUnreachable,
 )
-from app.messages import Batch, ModelResponse, Request, ThinkingBlock
+from app.messages import ModelResponse, Received, Request, ThinkingBlock
 from app.settings import Deployment
+from app.stages import Source, pieces_of
 from tests.support import run
 from tests.unit.backends.fakes import FakeAttempt, ask, text_of
 from tests.upstream import (
@@ -80,7 +81,7 @@ def play(
         played = Played()
         async with ScriptedUpstream(script) as upstream:
             try:
-                async for batch in backend(upstream, model, **params).stream(request or ask(), attempt):
+                async for batch in pieces_of(backend(upstream, model, **params).stream(request or ask(), attempt)):
                     played.chunks += [received.chunk for received in batch]
             except BackendError as error:
                 played.error = error
@@ -301,7 +302,7 @@ def test_nobody_there_is_unreachable(model: str) -> None:
         async with ScriptedUpstream([]) as upstream:
             gone = backend(upstream, model)
         with pytest.raises(UpstreamUnreachable):
-            await anext(gone.stream(ask(), FakeAttempt()))
+            await anext(pieces_of(gone.stream(ask(), FakeAttempt())))
 
     run(main(), timeout=30)
 
@@ -316,7 +317,7 @@ def test_the_upstream_connection_is_closed_within_a_second(model: str, how: str)
         async with ScriptedUpstream(script) as upstream:
             stream = backend(upstream, model).stream(ask(), FakeAttempt())
             if how == "closed":
-                await anext(stream)
+                await anext(pieces_of(stream))
                 left = time.monotonic()
                 await stream.aclose()
             else:
@@ -334,8 +335,8 @@ def test_the_upstream_connection_is_closed_within_a_second(model: str, how: str)
     assert run(main(), timeout=30) < 1
 
 
-async def _read_all(stream: AsyncGenerator[Batch, None], first: asyncio.Event) -> None:
-    async for _ in stream:
+async def _read_all(stream: Source[Received], first: asyncio.Event) -> None:
+    async for _ in pieces_of(stream):
         first.set()
 
 
@@ -343,7 +344,7 @@ def test_one_attempt_is_one_request() -> None:
     async def main() -> int:
         async with ScriptedUpstream([Head(503, {"content-length": "0"}, chunked=False), Body(b"")]) as upstream:
             with pytest.raises(UpstreamFailed):
-                await anext(backend(upstream).stream(ask(), FakeAttempt()))
+                await anext(pieces_of(backend(upstream).stream(ask(), FakeAttempt())))
             return len(upstream.requests)
 
     assert run(main(), timeout=30) == 1
@@ -370,7 +371,7 @@ def test_a_call_cancelled_at_any_moment_leaves_nothing_open(model: str) -> None:
         async with ScriptedUpstream([Stall()]) as upstream:
             asked = backend(upstream, model)
             for turns in (0, 1, 2, 5, 20, None):
-                calling = asyncio.ensure_future(anext(asked.stream(ask(), FakeAttempt())))
+                calling = asyncio.ensure_future(anext(pieces_of(asked.stream(ask(), FakeAttempt()))))
                 await wait(upstream, turns)
                 calling.cancel()
                 await asyncio.wait([calling])

@@ -33,6 +33,7 @@ from app.messages import (
     Usage,
 )
 from app.settings import Deployment
+from app.stages import pieces_of
 from tests.support import run
 from tests.unit.backends.fakes import Clock, FakeAttempt, ask, text_of
 
@@ -60,7 +61,7 @@ class Simulated:
     def stream(self, request: Request | None = None) -> list[ModelResponse]:
         async def main() -> None:
             self.seen = []
-            async for batch in self.backend.stream(request or ask(), FakeAttempt()):
+            async for batch in pieces_of(self.backend.stream(request or ask(), FakeAttempt())):
                 self.seen += [received.chunk for received in batch]
 
         run(main())
@@ -305,7 +306,7 @@ def test_a_stream_without_pace_leaves_turns_to_others() -> None:
 
     async def main() -> None:
         other = asyncio.create_task(others())
-        async for batch in simulated.backend.stream(ask(), FakeAttempt()):
+        async for batch in pieces_of(simulated.backend.stream(ask(), FakeAttempt())):
             simulated.seen += [received.chunk for received in batch]
         other.cancel()
 
