@@ -66,14 +66,10 @@ class Borrower(Generic[T]):
         self._fault: Exception | None = None
         self._reader: asyncio.Future[None] | None = None
 
-    def _work(self, idle: Taker[T], items: Sequence[T]) -> None:
-        """Do the idle reader's work in the writer's turn. What it leaves or raises is for the reader's own task."""
-        try:
-            if idle.take(items):
-                return
-        except Exception as error:
-            self._fault = error
-        self._idle = None
+    def _give_back(self, fault: Exception | None = None) -> None:
+        """The stage fell behind in the writer's turn, or raised: what there is to do is for the reader's own task. Each
+        writer runs `take` in place, as a method for that would be one more call for each chunk."""
+        self._idle, self._fault = None, fault
         self._wake()
 
     def _wake(self) -> None:

@@ -16,9 +16,11 @@ ended it reads what it waits for, and no more. The pipeline, which reads on, has
 """
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from math import inf
 from time import monotonic
+from typing import Any
 
 from app.backends.attempts import GuardedAttempt
 from app.dialects.dialect import DIALECTS
@@ -44,11 +46,10 @@ class Waits:
     """For how long chunks that hold nothing of the answer are held; 0 for not at all."""
 
 
-async def opened(guard: GuardedAttempt, stream: Source[Received], waits: Waits) -> OpenedStream:
+def opened(guard: GuardedAttempt, stream: Source[Received], waits: Waits) -> Coroutine[Any, Any, OpenedStream]:
     """Wait for the beginning of a deployment's stream, which must not be empty; the pipeline watches over what follows.
     The attempt ends with the stream."""
-    guarded = _GuardedStream(guard, stream, waits)
-    return OpenedStream(await guarded.begin(), guarded)
+    return _GuardedStream(guard, stream, waits).opened()
 
 
 def has_value(received: Received) -> bool:
@@ -77,10 +78,10 @@ class _GuardedStream:
         self._beginning = _Beginning(guard, stream, waits)
         self._has_ended = False
 
-    async def begin(self) -> Batch:
-        """The first chunks."""
+    async def opened(self) -> OpenedStream:
+        """The stream once it has begun."""
         try:
-            return await self._beginning.read()
+            return OpenedStream(await self._beginning.read(), self)
         except BaseException as error:
             await self._fail(error)
             raise

@@ -51,7 +51,7 @@ class ResponseBody(Borrower[bytes]):
     async def read(self) -> bytes:
         """Read what has come, or wait for more; nothing at the end. Raises BodyIncomplete after all that came before
         the body was cut off."""
-        if not self._pieces and not self._has_ended:
+        if not (self._pieces or self.is_whole or self._error):
             await self._wait()
         if self._pieces:
             return self._take_all()
@@ -65,18 +65,12 @@ class ResponseBody(Borrower[bytes]):
             if self._pieces:
                 if not taker.take((self._take_all(),)):
                     return True
-            elif not self._has_ended:
-                if await self._wait_with(taker):
-                    return True
+            elif self.is_whole:
+                return False
             elif self._error is not None:
                 raise self._error
-            else:
-                return False
-
-    @property
-    def _has_ended(self) -> bool:
-        """Whether nothing more comes."""
-        return self.is_whole or self._error is not None
+            elif await self._wait_with(taker):
+                return True
 
     def _take_all(self) -> bytes:
         pieces = self._pieces
@@ -92,8 +86,12 @@ class ResponseBody(Borrower[bytes]):
 
     def add(self, pieces: list[bytes]) -> None:
         """Take what has come; the list is emptied."""
-        if self._idle is not None and not self._pieces:
-            self._work(self._idle, pieces)
+        if (idle := self._idle) is not None and not self._pieces:
+            try:
+                if not idle.take(pieces):
+                    self._give_back()
+            except Exception as error:
+                self._give_back(error)
             pieces.clear()
             return
         self._pieces += pieces

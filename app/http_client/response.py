@@ -14,7 +14,7 @@ class UpstreamResponse:
     """The reader reads the body with `read_piece` or `pass_to`, and closes the response, which ends the connection if
     anything of the body has not come."""
 
-    __slots__ = ("_tape", "close", "content", "headers", "raw_headers", "read_piece", "status")
+    __slots__ = ("close", "content", "headers", "pass_to", "raw_headers", "read_piece", "status")
 
     def __init__(self, head: ResponseHead, content: ResponseBody | DecodedBody) -> None:
         self.status = head.status
@@ -26,17 +26,15 @@ class UpstreamResponse:
         """Reads what has come of the body, or waits for more; nothing at its end. Raises HttpError."""
         self.close: Callable[[], None] = content.close
         """Closes the connection if anything of the body has not come."""
-        self._tape: AttemptTape | None = None
+        self.pass_to: Callable[[Taker[bytes]], Awaitable[bool]] = content.pass_to
+        """Hands on what comes of the body, as `app.stages` says. Raises HttpError."""
 
     def tape(self, attempt: AttemptTape) -> None:
         """Have the attempt's tape get the head, and what is read of the body from now on."""
         attempt.responded(self.status, self.raw_headers)
         self.read_piece = attempt.reading(self.content.read)
-        self._tape = attempt
-
-    async def pass_to(self, taker: Taker[bytes]) -> bool:
-        """Hand on what comes of the body, as `app.stages` says. Raises HttpError."""
-        return await self.content.pass_to(taker if self._tape is None else _Taping(self._tape, taker))
+        content = self.content
+        self.pass_to = lambda taker: content.pass_to(_Taping(attempt, taker))
 
     def give_up(self) -> None:
         """Close the connection, whether or not the body has come whole: no later request uses it."""

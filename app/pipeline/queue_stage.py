@@ -6,7 +6,7 @@ puts into the queue does its work, its end included. The first time that it fall
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from app.pipeline.queues import StageQueue
@@ -38,8 +38,7 @@ class QueueStage(ABC, Generic[Item]):
         if not self._has_task:
             await self._work()
 
-    @abstractmethod
-    def take(self, items: Sequence[Item]) -> bool: ...
+    take: Callable[[Sequence[Item]], bool]
 
     @abstractmethod
     async def flush(self) -> None: ...

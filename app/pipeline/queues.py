@@ -122,7 +122,11 @@ class StageQueue(Borrower[T]):
             stats.drained_at = now = perf_counter()
             if count > stats.depth_peak_window or size > stats.bytes_max:
                 stats.note_peak(count, size, now)
-            self._work(idle, items)
+            try:
+                if not idle.take(items):
+                    self._give_back()
+            except Exception as error:
+                self._give_back(error)
             return True
         if not self._has_room(len(items), size):
             return False
@@ -147,7 +151,11 @@ class StageQueue(Borrower[T]):
         """Run an idle stage on what was put since `cork`."""
         self._corked = False
         if self._idle is not None and self._waiting:
-            self._work(self._idle, self._take_all())
+            try:
+                if not self._idle.take(self._take_all()):
+                    self._give_back()
+            except Exception as error:
+                self._give_back(error)
 
     async def get_batch(self) -> list[T]:
         """Wait for items and take all that are there; an empty list once the queue was closed and emptied.
@@ -245,7 +253,8 @@ class StageQueue(Borrower[T]):
         self.stats.took(len(taken), size, now)
         self._budget.give_back(size)
         self._ledger.queued(-len(taken))
-        self._wake_writer()
+        if self._writer is not None:
+            self._wake_writer()
         return taken
 
     async def _wait(self) -> None:

@@ -23,10 +23,9 @@ class Client(Protocol):
 class Sender(QueueStage[bytes]):
     def __init__(self, client: Client, input: StageQueue[bytes], tasks: asyncio.TaskGroup) -> None:
         self._client = client
+        # The client's own: what a stage does in between would be a call for each chunk.
+        self.take = client.take
         super().__init__(input, tasks)
-
-    def take(self, items: Sequence[bytes]) -> bool:
-        return self._client.take(items)
 
     async def flush(self) -> None:
         """Send what is left. A client may stop reading for as long as the stream goes on and the queue has room; after

@@ -26,7 +26,8 @@ class ProviderResponse(Protocol):
     def read_piece(self) -> Callable[[], Awaitable[bytes]]:
         """Reads what has come of the body, or waits for more; nothing at its end. Raises HttpError, OSError."""
 
-    async def pass_to(self, taker: Taker[bytes]) -> bool:
+    @property
+    def pass_to(self) -> Callable[[Taker[bytes]], Awaitable[bool]]:
         """Hands on what comes of the body, as `app.stages` says. Raises as `read_piece` does."""
 
     def tape(self, attempt: AttemptTape) -> None:
