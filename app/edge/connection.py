@@ -18,9 +18,9 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from secrets import token_hex
-from typing import Any
+from typing import Any, cast
 
-from starlette.types import Scope
+from starlette.types import Message, Scope
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 
 from app.edge.flow import HIGH_WATER, Flow
@@ -86,6 +86,15 @@ class Connection(asyncio.Protocol):
         """Whether the client has gone before its response was complete, so that nothing more reaches it."""
         return self._running is None or self._running.disconnected
 
+    @property
+    def announced(self) -> int:
+        """Bytes of the request's body, as its head says; 0 where it does not."""
+        return 0 if self._running is None else self._running.announced
+
+    async def receive(self) -> Message:
+        """ASGI's `receive` of the request that is being answered."""
+        return {"type": "http.disconnect"} if self._running is None else cast(Message, await self._running.receive())
+
     def received(self) -> tuple[bytes, bool] | None:
         """What came of the request's body since it was asked for last, and whether there is more to come; None if
         nothing has happened since, or if the client has gone."""
@@ -139,12 +148,12 @@ class Connection(asyncio.Protocol):
             "client": get_remote_addr(transport),
             "scheme": "https" if self._is_encrypted else "http",
             "root_path": "",
-            "extensions": {CONNECTION: {"connection": self}},
         }
+        self._extensions: dict[str, Any] = {}
         if self._scope["client"] is None and (peer := peer_of(transport)) is not None:
-            self._scope["extensions"][PEER] = {"credentials": peer}
+            self._extensions[PEER] = {"credentials": peer}
         if encrypted is not None:
-            self._scope["extensions"]["tls"] = tls_extension(encrypted)
+            self._extensions["tls"] = tls_extension(encrypted)
         self._context.state.connections.add(self)  # type: ignore[arg-type]
         self.ends_at: float | None = self._context.loop.time() + self._limits.header_timeout
         """The time at which the present state has lasted long enough; None while an exchange bounds it."""
@@ -157,7 +166,8 @@ class Connection(asyncio.Protocol):
         if self._running is not None:
             self._running.disconnect()
         self._flow.resume_writing()
-        self._held = self._reading = self._running = None
+        self._held = self._reading = self._running = self._head = None
+        self._head_scope = {}
         self._parsed.clear()
         self._notify_lost()
 
@@ -238,6 +248,7 @@ class Connection(asyncio.Protocol):
             self._transport,
             self._flow,
             self._context.state,
+            announced=int(request.length or 0),
             expects_continue=known.expects_continue,
             keep_alive=known.keep_alive and not self._draining,
             on_response=self._finished,
@@ -248,6 +259,7 @@ class Connection(asyncio.Protocol):
         target = known.target
         return {
             **self._scope,
+            "extensions": {**self._extensions, CONNECTION: {"connection": self}},
             "http_version": known.version,
             "method": known.method,
             "path": target.path,

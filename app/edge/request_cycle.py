@@ -36,6 +36,7 @@ class RequestCycle:
         "_on_response",
         "_state",
         "_transport",
+        "announced",
         "disconnected",
         "more_body",
         "response",
@@ -50,6 +51,7 @@ class RequestCycle:
         flow: Flow,
         state: ServerState,
         *,
+        announced: int,
         expects_continue: bool,
         keep_alive: bool,
         on_response: Callable[[], None],
@@ -58,6 +60,8 @@ class RequestCycle:
         self._transport = transport
         self._flow = flow
         self._state = state
+        self.announced = announced
+        """Bytes of the request's body, as its head says; 0 where it does not."""
         self._expects_continue = expects_continue
         self._on_response = on_response
         self.response = Response(scope["http_version"], is_head=scope["method"] == "HEAD", keep_alive=keep_alive)

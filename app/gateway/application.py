@@ -5,7 +5,7 @@ request (routing and middlewares 90 us, their instrumentation more). All other r
 turned away on a model route still gets a transaction: a flood of wrong keys must show.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 
 from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
@@ -13,11 +13,14 @@ from starlette.types import Receive, Scope, Send
 from app.errors import AuthenticationFailed, ClientError, PermissionDenied
 from app.gateway.authentication import Caller, callers_of, check_head, header_map
 from app.gateway.call import Gateway
+from app.gateway.client_connection import connection_of
 from app.gateway.cross_origin import CrossOrigin, is_preflight
 from app.gateway.exchange import Exchange
 from app.gateway.framework_routes import render
 from app.gateway.other_requests import HEALTH_PATHS, PREFLIGHT, ObservedRequest, route_of
+from app.gateway.request_head import KnownHead
 from app.gateway.routes import UNVERSIONED, VERSION, find_route
+from telemetry import ObservabilityContext
 
 
 class GatewayApp:
@@ -43,7 +46,13 @@ class GatewayApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         match scope["type"]:
             case "http":
-                await self._entrance.http(scope, receive, send)
+                entrance = self._entrance
+                users = entrance.gateway.users
+                users.came()
+                try:
+                    await entrance.http(scope, receive, send)
+                finally:
+                    users.went()
             case "websocket":
                 await send({"type": "websocket.close"})
             case _:
@@ -67,28 +76,36 @@ class _Entrance:
             revoked=gateway.revoked,
         )
         origins = settings.server.cors_origins
-        self._cross_origin = CrossOrigin(self._http, origins) if origins else None
+        self._cross_origin = CrossOrigin(self._serve, origins) if origins else None
+        self._mark = object()
+        """Stands for the configuration in what connections keep, so that they do not keep all of it."""
 
-    async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def http(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve a request to its end."""
-        with self.gateway.users:
-            if self._cross_origin is not None and self._cross_origin.lists(scope):
-                await self._from_a_page(self._cross_origin, scope, receive, send)
-            else:
-                await self._http(scope, receive, send)
+        if self._cross_origin is not None and self._cross_origin.lists(scope):
+            return self._from_a_page(self._cross_origin, scope, receive, send)
+        return self._serve(scope, receive, send)
 
-    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"].startswith(UNVERSIONED):
-            scope = {**scope, "path": VERSION + scope["path"]}
-        if (found := find_route(scope["path"])) is None:
-            await self._other(scope, receive, send)
-            return
-        route, path_parameters = found
-        async with Exchange.opened(self.gateway, route, scope, receive, send) as exchange:
-            caller = self._caller(scope, exchange.headers, exchange)
-            route.check_method(scope["method"])
-            credential = self._callers.credential(exchange.headers) if self._hands_on else None
-            await exchange.serve(caller, path_parameters, credential)
+    def admit(self, head: KnownHead, scope: Scope, obs: ObservabilityContext) -> Caller:
+        """Who asks on a model route, noted in telemetry whether or not they may. Raises ClientError for a malformed
+        head, for a caller who is not allowed, and for a wrong method."""
+        caller = self._caller(scope, head.headers, head.caller, obs)
+        if head.caller is None:
+            head.route.check_method(scope["method"])
+            head.credential = self._callers.credential(head.headers) if self._hands_on else None
+            head.caller = caller
+        return caller
+
+    def _serve(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        connection, kept = connection_of(scope, receive)
+        head = kept.get("head")
+        if head is None or head.made_by is not self._mark:
+            if scope["path"].startswith(UNVERSIONED):
+                scope = {**scope, "path": VERSION + scope["path"]}
+            if (found := find_route(scope["path"])) is None:
+                return self._other(scope, receive, send)
+            head = kept["head"] = KnownHead(*found, scope, self.gateway.proxies, self._mark)
+        return Exchange(self.gateway, head, scope, connection, send).run(self)
 
     async def _from_a_page(self, cross_origin: CrossOrigin, scope: Scope, receive: Receive, send: Send) -> None:
         headers = header_map(scope)
@@ -113,14 +130,21 @@ class _Entrance:
                 return
             await self._others(observed.scope, receive, observed.send)
 
-    def _caller(self, scope: Scope, headers: Mapping[str, str], exchange: Exchange | None = None) -> Caller:
-        """Who asks; the exchange of the request, if it has one, knows it even where they may not. Raises ClientError
-        for a malformed head, and for a caller who is not allowed."""
-        check_head(scope, headers)
+    def _caller(
+        self,
+        scope: Scope,
+        headers: Mapping[str, str],
+        known: Caller | None = None,
+        obs: ObservabilityContext | None = None,
+    ) -> Caller:
+        """Who asks, by their head, unless that is `known`, and if they still may; `obs` is told even where they may
+        not. Raises ClientError."""
+        if known is None:
+            check_head(scope, headers)
         try:
-            caller = self._callers.find(headers)
-            if exchange is not None:
-                exchange.identify(caller)
+            caller = self._callers.find(headers) if known is None else known
+            if obs is not None:
+                obs.identify(caller.name)
             self._callers.check_validity(caller)
         except (AuthenticationFailed, PermissionDenied) as error:
             self.gateway.telemetry.metrics.keys.auth_failures[error.reason].inc()

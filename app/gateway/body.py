@@ -9,14 +9,13 @@ from time import monotonic
 from typing import Any
 
 from msgspec.structs import replace
-from starlette.types import Receive
 
 from app.bodies import SMALL, Bodies, Held
 from app.bodies.decompression import Decompression, codings_of
 from app.bodies.json_decoding import structure
 from app.bodies.request_body import check_counts, parse_body
 from app.dialects import RequestDialect
-from app.errors import ClientDisconnected, InvalidRequest, RequestBytesExceeded, RequestTimeout, RequestTooLarge
+from app.errors import ClientDisconnected, RequestBytesExceeded, RequestTimeout, RequestTooLarge
 from app.gateway.authentication import BodyLimit, Caller
 from app.gateway.client_connection import ClientConnection
 from app.gateway.denials import whose
@@ -58,26 +57,23 @@ class RequestBody:
         self._raw = b""
         """The received bytes; empty before, and again when only the decoded form is needed."""
 
-    async def read(self, connection: ClientConnection, receive: Receive, tape: Tape | None = None) -> None:
+    async def read(self, connection: ClientConnection, tape: Tape | None = None) -> None:
         """Read all of it, and decompress it; `tape` gets it. Raises as `read_pieces` and `decompressed` do, and
         RequestBytesExceeded where it is the caller's own limit that is in the way."""
-        if self._callers is None:
-            await self._read(connection, receive, self._limits.body_limit)
-        else:
-            try:
-                await self._read(connection, receive, self._callers.most)
-            except RequestTooLarge as error:
-                raise _beyond(self._callers) from error
+        limits, held = self._limits, self._held
+        limit = limits.body_limit if self._callers is None else self._callers.most
+        codings = codings_of(self._headers) if "content-encoding" in self._headers else ()
+        try:
+            pieces = await read_pieces(connection, limit, limits.body_timeout, held)
+            self._raw = pieces[0] if len(pieces) == 1 else await self._bodies.work(held.size, b"".join, pieces)
+            if codings and self._raw:
+                self._raw = await decompressed(self._raw, codings, limit, self._bodies, held)
+        except RequestTooLarge as error:
+            if self._callers is None:
+                raise
+            raise _beyond(self._callers) from error
         if tape is not None:
             tape.body(self._raw)
-
-    async def _read(self, connection: ClientConnection, receive: Receive, limit: int) -> None:
-        codings = codings_of(self._headers)
-        timeout = self._limits.body_timeout
-        pieces = await read_pieces(connection, receive, self._headers, limit, timeout, self._held)
-        self._raw = pieces[0] if len(pieces) == 1 else await self._bodies.work(self._held.size, b"".join, pieces)
-        if codings and self._raw:
-            self._raw = await decompressed(self._raw, codings, limit, self._bodies, self._held)
 
     async def parsed(self) -> dict[str, Any]:
         """Its JSON, within the limits of what a request may have; raises InvalidRequest and Overloaded."""
@@ -107,18 +103,11 @@ class RequestBody:
         self._raw = b""
 
 
-async def read_pieces(
-    connection: ClientConnection,
-    receive: Receive,
-    headers: Mapping[str, str],
-    limit: int,
-    piece_timeout: float,
-    held: Held,
-) -> list[bytes]:
-    """The pieces of a body: what the connection has of it, and what ASGI's `receive` gives. `piece_timeout` is in
-    seconds. Raises RequestTooLarge as soon as more than `limit` bytes are announced or have come, Overloaded as soon as
-    `held` cannot take them."""
-    announced = _announced(headers)
+async def read_pieces(connection: ClientConnection, limit: int, piece_timeout: float, held: Held) -> list[bytes]:
+    """The pieces of a body: those that are there, and those that come. `piece_timeout` is in seconds. Raises
+    RequestTooLarge as soon as more than `limit` bytes are announced or have come, Overloaded as soon as `held` cannot
+    take them."""
+    announced = connection.announced
     if announced > limit:
         raise _too_large(limit)
     begun = monotonic()
@@ -131,7 +120,7 @@ async def read_pieces(
             if not pieces:
                 held.check(announced)
             left = begun + piece_timeout + size / _LEAST_RATE - monotonic()
-            came = await _next(receive, min(piece_timeout, max(left, _SHORTEST_WAIT)))
+            came = await _next(connection, min(piece_timeout, max(left, _SHORTEST_WAIT)))
         piece, more = came
         size += len(piece)
         if size > limit:
@@ -162,24 +151,16 @@ async def decompressed(raw: bytes, codings: tuple[str, ...], limit: int, bodies:
     return await bodies.work(held.size, b"".join, pieces)
 
 
-async def _next(receive: Receive, seconds: float) -> tuple[bytes, bool]:
+async def _next(connection: ClientConnection, seconds: float) -> tuple[bytes, bool]:
     """The next piece, and whether more is to come."""
     try:
         with Limit(seconds):
-            message = await receive()
+            message = await connection.receive()
     except TimeoutError:
         raise RequestTimeout("The request did not arrive in time.") from None
     if message["type"] == "http.disconnect":
         raise ClientDisconnected("The client left before its request was complete.")
     return message.get("body", b""), message.get("more_body", False)
-
-
-def _announced(headers: Mapping[str, str]) -> int:
-    """`content-length`; 0 where there is none."""
-    length = headers.get("content-length", "0")
-    if not length.isascii() or not length.isdigit():
-        raise InvalidRequest("The content-length header is not a number.")
-    return int(length[:20])
 
 
 def _beyond(limit: BodyLimit) -> RequestBytesExceeded:

@@ -6,16 +6,24 @@ waits its turn. The head of a response goes by ASGI's `send` in any case, so tha
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
 
-from starlette.types import Receive, Scope
+from starlette.types import Message, Receive, Scope
+
+from app.errors import InvalidRequest
 
 CONNECTION = "flowspan.connection"
+"""The extension: a dict with the `connection`, which is the same one for all requests in a row on it that come with the
+same head. What else the application puts there it finds again with the next such request."""
 
 
 class ClientConnection(Protocol):
-    """What the gateway needs of a connection beside ASGI's `receive` and `send`."""
+    """What the gateway needs of a connection beside ASGI's `send`."""
+
+    @property
+    def announced(self) -> int:
+        """Bytes of the request's body, as its head says; 0 where it does not. Raises InvalidRequest."""
 
     @property
     def is_writable(self) -> bool:
@@ -24,6 +32,9 @@ class ClientConnection(Protocol):
     def received(self) -> tuple[bytes, bool] | None:
         """What came of the request's body since it was asked for last, and whether there is more to come; None if only
         `receive` can tell."""
+
+    def receive(self) -> Awaitable[Message]:
+        """ASGI's `receive`."""
 
     def write(self, data: bytes) -> None:
         """Send the next piece of a body whose head was sent; only while `is_writable`. Raises ClientDisconnected where
@@ -50,13 +61,13 @@ class ClientConnection(Protocol):
         """Close the connection and drop all bytes that are not sent yet."""
 
 
-def connection_of(scope: Scope, receive: Receive) -> ClientConnection:
-    """The server's connection if it hands one over, else one made of ASGI's `receive`."""
-    extension = scope.get("extensions", {}).get(CONNECTION)
+def connection_of(scope: Scope, receive: Receive) -> tuple[ClientConnection, dict[str, Any]]:
+    """The server's connection if it hands one over, else one made of ASGI's `receive`; and what is kept with it for as
+    long as the same head comes."""
+    extension: dict[str, Any] | None = (scope.get("extensions") or {}).get(CONNECTION)
     if extension is None:
-        return _AsgiConnection(receive)
-    connection: ClientConnection = extension["connection"]
-    return connection
+        return _AsgiConnection(scope, receive), {}
+    return extension["connection"], extension
 
 
 class _AsgiConnection:
@@ -66,10 +77,21 @@ class _AsgiConnection:
     is_writable = False
     unsent = 0
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self._headers = scope["headers"]
         self._receive = receive
         self.is_lost = False
         self._watching: asyncio.Task[None] | None = None
+
+    def receive(self) -> Awaitable[Message]:
+        return self._receive()
+
+    @property
+    def announced(self) -> int:
+        length = next((value for name, value in self._headers if name == b"content-length"), b"0")
+        if not length.isdigit():
+            raise InvalidRequest("The content-length header is not a number.")
+        return int(length[:20])
 
     def received(self) -> None:
         """Nothing is known of a body before `receive` was asked."""
@@ -91,7 +113,7 @@ class _AsgiConnection:
         """There is no way to: the server ends a response that was left incomplete as it sees fit."""
 
     async def _watch(self, call: Callable[[], None]) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
+        while (await self.receive())["type"] != "http.disconnect":
             pass
         self.is_lost = True
         call()

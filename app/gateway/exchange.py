@@ -6,10 +6,9 @@ outcome.
 """
 
 import asyncio
-from collections.abc import Mapping
-from types import TracebackType
+from typing import Protocol
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import Scope, Send
 
 from app.bodies import Held
 from app.errors import (
@@ -18,150 +17,65 @@ from app.errors import (
     GatewayError,
     InternalError,
     LimitReached,
-    Overloaded,
     UpstreamFailed,
     cause_of,
 )
-from app.gateway.authentication import Caller, header_map
+from app.gateway.authentication import Caller
 from app.gateway.body import RequestBody
 from app.gateway.call import Call, Gateway
-from app.gateway.client_connection import ClientConnection, connection_of
+from app.gateway.client_connection import ClientConnection
 from app.gateway.quotas import admitted, commit, refusal
 from app.gateway.reply import Reply, ReplyState
-from app.gateway.request_head import http_request
-from app.gateway.routes import Route
-from app.messages import ClientCredential
+from app.gateway.request_head import KnownHead
 from app.quotas import Denial, Reservation
 from telemetry import ObservabilityContext, TransactionView
 from telemetry.names.events import Event
 
-_RETRY_AFTER = 1.0
-"""Seconds after which a request that there was no room for may be sent again."""
+
+class Entrance(Protocol):
+    """Who finds out who asks."""
+
+    def admit(self, head: KnownHead, scope: Scope, obs: ObservabilityContext) -> Caller:
+        """Who asks, noted in telemetry whether or not they may. Raises ClientError for whoever may not."""
 
 
 class Exchange:
-    """One request and its reply. Begin it with `opened`, which ends it, too."""
+    """One request and its reply. It opens a transaction, so it has to be run."""
 
     def __init__(
-        self,
-        gateway: Gateway,
-        route: Route,
-        scope: Scope,
-        headers: dict[str, str],
-        receive: Receive,
-        *,
-        connection: ClientConnection,
-        reply: Reply,
-        obs: ObservabilityContext,
+        self, gateway: Gateway, head: KnownHead, scope: Scope, connection: ClientConnection, send: Send
     ) -> None:
-        self.headers = headers
-        """Under lower-case names."""
+        """The head of the response is sent by `send`, and the rest where the connection takes it at once."""
         self._gateway = gateway
-        self._route = route
+        self._head = head
         self._scope = scope
-        self._receive = receive
         self._connection = connection
-        self._reply = reply
-        self._obs = obs
+        dialect = head.route.dialect
+        self._obs = obs = gateway.telemetry.open(dialect.name, head.request)
+        if obs.tape is not None:
+            obs.tape.head(scope["method"], head.path, scope["headers"])
+        self._reply = Reply(send, connection, dialect, obs, gateway.settings.pipeline)
         self._reservation: Reservation | None = None
         self._task: asyncio.Task[None] | None = None
         """The task that serves the request, as long as `stop` may cancel it."""
         self._stopped_by: GatewayError | None = None
 
-    @classmethod
-    def opened(cls, gateway: Gateway, route: Route, scope: Scope, receive: Receive, send: Send) -> "Exchange":
-        """Open a transaction. As an `async with` block, which it has to be, the exchange answers with the error that
-        the block raises, if any, and ends the transaction."""
-        headers, connection = header_map(scope), connection_of(scope, receive)
-        obs = gateway.telemetry.open(route.dialect.name, http_request(scope, route.path, headers, gateway.proxies))
-        if obs.tape is not None:
-            obs.tape.head(scope["method"], scope["path"], scope["headers"])
-        reply = Reply(send, connection, route.dialect, obs, gateway.settings.pipeline)
-        return cls(gateway, route, scope, headers, receive, connection=connection, reply=reply, obs=obs)
-
-    # No generator: to throw an error into one costs as much as the rest of a request that is refused by its key.
-    async def __aenter__(self) -> "Exchange":
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        """Whether the client was told of the error and nobody else has to be: what is to end the task or the process
-        goes on."""
-        error: GatewayError | None = None
-        is_ending = _is_cancelled(raised)
-        with self._obs:
-            if self._reservation is not None:
-                # Before an error is told: who asks again at once finds all of the room that there is.
-                commit(self._reservation, self._obs)
-            try:
-                if is_ending:
-                    # Only the server cancels an exchange from outside, at the end of a shutdown's time.
-                    error = Draining("The server was stopped.")
-                elif raised is not None:
-                    error = cause_of(raised)
-                    if isinstance(error, LimitReached):
-                        self._obs.quotas.refused(error.scope, error.holder, error.limit)
-                    if self._gateway.settings.server.relay_rate_limit_headers and isinstance(error, UpstreamFailed):
-                        self._reply.relay(error.limit_headers)
-                    await _answer(error, self._reply, self._obs)
-            finally:
-                if not self._obs.has_ids:
-                    # Nothing is known of its body, but its head may say whose it is.
-                    self._obs.note_ids(*self._gateway.ids.find(self.headers, {}))
-                _finish(error, self._reply, self._obs)
-        return isinstance(raised, Exception | asyncio.CancelledError) and not is_ending
-
-    def identify(self, caller: Caller) -> None:
-        """Note whose key the request came with, whether or not they may ask."""
-        self._obs.identify(caller.name)
-
-    async def serve(
-        self, caller: Caller, path_parameters: Mapping[str, str], credential: ClientCredential | None = None
-    ) -> None:
-        """Receive the request and let the route's handler answer it. Raises the error that ended it early: the
-        handler's, or the one that was given to `stop`; and Overloaded, before anything of the body is read, where as
-        many exchanges are open as may."""
-        self._check_load()
-        self._task = task = asyncio.current_task()
-        self._gateway.in_flight.opened(self)
-        held = self._gateway.bodies.hold()
+    async def run(self, entrance: Entrance) -> None:
+        """Serve the request, or answer with the error that it ends with, and end the transaction. What is to end the
+        task or the process is raised."""
         try:
-            if self._gateway.quotas.is_limited(caller.id):
-                await self._admit(caller)
-            await self._receive_and_handle(caller, path_parameters, credential, held)
-        except asyncio.CancelledError:
-            if self._stopped_by is None:
+            await self._serve(entrance.admit(self._head, self._scope, self._obs))
+        except BaseException as raised:
+            is_ending = _is_cancelled(raised)
+            await self._end_with(raised, is_ending=is_ending)
+            if is_ending or not isinstance(raised, Exception | asyncio.CancelledError):
                 raise
-            if task is not None:
-                task.uncancel()
-            raise self._stopped_by from None
-        finally:
-            self._task = None
-            self._gateway.in_flight.ended(self)
-            self._connection.forget()
-            self._reply.close()
-            held.release()
-
-    def _check_load(self) -> None:
-        is_open, most = len(self._gateway.in_flight), self._gateway.settings.admission.max_streams
-        if is_open >= most:
-            raise Overloaded(
-                "The gateway has as many requests open as it may; try again later.",
-                detail=f"{is_open} requests are open, of {most}",
-                retry_after=_RETRY_AFTER,
-            )
+        else:
+            self._end()
 
     def view(self) -> TransactionView:
         """What it does at this moment."""
         return self._obs.view()
-
-    async def _admit(self, caller: Caller) -> None:
-        with self._obs.ledger.charge("admission"):
-            admission = await admitted(self._gateway.quotas, caller.id, spends=self._route.spends)
-        if isinstance(admission, Denial):
-            raise refusal(admission, None, self._route.dialect, self._reply)
-        self._reservation = admission
 
     def stop(self, error: GatewayError) -> None:
         """End the exchange from outside with `error`. Without effect on one that has been stopped before, or is no
@@ -170,33 +84,63 @@ class Exchange:
             self._stopped_by = error
             self._task.cancel()
 
-    async def _receive_and_handle(
-        self, caller: Caller, path_parameters: Mapping[str, str], credential: ClientCredential | None, held: Held
-    ) -> None:
-        gateway, dialect = self._gateway, self._route.dialect
-        body = RequestBody(dialect, self.headers, gateway.bodies, held, gateway.settings.server, caller.body_limit)
-        self._obs.ledger.enter("client")
+    async def _serve(self, caller: Caller) -> None:
+        """Receive the request and let the route's handler answer it. Raises the error that ended it early: the
+        handler's, or the one that was given to `stop`; and Overloaded, before anything of the body is read, where as
+        many exchanges are open as may."""
+        gateway, obs = self._gateway, self._obs
+        gateway.in_flight.opened(self, gateway.settings.admission.max_streams)
+        self._task = task = asyncio.current_task()
+        held = Held(gateway.bodies)
         try:
-            await body.read(self._connection, self._receive, self._obs.tape)
+            if gateway.quotas.is_limited(caller.id):
+                await self._admit(caller)
+            dialect, headers, limits = self._head.route.dialect, self._head.headers, gateway.settings.server
+            body = RequestBody(dialect, headers, gateway.bodies, held, limits, caller.body_limit)
+            obs.ledger.enter("client")
+            try:
+                await body.read(self._connection, obs.tape)
+            finally:
+                obs.ledger.leave("client")
+            self._connection.when_lost(self._client_left)
+            await self._head.route.handler(gateway, self._call(caller, body, held))
+        except asyncio.CancelledError:
+            if self._stopped_by is None:
+                raise
+            if task is not None:
+                task.uncancel()
+            raise self._stopped_by from None
         finally:
-            self._obs.ledger.leave("client")
-        self._connection.when_lost(self._client_left)
-        call = Call(
+            self._task = None
+            gateway.in_flight.ended(self)
+            self._connection.forget()
+            self._reply.close()
+            held.release()
+
+    async def _admit(self, caller: Caller) -> None:
+        with self._obs.ledger.charge("admission"):
+            admission = await admitted(self._gateway.quotas, caller.id, spends=self._head.route.spends)
+        if isinstance(admission, Denial):
+            raise refusal(admission, None, self._head.route.dialect, self._reply)
+        self._reservation = admission
+
+    def _call(self, caller: Caller, body: RequestBody, held: Held) -> Call:
+        head = self._head
+        return Call(
             method=self._scope["method"],
-            headers=self.headers,
-            path_parameters=path_parameters,
+            headers=head.headers,
+            path_parameters=head.path_parameters,
             query=self._scope.get("query_string", b"").decode("latin-1"),
             caller=caller,
-            chain=gateway.chains[caller.policies],
+            chain=self._gateway.chains[caller.policies],
             reservation=self._reservation,
-            credential=credential,
-            dialect=dialect,
+            credential=head.credential,
+            dialect=head.route.dialect,
             body=body,
             held=held,
             obs=self._obs,
             reply=self._reply,
         )
-        await self._route.handler(gateway, call)
 
     def _client_left(self) -> None:
         if self._reply.is_delivered:
@@ -207,6 +151,56 @@ class Exchange:
         self._reply.client_left()
         self._obs.emit_boundary(Event.CLIENT_DISCONNECTED, {})
 
+    def _end(self) -> None:
+        """End the transaction of a request that was answered."""
+        with self._obs:
+            self._commit()
+            self._finish(None)
+
+    async def _end_with(self, raised: BaseException, *, is_ending: bool) -> None:
+        """Answer with an error, and end the transaction by it."""
+        # Only the server cancels an exchange from outside, at the end of a shutdown's time.
+        error = Draining("The server was stopped.") if is_ending else cause_of(raised)
+        with self._obs:
+            self._commit()
+            try:
+                if not is_ending:
+                    await self._answer(error)
+            finally:
+                self._finish(error)
+
+    def _commit(self) -> None:
+        if self._reservation is not None:
+            # Before an error is told: who asks again at once finds all of the room that there is.
+            commit(self._reservation, self._obs)
+
+    async def _answer(self, error: GatewayError) -> None:
+        if isinstance(error, LimitReached):
+            self._obs.quotas.refused(error.scope, error.holder, error.limit)
+        if self._gateway.settings.server.relay_rate_limit_headers and isinstance(error, UpstreamFailed):
+            self._reply.relay(error.limit_headers)
+        if isinstance(error, InternalError):
+            self._obs.log("error", "the gateway failed", detail=error.detail, error=error)
+        if not isinstance(error, ClientDisconnected):
+            await self._reply.fail(error)
+
+    def _finish(self, error: GatewayError | None) -> None:
+        obs, reply = self._obs, self._reply
+        if not obs.has_ids:
+            # Nothing is known of its body, but its head may say whose it is.
+            obs.note_ids(*self._gateway.ids.find(self._head.headers, {}))
+        delivered = reply.state is ReplyState.COMPLETE
+        if error is None:
+            obs.finish("ok", status=reply.status, delivered=delivered)
+        else:
+            obs.finish(
+                error.outcome,
+                status=reply.status or error.status,
+                error_type=error.error_type,
+                detail=error.recorded,
+                delivered=delivered,
+            )
+
 
 def _is_cancelled(raised: BaseException | None) -> bool:
     """Whether the task was cancelled, or goes with its loop: a cancellation that nobody asked of it is a defect of what
@@ -215,24 +209,3 @@ def _is_cancelled(raised: BaseException | None) -> bool:
         task = asyncio.current_task()
         return task is not None and task.cancelling() > 0
     return isinstance(raised, GeneratorExit)
-
-
-async def _answer(error: GatewayError, reply: Reply, obs: ObservabilityContext) -> None:
-    if isinstance(error, InternalError):
-        obs.log("error", "the gateway failed", detail=error.detail, error=error)
-    if not isinstance(error, ClientDisconnected):
-        await reply.fail(error)
-
-
-def _finish(error: GatewayError | None, reply: Reply, obs: ObservabilityContext) -> None:
-    if error is None:
-        obs.finish("ok", status=reply.status, delivered=reply.state is ReplyState.COMPLETE)
-    else:
-        status = reply.status or error.status
-        obs.finish(
-            error.outcome,
-            status=status,
-            error_type=error.error_type,
-            detail=error.recorded,
-            delivered=reply.state is ReplyState.COMPLETE,
-        )

@@ -4,8 +4,11 @@ sent elsewhere; later the exchanges that are still open get a limit (`drain`).""
 import asyncio
 from typing import Protocol
 
-from app.errors import Cancelled, Draining, GatewayError
+from app.errors import Cancelled, Draining, GatewayError, Overloaded
 from telemetry import TransactionView
+
+_RETRY_AFTER = 1.0
+"""Seconds after which a request that there was no room for may be sent again."""
 
 
 class Stoppable(Protocol):
@@ -17,28 +20,30 @@ class Stoppable(Protocol):
 
 
 class Users:
-    """The requests that work with one configuration, as `with` blocks: it is closed when the last of them has ended."""
+    """The requests that work with one configuration: it is closed when the last of them has ended."""
 
     def __init__(self) -> None:
         self._number = 0
-        self._none_left = asyncio.Event()
+        self._none_left: asyncio.Event | None = None
+        """What `wait_until_none` waits for."""
 
     def __len__(self) -> int:
         return self._number
 
-    def __enter__(self) -> None:
+    def came(self) -> None:
         self._number += 1
 
-    def __exit__(self, *_: object) -> None:
+    def went(self) -> None:
         self._number -= 1
-        if not self._number:
+        if not self._number and self._none_left is not None:
             self._none_left.set()
 
     async def wait_until_none(self) -> None:
         """Wait until there is none, at a time when no new ones come."""
+        self._none_left = none_left = asyncio.Event()
         while self._number:
-            self._none_left.clear()
-            await self._none_left.wait()
+            none_left.clear()
+            await none_left.wait()
 
 
 class InFlight:
@@ -53,7 +58,14 @@ class InFlight:
     def __len__(self) -> int:
         return len(self._open)
 
-    def opened(self, exchange: Stoppable) -> None:
+    def opened(self, exchange: Stoppable, most: int) -> None:
+        """Count an exchange until it has `ended`. Raises Overloaded where `most` are open."""
+        if len(self._open) >= most:
+            raise Overloaded(
+                "The gateway has as many requests open as it may; try again later.",
+                detail=f"{len(self._open)} requests are open, of {most}",
+                retry_after=_RETRY_AFTER,
+            )
         self._open.add(exchange)
 
     def ended(self, exchange: Stoppable) -> None:

@@ -1,11 +1,44 @@
-"""The head of a request, as telemetry gets it."""
+"""The head of a request: as telemetry gets it, and what is known of one that comes again."""
 
 from collections.abc import Mapping
 
 from starlette.types import Scope
 
+from app.gateway.authentication import Caller, header_map
+from app.gateway.routes import Route
+from app.messages import ClientCredential
 from app.proxies import UNIX, TrustedProxies
 from telemetry import HttpRequest
+
+
+class KnownHead:
+    """What one configuration makes of a head on a model route. A connection keeps it for as long as its client sends
+    the same head, so nothing of it may depend on anything else; whoever came with it may be none of them any more."""
+
+    __slots__ = ("caller", "credential", "headers", "made_by", "path", "path_parameters", "request", "route")
+
+    def __init__(
+        self,
+        route: Route,
+        path_parameters: Mapping[str, str],
+        scope: Scope,
+        proxies: TrustedProxies,
+        made_by: object = None,
+    ) -> None:
+        self.route = route
+        self.path: str = scope["path"]
+        self.path_parameters = path_parameters
+        self.headers = headers = header_map(scope)
+        """Under lower-case names."""
+        # The only one that is another in each request.
+        headers.pop("content-length", None)
+        self.request = http_request(scope, route.path, headers, proxies)
+        self.made_by = made_by
+        """Stands for the configuration."""
+        self.caller: Caller | None = None
+        """Who asks, once it is known that they may by such a head."""
+        self.credential: ClientCredential | None = None
+        """The caller's own, where a deployment may hand it on."""
 
 
 def http_request(scope: Scope, route: str, headers: Mapping[str, str], proxies: TrustedProxies) -> HttpRequest:

@@ -74,13 +74,9 @@ class Quotas:
             self._redis = _redis_ledger(rules, settings.store, self._table, even)
         if self._table is not None and self._kept is not None and url.file is not None and (worker is None or saves):
             self._saving = Saving(self._table, self._kept, url.file, begins_at_zero=at_zero, even=even, wall=wall)
-
-    @property
-    def _ledger(self) -> "TableLedger | RedisLedger":
-        if self._redis is not None:
-            return self._redis
-        assert self._table is not None
-        return self._table
+        ledger = self._table if self._redis is None else self._redis
+        assert ledger is not None
+        self._ledger: TableLedger | RedisLedger = ledger
 
     async def start(self) -> None:
         """Read what was used, before the first request; a further call does nothing. Raises StateLost."""

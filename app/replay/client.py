@@ -68,6 +68,10 @@ class ReplayClient:
         else:
             self.end(message.get("body", b""))
 
+    @property
+    def announced(self) -> int:
+        return len(self._body or b"")
+
     def received(self) -> None:
         """The request comes as a whole by `receive`."""
 

@@ -26,6 +26,7 @@ from app.bodies import Bodies
 from app.gateway.authentication import Caller
 from app.gateway.client_connection import CONNECTION
 from app.gateway.exchange import Exchange
+from app.gateway.request_head import KnownHead
 from app.gateway.routes import UNVERSIONED, VERSION, Route, find_route
 from app.lookups import Lookups
 from app.loop_stalls import LoopStalls
@@ -36,7 +37,7 @@ from app.recorder.masking import Concealing
 from app.recorder.recording import Recording
 from app.replay.client import ReplayClient
 from app.settings import ByteSize, RecorderSettings, RouterSettings, Settings
-from telemetry import setup
+from telemetry import ObservabilityContext, setup
 from telemetry.names import ACCESS_LOGGER, EVENT_LOGGER
 
 _RECORDED = RecorderSettings(recording_limit=ByteSize(256 * 1024**2))
@@ -85,6 +86,13 @@ def _named_policies(recording: Recording, settings: Settings) -> Container[str]:
     return keys[0].entitlement.policies if keys else ()
 
 
+class _Open:
+    """Lets anybody in, without a name."""
+
+    def admit(self, head: KnownHead, scope: Scope, obs: ObservabilityContext) -> Caller:
+        return Caller()
+
+
 async def _run(
     recording: Recording,
     settings: Settings,
@@ -109,8 +117,9 @@ async def _run(
     if speed is not None:
         _behave(client, recording, speed)
     try:
-        async with Exchange.opened(gateway, route, _scope(recording, client), client.receive, client.send) as exchange:
-            await exchange.serve(Caller(), parameters)
+        scope = _scope(recording, client)
+        head = KnownHead(route, parameters, scope, gateway.proxies)
+        await Exchange(gateway, head, scope, client, client.send).run(_Open())
     finally:
         gateway.bodies.close()
         await gateway.router.aclose()

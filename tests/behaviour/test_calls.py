@@ -29,7 +29,7 @@ def test_a_stream_calls_no_more_functions_than_allowed(found: RowCounts) -> None
 
 def test_the_figures_name_the_functions(found: RowCounts) -> None:
     entered = {name.rpartition(" ")[2]: count for name, count in found.request.python.items()}
-    assert entered["Exchange.opened"] == entered["ObservabilityContext.finish"] == 1
+    assert entered["Exchange.__init__"] == entered["ObservabilityContext.finish"] == 1
 
 
 def test_a_request_leaves_nothing_to_the_garbage_collector(found: RowCounts) -> None:

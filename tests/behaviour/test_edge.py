@@ -143,6 +143,23 @@ def test_no_100_before_key_and_size_are_checked(patient: RunningGateway) -> None
         assert statuses(client.read_all()) == [200]
 
 
+def test_heads_in_a_row_are_each_looked_at(gateway: RunningGateway) -> None:
+    """Whether they came before, are all there at once, or differ in no more than their key."""
+    wrong = "sk-wrong-0123456789abc"
+    right, unknown, odd = (200, chat(hello())), (401, chat(hello(), key=wrong)), (405, chat(hello(), method="PUT"))
+    sent = [right, right, right, unknown, unknown, right, odd, right, unknown]
+    for at_once in (True, False):
+        with RawClient(gateway) as client:
+            answer = b""
+            for number, (_, data) in enumerate(sent, 1):
+                client.send(data)
+                while not at_once and len(statuses(answer)) < number:
+                    answer += client.socket.recv(65536)
+            client.send(LIVE.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"))
+            answer += client.read_all()
+        assert statuses(answer) == [*(status for status, _ in sent), 200]
+
+
 UPGRADES = [
     b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk",
     b"Connection: Upgrade\r\nUPGRADE: h2c",

@@ -307,3 +307,26 @@ class Counting(Policy):
         message = replace(choice.message, content=f"call {self.calls}")
         return replace(response, choices=(replace(choice, message=message),))
 """
+
+
+def test_a_connection_that_goes_on_is_served_by_the_configuration_there_is() -> None:
+    """Its client sends the same head each time, before and after its key is gone and is there again."""
+    body = json.dumps(ask("echo")).encode()
+    fields = ("host: gateway", f"authorization: Bearer {_KEY}", f"content-length: {len(body)}")
+    sent = "\r\n".join((f"POST {CHAT} HTTP/1.1", *fields, "", ""))
+    other = f"  keys: [{{name: two, key: {_OTHER_KEY}}}]"
+    with RunningGateway(configuration(simulated("echo"), _ALIVE)) as gateway, RawClient(gateway) as client:
+        found = []
+        for keys in (_ALIVE, other, _ALIVE.replace("one", "three", 1)):
+            gateway.reload(configuration(simulated("echo"), keys))
+            for _ in range(2):
+                client.send(sent.encode() + body)
+                head = client.read_until(b"\r\n\r\n")
+                length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+                left = length - len(head.partition(b"\r\n\r\n")[2])
+                while left > 0:
+                    left -= len(client.socket.recv(left))
+                found.append(int(head.split()[1]))
+        assert found == [200, 200, 401, 401, 200, 200]
+        gateway.wait_until_idle()
+        assert gateway.sample("flowspan_key_requests_total", key="three") == 2

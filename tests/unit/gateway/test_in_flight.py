@@ -35,8 +35,8 @@ class Open:
 def test_draining_is_told_at_once_and_what_is_left_is_stopped_at_the_limit() -> None:
     async def main() -> tuple[Open, Open]:
         in_flight, short, long = InFlight(), Open(), Open()
-        in_flight.opened(long)
-        in_flight.opened(short)
+        in_flight.opened(long, 9)
+        in_flight.opened(short, 9)
         in_flight.drain(0.01)
         assert in_flight.leaving
         assert not long.stopped
@@ -52,7 +52,7 @@ def test_draining_is_told_at_once_and_what_is_left_is_stopped_at_the_limit() -> 
 def test_a_second_signal_does_not_put_the_end_off() -> None:
     async def main() -> Open:
         in_flight, exchange = InFlight(), Open()
-        in_flight.opened(exchange)
+        in_flight.opened(exchange, 9)
         in_flight.drain(0.01)
         in_flight.drain(10)
         await asyncio.sleep(0.05)
@@ -64,14 +64,14 @@ def test_a_second_signal_does_not_put_the_end_off() -> None:
 def test_what_is_open_is_listed_the_oldest_first() -> None:
     in_flight = InFlight()
     for exchange in (Open("b", seconds=1), Open("a", seconds=3), Open("c", seconds=2)):
-        in_flight.opened(exchange)
+        in_flight.opened(exchange, 9)
     assert [view.transaction_id for view in in_flight.views()] == ["a", "c", "b"]
 
 
 def test_one_request_is_cancelled_or_all_of_a_key() -> None:
     in_flight, first, second, other = InFlight(), Open("a", "ci"), Open("b", "ci"), Open("c", "people")
     for exchange in (first, second, other):
-        in_flight.opened(exchange)
+        in_flight.opened(exchange, 9)
     assert in_flight.cancel(transaction_id="a") == 1
     assert ([type(error) for error in first.stopped], second.stopped) == ([Cancelled], [])
     assert in_flight.cancel(key="ci") == 2

@@ -60,7 +60,12 @@ class Client:
         self.write(data)
         self.is_complete = True
 
+    announced = 0
+
     def received(self) -> None:
+        raise NotImplementedError
+
+    async def receive(self) -> Message:
         raise NotImplementedError
 
     def pause(self) -> None:
