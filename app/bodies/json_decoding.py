@@ -22,6 +22,8 @@ _AT_ONCE = 4 * 1024**2
 """Bytes of a text that is decoded in one step all the same."""
 _STRUCTURE_AT_ONCE = 100_000
 """Brackets and commas of such a text: some 20 ms at most, where walking through it would take five times as long."""
+_FEW = 64
+"""Bytes in which there is one of a kind at most, where there are few."""
 _LONG = 1024 * 1024
 """Bytes of a string that is decoded in pieces of its own."""
 _STRUCTURE = re.compile(rb'["\[\]{},]')
@@ -57,11 +59,13 @@ class _Level:
     needs_value: bool = False
 
 
-def decode(raw: bytes, depth_limit: int, values_limit: int) -> Any:
-    """Decode at once, or in steps where it would take long; only there is the depth checked. Raises what
-    `decode_in_steps` does."""
+def decode(raw: bytes, depth_limit: int, values_limit: int, values: int | None = None) -> Any:
+    """Decode at once, or in steps where it would take long; only there is the depth checked. `values` is what
+    `structure` returned, if it was asked before. Raises what `decode_in_steps` does."""
     at_once = min(_STRUCTURE_AT_ONCE, values_limit)
-    if len(raw) <= at_once or (len(raw) <= _AT_ONCE and structure(raw) <= at_once):
+    if len(raw) <= at_once:
+        return _decode(raw)
+    if len(raw) <= _AT_ONCE and (structure(raw) if values is None else values) <= at_once:
         return _decode(raw)
     return decode_in_steps(raw, depth_limit, values_limit)
 
@@ -73,7 +77,14 @@ def decode_again(raw: bytes) -> Any:
 
 def structure(raw: bytes) -> int:
     """The number of values in a JSON text, or more: brackets and commas within its strings count, too."""
-    return raw.count(b",") + raw.count(b"[") + raw.count(b"{")
+    return _number(raw, b",") + _number(raw, b"[") + _number(raw, b"{")
+
+
+def _number(raw: bytes, byte: bytes) -> int:
+    """`replace` jumps from one to the next, where `count` looks at each byte: 2 us for 36 in 100 kB that have none."""
+    few = len(raw) // _FEW
+    found = len(raw) - len(raw.replace(byte, b"", few))
+    return found if found < few else raw.count(byte)
 
 
 def decode_in_steps(raw: bytes, depth_limit: int, values_limit: int, step: int = STEP, long: int = _LONG) -> Any:

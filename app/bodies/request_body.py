@@ -25,14 +25,13 @@ from app.settings import ServerSettings
 
 ListKind = Literal["messages", "parts", "inputs", "tools"]
 """What the elements of a list become; each kind has a limit of its own."""
-_SHORTEST = 2
-"""Bytes of an element of a list, with its comma."""
 
 
-def parse_body(raw: bytes, depth_limit: int, values_limit: int) -> dict[str, Any]:
-    """Decode the JSON object in `raw`; every text and number of it can be encoded again. Raises InvalidRequest."""
+def parse_body(raw: bytes, depth_limit: int, values_limit: int, values: int | None = None) -> dict[str, Any]:
+    """Decode the JSON object in `raw`; every text and number of it can be encoded again. `values` is what `structure`
+    says of it, if it was asked before. Raises InvalidRequest."""
     try:
-        body = decode(raw, depth_limit, values_limit)
+        body = decode(raw, depth_limit, values_limit, values)
     except TooManyValues:
         raise InvalidRequest(f"The request body has more than {values_limit} values.") from None
     except TooDeep:
@@ -48,8 +47,9 @@ def parse_body(raw: bytes, depth_limit: int, values_limit: int) -> dict[str, Any
         raise InvalidRequest(f"The request body is not valid JSON: {error}.") from None
     if not isinstance(body, dict):
         raise InvalidRequest("The request body must be a JSON object.")
-    # Fewer brackets than levels allowed is the common case, and needs no walk.
-    if _has_more_brackets(raw, depth_limit) and _is_deeper(body, depth_limit):
+    # Fewer values or brackets than levels allowed is the common case, and needs no walk.
+    may_be_deeper = (values is None or values > depth_limit) and _has_more_brackets(raw, depth_limit)
+    if may_be_deeper and _is_deeper(body, depth_limit):
         raise _too_deep(depth_limit)
     return body
 
@@ -85,8 +85,9 @@ def _too_deep(limit: int) -> InvalidRequest:
     return InvalidRequest(f"The request body is nested deeper than {limit} levels.")
 
 
-def check_counts(body: dict[str, Any], size: int, lists: Mapping[str, ListKind], limits: ServerSettings) -> None:
-    """Check the length of each of the body's `lists`, and of the lists in their elements; `size` of the body in bytes.
+def check_counts(body: dict[str, Any], values: int, lists: Mapping[str, ListKind], limits: ServerSettings) -> None:
+    """Check the length of each of the body's `lists`, and of the lists in their elements. The body has `values` at
+    most.
 
     Raises InvalidRequest with the field and its limit.
     """
@@ -96,7 +97,7 @@ def check_counts(body: dict[str, Any], size: int, lists: Mapping[str, ListKind],
         "tools": limits.tools_limit,
         "parts": limits.parts_limit,
     }
-    if size <= _SHORTEST * min(of_kinds.values()):
+    if values <= min(of_kinds.values()):
         return
     for field, kind in lists.items():
         _check(body.get(field), of_kinds[kind], field)

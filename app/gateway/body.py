@@ -77,10 +77,10 @@ class RequestBody:
 
     async def parsed(self) -> dict[str, Any]:
         """Its JSON, within the limits of what a request may have; raises InvalidRequest and Overloaded."""
-        size = len(self._raw)
-        values = min(await self._bodies.work(size, structure, self._raw), self._limits.json_values_limit)
-        self._held.grow(max(size if size < _FILES else 2 * size, values * _VALUE))
-        return await self._bodies.work(size, _parsed, self._raw, self._dialect, self._limits)
+        size, limits = len(self._raw), self._limits
+        values = await self._bodies.work(size, structure, self._raw)
+        self._held.grow(max(size if size < _FILES else 2 * size, min(values, limits.json_values_limit) * _VALUE))
+        return await self._bodies.work(size, _parsed, self._raw, values, self._dialect, limits)
 
     async def decoded(
         self, body: dict[str, Any], caller: Caller, query: str, credential: ClientCredential | None
@@ -177,7 +177,7 @@ def _too_large(limit: int) -> RequestTooLarge:
     return RequestTooLarge(f"The request is larger than {limit} bytes.")
 
 
-def _parsed(raw: bytes, dialect: RequestDialect, limits: ServerSettings) -> dict[str, Any]:
-    body = parse_body(raw, limits.json_depth_limit, limits.json_values_limit)
-    check_counts(body, len(raw), dialect.lists, limits)
+def _parsed(raw: bytes, values: int, dialect: RequestDialect, limits: ServerSettings) -> dict[str, Any]:
+    body = parse_body(raw, limits.json_depth_limit, limits.json_values_limit, values)
+    check_counts(body, values, dialect.lists, limits)
     return body
