@@ -1,6 +1,6 @@
 """Bodies of requests and whole answers: how many bytes of them the process holds, and where large ones are worked on.
 
-What is read, decoded or to be sent is held against one budget (`Bodies.hold`); beyond it a request is refused at once.
+What is read, decoded or to be sent is held against one budget (`Held`); beyond it a request is refused at once.
 Work on a large body (decoding, translating, encoding) is done by a thread of its own (`Bodies.work`), so that the event
 loop goes on; that on a small one is done on the spot, which is faster.
 """
@@ -31,7 +31,8 @@ T = TypeVar("T")
 
 
 class Held:
-    """The bytes that one exchange or one response holds; leaving the `with` gives them all back."""
+    """The bytes that one exchange or one response holds; at first, and with `resize`, so many whatever the limit is.
+    Leaving the `with` gives them all back."""
 
     __slots__ = ("_bodies", "size")
 
@@ -86,10 +87,6 @@ class Bodies:
         self._paced = 0.0
         """The loop's time up to which the pace is used up."""
         self.used = 0
-
-    def hold(self, size: int = 0) -> Held:
-        """Hold so many bytes at first, whatever the limit, as `resize` does."""
-        return Held(self, size)
 
     async def pace(self, size: int) -> None:
         loop = asyncio.get_running_loop()

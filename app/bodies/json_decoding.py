@@ -77,14 +77,13 @@ def decode_again(raw: bytes) -> Any:
 
 def structure(raw: bytes) -> int:
     """The number of values in a JSON text, or more: brackets and commas within its strings count, too."""
-    return _number(raw, b",") + _number(raw, b"[") + _number(raw, b"{")
-
-
-def _number(raw: bytes, byte: bytes) -> int:
-    """`replace` jumps from one to the next, where `count` looks at each byte: 2 us for 36 in 100 kB that have none."""
-    few = len(raw) // _FEW
-    found = len(raw) - len(raw.replace(byte, b"", few))
-    return found if found < few else raw.count(byte)
+    number, size = 0, len(raw)
+    few = size // _FEW
+    for byte in (b",", b"[", b"{"):
+        # It jumps from one to the next, where `count` looks at each byte: 2 us for 36 in 100 kB that have none.
+        found = size - len(raw.replace(byte, b"", few)) if few else 0
+        number += found if found < few else raw.count(byte)
+    return number
 
 
 def decode_in_steps(raw: bytes, depth_limit: int, values_limit: int, step: int = STEP, long: int = _LONG) -> Any:

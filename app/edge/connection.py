@@ -115,8 +115,9 @@ class Connection(asyncio.Protocol):
     def when_lost(self, call: Callable[[], None]) -> None:
         """Call `call` once, when the client goes before its response is complete."""
         self._when_lost = call
-        # A paused transport would not notice that its client has gone.
-        self._flow.resume_reading()
+        if not self._flow.is_reading:
+            # A paused transport would not notice that its client has gone.
+            self._flow.resume_reading()
         if self._transport.is_closing():
             self._context.loop.call_soon(self._notify_lost)
 
@@ -302,11 +303,11 @@ class Connection(asyncio.Protocol):
         if self._refused is not None:
             self._refuse()
             return
-        held, self._held = self._held, None
-        self._flow.release()
-        if held is not None:
+        if self._held is not None:
+            held, self._held = self._held, None
+            self._flow.release()
             self._parse(held)
-        if not self._transport.is_closing():
+        if not self._flow.is_reading and not self._transport.is_closing():
             self._flow.resume_reading()
 
     def _refuse(self) -> None:

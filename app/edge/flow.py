@@ -12,7 +12,7 @@ class Flow:
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
-        self._is_reading = True
+        self.is_reading = True
         self._is_holding = False
         self.write_paused = False
         self._writable = asyncio.Event()
@@ -26,13 +26,13 @@ class Flow:
         self._is_holding = False
 
     def pause_reading(self) -> None:
-        if self._is_reading:
-            self._is_reading = False
+        if self.is_reading:
+            self.is_reading = False
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        if not self._is_reading and not self._is_holding:
-            self._is_reading = True
+        if not self.is_reading and not self._is_holding:
+            self.is_reading = True
             self._transport.resume_reading()
 
     def pause_writing(self) -> None:

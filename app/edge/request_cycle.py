@@ -84,18 +84,24 @@ class RequestCycle:
         self.unread += len(data)
         # A client that sends without waiting for a 100 needs none.
         self._expects_continue = False
-        self._notify()
+        self._has_news = True
+        if self._news is not None:
+            self._news.set()
 
     def end_body(self) -> None:
         """The request's body is complete."""
         self.more_body = False
-        self._notify()
+        self._has_news = True
+        if self._news is not None:
+            self._news.set()
 
     def disconnect(self) -> None:
         """The client has gone, or is not to be served any more."""
         if not self.response.is_complete:
             self.disconnected = True
-        self._notify()
+        self._has_news = True
+        if self._news is not None:
+            self._news.set()
 
     # What the application asks for.
 
@@ -160,18 +166,15 @@ class RequestCycle:
     def end(self, data: bytes = b"") -> None:
         """Send the rest of the body. Raises RuntimeError as `Response.last` does."""
         self._transport.write(self.response.last(data))
-        self._notify()
+        self._has_news = True
+        if self._news is not None:
+            self._news.set()
         self._on_response()
 
     def _taken(self) -> bytes:
         pieces, self._body = self._body, []
         self.unread = 0
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-    def _notify(self) -> None:
-        self._has_news = True
-        if self._news is not None:
-            self._news.set()
 
     def _break_off(self) -> None:
         """Answer with an error, or where it is too late for one, close: a client sees that its response is not

@@ -80,7 +80,13 @@ class Response:
             self._head = b""
         if self._is_chunked:
             return b"%b%x\r\n%b\r\n" % (head, len(data), data) if data else head
-        return head + self._counted(data)
+        if not self._has_body:
+            return head
+        if self._left is not None:
+            self._left -= len(data)
+            if self._left < 0:
+                raise RuntimeError("a response is longer than it says")
+        return head + data
 
     def last(self, data: bytes = b"") -> bytes:
         """The rest of the body, after which the response is complete. Raises RuntimeError where the body has not the
@@ -90,12 +96,3 @@ class Response:
             raise RuntimeError("a response is shorter than it says")
         self.is_complete = True
         return piece + b"0\r\n\r\n" if self._is_chunked else piece
-
-    def _counted(self, data: bytes) -> bytes:
-        if not self._has_body:
-            return b""
-        if self._left is not None:
-            if len(data) > self._left:
-                raise RuntimeError("a response is longer than it says")
-            self._left -= len(data)
-        return data

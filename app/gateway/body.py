@@ -139,7 +139,7 @@ async def decompressed(raw: bytes, codings: tuple[str, ...], limit: int, bodies:
     decompression = Decompression(raw, codings, limit)
     pieces: list[bytes] = []
     size = 0
-    with bodies.hold() as held_by_decoders:
+    with Held(bodies) as held_by_decoders:
         while (piece := await bodies.work(len(raw) + size, decompression.step)) is not None:
             size += len(piece)
             held.grow(len(piece))

@@ -154,7 +154,8 @@ class Exchange:
     def _end(self) -> None:
         """End the transaction of a request that was answered."""
         with self._obs:
-            self._commit()
+            if self._reservation is not None:
+                commit(self._reservation, self._obs)
             self._finish(None)
 
     async def _end_with(self, raised: BaseException, *, is_ending: bool) -> None:
@@ -162,17 +163,14 @@ class Exchange:
         # Only the server cancels an exchange from outside, at the end of a shutdown's time.
         error = Draining("The server was stopped.") if is_ending else cause_of(raised)
         with self._obs:
-            self._commit()
+            if self._reservation is not None:
+                # Before the error is told: who asks again at once finds all of the room that there is.
+                commit(self._reservation, self._obs)
             try:
                 if not is_ending:
                     await self._answer(error)
             finally:
                 self._finish(error)
-
-    def _commit(self) -> None:
-        if self._reservation is not None:
-            # Before an error is told: who asks again at once finds all of the room that there is.
-            commit(self._reservation, self._obs)
 
     async def _answer(self, error: GatewayError) -> None:
         if isinstance(error, LimitReached):

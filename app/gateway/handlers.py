@@ -21,10 +21,9 @@ from app.dialects.translation.call_ids import with_unique_ids
 from app.errors import UnknownResponse
 from app.gateway.call import Call, Gateway
 from app.gateway.captured import prompt_of
-from app.gateway.identity import RequestIdentity, learn_conversation, named_conversation
+from app.gateway.identity import learn_conversation, named_conversation, note_permitted, note_received
 from app.gateway.quotas import check_model, may_ask, reserve
-from app.gateway.reply import Reply
-from app.messages import ModelResponse, Received, Request, received_size, text_size
+from app.messages import ModelResponse, Request, received_size, text_size
 from app.pipeline import PolicyOrchestrator
 from app.policies import PolicyContext
 from app.prompt_forms import LEAST_SIZE, prompt_forms_of
@@ -44,7 +43,8 @@ async def complete(gateway: Gateway, call: Call) -> None:
     obs = call.obs
     obs.recorder.request_received()
     request, policy_ctx = await _request(gateway, call, call.dialect.operation, {})
-    await reserve(gateway, call, request)
+    if call.reservation is not None:
+        await reserve(gateway, call, call.reservation, request)
     obs.recorder.request_sent()
     obs.capture(partial(prompt_of, request))
     if request.stream:
@@ -106,15 +106,17 @@ async def _request(
         policies=call.chain.names,
         asked_model=None if known == model or not isinstance(body.get("model"), str) else model,
     )
-    ids = RequestIdentity(gateway, call, body, is_conversation=operation == "chat")
-    ids.note_received()
+    beginning = body if operation == "chat" else None
+    note_received(gateway, call, body, beginning)
     request = await call.body.decoded(body, call.caller, call.query, call.credential)
     if known is None:
         raise gateway.router.unknown_model(request.model, partial(may_ask, gateway, call.caller))
-    check_model(gateway, call.caller, model)
+    if call.caller.models:
+        check_model(gateway, call.caller, model)
     policy_ctx = PolicyContext(obs.transaction_id, request, bodies=gateway.bodies)
     given, request = request, await call.chain.orchestrator.process_request(request, policy_ctx, obs)
-    ids.note_permitted(given, request)
+    if call.chain.reads_requests:
+        note_permitted(gateway, call, body, beginning, given, request)
     if operation == "chat" and given.size >= LEAST_SIZE and gateway.settings.telemetry.prompt_cache:
         prompt = await gateway.bodies.work(given.size, prompt_forms_of, given, request, named_conversation(obs))
         obs.attempts.prompt_cache.watch(prompt)
@@ -136,8 +138,11 @@ async def _stream(
     with orchestrator.admit(call.caller.id, obs) as admission:
         with obs.ledger.charge("upstream"):
             opened = await gateway.router.open(asked, obs)
-        _relay_limits(call.reply, opened.first[0])
-        learn_conversation(gateway, call, opened.first[0])
+        first = opened.first[0]
+        if first.limit_headers:
+            call.reply.relay(first.limit_headers)
+        if dialect.keeps_responses:
+            learn_conversation(gateway, call, first)
         await orchestrator.process_streaming_response(opened, formatter, call.reply, admission, policy_ctx, obs)
     await call.reply.end()
 
@@ -151,8 +156,10 @@ async def _whole(gateway: Gateway, call: Call, request: Request, policy_ctx: Pol
             response = await gateway.router.complete(request, obs)
         finally:
             obs.ledger.leave("upstream")
-    _relay_limits(call.reply, response)
-    learn_conversation(gateway, call, response)
+    if response.limit_headers:
+        call.reply.relay(response.limit_headers)
+    if call.dialect.keeps_responses:
+        learn_conversation(gateway, call, response)
     size = received_size(response)
     call.held.resize(call.held.size + size)
     obs.recorder.chunk_in()
@@ -165,11 +172,6 @@ async def _whole(gateway: Gateway, call: Call, request: Request, policy_ctx: Pol
     answer = with_unique_ids(_identified(response.chunk, call, request), request, call.obs.transaction_id)
     # Log probabilities are no text, and may be most of it.
     return await gateway.bodies.work(max(size, text_size(answer)), _encoded, call.dialect, answer, request)
-
-
-def _relay_limits(reply: Reply, first: Received) -> None:
-    if first.limit_headers:
-        reply.relay(first.limit_headers)
 
 
 def _identified(response: ModelResponse, call: Call, request: Request) -> ModelResponse:

@@ -39,12 +39,10 @@ async def admitted(quotas: Quotas, caller: str, *, spends: bool) -> Reservation 
     return admission
 
 
-async def reserve(gateway: Gateway, call: Call, request: Request) -> None:
-    """Reserve what a request may come to, before a provider is asked. Raises LimitReached, ModelNotAllowed where its
-    price is not known and has to be, and Overloaded where nothing can be reserved."""
-    caller, reservation, settings = call.caller, call.reservation, gateway.settings.quotas
-    if reservation is None:
-        return
+async def reserve(gateway: Gateway, call: Call, reservation: Reservation, request: Request) -> None:
+    """Reserve what a request may come to, before a provider is asked; `reservation` is the call's. Raises LimitReached,
+    ModelNotAllowed where its price is not known and has to be, and Overloaded where nothing can be reserved."""
+    caller, settings = call.caller, gateway.settings.quotas
     if caller.reserves:
         prompt = await gateway.bodies.work(request.size, estimate_input_tokens, request)
         ceiling = gateway.router.ceiling(request, prompt, settings.answer_tokens)

@@ -129,7 +129,7 @@ class Reply:
         ClientDisconnected if it has left."""
         if self.state is ReplyState.CLIENT_GONE:
             return
-        await self._start(200, _EVENT_STREAM)
+        await self._start_stream()
         await self._wait_for_reader()
         if self.state is _CLIENT_GONE:
             return
@@ -168,7 +168,7 @@ class Reply:
         left."""
         if self.state is ReplyState.CLIENT_GONE:
             raise ClientDisconnected("The client left before the end of its stream.")
-        await self._start(200, _EVENT_STREAM)
+        await self._start_stream()
         await self._complete(b"")
 
     async def json(self, status: int, body: object) -> None:
@@ -179,7 +179,7 @@ class Reply:
         """Send a body that is JSON already as the whole response. Raises as `end` does."""
         if self.state is ReplyState.CLIENT_GONE:
             raise ClientDisconnected("The client left before its answer.")
-        await self._start(status, (*_JSON, (b"content-length", str(len(data)).encode()), *headers))
+        await self._send(self._head(status, (*_JSON, (b"content-length", b"%d" % len(data)), *headers)))
         await self._complete(data)
 
     async def fail(self, error: GatewayError) -> None:
@@ -250,9 +250,9 @@ class Reply:
         # The server learns of it in its own turn, and would complain of a reply that was left open.
         await asyncio.sleep(0)
 
-    async def _start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    async def _start_stream(self) -> None:
         if self.state is ReplyState.NOT_STARTED:
-            await self._send(self._head(status, headers))
+            await self._send(self._head(200, _EVENT_STREAM))
 
     def _start_stream_now(self) -> None:
         """Send the head of a stream to a connection that is writable."""
@@ -273,11 +273,13 @@ class Reply:
         if len(data) > _BUFFERED:
             await self._body(data, more=True)
             data = b""
-        await self._wait_for_reader()
+        if self._connection.unsent > _BUFFERED:
+            await self._wait_for_reader()
         await self._body(data, more=False)
 
     async def _wait_for_reader(self) -> None:
-        """Return at once where the client reads as it should; raise QueueOverflow where it reads nothing in time."""
+        """Wait until the client has read what is beyond the buffers; raise QueueOverflow where it reads nothing in
+        time."""
         while (left := self._connection.unsent) > _BUFFERED:
             try:
                 with Limit(self._timeout):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.bodies import SMALL, Bodies
+from app.bodies import SMALL, Bodies, Held
 from app.errors import Overloaded
 from tests.support import run
 
@@ -17,7 +17,7 @@ LARGE = SMALL + 1
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 400), st.sampled_from(["grow", "resize", "release"]))))
 def test_after_any_mix_of_endings_nothing_is_held(moves: list[tuple[int, int, str]]) -> None:
     bodies = Bodies(1000)
-    held = [bodies.hold() for _ in range(4)]
+    held = [Held(bodies) for _ in range(4)]
     for who, size, move in moves:
         try:
             match move:
@@ -40,7 +40,7 @@ def test_a_block_gives_back_what_it_held_however_it_ends() -> None:
     bodies = Bodies(100)
 
     def too_much() -> None:
-        with bodies.hold() as held:
+        with Held(bodies) as held:
             held.grow(90)
             held.grow(20)
 
@@ -52,7 +52,7 @@ def test_a_block_gives_back_what_it_held_however_it_ends() -> None:
 
 def test_who_holds_little_still_finds_room_where_large_bodies_do_not() -> None:
     bodies = Bodies(100 * LARGE)
-    large, small = bodies.hold(), bodies.hold()
+    large, small = Held(bodies), Held(bodies)
     large.grow(80 * LARGE)
     with pytest.raises(Overloaded):
         large.grow(10 * LARGE)

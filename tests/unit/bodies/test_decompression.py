@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.bodies import Bodies
+from app.bodies import Bodies, Held
 from app.bodies.decompression import STEP, ArrivingDecompression, Decompression, Undecodable, codings_of, known_codings
 from app.errors import InvalidRequest, Overloaded, RequestTooLarge, UnsupportedEncoding
 from app.gateway.body import decompressed
@@ -144,7 +144,7 @@ def test_the_budget_counts_what_comes_out() -> None:
     async def main() -> None:
         bodies = Bodies(32 * MIB)
         for size, fits in ((MIB, True), (30 * MIB, False), (16 * MIB, True)):
-            with bodies.hold() as held:
+            with Held(bodies) as held:
                 raw = zstd.compress(bytes(size))
                 held.grow(len(raw))
                 if fits:

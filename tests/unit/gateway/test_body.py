@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import pytest
 from starlette.types import Message
 
-from app.bodies import Bodies
+from app.bodies import Bodies, Held
 from app.errors import ClientDisconnected, InvalidRequest, RequestTimeout, RequestTooLarge
 from app.gateway.body import read_pieces
 from app.gateway.client_connection import connection_of
@@ -36,7 +36,7 @@ class Pieces:
 def read(pieces: Pieces, length: str | None = None, limit: int = 10) -> bytes:
     headers = [] if length is None else [(b"content-length", length.encode())]
     connection, _ = connection_of({"headers": headers}, pieces)
-    return b"".join(run(read_pieces(connection, limit, 0.02, Bodies(1000).hold())))
+    return b"".join(run(read_pieces(connection, limit, 0.02, Held(Bodies(1000)))))
 
 
 def test_the_pieces_are_joined() -> None:
