@@ -136,8 +136,11 @@ async def _stream(
     formatter = dialect.formatter(policy_ctx.request, obs.transaction_id, int(time()))
     call.reply.stream_with(formatter)
     with orchestrator.admit(call.caller.id, obs) as admission:
-        with obs.ledger.charge("upstream"):
+        obs.ledger.enter("upstream")
+        try:
             opened = await gateway.router.open(asked, obs)
+        finally:
+            obs.ledger.leave("upstream")
         first = opened.first[0]
         if first.limit_headers:
             call.reply.relay(first.limit_headers)

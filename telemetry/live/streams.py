@@ -83,7 +83,7 @@ class StreamFlow:
         self.api = api
         self.model = ""
         self.queues: dict[QueueStats, QueueFlow] = {}
-        """Those that are open."""
+        """The queues that are open, with what carries their counts."""
         self.metrics = metrics
         self._ledger = ledger
         self._recorder = recorder
@@ -95,7 +95,8 @@ class StreamFlow:
         for queue in self.queues.values():
             queue.flush()
         recorder, to, seconds = self._recorder, self.metrics, totals.seconds
-        parts, flushed = self._ledger.snapshot(), self._flushed
+        ledger, flushed = self._ledger, self._flushed
+        parts = ledger.seconds if ledger.is_closed else ledger.snapshot()
         for where, total in parts.items():
             moved = total - flushed[where]
             if moved > 0:
@@ -157,8 +158,8 @@ class Live:
         return peaks
 
     def note_peak(self, stats: QueueStats) -> None:
-        """Note how full a queue was, which may have closed."""
-        peak = stats.take_peak()
+        """Note how full a queue was since this was last called; it may have closed."""
+        peak, stats.depth_peak_window = stats.depth_peak_window, stats.depth
         if peak > self._peaks.get(stats.name, 0):
             self._peaks[stats.name] = peak
 

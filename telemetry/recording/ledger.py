@@ -33,11 +33,11 @@ class TimeLedger:
 
     __slots__ = (
         "_clock",
-        "_closed",
         "_counts",
         "_owner",
         "_since",
         "active",
+        "is_closed",
         "opened_at",
         "overhead_s",
         "seconds",
@@ -56,7 +56,7 @@ class TimeLedger:
         self.active = 0
         """Bits of the parts that are active: 0 while nothing is entered and no item waits."""
         self._owner: Where = _OWNER[0]
-        self._closed = False
+        self.is_closed = False
         self.opened_at = self._since = clock()
 
     def enter(self, where: Where) -> None:
@@ -67,7 +67,7 @@ class TimeLedger:
             self.active = active = self.active | _BIT[where]
             owner = _OWNER[active]
             # In place, here and below: it happens several times for each chunk.
-            if owner is not self._owner and not self._closed:
+            if owner is not self._owner and not self.is_closed:
                 now = self._clock()
                 self.seconds[self._owner] += now - self._since
                 self._since, self._owner = now, owner
@@ -79,7 +79,7 @@ class TimeLedger:
             self._counts[where] = 0
             self.active = active = self.active & ~_BIT[where]
             owner = _OWNER[active]
-            if owner is not self._owner and not self._closed:
+            if owner is not self._owner and not self.is_closed:
                 now = self._clock() if now is None else now
                 self.seconds[self._owner] += now - self._since
                 self._since, self._owner = now, owner
@@ -109,7 +109,7 @@ class TimeLedger:
         if (before > 0) is not (after > 0):
             self.active = active = self.active ^ _BIT["queue"]
             owner = _OWNER[active]
-            if owner is not self._owner and not self._closed:
+            if owner is not self._owner and not self.is_closed:
                 now = self._clock()
                 self.seconds[self._owner] += now - self._since
                 self._since, self._owner = now, owner
@@ -121,11 +121,11 @@ class TimeLedger:
     @property
     def total(self) -> float:
         """Seconds from the start to the close, or to now."""
-        return (self._since if self._closed else self._clock()) - self.opened_at
+        return (self._since if self.is_closed else self._clock()) - self.opened_at
 
     def snapshot(self) -> Mapping[Where, float]:
         """Seconds of each part until the close, or until now."""
-        if self._closed:
+        if self.is_closed:
             return self.seconds
         now = self._clock()
         self.seconds[self._owner] += now - self._since
@@ -134,18 +134,18 @@ class TimeLedger:
 
     def overhead(self, now: float) -> float:
         """Seconds of the parts that the gateway itself answers for, until the close or until now."""
-        if not self._closed:
+        if not self.is_closed:
             self.seconds[self._owner] += now - self._since
             self._since = now
         return sum(_gateway_share(self.seconds))
 
     def close(self) -> None:
         """Stop the ledger. Nothing changes it afterwards."""
-        if not self._closed:
+        if not self.is_closed:
             now = self._clock()
             self.seconds[self._owner] += now - self._since
             self._since = now
-            self._closed = True
+            self.is_closed = True
             self.total_s = now - self.opened_at
             self.overhead_s = sum(_gateway_share(self.seconds))
 

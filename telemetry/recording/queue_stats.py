@@ -116,12 +116,6 @@ class QueueStats:
             if self._on_high_water is not None:
                 self._on_high_water(self, mark)
 
-    def take_peak(self) -> int:
-        """The greatest depth since the last call."""
-        peak = self.depth_peak_window
-        self.depth_peak_window = self.depth
-        return peak
-
     def close(self) -> None:
         """No item will come or go any more."""
         if self._waits is not None:

@@ -37,16 +37,15 @@ def test_bytes_reach_the_marks_too() -> None:
     assert reached == [50, 80]
 
 
-def test_the_peak_starts_anew_with_each_sample() -> None:
+def test_a_peak_is_that_since_the_window_began_anew() -> None:
     stats, _, clock = stats_with_marks()
     for _ in range(4):
         stats.put(1, 1, clock.now)
     stats.took(3, 3, clock.now)
-    assert stats.take_peak() == 4
-    assert stats.take_peak() == 1
+    assert stats.depth_peak_window == 4
+    stats.depth_peak_window = stats.depth
     stats.put(1, 1, clock.now)
-    assert stats.take_peak() == 2
-    assert stats.depth_max == 4
+    assert (stats.depth_peak_window, stats.depth_max) == (2, 4)
 
 
 def test_its_time_goes_from_the_first_put_to_the_last_take() -> None:
