@@ -82,7 +82,13 @@ class Propagation:
 
     def headers(self, span: SentSpan, baggage: str = "") -> dict[str, str]:
         """The headers that make `span` the parent of the receiver's spans, with the caller's `baggage`."""
-        carrier = _trace_context(span) if self._is_plain else self._injected(span.context)
+        if self._is_plain:
+            # W3C Trace Context (w3.org/TR/trace-context-2).
+            carrier = {"traceparent": f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags:02x}"}
+            if span.trace_state:
+                carrier["tracestate"] = span.trace_state.to_header()
+        else:
+            carrier = self._injected(span.context)
         if baggage:
             carrier["baggage"] = baggage
         return carrier
@@ -93,14 +99,6 @@ class Propagation:
         for propagator in self._propagators:
             propagator.inject(carrier, current)
         return carrier
-
-
-def _trace_context(span: SentSpan) -> dict[str, str]:
-    """The headers of W3C Trace Context (w3.org/TR/trace-context-2)."""
-    carrier = {"traceparent": f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags:02x}"}
-    if span.trace_state:
-        carrier["tracestate"] = span.trace_state.to_header()
-    return carrier
 
 
 def _propagator(name: str) -> TextMapPropagator:

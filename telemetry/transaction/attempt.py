@@ -5,6 +5,7 @@ stands on this span only, so tokens are counted once.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from msgspec import Struct
@@ -19,8 +20,9 @@ from telemetry.names import AttemptOutcome, FailoverPhase, LimitKind
 from telemetry.names.events import Event
 from telemetry.names.semconv import Semconv
 from telemetry.names.spans import Attribute, Value
-from telemetry.redact import scrub
+from telemetry.redact import clean, scrub
 from telemetry.tokens import Tokens
+from telemetry.traces.span_shapes import AttributeSet
 from telemetry.traces.spans import RecordedSpan
 from telemetry.transaction.content import SpanEnds
 from telemetry.transaction.prompt_cache import AttemptCache
@@ -76,50 +78,49 @@ class AttemptScope(Struct, frozen=True):
 
 
 class Attempt:
+    """One attempt, made by `AttemptTelemetry.start`. What its span is to say is put onto it at the end."""
+
     is_sent = False
     """Whether the request went out to the provider: from then on the provider may be at work."""
     allowances: Sequence[AttemptAllowance] = ()
     """What the provider said of its rate limits."""
     tape: AttemptTape | None = None
     """What the attempt leaves behind; None where the transaction is not recorded."""
+    error_type = ""
+    """Empty as long as it has not failed."""
+    detail: str | None = None
+    """What went wrong, in words that are not scrubbed yet."""
+    prompt_cache: AttemptCache | None = None
+    """What tells of the provider's prompt cache; None where the prompt is too small to be in one."""
+    tokens: Tokens | None = None
+    cost_usd: float | None = None
+    finish_reasons: tuple[str, ...] = ()
+    ended = False
+    time_to_first_chunk_s: float | None = None
+    _response_id: str | None = None
+    _response_model: str | None = None
+    _outcome: AttemptOutcome = "ok"
+    _has_response = False
 
     def __init__(
         self,
+        deployment: str,
+        started_at: float,
         scope: AttemptScope,
         children: AttemptChildren,
         span: RecordedSpan,
-        started_at: float,
-        deployment: str,
-        *,
-        prompt_cache: AttemptCache | None,
         propagates: bool,
-        tape: AttemptTape | None,
     ) -> None:
-        self.defects = scope.trace.defects
-        self.tape = tape
+        """`propagates` is whether the provider may learn our trace id."""
         self.deployment = deployment
-        self.error_type = ""
-        """Empty as long as it has not failed."""
-        self.detail: str | None = None
-        """What went wrong, in words that are not scrubbed yet."""
         self.ended_at = started_at
-        """When it ended, in seconds of the clock."""
-        self.prompt_cache = prompt_cache
-        """What tells of the provider's prompt cache; None where the prompt is too small to be in one."""
-        self.tokens: Tokens | None = None
-        self.cost_usd: float | None = None
-        self.finish_reasons: tuple[str, ...] = ()
-        self.ended = False
-        self.time_to_first_chunk_s: float | None = None
+        """When it ended, in seconds of the clock; before, when it began."""
+        self.defects = scope.trace.defects
+        self._started_at = started_at
         self._scope = scope
         self._children = children
         self._span = span
-        self._started_at = started_at
-        self._outcome: AttemptOutcome = "ok"
-        self._has_response = False
-        children.deployment.in_flight.cells[0] += 1
         self._propagates = propagates
-        """Whether the provider may learn our trace id."""
 
     @property
     def span_context(self) -> SpanContext:
@@ -128,7 +129,8 @@ class Attempt:
     @property
     def trace_headers(self) -> dict[str, str]:
         """The headers that make the provider's spans children of this attempt; empty unless the operator allows it."""
-        return self._scope.trace.outgoing_headers(self._span) if self._propagates else {}
+        trace = self._scope.trace
+        return trace.propagation.headers(self._span, trace.span.baggage) if self._propagates else {}
 
     @guarded
     def connected_to(self, address: str, port: int) -> None:
@@ -148,7 +150,6 @@ class Attempt:
                     # Not every backend sees the head of a response.
                     self.responded(200)
                 self._scope.trace.event(Event.UPSTREAM_FIRST_CHUNK, {})
-                self._span.set({Attribute.TIME_TO_FIRST_CHUNK: self.time_to_first_chunk_s})
         except Exception as error:
             self.defects.note("Attempt.first_chunk", error)
 
@@ -171,12 +172,11 @@ class Attempt:
         """Note what the response says of itself, again when more is known; empty values change nothing."""
         try:
             if id:
-                self._span.set_text(Attribute.RESPONSE_ID, id, _WORD_LIMIT)
+                self._response_id = id
             if model:
-                self._span.set_text(Attribute.RESPONSE_MODEL, model, _WORD_LIMIT)
+                self._response_model = model
             if finish_reasons:
                 self.finish_reasons = tuple([scrub(reason[:64]) for reason in finish_reasons[:16]])
-                self._span.set({Attribute.FINISH_REASONS: self.finish_reasons})
         except Exception as error:
             self.defects.note("Attempt.response", error)
 
@@ -250,14 +250,30 @@ class Attempt:
 
     def _end_span(self) -> None:
         try:
-            if self.tokens is not None and self._span.sampled:
-                attributes = _usage_attributes(self.tokens, self.cost_usd, self._scope.labels.semconv)
-                if self.tokens.cache_read or (self.prompt_cache is not None and not self.tokens.uncounted_prompt):
-                    attributes[Attribute.CACHE_READ_RATIO] = self.tokens.cache_read / max(self.tokens.prompt, 1)
-                self._span.set(attributes)
-            self._scope.spans.end(self._span, self._scope.trace.timeline.ns(self.ended_at))
+            span, scope = self._span, self._scope
+            if span.recording:
+                self._describe(span)
+            end_ns = scope.trace.timeline.ns(self.ended_at)
+            if scope.spans.keeps_last:
+                scope.spans.keep(span, end_ns)
+            else:
+                span.end(end_ns)
         except Exception as error:
             self.defects.note("Attempt._end_span", error)
+
+    def _describe(self, span: RecordedSpan) -> None:
+        """Put what the attempt came to onto its span."""
+        if self._response_id is not None:
+            span.set_text(Attribute.RESPONSE_ID, self._response_id, _WORD_LIMIT)
+        if self._response_model is not None or self.finish_reasons:
+            length = min(_WORD_LIMIT, span.tracer.text_limit)
+            model = clean(span.tracer.scrub, self._response_model or "", length) or None
+            span.shared.append(_answer_attributes(model, self.finish_reasons))
+        span.varying[Attribute.TIME_TO_FIRST_CHUNK] = self.time_to_first_chunk_s
+        if self.tokens is not None and span.sampled:
+            span.varying.update(_usage_attributes(self.tokens, self.cost_usd, self._scope.labels.semconv))
+            if self.tokens.cache_read or (self.prompt_cache is not None and not self.tokens.uncounted_prompt):
+                span.varying[Attribute.CACHE_READ_RATIO] = self.tokens.cache_read / max(self.tokens.prompt, 1)
 
     def _count(self) -> None:
         try:
@@ -285,6 +301,12 @@ class Attempt:
             observe_each(observed)
         except Exception as error:
             self.defects.note("Attempt._count", error)
+
+
+@lru_cache(1024)
+def _answer_attributes(model: str | None, finish_reasons: tuple[str, ...]) -> AttributeSet:
+    """What many answers say of themselves alike."""
+    return AttributeSet({Attribute.RESPONSE_MODEL: model, Attribute.FINISH_REASONS: finish_reasons or None})
 
 
 def _usage_attributes(tokens: Tokens, cost_usd: float | None, semconv: Semconv) -> dict[str, Value | None]:

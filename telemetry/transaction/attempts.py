@@ -14,7 +14,6 @@ from telemetry.names.events import Event
 from telemetry.names.spans import Attribute
 from telemetry.tokens import Tokens
 from telemetry.traces.span_shapes import AttributeSet
-from telemetry.traces.spans import RecordedSpan
 from telemetry.transaction.attempt import Attempt, AttemptScope, AttemptTarget, Recorded
 from telemetry.transaction.content import SpanEnds
 from telemetry.transaction.ending import AttemptTotals, Description
@@ -30,16 +29,27 @@ _KEPT_TARGETS = 4096
 class AttemptTelemetry:
     """Starts the attempts of a transaction, ends those left open, and sums up tokens and cost."""
 
+    _prompt_cache: PromptCacheTelemetry | None = None
+    """None as long as nobody asked for it: most prompts are too small to be in a cache."""
+
     def __init__(self, services: Services, trace: TransactionTrace, about: Description, recorder: Recorded) -> None:
         self.defects = services.defects
-        self._trace = trace
-        self._propagate = services.options.propagate_traceparent
-        self.prompt_cache = PromptCacheTelemetry(services, trace)
-        self._metrics = services.metrics
         self.spans = SpanEnds()
-        self._scope = AttemptScope(trace, recorder, services.metrics.labels, self.spans)
+        self._services = services
+        self._trace = trace
         self._about = about
+        self._scope = AttemptScope(trace, recorder, services.metrics.labels, self.spans)
         self._attempts: list[Attempt] = []
+
+    @property
+    def prompt_cache(self) -> PromptCacheTelemetry:
+        if self._prompt_cache is None:
+            self._prompt_cache = PromptCacheTelemetry(self._services, self._trace)
+        return self._prompt_cache
+
+    def cache_fields(self) -> dict[str, object]:
+        """What the access line has of a missed prompt cache."""
+        return {} if self._prompt_cache is None else self._prompt_cache.access_fields()
 
     def start(
         self,
@@ -52,54 +62,55 @@ class AttemptTelemetry:
         """Start an attempt. `retry_of` is the one before it, whatever model it asked; `fallback` is whether the client
         asked for another model. `reason` is why it is made, where these two do not say it."""
         # With the first look-up the counters of its breaker stand at zero, before it trips.
-        children = self._metrics.attempts[target.operation, target.provider, target.model_group, target.deployment]
+        trace, metrics = self._trace, self._services.metrics
+        children = metrics.attempts[target.operation, target.provider, target.model_group, target.deployment]
         if reason is None:
             reason = "fallback" if fallback else "retry" if retry_of is not None else "first"
         children.deployment.attempts[reason].cells[0] += 1
-        started_at = self._trace.timeline.now()
+        children.deployment.in_flight.cells[0] += 1
+        started_at = trace.timeline.now()
         if retry_of is not None and reason != "hedge":
             self._log_retry(retry_of, target.deployment, started_at)
             self._count_failover(retry_of)
-        span = self._start_span(target, children.operation, started_at)
+        identity = self._about.identity
+        span = trace.child(
+            f"{children.operation} {target.model}",
+            {} if identity is None else {**identity.on_attempts},
+            start_ns=trace.timeline.ns(started_at),
+            kind=SpanKind.CLIENT,
+            shared=_target_attributes(target, children.operation),
+        )
         if retry_of is not None and not span.is_absent:
             span.link(retry_of.span_context, "hedge_of" if reason == "hedge" else "retry_of")
-        cache = self.prompt_cache.attempt(target.deployment, target.provider, target.model_group, started_at, span)
-        propagates = target.is_internal if self._propagate == "auto" else self._propagate
+        propagate = self._services.options.propagate_traceparent
         attempt = Attempt(
+            target.deployment,
+            started_at,
             self._scope,
             children,
             span,
-            started_at,
-            target.deployment,
-            prompt_cache=cache,
-            propagates=propagates,
-            tape=None if self._trace.tape is None else _tape_of(self._trace.tape, target, reason, started_at),
+            target.is_internal if propagate == "auto" else propagate,
         )
+        if self._prompt_cache is not None:
+            about = (target.deployment, target.provider, target.model_group)
+            attempt.prompt_cache = self._prompt_cache.attempt(*about, started_at, span)
+        if trace.tape is not None:
+            attempt.tape = _tape_of(trace.tape, target, reason, started_at)
         self._attempts.append(attempt)
         return attempt
 
     @guarded
     def local_failure(self, kind: LocalFailureKind, detail: str | None) -> None:
         """An attempt failed because this machine lacked something; `kind` says what."""
-        self._metrics.client.local_failures[kind].inc()
+        self._services.metrics.client.local_failures[kind].inc()
         message = "no provider could be asked: the gateway's own machine failed"
         self._trace.log("warning", message, kind=kind, detail=detail)
 
     @guarded
     def retry_denied(self, model: str) -> None:
         """A retry was not made, because the budget of `model` was used up."""
-        self._metrics.client.retry_denied(model)
+        self._services.metrics.client.retry_denied(model)
         self._trace.span.set({Attribute.RETRY_DENIED: True})
-
-    def _start_span(self, target: AttemptTarget, operation: str, started_at: float) -> RecordedSpan:
-        identity, start_ns = self._about.identity, self._trace.timeline.ns(started_at)
-        return self._trace.child(
-            f"{operation} {target.model}",
-            {} if identity is None else {**identity.on_attempts},
-            start_ns=start_ns,
-            kind=SpanKind.CLIENT,
-            shared=_target_attributes(target, operation),
-        )
 
     def _log_retry(self, failed: "Attempt", deployment: str, started_at: float) -> None:
         """Leave a line of an attempt after whose failure another deployment, or the same, is asked: where the request

@@ -40,18 +40,15 @@ class SpanEnd(Struct, frozen=True, eq=False):
 
 
 class SpanEnds(Struct, eq=False):
-    """Ends the spans of a transaction's attempts. With `keeps_last` the last one is kept for the end of the
+    """How the spans of a transaction's attempts end. With `keeps_last` the last one is kept for the end of the
     transaction, as what it answered is known only when it has passed the policies."""
 
     keeps_last: bool = False
     last: SpanEnd | None = None
     """The span of the last attempt, where it is kept; whoever ends the transaction has to end it."""
 
-    def end(self, span: RecordedSpan, at_ns: int) -> None:
-        """End a span, or keep it and end the one before it."""
-        if not self.keeps_last:
-            span.end(at_ns)
-            return
+    def keep(self, span: RecordedSpan, at_ns: int) -> None:
+        """Keep a span and end the one before it."""
         if self.last is not None:
             self.last.end()
         self.last = SpanEnd(span, at_ns)
@@ -76,6 +73,8 @@ class ContentRecorder:
     ) -> None:
         self.limit = limit
         self.defects = defects
+        self.is_on = mode != "none"
+        """Whether anything is recorded, of whatever transactions."""
         self._on_span = mode in ("span", "both") and has_spans
         self._as_event = mode in ("event", "both")
         self._openinference = openinference

@@ -6,6 +6,7 @@ outcome. Nothing here raises into the data path or waits.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from types import TracebackType
 
 from opentelemetry.trace import SpanContext
@@ -75,13 +76,11 @@ class ObservabilityContext:
         self.recorder = recorder = TransactionRecorder(timeline, ledger, trace.event, services.defects)
         self._flow = StreamFlow(self.transaction_id, about.api, ledger, recorder, services.metrics)
         self.attempts = AttemptTelemetry(services, trace, about, recorder)
-        self.admission = AdmissionTelemetry(trace, services.metrics.admission)
         self.queues = QueueTelemetry(trace, services.live, self._flow)
-        self.breakers = BreakerTelemetry(services, trace)
-        self.quotas = QuotaTelemetry(services.metrics.quotas, trace, about)
         services.live.open(self._flow)
         services.metrics.server.in_flight[about.api].cells[0] += 1
-        span.set({Attribute.TRANSACTION_ID: self.transaction_id, Attribute.API: about.api})
+        span.varying[Attribute.TRANSACTION_ID] = trace.transaction_id
+        span.varying[Attribute.API] = about.api
         self._described: AttributeSet | None = None
         self._policies: tuple[str, ...] = ()
         self._taker = taker
@@ -89,7 +88,20 @@ class ObservabilityContext:
         if taker is not None and tape is not None:
             self._begin_taping(taker, tape)
         if services.options.openinference:
-            span.set({Attribute.SPAN_KIND: "CHAIN"})
+            span.varying[Attribute.SPAN_KIND] = "CHAIN"
+
+    @cached_property
+    def admission(self) -> AdmissionTelemetry:
+        # Made when it is asked for, as the two below: most transactions have nothing to tell of these.
+        return AdmissionTelemetry(self._trace, self._services.metrics.admission)
+
+    @cached_property
+    def breakers(self) -> BreakerTelemetry:
+        return BreakerTelemetry(self._services, self._trace)
+
+    @cached_property
+    def quotas(self) -> QuotaTelemetry:
+        return QuotaTelemetry(self._services.metrics.quotas, self._trace, self._about)
 
     def __enter__(self) -> "ObservabilityContext":
         return self
@@ -155,9 +167,10 @@ class ObservabilityContext:
                 self._policies = tuple(policies)
             before, labelled = self._described, (about.operation, about.model, about.provider, about.stream)
             self._described = description_attributes(*labelled, self._policies)
-            self._trace.span.share(self._described, instead_of=before)
-            if not self._trace.span.is_decided:
-                self._trace.span.decide()
+            span = self._trace.span
+            span.share(self._described, instead_of=before)
+            if not span.is_decided:
+                span.decide()
             if model is not None:
                 # Here, so that the counters of a new model stand at zero before the transaction's end moves one.
                 self._services.metrics.server.outcomes[about.api, about.model, about.stream]
@@ -170,7 +183,7 @@ class ObservabilityContext:
         through of the request, with texts of no more than so many characters."""
         try:
             content = self._services.content
-            if content.is_wanted(self._trace.sampled):
+            if content.is_on and content.is_wanted(self._trace.sampled):
                 self.recorder.capture(Conversation(prompt(content.limit), content.limit))
                 self.attempts.spans.keeps_last = True
         except Exception as error:
@@ -254,7 +267,9 @@ class ObservabilityContext:
         try:
             self.recorder.end(outcome)
             self.attempts.end_all(error_type or "abandoned")
-            self._trace.end_stages()
+            for stage in self._trace.stages:
+                if stage.recording:
+                    stage.end(self._trace.timeline.ns())
             if self._flow.queues:
                 self.queues.close_all()
         except Exception as error:
@@ -320,7 +335,7 @@ class ObservabilityContext:
 
     def _end_taping(self, summary: Summary) -> None:
         if (taped := self._taped) is not None and self._taker is not None:
-            taped.summary, taped.cache_fields = summary, self.attempts.prompt_cache.access_fields()
+            taped.summary, taped.cache_fields = summary, self.attempts.cache_fields()
             self._taker.ended(taped)
 
     def _note_end(self, summary: Summary) -> None:
@@ -340,8 +355,7 @@ class ObservabilityContext:
         if summary.error_type:
             detail = None if summary.detail is None else clean(self._services.scrub, summary.detail, TEXT_LIMIT)
             line |= {"error_type": summary.error_type, "detail": detail}
-        if self.attempts.prompt_cache.miss is not None:
-            line |= self.attempts.prompt_cache.access_fields()
+        line |= self.attempts.cache_fields()
         if self._taped is not None:
             self._taped.access = line
         log_access(f"{span.name} {summary.outcome}", line, level)

@@ -11,7 +11,7 @@ from telemetry.metrics.keys import KeyChildren
 from telemetry.metrics.registry import Metrics
 from telemetry.metrics.traffic import Exemplar
 from telemetry.names import NOT_A_FAULT, Outcome, QuotaLimit, StreamResult, Where
-from telemetry.names.spans import TIME, Attribute, Value
+from telemetry.names.spans import TIME, Attribute
 from telemetry.recording.recorder import TransactionRecorder
 from telemetry.redact import Scrubber, clean
 from telemetry.tokens import Tokens
@@ -144,8 +144,22 @@ class Summary(Struct, kw_only=True, eq=False):
     def describe_end(self, span: RecordedSpan) -> None:
         """Put what is known onto the transaction's span, which still has to be ended."""
         # A span that is only kept goes into a recording, which has all of this itself.
-        if span.sampled:
-            span.set(self._attributes())
+        if span.sampled and span.recording:
+            for where, seconds in self.parts.items():
+                span.varying[TIME[where]] = seconds
+            span.varying.update(
+                {
+                    Attribute.HTTP_STATUS: self.status,
+                    Attribute.OUTCOME: self.outcome,
+                    Attribute.ERROR_TYPE: self.error_type or None,
+                    Attribute.TTFT: self.recorder.ttft_s,
+                    Attribute.OVERHEAD: self.overhead_s,
+                    Attribute.CHUNKS_IN: self.recorder.chunks_in,
+                    Attribute.CHUNKS_OUT: self.recorder.chunks_out,
+                    Attribute.COST: self.totals.cost_usd,
+                    Attribute.CLIENT_DISCONNECTED: self.outcome == "client_disconnect",
+                }
+            )
         if self.detail:
             span.set_text(Attribute.DETAIL, self.detail)
         if self.outcome not in NOT_A_FAULT:
@@ -234,18 +248,3 @@ class Summary(Struct, kw_only=True, eq=False):
         if about.identity is not None:
             line |= about.identity.log_fields
         return line
-
-    def _attributes(self) -> dict[str, Value | None]:
-        attributes: dict[str, Value | None] = {TIME[where]: seconds for where, seconds in self.parts.items()}
-        attributes |= {
-            Attribute.HTTP_STATUS: self.status,
-            Attribute.OUTCOME: self.outcome,
-            Attribute.ERROR_TYPE: self.error_type or None,
-            Attribute.TTFT: self.recorder.ttft_s,
-            Attribute.OVERHEAD: self.overhead_s,
-            Attribute.CHUNKS_IN: self.recorder.chunks_in,
-            Attribute.CHUNKS_OUT: self.recorder.chunks_out,
-            Attribute.COST: self.totals.cost_usd,
-            Attribute.CLIENT_DISCONNECTED: self.outcome == "client_disconnect",
-        }
-        return attributes

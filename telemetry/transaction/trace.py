@@ -4,8 +4,10 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from types import TracebackType
+from typing import get_args
 
-from opentelemetry.trace import SpanContext, SpanKind, format_span_id, format_trace_id
+from msgspec import Struct
+from opentelemetry.trace import SpanContext, SpanKind
 
 from telemetry.exceptions import name_of
 from telemetry.logs.records import Level, log_fields
@@ -30,16 +32,17 @@ _EXPORTED: dict[SpanChoice, tuple[SpanKind, ...]] = {
 """The kinds of spans below the transaction's that are exported; no set, as members of an enumeration hash slowly."""
 
 
-class SpanScope:
+_STAGES: dict[Stage, AttributeSet] = {stage: AttributeSet({Attribute.STAGE: stage}) for stage in get_args(Stage)}
+
+
+class SpanScope(Struct, eq=False):
     """A span as a `with` block. It ends once, however the block is left, and swallows nothing.
 
     It is never the "current" span of a task: a block may be left in another task than it was entered in.
     """
 
-    def __init__(self, span: RecordedSpan, timeline: Timeline) -> None:
-        self.span = span
-        self._ended = False
-        self._timeline = timeline
+    span: RecordedSpan
+    timeline: Timeline
 
     def __enter__(self) -> "SpanScope":
         return self
@@ -49,20 +52,14 @@ class SpanScope:
     ) -> None:
         if error is not None and self.span.recording and not isinstance(error, _NO_FAULT):
             self.failed(error)
-        self.end()
-
-    def end(self) -> None:
-        """End the span now; the first call counts."""
-        if not self._ended:
-            self._ended = True
-            self.span.end(self._timeline.ns())
+        self.span.end(self.timeline.ns())
 
     def failed(self, error: BaseException) -> None:
         """Record an error that is handled inside the block; one that leaves it is recorded by itself."""
         # Errors that the gateway knows tell their type; of any other one the way it came is worth its price.
         error_type = getattr(error, "error_type", None)
         known = isinstance(error_type, str)
-        self.span.exception(error, self._timeline.ns(), with_stack=not known)
+        self.span.exception(error, self.timeline.ns(), with_stack=not known)
         self.span.set({Attribute.ERROR_TYPE: error_type if known else type(error).__qualname__})
         self.span.fail(getattr(error, "detail", None) or name_of(error))
 
@@ -77,27 +74,30 @@ class TransactionTrace:
         self.timeline = timeline
         self.defects = services.defects
         self.moments = services.live.moments
-        self.trace_id = format_trace_id(span.trace_id)
+        self.trace_id = f"{span.trace_id:032x}"
+        self.transaction_id = TRANSACTION_PREFIX + self.trace_id
+        """The trace's id; with the span's id if the caller began the trace, which may hold several transactions."""
+        if span.remote_parent:
+            self.transaction_id += f"_{span.span_id:016x}"
+        self.propagation = services.tracer.propagation
         self._exemplar: dict[str, str] | None = None
-        self.transaction_id = _transaction_id(span, self.trace_id)
         self._tracer = services.tracer
         self._boundary = services.boundary
         self._kinds = _EXPORTED[services.options.spans]
+        self._events_limit = services.tracer.limits.events
         self._emitted: set[str] = set()
-        self._stages: list[SpanScope] = []
+        self.stages: list[RecordedSpan] = []
 
     @property
     def sampled(self) -> bool:
         """Whether its spans are exported."""
-        if not self.span.is_decided:
-            self.span.decide()
+        self.span.decide()
         return self.span.sampled
 
     @property
     def recording(self) -> bool:
         """Whether its spans are recorded, to be exported or to be kept."""
-        if not self.span.is_decided:
-            self.span.decide()
+        self.span.decide()
         return self.span.recording
 
     @property
@@ -112,14 +112,9 @@ class TransactionTrace:
         return self._exemplar
 
     def stage(self, name: Stage) -> SpanScope:
-        span = self.child(f"{Span.STAGE} {name}", {Attribute.STAGE: name})
-        scope = SpanScope(span, self.timeline)
-        self._stages.append(scope)
-        return scope
-
-    def end_stages(self) -> None:
-        for scope in self._stages:
-            scope.end()
+        span = self.child(f"{Span.STAGE} {name}", {}, shared=_STAGES[name])
+        self.stages.append(span)
+        return SpanScope(span, self.timeline)
 
     def child(
         self,
@@ -132,20 +127,17 @@ class TransactionTrace:
     ) -> RecordedSpan:
         """Start a span below the transaction's, at `start_ns` or else now. One that the operator wants no export of
         leaves what matters on the transaction's."""
-        at_ns = self.timeline.ns() if start_ns is None else start_ns
+        if start_ns is None:
+            start_ns = self.timeline.ns()
         is_absent = kind not in self._kinds
-        span = self._tracer.start_child(self.span, name, at_ns, attributes, kind, shared=shared, is_absent=is_absent)
+        span = self._tracer.start_child(self.span, name, start_ns, attributes, kind, shared=shared, is_absent=is_absent)
         if self.tape is not None:
             self.tape.span(span)
         return span
 
-    def outgoing_headers(self, span: RecordedSpan) -> dict[str, str]:
-        """The headers that make a receiver's spans children of `span`, in the formats that the operator chose."""
-        return self._tracer.propagation.headers(span, self.span.baggage)
-
     def event(self, name: str, attributes: Mapping[str, Value]) -> None:
         """Emit a boundary event, on the span or as a log record; those in `ONCE` only at the first call."""
-        # Guarded in place: it is called five times in the smallest request.
+        # Guarded in place, and most events noted in place: it is called five times in the smallest request.
         try:
             if name in ONCE:
                 if name in self._emitted:
@@ -153,11 +145,17 @@ class TransactionTrace:
                 self._emitted.add(name)
             if self.tape is not None:
                 self.tape.event(name, attributes)
-            boundary = self._boundary
-            if boundary.as_log:
-                boundary.emit(self.span, name, self.timeline.ns(), attributes)
-            elif self.span.sampled and not self.span.event(name, self.timeline.ns(), attributes):
-                boundary.note_dropped()
+            span, timeline = self.span, self.timeline
+            at_ns = timeline.started_ns + int((timeline.now() - timeline.opened_at) * 1e9)
+            if self._boundary.as_log:
+                self._boundary.emit(span, name, at_ns, attributes)
+            elif not span.sampled:
+                return
+            elif attributes or len(span.stamps) >= self._events_limit:
+                if not span.event(name, at_ns, attributes):
+                    self._boundary.note_dropped()
+            elif span.recording:
+                span.stamps.append((name, at_ns))
         except Exception as error:
             self.defects.note("boundary event", error)
 
@@ -165,9 +163,3 @@ class TransactionTrace:
         """Write a log line under the transaction's ids; `error` adds its stack."""
         extra = log_fields(self.span.context, {"transaction_id": self.transaction_id, **fields})
         _log.log(logging.getLevelNamesMapping()[level.upper()], message, exc_info=error, extra=extra)
-
-
-def _transaction_id(span: RecordedSpan, trace_id: str) -> str:
-    """The trace's id; with the span's id if the caller began the trace, which may then hold several transactions."""
-    id = TRANSACTION_PREFIX + trace_id
-    return f"{id}_{format_span_id(span.span_id)}" if span.remote_parent else id
