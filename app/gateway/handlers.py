@@ -119,7 +119,7 @@ async def _request(
         note_permitted(gateway, call, body, beginning, given, request)
     if operation == "chat" and given.size >= LEAST_SIZE and gateway.settings.telemetry.prompt_cache:
         prompt = await gateway.bodies.work(given.size, prompt_forms_of, given, request, named_conversation(obs))
-        obs.attempts.prompt_cache.watch(prompt)
+        obs.attempts.watch(prompt)
     return request, policy_ctx
 
 

@@ -17,7 +17,7 @@ _KEPT_VALUES = 1024
 _SHORT = 40
 """Characters of a text that is worth keeping encoded; longer ones are seldom the same twice."""
 _SMALL = 4096
-"""Whole numbers below this are worth keeping."""
+"""Whole numbers, and lengths, below this are worth keeping."""
 BYTE = tuple(bytes((number,)) for number in range(256))
 MASK64 = (1 << 64) - 1
 _DOUBLE = Struct("<d").pack
@@ -39,6 +39,21 @@ class Kept(dict[Any, bytes]):
                 self.clear()
             self[value] = encoded
         return encoded
+
+
+class Heads(dict[int, bytes]):
+    """What stands before a field of so many bytes."""
+
+    __slots__ = ("_tag",)
+
+    def __init__(self, tag: bytes) -> None:
+        self._tag = tag
+
+    def __missing__(self, length: int) -> bytes:
+        head = self._tag + varint(length)
+        if length < _SMALL:
+            self[length] = head
+        return head
 
 
 class TextHeads(dict[int, bytes]):

@@ -15,7 +15,17 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanKind, TraceState
 from opentelemetry.trace.status import Status, StatusCode
 
-from telemetry.traces.otlp_attributes import BYTE, MASK64, attribute, attributes, delimited, encoded, text, varint
+from telemetry.traces.otlp_attributes import (
+    BYTE,
+    MASK64,
+    Heads,
+    attribute,
+    attributes,
+    delimited,
+    encoded,
+    text,
+    varint,
+)
 from telemetry.traces.span_shapes import ATTRIBUTE, EVENT, AttributeSet, Shapes
 
 _FIXED64 = Struct("<Q").pack
@@ -31,6 +41,7 @@ _HAS_REMOTE, _IS_REMOTE = 0x100, 0x200
 """Bits of a span's flags: whether it is known where its parent is, and whether in another process."""
 _ENCODED: Callable[[AttributeSet], bytes] = attrgetter("encoded")
 _SHAPES = Shapes()
+_SPAN_HEADS = Heads(b"\x12")
 _NO_STAMPS: tuple[tuple[str, ...], tuple[int, ...]] = ((), ())
 
 
@@ -157,7 +168,7 @@ def encode(span: EndedSpan) -> EncodedSpan:
         parts += _seldom_fields(span)
     payload = b"".join(parts)
     size = len(payload)
-    return span.instrumentation_scope, size, b"\x12" + varint(size) + payload
+    return span.instrumentation_scope, size, _SPAN_HEADS[size] + payload
 
 
 def _seldom_fields(span: EndedSpan) -> list[bytes]:

@@ -23,7 +23,6 @@ from opentelemetry.trace import (
     SpanKind,
     TraceFlags,
     TraceState,
-    format_trace_id,
     set_span_in_context,
 )
 from opentelemetry.trace.status import Status, StatusCode
@@ -254,7 +253,7 @@ class RecordedSpan(Struct, eq=False):
     def exemplar(self) -> dict[str, str] | None:
         """The exemplar that leads from a metric to this trace; None where the trace is not kept."""
         self.decide()
-        return {"trace_id": format_trace_id(self.trace_id)} if self.sampled and self.tracer.has_exemplars else None
+        return {"trace_id": f"{self.trace_id:032x}"} if self.sampled and self.tracer.has_exemplars else None
 
     def decide(self) -> None:
         """Ask the sampler, with the attributes known by now; the first call counts."""
@@ -354,8 +353,13 @@ class RecordedSpan(Struct, eq=False):
         # Spans with captured content end on a thread of their own: a late span finds that its transaction's has ended.
         spans, self.ended = self.ended, []
         try:
+            limits = self.tracer.limits
             for span in spans:
-                span.keep_to_limits()
+                count = len(span.varying)
+                for one in span.shared:
+                    count += one.count
+                if count > limits.attributes or limits.value_length is not None:
+                    span.keep_to(limits)
             if self.tracer.sink is not None:
                 self.tracer.sink(spans)
         except Exception as error:
@@ -376,14 +380,9 @@ class RecordedSpan(Struct, eq=False):
             merge_attempt(found, absent.attributes)
             self.shared, self.varying = [], found
 
-    def keep_to_limits(self) -> None:
+    def keep_to(self, limits: SpanLimits) -> None:
         """Cut the attributes to what the operator's limits allow; those that were set first are kept."""
-        limits, count = self.tracer.limits, len(self.varying)
-        for one in self.shared:
-            count += one.count
         length = limits.value_length
-        if length is None and count <= limits.attributes:
-            return
         known = {key: value for key, value in self.attributes.items() if value is not None}
         if length is not None:
             known = {key: cut(value, length) for key, value in known.items()}

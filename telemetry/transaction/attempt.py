@@ -18,8 +18,7 @@ from telemetry.metrics.registry import AttemptChildren
 from telemetry.metrics.traffic import Labels
 from telemetry.names import AttemptOutcome, FailoverPhase, LimitKind
 from telemetry.names.events import Event
-from telemetry.names.semconv import Semconv
-from telemetry.names.spans import Attribute, Value
+from telemetry.names.spans import Attribute
 from telemetry.redact import clean, scrub
 from telemetry.tokens import Tokens
 from telemetry.traces.span_shapes import AttributeSet
@@ -263,17 +262,25 @@ class Attempt:
 
     def _describe(self, span: RecordedSpan) -> None:
         """Put what the attempt came to onto its span."""
-        if self._response_id is not None:
-            span.set_text(Attribute.RESPONSE_ID, self._response_id, _WORD_LIMIT)
-        if self._response_model is not None or self.finish_reasons:
-            length = min(_WORD_LIMIT, span.tracer.text_limit)
-            model = clean(span.tracer.scrub, self._response_model or "", length) or None
+        tracer, varying = span.tracer, span.varying
+        limit = _WORD_LIMIT if tracer.text_limit > _WORD_LIMIT else tracer.text_limit
+        model = self._response_model and clean(tracer.scrub, self._response_model, limit)
+        if model or self.finish_reasons:
             span.shared.append(_answer_attributes(model, self.finish_reasons))
-        span.varying[Attribute.TIME_TO_FIRST_CHUNK] = self.time_to_first_chunk_s
-        if self.tokens is not None and span.sampled:
-            span.varying.update(_usage_attributes(self.tokens, self.cost_usd, self._scope.labels.semconv))
-            if self.tokens.cache_read or (self.prompt_cache is not None and not self.tokens.uncounted_prompt):
-                span.varying[Attribute.CACHE_READ_RATIO] = self.tokens.cache_read / max(self.tokens.prompt, 1)
+        varying[Attribute.RESPONSE_ID] = self._response_id and clean(tracer.scrub, self._response_id, limit)
+        varying[Attribute.TIME_TO_FIRST_CHUNK] = self.time_to_first_chunk_s
+        if (tokens := self.tokens) is not None and span.sampled:
+            semconv, written = self._scope.labels.semconv, tokens.cache_write or None
+            varying[Attribute.INPUT_TOKENS] = tokens.prompt
+            varying[Attribute.OUTPUT_TOKENS] = tokens.completion
+            varying[Attribute.CACHE_READ_TOKENS] = tokens.cache_read or None
+            varying[Attribute.CACHE_CREATION_TOKENS] = written if semconv != "0.1" else None
+            varying[Attribute.CACHE_WRITE_TOKENS] = written if semconv != "1.41" else None
+            varying[Attribute.REASONING_TOKENS] = tokens.reasoning or None
+            varying[Attribute.USAGE_ESTIMATED] = tokens.is_estimated or None
+            varying[Attribute.COST] = self.cost_usd
+            if tokens.cache_read or (self.prompt_cache is not None and not tokens.uncounted_prompt):
+                varying[Attribute.CACHE_READ_RATIO] = tokens.cache_read / max(tokens.prompt, 1)
 
     def _count(self) -> None:
         try:
@@ -307,17 +314,3 @@ class Attempt:
 def _answer_attributes(model: str | None, finish_reasons: tuple[str, ...]) -> AttributeSet:
     """What many answers say of themselves alike."""
     return AttributeSet({Attribute.RESPONSE_MODEL: model, Attribute.FINISH_REASONS: finish_reasons or None})
-
-
-def _usage_attributes(tokens: Tokens, cost_usd: float | None, semconv: Semconv) -> dict[str, Value | None]:
-    cache_write = tokens.cache_write or None
-    return {
-        Attribute.INPUT_TOKENS: tokens.prompt,
-        Attribute.OUTPUT_TOKENS: tokens.completion,
-        Attribute.CACHE_READ_TOKENS: tokens.cache_read or None,
-        Attribute.CACHE_CREATION_TOKENS: cache_write if semconv != "0.1" else None,
-        Attribute.CACHE_WRITE_TOKENS: cache_write if semconv != "1.41" else None,
-        Attribute.REASONING_TOKENS: tokens.reasoning or None,
-        Attribute.USAGE_ESTIMATED: tokens.is_estimated or None,
-        Attribute.COST: cost_usd,
-    }

@@ -12,6 +12,7 @@ from telemetry.live.moments import AttemptRetried
 from telemetry.names import AttemptReason, FailoverPhase, LocalFailureKind
 from telemetry.names.events import Event
 from telemetry.names.spans import Attribute
+from telemetry.prompt_cache import PromptForms
 from telemetry.tokens import Tokens
 from telemetry.traces.span_shapes import AttributeSet
 from telemetry.transaction.attempt import Attempt, AttemptScope, AttemptTarget, Recorded
@@ -29,8 +30,8 @@ _KEPT_TARGETS = 4096
 class AttemptTelemetry:
     """Starts the attempts of a transaction, ends those left open, and sums up tokens and cost."""
 
-    _prompt_cache: PromptCacheTelemetry | None = None
-    """None as long as nobody asked for it: most prompts are too small to be in a cache."""
+    prompt_cache: PromptCacheTelemetry | None = None
+    """None where no prompt is watched: most are too small to be in a cache."""
 
     def __init__(self, services: Services, trace: TransactionTrace, about: Description, recorder: Recorded) -> None:
         self.defects = services.defects
@@ -41,15 +42,12 @@ class AttemptTelemetry:
         self._scope = AttemptScope(trace, recorder, services.metrics.labels, self.spans)
         self._attempts: list[Attempt] = []
 
-    @property
-    def prompt_cache(self) -> PromptCacheTelemetry:
-        if self._prompt_cache is None:
-            self._prompt_cache = PromptCacheTelemetry(self._services, self._trace)
-        return self._prompt_cache
-
-    def cache_fields(self) -> dict[str, object]:
-        """What the access line has of a missed prompt cache."""
-        return {} if self._prompt_cache is None else self._prompt_cache.access_fields()
+    @guarded
+    def watch(self, prompt: PromptForms) -> None:
+        """Tell of the provider's cache for the prompt that is about to be sent. To be called before the first
+        attempt."""
+        watched = self._services.prompt_caches.watch(prompt)
+        self.prompt_cache = PromptCacheTelemetry(self._services.metrics.prompt_cache, self._trace, watched)
 
     def start(
         self,
@@ -91,9 +89,9 @@ class AttemptTelemetry:
             span,
             target.is_internal if propagate == "auto" else propagate,
         )
-        if self._prompt_cache is not None:
+        if self.prompt_cache is not None:
             about = (target.deployment, target.provider, target.model_group)
-            attempt.prompt_cache = self._prompt_cache.attempt(*about, started_at, span)
+            attempt.prompt_cache = self.prompt_cache.attempt(*about, started_at, span)
         if trace.tape is not None:
             attempt.tape = _tape_of(trace.tape, target, reason, started_at)
         self._attempts.append(attempt)

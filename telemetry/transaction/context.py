@@ -335,7 +335,8 @@ class ObservabilityContext:
 
     def _end_taping(self, summary: Summary) -> None:
         if (taped := self._taped) is not None and self._taker is not None:
-            taped.summary, taped.cache_fields = summary, self.attempts.cache_fields()
+            cache = self.attempts.prompt_cache
+            taped.summary, taped.cache_fields = summary, None if cache is None else cache.access_fields()
             self._taker.ended(taped)
 
     def _note_end(self, summary: Summary) -> None:
@@ -355,7 +356,8 @@ class ObservabilityContext:
         if summary.error_type:
             detail = None if summary.detail is None else clean(self._services.scrub, summary.detail, TEXT_LIMIT)
             line |= {"error_type": summary.error_type, "detail": detail}
-        line |= self.attempts.cache_fields()
+        if self.attempts.prompt_cache is not None:
+            line |= self.attempts.prompt_cache.access_fields()
         if self._taped is not None:
             self._taped.access = line
         log_access(f"{span.name} {summary.outcome}", line, level)

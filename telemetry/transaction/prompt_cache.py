@@ -3,38 +3,27 @@ and in the access line.
 """
 
 from telemetry.guard import guarded
+from telemetry.metrics.prompt_cache import PromptCacheMetrics
 from telemetry.names.events import Event
 from telemetry.names.spans import Attribute, Value
-from telemetry.prompt_cache import CacheMiss, PromptForm, PromptForms, WatchedPrompt
+from telemetry.prompt_cache import CacheMiss, PromptForm, WatchedPrompt
 from telemetry.tokens import Tokens
 from telemetry.traces.spans import RecordedSpan
-from telemetry.transaction.services import Services
 from telemetry.transaction.trace import TransactionTrace
 
 
 class PromptCacheTelemetry:
-    """What one transaction tells of the provider's prompt cache: nothing, where `watch` was given no prompt."""
+    """What one transaction tells of the provider's prompt cache."""
 
-    def __init__(self, services: Services, trace: TransactionTrace) -> None:
-        self.defects = services.defects
+    def __init__(self, metrics: PromptCacheMetrics, trace: TransactionTrace, watched: WatchedPrompt) -> None:
         self.trace = trace
-        self.metrics = services.metrics.prompt_cache
+        self.metrics = metrics
         self.miss: CacheMiss | None = None
         """The last one."""
-        self._caches = services.prompt_caches
-        self._watched: WatchedPrompt | None = None
+        self._watched = watched
 
-    @guarded
-    def watch(self, prompt: PromptForms) -> None:
-        """The prompt that is about to be sent. To be called before the first attempt."""
-        self._watched = self._caches.watch(prompt)
-
-    def attempt(
-        self, deployment: str, provider: str, model: str, at_s: float, span: RecordedSpan
-    ) -> "AttemptCache | None":
-        """What tells of one attempt's cache, begun at the clock's time `at_s`; None where no prompt is watched."""
-        if self._watched is None:
-            return None
+    def attempt(self, deployment: str, provider: str, model: str, at_s: float, span: RecordedSpan) -> "AttemptCache":
+        """What tells of one attempt's cache, begun at the clock's time `at_s`."""
         self.metrics.register(provider, model)
         return AttemptCache(self, self._watched, deployment, (provider, model), at_s, span)
 
@@ -63,7 +52,7 @@ class AttemptCache:
         at_s: float,
         span: RecordedSpan,
     ) -> None:
-        self.defects = telemetry.defects
+        self.defects = telemetry.trace.defects
         self.miss: CacheMiss | None = None
         self.wire: PromptForm | None = None
         """The prompt's form in the provider's own API, where it is known."""

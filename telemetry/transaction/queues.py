@@ -38,7 +38,8 @@ class QueueTelemetry(Struct, eq=False):
             self.live.note_peak(stats)
             if trace.tape is not None:
                 trace.tape.queues.append(stats)
-            if trace.recording and stats.first_put_at is not None:
+            # It is known whether it is recorded, as whoever asks for an exemplar has it decided.
+            if trace.span.recording and stats.first_put_at is not None:
                 started_ns = trace.timeline.ns(stats.first_put_at)
                 span = trace.child(f"{Span.QUEUE} {stats.name}", _span_attributes(stats), start_ns=started_ns)
                 span.end(trace.timeline.ns(None if stats.depth else stats.drained_at))

@@ -108,7 +108,11 @@ class TransactionTrace:
     def exemplar(self) -> dict[str, str] | None:
         """The exemplar that leads from a metric to this trace; None where the trace is not kept."""
         if self._exemplar is None:
-            self._exemplar = self.span.exemplar
+            span = self.span
+            if not span.is_decided:
+                span.decide()
+            if span.sampled and self._tracer.has_exemplars:
+                self._exemplar = {"trace_id": self.trace_id}
         return self._exemplar
 
     def stage(self, name: Stage) -> SpanScope:

@@ -22,7 +22,7 @@ def test_with_many_models_they_do_from_a_models_first_large_prompt_on() -> None:
     assert bench.value("flowspan_cache_misses_total", **labels) is None
 
     obs = bench.open()
-    obs.attempts.prompt_cache.watch(prompt(form("a")))
+    obs.attempts.watch(prompt(form("a")))
     obs.attempts.start(AttemptTarget(deployment="d", provider="openai", model="m1", model_group="m1")).end()
 
     assert bench.value("flowspan_cache_misses_total", **labels) == 0

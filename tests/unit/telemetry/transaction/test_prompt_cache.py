@@ -13,7 +13,7 @@ UNCOUNTED = Tokens(6_000, 0, 0, 10, 0, uncounted_prompt=6_000)
 def answered(bench: Bench, messages: str, tokens: Tokens) -> tuple[ObservabilityContext, Attempt, AttemptCache]:
     """An attempt with these messages, just before its end."""
     obs = bench.open()
-    obs.attempts.prompt_cache.watch(prompt(form(messages)))
+    obs.attempts.watch(prompt(form(messages)))
     target = AttemptTarget(deployment="d", provider="openai", model="gpt-5", model_group="gpt-5")
     attempt = obs.attempts.start(target)
     attempt.usage(tokens)
