@@ -91,19 +91,20 @@ def check_counts(body: dict[str, Any], values: int, lists: Mapping[str, ListKind
 
     Raises InvalidRequest with the field and its limit.
     """
-    of_kinds: dict[ListKind, int] = {
-        "messages": limits.messages_limit,
-        "inputs": limits.inputs_limit,
-        "tools": limits.tools_limit,
-        "parts": limits.parts_limit,
-    }
-    if values <= min(of_kinds.values()):
+    messages, inputs, tools, parts = (
+        limits.messages_limit,
+        limits.inputs_limit,
+        limits.tools_limit,
+        limits.parts_limit,
+    )
+    if values <= messages and values <= inputs and values <= tools and values <= parts:
         return
+    of_kinds: dict[ListKind, int] = {"messages": messages, "inputs": inputs, "tools": tools, "parts": parts}
     for field, kind in lists.items():
         _check(body.get(field), of_kinds[kind], field)
     for path, message in _messages(body, lists):
         for name, value in message.items():
-            _check(value, limits.parts_limit, f"{path}.{name}")
+            _check(value, parts, f"{path}.{name}")
 
 
 def _messages(body: dict[str, Any], lists: Mapping[str, ListKind]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -98,7 +98,15 @@ class RequestParser:
             self._continue_without_upgrade()
         except httptools.HttpParserError as error:
             self.refused = _refused_for(error)
-        self._account(taken)
+        other = taken - self._body_size
+        self._since_body = other if self._body_size else self._since_body + other
+        self._allowance = min(self._limit, self._allowance + _FRAMING * self._body_size - other)
+        if END in self._events:
+            self._allowance, self._since_body = self._limit, 0
+        elif self.refused is None and (
+            self._allowance < 0 or self._since_body > self._limit or len(self._fields) > head.MOST_FIELDS
+        ):
+            self.refused = Refused(431, _TOO_LARGE)
         return taken, self._events
 
     def _continue_without_upgrade(self) -> None:
@@ -111,17 +119,6 @@ class RequestParser:
             self._llhttp.feed_data(plain)
         except httptools.HttpParserError as error:
             self.refused = _refused_for(error)
-
-    def _account(self, taken: int) -> None:
-        other = taken - self._body_size
-        self._since_body = other if self._body_size else self._since_body + other
-        self._allowance = min(self._limit, self._allowance + _FRAMING * self._body_size - other)
-        if END in self._events:
-            self._allowance, self._since_body = self._limit, 0
-        elif self.refused is None and (
-            self._allowance < 0 or self._since_body > self._limit or len(self._fields) > head.MOST_FIELDS
-        ):
-            self.refused = Refused(431, _TOO_LARGE)
 
     # What llhttp calls.
 

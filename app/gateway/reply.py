@@ -26,6 +26,7 @@ import asyncio
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from enum import Enum, auto
+from time import monotonic
 
 import msgspec
 from starlette.types import Message, Send
@@ -89,9 +90,7 @@ class Reply:
         self._keepalive_interval = settings.keepalive_interval
         id = obs.transaction_id.encode()
         self._ids = ((b"x-request-id", id), (b"request-id", id))
-        self._loop = asyncio.get_running_loop()
-        self._now = self._loop.time
-        self._idle_since = self._now()
+        self._idle_since = monotonic()
         self._keepalive: asyncio.TimerHandle | None = None
         self._formatter: StreamFormatter | None = None
         self._sent_bytes = obs.recorder.sent_bytes
@@ -116,7 +115,7 @@ class Reply:
         """Make the reply a stream: comments keep it alive from now on, and only its formatter may end it."""
         self._formatter = formatter
         if self._keepalive_interval:
-            self._keepalive = self._loop.call_at(self._idle_since + self._keepalive_interval, self._keep_alive)
+            self._keep_alive_in(self._idle_since + self._keepalive_interval - monotonic())
 
     def close(self) -> None:
         """Stop the comments."""
@@ -151,7 +150,7 @@ class Reply:
         if state is _NOT_STARTED:
             self._start_stream_now()
         self._connection.write(data)
-        self._idle_since = self._now()
+        self._idle_since = monotonic()
         self._sent_bytes(len(data))
         if self._tape is not None:
             self._tape.answer.add(data)
@@ -212,11 +211,15 @@ class Reply:
 
     def _keep_alive(self) -> None:
         """Send a comment after an interval without a byte; none to a client that is behind with reading."""
-        if self._now() >= self._idle_since + self._keepalive_interval:
-            self._idle_since = self._now()
+        now = monotonic()
+        if now >= self._idle_since + self._keepalive_interval:
+            self._idle_since = now
             if self.state in (ReplyState.NOT_STARTED, ReplyState.READY) and self._connection.is_writable:
                 self._comment()
-        self._keepalive = self._loop.call_at(self._idle_since + self._keepalive_interval, self._keep_alive)
+        self._keep_alive_in(self._idle_since + self._keepalive_interval - now)
+
+    def _keep_alive_in(self, seconds: float) -> None:
+        self._keepalive = asyncio.get_running_loop().call_later(seconds, self._keep_alive)
 
     def _comment(self) -> None:
         if self._formatter is None or self._connection.is_lost:
@@ -304,7 +307,7 @@ class Reply:
         else:
             self._connection.end(data)
             self.state = ReplyState.COMPLETE
-        self._idle_since = self._now()
+        self._idle_since = monotonic()
         if data:
             self._sent_bytes(len(data))
 
