@@ -7,7 +7,7 @@ policy had changed.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.prompt_forms.blocks import CACHE_MARK, INSTRUCTIONS, Marks, encode, without_mark
+from app.prompt_forms.blocks import CACHE_MARK, INSTRUCTIONS, Marks, encode, hash_of_text, without_mark
 from telemetry import PromptForm
 from telemetry.prompt_cache import packed
 
@@ -42,7 +42,12 @@ def _block(block: dict[str, Any], marks: Marks) -> int:
     if isinstance(content, list):
         parts = [_part(part, marks) for part in content]
         is_text = len(parts) == 1 and type(parts[0]) is dict and parts[0].keys() == _TEXT
-        block = {**block, "content": parts[0]["text"] if is_text else parts}
+        content = parts[0]["text"] if is_text else parts
+        block = {**block, "content": content}
+    if isinstance(content, str):
+        # A text is most of a prompt, and Python keeps its hash: that of one that goes on as it came is known already.
+        rest = {name: value for name, value in block.items() if name != "content"}
+        return hash((hash_of_text(content), encode(without_mark(rest, marks))))
     return hash(encode(without_mark(block, marks)))
 
 
