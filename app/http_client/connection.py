@@ -32,6 +32,8 @@ from app.http_client.response import UpstreamResponse
 
 _AT_ONCE = 1024**2
 """Bytes of a body that are written at once with the head."""
+_COPIED = 64 * 1024
+"""Bytes of a body that are copied behind the head, which costs less than a record of TLS for the head alone."""
 _PIECE = 128 * 1024
 """Bytes of a larger body that are written at once."""
 
@@ -95,8 +97,9 @@ class Connection(asyncio.Protocol):
         self._parser.expect(method)
         waiting: asyncio.Future[UpstreamResponse] = self._loop.create_future()
         self._head = waiting
-        if len(body) <= _AT_ONCE:
-            # The two are not copied into one.
+        if len(body) <= _COPIED:
+            transport.write(head + body)
+        elif len(body) <= _AT_ONCE:
             transport.writelines((head, body))
         else:
             transport.write(head)

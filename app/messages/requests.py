@@ -208,6 +208,16 @@ class Request(Struct, frozen=True, kw_only=True):
         return native.body if native is not None and untouched else None
 
     @property
+    def has_calls(self) -> bool:
+        """Whether a tool was called in the conversation."""
+        # Loops, as a generator would be entered once for each part of a long conversation.
+        for message in self.messages:
+            for part in message.parts:
+                if isinstance(part, ToolCallPart | ToolResultPart):
+                    return True
+        return False
+
+    @property
     def chooses_among_no_tools(self) -> bool:
         """Whether its tools are none, by the client's own empty list or because a policy took them away: a provider
         refuses a choice among them."""

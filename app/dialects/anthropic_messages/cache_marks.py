@@ -6,7 +6,7 @@ earliest of all others go first. An answer of the API to five: "A maximum of 4 b
 provided."
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from app.dialects.anthropic_messages.content_encoding import CACHE_MARK
@@ -15,11 +15,15 @@ _MOST = 4
 _INNER = ("content", "function", "tool_calls")
 """Where blocks, or what chat completions have in their place, lie one level deeper."""
 _SYSTEM = ("system", "developer")
+_TEXT_ALONE = 2
+"""The fields of a message with nothing but its role and its content."""
 
 
 def with_fewer_marks(body: dict[str, Any]) -> dict[str, Any]:
     """The body without those marks that are too many; the same object where none is. It is one of this API, or of chat
     completions with the same marks."""
+    if _has_texts_alone(body):
+        return body
     tools, system, messages = _groups(body)
     room = _MOST - (1 if body.get(CACHE_MARK) else 0)
     if len(tools) + len(system) + len(messages) <= room:
@@ -35,27 +39,38 @@ def with_fewer_marks(body: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _has_texts_alone(body: Mapping[str, Any]) -> bool:
+    """Whether there is nothing that a mark could be on."""
+    for message in body.get("messages") or ():
+        if len(message) != _TEXT_ALONE or not isinstance(message.get("content"), str):
+            return False
+    return not body.get("tools") and isinstance(body.get("system", ""), str)
+
+
 def _groups(body: Mapping[str, Any]) -> tuple[list[Any], list[Any], list[Any]]:
     """What has a mark among the tools, in the system prompt and in the messages, in the order of the prompt."""
     given = body.get("messages") or ()
     system = [message for message in given if message.get("role") in _SYSTEM]
     others = [message for message in given if message.get("role") not in _SYSTEM]
-    return (
-        list(_marked(body.get("tools"))),
-        [*_marked(body.get("system")), *_marked(system)],
-        list(_marked(others)),
-    )
+    return _marked(body.get("tools")), [*_marked(body.get("system")), *_marked(system)], _marked(others)
 
 
-def _marked(value: Any) -> Iterator[Mapping[str, Any]]:
-    if isinstance(value, Sequence) and not isinstance(value, str):
+def _marked(value: Any) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    _collect(value, found)
+    return found
+
+
+def _collect(value: Any, found: list[dict[str, Any]]) -> None:
+    if isinstance(value, list):
         for one in value:
-            yield from _marked(one)
-    elif isinstance(value, Mapping):
+            _collect(one, found)
+    elif isinstance(value, dict):
         for name in _INNER:
-            yield from _marked(value.get(name))
+            if name in value:
+                _collect(value[name], found)
         if value.get(CACHE_MARK):
-            yield value
+            found.append(value)
 
 
 def _without(value: Any, left_out: set[int]) -> Any:

@@ -38,6 +38,8 @@ _UNMARKED = frozenset({"thinking", "redacted_thinking"})
 def encode_message(message: InputMessage, path: str, same: bool) -> dict[str, Any]:
     role = "user" if message.role == "tool" else "system" if message.role == "developer" else message.role
     content = _content(message.parts, PartPaths(message, f"{path}.content"), same)
+    if not message.extra:
+        return {"role": role, "content": content}
     if not same:
         if message.extra.get("is_error") is True and isinstance(content, list):
             content = [{**block, "is_error": True} if block["type"] == "tool_result" else block for block in content]
@@ -52,7 +54,7 @@ def encode_system(message: InputMessage, path: str, same: bool) -> str | list[Bl
 
 def _content(parts: Iterable[Part], paths: PartPaths, same: bool) -> str | list[Block]:
     match list(parts):
-        case [TextPart(text=text) as only] if not (only.extra if same else cache_mark(only.extra)):
+        case [TextPart(text=text) as only] if not only.extra or not (same or cache_mark(only.extra)):
             return text
         case several:
             blocks = (_block(part, paths, same) for part in several)

@@ -43,10 +43,14 @@ def blocks_without_blanks(content: Any) -> Any:
         return content if content.strip() else ""
     if not isinstance(content, list):
         return content
-    mended = [kept for block in content if (kept := _block_without_blanks(block)) is not None]
-    if len(mended) == len(content) and all(new is old for new, old in zip(mended, content, strict=True)):
-        return content
-    return mended
+    mended: list[Any] = []
+    is_same = True
+    for block in content:
+        kept = _block_without_blanks(block)
+        is_same = is_same and kept is block
+        if kept is not None:
+            mended.append(kept)
+    return content if is_same else mended
 
 
 def merged(messages: Iterable[_Message]) -> list[_Message]:
@@ -60,11 +64,13 @@ def merged(messages: Iterable[_Message]) -> list[_Message]:
             }
         else:
             joined.append(message)
-    return [_in_order(message) for message in joined]
+    return joined if _are_texts(joined) else [_in_order(message) for message in joined]
 
 
 def paired(messages: list[_Message]) -> list[_Message]:
     """The messages with the result of each call right behind it."""
+    if _are_texts(messages):
+        return messages
     results = _results(messages)
     calls = _calls(messages)
     if not results and not calls:
@@ -96,6 +102,11 @@ def trimmed(messages: list[_Message]) -> list[_Message]:
         return messages
     last = _trimmed(messages[-1])
     return messages if last == [messages[-1]] else [*messages[:-1], *last]
+
+
+def _are_texts(messages: Sequence[_Message]) -> bool:
+    """Whether there are neither calls nor results, nor anything else but texts."""
+    return {type(message["content"]) for message in messages} <= {str}
 
 
 def _message(text: str) -> _Message:

@@ -190,7 +190,7 @@ def _tool(tool: wire.Tool, path: str) -> ToolDefinition:
 def decode_content(content: str | list[wire.Block], path: str) -> tuple[Part, ...]:
     if isinstance(content, str):
         return (TextPart(content),)
-    return tuple(_block(block, f"{path}[{at}]") for at, block in enumerate(content))
+    return tuple([_block(block, f"{path}[{at}]") for at, block in enumerate(content)])
 
 
 def _block(block: wire.Block, path: str) -> Part:

@@ -62,6 +62,7 @@ _CALL_IDS = CallIdForm(re.compile(r"[a-zA-Z0-9_-]+"), longest=10**6, unique=True
 """By the API's own errors: "String should match pattern '^[a-zA-Z0-9_-]+$'", "`tool_use` ids must be unique"."""
 _AS_LITELLM = frozenset({"thinking", "top_k", CACHE_MARK})
 """Anthropic's own fields, which clients of other dialects set where they know the model, as LiteLLM has them do."""
+_SYSTEM = ("system", "developer")
 _HIGHEST_TEMPERATURE = 1
 """OpenAI's scale ends at 2."""
 _LONGEST_USER_ID = 256
@@ -122,7 +123,7 @@ def _translated(request: Request, model: ClaudeModel, history: _History) -> dict
     wanted_format, words = answer_format(request, model)
     system, messages = _messages(request, model, history)
     thinking, effort = _thinking(request, extra, model, may_think(messages))
-    tools = encode_tools(request, model)
+    tools = encode_tools(request, model) if request.tools else []
     choice = encode_choice(request) if tools else None
     if not tools and (tools := called_tools(request)):
         choice = {"type": "none"}
@@ -156,7 +157,7 @@ def _with_possible_options(request: Request, model: ClaudeModel) -> Request:
         temperature = min(temperature, _HIGHEST_TEMPERATURE)
     if limit is not None and model.is_known and model.max_tokens is not None:
         limit = min(limit, model.max_tokens)
-    stop = tuple([one for one in request.stop if one.strip()])
+    stop = tuple([one for one in request.stop if one.strip()]) if request.stop else ()
     return replace(request, temperature=temperature, max_tokens=limit, stop=stop)
 
 
@@ -262,15 +263,17 @@ def _with_some(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _split(messages: list[LocatedMessage]) -> tuple[list[LocatedMessage], list[LocatedMessage]]:
     """What of the system opens the conversation, and the rest."""
-    first = next((at for at, (_, message) in enumerate(messages) if not _is_system(message)), len(messages))
+    first = 0
+    for _, message in messages:
+        if message.role not in _SYSTEM:
+            break
+        first += 1
     return messages[:first], messages[first:]
 
 
-def _is_system(message: InputMessage) -> bool:
-    return message.role in ("system", "developer")
-
-
 def _system(opening: list[LocatedMessage]) -> str | list[Block]:
+    if not opening:
+        return ""
     contents = [with_mark(encode_system(message, path, False), cache_mark(message.extra)) for path, message in opening]
     contents = [mended for content in contents if (mended := blocks_without_blanks(content))]
     if len(contents) == 1:
@@ -284,7 +287,7 @@ def _system(opening: list[LocatedMessage]) -> str | list[Block]:
 
 def _as_user(message: InputMessage) -> InputMessage:
     """A system message amid the conversation as a user's."""
-    if not _is_system(message):
+    if message.role not in _SYSTEM:
         return message
     parts = tuple(
         [

@@ -32,7 +32,11 @@ def may_think(messages: list[Message]) -> bool:
     """Whether thinking with a budget is allowed: not after a tool call whose own thinking is missing, as that turn goes
     on, and has to begin with it
     (platform.claude.com/docs/en/build-with-claude/extended-thinking#preserving-thinking-blocks)."""
-    last = next((message for message in reversed(messages) if message.get("role") == "assistant"), {})
+    for last in reversed(messages):
+        if last.get("role") == "assistant":
+            break
+    else:
+        return True
     kinds = [block.get("type") for block in _blocks(last)]
     return "tool_use" not in kinds or any(kind in _KINDS for kind in kinds)
 

@@ -26,6 +26,8 @@ def encode_tools(request: Request, model: ClaudeModel) -> list[_Tool]:
 
 def called_tools(request: Request) -> list[_Tool]:
     """Tools for calls in the conversation of a request that has none: calls without tools are refused."""
+    if not request.has_calls:
+        return []
     parts = (part for message in request.messages for part in message.parts)
     names = dict.fromkeys(part.name for part in parts if isinstance(part, ToolCallPart))
     return [{"name": name, "input_schema": input_schema(None)} for name in names]

@@ -20,6 +20,7 @@ from app.dialects.translation.losses import Disposition, refuse_losses, refuse_u
 from app.dialects.translation.stop_reasons import common_reason, reasons_of_choices
 from app.dialects.translation.tool_choices import with_allowed_tools
 from app.dialects.translation.tool_names import function_names, shortened, with_short_names
+from app.dialects.validation import without
 from app.messages import Request
 
 _BODY: Mapping[str, Disposition] = {
@@ -84,11 +85,13 @@ class OpenAIChat(ClientDialect):
         return shortened(function_names(request)) if request.tools else {}
 
     def carry_over(self, request: Request, known: frozenset[str]) -> dict[str, Any]:
-        refuse_losses({name: value for name, value in request.extra.items() if name not in known}, _BODY)
+        extra = request.extra
+        refuse_losses(without(extra, known), _BODY)
         refuse_unknown_choice(request)
         for at, message in enumerate(request.messages):
-            refuse_losses(message.extra, _MESSAGE, f"messages[{at}].")
-        return {name: value for name, value in request.extra.items() if name in known}
+            if message.extra:
+                refuse_losses(message.extra, _MESSAGE, f"messages[{at}].")
+        return {} if known.isdisjoint(extra) else {name: value for name, value in extra.items() if name in known}
 
 
 DIALECT = OpenAIChat()

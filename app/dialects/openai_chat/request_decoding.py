@@ -45,7 +45,7 @@ _FUNCTION = frozenset(["name", "description", "parameters", "strict"])
 _ASSISTANT = frozenset(["role", "content", "refusal", "thinking_blocks", "tool_calls", "function_call"])
 _TOOL_RESULT = frozenset(["role", "content", "tool_call_id"])
 _PLAIN = frozenset(["role", "content"])
-_SAID: Mapping[str, Role] = {"system": "system", "developer": "developer", "user": "user", "assistant": "assistant"}
+_SPEAKERS: Mapping[str, Role] = {"system": "system", "developer": "developer", "user": "user", "assistant": "assistant"}
 """Roles whose messages may be a text and nothing else."""
 _CALL = frozenset(["id", "type", "function"])
 _CALL_FUNCTION = frozenset(["name", "arguments"])
@@ -97,7 +97,7 @@ def _messages(given: list[wire.Message]) -> tuple[tuple[InputMessage, ...], bool
     messages: list[InputMessage] = []
     go_on = True
     for at, message in enumerate(given):
-        role = _SAID.get(message["role"])
+        role = _SPEAKERS.get(message["role"])
         if len(message) == 2 and role is not None and isinstance(text := message.get("content"), str):
             # The most frequent form, in which there is nothing else to be found.
             messages.append(InputMessage(role, (TextPart(text),)))
@@ -110,8 +110,14 @@ def _messages(given: list[wire.Message]) -> tuple[tuple[InputMessage, ...], bool
 def _goes_on_as_it_came(message: wire.Message) -> bool:
     """Whether the provider can be sent the message's own bytes: images and arguments stand as OpenAI takes them."""
     content = message.get("content")
-    parts = content if isinstance(content, list) else ()
-    return _are_texts(message) and not any(isinstance(part.get("image_url"), str) for part in parts)
+    if isinstance(content, list):
+        for part in content:
+            if isinstance(part.get("image_url"), str):
+                return False
+    for call in message.get("tool_calls") or ():
+        if not _is_text(call.get("function")):
+            return False
+    return _is_text(message.get("function_call"))
 
 
 def _extra(body: dict[str, Any], choice_extra: dict[str, Any]) -> dict[str, Any]:
@@ -245,10 +251,9 @@ def _arguments(function: wire.CalledFunction) -> str:
     return as_text(arguments if isinstance(arguments, str) else msgspec.json.encode(arguments).decode())
 
 
-def _are_texts(message: wire.Message) -> bool:
-    """Whether all arguments of an earlier call are as providers take them."""
-    calls = [*(call.get("function") for call in message.get("tool_calls") or ()), message.get("function_call")]
-    return all(function is None or function.get("arguments") == _arguments(function) for function in calls)
+def _is_text(function: wire.CalledFunction | None) -> bool:
+    """Whether the arguments of an earlier call are as providers take them."""
+    return function is None or function.get("arguments") == _arguments(function)
 
 
 def decode_content(content: str | list[wire.ContentPart] | None, path: str) -> tuple[Part, ...]:
@@ -256,7 +261,7 @@ def decode_content(content: str | list[wire.ContentPart] | None, path: str) -> t
         return ()
     if isinstance(content, str):
         return (TextPart(content),)
-    return tuple(_part(part, f"{path}[{at}]") for at, part in enumerate(content))
+    return tuple([_part(part, f"{path}[{at}]") for at, part in enumerate(content)])
 
 
 def _part(part: wire.ContentPart, path: str) -> Part:

@@ -14,6 +14,7 @@ from app.dialects.tool_calls import whole_calls
 from app.dialects.translation.call_signatures import as_extra_content
 from app.dialects.translation.ids import with_prefix
 from app.dialects.translation.stop_reasons import finish_reason
+from app.dialects.validation import without
 from app.messages import Choice, Message, ModelResponse, Request, ThinkingBlock, ToolCall, Usage
 
 _RESPONSE = frozenset(["id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier"])
@@ -29,7 +30,7 @@ def encode_response(response: ModelResponse, request: Request) -> dict[str, Any]
         "created": response.created,
         "model": response.model or request.model,
         "choices": [_choice(choice, request) for choice in response.choices],
-        **response_extra(response),
+        **without(response.extra, _RESPONSE),
     }
     if response.usage is not None:
         body["usage"] = encode_usage(response.usage)
@@ -50,25 +51,32 @@ def _choice(choice: Choice, request: Request) -> dict[str, Any]:
 
 def encode_choice(choice: Choice) -> dict[str, Any]:
     source = choice.message or choice.delta or Message()
-    calls = whole_calls(source.tool_calls, "call")
     message: dict[str, Any] = {"role": "assistant", "content": source.content, "refusal": source.refusal}
     message |= message_extra(source)
+    calls = whole_calls(source.tool_calls, "call") if source.tool_calls else []
     if calls:
         message["tool_calls"] = [encode_call(call) for call in calls]
     if source.annotations:
         message["annotations"] = list(source.annotations)
-    thinking = whole_thinking(source)
-    if text := source.reasoning_content or "".join(block.thinking for block in thinking):
-        message["reasoning_content"] = text
-    blocks = [block for block in thinking if block.signature is not None or block.data is not None]
-    if blocks:
-        message["thinking_blocks"] = [encode_thinking(block, at) for at, block in enumerate(blocks)]
+    if source.reasoning_content or source.thinking_blocks:
+        message |= _thinking(source)
     return {
         "index": choice.index,
         "message": message,
         "logprobs": choice.logprobs,
         "finish_reason": finish_reason(choice.finish_reason, bool(calls)),
     }
+
+
+def _thinking(source: Message) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    thinking = whole_thinking(source)
+    if text := source.reasoning_content or "".join(block.thinking for block in thinking):
+        fields["reasoning_content"] = text
+    blocks = [block for block in thinking if block.signature is not None or block.data is not None]
+    if blocks:
+        fields["thinking_blocks"] = [encode_thinking(block, at) for at, block in enumerate(blocks)]
+    return fields
 
 
 def encode_call(call: ToolCall) -> dict[str, Any]:
@@ -109,8 +117,8 @@ def _details(usage: Usage, name: str) -> Mapping[str, Any]:
 
 
 def response_extra(response: ModelResponse) -> dict[str, Any]:
-    return {name: value for name, value in response.extra.items() if name not in _RESPONSE}
+    return without(response.extra, _RESPONSE)
 
 
 def message_extra(source: Message) -> dict[str, Any]:
-    return {name: value for name, value in source.extra.items() if name not in _MESSAGE}
+    return without(source.extra, _MESSAGE)

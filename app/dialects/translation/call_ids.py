@@ -62,6 +62,11 @@ def prefix_of(transaction_id: str, kind: str = "call", choice: int = 0) -> str:
 def with_unique_ids(response: ModelResponse, request: Request, transaction_id: str) -> ModelResponse:
     """A whole response for a client of another dialect, each call with an id of its own; the same object where all
     have one."""
+    for choice in response.choices:
+        if choice.message is not None and choice.message.tool_calls:
+            break
+    else:
+        return response
     choices = tuple([_with_unique_ids(choice, request, transaction_id) for choice in response.choices])
     if all(new is old for new, old in zip(choices, response.choices, strict=True)):
         return response
@@ -120,21 +125,13 @@ class CallIdForm:
 def with_fitting_ids(request: Request, form: CallIdForm) -> Request:
     """The request with ids that the provider takes: a call and its result still belong together, and a longer
     conversation has the same ones at its beginning. The same object where all fit."""
-    if not _has_ids(request):
+    if not request.has_calls:
         return request
     fitting = _Fitting(form)
     messages = tuple([fitting.message(message) for message in request.messages])
     if all(new is old for new, old in zip(messages, request.messages, strict=True)):
         return request
     return replace(request, messages=messages)
-
-
-def _has_ids(request: Request) -> bool:
-    for message in request.messages:
-        for part in message.parts:
-            if isinstance(part, ToolCallPart | ToolResultPart):
-                return True
-    return False
 
 
 class _Fitting:
@@ -150,12 +147,14 @@ class _Fitting:
         if message.role == "assistant" and self._is_answering:
             self._waiting.clear()
         self._is_answering = message.role != "assistant"
-        parts = tuple([self._part(part) for part in message.parts])
-        if all(new is old for new, old in zip(parts, message.parts, strict=True)):
-            return message
-        return replace(message, parts=parts)
+        fitted: list[Part] | None = None
+        for at, part in enumerate(message.parts):
+            if isinstance(part, ToolCallPart | ToolResultPart) and (new := self._part(part)) is not part:
+                fitted = [*message.parts] if fitted is None else fitted
+                fitted[at] = new
+        return message if fitted is None else replace(message, parts=tuple(fitted))
 
-    def _part(self, part: Part) -> Part:
+    def _part(self, part: ToolCallPart | ToolResultPart) -> Part:
         match part:
             case ToolCallPart(id=id):
                 new = self._called(id)
@@ -163,8 +162,6 @@ class _Fitting:
             case ToolResultPart(tool_call_id=id):
                 new = self._result(id)
                 return part if new == id else replace(part, tool_call_id=new)
-            case _:
-                return part
 
     def _called(self, id: str) -> str:
         new = self._form.fit(id)

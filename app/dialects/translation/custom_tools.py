@@ -42,7 +42,10 @@ def with_functions(request: Request) -> Request:
         tools = tuple([_function(tool, client) for tool in request.tools])
         if any(new is not old for new, old in zip(tools, request.tools, strict=True)):
             changed["tools"] = tools
-    if _has_custom_calls(request):
+    # A list and no generator, which would be entered once for each part of a long conversation.
+    if request.has_calls and any(
+        map(_is_custom_call, [part for message in request.messages for part in message.parts])
+    ):
         changed["messages"] = tuple(map(_with_function_calls, request.messages))
     if (request.extra.get("tool_choice") or {}).get("type") == KIND:
         changed["extra"] = {name: value for name, value in request.extra.items() if name != "tool_choice"}
@@ -76,14 +79,6 @@ def _with_function_calls(message: InputMessage) -> InputMessage:
     if not any(_is_custom_call(part) for part in message.parts):
         return message
     return replace(message, parts=tuple(map(_as_function_call, message.parts)))
-
-
-def _has_custom_calls(request: Request) -> bool:
-    for message in request.messages:
-        for part in message.parts:
-            if isinstance(part, ToolCallPart) and part.extra.get("type") == KIND:
-                return True
-    return False
 
 
 def _is_custom_call(part: Part) -> bool:

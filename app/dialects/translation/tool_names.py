@@ -41,8 +41,10 @@ def to_openai(name: str) -> str:
 
 def with_short_names(request: Request) -> Request:
     """Shorten the names of functions, of calls to them and of the one that was chosen, to what OpenAI takes."""
-    tools = tuple([_short_tool(tool) for tool in request.tools])
     choice = request.tool_choice
+    if not request.tools and choice is None and not request.has_calls:
+        return request
+    tools = tuple([_short_tool(tool) for tool in request.tools])
     if choice is not None and choice.name is not None and (name := to_openai(choice.name)) != choice.name:
         choice = replace(choice, name=name)
     return replace(request, tools=tools, tool_choice=choice, messages=tuple(map(_short_message, request.messages)))
