@@ -202,6 +202,8 @@ class GuardedAttempt:
         self._limit: Limit | None = None
         self._seconds = 0.0
         self._last: ModelResponse | None = None
+        self._is_unseen = False
+        """Whether a tape gets the chunks, as nobody sees the provider's bytes."""
         self._finish_reasons: dict[int, str] = {}
         self._calls: ToolCallChecks | None = None
 
@@ -245,7 +247,7 @@ class GuardedAttempt:
 
     def received(self, *received: Received) -> None:
         """Chunks, or the whole response."""
-        if self._last is None or self.attempt.tape is not None:
+        if self._last is None or self._is_unseen:
             self._note(received)
         self._last = received[-1].chunk
         usage, chars = self._usage, 0
@@ -286,6 +288,7 @@ class GuardedAttempt:
             if self._slot is not None and self.attempt.allowances:
                 self._learn(self._slot)
         if (tape := self.attempt.tape) is not None and not tape.method:
+            self._is_unseen = True
             for one in received:
                 tape.chunk(one.chunk, text_size(one.chunk))
 

@@ -33,7 +33,7 @@ class Masking:
         self._tape = tape
         self._opened_at = tape.opened_at
         self._mask = mask
-        self._more = secret_forms(credentials)
+        self.credentials = secret_forms(credentials)
         self._concealing = concealing
         self._seen = self._kept = b""
         self._delivered = b"".join([data for _, data in tape.answer.pieces]) if concealing.responses else b""
@@ -45,7 +45,7 @@ class Masking:
     def text(self, text: str) -> str:
         """A header's value, or words of a provider."""
         raw = text.encode("utf-8", "surrogatepass")
-        kept = self._mask(raw, self._more)
+        kept = self._mask(raw, self.credentials)
         return text if kept is raw else kept.decode("utf-8", "replace")
 
     def request(self) -> bytes:
@@ -56,7 +56,7 @@ class Masking:
             return self._without_secrets(data)
         if self.is_request_unread or not tape.is_permitted:
             self.concealed |= requests
-            return self._mask(masked(data), self._more)
+            return self._mask(masked(data), self.credentials)
         if by := requests.intersection(tape.changed_by):
             self.concealed |= by
             data = masked_request(data, self._permitted_texts())
@@ -76,7 +76,7 @@ class Masking:
 
     def _pieces(self, pieces: TimedBytes, *, is_delivered: bool) -> tuple[Piece, ...]:
         whole = pieces[0][1] if len(pieces) == 1 else b"".join([data for _, data in pieces])
-        kept = self._mask(self._without_concealed(whole, is_delivered=is_delivered), self._more)
+        kept = self._mask(self._without_concealed(whole, is_delivered=is_delivered), self.credentials)
         if kept is whole:
             return tuple([Piece(at - self._opened_at, data) for at, data in pieces])
         found: list[Piece] = []
@@ -101,7 +101,7 @@ class Masking:
         # A provider often gets the very bytes that the client sent.
         if data != self._seen:
             self._seen = data
-            self._kept = self._mask(masked_secrets(data) if _may_have_secrets(data) else data, self._more)
+            self._kept = self._mask(masked_secrets(data) if _may_have_secrets(data) else data, self.credentials)
         return self._kept
 
     def _permitted_texts(self) -> list[str]:
@@ -122,7 +122,7 @@ class Masking:
 def _may_have_secrets(data: bytes) -> bool:
     """Whether there are names in a body of fields for secrets."""
     if data.count(b'"') * _FEW_MARKS > len(data):
-        return any(field in data for field in _SECRET_FIELDS)
+        return any(map(data.__contains__, _SECRET_FIELDS))
     at = data.find(b'"')
     while at >= 0 and not data.endswith(_SECRET_FIELDS, 0, at + 1):
         at = data.find(b'"', at + 1)

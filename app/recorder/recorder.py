@@ -79,7 +79,8 @@ class Recorder:
         self._load = load or Load()
         self._is_behind = True
         """Whether the store may have put something off."""
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._waiting: deque[_Job] = deque()
         self._waiting_bytes = 0
         self._being_written = 0
@@ -124,7 +125,7 @@ class Recorder:
 
     def _enqueue(self, job: _Job, size: int) -> None:
         is_full = False
-        with self._changed:
+        with self._lock:
             if self._closing:
                 self.losses["shutdown"] += _transactions([job])
             elif self._waiting_bytes + size > self._limit:
@@ -133,7 +134,9 @@ class Recorder:
             else:
                 self._waiting.append(job)
                 self._waiting_bytes += size
-                self._changed.notify_all()
+                # The thread sleeps only while nothing waits.
+                if len(self._waiting) == 1:
+                    self._changed.notify_all()
         if is_full:
             self._complain("Recordings are lost: %s", "more bytes would wait for the store than `backlog` allows")
 

@@ -42,9 +42,32 @@ _SCHEMES = frozenset({"basic", "bearer", "token"})
 _NEEDLESS = re.compile(rb"\\u00(?:2[dD]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])")
 """Letters, digits and hyphens as escapes, which no usual encoder of JSON writes."""
 
-Scrub = Callable[[str], str]
-"""Takes secrets out of a text."""
+_WORTH_KNOWING = 128
+_KNOWN_AT_MOST = 4096
+"""Characters of a text, and texts, that a `Scrub` remembers."""
+
 Headers = tuple[tuple[str, str], ...]
+
+
+class Scrub:
+    """Takes secrets out of texts by `take_out`. `known` are texts that had none: most of those that spans and headers
+    have come again with each transaction."""
+
+    __slots__ = ("_take_out", "known")
+
+    def __init__(self, take_out: Callable[[str], str], known: set[str]) -> None:
+        self._take_out = take_out
+        self.known = known
+
+    def __call__(self, text: str) -> str:
+        if text in self.known:
+            return text
+        kept = self._take_out(text)
+        if kept == text and len(text) <= _WORTH_KNOWING:
+            if len(self.known) >= _KNOWN_AT_MOST:
+                self.known.clear()
+            self.known.add(text)
+        return kept
 
 
 @lru_cache(4096)
@@ -53,7 +76,7 @@ def is_credential(name: str) -> bool:
     return name not in _HARMLESS and any(word in _WORDS or word.endswith(_ENDS) for word in _PART.split(name))
 
 
-def permitted_headers(headers: Iterable[tuple[str, str]], scrub: Scrub) -> Headers:
+def permitted_headers(headers: Iterable[tuple[str, str]], scrub: Callable[[str], str]) -> Headers:
     """The headers without those that hold credentials, under lower-case names; keys in the others are masked."""
     return tuple([(low, scrub(value)) for name, value in headers if not is_credential(low := name.lower())])
 
@@ -134,8 +157,9 @@ def _forms(secrets: Iterable[str]) -> set[bytes]:
 
 def clean_attributes(attributes: Mapping[str, object], scrub: Scrub) -> dict[str, object]:
     """The attributes that have a value, without keys in their texts."""
+    known = scrub.known
     return {
-        name: scrub(value) if isinstance(value, str) else value
+        name: value if not isinstance(value, str) or value in known else scrub(value)
         for name, value in attributes.items()
         if value is not None
     }

@@ -34,6 +34,8 @@ from telemetry.traces import spans
 from telemetry.transaction.ending import Summary
 
 _REMEMBERED = 8
+_CALLERS = 64
+"""Callers for each of whom texts without secrets are remembered."""
 _KINDS: Mapping[SpanKind, Literal["server", "client", "internal"]] = {
     SpanKind.SERVER: "server",
     SpanKind.CLIENT: "client",
@@ -68,16 +70,15 @@ class Taking:
         self._concealing = concealing
         self._gateway = gateway
         self._requests = _RequestsUnderWay()
+        self._known: dict[int, set[str]] = {}
+        """Texts without secrets, by the credentials that were looked for in them besides the configured ones."""
 
     def recording(self, taped: TapedTransaction, summary: Summary) -> Recording:
         tape = taped.tape
         request_headers = raw_headers(tape.request_headers)
         masking = Masking(tape, self._mask, credentials_in(request_headers), self._concealing)
-
-        def scrub(text: str) -> str:
-            # What came with this request may look like no key, and stand in what others say of it.
-            return masking.text(taped.scrub(text))
-
+        # What came with this request may look like no key, and stand in what others say of it.
+        scrub = Scrub(lambda text: masking.text(taped.scrub(text)), self._known_with(masking.credentials))
         request = Body(permitted_headers(request_headers, scrub), masking.request(), tape.request_size)
         ended_by = closed_by(summary.outcome, summary.error_type)
         attempts = tuple([_attempt(one, tape.opened_at, masking, scrub, ended_by) for one in tape.attempts])
@@ -108,6 +109,13 @@ class Taking:
             spans=_spans(tape, summary.total_s, scrub),
             access=taped.access_fields(),
         )
+
+    def _known_with(self, credentials: tuple[bytes, ...]) -> set[str]:
+        # The credentials themselves are not kept.
+        known = self._known.setdefault(hash(credentials), set())
+        while len(self._known) > _CALLERS:
+            self._known.pop(next(iter(self._known)), None)
+        return known
 
     def under_way(self, taped: TapedTransaction) -> tuple[Body, tuple[Piece, ...]]:
         """The request, and what was written to the client so far, of a transaction that has not ended."""

@@ -69,7 +69,11 @@ class TapeBudget:
 
     def beginning(self, body: bytes) -> bytes:
         """What there is room for of a request's body: at most half of it, so that some is left for the answer."""
-        granted = self.granted(min(len(body), (self._limit - self.used) // 2))
+        size, unused = len(body), self._limit - self._taken + self.left
+        if size <= self.left and size <= unused // 2:
+            self.left -= size
+            return body
+        granted = self.granted(min(size, unused // 2))
         return body if granted == len(body) else body[:granted]
 
     def release(self) -> None:
@@ -157,7 +161,8 @@ class AttemptTape:
         self.method, self.url, self.request_headers = method, url, headers
         self.request_size = len(body)
         self.request = self._budget.beginning(body)
-        self.answer = TapedBytes(self._now, self._budget)
+        if self.answer.size:
+            self.answer = TapedBytes(self._now, self._budget)
 
     def responded(self, status: int, headers: RawHeaders) -> None:
         self.status, self.response_headers = status, headers
