@@ -22,7 +22,7 @@ from app.pipeline.policies.other_texts import blocked
 from app.pipeline.policies.whole import edited
 from app.pipeline.queues import ByteBudget, StageQueue
 from app.pipeline.sender import Client, Sender
-from app.policies import Hook, LoadedPolicy, PolicyContext
+from app.policies import LoadedPolicy, PolicyContext
 from app.settings import PipelineSettings
 from app.text_fields import TextMap
 from telemetry import ObservabilityContext
@@ -62,7 +62,7 @@ class PolicyOrchestrator:
         for loaded in self._policies:
             if "on_request" in loaded.hooks:
                 before = request
-                request = await self._call(loaded, "on_request", obs).whole("on_request", request, policy_ctx)
+                request = await self._call(loaded, obs).whole("on_request", request, policy_ctx)
                 request = await self._opaque_data(loaded, request, policy_ctx.bodies, obs)
                 if request is not before:
                     changed_by.append(loaded.name)
@@ -99,7 +99,7 @@ class PolicyOrchestrator:
         """Call each policy's `on_response`, or else its streaming hooks with the whole response as one chunk."""
         for loaded in self._policies:
             if "on_response" in loaded.hooks:
-                call = self._call(loaded, "on_response", obs)
+                call = self._call(loaded, obs)
                 answer = await call.whole("on_response", received.chunk, policy_ctx)
                 size = received_size(received)
                 received = await policy_ctx.bodies.work(size, edited, received, answer, None, all_read=False)
@@ -161,8 +161,8 @@ class PolicyOrchestrator:
                 if queue.stats.overflows:
                     admission.overflowed.append(queue.stats.name)
 
-    def _call(self, loaded: LoadedPolicy, hook: Hook, obs: ObservabilityContext) -> HookCall:
-        return HookCall(loaded, (hook,), Limit(0), self._settings.policy_timeout, obs)
+    def _call(self, loaded: LoadedPolicy, obs: ObservabilityContext) -> HookCall:
+        return HookCall(loaded, Limit(0), self._settings.policy_timeout, obs)
 
     def _queue(
         self, name: QueueName, size_of: Callable[[T], int], put_timeout: float, obs: ObservabilityContext

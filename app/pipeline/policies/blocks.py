@@ -209,8 +209,8 @@ class BlockAssembler:
             self._end_text(0, events)
 
     def _end_text(self, index: int, events: list[BlockEvent]) -> None:
-        state = self._choice(index)
-        if state.text is None:
+        state = self._choices.get(index)
+        if state is None or state.text is None:
             return
         whole = "".join(state.text.pieces)
         if not state.text.is_thinking:
@@ -221,9 +221,10 @@ class BlockAssembler:
 
     def _end_choice(self, index: int, events: list[BlockEvent]) -> None:
         self._end_text(index, events)
-        state = self._choice(index)
-        events.extend(ToolCallComplete(index, state.calls[call].whole()) for call in sorted(state.calls))
-        state.calls.clear()
+        state = self._choices.get(index)
+        if state is not None and state.calls:
+            events.extend(ToolCallComplete(index, state.calls[call].whole()) for call in sorted(state.calls))
+            state.calls.clear()
 
 
 def _has_block_text(part: ModelResponse) -> bool:

@@ -5,7 +5,7 @@ called too often for that.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from time import perf_counter
 from typing import Literal, NamedTuple, TypeVar
 
@@ -26,7 +26,6 @@ _RETURNS: dict[Hook, type] = {"on_request": Request, "on_response": ModelRespons
 
 
 class _BoundHook(NamedTuple):
-    name: Hook
     method: Callable[..., Awaitable[object]]
     timer: Histogram
     returns: type
@@ -38,20 +37,15 @@ class HookCall:
     What a hook refuses (`PolicyBlocked`) is raised, and so is its failure where the policy is declared `fail_closed`.
     """
 
-    def __init__(
-        self, loaded: LoadedPolicy, hooks: Iterable[Hook], limit: Limit, timeout: float, obs: ObservabilityContext
-    ) -> None:
+    def __init__(self, loaded: LoadedPolicy, limit: Limit, timeout: float, obs: ObservabilityContext) -> None:
         self.last: Hook | Literal[""] = ""
         """The hook that was called last."""
         self._name = loaded.name
+        self._policy = loaded.policy
         self._telemetry = obs.policy(loaded.name)
         self._fail_closed = loaded.on_error == "fail_closed"
-        self._hooks = {
-            hook: _BoundHook(
-                hook, getattr(loaded.policy, hook), self._telemetry.timer(hook), _RETURNS.get(hook, object)
-            )
-            for hook in hooks
-        }
+        self._hooks: dict[Hook, _BoundHook] = {}
+        """Those that were called so far."""
         self._outermost = limit
         self._timeout = timeout
         self._ledger = obs.ledger
@@ -62,7 +56,7 @@ class HookCall:
         what its `emit` raised, even if the hook swallowed that."""
         self.last = hook
         context.begin_call(hook)
-        bound, limit = self._hooks[hook], context.limit
+        bound, limit = self._hooks.get(hook) or self._bind(hook), context.limit
         self._ledger.enter("policy")
         failure: PolicyError | None = None
         since = perf_counter()
@@ -86,7 +80,7 @@ class HookCall:
         """Call a hook that takes a whole request or response. Returns its result, or `value` itself if the policy
         failed and is `fail_open`."""
         self.last = hook
-        bound, limit = self._hooks[hook], self._outermost.inner(self._timeout)
+        bound, limit = self._bind(hook), self._outermost.inner(self._timeout)
         failure: PolicyError | None = None
         try:
             with self._telemetry.hook(hook) as scope:
@@ -115,6 +109,11 @@ class HookCall:
         self._telemetry.decided(hook, "failed_open")
         self._telemetry.skipped("content")
         return value
+
+    def _bind(self, hook: Hook) -> _BoundHook:
+        returns = _RETURNS.get(hook, object)
+        bound = self._hooks[hook] = _BoundHook(getattr(self._policy, hook), self._telemetry.timer(hook), returns)
+        return bound
 
     def _permitted(self, hook: Hook, failure: PolicyError) -> PolicyError:
         """The failure of a policy that may fail; of another one it is raised."""

@@ -68,7 +68,7 @@ class PolicyLink:
         self._together: list[Received] | None = None
         """The chunks that have come out of the parts of one chunk, while those are handled together."""
         self._telemetry = obs.policy(loaded.name)
-        self._call = HookCall(loaded, loaded.streaming_hooks, limit, settings.policy_timeout, obs)
+        self._call = HookCall(loaded, limit, settings.policy_timeout, obs)
         self._assembler = BlockAssembler()
         self._account = PolicyAccount(self._telemetry)
         self._signed: set[int] = set()
@@ -112,8 +112,11 @@ class PolicyLink:
                 await self._step_aside()
 
     def close(self) -> None:
-        """Count in telemetry what the policy did."""
+        """Count in telemetry what the policy did. It is the last call."""
         self._account.flush()
+        # They refer to this object, and are not to wait for the garbage collector with it.
+        del self._chunks, self._blocks
+        self._others = None
 
     async def look_at(self, received: Received) -> list[Received]:
         """Let the policy read the chunk's other texts. Returns the chunks to go on with: the same object if it changed

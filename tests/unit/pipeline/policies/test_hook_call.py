@@ -39,7 +39,7 @@ class Hangs(Policy):
 def call(policy: Policy, outcome: Outcome, fail_open: bool = False) -> Request:
     async def main() -> Request:
         it = loaded(policy, fail_open)
-        hook_call = HookCall(it, ("on_request",), Limit(0), 0.05, outcome.obs)
+        hook_call = HookCall(it, Limit(0), 0.05, outcome.obs)
         return await hook_call.whole("on_request", REQUEST, PolicyContext("t", REQUEST))
 
     return run(main())
