@@ -19,9 +19,15 @@ LARGE = "hello there " * 400
 PLAIN = "  policies: [noop]"
 CAPTURED = f"""{PLAIN}
   telemetry: {{capture_content: both, boundary_events: both, openinference: true}}"""
+REDACTED = "  policies: [redact]"
+RECORDED = """  recorder: memory"""
 
 
-@pytest.fixture(scope="module", params=[(PLAIN, SMALL), (CAPTURED, LARGE)], ids=["plain", "captured"])
+@pytest.fixture(
+    scope="module",
+    params=[(PLAIN, SMALL), (CAPTURED, LARGE), (REDACTED, SMALL), (RECORDED, SMALL)],
+    ids=["plain", "captured", "redacted", "recorded"],
+)
 def running(request: pytest.FixtureRequest) -> Iterator[tuple[RunningGateway, str]]:
     """A gateway, and what it is asked."""
     settings, text = request.param
