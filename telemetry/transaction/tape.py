@@ -125,6 +125,34 @@ class TapedDecision(NamedTuple):
 class AttemptTape:
     """One attempt at a provider. Fields that nothing was learnt of stay as they are at first."""
 
+    __slots__ = (
+        "_budget",
+        "_now",
+        "answer",
+        "api",
+        "began",
+        "chunks",
+        "chunks_size",
+        "cost_usd",
+        "deployment",
+        "detail",
+        "ended",
+        "error_type",
+        "method",
+        "model",
+        "provider",
+        "request",
+        "request_headers",
+        "request_id",
+        "request_size",
+        "response_headers",
+        "status",
+        "stream",
+        "tokens",
+        "url",
+        "why",
+    )
+
     def __init__(
         self, now: Callable[[], float], budget: TapeBudget, names: tuple[str, str, str], why: str, began: float
     ) -> None:
@@ -193,6 +221,31 @@ class AttemptTape:
 
 class Tape:
     """One transaction, from its head to its last byte."""
+
+    __slots__ = (
+        "answer",
+        "attempts",
+        "budget",
+        "changed_by",
+        "decisions",
+        "is_changed",
+        "is_permitted",
+        "left_out",
+        "method",
+        "moments",
+        "now",
+        "opened_at",
+        "path",
+        "permitted",
+        "queues",
+        "request",
+        "request_headers",
+        "request_size",
+        "response_headers",
+        "spans",
+        "started_ns",
+        "status",
+    )
 
     def __init__(self, timeline: Timeline, limit: int, room: TapeRoom) -> None:
         self.opened_at = timeline.opened_at

@@ -91,7 +91,7 @@ def test_policies_see_the_recorded_answer() -> None:
 
 
 def test_the_same_text_in_other_events_is_not_the_same_answer() -> None:
-    plain = tuple(Piece(0.5, event(text)) for text in ("Ask the ", "li", "brarian."))
+    plain = tuple(Piece(0.5, event(text)) for text in ("Ask whoever sits at the desk today: the li", "brarian."))
     comparison = compare(recording(plain + END), replay(recording(plain + END), _REDACTING).recording)
 
     assert [comparison.is_same, comparison.reads_otherwise, comparison.lines] == [False, False, ()]
