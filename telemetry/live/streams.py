@@ -31,7 +31,7 @@ class QueueFlow:
         self._children = children
         self._in = self._out = self._discarded = self._overflows = 0
         self._put_blocked = 0.0
-        children.capacity.cells[0] = stats.capacity_items
+        children.capacity.cells[0] = float(stats.capacity_items)
 
     def flush(self) -> None:
         stats, to = self.stats, self._children
