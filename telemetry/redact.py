@@ -7,7 +7,6 @@ stays, so that a reader sees that there was one. No input takes more than linear
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from telemetry import key_shapes
 
@@ -24,18 +23,6 @@ _KNOWN_AT_MOST = 4096
 """Short texts found harmless are remembered: spans say the same few words over and over."""
 
 
-@dataclass(frozen=True)
-class _Rule:
-    """A pattern of keys. Texts that it matches have one of `hints`, in lower case, which are cheaper to look for."""
-
-    hints: tuple[str, ...]
-    pattern: re.Pattern[str]
-
-
-def _rule(hints: str, pattern: str) -> _Rule:
-    return _Rule(tuple(hints.split()), re.compile(pattern))
-
-
 _NAMES = "|".join(
     (
         *(name.replace(" ", "[-_]?") for name in key_shapes.NAMES),
@@ -46,10 +33,11 @@ _NAMES = "|".join(
 )
 _ASSIGNED = rf"(?:{_NAMES}){key_shapes.QUOTE}\s{{0,4}}[:=]\s{{0,4}}+{key_shapes.QUOTE}(?:(?:bearer|basic)\s{{1,4}}+)?+"
 _RULES = (
-    _rule("private", rf"(?s){key_shapes.PEM_BEGIN}.*?(?:{key_shapes.PEM_END}|\Z)"),
-    _rule("://", r"(?<=://)[^\s/:@]{0,256}:[^\s/@]{1,256}(?=@)"),
-    _rule("eyj", rf"{key_shapes.JWT_BOUNDARY}eyJ[\w-]{{8,}}+\.{key_shapes.JWT_REST}++\.?"),
+    ("private", re.compile(rf"(?s){key_shapes.PEM_BEGIN}.*?(?:{key_shapes.PEM_END}|\Z)")),
+    ("://", re.compile(r"(?<=://)[^\s/:@]{0,256}:[^\s/@]{1,256}(?=@)")),
+    ("eyj", re.compile(rf"{key_shapes.JWT_BOUNDARY}eyJ[\w-]{{8,}}+\.{key_shapes.JWT_REST}++\.?")),
 )
+"""Patterns of keys, each behind what every text has that it matches, in lower case, which is cheaper to look for."""
 _SCHEMES = (
     r"(?i:(?<![a-z])bearer\s{1,4})",
     # An ordinary word, too: what follows has to look like a credential.
@@ -120,14 +108,14 @@ class Scrubber:
     def _scrub(self, text: str) -> str:
         if self._known is not None:
             text = self._known.sub(MARK, text)
-        text = _without_prefixed(text)
+        if key_shapes.HEAD.search(text) is not None:
+            text = _without_prefixed(text)
         low = text.lower()
-        for rule in _RULES:
-            for hint in rule.hints:
-                if hint in low:
-                    text = rule.pattern.sub(MARK, text)
-                    break
-        return _without_named(text, "secret" in low)
+        for hint, pattern in _RULES:
+            if hint in low:
+                text = pattern.sub(MARK, text)
+        hints = _SECRET_NAME if "secret" in low else key_shapes.CONTEXT
+        return text if hints.search(text) is None else _without_named(text, hints)
 
 
 scrub = Scrubber()
@@ -157,13 +145,13 @@ def _prefixed_key(text: str, start: int, end: int) -> re.Match[str] | None:
     return None
 
 
-def _without_named(text: str, names_secrets: bool) -> str:
-    """A text without the keys that a name or a scheme stands before. Each is looked for only around a character that
-    may follow a name: in a prompt of a megabyte that takes a twentieth of the time. What stands behind a name or a
-    scheme may itself be one (`Bearer password=...`), so those within a key are looked at, too."""
+def _without_named(text: str, hints: re.Pattern[str]) -> str:
+    """A text without the keys that a name or a scheme stands before. Each is looked for only around what `hints` finds,
+    characters that may follow a name: in a prompt of a megabyte that takes a twentieth of the time. What stands behind
+    a name or a scheme may itself be one (`Bearer password=...`), so those within a key are looked at, too."""
     kept: list[str] = []
     done = start = 0
-    for hint in (_SECRET_NAME if names_secrets else key_shapes.CONTEXT).finditer(text):
+    for hint in hints.finditer(text):
         start, end = max(start, hint.start() - _LONGEST_NAME), hint.end() + _LONGEST_GAP
         if hint.end() - hint.start() == 1 and not _NAME_END.search(
             text, max(0, hint.start() - _LONGEST_END), hint.end()
