@@ -12,6 +12,7 @@ from opentelemetry.trace import Span
 
 from telemetry.names.spans import Attribute
 from telemetry.redact import bounded, scrub
+from telemetry.traces.span_shapes import AttributeSet
 
 _WORD = re.compile(r"[a-z]{1,20}(?:_[a-z]{1,20}){0,3}|v\d{1,2}")
 _SEGMENTS = 6
@@ -28,8 +29,22 @@ _RESEND_HEADERS = (("x-stainless-retry-count", 0), ("x-envoy-attempt-count", 1))
 _LONGEST_COUNT = 6
 
 
-class HttpRequest(Struct, frozen=True):
-    """The head of a request. `route` is the path as the application declares it, `headers` have lower-case names."""
+class RequestHead(Struct, frozen=True):
+    """What telemetry makes of a request's head: the same for all that come with the same one."""
+
+    name: str
+    """The name of the transaction's span."""
+    attributes: AttributeSet
+    """The attributes of its span that are known from the head."""
+    log_fields: Mapping[str, object]
+    """The fields of the access line that are known from the head."""
+    generation: int
+    """The configuration's."""
+
+
+class HttpRequest(Struct, eq=False):
+    """The head of a request. `route` is the path as the application declares it, `headers` have lower-case names. It
+    may be kept, and given again for the next request that comes with the same head."""
 
     method: str
     route: str
@@ -40,6 +55,8 @@ class HttpRequest(Struct, frozen=True):
     client_address: str | None = None
     client_subject: str | None = None
     """The subject of the certificate that the client has shown, verified."""
+    made: RequestHead | None = None
+    """What telemetry has made of it, once it was given."""
 
 
 def resend_count(headers: Mapping[str, str]) -> int | None:

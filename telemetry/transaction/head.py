@@ -3,33 +3,24 @@
 Clients send the same head again and again. What differs in each request (ids, keys, lengths) is not among it.
 """
 
-from collections.abc import Mapping
 from functools import lru_cache
 
-from msgspec import Struct
-
 from telemetry.names.spans import Attribute, Value
-from telemetry.traces.http import LONGEST_HEADER, HttpRequest, products_of, resend_count
+from telemetry.traces.http import LONGEST_HEADER, HttpRequest, RequestHead, products_of, resend_count
 from telemetry.traces.span_shapes import AttributeSet
 
 _KEPT = 256
 """Heads. Their texts may be as long as `LONGEST_HEADER`."""
 
 
-class RequestHead(Struct, frozen=True):
-    name: str
-    """The name of the transaction's span."""
-    attributes: AttributeSet
-    """The attributes of its span that are known from the head."""
-    log_fields: Mapping[str, object]
-    """The fields of the access line that are known from the head."""
-
-
 def head_of(request: HttpRequest, text_limit: int, generation: int) -> RequestHead:
-    """The head of a transaction's request. No text of the client's in it is longer than `text_limit` characters;
-    `generation` is the configuration's."""
+    """The head of a transaction's request, made for the first one that comes with it. No text of the client's in it is
+    longer than `text_limit` characters; `generation` is the configuration's."""
+    made = request.made
+    if made is not None and made.generation == generation:
+        return made
     headers = request.headers
-    return _head(
+    request.made = made = _head(
         request.method,
         request.route,
         request.scheme,
@@ -42,6 +33,7 @@ def head_of(request: HttpRequest, text_limit: int, generation: int) -> RequestHe
         text_limit,
         generation,
     )
+    return made
 
 
 @lru_cache(_KEPT)
@@ -85,4 +77,4 @@ def _head(
         fields["client_subject"] = subject
     if products is not None:
         fields["user_agent"] = products
-    return RequestHead(f"{method} {route}", AttributeSet(attributes), fields)
+    return RequestHead(f"{method} {route}", AttributeSet(attributes), fields, generation)
