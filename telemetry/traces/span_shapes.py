@@ -59,20 +59,20 @@ class Shape:
         texts: list[tuple[int, TextHeads]] = []
         floats: list[int] = []
         others: list[tuple[int, str]] = []
-        for place, (key, kind) in enumerate(zip(names, types, strict=True)):
+        for at, (key, kind) in enumerate(zip(names, types, strict=True)):
             if kind is float:
-                floats.append(place)
+                floats.append(at)
             elif kind is str and key in _UNKEPT:
-                texts.append((place, _heads(key)))
+                texts.append((at, _heads(key)))
             elif kind is str or kind is int or kind is bool:
-                kept.append((place, _kept(key, kind)))
+                kept.append((at, _kept(key, kind)))
             elif kind is not _NONE:
-                others.append((place, key))
+                others.append((at, key))
         self.kept, self.texts, self.others, self.floats = tuple(kept), tuple(texts), tuple(others), _picking(floats)
         self.are_apart = _Apart(names)
         """Whether sets have no name twice, and none of `names`."""
         parts = [(b"\x39", "Q", b""), (b"\x41", "Q", b""), (b"\x85\x01", "I", b"")]
-        parts += [(ATTRIBUTE + float_head(names[place]), "d", b"") for place in floats]
+        parts += [(ATTRIBUTE + float_head(names[at]), "d", b"") for at in floats]
         parts += [(before, "Q", after) for before, after in map(_around_time, events)]
         self.frame, self.pack = _framed(parts)
 
@@ -117,11 +117,11 @@ def _around_time(event: str) -> tuple[bytes, bytes]:
     return EVENT + varint(9 + len(after)) + b"\x09", after
 
 
-def _picking(places: Sequence[int]) -> _Pick:
+def _picking(at: Sequence[int]) -> _Pick:
     """What picks the values at these places, as a tuple."""
-    if len(places) > 1:
-        return itemgetter(*places)
-    return itemgetter(slice(places[0], places[0] + 1) if places else slice(0))
+    if len(at) > 1:
+        return itemgetter(*at)
+    return itemgetter(slice(at[0], at[0] + 1) if at else slice(0))
 
 
 def _framed(parts: Sequence[tuple[bytes, str, bytes]]) -> tuple[list[Any], Callable[..., bytes]]:

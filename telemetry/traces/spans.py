@@ -220,7 +220,7 @@ class RecordedSpan(Struct, eq=False):
     stamps: list[tuple[str, int]] = []
     """The names and times of all events."""
     details: dict[int, SpanEvent] = {}
-    """Those of the events that have attributes, by their places in `stamps`."""
+    """The events that have attributes, by their index in `stamps`."""
     links: list[Link] = []
     ended: "list[RecordedSpan]" = []
     """The spans of a transaction that have ended and are to be exported, until its own ends."""
@@ -372,7 +372,7 @@ class RecordedSpan(Struct, eq=False):
         at = len(self.stamps)
         room = max(0, self.tracer.limits.events - at)
         self.stamps += absent.stamps[:room]
-        self.details.update({at + place: event for place, event in absent.details.items() if place < room})
+        self.details.update({at + number: event for number, event in absent.details.items() if number < room})
         self.has_details = bool(self.details)
         self.dropped_events += absent.dropped_events + max(0, len(absent.stamps) - room)
         if absent.kind is SpanKind.CLIENT:
