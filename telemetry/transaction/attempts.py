@@ -31,7 +31,7 @@ class AttemptTelemetry:
     """Starts the attempts of a transaction, ends those left open, and sums up tokens and cost."""
 
     prompt_cache: PromptCacheTelemetry | None = None
-    """What the attempts meet of the provider's cache; None where no prompt is watched, as most are too small for one."""
+    """What the attempts meet of the provider's cache; None where no prompt is watched: most are small."""
 
     def __init__(self, services: Services, trace: TransactionTrace, about: Description, recorder: Recorded) -> None:
         self.defects = services.defects
