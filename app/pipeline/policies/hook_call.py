@@ -45,7 +45,7 @@ class HookCall:
         self._telemetry = obs.policy(loaded.name)
         self._fail_closed = loaded.on_error == "fail_closed"
         self._hooks: dict[Hook, _BoundHook] = {}
-        """Those that were called so far."""
+        """The hooks that were called so far."""
         self._outermost = limit
         self._timeout = timeout
         self._ledger = obs.ledger
