@@ -1,20 +1,7 @@
 """A provider's stream that has begun: what the backends hand to the pipeline."""
 
 from app.messages import Batch, Received
-from app.stages import Source, Taker
-
-
-class _Nothing:
-    """What follows an answer that is whole."""
-
-    async def pass_to(self, taker: Taker[Received]) -> bool:
-        return False
-
-    async def aclose(self) -> None:
-        """Do nothing: there is no connection left."""
-
-
-NOTHING = _Nothing()
+from app.stages import Source
 
 
 class OpenedStream:
@@ -23,7 +10,7 @@ class OpenedStream:
 
     __slots__ = ("first", "rest")
 
-    def __init__(self, first: Batch, rest: Source[Received] = NOTHING) -> None:
+    def __init__(self, first: Batch, rest: Source[Received]) -> None:
         self.first = first
         self.rest = rest
 
