@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncGenerator, Sequence
 
 import pytest
@@ -23,7 +24,7 @@ from app.opened_stream import OpenedStream
 from app.pipeline import AdmissionControl, ByteBudget, PolicyExecutor, PolicyOrchestrator
 from app.policies import LoadedPolicy, Policy, PolicyContext, StreamContext
 from app.settings import PipelineSettings, QueueBreakerSettings, Seconds
-from app.stages import Generated
+from app.stages import Borrower, Generated, Taker
 from tests.support import run
 from tests.unit.pipeline.rig import Outcome, content, finish, loaded, observed, settings
 
@@ -53,6 +54,45 @@ class Upstream:
                 await asyncio.get_running_loop().create_future()
         finally:
             self.closed = True
+
+
+class Provider(Borrower[Received]):
+    """A stream whose chunks come when a test says so, each in a turn of the test's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.closed = False
+        self.has_ended = False
+        self.left: list[Received] = []
+
+    def comes(self, *chunks: ModelResponse) -> None:
+        received = [Received(chunk) for chunk in chunks]
+        if self._idle is None:
+            self.left += received
+            return
+        try:
+            if not self._idle.take(received):
+                self._give_back()
+        except Exception as error:
+            self._give_back(error)
+
+    def ends(self) -> None:
+        self.has_ended = True
+        self._wake()
+
+    async def pass_to(self, taker: Taker[Received]) -> bool:
+        while True:
+            if self.left:
+                left, self.left = self.left, []
+                if not taker.take(left):
+                    return True
+            elif self.has_ended:
+                return False
+            elif await self._wait_with(taker):
+                return True
+
+    async def aclose(self) -> None:
+        self.closed = True
 
 
 class Reader:
@@ -96,14 +136,17 @@ def an_orchestrator(
 
 
 async def stream_through(
-    orchestrator: PolicyOrchestrator, upstream: Upstream, reader: Reader, outcome: Outcome
+    orchestrator: PolicyOrchestrator, upstream: Upstream | Provider, reader: Reader, outcome: Outcome
 ) -> GatewayError | None:
     formatter = streaming_dialects()["openai_chat"].formatter(REQUEST, outcome.obs.transaction_id, 1)
     policy_ctx = PolicyContext(outcome.obs.transaction_id, REQUEST)
     try:
         with orchestrator.admit("", outcome.obs) as admission:
-            stream = upstream.stream()
-            opened = OpenedStream(await anext(stream), Generated(stream))
+            if isinstance(upstream, Provider):
+                opened = OpenedStream([Received(content("first "))], upstream)
+            else:
+                stream = upstream.stream()
+                opened = OpenedStream(await anext(stream), Generated(stream))
             await orchestrator.process_streaming_response(opened, formatter, reader, admission, policy_ctx, outcome.obs)
     except GatewayError as error:
         return error
@@ -245,6 +288,91 @@ def test_a_rejected_stream_never_asks_its_upstream() -> None:
     assert error.retry_after is not None
     assert upstream.asked == 0
     assert outcome.counter("flowspan_breaker_rejections_total", breaker="queue:sse", reason="open") == 1
+
+
+async def turns() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def test_a_client_that_keeps_up_is_sent_each_chunk_in_the_turn_in_which_it_comes_and_without_a_task() -> None:
+    async def main() -> None:
+        provider, reader, outcome = Provider(), Reader(), observed()
+        streaming = asyncio.create_task(stream_through(an_orchestrator(), provider, reader, outcome))
+        await turns()
+        for text in ("he", "llo"):
+            provider.comes(content(text))
+            assert f'"content":"{text}"'.encode() in reader.sent
+        assert asyncio.all_tasks() == {asyncio.current_task(), streaming}
+        provider.comes(finish())
+        provider.ends()
+        assert await streaming is None
+        assert reader.sent.endswith(b"data: [DONE]\n\n")
+        assert not provider.closed
+
+    run(main())
+
+
+def test_a_client_that_reads_slowly_is_sent_everything_in_its_order() -> None:
+    async def main() -> None:
+        provider, reader, outcome = Provider(), Reader(slow=True), observed()
+        streaming = asyncio.create_task(
+            stream_through(an_orchestrator(with_settings=tight(5)), provider, reader, outcome)
+        )
+        await turns()
+        for number in range(50):
+            provider.comes(content(f"<{number}>"))
+            if number % 7 == 0:
+                await turns()
+        provider.comes(finish())
+        provider.ends()
+        assert await streaming is None
+        assert re.findall(rb"<(\d+)>", reader.sent) == [b"%d" % number for number in range(50)]
+        assert reader.sent.endswith(b"data: [DONE]\n\n")
+
+    run(main())
+
+
+def test_what_fails_in_the_providers_turn_ends_the_stream_and_is_not_the_providers_matter() -> None:
+    class Breaks(Reader):
+        def take(self, pieces: Sequence[bytes]) -> bool:
+            if b"first" not in pieces[0]:
+                raise OSError("gone")
+            return super().take(pieces)
+
+    async def main() -> None:
+        provider, outcome = Provider(), observed()
+        orchestrator = an_orchestrator(with_settings=tight())
+        streaming = asyncio.create_task(stream_through(orchestrator, provider, Breaks(), outcome))
+        await turns()
+        # The rest comes before any task has a turn: into the queues, and then to a stage that cannot get a task.
+        for number in range(10):
+            provider.comes(content(str(number)))
+        await asyncio.sleep(0)
+        for number in range(10):
+            provider.comes(content(str(number)))
+        assert isinstance(await streaming, InternalError)
+        assert provider.closed
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run(main())
+
+
+def test_a_stream_that_is_cancelled_while_its_client_is_behind_leaves_no_task() -> None:
+    async def main() -> None:
+        provider, outcome = Provider(), observed()
+        streaming = asyncio.create_task(stream_through(an_orchestrator(), provider, Reader(stuck=True), outcome))
+        await turns()
+        for number in range(5):
+            provider.comes(content(str(number)))
+        await turns()
+        streaming.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await streaming
+        assert provider.closed
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run(main())
 
 
 class Replaces(Policy):
