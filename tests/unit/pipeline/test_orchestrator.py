@@ -333,7 +333,10 @@ def test_a_client_that_reads_slowly_is_sent_everything_in_its_order() -> None:
     run(main())
 
 
-def test_what_fails_in_the_providers_turn_ends_the_stream_and_is_not_the_providers_matter() -> None:
+@pytest.mark.parametrize("later", range(5))
+def test_what_fails_in_the_providers_turn_ends_the_stream_and_is_not_the_providers_matter(later: int) -> None:
+    """What comes before the stream's task has its turn fills the queues, up to a stage that gets no task any more."""
+
     class Breaks(Reader):
         def take(self, pieces: Sequence[bytes]) -> bool:
             if b"first" not in pieces[0]:
@@ -345,10 +348,9 @@ def test_what_fails_in_the_providers_turn_ends_the_stream_and_is_not_the_provide
         orchestrator = an_orchestrator(with_settings=tight())
         streaming = asyncio.create_task(stream_through(orchestrator, provider, Breaks(), outcome))
         await turns()
-        # The rest comes before any task has a turn: into the queues, and then to a stage that cannot get a task.
-        for number in range(10):
-            provider.comes(content(str(number)))
-        await asyncio.sleep(0)
+        provider.comes(content("second"))
+        for _ in range(later):
+            await asyncio.sleep(0)
         for number in range(10):
             provider.comes(content(str(number)))
         assert isinstance(await streaming, InternalError)
