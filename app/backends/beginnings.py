@@ -75,13 +75,22 @@ class _GuardedStream:
         self._guard = guard
         self._received = guard.received
         self._stream = stream
+        self._waits = waits
         self._beginning = _Beginning(guard, stream, waits)
         self._has_ended = False
 
     async def opened(self) -> OpenedStream:
         """The stream once it has begun."""
+        waits, beginning = self._waits, self._beginning
+        first = waits.first_chunk if waits.first_token is None else min(waits.first_chunk, waits.first_token)
         try:
-            return OpenedStream(await self._beginning.read(), self)
+            with self._guard.limited(first):
+                has_begun = await self._stream.pass_to(beginning)
+            if not has_begun:
+                raise UpstreamTruncated("The provider's stream was empty.")
+            if waits.hold > 0 and not any(map(has_value, beginning.held)):
+                await beginning.hold()
+            return OpenedStream(beginning.taken(), self)
         except BaseException as error:
             await self._fail(error)
             raise
@@ -130,31 +139,20 @@ class _Beginning:
         self._stream = stream
         self._waits = waits
         self._begun = monotonic()
-        self._held: list[Received] = []
+        self.held: list[Received] = []
+        """The chunks up to the first that holds something of the answer; without one if it takes too long."""
         self._limit: Limit | None = None
         """On the silence before each chunk, while they are held."""
         self._reading: asyncio.Task[None] | None = None
         self.is_unfinished = False
         """Whether `rest` has more, as the beginning was handed on before there was anything of the answer in it."""
 
-    async def read(self) -> Batch:
-        """The chunks up to the first that holds something of the answer; without one if it takes too long."""
-        waits = self._waits
-        first = waits.first_chunk if waits.first_token is None else min(waits.first_chunk, waits.first_token)
-        with self._guard.limited(first):
-            has_begun = await self._stream.pass_to(self)
-        if not has_begun:
-            raise UpstreamTruncated("The provider's stream was empty.")
-        if waits.hold > 0 and not any(map(has_value, self._held)):
-            await self._hold()
-        return self._taken()
-
     async def rest(self) -> Batch:
         """What the reading that `hold` did not cut off has brought."""
         if self._reading is not None:
             await self._reading
         self.is_unfinished = False
-        return self._taken()
+        return self.taken()
 
     async def stop(self) -> None:
         """Stop reading."""
@@ -165,13 +163,14 @@ class _Beginning:
     def take(self, batch: Batch) -> bool:
         """Hold what has come. Only what holds nothing of the answer is followed by more."""
         self._guard.received(*batch)
-        self._held += batch
+        self.held += batch
         if self._limit is None or self.is_unfinished or any(map(has_value, batch)):
             return False
         self._limit.restart(self._seconds_left())
         return True
 
-    async def _hold(self) -> None:
+    async def hold(self) -> None:
+        """Wait for something of the answer, as long as its beginning may be held."""
         self._reading = asyncio.get_running_loop().create_task(self._read_on())
         hold = self._waits.hold if self._waits.first_token is None else None
         await asyncio.wait({self._reading}, timeout=hold)
@@ -196,8 +195,9 @@ class _Beginning:
         if not (has_more or self.is_unfinished):
             raise UpstreamTruncated("The provider's stream ended before it held anything of an answer.")
 
-    def _taken(self) -> Batch:
-        held, self._held = self._held, []
+    def taken(self) -> Batch:
+        """What is held, which is held no longer."""
+        held, self.held = self.held, []
         return held
 
     def _seconds_left(self) -> float:

@@ -18,7 +18,7 @@ from app.backends.stored_responses import StoredCall, Tail, is_response_id
 from app.bodies.json_encoding import encode
 from app.dialects import RequestDialect, StreamingDialect
 from app.dialects.translation.call_ids import with_unique_ids
-from app.errors import UnknownResponse
+from app.errors import UnknownResponse, UpstreamFailed
 from app.gateway.call import Call, Gateway
 from app.gateway.captured import prompt_of
 from app.gateway.identity import learn_conversation, named_conversation, note_permitted, note_received
@@ -48,8 +48,11 @@ async def complete(gateway: Gateway, call: Call) -> None:
     obs.recorder.request_sent()
     obs.capture(partial(prompt_of, request))
     if request.stream:
-        async with call.chain.orchestrator.reading_errors(policy_ctx, obs):
+        try:
             await _stream(gateway, call.chain.orchestrator, call, request, policy_ctx)
+        except UpstreamFailed as error:
+            await call.chain.orchestrator.read_error(error, policy_ctx, obs)
+            raise
         return
     answer = await _whole(gateway, call, request, policy_ctx)
     # A client may read slowly: nothing but the response is kept meanwhile.
@@ -63,10 +66,13 @@ async def count_tokens(gateway: Gateway, call: Call) -> None:
     """Answer with the number of input tokens."""
     # `max_tokens` is required of a message, not of a request to count one.
     request, policy_ctx = await _request(gateway, call, "count_tokens", {"max_tokens": 1})
-    async with call.chain.orchestrator.reading_errors(policy_ctx, call.obs):
+    try:
         # An estimate, where the provider has no route for it, counts as the provider's time, too: it stands in for it.
         with call.obs.ledger.charge("upstream"):
             tokens = await gateway.router.count_tokens(request)
+    except UpstreamFailed as error:
+        await call.chain.orchestrator.read_error(error, policy_ctx, call.obs)
+        raise
     await call.reply.json(200, {"input_tokens": tokens})
 
 
@@ -153,12 +159,15 @@ async def _stream(
 async def _whole(gateway: Gateway, call: Call, request: Request, policy_ctx: PolicyContext) -> bytes:
     """The body of a response that is not streamed."""
     obs = call.obs
-    async with call.chain.orchestrator.reading_errors(policy_ctx, obs):
+    try:
         obs.ledger.enter("upstream")
         try:
             response = await gateway.router.complete(request, obs)
         finally:
             obs.ledger.leave("upstream")
+    except UpstreamFailed as error:
+        await call.chain.orchestrator.read_error(error, policy_ctx, obs)
+        raise
     if response.limit_headers:
         call.reply.relay(response.limit_headers)
     if call.dialect.keeps_responses:

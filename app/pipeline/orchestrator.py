@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import Any, Literal, TypeVar
 
 from msgspec.structs import replace
@@ -107,13 +106,8 @@ class PolicyOrchestrator:
                 received = await self._executor.run_whole(loaded, received, policy_ctx, obs)
         return received
 
-    def reading_errors(self, policy_ctx: PolicyContext, obs: ObservabilityContext) -> "ReadingErrors":
-        """An `async with` block whose provider's error, if one is raised, is shown to the policies before the client
-        reads it."""
-        return ReadingErrors(self, policy_ctx, obs)
-
     async def read_error(self, error: UpstreamFailed, policy_ctx: PolicyContext, obs: ObservabilityContext) -> None:
-        """Show a provider's error to the policies, which may change it."""
+        """Show a provider's error to the policies, which may change it before the client reads it."""
         body: dict[str, Any] = {"message": error.message, "param": error.param, "code": error.code}
         if error.body is not None:
             body["body"] = error.body.payload
@@ -175,23 +169,3 @@ class PolicyOrchestrator:
             budget=self._budget,
             ledger=obs.ledger,
         )
-
-
-class ReadingErrors:
-    """A block whose errors of providers are shown to the policies. A class, as a generator costs each request more."""
-
-    __slots__ = ("_obs", "_orchestrator", "_policy_ctx")
-
-    def __init__(self, orchestrator: PolicyOrchestrator, policy_ctx: PolicyContext, obs: ObservabilityContext) -> None:
-        self._orchestrator = orchestrator
-        self._policy_ctx = policy_ctx
-        self._obs = obs
-
-    async def __aenter__(self) -> None:
-        """Begin."""
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if isinstance(error, UpstreamFailed):
-            await self._orchestrator.read_error(error, self._policy_ctx, self._obs)

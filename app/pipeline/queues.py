@@ -207,8 +207,10 @@ class StageQueue(Borrower[T]):
         """Count and drop what the reader, which is gone, left behind, and what may still come."""
         self._discarding = True
         self._note_wait()
-        self.stats.discarded += len(self._take_all())
-        self._wake_writer()
+        if self._waiting:
+            self.stats.discarded += len(self._take_all())
+        if self._writer is not None:
+            self._wake_writer()
 
     def _has_room(self, items: int, size: int) -> bool:
         stats = self.stats
