@@ -76,23 +76,19 @@ class Borrower(Generic[T]):
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
 
-    async def _wait(self) -> None:
-        """Wait until there is something for the reader's own task to do."""
+    async def _wait(self, taker: Taker[T] | None = None) -> bool:
+        """Wait until there is something for the reader's own task to do, with its stage lent if it has one. Returns
+        whether that fell behind, and raises what it raised."""
         assert self._reader is None, "a source has one reader"
+        self._idle = taker
         self._reader = asyncio.get_running_loop().create_future()
         try:
             await self._reader
-        finally:
-            self._reader = None
-
-    async def _wait_with(self, taker: Taker[T]) -> bool:
-        """Wait with the stage lent. Returns whether it fell behind, and raises what it raised."""
-        self._idle = taker
-        try:
-            await self._wait()
         except BaseException:
             self._idle = None
             raise
+        finally:
+            self._reader = None
         return self._take_back()
 
     def _take_back(self) -> bool:

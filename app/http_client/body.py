@@ -69,7 +69,7 @@ class ResponseBody(Borrower[bytes]):
                 return False
             elif self._error is not None:
                 raise self._error
-            elif await self._wait_with(taker):
+            elif await self._wait(taker):
                 return True
 
     def _take_all(self) -> bytes:

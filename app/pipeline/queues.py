@@ -177,7 +177,7 @@ class StageQueue(Borrower[T]):
                 if not taker.take(self._take_all()):
                     return True
             elif not self._ended:
-                if await self._wait_with(taker):
+                if await self._wait(taker):
                     return True
             elif self._error is not None:
                 raise self._error
@@ -259,10 +259,10 @@ class StageQueue(Borrower[T]):
             self._wake_writer()
         return taken
 
-    async def _wait(self) -> None:
+    async def _wait(self, taker: Taker[T] | None = None) -> bool:
         self._idle_since = perf_counter()
         try:
-            await super()._wait()
+            return await super()._wait(taker)
         finally:
             self._note_wait()
 

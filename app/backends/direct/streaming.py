@@ -64,7 +64,10 @@ class ProviderStream:
         try:
             response = self._response or await self._begin()
             while self._reads_on and not self._is_behind:
-                await self._read(response)
+                try:
+                    self._reads_on = await response.pass_to(self) and self._reads_on
+                except (HttpError, TimeoutError, OSError) as error:
+                    raise connection_lost(error, self._scrub, begun=True) from error
             if self._is_behind or await self._end(response):
                 self._is_behind = False
                 return True
@@ -103,13 +106,6 @@ class ProviderStream:
         elif start:
             self.take((start,))
         return response
-
-    async def _read(self, response: ProviderResponse) -> None:
-        try:
-            if not await response.pass_to(self):
-                self._reads_on = False
-        except (HttpError, TimeoutError, OSError) as error:
-            raise connection_lost(error, self._scrub, begun=True) from error
 
     async def _end(self, response: ProviderResponse) -> bool:
         """Hand on what comes at the end. Whether the taker wants no more for now; whatever has been handed on then is

@@ -88,7 +88,7 @@ class Provider(Borrower[Received]):
                     return True
             elif self.has_ended:
                 return False
-            elif await self._wait_with(taker):
+            elif await self._wait(taker):
                 return True
 
     async def aclose(self) -> None:
