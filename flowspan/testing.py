@@ -22,6 +22,7 @@ from app.messages import (
     Received,
     Request,
     TextPart,
+    count_of,
     received_size,
     text_chunk,
 )
@@ -64,6 +65,7 @@ def run_received(
         queue: StageQueue[Received] = StageQueue(
             obs.queues.open("policy_out", settings.queue_items, settings.queue_bytes),
             size_of=received_size,
+            count_of=count_of,
             put_timeout=settings.put_timeout,
             budget=ByteBudget(settings.total_queue_bytes),
             ledger=obs.ledger,

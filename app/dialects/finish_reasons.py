@@ -120,7 +120,8 @@ def with_native_reasons(dialect: Dialect, raw: bytes, body: Mapping[str, Any], r
         reason = choice.finish_reason
         if not isinstance(word, str) or not isinstance(reason, str):
             continue
-        if word != api.native_reason(word) or meaning_of(word) != meaning_of(reason):
+        is_same = word == reason or meaning_of(word) == meaning_of(reason)
+        if not is_same or word != api.native_reason(word):
             raw = with_value_at(raw, path, api.native_reason(reason))
     return raw
 
@@ -145,7 +146,7 @@ def refuse_unfinished(response: ModelResponse) -> ModelResponse:
 def refuse_open(begun: Iterable[int], finished: Mapping[int, str]) -> None:
     """Raise ProviderFailed at the end of a stream in which a choice, or all of it, has no reason to finish: a worker
     that died behind a proxy leaves such streams."""
-    if not finished or any(index not in finished for index in begun):
+    if not finished or not finished.keys() >= set(begun):
         raise unfinished()
 
 

@@ -12,6 +12,8 @@ ENCODING   From the first event that is missing, changed, put in or of another d
            over (`take_over`) and makes every event, the held ones first, under numbers of its own: a provider's event
            that nobody touched keeps all else that it says (`encode_event`), any other chunk is written from the common
            form (`encode`). The encoder holds back the end of the answer by itself.
+           A run of events that adds to what is open is one step in both: its bytes, or as many events as it has. Any
+           other is cut into ever smaller portions until it does or is a single event.
 ENDED      After `finish` or `fail`, from either mode. Nothing comes out any more.
 
     FOLLOWING --(gap, edit, insertion, other dialect, events left out)--> ENCODING
@@ -55,9 +57,9 @@ class StreamEncoder(Protocol):
 
     dialect: Dialect
 
-    def follow_piece(self, chunk: ModelResponse, native: Native) -> bool:
-        """Take note of a frequent event, a piece of what is open, that goes out as it came. False, with nothing noted,
-        if it may be anything else."""
+    def follow_piece(self, received: Received) -> bool:
+        """Take note of a frequent event, or of a run of them, that adds a piece to what is open and goes out as it
+        came. False, with nothing noted, if it may be anything else."""
 
     def step(self, chunk: ModelResponse, native: Native, holding: bool) -> Step:
         """Decide on any other event in FOLLOWING; `holding` says whether others wait."""
@@ -76,6 +78,10 @@ class StreamEncoder(Protocol):
 
     def encode(self, chunk: ModelResponse) -> bytes:
         """Events for a chunk that has no bytes of this dialect."""
+
+    def encode_texts(self, chunk: ModelResponse, texts: Sequence[str]) -> bytes | None:
+        """An event for each of the pieces of the chunk's text, as `encode` makes them of each alone. None, with nothing
+        noted, where they are not simply added to what is open."""
 
     def encode_event(self, chunk: ModelResponse, event: Event) -> bytes:
         """Events for one of a provider's own that nobody changed."""
@@ -113,16 +119,20 @@ class StreamFormatter:
         chunk, native = received.chunk, received.native
         if native is None or native.dialect != self._dialect:
             if self.mode is _ENCODING:
-                return self._encode_chunk(chunk)
+                return self._encode_chunk(chunk) if received.count == 1 else self._encode_run(received)
             native = None
         elif native.sequence == self._expected and self.mode is _FOLLOWING:
-            self._expected += 1
-            if self._held or not self._follow_piece(chunk, native):
+            if not self._held and self._follow_piece(received):
+                self._expected += received.count
+                self._sent = native.raw
+                return native.raw
+            if received.count == 1:
+                self._expected += 1
                 return self._follow(chunk, native)
-            self._sent = native.raw
-            return native.raw
         if self.mode is _ENDED:
             return b""
+        if received.count > 1:
+            return self._in_portions(received)
         return self._take_over() + self._encode(chunk, native)
 
     def finish(self) -> bytes:
@@ -156,14 +166,21 @@ class StreamFormatter:
             # One back: the event is no gap.
             self._expected = native.sequence
             return self._take_over() + self._encode(chunk, native)
-        released: list[Held] = []
-        if step != "hold":
-            released, self._held = self._held, []
-        (released if step == "send" else self._held).append((chunk, native))
-        for one, its_native in released:
+        if step == "hold":
+            self._held.append((chunk, native))
+            return b""
+        out = b""
+        for one, its_native in self._held:
             self._encoder.follow(one, its_native)
-            self._sent = its_native.raw
-        return b"".join([its_native.raw for _, its_native in released])
+            out += its_native.raw
+        self._held = []
+        if step == "send":
+            self._encoder.follow(chunk, native)
+            out += native.raw
+        else:
+            self._held.append((chunk, native))
+        self._sent = out or self._sent
+        return out
 
     def _take_over(self) -> bytes:
         """Leave FOLLOWING for ENCODING: the events that were held."""
@@ -185,6 +202,15 @@ class StreamFormatter:
         self._expected = native.sequence + 1
         event = native.event
         return b"" if event is None else self._encoder.encode_event(chunk, event)
+
+    def _encode_run(self, received: Received) -> bytes:
+        """Events for a run of another dialect, as many as it stands for."""
+        events = self._encoder.encode_texts(received.chunk, received.texts)
+        return self._in_portions(received) if events is None else events
+
+    def _in_portions(self, received: Received) -> bytes:
+        """What is not simply added to what is open: its first event may open what the others are added to."""
+        return b"".join(map(self.format, received.portions()))
 
     def _end(self) -> None:
         self.mode = Mode.ENDED

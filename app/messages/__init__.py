@@ -4,10 +4,12 @@ Every struct is frozen: a change makes a new object (`msgspec.structs.replace`),
 as the same object is known to be untouched. `extra` holds what only the dialect of origin knows, as it came.
 
 requests .... a conversation as typed parts, and what may be asked of the model
-responses ... a whole response, or the chunks of a stream, beside the provider's bytes
+responses ... a whole response, or the chunks of a stream
+received .... both beside the provider's bytes; several events as one
 """
 
 from app.messages.credentials import ClientCredential
+from app.messages.received import Batch, Native, Received, count_of, received_size
 from app.messages.requests import (
     Dialect,
     DocumentPart,
@@ -31,22 +33,18 @@ from app.messages.requests import (
     ToolResultPart,
 )
 from app.messages.responses import (
-    Batch,
     BlockEnd,
     Choice,
     FinishReason,
     Function,
     Message,
     ModelResponse,
-    Native,
-    Received,
     ThinkingBlock,
     ToolCall,
     Usage,
     as_chunk,
     is_substantial,
     part_of,
-    received_size,
     text_chunk,
     text_size,
 )
@@ -86,6 +84,7 @@ __all__ = [
     "ToolResultPart",
     "Usage",
     "as_chunk",
+    "count_of",
     "is_substantial",
     "part_of",
     "received_size",

@@ -4,16 +4,10 @@ What a stream is made of is not tracked by the garbage collector (`gc=False`): i
 thousands of chunks took a third of the time of a fast stream.
 """
 
-from collections.abc import Sequence
 from typing import Any, Literal
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
-
-from app.messages.requests import Dialect
-
-_decode = msgspec.json.Decoder().decode
 
 FinishReason = str
 """OpenAI's word: stop, length, tool_calls, content_filter, function_call; others as the provider said them."""
@@ -109,56 +103,6 @@ class ModelResponse(Struct, frozen=True, kw_only=True, gc=False):
     """The block of the first choice that is complete with this chunk, where the provider says so."""
 
 
-class Native(Struct, frozen=True, gc=False):
-    """What the provider itself sent: an event of a stream, or a whole body."""
-
-    dialect: Dialect
-    raw: bytes
-    """A whole body; or, of a stream, every byte since the event before, framing and comments included."""
-    sequence: int = 0
-    """The event's position in its stream, counted from 0: a gap shows that something between was dropped or changed."""
-    data: bytes = b""
-    """The JSON object that it carries; empty where there is none (`[DONE]`, comments)."""
-    kind: str = ""
-    """The object's `type`, where it has one."""
-    is_plain: bool = False
-    """The event holds no text but what the common form has of it."""
-    position: tuple[int, int] | None = None
-    """The provider's numbers of the item and of the part that a piece of text belongs to, in a stream of items."""
-
-    @property
-    def event(self) -> dict[str, Any] | None:
-        """`data`, decoded anew by each call: few events are looked into once more."""
-        event: dict[str, Any] | None = _decode(self.data) if self.data else None
-        return event
-
-
-class Received(Struct, frozen=True, gc=False):
-    """A chunk, or a whole response, beside the provider's bytes that say the same.
-
-    The bytes belong to this very object: a policy is given the chunk alone, and what it sends on finds them only by
-    being the same object. A changed copy cannot carry them.
-    """
-
-    chunk: ModelResponse
-    native: Native | None = None
-    limit_headers: dict[str, str] | None = None
-    """What the provider's headers say of its rate limits, with a whole response or the first chunk of a stream; None
-    where clients do not get them."""
-
-    def holding(self, chunk: ModelResponse) -> "Received":
-        """`chunk`, with the provider's bytes if it is the very chunk that came with them."""
-        return self if chunk is self.chunk else Received(chunk, None, self.limit_headers)
-
-    def with_limits(self, headers: dict[str, str] | None) -> "Received":
-        """This chunk or response, beside what the provider's headers say of its rate limits."""
-        return Received(self.chunk, self.native, headers) if headers else self
-
-
-Batch = Sequence[Received]
-"""The chunks of a stream that came at once, at least one, in their order."""
-
-
 def part_of(chunk: ModelResponse, choices: tuple[Choice, ...], usage: Usage | None = None) -> ModelResponse:
     """A chunk with the id, model and time of another, that holds something else."""
     return replace(chunk, choices=choices, usage=usage, ends=None)
@@ -186,14 +130,17 @@ def text_chunk(text: str, like: ModelResponse, choice: int = 0) -> ModelResponse
 
 def is_substantial(chunk: ModelResponse) -> bool:
     """Whether a chunk holds something of the model's answer, and not only a role or a ping."""
-    return any(choice.finish_reason or _has_content(choice.delta or choice.message) for choice in chunk.choices)
-
-
-def _has_content(message: Message | None) -> bool:
-    if message is None:
-        return False
-    texts = message.content or message.refusal or message.reasoning_content
-    return bool(texts or message.tool_calls or message.thinking_blocks)
+    for choice in chunk.choices:
+        if choice.finish_reason:
+            return True
+        message = choice.delta or choice.message
+        if message is None:
+            continue
+        if message.content or message.refusal or message.reasoning_content:
+            return True
+        if message.tool_calls or message.thinking_blocks:
+            return True
+    return False
 
 
 def text_size(chunk: ModelResponse) -> int:
@@ -208,9 +155,3 @@ def text_size(chunk: ModelResponse) -> int:
             for block in message.thinking_blocks:
                 size += len(block.data or block.signature or "")
     return size
-
-
-def received_size(received: Received) -> int:
-    """About how many bytes a chunk and what the provider sent of it hold."""
-    native = received.native
-    return text_size(received.chunk) if native is None else 256 + 2 * len(native.raw)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from app.dialects.passthrough import StreamFormatter
 from app.errors import GatewayError, QueueOverflow
-from app.messages import Received
+from app.messages import Received, count_of
 from app.pipeline.queue_stage import QueueStage
 from app.pipeline.queues import StageQueue
 from telemetry import ObservabilityContext
@@ -37,10 +37,11 @@ class ClientFormatter(QueueStage[Received]):
         super().__init__(input, tasks)
 
     def take(self, items: Sequence[Received]) -> bool:
+        count = sum(map(count_of, items))
         if self._recorder.reads:
-            self._recorder.chunk_out(*[item.chunk for item in items])
+            self._recorder.chunk_out(*[item.chunk for item in items], count=count)
         else:
-            self._recorder.chunks_out += len(items)
+            self._recorder.chunks_out += count
         # When nothing else is active, the time is this stage's anyway.
         by_itself = len(items) == 1 and not self._ledger.active
         data = self._format(items[0]) if by_itself else self._formatted(items)

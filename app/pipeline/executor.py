@@ -12,7 +12,7 @@ from time import monotonic
 
 from app.errors import GatewayError, InternalError, UpstreamTimeout
 from app.limits import Limit
-from app.messages import Batch, ModelResponse, Received, as_chunk, received_size
+from app.messages import Batch, ModelResponse, Received, as_chunk, count_of, received_size
 from app.opened_stream import OpenedStream
 from app.pipeline.policies.hook_context import Downstream
 from app.pipeline.policies.link import PolicyLink
@@ -165,7 +165,7 @@ class _Executing:
     async def run(self, opened: OpenedStream) -> None:
         """Work up to the stream's end."""
         self._left = opened.take_first()
-        self._chunk_in(len(self._left))
+        self._chunk_in(sum(map(count_of, self._left)))
         await self.flush()
         try:
             while await opened.rest.pass_to(self):
@@ -176,7 +176,7 @@ class _Executing:
 
     def take(self, batch: Batch) -> bool:
         ledger = self._ledger
-        ledger.leave("upstream", self._chunk_in(len(batch)))
+        ledger.leave("upstream", self._chunk_in(sum(map(count_of, batch))))
         if self._looked_at or not self._offer(*batch):
             self._limit.pause()
             self._left = tuple(batch)
@@ -210,9 +210,11 @@ def _putting(queue: StageQueue[Received], limit: Limit, obs: ObservabilityContex
 
 
 def _feeding(link: PolicyLink, queue: StageQueue[Received]) -> Put:
-    """A function that feeds chunks to the policies one by one. What they emit in one call of it goes on together."""
+    """A function that feeds chunks to the policies one by one, those of a run, too. What they emit in one call of it
+    goes on together."""
 
-    async def feed(*chunks: Received) -> None:
+    async def feed(*batch: Received) -> None:
+        chunks = [one for received in batch for one in received.apart()]
         if len(chunks) == 1:
             await link.feed(chunks[0])
             return

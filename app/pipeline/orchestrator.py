@@ -11,7 +11,7 @@ from app.dialects.inputs import unreadable
 from app.dialects.passthrough import StreamFormatter
 from app.errors import UpstreamFailed, cause_of
 from app.limits import Limit
-from app.messages import ModelResponse, Received, Request, received_size
+from app.messages import ModelResponse, Received, Request, count_of, received_size
 from app.opened_stream import OpenedStream
 from app.pipeline.admission import Admission, AdmissionControl
 from app.pipeline.client_formatter import ClientFormatter
@@ -137,8 +137,9 @@ class PolicyOrchestrator:
         obs: ObservabilityContext,
     ) -> None:
         """Run both stages and the sender until the last byte is sent. Raises the error that ended the stream."""
-        policy_out = self._queue("policy_out", received_size, self._settings.put_timeout + _OVERFLOW_ORDER, obs)
-        sse: StageQueue[bytes] = self._queue("sse", len, self._settings.put_timeout, obs)
+        put_timeout = self._settings.put_timeout
+        policy_out = self._queue("policy_out", received_size, count_of, put_timeout + _OVERFLOW_ORDER, obs)
+        sse: StageQueue[bytes] = self._queue("sse", len, None, put_timeout, obs)
         try:
             async with asyncio.TaskGroup() as tasks:
                 sender = Sender(client, sse, tasks)
@@ -159,12 +160,18 @@ class PolicyOrchestrator:
         return HookCall(loaded, Limit(0), self._settings.policy_timeout, obs)
 
     def _queue(
-        self, name: QueueName, size_of: Callable[[T], int], put_timeout: float, obs: ObservabilityContext
+        self,
+        name: QueueName,
+        size_of: Callable[[T], int],
+        count_of: Callable[[T], int] | None,
+        put_timeout: float,
+        obs: ObservabilityContext,
     ) -> StageQueue[T]:
         settings = self._settings
         return StageQueue(
             obs.queues.open(name, settings.queue_items, settings.queue_bytes),
             size_of=size_of,
+            count_of=count_of,
             put_timeout=put_timeout,
             budget=self._budget,
             ledger=obs.ledger,

@@ -14,7 +14,8 @@ stage in the writer's turn, and is counted all the same. It knows two more state
 and independently of that, for its writer:
 
     open        `offer` stores what has room, in items, in bytes and in the process's budget; an empty queue has room
-                for any one item. `put` waits for room, `put_timeout` seconds at most, then raises QueueOverflow
+                for any one item, however many it stands for. `put` waits for room, `put_timeout` seconds at most, then
+                raises QueueOverflow
     ended       by `close` or `fail`; what is stored is still read
     discarding  the reader is gone (`discard`): what is stored and what may still come is counted and dropped, and a
                 writer that waits goes on
@@ -73,13 +74,15 @@ class ByteBudget:
 
 
 class StageQueue(Borrower[T]):
-    """`size_of` gives an item's bytes; `stats` counts, `ledger` learns when items wait here."""
+    """`size_of` gives an item's bytes, `count_of` for how many it stands, where that may be several; `stats` counts,
+    `ledger` learns when items wait here."""
 
     def __init__(
         self,
         stats: QueueStats,
         *,
         size_of: Callable[[T], int],
+        count_of: Callable[[T], int] | None = None,
         put_timeout: float,
         budget: ByteBudget,
         ledger: TimeLedger,
@@ -87,11 +90,12 @@ class StageQueue(Borrower[T]):
         super().__init__()
         self.stats = stats
         self._size_of = size_of
+        self._count_of = count_of
         self._put_timeout = put_timeout
         self._budget = budget
         self._ledger = ledger
-        self._waiting: deque[tuple[Sequence[T], int, float]] = deque()
-        """What came together, its bytes, and when."""
+        self._waiting: deque[tuple[Sequence[T], int, int, float]] = deque()
+        """What came together, for how many items it stands, its bytes, and when."""
         self._ended = False
         self._discarding = False
         self._error: GatewayError | None = None
@@ -115,9 +119,10 @@ class StageQueue(Borrower[T]):
     def offer(self, *items: T) -> bool:
         """Put without waiting. False, with nothing put, if there is not room for all the items."""
         size = self._size_of(items[0]) if len(items) == 1 else sum(map(self._size_of, items))
+        count = len(items) if self._count_of is None else sum(map(self._count_of, items))
         idle = self._idle
         if idle is not None and not (self._waiting or self._corked):
-            stats, count = self.stats, len(items)
+            stats = self.stats
             stats.passed += count
             stats.drained_at = now = perf_counter()
             if count > stats.depth_peak_window or size > stats.bytes_max:
@@ -128,9 +133,9 @@ class StageQueue(Borrower[T]):
             except Exception as error:
                 self._give_back(error)
             return True
-        if not self._has_room(len(items), size):
+        if not self._has_room(items, count, size):
             return False
-        self._accept(items, size)
+        self._accept(items, count, size)
         return True
 
     async def put(self, *items: T) -> None:
@@ -138,10 +143,12 @@ class StageQueue(Borrower[T]):
         if self.offer(*items):
             return
         for item in items:
+            one = (item,)
+            count = 1 if self._count_of is None else self._count_of(item)
             size = self._size_of(item)
-            if not self._has_room(1, size):
-                await self._wait_for_room(size)
-            self._accept((item,), size)
+            if not self._has_room(one, count, size):
+                await self._wait_for_room(one, count, size)
+            self._accept(one, count, size)
 
     def cork(self) -> None:
         """Say that more items come in this turn: an idle stage is run once for all of them, by `uncork`."""
@@ -208,29 +215,30 @@ class StageQueue(Borrower[T]):
         self._discarding = True
         self._note_wait()
         if self._waiting:
-            self.stats.discarded += len(self._take_all())
+            self.stats.discarded += self.stats.depth
+            self._take_all()
         if self._writer is not None:
             self._wake_writer()
 
-    def _has_room(self, items: int, size: int) -> bool:
+    def _has_room(self, items: Sequence[T], count: int, size: int) -> bool:
         stats = self.stats
-        if not self._waiting and items == 1:
+        if not self._waiting and len(items) == 1:
             return True
         return (
-            stats.depth + items <= stats.capacity_items
+            stats.depth + count <= stats.capacity_items
             and stats.bytes + size <= stats.capacity_bytes
             and self._budget.has_room(size)
         )
 
-    def _accept(self, items: Sequence[T], size: int) -> None:
+    def _accept(self, items: Sequence[T], count: int, size: int) -> None:
         if self._discarding:
-            self.stats.discarded += len(items)
+            self.stats.discarded += count
             return
         now = perf_counter()
-        self._waiting.append((items, size, now))
+        self._waiting.append((items, count, size, now))
         self._budget.take(size)
-        self._ledger.queued(len(items))
-        self.stats.put(len(items), size, now)
+        self._ledger.queued(count)
+        self.stats.put(count, size, now)
         self._wake()
 
     def _wake(self) -> None:
@@ -246,15 +254,16 @@ class StageQueue(Borrower[T]):
             return []
         now = perf_counter()
         taken: list[T] = []
-        size = 0
-        for items, item_size, since in self._waiting:
+        count = size = 0
+        for items, their_count, their_size, since in self._waiting:
             taken += items
-            size += item_size
-            self.stats.residence(now - since, len(items))
+            count += their_count
+            size += their_size
+            self.stats.residence(now - since, their_count)
         self._waiting.clear()
-        self.stats.took(len(taken), size, now)
+        self.stats.took(count, size, now)
         self._budget.give_back(size)
-        self._ledger.queued(-len(taken))
+        self._ledger.queued(-count)
         if self._writer is not None:
             self._wake_writer()
         return taken
@@ -276,17 +285,17 @@ class StageQueue(Borrower[T]):
             self.stats.get_wait_s += perf_counter() - self._idle_since
             self._idle_since = None
 
-    async def _wait_for_room(self, size: int) -> None:
+    async def _wait_for_room(self, items: Sequence[T], count: int, size: int) -> None:
         since = perf_counter()
         self._budget.wake_when_freed(self._wake_writer)
         try:
             async with asyncio.timeout(self._put_timeout):
-                while not (self._discarding or self._has_room(1, size)):
+                while not (self._discarding or self._has_room(items, count, size)):
                     self._writer = asyncio.get_running_loop().create_future()
                     await self._writer
         except TimeoutError:
             # An event loop that was held up runs the timer before the reader's turn that made room.
-            if self._discarding or self._has_room(1, size):
+            if self._discarding or self._has_room(items, count, size):
                 return
             self.stats.overflows += 1
             raise QueueOverflow(

@@ -183,10 +183,7 @@ class _StreamReading:
         if event.is_comment:
             return
         self._events += 1
-        if (
-            self._decoder is not None
-            and (piece := self._decoder.quick(event.raw, self._events, event.data)) is not None
-        ):
+        if self._decoder is not None and (piece := self._decoder.quick(event.name.encode(), (event.data,))) is not None:
             self._growing.add(piece.chunk)
         elif event.data.startswith(_DONE):
             self._is_done = True

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from app.backends.direct.sse import BOM, EventReader
+from app.backends.direct.sse import BOM, EventReader, items_of
 from app.bodies.halves import read_leniently, without_halves
 from app.recorder.recording import Piece
 
@@ -48,8 +48,8 @@ def server_events(pieces: Sequence[Piece]) -> list[ServerEvent]:
     at = 0.0
     for piece in pieces:
         at = piece.at
-        events += [_event(at, *item) for item in reader.feed(piece.data)]
-    return events + [_event(at, *item) for item in reader.finish()]
+        events += [_event(at, *item) for item in items_of(reader.feed(piece.data))]
+    return events + [_event(at, *item) for item in items_of(reader.finish())]
 
 
 def _event(at: float, raw: bytes, name: bytes, data: bytes) -> ServerEvent:

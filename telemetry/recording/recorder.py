@@ -71,9 +71,9 @@ class TransactionRecorder:
                 self._gaps_s += now - last
         return now
 
-    def chunk_out(self, *chunks: Chunk) -> None:
-        """Count the chunks that the formatter took in one turn."""
-        self.chunks_out += len(chunks)
+    def chunk_out(self, *chunks: Chunk, count: int = 1) -> None:
+        """Count the chunks that the formatter took in one turn; one of these may say what several did."""
+        self.chunks_out += count
         if not self.reads:
             return
         try:

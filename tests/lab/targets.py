@@ -12,7 +12,7 @@ import msgspec
 
 from app.backends.direct.bodies import parse_body as parse_answer
 from app.backends.direct.completions_and_embeddings import EmbeddingsCodec
-from app.backends.direct.sse import EventReader, Item
+from app.backends.direct.sse import EventReader, Item, items_of
 from app.backends.direct.stream_events import Events
 from app.bodies.request_body import parse_body
 from app.dialects import DIALECTS, StreamingDialect, client_dialects, openai_embeddings, streaming_dialects
@@ -119,11 +119,8 @@ def _encode(asked: Request) -> None:
 
 def _read(pieces: Iterable[bytes]) -> tuple[list[Item], EventReader]:
     reader = EventReader(_LIMIT)
-    items: list[Item] = []
-    for piece in pieces:
-        only = reader.only_event(piece)
-        items += [only] if only is not None else reader.feed(piece)
-    return [*items, *reader.finish()], reader
+    rows = [row for piece in pieces for row in reader.feed(piece)]
+    return items_of([*rows, *reader.finish()]), reader
 
 
 def _chunks(dialect: Dialect, data: bytes) -> list[Received]:

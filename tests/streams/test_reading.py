@@ -75,14 +75,18 @@ def read(pieces: Sequence[bytes], api: str) -> tuple[list[Received], BackendErro
     chunks: list[Received] = []
     try:
         for piece in pieces:
-            chunks += events.feed(piece)
+            chunks += apart(events.feed(piece))
             events.check()
-        chunks += events.finish()
+        chunks += apart(events.finish())
         events.check()
         events.check_end()
     except BackendError as error:
         return chunks, error
     return chunks, None
+
+
+def apart(received: Sequence[Received]) -> list[Received]:
+    return [part for one in received for part in one.apart()]
 
 
 def content_of(received: Sequence[Received]) -> dict[str, Any]:

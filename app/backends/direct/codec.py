@@ -3,13 +3,15 @@
 A codec is made for one deployment and serves all requests to it. A `StreamDecoder` is made for one stream.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
 
 from app.backends.error_bodies import Scrub
-from app.messages import Dialect, ModelResponse, Operation, Received, Request
+from app.dialects.fast_path import Run
+from app.messages import Dialect, ModelResponse, Operation, Request
 
 
 class UpstreamRequest(msgspec.Struct, frozen=True):
@@ -49,8 +51,10 @@ class StreamDecoder(Protocol):
     ended: bool
     """The terminal event has come."""
 
-    def quick(self, raw: bytes, sequence: int, data: bytes) -> Received | None:
-        """The chunk of one of the most frequent events, found without a look at the rest of it; None for all others."""
+    def quick(self, name: bytes, events: Sequence[bytes], at: int = 0) -> Run | None:
+        """The event at this place among some of one name that came in a row, given by their data, if it is one of the
+        most frequent, found without a look at the rest of it; and those behind it that go on with the same text. None
+        for all others."""
 
     def mend(self, event: dict[str, Any]) -> bool:
         """Put right in place what no client of this API could use; whether anything was. All else stays as it came."""

@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from app.backends.direct.bodies import NOT_JSON, decode_json
-from app.backends.direct.sse import BOM, Item
+from app.backends.direct.sse import BOM, Item, Row, event_bytes
 
 _FIELD = b"data:"
 _DONE = b"[DONE]"
@@ -17,11 +17,6 @@ _AROUND_A_WORD = b'"[] \t'
 _COMMENT = b":\n\n"
 _END_BEHIND = re.compile(rb"\s*(?:data:\s*)?\[DONE\]\s*\Z")
 _LONGEST_END = 64
-
-
-def event_bytes(name: bytes, data: bytes) -> bytes:
-    """An event with this data, and with a name where it has one."""
-    return b"%bdata: %b\n\n" % (b"event: %b\n" % name if name else b"", data)
 
 
 DONE: Item = (event_bytes(b"", _DONE), b"", _DONE)
@@ -80,30 +75,27 @@ class LineReader:
         self._pending = bytearray()
         self._is_done = False
 
-    def only_event(self, data: bytes) -> Item | None:
-        return None
-
-    def feed(self, data: bytes) -> list[Item]:
+    def feed(self, data: bytes) -> list[Row]:
         self._pending += data
         lines: list[bytes] = []
         if b"\n" in data:
             *lines, rest = bytes(self._pending).split(b"\n")
             self._pending = bytearray(rest)
         self.too_large = self.too_large or len(self._pending) > self._limit
-        return [] if self.too_large else self._items(lines)
+        return [] if self.too_large else self._rows(lines)
 
-    def finish(self) -> list[Item]:
+    def finish(self) -> list[Row]:
         rest = bytes(self._pending)
         self._pending.clear()
-        items = self._items([rest])
-        return items if self._is_done else [*items, *self._items([_DONE])]
+        rows = self._rows([rest])
+        return rows if self._is_done else [*rows, *self._rows([_DONE])]
 
-    def _items(self, lines: list[bytes]) -> list[Item]:
-        items = []
+    def _rows(self, lines: list[bytes]) -> list[Row]:
+        rows: list[Row] = []
         for line in lines:
             data = line.strip().removeprefix(BOM)
             if data:
-                item = plain_item((event_bytes(b"", data), b"", data))
-                self._is_done = self._is_done or item[2] == _DONE
-                items.append(item)
-        return items
+                raw, name, data = plain_item((event_bytes(b"", data), b"", data))
+                self._is_done = self._is_done or data == _DONE
+                rows.append((raw, name, [data]))
+        return rows

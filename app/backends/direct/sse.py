@@ -4,16 +4,23 @@ Each item is `(raw, event name, data)`. `raw` holds every byte since the item be
 body. Whatever comes before the first data (comments of a provider that is still thinking, a BOM) belongs to the first
 event: the answer has not begun until then. Later a comment is an item of its own, without data: it shows that the
 provider is alive. Lines end in LF, CRLF or CR; a last event without its blank line counts.
+
+Items come in rows: events that follow each other, framed alike in the plain way (one `data` line, perhaps after the
+same `event` line), as nearly all of a stream are, are one `Row`; any other is a row of its own.
 """
 
 import re
+from collections.abc import Iterable
 
 Item = tuple[bytes, bytes, bytes]
+Row = tuple[bytes, bytes, list[bytes]]
+"""The bytes of some events, at least one, their name, and the data of each."""
 
 BOM = b"\xef\xbb\xbf"
 # Atomic: the LF of a CRLF must not pass for a line's end of its own.
 _BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
+_PLAIN_ROW = re.compile(rb"(data: |event: [^\n]+\ndata: )([^\n]*)\n\n(?:\1[^\n]*\n\n)*+").match
 _LONGEST_BLANK_LINE = 4
 _FIELDS = (b"data:", b"event:", b"id:", b"retry:")
 
@@ -32,65 +39,69 @@ class EventReader:
         self._at_start = True
         self._begun = False
 
-    def only_event(self, data: bytes) -> Item | None:
-        """The event of a read that holds exactly one, of the plain form, as most do. None for any other read, which has
-        to be given to `feed`."""
-        end = len(data) - 2
-        line = data.find(b"\n")
-        if not self._begun or self._pending or self._has_cr or end > self._limit or not data.endswith(b"\n\n"):
-            return None
-        if line == end:
-            return (data, b"", data[6:end]) if data.startswith(b"data: ") and b"\r" not in data else None
-        if data.find(b"\n", line + 1) != end or not data.startswith(b"event: ") or b"\r" in data:
-            return None
-        return (data, data[7:line], data[line + 7 : end]) if data.startswith(b"data: ", line + 1) else None
-
-    def feed(self, data: bytes) -> list[Item]:
+    def feed(self, data: bytes, final: bool = False) -> list[Row]:
+        """Every event that is whole with these bytes; the rest is kept. `final`: nothing comes behind them."""
         if not self._has_cr and b"\r" in data:
             self._has_cr = True
-        if not self._pending:
-            return self._take(data, 0, 0, False)
-        searched = max(self._block_start, len(self._pending) - _LONGEST_BLANK_LINE + 1)
-        self._pending += data
-        if self._end_of_block(self._pending, searched, False) < 0:
-            self.too_large = self.too_large or len(self._pending) > self._limit
-            return []
-        return self._take(bytes(self._pending), self._block_start, searched, False)
-
-    def finish(self) -> list[Item]:
-        rest = bytes(self._pending)
-        items = self._take(rest, self._block_start, self._block_start, True)
+        buffer, block, searched = data, 0, 0
         if self._pending:
-            name, data = self._parse(bytes(self._pending[self._block_start :]))
-            items.append((bytes(self._pending), name, data or b""))
-            self._pending.clear()
-        return items
-
-    def _take(self, buffer: bytes, block: int, searched: int, final: bool) -> list[Item]:
-        """Take every whole event out of `buffer`; the rest becomes `_pending`. No block ends before `searched`."""
-        items: list[Item] = []
+            block = self._block_start
+            # No block ends before this.
+            searched = block if final else max(block, len(self._pending) - _LONGEST_BLANK_LINE + 1)
+            self._pending += data
+            if self._end_of_block(self._pending, searched, final) < 0:
+                self.too_large = self.too_large or len(self._pending) > self._limit
+                return []
+            buffer = bytes(self._pending)
+        rows: list[Row] = []
         start = 0
         is_plain = not self._has_cr and len(buffer) <= self._limit
         while not self.too_large:
-            if is_plain and self._begun and start == block:
-                start = block = _take_plain(buffer, start, items)
+            if is_plain and start == block and (row := _PLAIN_ROW(buffer, start)) is not None:
+                # This is the hot path.
+                self._begun, self._at_start = True, False
+                data_start, data_end = row.span(2)
+                end = row.end()
+                if data_end + 2 == end:
+                    events = [buffer[data_start:data_end]]
+                else:
+                    events = buffer[data_start : end - 2].split(b"\n\n" + buffer[start:data_start])
+                name = buffer[start + 7 : data_start - 7] if data_start > start + 6 else b""
+                rows.append((buffer[start:end], name, events))
+                if end == len(buffer):
+                    self._pending.clear()
+                    return rows
+                start = block = end
+                continue
             end = self._end_of_block(buffer, max(block, searched), final)
             if end < 0:
                 break
-            self.too_large = end - start > self._limit
-            name, data = self._parse(buffer[block:end])
+            if (row_of_one := self._row(buffer, start, block, end)) is not None:
+                rows.append(row_of_one)
+                start = end
             block = end
-            if data is not None:
-                self._begun = True
-            elif not self._begun or not buffer[start:end].strip():
-                continue
-            if not self.too_large:
-                items.append((buffer[start:end], name, data or b""))
-            start = end
         self._pending = bytearray(buffer[start:])
         self._block_start = block - start
         self.too_large = self.too_large or len(self._pending) > self._limit
-        return items
+        return rows
+
+    def _row(self, buffer: bytes, start: int, block: int, end: int) -> Row | None:
+        """The event that ends with this block; None where it is still to come, or is too large."""
+        self.too_large = end - start > self._limit
+        name, data = self._parse(buffer[block:end])
+        if data is not None:
+            self._begun = True
+        elif not self._begun or not buffer[start:end].strip():
+            return None
+        return None if self.too_large else (buffer[start:end], name, [data or b""])
+
+    def finish(self) -> list[Row]:
+        rows = self.feed(b"", final=True)
+        if self._pending:
+            name, data = self._parse(bytes(self._pending[self._block_start :]))
+            rows.append((bytes(self._pending), name, [data or b""]))
+            self._pending.clear()
+        return rows
 
     def _end_of_block(self, buffer: bytes | bytearray, searched: int, final: bool) -> int:
         if not self._has_cr:
@@ -111,6 +122,16 @@ class EventReader:
         return _parse_lines(block)
 
 
+def event_bytes(name: bytes, data: bytes) -> bytes:
+    """An event with this data, and with a name where it has one."""
+    return b"%bdata: %b\n\n" % (b"event: %b\n" % name if name else b"", data)
+
+
+def items_of(rows: Iterable[Row]) -> list[Item]:
+    """The events of some rows, each by itself."""
+    return [(raw if len(data) == 1 else event_bytes(name, one), name, one) for raw, name, data in rows for one in data]
+
+
 def is_comment(block: bytes) -> bool:
     """Whether no line of the block is a field."""
     return all(line[:1] in (b"", b":") for line in _LINE_END.split(block))
@@ -121,26 +142,6 @@ def text_without_field(block: bytes) -> bytes:
     servers that fail amid a stream write the JSON of an error so."""
     lines = _LINE_END.split(block)
     return b"\n".join([line for line in lines if line[:1] not in (b"", b":") and not line.startswith(_FIELDS)])
-
-
-def _take_plain(buffer: bytes, start: int, items: list[Item]) -> int:
-    """Append the plain events from `start` on (one `data` line, perhaps after one `event` line) up to the first that is
-    not plain, and return where that begins. This is the hot path."""
-    find, starts = buffer.find, buffer.startswith
-    while (line := find(b"\n", start)) >= 0:
-        if starts(b"data: ", start) and starts(b"\n", line + 1):
-            items.append((buffer[start : line + 2], b"", buffer[start + 6 : line]))
-            start = line + 2
-            continue
-        data = line + 7
-        if not (starts(b"event: ", start) and starts(b"data: ", line + 1)):
-            break
-        end = find(b"\n", data)
-        if end < 0 or not starts(b"\n", end + 1):
-            break
-        items.append((buffer[start : end + 2], buffer[start + 7 : line], buffer[data:end]))
-        start = end + 2
-    return start
 
 
 def _parse_lines(block: bytes) -> tuple[bytes, bytes | None]:

@@ -1,11 +1,11 @@
-"""The events of a provider's stream to chunks, one to one. Pure.
+"""The events of a provider's stream to chunks. Pure.
 
-Each event becomes exactly one `Received` chunk, with its own bytes beside it: joined, the bytes of all chunks are the
-body. Bytes are rewritten only where they hold what no client could read. What is wrong with an event is raised after
-the chunks that came before it.
+Each event becomes exactly one chunk with its own bytes beside it, and frequent ones that came in a row one `Received`
+(`messages/received.py`): joined, the bytes of all chunks are the body. Bytes are rewritten only where they hold what no
+client could read. What is wrong with an event is raised after the chunks that came before it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -15,8 +15,8 @@ from app.backends.direct.bodies import NOT_JSON, decode_json, is_json
 from app.backends.direct.body_forms import BodyForm
 from app.backends.direct.codec import StreamDecoder
 from app.backends.direct.errors import error_of_report, reported_error, unexpected_body
-from app.backends.direct.odd_framing import LineReader, event_bytes, plain_item
-from app.backends.direct.sse import EventReader, Item, is_comment, text_without_field
+from app.backends.direct.odd_framing import LineReader, plain_item
+from app.backends.direct.sse import EventReader, Item, event_bytes, is_comment, text_without_field
 from app.backends.direct.surrogates import HalfHolder
 from app.backends.error_bodies import Scrub, error_body
 from app.backends.error_classes import is_for_clients
@@ -24,6 +24,7 @@ from app.backends.error_reports import is_error, object_in, report_in
 from app.bodies.halves import read_leniently, without_halves
 from app.dialects.dialect import DIALECTS
 from app.dialects.errors import ProviderFailed
+from app.dialects.fast_path import Run
 from app.dialects.finish_reasons import refuse_failed, with_native_reasons
 from app.dialects.response_checks import checked
 from app.errors import BackendError, UpstreamFailed, UpstreamTruncated
@@ -46,9 +47,9 @@ class Events:
         self.is_mended = False
         """Whether an event was put right."""
         self.is_over = False
-        """Whether an event was wrong: no more of the stream need be read."""
+        """Whether an event was wrong, or too large: no more of the stream need be read."""
         self._decoder = decoder
-        self._quick = decoder.quick
+        self._quick: Callable[[bytes, Sequence[bytes], int], Run | None] = decoder.quick
         self._halves = HalfHolder()
         self._before: list[Received] = []
         """What has to be handed on before the chunk of the event at hand."""
@@ -60,53 +61,62 @@ class Events:
         self._partial: ModelResponse | None = None
         """What the event that reports a failure holds beside that."""
 
-    def feed(self, data: bytes) -> list[Received]:
-        """The chunks of all events that are complete with these bytes."""
-        if not self.count:
-            self.head += data[: _HEAD - len(self.head)]
-        only = self.reader.only_event(data)
-        if only is not None:
-            raw, _, payload = only
-            quick = self._quick(raw, self.count, payload)
-            if quick is not None:
-                self.count += 1
-                return [quick]
-        items = [only] if only is not None else self.reader.feed(data)
-        chunks = self._decode(items, self.chunk) if items else []
-        self.is_over = self._error is not None or self.reader.too_large
-        return chunks
-
-    def finish(self) -> list[Received]:
-        return self._decode(self.reader.finish(), self.last_chunk) + self._left_alone(self._halves.finish())
-
     def check(self) -> None:
         if self._error is not None:
             raise self._error
         if self.reader.too_large:
             raise self._bad(f"an event of more than {self._limit} bytes", self.head)
 
-    def _decode(self, items: list[Item], decode: Callable[[Item], Received]) -> list[Received]:
+    def feed(self, data: bytes, is_last: bool = False) -> list[Received]:
+        """The chunks of all events that are complete with these bytes, those before a bad one too; a run of frequent
+        ones is one `Received`. `is_last`: no bytes follow, and the last event may lack its blank line."""
+        if not self.count:
+            self.head += data[: _HEAD - len(self.head)]
         chunks: list[Received] = []
         try:
-            # One by one: those before a bad one count.
-            for item in items:
-                chunk = decode(item)
-                if self._before:
-                    chunks += self._before
-                    self._before = []
-                chunks.append(chunk)
+            for raw, name, events in self.reader.finish() if is_last else self.reader.feed(data):
+                at, end = 0, len(events)
+                if is_last:
+                    self._check_whole(plain_item((raw, name, events[0])))
+                while at < end:
+                    run = self._quick(name, events, at)
+                    if run is None:
+                        one = events[at]
+                        chunk = self.chunk((raw if end == 1 else event_bytes(name, one), name, one))
+                        if self._before:
+                            chunks += self._before
+                            self._before = []
+                        chunks.append(chunk)
+                        at += 1
+                        continue
+                    texts, number = run.texts, self.count
+                    count = len(texts) or 1
+                    sent, data = raw, b"" if texts else events[at]
+                    if count < end:
+                        sent = b"".join([event_bytes(name, one) for one in events[at : at + count]])
+                    native = Native(self._dialect, sent, number, data, run.kind, run.is_plain, run.position)
+                    chunks.append(
+                        Received(run.chunk, native, None, texts, count) if texts else Received(run.chunk, native)
+                    )
+                    self.count = number + count
+                    at += count
         except BackendError as error:
             self._error = error
             if self._partial is not None:
                 chunks.append(Received(self._partial))
+        self.is_over = self._error is not None or self.reader.too_large
         return chunks
 
+    def finish(self) -> list[Received]:
+        """The chunks of what came last, and of what was held back."""
+        chunks = self.feed(b"", is_last=True)
+        return chunks + self._left_alone(self._halves.finish()) if self._halves.held else chunks
+
     def chunk(self, item: Item) -> Received:
-        raw, _, data = item
+        """The chunk of one event of any kind."""
         number = self.count
         self.count = number + 1
-        quick = self._quick(raw, number, data)
-        return quick if quick is not None else self._any_chunk(plain_item(item), number)
+        return self._any_chunk(plain_item(item), number)
 
     def _any_chunk(self, item: Item, number: int) -> Received:
         raw, name, data = item
@@ -160,10 +170,12 @@ class Events:
             data = msgspec.json.encode(event)
             raw = event_bytes(kind.encode() if name and self._event_names != "none" else name, data)
         chunk = refuse_failed(checked(self._decoder.chunk(event)))
-        if any(choice.finish_reason is not None for choice in chunk.choices):
-            native = with_native_reasons(self._dialect, data, event, chunk)
-            if native is not data:
-                raw, data = _with_data(raw, name, data, native), native
+        for choice in chunk.choices:
+            if choice.finish_reason is not None:
+                native = with_native_reasons(self._dialect, data, event, chunk)
+                if native is not data:
+                    raw, data = _with_data(raw, name, data, native), native
+                break
         return Received(chunk, Native(self._dialect, raw, number, data, kind))
 
     def _mend_name(self, event: dict[str, Any], name: bytes) -> tuple[bytes, bool]:
@@ -189,7 +201,8 @@ class Events:
         """The event of this number is `[DONE]`. Returns its number behind what was held back until then."""
         if not number:
             raise UpstreamTruncated("The provider's stream was empty.", detail="no event before [DONE]")
-        number = self._resolve(self._halves.finish(), number)
+        if self._halves.held:
+            number = self._resolve(self._halves.finish(), number)
         try:
             self._decoder.done()
         except ProviderFailed as failure:
@@ -200,7 +213,7 @@ class Events:
     def _object(self, raw: bytes, name: bytes, data: bytes, number: int) -> tuple[dict[str, Any], bytes, bytes, int]:
         """Decode an event's data. Returns it with bytes and data, which are rewritten if it was not quite JSON, and
         with its number: what was left of the event before comes before it."""
-        if not self._halves.is_empty:
+        if self._halves.held:
             return self._next_to_half(raw, name, data, number)
         try:
             event = decode_json(data)
@@ -237,7 +250,7 @@ class Events:
         self._before += [self._received(event, number + at) for at, event in enumerate(before)]
         self.count = number + len(before) + 1
         # While a half is held, each event has to be looked at.
-        self._quick = self._decoder.quick if self._halves.is_empty else _not_quick
+        self._quick = _not_quick if self._halves.held else self._decoder.quick
         return number + len(before)
 
     def _left_alone(self, events: list[dict[str, Any]]) -> list[Received]:
@@ -251,15 +264,14 @@ class Events:
         raw = event_bytes(kind.encode(), data)
         return Received(self._decoder.chunk(event), Native(self._dialect, raw, number, data, kind))
 
-    def last_chunk(self, item: Item) -> Received:
-        """The chunk of what came without the blank line that ends an event. Its content tells whether it is whole."""
-        raw, _, data = item = plain_item(item)
+    def _check_whole(self, item: Item) -> None:
+        """Refuse half of an event: what came without the blank line that ends one. Its content tells."""
+        raw, _, data = item
         if not self.count and not data and not raw.lstrip().startswith(b":"):
             raise self._bad("something that is not an event stream", raw)
         if not self._decoder.ended and not self._is_whole(raw, data):
             detail = f"after {len(raw)} bytes of it"
             raise UpstreamTruncated("The provider's stream stopped amid an event.", detail=detail)
-        return self.chunk(item)
 
     def _is_whole(self, raw: bytes, data: bytes) -> bool:
         # An SDK takes a field without data for an event, and dies of its JSON before it reads our error.
@@ -281,7 +293,7 @@ class Events:
         return unexpected_body(what, body, self._scrub)
 
 
-def _not_quick(raw: bytes, sequence: int, data: bytes) -> None:
+def _not_quick(name: bytes, events: Sequence[bytes], at: int) -> None:
     return None
 
 

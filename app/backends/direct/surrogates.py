@@ -27,12 +27,9 @@ class HalfHolder:
     """Follows one stream from an event with half a pair on."""
 
     def __init__(self) -> None:
-        self._held: dict[Path, str] = {}
+        self.held: dict[Path, str] = {}
+        """The halves that wait for another, by the place of their text."""
         self._alone: list[Event] = []
-
-    @property
-    def is_empty(self) -> bool:
-        return not self._held
 
     def feed(self, event: Event) -> tuple[list[Event], Event]:
         """Take the next event. Returns the events that have to stand before it, and the event itself, or what is sent
@@ -40,19 +37,19 @@ class HalfHolder:
         if event.get("type") == _BETWEEN:
             return [], event
         pieces = _pieces(event)
-        joined = {path: half + pieces[path] for path, half in self._held.items() if _begins_low(pieces.get(path))}
-        before = [one for path, one in zip(self._held, self._alone, strict=True) if path not in joined]
-        self._held = {}
+        joined = {path: half + pieces[path] for path, half in self.held.items() if _begins_low(pieces.get(path))}
+        before = [one for path, one in zip(self.held, self._alone, strict=True) if path not in joined]
+        self.held = {}
         for path, text in (pieces | joined).items():
             if _ends_high(text):
-                self._held[path] = text[-1]
+                self.held[path] = text[-1]
                 joined[path] = text[:-1]
-        self._alone = [_outline(event, path[1:]) for path in self._held]
+        self._alone = [_outline(event, path[1:]) for path in self.held]
         return before, _with_texts(event, joined) if joined else event
 
     def finish(self) -> list[Event]:
         """The events that say what is left at the stream's end."""
-        return self.feed({})[0]
+        return self.feed({})[0] if self.held else []
 
 
 def _begins_low(text: str | None) -> bool:

@@ -8,6 +8,7 @@ A provider's own block of text or thinking begins when something of it comes, or
 deltas were taken away nothing is left, as an empty text block would be refused in the next request.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
@@ -61,6 +62,10 @@ class BlockWriter:
     def is_open(self) -> bool:
         return self._open is not None
 
+    def has_open(self, kind: str) -> bool:
+        """Whether the open block is of this kind."""
+        return self._open == kind
+
     @property
     def has_open_thinking(self) -> bool:
         return self._open == "thinking" or self._unsigned
@@ -76,13 +81,18 @@ class BlockWriter:
         return self._open == "tool_use" and parsed_object("".join(self._arguments)) is None
 
     def write_text(self, text: str) -> bytes:
-        """Write text to the open text block, or to a new one. This is the hot path of a stream."""
-        self.chars += len(text)
-        if self._open == "text":
-            return b"".join((self._text_head, _encode(text), b"}}\n\n"))
-        self.has_new_text = True
-        begun = self.close() + self._start("text", {"text": ""})
-        return begun + b"".join((self._text_head, _encode(text), b"}}\n\n"))
+        """Write text to the open text block, or to a new one."""
+        begun = b""
+        if self._open != "text":
+            self.has_new_text = True
+            begun = self.close() + self._start("text", {"text": ""})
+        return begun + self.write_texts((text,))
+
+    def write_texts(self, texts: Sequence[str]) -> bytes:
+        """Write a delta for each text to the open block of text or thinking. This is the hot path of a stream."""
+        self.chars += sum(map(len, texts))
+        head, end = self._text_head, b"}}\n\n"
+        return head + (end + head).join(map(_encode, texts)) + end
 
     def write(self, piece: Piece) -> bytes:
         match piece:
@@ -107,9 +117,8 @@ class BlockWriter:
     def _write_thinking(self, piece: ThinkingBlock) -> bytes:
         out = b""
         if piece.thinking:
-            self.chars += len(piece.thinking)
             out = b"" if self._open == "thinking" else self._start_thinking()
-            out += self._delta({"type": "thinking_delta", "thinking": piece.thinking})
+            out += self.write_texts((piece.thinking,))
         if piece.signature is None:
             return out
         if self._open != "thinking":
@@ -161,7 +170,7 @@ class BlockWriter:
 
     def follow_delta(self, native: Native) -> None:
         # The frequent deltas need no look: of text nothing is kept, and thinking is over with its signature.
-        if self._open != "text" and (self._open != "thinking" or b"signature" in native.raw):
+        if not native.is_plain and self._open != "text" and (self._open != "thinking" or b"signature" in native.raw):
             self._note_delta(native.event or {})
 
     def _note_delta(self, native_event: dict[str, Any]) -> None:
@@ -191,6 +200,7 @@ class BlockWriter:
             self._text_head = _delta_head(index, "text_delta", "text")
         elif kind == "thinking":
             self._unsigned = False
+            self._text_head = _delta_head(index, "thinking_delta", "thinking")
         elif call is not None:
             self._call = call
             self._begun_calls.add(call)

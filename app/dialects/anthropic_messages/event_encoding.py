@@ -33,7 +33,7 @@ from app.dialects.thinking import thinking_pieces
 from app.dialects.tool_calls import CallOrder, CallPiece
 from app.dialects.translation.call_ids import CallIds, prefix_of
 from app.errors import GatewayError
-from app.messages import Choice, Dialect, Message, ModelResponse, Native, Request, Usage, is_substantial
+from app.messages import Choice, Dialect, Message, ModelResponse, Native, Received, Request, Usage, is_substantial
 
 
 class _MessageEnd:
@@ -143,8 +143,9 @@ class EventEncoder:
         self._first: ModelResponse | None = None
         self._has_followed_to_its_end = False
 
-    def follow_piece(self, chunk: ModelResponse, native: Native) -> bool:
-        if native.kind != "content_block_delta" or self._natives.block is None:
+    def follow_piece(self, received: Received) -> bool:
+        native = received.native
+        if native is None or native.kind != "content_block_delta" or self._natives.block is None:
             return False
         self._blocks.follow_delta(native)
         return True
@@ -185,6 +186,13 @@ class EventEncoder:
         out = b"" if self._started else self._start(chunk)
         return out + self._format_choices(chunk)
 
+    def encode_texts(self, chunk: ModelResponse, texts: Sequence[str]) -> bytes | None:
+        (choice,) = chunk.choices
+        if not self._started or choice.index or choice.delta is None:
+            return None
+        kind = "text" if choice.delta.content else "thinking" if choice.delta.reasoning_content else ""
+        return self._blocks.write_texts(texts) if self._goes_on() and self._blocks.has_open(kind) else None
+
     def encode_event(self, chunk: ModelResponse, native_event: Event) -> bytes:
         if self._end.is_stopped:
             return b""
@@ -213,7 +221,7 @@ class EventEncoder:
                 return out + event(str(kind), native_event)
 
     def follow(self, chunk: ModelResponse, native: Native) -> None:
-        if self.follow_piece(chunk, native):
+        if self.follow_piece(Received(chunk, native)):
             return
         self._end.usage = chunk.usage or self._end.usage
         event = native.event or {}
@@ -300,9 +308,13 @@ class EventEncoder:
         return out
 
     def _accept_text(self, text: str) -> bytes:
-        if not self._held.blocks and self._natives.block is None and not self._blocks.is_amid_call():
+        if self._goes_on():
             return self._blocks.write_text(text)
         return self._accept(TextPiece(text))
+
+    def _goes_on(self) -> bool:
+        """Whether text need not wait for the end of anything."""
+        return not self._held.blocks and self._natives.block is None and not self._blocks.is_amid_call()
 
     def _accept(self, piece: Piece) -> bytes:
         if self._natives.takes(piece):

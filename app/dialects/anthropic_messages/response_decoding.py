@@ -5,6 +5,7 @@ form says them: citations of places in documents, compactions, fallbacks, pings,
 event has them all.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -20,7 +21,7 @@ from app.dialects.anthropic_messages.content_decoding import (
 from app.dialects.anthropic_messages.mending import EventMender
 from app.dialects.anthropic_messages.stop_reasons import EXACT
 from app.dialects.anthropic_messages.usage_decoding import present, usage_of
-from app.dialects.fast_path import QuickDecoder
+from app.dialects.fast_path import QuickDecoder, Run
 from app.dialects.finish_reasons import graver, reason_in, refuse_unfinished, unfinished
 from app.dialects.response_heads import id_in
 from app.dialects.tool_calls import as_object
@@ -31,13 +32,11 @@ from app.messages import (
     Function,
     Message,
     ModelResponse,
-    Native,
-    Received,
     ThinkingBlock,
     ToolCall,
 )
 
-_DELTA_EVENT = b"event: content_block_delta"
+_DELTA_EVENT = b"content_block_delta"
 _MESSAGE = frozenset(
     ["id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "stop_details", "usage", "error"]
 )
@@ -92,19 +91,34 @@ class ResponseDecoder:
         self._reason: str | None = None
         """Why it stopped, the gravest of several."""
 
-    def quick(self, raw: bytes, sequence: int, data: bytes) -> Received | None:
-        event = self._deltas.decode(data) if raw.startswith(_DELTA_EVENT) and not self.ended else None
+    def quick(self, name: bytes, events: Sequence[bytes], at: int = 0) -> Run | None:
+        event = self._deltas.decode(events[at]) if name == _DELTA_EVENT and not self.ended else None
         if event is None:
             return None
-        match event.delta:
-            case TextDelta(text=text):
-                self._chars += len(text)
-                choice = Choice(0, Message(None, text)) if text else None
-            case ThinkingDelta(thinking=thinking):
-                choice = Choice(0, Message(reasoning_content=thinking)) if thinking else None
-        native = Native("anthropic_messages", raw, sequence, data, "content_block_delta", is_plain=True)
-        chunk = ModelResponse(id=self._id, model=self._model, choices=(choice,) if choice else ())
-        return Received(chunk, native)
+        first = text = event.delta.text if isinstance(event.delta, TextDelta) else event.delta.thinking
+        texts: tuple[str, ...] = ()
+        if text and len(events) > at + 1 and (more := self._more_text(event, events, at + 1)):
+            texts = (first, *more)
+            text = "".join(texts)
+        if isinstance(event.delta, TextDelta):
+            self._chars += len(text)
+            message = Message(None, text)
+        else:
+            message = Message(reasoning_content=text)
+        chunk = ModelResponse(id=self._id, model=self._model, choices=(Choice(0, message),) if text else ())
+        return Run(chunk, texts, "content_block_delta")
+
+    def _more_text(self, first: DeltaEvent, events: Sequence[bytes], at: int) -> list[str]:
+        """The texts of the events from `at` on that go on with the same block."""
+        index, kind = first.index, type(first.delta)
+        texts: list[str] = []
+        for event in self._deltas.decode_on(events, at):
+            delta = event.delta
+            text = delta.text if isinstance(delta, TextDelta) else delta.thinking
+            if not text or event.index != index or type(delta) is not kind:
+                break
+            texts.append(text)
+        return texts
 
     def mend(self, event: dict[str, Any]) -> bool:
         return self._mender.mend(event, has_called=self._calls > 0)

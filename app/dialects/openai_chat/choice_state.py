@@ -78,6 +78,13 @@ def no_arguments(state: ChoiceState) -> list[Event]:
     ]
 
 
+def is_thinking(message: Message) -> bool:
+    """Whether it adds thinking, and nothing else."""
+    if not message.reasoning_content or message.content or message.tool_calls or message.thinking_blocks:
+        return False
+    return not (message.refusal or message.annotations or message.extra)
+
+
 def is_text(message: Message) -> bool:
     return bool(message.content) and not (
         message.tool_calls

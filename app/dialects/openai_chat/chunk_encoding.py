@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from app.dialects.openai_chat.choice_state import ChoiceState, Event, encode_delta, is_text, no_arguments
+from app.dialects.openai_chat.choice_state import ChoiceState, Event, encode_delta, is_text, is_thinking, no_arguments
 from app.dialects.openai_chat.errors import error_event
 from app.dialects.openai_chat.legacy_functions import as_function_call, asks_for_functions, function_reason
 from app.dialects.openai_chat.response_encoding import encode_usage, response_extra
@@ -23,7 +23,7 @@ from app.dialects.translation.call_ids import CallIds, prefix_of
 from app.dialects.translation.ids import with_prefix
 from app.dialects.translation.stop_reasons import finish_reason
 from app.errors import GatewayError
-from app.messages import Choice, Dialect, Message, ModelResponse, Native, Request, ToolCall, Usage
+from app.messages import Choice, Dialect, Message, ModelResponse, Native, Received, Request, ToolCall, Usage
 
 _encode = msgspec.json.Encoder().encode
 _NOTHING = Message()
@@ -54,8 +54,8 @@ class ChunkEncoder:
         """The first choice, as long as it is open."""
         self._is_done = False
 
-    def follow_piece(self, chunk: ModelResponse, native: Native) -> bool:
-        first = self._first
+    def follow_piece(self, received: Received) -> bool:
+        first, chunk = self._first, received.chunk
         if first is None or len(chunk.choices) != 1:
             return False
         choice = chunk.choices[0]
@@ -70,9 +70,10 @@ class ChunkEncoder:
         if not chunk.choices:
             return self._step_beside(chunk, native, holding)
         self._latest = chunk
-        if holding:
-            return "send" if any(map(_has_content, chunk.choices)) else "hold"
-        return "hold" if any(choice.finish_reason is not None for choice in chunk.choices) else "send"
+        for choice in chunk.choices:
+            if _has_content(choice) if holding else choice.finish_reason is not None:
+                return "send" if holding else "hold"
+        return "hold" if holding else "send"
 
     def _step_beside(self, chunk: ModelResponse, native: Native, holding: bool) -> Step:
         """Decide on an event without choices: a comment, the usage, `[DONE]`."""
@@ -108,6 +109,12 @@ class ChunkEncoder:
         if len(chunk.choices) == 1:
             return self._format_choice(chunk.choices[0], {})
         return b"".join([self._format_choice(choice, {}) for choice in chunk.choices])
+
+    def encode_texts(self, chunk: ModelResponse, texts: Sequence[str]) -> bytes | None:
+        (choice,) = chunk.choices
+        if not self._head or chunk.service_tier is not None:
+            return None
+        return self._added(choice, texts)
 
     def encode_event(self, chunk: ModelResponse, event: Event) -> bytes:
         if not _matches(chunk, event):
@@ -200,11 +207,9 @@ class ChunkEncoder:
         if not 0 <= index < self._limit:
             return b""
         message = choice.delta or choice.message or _NOTHING
+        if not extra and (added := self._added(choice)) is not None:
+            return added
         is_open = index < len(self._choices) and self._choices[index].is_open
-        if is_open and not extra and choice.logprobs is None and choice.finish_reason is None and is_text(message):
-            # By far the most frequent chunk, put together without a dict.
-            start = b'[{"index":%d,"delta":{"content":' % index
-            return b"".join((self._head, start, _encode(message.content), b'},"finish_reason":null}]', self._tail))
         opening = b"" if is_open else self._open_below(index)
         state = self._state(index)
         if choice.finish_reason is not None:
@@ -218,6 +223,25 @@ class ChunkEncoder:
             return opening
         state.is_begun = state.is_open = True
         return opening + self._chunk(index, delta, choice.logprobs, extra, None)
+
+    def _added(self, choice: Choice, texts: Sequence[str] = ()) -> bytes | None:
+        """The events of a choice that does nothing but add text or thinking to what is open, one for each of the pieces
+        in `texts`; None for any other. By far the most frequent chunks, put together without a dict."""
+        index = choice.index
+        if not (0 <= index < len(self._choices) and self._choices[index].is_open):
+            return None
+        message = choice.delta or choice.message
+        if message is None or choice.logprobs is not None or choice.finish_reason is not None:
+            return None
+        field, beside, text = b"content", b"", message.content
+        if not is_text(message):
+            if not is_thinking(message):
+                return None
+            field, beside, text = b"reasoning_content", b',"logprobs":null', message.reasoning_content
+            self._choices[index].note(message)
+        start = b'%b[{"index":%d,"delta":{"%b":' % (self._head, index, field)
+        end = b'}%b,"finish_reason":null}]%b' % (beside, self._tail)
+        return start + (end + start).join(map(_encode, texts or (text,))) + end
 
     def _renumbered(self, choice: Choice, native: Event, event: Event) -> list[Event]:
         """Return the choice to send; empty if it holds only a reason to finish."""

@@ -5,13 +5,13 @@ of parts, calls without an index or all with the same, the old `function_call`, 
 What the common form has no place for stands in `extra`; beside a text or a call it is left to the native event alone.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
-from app.dialects.fast_path import QuickDecoder
+from app.dialects.fast_path import QuickDecoder, Run
 from app.dialects.finish_reasons import graver, reason_in, refuse_open, refuse_unfinished
 from app.dialects.openai_chat.call_decoding import CallJoiner, refuse_nameless
 from app.dialects.openai_chat.call_forms import calls_of, decode_call, number_of
@@ -22,7 +22,7 @@ from app.dialects.openai_chat.usage_decoding import usage_of
 from app.dialects.response_heads import id_in, unix_time
 from app.dialects.token_counts import later
 from app.dialects.validation import rest
-from app.messages import Choice, Dialect, Message, ModelResponse, Native, Received, ToolCall, Usage
+from app.messages import Choice, Dialect, Message, ModelResponse, ToolCall, Usage
 
 _PADDING = frozenset(["obfuscation", "p"])
 """Against eavesdroppers, of OpenAI and of Mistral."""
@@ -96,27 +96,49 @@ class ResponseDecoder:
         """Whether the server names a reason to finish, be it null, in the first of its events."""
         self._usage: Usage | None = None
 
-    def quick(self, raw: bytes, sequence: int, data: bytes) -> Received | None:
-        event = self._pieces.decode(data) if not self.ended else None
+    def quick(self, name: bytes, events: Sequence[bytes], at: int = 0) -> Run | None:
+        event = self._pieces.decode(events[at]) if not self.ended else None
         if event is None:
             return None
         self._id = event.id or self._id
         self._created = event.created or self._created
         self._model = event.model or self._model
         (choice,) = event.choices
-        delta = choice.delta
+        text, role = choice.delta.content, choice.delta.role
         if not self._begun:
             self._knows_reasons = choice.finish_reason is not UNSET
         self._begun.add(choice.index)
+        texts: tuple[str, ...] = ()
+        if text and len(events) > at + 1 and (more := self._more_text(event, events, at + 1)):
+            texts = (text, *more)
+            text = "".join(texts)
         chunk = ModelResponse(
             id=self._id,
             created=self._created,
             model=self._model,
-            choices=(Choice(choice.index, Message(delta.role, delta.content or None)),),
+            choices=(Choice(choice.index, Message(role, text or None)),),
             system_fingerprint=event.system_fingerprint or None,
             service_tier=event.service_tier or None,
         )
-        return Received(chunk, Native("openai_chat", raw, sequence, data, is_plain=True))
+        return Run(chunk, texts)
+
+    def _more_text(self, first: TextEvent, events: Sequence[bytes], at: int) -> list[str]:
+        """The texts of the events from `at` on that say nothing else than the first did."""
+        id, created, model = first.id, first.created, first.model
+        fingerprint, tier = first.system_fingerprint, first.service_tier
+        index, role = first.choices[0].index, first.choices[0].delta.role
+        texts: list[str] = []
+        for event in self._pieces.decode_on(events, at):
+            (choice,) = event.choices
+            delta = choice.delta
+            if not delta.content or choice.index != index or delta.role != role:
+                break
+            if event.id != id or event.created != created or event.model != model:
+                break
+            if event.system_fingerprint != fingerprint or event.service_tier != tier:
+                break
+            texts.append(delta.content)
+        return texts
 
     def mend(self, event: dict[str, Any]) -> bool:
         mended = mend_choices(event)

@@ -16,7 +16,7 @@ from app.dialects.openai_completions.response_encoding import reason, text_of
 from app.dialects.passthrough import Event, Held, Step
 from app.dialects.translation.ids import with_prefix
 from app.errors import GatewayError
-from app.messages import Choice, Dialect, ModelResponse, Native, Request, Usage
+from app.messages import Choice, Dialect, ModelResponse, Native, Received, Request, Usage
 
 _encode = msgspec.json.Encoder().encode
 
@@ -37,7 +37,7 @@ class TextEncoder:
         self._usage: Usage | None = None
         self._is_done = False
 
-    def follow_piece(self, chunk: ModelResponse, native: Native) -> bool:
+    def follow_piece(self, received: Received) -> bool:
         return False
 
     def step(self, chunk: ModelResponse, native: Native, holding: bool) -> Step:
@@ -70,6 +70,9 @@ class TextEncoder:
 
     def encode(self, chunk: ModelResponse) -> bytes:
         return self._encode(chunk, {})
+
+    def encode_texts(self, chunk: ModelResponse, texts: Sequence[str]) -> bytes | None:
+        return None
 
     def encode_event(self, chunk: ModelResponse, event: Event) -> bytes:
         return self._encode(chunk, event)

@@ -3,15 +3,17 @@
 What a choice holds beside its text stands in its message's `extra`, and is left to the native event in a stream.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
+from app.dialects.fast_path import Run
 from app.dialects.finish_reasons import graver, reason_in, refuse_open, refuse_unfinished
 from app.dialects.openai_chat.mending import mend_choices, mend_fields
 from app.dialects.openai_chat.text_forms import name_in, text_in
 from app.dialects.openai_chat.usage_decoding import usage_of
 from app.dialects.response_heads import id_in, unix_time
 from app.dialects.validation import rest
-from app.messages import Choice, Dialect, Message, ModelResponse, Received
+from app.messages import Choice, Dialect, Message, ModelResponse
 
 _RESPONSE = frozenset(["id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier"])
 _CHOICE = frozenset(["index", "text", "logprobs", "finish_reason"])
@@ -33,7 +35,7 @@ class ResponseDecoder:
         self._finished: dict[int, str] = {}
         """The reason to finish of each choice that has one, the gravest of several."""
 
-    def quick(self, raw: bytes, sequence: int, data: bytes) -> Received | None:
+    def quick(self, name: bytes, events: Sequence[bytes], at: int = 0) -> Run | None:
         """No event of this dialect is frequent enough for a fast path."""
         return None
 

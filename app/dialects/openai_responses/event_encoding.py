@@ -31,7 +31,7 @@ from app.dialects.translation.call_ids import CallIds, prefix_of
 from app.dialects.translation.encrypted_reasoning import as_text
 from app.dialects.translation.ids import with_prefix
 from app.errors import ErrorBody, GatewayError
-from app.messages import Choice, Dialect, Message, ModelResponse, Native, Request, Usage, is_substantial
+from app.messages import Choice, Dialect, Message, ModelResponse, Native, Received, Request, Usage, is_substantial
 
 _NOTHING = Message()
 _LIFE = frozenset({"response.created", "response.in_progress", "response.queued"})
@@ -70,10 +70,11 @@ class EventEncoder:
         """A chunk set the reason to finish, rather than the provider's terminal event."""
         self._usage: Usage | None = None
 
-    def follow_piece(self, chunk: ModelResponse, native: Native) -> bool:
-        if native.position is None:
+    def follow_piece(self, received: Received) -> bool:
+        native = received.native
+        if native is None or native.position is None:
             return False
-        self._log.add(chunk, native)
+        self._log.add(received.chunk, native, received.count)
         return True
 
     def step(self, chunk: ModelResponse, native: Native, holding: bool) -> Step:
@@ -100,6 +101,14 @@ class EventEncoder:
             out = self._start(chunk)
         choices = chunk.choices
         return out + self._choice(choices[0]) if len(choices) == 1 else out + b"".join(map(self._choice, choices))
+
+    def encode_texts(self, chunk: ModelResponse, texts: Sequence[str]) -> bytes | None:
+        (choice,) = chunk.choices
+        if not self._is_started or choice.index or choice.delta is None:
+            return None
+        if choice.delta.content:
+            return self._writer.write_texts(texts, "message", "output_text")
+        return self._writer.write_texts(texts, "reasoning") if choice.delta.reasoning_content else None
 
     def encode_event(self, chunk: ModelResponse, native_event: Event) -> bytes:
         native_event = self._numbering.numbered(native_event)

@@ -5,7 +5,7 @@ text or thinking is open; calls stay open until their arguments are whole, as th
 into a stream of the provider's goes into its part that is at hand, if that is of the same kind.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -64,21 +64,37 @@ class ItemWriter:
         self._part[part.item.kind] = part
 
     def write_text(self, text: str, kind: str = "output_text", logprobs: list[Any] | None = None) -> bytes:
-        """Add text to the open part of its kind, or to a new one. The hot path of a stream of another dialect."""
+        """Add text to the open part of its kind, or to a new one."""
         holder = "message" if kind in ("output_text", "refusal") else "reasoning"
         part, before = self._part.get(holder), b""
         if part is None or not part.takes_text or (part.kind != kind and holder == "message"):
             part, before = self._open_part(kind, holder)
+        if not logprobs:
+            return before + self._add_texts(part, (text,))
+        part.logprobs += logprobs
         part.add(text)
         part.is_whole = False
-        head = part.head or _head(part)
         self.sequence += 1
-        if logprobs:
-            part.logprobs += logprobs
-            tail = b',"logprobs":%b,"sequence_number":%d}\n\n' % (_encode(logprobs), self.sequence - 1)
-        else:
-            tail = (_TEXT_TAIL if part.kind == "output_text" else _OTHER_TAIL) % (self.sequence - 1)
-        return b"".join((before, head, _encode(text), tail))
+        tail = b',"logprobs":%b,"sequence_number":%d}\n\n' % (_encode(logprobs), self.sequence - 1)
+        return b"".join((before, part.head or _head(part), _encode(text), tail))
+
+    def write_texts(self, texts: Sequence[str], holder: str, kind: str | None = None) -> bytes | None:
+        """Add each text, by an event of its own, to the open part of a `message` or of `reasoning`, where it has to be
+        of a kind; None if none is open."""
+        part = self._part.get(holder)
+        if part is None or not part.takes_text or kind not in (None, part.kind):
+            return None
+        return self._add_texts(part, texts)
+
+    def _add_texts(self, part: Part, texts: Sequence[str]) -> bytes:
+        """This is the hot path of a stream of another dialect."""
+        part.add("".join(texts))
+        part.is_whole = False
+        head = part.head or _head(part)
+        tail = _TEXT_TAIL if part.kind == "output_text" else _OTHER_TAIL
+        number = self.sequence
+        self.sequence += len(texts)
+        return b"".join([b"%b%b%b" % (head, _encode(text), tail % at) for at, text in enumerate(texts, number)])
 
     def write_annotation(self, note: Event) -> bytes:
         """Add an annotation to the open text. Nothing is sent if its text has ended."""

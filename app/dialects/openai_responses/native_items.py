@@ -42,7 +42,8 @@ class PassthroughLog:
         events, self._events = self._events, []
         return events
 
-    def add(self, chunk: ModelResponse, native: Native) -> None:
+    def add(self, chunk: ModelResponse, native: Native, count: int = 1) -> None:
+        """`count`: the number of events that say this."""
         position = native.position or _position(native)
         if position is None:
             self._events.append((chunk, native))
@@ -54,7 +55,7 @@ class PassthroughLog:
         if run is None or run.position != position or run.kind != native.kind:
             run = self._run = TextRun(native.kind, position)
             self._events.append(run)
-        run.count += 1
+        run.count += count
         run.pieces.add(text)
 
 

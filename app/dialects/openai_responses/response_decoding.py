@@ -4,14 +4,14 @@
 anything, the response itself is asked last. What has no place in the common form is left to the native event alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from app.dialects.errors import ProviderFailed
-from app.dialects.fast_path import QuickDecoder
+from app.dialects.fast_path import QuickDecoder, Run
 from app.dialects.finish_reasons import unfinished
 from app.dialects.openai_responses.item_events import Event, ItemEvents
 from app.dialects.openai_responses.items import finish_reason, whole_logprobs, whole_message
@@ -19,7 +19,7 @@ from app.dialects.openai_responses.mending import mend_event
 from app.dialects.openai_responses.numbering import Numbering
 from app.dialects.openai_responses.usage import usage_of
 from app.dialects.response_heads import id_in, unix_time
-from app.messages import BlockEnd, Choice, Dialect, Message, ModelResponse, Native, Received
+from app.messages import BlockEnd, Choice, Dialect, Message, ModelResponse
 
 _FORMS: Mapping[str, type] = {
     "output_index": int,
@@ -93,6 +93,13 @@ class ArgumentsDelta(
 DeltaEvent = TextDelta | SummaryDelta | ThoughtDelta | ArgumentsDelta
 
 
+def _part(event: DeltaEvent) -> int:
+    """The number of the part of its item to which a piece belongs."""
+    if isinstance(event, SummaryDelta):
+        return event.summary_index
+    return 0 if isinstance(event, ArgumentsDelta) else event.content_index
+
+
 class ResponseDecoder:
     """Decodes one stream, event by event."""
 
@@ -108,14 +115,18 @@ class ResponseDecoder:
         self._deltas = QuickDecoder[DeltaEvent](cast(Any, DeltaEvent))
         self._position = (0, 0)
 
-    def quick(self, raw: bytes, sequence: int, data: bytes) -> Received | None:
+    def quick(self, name: bytes, events: Sequence[bytes], at: int = 0) -> Run | None:
         # A decoder that fails too often is not asked any more: only what can be a piece is tried.
-        event = self._deltas.decode(data) if b'.delta"' in data and not self.ended else None
+        event = self._deltas.decode(events[at]) if b'.delta"' in events[at] and not self.ended else None
         item = self._items.open.get(event.output_index) if event is not None else None
         if event is None or item is None:
             return None
         item.streamed = item.part_streamed = True
         text, part, delta = event.delta, 0, None
+        texts: tuple[str, ...] = ()
+        if text and len(events) > at + 1 and (more := self._more_text(event, events, at + 1)):
+            texts = (text, *more)
+            text = "".join(texts)
         match event:
             case TextDelta():
                 kind, part = "response.output_text.delta", event.content_index
@@ -134,12 +145,23 @@ class ResponseDecoder:
         if self._position[0] != event.output_index or self._position[1] != part:
             self._position = (event.output_index, part)
         position = self._position if delta else None
-        native = Native("openai_responses", raw, sequence, data, kind, delta is not None, position)
-        return Received(self._chunk((Choice(0, delta),) if delta and text else ()), native)
+        return Run(self._chunk((Choice(0, delta),) if delta and text else ()), texts, kind, delta is not None, position)
 
     def _thought_piece(self, text: str) -> Message:
         self._items.has_thought = self._items.has_thought or bool(text)
         return Message(reasoning_content=text)
+
+    def _more_text(self, first: DeltaEvent, events: Sequence[bytes], at: int) -> list[str]:
+        """The texts of the events from `at` on that go on with the same part of the same item."""
+        kind, index, part = type(first), first.output_index, _part(first)
+        texts: list[str] = []
+        if kind is ArgumentsDelta:
+            return texts
+        for event in self._deltas.decode_on(events, at):
+            if type(event) is not kind or event.output_index != index or _part(event) != part or not event.delta:
+                break
+            texts.append(event.delta)
+        return texts
 
     def mend(self, event: Event) -> bool:
         return mend_event(event)

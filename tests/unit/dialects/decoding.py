@@ -1,6 +1,6 @@
 """A provider's body as the chunks that its backend makes of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from app.backends.direct.codec import StreamDecoder
 from app.backends.direct.stream_events import Events
@@ -24,10 +24,16 @@ def decoded(dialect: Dialect, body: bytes) -> tuple[list[Received], GatewayError
     events = Events(DECODERS[dialect](), scrub=lambda text: text, event_limit=1 << 22)
     chunks: list[Received] = []
     try:
-        # Even those before an error: a list made at once would be lost with it.
-        chunks.extend(events.chunk(item) for item in events.reader.feed(body))
-        chunks.extend(events.last_chunk(item) for item in events.reader.finish())
+        chunks += _apart(events.feed(body))
+        events.check()
+        chunks += _apart(events.finish())
+        events.check()
         events.check_end()
     except GatewayError as error:
         return chunks, error
     return chunks, None
+
+
+def _apart(received: Iterable[Received]) -> list[Received]:
+    """Each event by itself. What is told beside an error has no bytes, and is left out."""
+    return [event for one in received for event in one.apart() if event.native is not None]

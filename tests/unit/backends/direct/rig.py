@@ -45,7 +45,7 @@ async def read(
     chunks: list[Received] = []
     try:
         async for batch in pieces_of(backend.stream(request or ask(), attempt or FakeAttempt())):
-            chunks.extend(batch)
+            chunks += [one for received in batch for one in received.apart()]
     except GatewayError as error:
         return chunks, error
     return chunks, None

@@ -81,19 +81,19 @@ def test_lines_do_not_depend_on_how_they_are_split() -> None:
     body = _CHUNK + b"\r\n\n" + _CHUNK + b"\n[DONE]\n"
     for size in (1, 7, len(body)):
         reader = LineReader(1000)
-        items = [item for at in range(0, len(body), size) for item in reader.feed(body[at : at + size])]
-        items += reader.finish()
-        assert [data for _, _, data in items] == [_CHUNK, _CHUNK, b"[DONE]"]
-        assert items[0][0] == b"data: %b\n\n" % _CHUNK
+        rows = [row for at in range(0, len(body), size) for row in reader.feed(body[at : at + size])]
+        rows += reader.finish()
+        assert [data for _, _, data in rows] == [[_CHUNK], [_CHUNK], [b"[DONE]"]]
+        assert rows[0][0] == b"data: %b\n\n" % _CHUNK
 
 
 def test_the_end_of_lines_is_the_end_of_the_stream() -> None:
     reader = LineReader(1000)
-    assert [data for _, _, data in reader.feed(_CHUNK + b"\n" + _CHUNK)] == [_CHUNK]
-    assert [data for _, _, data in reader.finish()] == [_CHUNK, b"[DONE]"]
+    assert [data for _, _, data in reader.feed(_CHUNK + b"\n" + _CHUNK)] == [[_CHUNK]]
+    assert [data for _, _, data in reader.finish()] == [[_CHUNK], [b"[DONE]"]]
 
 
 def test_a_line_above_the_limit_ends_the_reading() -> None:
     reader = LineReader(1000)
-    assert [item for _ in range(200) for item in reader.feed(b"x" * 64)] == []
+    assert [row for _ in range(200) for row in reader.feed(b"x" * 64)] == []
     assert reader.too_large

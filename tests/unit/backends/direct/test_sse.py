@@ -3,7 +3,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.backends.direct.sse import EventReader, Item
+from app.backends.direct.sse import EventReader, Item, items_of
 
 _PIECES = st.sampled_from(
     (
@@ -16,11 +16,8 @@ _BODIES = st.lists(_PIECES, max_size=12).map(b"".join)
 
 def read(*pieces: bytes, limit: int = 1000) -> list[Item]:
     reader = EventReader(limit)
-    items: list[Item] = []
-    for piece in pieces:
-        only = reader.only_event(piece)
-        items += reader.feed(piece) if only is None else [only]
-    return items + reader.finish()
+    rows = [row for piece in pieces for row in reader.feed(piece)]
+    return items_of([*rows, *reader.finish()])
 
 
 def events_of(*pieces: bytes) -> list[tuple[bytes, bytes]]:
@@ -46,30 +43,23 @@ def test_each_event_has_its_name_and_its_data() -> None:
     assert events_of(b"data: a\n\nevent: b\ndata: c\n\ndata:d\n\n") == [(b"", b"a"), (b"b", b"c"), (b"", b"d")]
 
 
-def test_what_is_more_than_one_plain_event_has_to_be_fed() -> None:
+def test_plain_events_that_are_framed_alike_are_one_row() -> None:
     reader = EventReader(1000)
     reader.feed(b"data: first\n\n")
-    assert reader.only_event(b"data: x\n\n") == (b"data: x\n\n", b"", b"x")
-    assert reader.only_event(b"event: e\ndata: y\n\n") == (b"event: e\ndata: y\n\n", b"e", b"y")
-    others = [
-        b"data: a\n\ndata: b\n\n",
-        b"data: a\r\n\n",
-        b"data:a\n\n",
-        b": c\n\n",
-        b"data: a\n",
-        b"\n\n",
-        b"",
-        b"data: ",
-    ]
-    others += [
-        b"event: e\ndata: a\ndata: b\n\n",
-        b"event: e\n: c\n\n",
-        b"event: e\n\n",
-        b"data: " + b"a" * 2000 + b"\n\n",
-    ]
-    assert [reader.only_event(other) for other in others] == [None] * len(others)
-    reader.feed(b"data: half")
-    assert reader.only_event(b"data: x\n\n") is None
+    assert reader.feed(b"data: x\n\n") == [(b"data: x\n\n", b"", [b"x"])]
+    named = b"event: e\ndata: x\n\nevent: e\ndata: \n\n"
+    assert reader.feed(named + b"data: y\n\ndata: ") == [(named, b"e", [b"x", b""]), (b"data: y\n\n", b"", [b"y"])]
+    assert reader.feed(b"z\n\ndata: z\n\n") == [(b"data: z\n\ndata: z\n\n", b"", [b"z", b"z"])]
+
+
+def test_an_event_that_is_framed_otherwise_is_a_row_of_its_own() -> None:
+    plain = b"data: a\n\n"
+    for odd in (b"data:a\n\n", b": c\n\n", b"event: e\ndata: a\ndata: b\n\n", b"event: e\n: c\n\n", b"event: e\n\n"):
+        reader = EventReader(1000)
+        reader.feed(plain)
+        assert [raw for raw, _, _ in reader.feed(plain + plain + odd + plain)] == [plain + plain, odd, plain]
+    with_cr = EventReader(1000)
+    assert [raw for raw, _, _ in with_cr.feed(plain + plain + b"data: a\r\n\n")][:2] == [plain, plain]
 
 
 def test_several_data_lines_are_joined_by_a_newline() -> None:
@@ -97,13 +87,13 @@ def test_what_is_left_at_the_end_comes_as_an_item_without_data() -> None:
 def test_an_event_above_the_limit_ends_the_reading_after_the_events_before_it() -> None:
     for pieces in ([b"data: a\n\ndata: " + b"x" * 2000], [b"data: a\n\n", *[b"data: xxxxxxxx"] * 200]):
         reader = EventReader(1000)
-        assert [item[2] for piece in pieces for item in reader.feed(piece)] == [b"a"]
+        assert [row[2] for piece in pieces for row in reader.feed(piece)] == [[b"a"]]
         assert reader.too_large
 
 
 def test_an_event_above_the_limit_is_refused_even_when_it_is_whole() -> None:
     reader = EventReader(1000)
-    assert reader.feed(b"data: a\n\ndata: " + b"x" * 2000 + b"\n\ndata: b\n\n")[0][2] == b"a"
+    assert reader.feed(b"data: a\n\ndata: " + b"x" * 2000 + b"\n\ndata: b\n\n")[0][2] == [b"a"]
     assert reader.too_large
 
 

@@ -57,7 +57,7 @@ class OneConnection:
 
 
 class Taker:
-    """Keeps the chunks. Those batches fall behind whose numbers are in `behind`."""
+    """Keeps the chunks, each by itself. Those batches fall behind whose numbers are in `behind`."""
 
     def __init__(self, behind: frozenset[int] = frozenset()) -> None:
         self.received: list[Received] = []
@@ -65,7 +65,7 @@ class Taker:
         self.behind = behind
 
     def take(self, batch: Sequence[Received]) -> bool:
-        self.received += batch
+        self.received += [one for received in batch for one in received.apart()]
         self.batches += 1
         return self.batches - 1 not in self.behind
 

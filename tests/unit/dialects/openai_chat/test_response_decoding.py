@@ -143,7 +143,7 @@ def test_a_text_that_is_the_name_of_a_field_is_no_reason_to_finish() -> None:
     """A server without reasons is known by its first event; its stream is whole where it counts what it was."""
     decoder = ResponseDecoder()
     piece = b'{"choices":[{"index":0,"delta":{"content":"finish_reason"}}]}'
-    assert decoder.quick(b"data: %b\n\n" % piece, 0, piece) is not None
+    assert decoder.quick(b"", [piece]) is not None
     decoder.chunk({"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 1}})
     decoder.done()
     assert decoder.ended
