@@ -29,7 +29,7 @@ from collections.abc import Sequence
 from enum import Enum, auto
 from typing import Any, Literal, Protocol
 
-from app.dialects.blank_lines import missing_blank_line
+from app.dialects.blank_lines import LONGEST_BLANK_LINE, missing_blank_line
 from app.errors import GatewayError
 from app.messages import Dialect, ModelResponse, Native, Received
 
@@ -109,7 +109,7 @@ class StreamFormatter:
         """The position of the provider's event that would come without a gap."""
         self._held: list[Held] = []
         self._sent = b""
-        """The provider's event that went out last, in FOLLOWING."""
+        """The end of the event that went out last, in FOLLOWING."""
 
     @property
     def has_ended(self) -> bool:
@@ -124,7 +124,7 @@ class StreamFormatter:
         elif native.sequence == self._expected and self.mode is _FOLLOWING:
             if not self._held and self._follow_piece(received):
                 self._expected += received.count
-                self._sent = native.raw
+                self._sent = native.raw[-LONGEST_BLANK_LINE:]
                 return native.raw
             if received.count == 1:
                 self._expected += 1
@@ -179,7 +179,7 @@ class StreamFormatter:
             out += native.raw
         else:
             self._held.append((chunk, native))
-        self._sent = out or self._sent
+        self._sent = out[-LONGEST_BLANK_LINE:] or self._sent
         return out
 
     def _take_over(self) -> bytes:

@@ -7,6 +7,7 @@ break a policy or a formatter far from where it came in: a fault of the gateway'
 from app.messages import Choice, Message, ModelResponse, ThinkingBlock, ToolCall, Usage
 
 _TEXT = frozenset({str, type(None)})
+_OBJECT = frozenset({dict})
 _NUMBER = frozenset({int, float, bool})
 """Some count in floating point; that breaks nothing."""
 
@@ -41,7 +42,8 @@ def _is_choice(choice: Choice) -> bool:
 
 def _is_message(message: Message) -> bool:
     texts = {type(message.role), type(message.content), type(message.refusal), type(message.reasoning_content)}
-    if not (texts <= _TEXT and all(type(one) is dict for one in message.annotations)):
+    notes = set(map(type, message.annotations))
+    if not (texts <= _TEXT and notes <= _OBJECT):
         return False
     return all(map(_is_call, message.tool_calls)) and all(map(_is_thinking, message.thinking_blocks))
 

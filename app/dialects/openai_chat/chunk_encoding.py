@@ -83,11 +83,14 @@ class ChunkEncoder:
         return "hold" if holding or self._is_done or chunk.usage is not None else "send"
 
     def is_complete(self, held: Sequence[Held]) -> bool:
-        choices = [choice for chunk, _ in held for choice in chunk.choices]
-        finished = {choice.index for choice in choices if choice.finish_reason is not None}
+        if self._is_done or self._latest is None:
+            return self._is_done
         begun = {index for index, state in enumerate(self._choices) if state.is_open}
-        still_open = begun.union(choice.index for choice in choices) - finished
-        return self._is_done or (self._latest is not None and not still_open)
+        finished: set[int] = set()
+        for chunk, _ in held:
+            for choice in chunk.choices:
+                (begun if choice.finish_reason is None else finished).add(choice.index)
+        return begun <= finished
 
     def take_over(self) -> None:
         if self._latest is not None:
