@@ -51,6 +51,7 @@ class Limit:
         self._outer_runs = False
         self._inner: Limit | None = None
         self.due = inf
+        """When it cuts off the block, in seconds of `monotonic`. One that is in force may be put off in place."""
         self.expired = False
         self.overrun = False
 
