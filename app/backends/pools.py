@@ -27,6 +27,8 @@ class Route(Struct, frozen=True):
     """That of the configuration."""
     pools: tuple[Pool, ...]
     """The deployments of the model, then those of each of its fallbacks."""
+    after_refusal: tuple[Pool, ...]
+    """The deployments of models that are asked for what is refused as too long, or for what it says."""
 
 
 class Pools:
@@ -95,10 +97,8 @@ class Pools:
 
     def at_most(self, request: Request) -> list[Pool]:
         """All pools that may come to be asked for a request, whatever goes wrong. Raises as `for_request` does."""
-        pools = list(self.for_request(request))
-        for fallbacks in (self._settings.context_window_fallbacks, self._settings.content_policy_fallbacks):
-            pools += [self.of(name) for name in self._fallbacks(request.model, fallbacks)]
-        return pools
+        route = self._routes.get(request.model) or self._route(request.model)
+        return [*self.for_request(request), *route.after_refusal]
 
     def after_refusal(self, error: UpstreamRejected, request: Request) -> list[Pool]:
         """The models that the operator named for a request that is refused for this reason: for another they would
@@ -115,11 +115,14 @@ class Pools:
 
     def _route(self, asked: str) -> Route:
         """Where a name leads, found once. Raises UnknownModel."""
-        names = self._fallbacks(asked, self._settings.fallbacks)
-        pools = (self.of(asked), *map(self.of, names))
+        settings = self._settings
+        pools = (self.of(asked), *map(self.of, self._fallbacks(asked, settings.fallbacks)))
+        refused = (settings.context_window_fallbacks, settings.content_policy_fallbacks)
+        after_refusal = [self.of(name) for fallbacks in refused for name in self._fallbacks(asked, fallbacks)]
         if len(self._routes) >= _KEPT:
             self._routes.clear()
-        route = self._routes[asked] = Route(self.configured_name(asked) or asked, pools)
+        route = Route(self.configured_name(asked) or asked, pools, tuple(after_refusal))
+        self._routes[asked] = route
         return route
 
     def _fallbacks(self, asked: str, fallbacks: Mapping[str, Sequence[str]]) -> Sequence[str]:

@@ -22,9 +22,13 @@ _MESSAGE_TOKENS = 4
 
 def estimate_input_tokens(request: Request) -> int:
     """Estimate within a factor of two for English and code; at least 1, as a zero breaks clients' accounting."""
-    parts = sum(_part(part) for message in request.messages for part in message.parts)
-    tools = sum(_chars(tool.description or "") + _schema(tool.raw or tool.parameters) for tool in request.tools)
-    return max(1, parts + tools + _MESSAGE_TOKENS * len(request.messages))
+    tokens = _MESSAGE_TOKENS * len(request.messages)
+    for message in request.messages:
+        for part in message.parts:
+            tokens += len(part.text) // _CHARS_PER_TOKEN if type(part) is TextPart else _part(part)
+    for tool in request.tools:
+        tokens += _chars(tool.description or "") + _schema(tool.raw or tool.parameters)
+    return max(1, tokens)
 
 
 def estimate_output_tokens(chars: int) -> int:

@@ -32,6 +32,8 @@ _SITE_HEADERS = ("origin", "sec-fetch-site")
 _SINGLE = frozenset({"authorization", "host", "origin", "sec-fetch-site", *_KEY_HEADERS})
 """Headers by which it is decided who may ask. Of two, a proxy before the gateway may have looked at the other."""
 _NO_TEAMS: Mapping[str, Team] = {}
+_PREFIX = 8
+"""Bytes of a digest by which its holder is looked up, before all of it is compared."""
 
 
 class BodyLimit(Struct, frozen=True):
@@ -87,7 +89,7 @@ class ApiKeys:
         """Callers may send a credential of their own for a provider in the other header."""
         self._clock = clock
         self._revoked = revoked or RevokedKeys()
-        self._callers = {_prefix(key.digest): caller_of(key, teams) for key in keys}
+        self._callers = {key.digest[:_PREFIX]: caller_of(key, teams) for key in keys}
 
     def find(self, headers: Mapping[str, str]) -> Caller:
         """Whose key it is, even if it has expired. Raises AuthenticationFailed."""
@@ -116,7 +118,7 @@ class ApiKeys:
 
     def _holder(self, key: str) -> Caller | None:
         digest = digest_of(key)
-        caller = self._callers.get(_prefix(digest), _NOBODY)
+        caller = self._callers.get(digest[:_PREFIX], _NOBODY)
         return caller if compare_digest(digest, caller.digest) else None
 
     def check_probe(self, headers: Mapping[str, str]) -> None:
@@ -178,18 +180,17 @@ def callers_of(
 def presented_keys(headers: Mapping[str, str]) -> dict[str, str]:
     """The keys of the `authorization` and the `x-api-key` header, by the header's name, the first that counts first."""
     scheme, _, token = headers.get(AUTHORIZATION, "").partition(" ")
-    bearer = {AUTHORIZATION: token.strip()} if scheme.lower() == "bearer" and token.strip() else {}
-    return bearer | {name: key for name in _KEY_HEADERS if (key := headers.get(name))}
+    presented = {AUTHORIZATION: token.strip()} if scheme.lower() == "bearer" and token.strip() else {}
+    for name in _KEY_HEADERS:
+        if key := headers.get(name):
+            presented[name] = key
+    return presented
 
 
 def _credential(headers: Mapping[str, str], names: Sequence[str]) -> ClientCredential | None:
     if AUTHORIZATION in names and ACCOUNT in headers:
         names = [*names, ACCOUNT]
     return ClientCredential({name: headers[name] for name in names}) if names else None
-
-
-def _prefix(digest: bytes) -> bytes:
-    return digest[:8]
 
 
 def caller_of(key: Key, teams: Mapping[str, Team]) -> Caller:

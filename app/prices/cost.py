@@ -62,10 +62,12 @@ class Cost(Struct, frozen=True):
         brackets = self.brackets
         if service_tier and self.services:
             brackets = self.services.get(_SERVICES.get(service_tier.lower(), ""), brackets)
-        rates, prompt = brackets[0].rates, tokens.prompt
-        for bracket in brackets[1:]:
-            if prompt > bracket.above:
-                rates = bracket.rates
+        rates = brackets[0].rates
+        if len(brackets) > 1:
+            prompt = tokens.prompt
+            for bracket in brackets[1:]:
+                if prompt > bracket.above:
+                    rates = bracket.rates
         dollars = (
             tokens.input * rates.input
             + tokens.cache_read * rates.cache_read

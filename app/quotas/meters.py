@@ -8,13 +8,12 @@ column of the process that reserved it, so that a process which is killed can be
 their parts at each new section, so that an error of rounding, or a process killed between two writes, leaves no trace.
 """
 
-from collections.abc import Iterator
+from math import inf
 
 from app.quotas.periods import Period, rolled
 from app.quotas.rules import Bound, Quota
 from app.quotas.sections import ASK_AGAIN, TRIFLE, last_section_ends, wait_for_sections
 from app.quotas.times import SharedClock
-from app.quotas.values import Remaining
 from app.shared_table import SharedTable
 
 SECTIONS = 61
@@ -41,53 +40,54 @@ def columns_for(processes: int) -> int:
 class Meter:
     """How much is used and reserved of a quota."""
 
-    __slots__ = ("_mine", "_numbers", "_processes", "_reserved", "_used", "at", "most", "quota")
+    __slots__ = (
+        "_first_share",
+        "_processes",
+        "at",
+        "bound",
+        "mine_at",
+        "most",
+        "numbers",
+        "quota",
+        "reserved_at",
+        "spent_from",
+        "used_at",
+    )
 
     def __init__(self, table: SharedTable, quota: Quota, process: int, processes: int) -> None:
         self.quota = quota
-        self.most = quota.most + TRIFLE
-        self._numbers = table.numbers
+        self.bound = quota.most
+        self.most = self.bound + TRIFLE
+        self.spent_from = self.most - 2 * TRIFLE
+        """All of it is used where more than this is, whatever may still be given back."""
+        self._first_share = min((share * one.most for one in quota.bounds for share in one.shares), default=inf)
+        """How much is used where the first share is passed."""
+        self.numbers = table.numbers
         self.at = at = table.row(quota.row)
-        self._used = at + USED
-        self._reserved = at + RESERVED
-        self._mine = at + RESERVED + 1 + process
+        self.used_at = at + USED
+        self.reserved_at = at + RESERVED
+        self.mine_at = at + RESERVED + 1 + process
         self._processes = processes
 
-    def advance(self, clock: SharedClock) -> None:
-        """Bring it to the present."""
+    def advance(self, clock: SharedClock) -> float:
+        """Bring it to the present. Returns how much is used then."""
+        return self.numbers[self.used_at]
 
     def lacks(self, clock: SharedClock, amount: float) -> bool:
         """Whether there is not so much left, once it is brought to the present."""
-        self.advance(clock)
-        numbers = self._numbers
-        return bool(numbers[self._used] + numbers[self._reserved] + amount > self.most)
+        return bool(self.advance(clock) + self.numbers[self.reserved_at] + amount > self.most)
 
-    @property
-    def is_spent(self) -> bool:
-        """Whether all of it is used, whatever may still be given back."""
-        return bool(self._numbers[self._used] + 2 * TRIFLE > self.most)
-
-    def reserve(self, amount: float) -> None:
-        """Take it until it is given back."""
-        numbers = self._numbers
-        numbers[self._mine] += amount
-        numbers[self._reserved] += amount
-
-    def give_back(self, amount: float) -> None:
-        """Reserve no longer what was reserved."""
-        numbers = self._numbers
-        numbers[self._mine] -= amount
-        numbers[self._reserved] -= amount
-
-    def passed_shares(self) -> Iterator[tuple[float, Bound]]:
+    def passed_shares(self) -> list[tuple[float, Bound]]:
         """The shares that have been passed and were not reported, with the bound that each is of."""
-        numbers, at = self._numbers, self.at
-        used, notified = numbers[self._used] + TRIFLE, numbers[at + NOTIFIED]
+        numbers, at = self.numbers, self.at
+        used, notified = numbers[self.used_at] + TRIFLE, numbers[at + NOTIFIED]
         if used <= notified:
-            return
+            return []
         numbers[at + NOTIFIED] = used
-        for bound in self.quota.bounds:
-            yield from ((share, bound) for share in bound.shares if notified < share * bound.most <= used)
+        if used < self._first_share:
+            return []
+        shares = [(share, bound) for bound in self.quota.bounds for share in bound.shares]
+        return [(share, bound) for share, bound in shares if notified < share * bound.most <= used]
 
     def wait(self, clock: SharedClock, amount: float) -> float | None:
         """Seconds until there is so much, if nobody else asks; None for never."""
@@ -100,20 +100,20 @@ class Meter:
     @property
     def reserved(self) -> float:
         """How much requests have reserved that are open."""
-        return float(max(self._numbers[self._reserved], 0.0))
+        return float(max(self.numbers[self.reserved_at], 0.0))
 
     @property
     def used(self) -> float:
         """How much is used, apart from what is reserved."""
-        return float(max(self._numbers[self._used], 0.0))
+        return float(max(self.numbers[self.used_at], 0.0))
 
     def relieve(self, process: int) -> float:
         """Give back what a process has reserved that is no more, and mend what it may have left half-done. Returns how
         much that was."""
-        numbers, first = self._numbers, self._reserved + 1
+        numbers, first = self.numbers, self.reserved_at + 1
         held = float(numbers[first + process])
         numbers[first + process] = 0.0
-        numbers[self._reserved] = sum(numbers[first : first + self._processes])
+        numbers[self.reserved_at] = sum(numbers[first : first + self._processes])
         return held
 
 
@@ -123,7 +123,7 @@ class Streams(Meter):
     __slots__ = ()
 
     def lacks(self, clock: SharedClock, amount: float) -> bool:
-        return bool(self._numbers[self._reserved] + amount > self.most)
+        return bool(self.numbers[self.reserved_at] + amount > self.most)
 
     @property
     def used(self) -> float:
@@ -137,59 +137,65 @@ class Streams(Meter):
 class Sliding(Meter):
     """A window that looks back from now."""
 
-    __slots__ = ("_head", "_ring", "_sections", "_width")
+    __slots__ = ("_sections", "_width", "head_at", "ring_at")
 
     def __init__(self, table: SharedTable, quota: Quota, process: int, processes: int) -> None:
         super().__init__(table, quota, process, processes)
         self._width, sections = quota.sections
         self._sections = sections + 1
-        self._head = self.at + HEAD
-        self._ring = self.at + _RING
+        self.head_at = self.at + HEAD
+        self.ring_at = self.at + _RING
 
-    def advance(self, clock: SharedClock) -> None:
-        if clock.steady >= (self._numbers[self._head] + 1) * self._width:
-            self._turn(int(clock.steady // self._width))
+    def advance(self, clock: SharedClock) -> float:
+        if clock.steady >= (self.numbers[self.head_at] + 1) * self._width:
+            self.turn(int(clock.steady // self._width))
+        return self.numbers[self.used_at]
 
-    def _turn(self, section: int) -> None:
-        numbers, head = self._numbers, int(self._numbers[self._head])
+    def turn(self, section: int) -> None:
+        """Go on to a section that has begun."""
+        numbers, head = self.numbers, int(self.numbers[self.head_at])
         if section - head >= self._sections:
-            numbers[self._ring : self._ring + SECTIONS] = _NOTHING
+            numbers[self.ring_at : self.ring_at + SECTIONS] = _NOTHING
         else:
             for passed in range(head + 1, section + 1):
-                numbers[self._ring + passed % self._sections] = 0.0
-        numbers[self._head] = section
-        numbers[self._used] = sum(numbers[self._ring : self._ring + self._sections])
+                numbers[self.ring_at + passed % self._sections] = 0.0
+        numbers[self.head_at] = section
+        numbers[self.used_at] = sum(numbers[self.ring_at : self.ring_at + self._sections])
 
     def add(self, amount: float) -> None:
         """Count it as used now."""
-        numbers, at = self._numbers, self.at
-        numbers[self._ring + int(numbers[self._head]) % self._sections] += amount
-        numbers[self._used] += amount
+        numbers, at = self.numbers, self.at
+        numbers[self.ring_at + int(numbers[self.head_at]) % self._sections] += amount
+        numbers[self.used_at] += amount
         numbers[at] = 1.0
 
     def wait(self, clock: SharedClock, amount: float) -> float | None:
         if amount > self.most:
             return None
-        excess = self._numbers[self._used] + self._numbers[self._reserved] + amount - self.most
+        excess = self.numbers[self.used_at] + self.numbers[self.reserved_at] + amount - self.most
         found = wait_for_sections(self._used_in(), self.quota.sections, excess)
         return ASK_AGAIN if found is None else max(found - clock.steady, 0.0)
 
     def resets_at(self, clock: SharedClock) -> float | None:
-        numbers, head = self._numbers, int(self._numbers[self._head])
-        if numbers[self._ring + head % self._sections]:
+        return clock.calendar + self.resets_in(clock)
+
+    def resets_in(self, clock: SharedClock) -> float:
+        """Seconds until all of it is there again."""
+        numbers, head = self.numbers, int(self.numbers[self.head_at])
+        if numbers[self.ring_at + head % self._sections]:
             # As it is with every answer to a caller: something was used just now.
-            return clock.calendar + (head + self._sections) * self._width - clock.steady
-        return clock.calendar + max(last_section_ends(self._used_in(), self.quota.sections) - clock.steady, 0.0)
+            return (head + self._sections) * self._width - clock.steady
+        return max(last_section_ends(self._used_in(), self.quota.sections) - clock.steady, 0.0)
 
     def _used_in(self) -> list[tuple[int, float]]:
         """The sections of the window, the earliest first, with what is used in each."""
-        numbers, head = self._numbers, int(self._numbers[self._head])
+        numbers, head = self.numbers, int(self.numbers[self.head_at])
         sections = range(head - self._sections + 1, head + 1)
-        return [(section, numbers[self._ring + section % self._sections]) for section in sections]
+        return [(section, numbers[self.ring_at + section % self._sections]) for section in sections]
 
     def relieve(self, process: int) -> float:
         held = super().relieve(process)
-        self._numbers[self._used] = sum(self._numbers[self._ring : self._ring + self._sections])
+        self.numbers[self.used_at] = sum(self.numbers[self.ring_at : self.ring_at + self._sections])
         return held
 
 
@@ -198,18 +204,18 @@ class SlidingBudget(Sliding):
 
     __slots__ = ()
 
-    def _turn(self, section: int) -> None:
-        super()._turn(section)
-        numbers, at = self._numbers, self.at
+    def turn(self, section: int) -> None:
+        super().turn(section)
+        numbers, at = self.numbers, self.at
         if section - numbers[at + _NOTIFIED_IN] >= self._sections:
-            numbers[at + NOTIFIED] = min(numbers[at + NOTIFIED], numbers[self._used])
+            numbers[at + NOTIFIED] = min(numbers[at + NOTIFIED], numbers[self.used_at])
 
-    def passed_shares(self) -> Iterator[tuple[float, Bound]]:
-        """The shares that have been passed and were not reported, with the bound that each is of."""
-        before = self._numbers[self.at + NOTIFIED]
-        yield from super().passed_shares()
-        if self._numbers[self.at + NOTIFIED] != before:
-            self._numbers[self.at + _NOTIFIED_IN] = self._numbers[self._head]
+    def passed_shares(self) -> list[tuple[float, Bound]]:
+        before = self.numbers[self.at + NOTIFIED]
+        passed = super().passed_shares()
+        if self.numbers[self.at + NOTIFIED] != before:
+            self.numbers[self.at + _NOTIFIED_IN] = self.numbers[self.head_at]
+        return passed
 
 
 class Requests(Sliding):
@@ -218,20 +224,10 @@ class Requests(Sliding):
     __slots__ = ()
 
     def lacks(self, clock: SharedClock, amount: float) -> bool:
-        numbers = self._numbers
-        if numbers[self._head] < clock.second:
-            self._turn(clock.second)
-        return bool(numbers[self._used] + amount > self.most)
-
-    @property
-    def left(self) -> float:
-        """What is neither used nor reserved."""
-        return max(self.most - float(self._numbers[self._used]), 0.0)
-
-    def remaining(self, clock: SharedClock) -> Remaining:
-        """What is left of it now."""
-        resets_at = self.resets_at(clock) or clock.calendar
-        return Remaining(self.quota.limit, self.quota.most, self.left, resets_at - clock.calendar, resets_at)
+        numbers = self.numbers
+        if numbers[self.head_at] < clock.second:
+            self.turn(clock.second)
+        return bool(numbers[self.used_at] + amount > self.most)
 
 
 class Tokens(Requests):
@@ -239,46 +235,28 @@ class Tokens(Requests):
     there: how long an answer takes makes no difference to how many may be asked for. What is not known by the time that
     the section has passed is of no matter any more."""
 
-    __slots__ = ("_open",)
+    __slots__ = ("open_at",)
 
     def __init__(self, table: SharedTable, quota: Quota, process: int, processes: int) -> None:
         super().__init__(table, quota, process, processes)
-        self._open = self.at + _OPEN_RING
+        self.open_at = self.at + _OPEN_RING
 
-    def _turn(self, section: int) -> None:
-        numbers, head = self._numbers, int(self._numbers[self._head])
-        super()._turn(section)
+    def turn(self, section: int) -> None:
+        numbers, head = self.numbers, int(self.numbers[self.head_at])
+        super().turn(section)
         if section - head >= SECTIONS:
-            numbers[self._open : self._open + SECTIONS] = _NOTHING
+            numbers[self.open_at : self.open_at + SECTIONS] = _NOTHING
         else:
             for passed in range(head + 1, section + 1):
-                numbers[self._open + passed % SECTIONS] = 0.0
-
-    def reserve_in(self, second: int, amount: float) -> None:
-        """Reserve it in the second that is now."""
-        numbers, slot = self._numbers, second % SECTIONS
-        numbers[self._ring + slot] += amount
-        numbers[self._open + slot] += amount
-        numbers[self._used] += amount
-        numbers[self.at] = 1.0
-
-    def correct(self, second: int, estimate: float, truth: float) -> None:
-        """Have the truth in place of what was reserved in a second."""
-        numbers, slot = self._numbers, second % SECTIONS
-        if numbers[self._head] - second >= SECTIONS:
-            return
-        numbers[self._open + slot] -= estimate
-        numbers[self._ring + slot] += truth - estimate
-        numbers[self._used] += truth - estimate
-        numbers[self.at] = 1.0
+                numbers[self.open_at + passed % SECTIONS] = 0.0
 
     @property
     def reserved(self) -> float:
-        return float(sum(self._numbers[self._open : self._open + SECTIONS]))
+        return float(sum(self.numbers[self.open_at : self.open_at + SECTIONS]))
 
     @property
     def used(self) -> float:
-        return float(self._numbers[self._used]) - self.reserved
+        return float(self.numbers[self.used_at]) - self.reserved
 
 
 class Calendar(Meter):
@@ -291,18 +269,20 @@ class Calendar(Meter):
         self._ends = self.at + _PERIOD + 1
         self._jumps = self.at + _PERIOD + 5
 
-    def advance(self, clock: SharedClock) -> None:
-        if clock.calendar >= self._numbers[self._ends] or clock.jumps != self._numbers[self._jumps]:
+    def advance(self, clock: SharedClock) -> float:
+        numbers = self.numbers
+        if clock.calendar >= numbers[self._ends] or clock.jumps != numbers[self._jumps]:
             self._write(rolled(self._period(), self.quota.limit, clock.calendar, clock.state.jump))
+        return numbers[self.used_at]
 
     def _period(self) -> Period:
-        numbers, at = self._numbers, self.at
+        numbers, at = self.numbers, self.at
         began, ends, latest, before_began, before_used, jumps = numbers[at + _PERIOD : at + _PERIOD + 6]
         used, notified = numbers[at + USED], numbers[at + NOTIFIED]
         return Period(began, ends, latest, before_began, before_used, used, notified, jumps)
 
     def _write(self, period: Period) -> None:
-        numbers, at = self._numbers, self.at
+        numbers, at = self.numbers, self.at
         numbers[at + USED] = period.used
         numbers[at + NOTIFIED] = period.notified
         parts = (period.began, period.ends, period.latest, period.before_began, period.before_used, period.jumps)
@@ -312,18 +292,18 @@ class Calendar(Meter):
 
     def add(self, amount: float) -> None:
         """Count it as used now."""
-        self._numbers[self._used] += amount
-        self._numbers[self.at] = 1.0
+        self.numbers[self.used_at] += amount
+        self.numbers[self.at] = 1.0
 
     def wait(self, clock: SharedClock, amount: float) -> float | None:
         if amount > self.most:
             return None
-        if self._numbers[self._used] + amount > self.most:
-            return max(self._numbers[self._ends] - clock.calendar, 0.0)
+        if self.numbers[self.used_at] + amount > self.most:
+            return max(self.numbers[self._ends] - clock.calendar, 0.0)
         return ASK_AGAIN
 
     def resets_at(self, clock: SharedClock) -> float | None:
-        return float(self._numbers[self._ends])
+        return float(self.numbers[self._ends])
 
 
 Budget = SlidingBudget | Calendar

@@ -7,18 +7,10 @@ are looked at first, and then all of them are taken, or none.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from app.quotas.meters import (
-    CHANGED,
-    KEPT,
-    Budget,
-    Calendar,
-    Meter,
-    Requests,
-    SlidingBudget,
-    Streams,
-    Tokens,
-    columns_for,
-)
+from msgspec import Struct
+
+from app.quotas.account import CountedAccount, Held
+from app.quotas.meters import CHANGED, KEPT, Calendar, Meter, Requests, SlidingBudget, Streams, Tokens, columns_for
 from app.quotas.rules import Quota, Rules
 from app.quotas.sections import TRIFLE
 from app.quotas.times import SharedClock
@@ -42,88 +34,35 @@ class TooManyLimits(Exception):
     """A reload brings more limits than there is room for; a restart makes room."""
 
 
-class CountedAccount:
-    """The meters of one caller: those of its key and of its team."""
-
-    __slots__ = ("all", "budgets", "hard_budgets", "largest", "requests", "streams", "tokens")
-
-    def __init__(self, meters: Sequence[Meter], largest: Sequence[Quota]) -> None:
-        self.all = meters
-        self.largest = largest
-        self.requests = [meter for meter in meters if type(meter) is Requests]
-        self.streams = [meter for meter in meters if isinstance(meter, Streams)]
-        self.tokens = [meter for meter in meters if isinstance(meter, Tokens)]
-        self.budgets: list[Budget] = [meter for meter in meters if isinstance(meter, SlidingBudget | Calendar)]
-        self.hard_budgets = [meter for meter in self.budgets if meter.most < float("inf")]
-
-
-class TableReservation:
+class TableReservation(Struct, eq=False):
     """What one request holds."""
 
-    __slots__ = ("_account", "_is_over", "_ledger", "_second", "_tokens", "_usd")
-
-    def __init__(self, ledger: "TableLedger", account: CountedAccount) -> None:
-        self._ledger = ledger
-        self._account = account
-        self._second: int | None = None
-        """In which tokens were reserved."""
-        self._tokens = 0
-        self._usd = 0.0
-        self._is_over = False
+    ledger: "TableLedger"
+    account: CountedAccount
+    held: Held | None = None
+    is_over: bool = False
 
     async def reserve(self, need: Need) -> Denial | None:
-        account, ledger = self._account, self._ledger
-        tokens, usd = need.tokens, need.usd
+        ledger, clock = self.ledger, self.ledger.clock
         with ledger.table:
-            clock = ledger.clock
             clock.read()
-            denied = False
-            for quota in account.largest:
-                denied |= tokens > quota.most
-            for meter in account.tokens:
-                denied |= meter.lacks(clock, tokens)
-            for budget in account.budgets:
-                denied |= budget.lacks(clock, usd)
-            if denied:
-                return ledger.reserve_denial(account, need)
-            self._tokens, self._usd, self._second = tokens, usd, clock.second
-            for meter in account.tokens:
-                meter.reserve_in(clock.second, tokens)
-            for budget in account.budgets:
-                budget.reserve(usd)
+            if not self.account.reserve(clock, need.tokens, need.usd):
+                return ledger.reserve_denial(self.account, need)
+            self.held = Held(clock.second, need.tokens, need.usd)
         return None
 
     def commit(self, tokens: int, usd: float) -> list[Crossed]:
-        account, ledger = self._account, self._ledger
-        if self._is_over:
+        if self.is_over:
             return []
-        self._is_over = True
-        with ledger.table:
-            for streams in account.streams:
-                streams.give_back(1)
-            if self._second is None and (tokens or usd):
-                # It was never reserved, so it counts as if it were now.
-                ledger.clock.read()
-                self._second = ledger.clock.second
-                for meter in account.tokens:
-                    meter.advance(ledger.clock)
-            if self._second is None:
+        self.is_over = True
+        account, clock = self.account, self.ledger.clock
+        with self.ledger.table:
+            account.open_stream(-1)
+            if self.held is None and not (tokens or usd):
                 return []
-            for meter in account.tokens:
-                meter.correct(self._second, self._tokens, tokens)
-            return self._charge(usd) if account.budgets else []
-
-    def _charge(self, usd: float) -> list[Crossed]:
-        crossed: list[Crossed] = []
-        clock = self._ledger.clock
-        clock.read()
-        for budget in self._account.budgets:
-            budget.advance(clock)
-            budget.give_back(self._usd)
-            if usd:
-                budget.add(usd)
-                crossed.extend(_crossed(budget))
-        return crossed
+            clock.read()
+            # What was never reserved counts as if it were now.
+            return account.commit(clock, self.held or Held(clock.second), tokens, usd)
 
 
 class TableLedger:
@@ -181,25 +120,10 @@ class TableLedger:
 
     async def admit(self, caller: str, *, spends: bool) -> TableReservation | Denial:
         account = self._counted.get(caller) or self._account(caller)
-        requests, streams = account.requests, account.streams
         with self.table:
-            clock = self.clock
-            clock.read()
-            denied = False
-            for each in requests:
-                denied |= each.lacks(clock, 1)
-            for one in streams:
-                denied |= one.lacks(clock, 1)
-            if spends:
-                for budget in account.hard_budgets:
-                    budget.advance(clock)
-                    denied |= budget.is_spent
-            if denied:
+            self.clock.read()
+            if not account.admit(self.clock, spends=spends):
                 return self._admission_denial(account, spends=spends)
-            for each in requests:
-                each.add(1.0)
-            for one in streams:
-                one.reserve(1)
         return TableReservation(self, account)
 
     def adopt(self, caller: str) -> TableReservation | None:
@@ -208,8 +132,7 @@ class TableLedger:
             return None
         account = self._account(caller)
         with self.table:
-            for streams in account.streams:
-                streams.reserve(1)
+            account.open_stream(1)
         return TableReservation(self, account)
 
     def _admission_denial(self, account: CountedAccount, *, spends: bool) -> Denial:
@@ -218,7 +141,8 @@ class TableLedger:
             (meter, 1) for meter in (*account.requests, *account.streams) if meter.lacks(clock, 1)
         ]
         if spends:
-            lacking += [(budget, 2 * TRIFLE) for budget in account.hard_budgets if budget.is_spent]
+            spent = [budget for budget in account.hard_budgets if budget.advance(clock) > budget.spent_from]
+            lacking += [(budget, 2 * TRIFLE) for budget in spent]
         return worst([self._denial(meter, amount) for meter, amount in lacking])
 
     def reserve_denial(self, account: CountedAccount, need: Need) -> Denial:
@@ -252,18 +176,10 @@ class TableLedger:
 
     def remaining(self, caller: str) -> list[Remaining]:
         """What is left of a caller's limits by the minute."""
-        account = self._account(caller)
-        kinds: list[Sequence[Requests]] = [meters for meters in (account.requests, account.tokens) if meters]
-        if not kinds:
-            return []
+        account = self._counted.get(caller) or self._account(caller)
         with self.table:
-            clock = self.clock
-            clock.read()
-            for meters in kinds:
-                for meter in meters:
-                    meter.advance(clock)
-            fullest = [meters[0] if len(meters) == 1 else min(meters, key=_left) for meters in kinds]
-            return [meter.remaining(clock) for meter in fullest]
+            self.clock.read()
+            return account.remaining(self.clock)
 
     def _usage(self, meter: Meter) -> Iterable[LimitUsage]:
         meter.advance(self.clock)
@@ -328,10 +244,6 @@ def _too_many(rules: Rules) -> TooManyLimits:
     return TooManyLimits(f"{found}: restart to have room")
 
 
-def _left(meter: Requests) -> float:
-    return meter.left
-
-
 def worst(denials: Sequence[Denial]) -> Denial:
     """The one that stands for the longest."""
     return max(denials, key=lambda denial: float("inf") if denial.retry_after is None else denial.retry_after)
@@ -340,10 +252,3 @@ def worst(denials: Sequence[Denial]) -> Denial:
 def too_large(quota: Quota, need: Need) -> Denial:
     """For a request that is beyond what one may come to."""
     return Denial(quota.scope, quota.name, quota.limit, quota.most, need.tokens, None, None)
-
-
-def _crossed(budget: Budget) -> Iterable[Crossed]:
-    quota = budget.quota
-    for share, bound in budget.passed_shares():
-        window = quota.window or "calendar"
-        yield Crossed(quota.scope, quota.name, quota.limit, window, share, bound.most, budget.used, bound.is_hard)

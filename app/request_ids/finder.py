@@ -1,7 +1,7 @@
 """All ids of a request, each from the first of its sources that has one.
 
 Most requests have none of them, and this is done for each: which of the headers and fields that hold ids are there at
-all is found out first, for all ids together.
+all is found out first, for all ids together, and only a source that is there is looked into.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,8 +20,9 @@ _PARENT = ("header:x-claude-code-parent-agent-id", "header:x-codex-parent-thread
 _CLIENT_REQUEST = ("header:x-client-request-id", "header:x-request-id")
 _PREVIOUS = (f"body:{PREVIOUS_RESPONSE_ID}",)
 
-_Groups = tuple[tuple[str, tuple[Getter, ...]], ...]
-"""Names, each with the functions that may have its value, the preferred first."""
+_Groups = tuple[tuple[str, tuple[tuple[bool, str | None, Getter], ...]], ...]
+"""Names, each with the sources that may have its value, the preferred first: whether it is a header or a field of the
+body that has to be there, its name, None for a source that is always there, and the function that has the value."""
 
 
 class FoundIds(NamedTuple):
@@ -78,16 +79,16 @@ class Finder:
         ids, attributes = self._by_kinds[kinds]
         request = IdCarrier(headers, body, beginning, caller)
         found: dict[str, str] = {}
-        for name, getters in ids:
+        for name, sources in ids:
             if name == _CONVERSATION and _USER in found:
                 request.scope = f"{caller} {found[_USER]}"
-            for get in getters:
-                if value := get(request):
+            for is_header, key, get in sources:
+                if (key is None or key in (headers if is_header else body)) and (value := get(request)):
                     found[name] = value
                     break
         if not attributes:
             return FoundIds(found, {})
-        return FoundIds(found, {name: value for name, (get,) in attributes if (value := get(request))})
+        return FoundIds(found, {name: value for name, ((_, _, get),) in attributes if (value := get(request))})
 
 
 def _sources(texts: Iterable[str]) -> list[Source]:
@@ -97,5 +98,14 @@ def _sources(texts: Iterable[str]) -> list[Source]:
 def _groups(sources: Mapping[str, Iterable[Source]], headers: bool, fields: bool, baggage: bool) -> _Groups:
     """The groups with those of their sources that a request may have which has such headers, fields, and baggage."""
     has: dict[Kind, bool] = {"header": headers, "body": fields, "baggage": baggage, "fingerprint": True}
-    groups = ((name, tuple(one.get for one in group if has[one.kind])) for name, group in sources.items())
+    groups = ((name, tuple(_looked_for(one) for one in group if has[one.kind])) for name, group in sources.items())
     return tuple(group for group in groups if group[1])
+
+
+def _looked_for(source: Source) -> tuple[bool, str | None, Getter]:
+    match source.kind:
+        case "baggage":
+            return True, "baggage", source.get
+        case "fingerprint":
+            return False, None, source.get
+    return source.kind == "header", source.name, source.get
