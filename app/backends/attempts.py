@@ -221,7 +221,8 @@ class GuardedAttempt:
         attempt, last, usage = self.attempt, self._last, self._usage
         if last is not None:
             reasons = self._finish_reasons
-            attempt.response(last.id, last.model, [reasons[index] for index in sorted(reasons)])
+            in_order = reasons if len(reasons) <= 1 else dict(sorted(reasons.items()))
+            attempt.response(last.id, last.model, tuple(in_order.values()))
         tokens: Tokens | None = None
         if usage is not None and (cause is None or self._has_tokens(usage, cause)):
             tokens = usage.tokens()

@@ -118,8 +118,11 @@ class Exchange:
             held.release()
 
     async def _admit(self, caller: Caller) -> None:
-        with self._obs.ledger.charge("admission"):
+        self._obs.ledger.enter("admission")
+        try:
             admission = await admitted(self._gateway.quotas, caller.id, spends=self._head.route.spends)
+        finally:
+            self._obs.ledger.leave("admission")
         if isinstance(admission, Denial):
             raise refusal(admission, None, self._head.route.dialect, self._reply)
         self._reservation = admission
