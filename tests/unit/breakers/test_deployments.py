@@ -5,6 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.breakers.breaker import Transition
 from app.breakers.callers import CallerTrip, Change
@@ -146,6 +148,35 @@ def test_callers_that_give_up_together_shut_out_all() -> None:
     for caller in ("a", "b", "a"):
         setup.fail(leaving(), caller, after=2.0)
     assert setup.refusal("c") == "open"
+
+
+def test_the_silences_of_a_caller_are_taken_back_by_its_own_answer_after_that_of_another() -> None:
+    setup = Setup(by_caller=True)
+    for _ in range(2):
+        setup.fail(leaving(), "b", after=5)
+    for caller in "ab":
+        permit = setup.begin(caller)
+        setup.changes += setup.breakers.answered(permit, setup.now)
+        setup.end(permit, GeneratorExit())
+    for _ in range(2):
+        setup.fail(leaving(), "b", after=5)
+    assert not setup.changes
+
+
+ENDS: dict[str, BaseException | None] = {"ok": None, "down": DOWN, "silent": asyncio.CancelledError()}
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(sorted(ENDS)), st.floats(0, 20)), max_size=40))
+def test_whoever_is_let_through_would_be_by_the_state_machines(steps: list[tuple[str, str, float]]) -> None:
+    setup = Setup(by_caller=True)
+    for caller, end, seconds in steps:
+        of_machines = setup.breakers.of("d").refusal(setup.now, caller)
+        assert setup.refusal(caller) == of_machines
+        permit, _ = setup.breakers.allow("d", setup.now, caller)
+        assert isinstance(permit, AttemptPermit) is (of_machines is None)
+        setup.now += seconds
+        if isinstance(permit, AttemptPermit):
+            setup.end(permit, ENDS[end])
 
 
 def test_a_caller_whose_requests_fail_shuts_out_itself_alone() -> None:
