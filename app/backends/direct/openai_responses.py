@@ -26,6 +26,7 @@ from app.backends.stored_responses import StoredCall
 from app.backends.thinking_history import history_of
 from app.dialects import dialect_of
 from app.dialects.openai_responses.mending import mend_response
+from app.dialects.openai_responses.plain_response import decode_plain
 from app.dialects.openai_responses.request_encoding import encode_request
 from app.dialects.openai_responses.response_decoding import ResponseDecoder, decode_response
 from app.dialects.openai_responses.wire import NAME, PROVIDER
@@ -58,6 +59,7 @@ def _is_gateways_thinking(item: dict[str, Any]) -> bool:
 class ResponsesCodec:
     dialect: Dialect = NAME
     parse = staticmethod(parse_body)
+    decode_plain = staticmethod(decode_plain)
 
     def __init__(self, deployment: Deployment) -> None:
         endpoint = endpoint_of(deployment)
@@ -85,9 +87,6 @@ class ResponsesCodec:
     def stored_decoder(self) -> ResponseDecoder:
         """The decoder of a stream that the provider kept."""
         return ResponseDecoder()
-
-    def decode_plain(self, body: bytes) -> ModelResponse | None:
-        return None
 
     def mend(self, body: dict[str, Any]) -> bool:
         return mend_response(body)

@@ -17,6 +17,9 @@ from app.dialects.finish_reasons import refuse_failed, with_native_reasons
 from app.dialects.openai_chat import mending as openai_mending
 from app.dialects.openai_chat import plain_response as openai_plain
 from app.dialects.openai_chat import response_decoding as openai_decoding
+from app.dialects.openai_responses import mending as responses_mending
+from app.dialects.openai_responses import plain_response as responses_plain
+from app.dialects.openai_responses import response_decoding as responses_decoding
 from app.dialects.response_checks import checked
 from app.messages import Dialect, ModelResponse
 
@@ -79,6 +82,51 @@ _MESSAGE_CALLS = {
 }
 
 
+_RESPONSE = {
+    "id": "resp_1",
+    "object": "response",
+    "created_at": 1,
+    "status": "completed",
+    "error": None,
+    "incomplete_details": None,
+    "model": "m",
+    "output": [
+        {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "secret"},
+        {
+            "type": "message",
+            "id": "msg_1",
+            "status": "completed",
+            "role": "assistant",
+            "content": [{"type": "output_text", "text": "Hello", "annotations": [], "logprobs": []}],
+        },
+    ],
+    "parallel_tool_calls": True,
+    "store": True,
+    "text": {"format": {"type": "text"}},
+    "tools": [],
+    "usage": {
+        "input_tokens": 9,
+        "input_tokens_details": {"cached_tokens": 4},
+        "output_tokens": 8,
+        "output_tokens_details": {"reasoning_tokens": 2},
+        "total_tokens": 17,
+    },
+    "user": None,
+    "metadata": {},
+}
+_RESPONSE_CALLS = {
+    **_RESPONSE,
+    "output": [
+        {
+            "type": "function_call",
+            "id": "fc_1",
+            "call_id": "call_1",
+            "name": "read",
+            "arguments": "{}",
+            "status": "completed",
+        }
+    ],
+}
 _WAYS: dict[Dialect, tuple[Any, ...]] = {
     "openai_chat": (openai_plain.decode_plain, openai_mending.mend_response, openai_decoding.decode_response),
     "anthropic_messages": (
@@ -86,12 +134,19 @@ _WAYS: dict[Dialect, tuple[Any, ...]] = {
         anthropic_mending.mend_response,
         anthropic_decoding.decode_response,
     ),
+    "openai_responses": (
+        responses_plain.decode_plain,
+        responses_mending.mend_response,
+        responses_decoding.decode_response,
+    ),
 }
 _BODIES: list[tuple[Dialect, dict[str, Any]]] = [
     ("openai_chat", _CHAT),
     ("openai_chat", _CHAT_CALLS),
     ("anthropic_messages", _MESSAGE),
     ("anthropic_messages", _MESSAGE_CALLS),
+    ("openai_responses", _RESPONSE),
+    ("openai_responses", _RESPONSE_CALLS),
 ]
 
 
@@ -134,7 +189,31 @@ def _within(body: Any, path: tuple[Any, ...]) -> Any:
 _VALUES: st.SearchStrategy[Any] = st.sampled_from(
     [
         *(None, "", "stop", "length", "tool_calls", "tool_use", "end_turn", "max_tokens", "stop_sequence", "error"),
-        *("function", "text", "null", 0, 1, -1, 7, 1.0, 2**70, True, False, [], {}, [None], [{}], ["a"], {"a": 1}, "é"),
+        *(
+            "function",
+            "completed",
+            "in_progress",
+            "failed",
+            "output_text",
+            "custom_tool_call",
+            "text",
+            "null",
+            0,
+            1,
+            -1,
+            7,
+            1.0,
+            2**70,
+            True,
+            False,
+            [],
+            {},
+            [None],
+            [{}],
+            ["a"],
+            {"a": 1},
+            "é",
+        ),
     ]
 )
 _NEW_NAMES = st.sampled_from(
@@ -179,3 +258,4 @@ def test_any_answer_that_is_plain_is_what_a_look_at_all_of_it_finds(changed: tup
 def test_what_is_no_plain_answer_is_none(raw: bytes) -> None:
     assert openai_plain.decode_plain(raw) is None
     assert anthropic_plain.decode_plain(raw) is None
+    assert responses_plain.decode_plain(raw) is None
