@@ -101,7 +101,9 @@ class DirectBackend:
     async def complete(self, request: Request, attempt: Attempt) -> Received:
         codec = self._codecs.of(request.operation)
         _describe(request, codec, attempt)
-        encode = self._with_credential(partial(codec.encode, request, False), request.credential)
+        encode: Callable[[], UpstreamRequest] = partial(codec.encode, request, False)
+        if self._hands_on:
+            encode = self._with_credential(encode, request.credential)
         answer = await self._send(encode, request.size, "json", attempt)
         # Nothing streams vectors.
         if answer.form != "json" and request.operation != "embeddings":

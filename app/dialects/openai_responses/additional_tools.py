@@ -4,7 +4,7 @@ Codex sends all its tools so to models that it knows as newer ones. For any othe
 behind those that stand in the field for tools.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Required, TypedDict
 
 from msgspec.structs import replace
@@ -24,8 +24,10 @@ class _AdditionalTools(TypedDict, total=False):
 
 def with_all_tools(request: Request) -> Request:
     """The request with those tools among its others; the same object where there are none."""
+    if not (items := _items(request)):
+        return request
     known = request.tools
-    written = [tool for _, item in _items(request) for tool in item.get("tools") or ()]
+    written = [tool for _, item in items for tool in item.get("tools") or ()]
     more = [decoded for tool in written if _is_well_made(tool) and (decoded := decode_tool(tool, KIND)) not in known]
     return replace(request, tools=(*request.tools, *more)) if more else request
 
@@ -43,13 +45,15 @@ def _is_well_made(tool: Any) -> bool:
     return isinstance(tool.get("name"), str) or tool["type"] != "function"
 
 
-def _items(request: Request) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The items of this kind, each behind its path."""
+def _items(request: Request) -> list[tuple[str, dict[str, Any]]]:
+    """The items of this kind, each behind its path: usually none."""
+    found: list[tuple[str, dict[str, Any]]] = []
     at = 0
     for message in request.messages:
         kind = message.extra.get("type")
         if kind == ITEM:
             match message.parts:
                 case (OpaquePart(raw={"type": "additional_tools"} as raw),):
-                    yield f"input[{at}]", raw
+                    found.append((f"input[{at}]", raw))
         at += kind != INSTRUCTIONS
+    return found

@@ -128,13 +128,15 @@ class OpenAIResponses(ClientDialect):
         return with_short_names(self.plain_tools(request))
 
     def tool_names(self, request: Request) -> Mapping[str, str]:
-        return shortened([*client_names(request), *function_names(with_all_tools(request))])
+        every = with_all_tools(request)
+        return shortened([*client_names(request), *function_names(every)]) if every.tools else {}
 
     def custom_tool(self, raw: Mapping[str, Any]) -> dict[str, Any] | None:
         return dict(raw) if raw.get("type") == "custom" and "name" in raw else None
 
     def custom_tools(self, request: Request) -> list[str]:
-        return [*super().custom_tools(with_all_tools(request)), *custom_names(request)]
+        every = with_all_tools(request)
+        return [*super().custom_tools(every), *custom_names(request)] if every.tools else []
 
     def is_preamble(self, native: Native) -> bool:
         if native.kind != "response.output_item.added":

@@ -32,6 +32,7 @@ from app.messages import (
     TextPart,
     ThinkingPart,
     ToolCallPart,
+    ToolDefinition,
     ToolResultPart,
 )
 
@@ -44,15 +45,18 @@ _RESULT = frozenset(["call_id", "output"])
 _TEXT = frozenset(["text"])
 _REFUSAL = frozenset(["type", "refusal"])
 _IMAGE = frozenset(["type", "image_url", "detail"])
+_FORMAT = frozenset(["format"])
 _FILE = frozenset(["type", *wire.FilePart.__annotations__])
 
 
 def decode_request(body: dict[str, Any], headers: Mapping[str, str]) -> Request:
     """Decode a body that `parse_body` gave. Raises InvalidRequest with the path of the field at fault."""
     fields = check(body, wire.Body)
-    choice, choice_extra = decode_choice(fields.get("tool_choice"))
+    choice, choice_extra = decode_choice(fields["tool_choice"]) if "tool_choice" in fields else (None, {})
     messages = (*_instructions(fields), *_input(fields))
-    tools = tuple([decode_tool(tool, f"tools[{at}]") for at, tool in enumerate(fields.get("tools") or ())])
+    tools: tuple[ToolDefinition, ...] = ()
+    if given := fields.get("tools"):
+        tools = tuple([decode_tool(tool, f"tools[{at}]") for at, tool in enumerate(given)])
     return Request(
         dialect=wire.NAME,
         model=fields["model"],
@@ -66,7 +70,7 @@ def decode_request(body: dict[str, Any], headers: Mapping[str, str]) -> Request:
         tool_choice=choice,
         parallel_tool_calls=fields.get("parallel_tool_calls"),
         reasoning=_reasoning(fields),
-        response_format=_response_format(fields),
+        response_format=_response_format(fields) if "text" in fields else None,
         user=fields.get("user"),
         extra=_extra(body, fields, choice_extra),
         headers=kept(headers, FORWARDED_HEADERS),
@@ -102,11 +106,12 @@ def _extra(body: dict[str, Any], fields: wire.Body, choice_extra: dict[str, Any]
     extra = rest(body, _DECODED)
     if choice_extra:
         extra["tool_choice"] = choice_extra
-    text = without(fields.get("text") or {}, frozenset(["format"]))
-    if unread := _unread_format(fields):
-        text["format"] = unread
-    if text:
-        extra["text"] = text
+    if given := fields.get("text"):
+        text = without(given, _FORMAT)
+        if unread := _unread_format(fields):
+            text["format"] = unread
+        if text:
+            extra["text"] = text
     return extra
 
 

@@ -69,7 +69,7 @@ def encode_request(request: Request) -> dict[str, Any]:
     body |= _options(request)
     if reasoning := _reasoning(request, same):
         body["reasoning"] = reasoning
-    if text := _text(request, extra):
+    if (request.response_format is not None or "text" in extra) and (text := _text(request, extra)):
         body["text"] = text
     if request.tools:
         body["tools"] = request.native_tools(NAME) or _tools(request, client)
