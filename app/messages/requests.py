@@ -130,6 +130,7 @@ class Reasoning(Struct, frozen=True):
     extra: dict[str, Any] = {}
 
 
+_OF_CALLS = (ToolCallPart, ToolResultPart)
 _NATIVE = ("system", "messages", "input", "instructions", "tools")
 """The fields of bodies that messages and tools are decoded from."""
 
@@ -213,7 +214,7 @@ class Request(Struct, frozen=True, kw_only=True):
         # Loops, as a generator would be entered once for each part of a long conversation.
         for message in self.messages:
             for part in message.parts:
-                if isinstance(part, ToolCallPart | ToolResultPart):
+                if isinstance(part, _OF_CALLS):
                     return True
         return False
 

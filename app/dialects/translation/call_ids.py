@@ -29,6 +29,7 @@ _COUNTER = re.compile(rf"{_WORD}(\d*)")
 _NAME = "\0"
 _NAME_AND_COUNTER = re.compile(rf"{_WORD}{_NAME}(?:[\W_]+(\d+))?")
 _DIGEST = 8
+_OF_CALLS = (ToolCallPart, ToolResultPart)
 
 
 class CallIds:
@@ -149,7 +150,7 @@ class _Fitting:
         self._is_answering = message.role != "assistant"
         fitted: list[Part] | None = None
         for at, part in enumerate(message.parts):
-            if isinstance(part, ToolCallPart | ToolResultPart) and (new := self._part(part)) is not part:
+            if isinstance(part, _OF_CALLS) and (new := self._part(part)) is not part:
                 fitted = [*message.parts] if fitted is None else fitted
                 fitted[at] = new
         return message if fitted is None else replace(message, parts=tuple(fitted))
