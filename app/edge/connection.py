@@ -15,7 +15,6 @@ them once a second (`close_overdue`).
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from secrets import token_hex
 from typing import Any, cast
@@ -61,7 +60,7 @@ class Connection(asyncio.Protocol):
         self._reading: RequestCycle | None = None
         """The request whose body is being parsed."""
         self._running: RequestCycle | None = None
-        self._parsed: deque[RequestCycle] = deque()
+        self._parsed: list[RequestCycle] = []
         """Requests that were parsed in one step with the one before them."""
         self._head: Head | None = None
         """The head of the latest request, and what of its scope is made of it."""
@@ -295,7 +294,7 @@ class Connection(asyncio.Protocol):
     def _go_on(self) -> None:
         """Continue with what was received while the last request was being answered."""
         if self._parsed:
-            self._start(self._parsed.popleft())
+            self._start(self._parsed.pop(0))
         else:
             self._is_idle = self._held is None and not self._parser.in_head
             timeout = self._limits.keep_alive if self._is_idle else self._limits.header_timeout

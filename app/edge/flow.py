@@ -15,7 +15,8 @@ class Flow:
         self.is_reading = True
         self._is_holding = False
         self.write_paused = False
-        self._writable = asyncio.Event()
+        self._writable: asyncio.Event | None = None
+        """Set once the client has read enough, since it last had not; most clients always have."""
 
     def hold(self) -> None:
         self._is_holding = True
@@ -37,12 +38,14 @@ class Flow:
 
     def pause_writing(self) -> None:
         self.write_paused = True
-        self._writable.clear()
+        self._writable = asyncio.Event()
 
     def resume_writing(self) -> None:
         self.write_paused = False
-        self._writable.set()
+        if self._writable is not None:
+            self._writable.set()
 
     async def drain(self) -> None:
         """Wait until the client has read enough."""
-        await self._writable.wait()
+        if self._writable is not None:
+            await self._writable.wait()

@@ -24,7 +24,6 @@ Only the writer ends the queue; only the reader's side discards.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Protocol, TypeVar
@@ -94,7 +93,7 @@ class StageQueue(Borrower[T]):
         self._put_timeout = put_timeout
         self._budget = budget
         self._ledger = ledger
-        self._waiting: deque[tuple[Sequence[T], int, int, float]] = deque()
+        self._waiting: list[tuple[Sequence[T], int, int, float]] = []
         """What came together, for how many items it stands, its bytes, and when."""
         self._ended = False
         self._discarding = False

@@ -14,6 +14,15 @@ Kind = Literal["content", "thinking", "tool_call", "finish"]
 class PolicyAccount:
     """Follows blocks by choice and kind; all tool calls of a choice count as one block."""
 
+    __slots__ = (
+        "_emitted",
+        "_evaluated",
+        "_held_since",
+        "_skipped",
+        "_telemetry",
+        "_thinking",
+    )
+
     def __init__(self, telemetry: PolicyTelemetry) -> None:
         self._telemetry = telemetry
         self._emitted: set[tuple[int, Kind]] = set()

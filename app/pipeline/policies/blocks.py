@@ -78,6 +78,12 @@ def thinking_text(delta: Message) -> str:
 class _OpenText:
     """The text or thinking block that a choice is in; pieces are joined when it ends."""
 
+    __slots__ = (
+        "is_thinking",
+        "pieces",
+        "signature",
+    )
+
     def __init__(self, is_thinking: bool) -> None:
         self.is_thinking = is_thinking
         self.pieces: list[str] = []
@@ -105,6 +111,11 @@ class _OpenCall:
 
 
 class _ChoiceState:
+    __slots__ = (
+        "calls",
+        "text",
+    )
+
     def __init__(self) -> None:
         self.text: _OpenText | None = None
         self.calls: dict[int, _OpenCall] = {}
@@ -112,6 +123,8 @@ class _ChoiceState:
 
 class BlockAssembler:
     """Follows the blocks of one stream. `feed` each chunk, then `finish` once."""
+
+    __slots__ = ("_choices",)
 
     def __init__(self) -> None:
         self._choices: dict[int, _ChoiceState] = {}

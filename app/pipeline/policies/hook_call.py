@@ -37,6 +37,19 @@ class HookCall:
     What a hook refuses (`PolicyBlocked`) is raised, and so is its failure where the policy is declared `fail_closed`.
     """
 
+    __slots__ = (
+        "_fail_closed",
+        "_hooks",
+        "_ledger",
+        "_name",
+        "_obs",
+        "_outermost",
+        "_policy",
+        "_telemetry",
+        "_timeout",
+        "last",
+    )
+
     def __init__(self, loaded: LoadedPolicy, limit: Limit, timeout: float, obs: ObservabilityContext) -> None:
         self.last: Hook | Literal[""] = ""
         """The hook that was called last."""

@@ -37,6 +37,26 @@ _KEPT = 64
 class HookContext:
     """The `StreamContext` of app/policies, for one policy on one stream."""
 
+    __slots__ = (
+        "_emitted_bytes",
+        "_hook",
+        "_invented",
+        "_is_kept",
+        "_kept",
+        "_outermost",
+        "_received",
+        "_send",
+        "_settings",
+        "_telemetry",
+        "choice",
+        "chunk",
+        "downstream_seconds",
+        "emitted",
+        "fault",
+        "limit",
+        "policy",
+    )
+
     def __init__(
         self,
         policy: PolicyContext,

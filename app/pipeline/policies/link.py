@@ -50,6 +50,25 @@ class PolicyLink:
     """One policy in the chain: `feed` it each chunk, `finish` after the last one, `close` it in any case. Chunks go on
     to `downstream`."""
 
+    __slots__ = (
+        "_account",
+        "_aside",
+        "_assembler",
+        "_at_hand",
+        "_blocks",
+        "_call",
+        "_chunks",
+        "_downstream",
+        "_failed",
+        "_hooks",
+        "_opaque",
+        "_others",
+        "_owned",
+        "_signed",
+        "_telemetry",
+        "_together",
+    )
+
     def __init__(
         self,
         loaded: LoadedPolicy,

@@ -41,6 +41,18 @@ class OtherTexts:
     What is large is looked into beside the event loop; between the calls of `change` others have their turns.
     """
 
+    __slots__ = (
+        "_bodies",
+        "_change",
+        "_dialect",
+        "_heads",
+        "_known",
+        "_opaque",
+        "_pieces",
+        "_slices",
+        "skipped",
+    )
+
     def __init__(
         self, change: Change, dialect: Dialect, opaque: Opaque | None, bodies: Bodies, slices: TimeSlices
     ) -> None:

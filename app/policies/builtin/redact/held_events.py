@@ -24,6 +24,12 @@ Certain = list[ModelResponse | str]
 class HeldEvents:
     """The events of one text of a stream. `take` each event with its text, then `flush`; after that it is as new."""
 
+    __slots__ = (
+        "_certain",
+        "_waiting",
+        "redactor",
+    )
+
     def __init__(self, redactor: StreamRedactor) -> None:
         self.redactor = redactor
         self._waiting: deque[tuple[ModelResponse | None, int]] = deque()

@@ -67,6 +67,15 @@ class Detector:
 class StreamRedactor:
     """One text. `feed` its pieces, then `flush`; after that it is as new."""
 
+    __slots__ = (
+        "_behind",
+        "_continuation",
+        "_detector",
+        "_held",
+        "_replaced",
+        "_searched",
+    )
+
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
         self._behind = ""
