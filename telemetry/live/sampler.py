@@ -62,7 +62,7 @@ class Sampler:
     @guarded
     def sample(self) -> None:
         for stream in self._live.streams():
-            stream.flush(self._live)
+            stream.flush()
         self._sample_depths()
         self._sample_peaks()
         self._metrics.body_bytes.set(self.bodies())

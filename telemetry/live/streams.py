@@ -90,26 +90,23 @@ class StreamFlow:
         self._chunks_in = self._bytes_out = 0
         self._flushed: Mapping[Where, float] = _NOTHING
 
-    def flush(self, totals: "Live") -> None:
-        """Add what happened since the last call to the metrics and the totals."""
+    def flush(self) -> None:
+        """Add what happened since the last call to the metrics."""
         for queue in self.queues.values():
             queue.flush()
-        recorder, to, seconds = self._recorder, self.metrics, totals.seconds
+        recorder, to = self._recorder, self.metrics
         ledger, flushed = self._ledger, self._flushed
         parts = ledger.seconds if ledger.is_closed else ledger.snapshot()
         for where, total in parts.items():
             moved = total - flushed[where]
             if moved > 0:
                 to.stream_seconds[where].cells[0] += moved
-                seconds[where] += moved
         self._flushed = parts
         if recorder.chunks_in != self._chunks_in:
             to.upstream_chunks.cells[0] += recorder.chunks_in - self._chunks_in
-            totals.chunks_in += recorder.chunks_in - self._chunks_in
             self._chunks_in = recorder.chunks_in
         if recorder.bytes_out != self._bytes_out:
             to.client_bytes.cells[0] += recorder.bytes_out - self._bytes_out
-            totals.bytes_out += recorder.bytes_out - self._bytes_out
             self._bytes_out = recorder.bytes_out
 
     @property
@@ -124,14 +121,11 @@ class StreamFlow:
 
 
 class Live:
-    """All open transactions, and totals since the process started."""
+    """All open transactions, and how many began and how they ended since the process started."""
 
     def __init__(self) -> None:
         self.opened = 0
         self.outcomes: dict[Outcome, int] = dict.fromkeys(OUTCOMES, 0)
-        self.seconds: dict[Where, float] = dict.fromkeys(WHERE, 0.0)
-        self.chunks_in = self.bytes_out = 0
-        """Chunks that came from providers, bytes that went to clients."""
         self.moments = Moments()
         self._streams: dict[StreamFlow, None] = {}
         """In the order in which they were opened."""
@@ -145,7 +139,7 @@ class Live:
         self._streams[stream] = None
 
     def close(self, stream: StreamFlow, outcome: Outcome) -> None:
-        stream.flush(self)
+        stream.flush()
         self._streams.pop(stream, None)
         self.outcomes[outcome] += 1
 
@@ -215,10 +209,10 @@ def take_snapshot(live: Live, metrics: Metrics) -> Snapshot:
         {name: queue.view() for name, queue in sums.queues.items()},
         dict(metrics.breakers.states),
         dict(live.outcomes),
-        dict(live.seconds),
+        {where: counter.value for where, counter in metrics.stream_seconds.items()},
         dict(sums.waiting),
-        live.chunks_in,
-        live.bytes_out,
+        int(metrics.upstream_chunks.value),
+        int(metrics.client_bytes.value),
         live.moments.newest(),
         live.moments.newest_ends(),
         {deployment: children.depth for deployment, children in metrics.admission.children.items()},
