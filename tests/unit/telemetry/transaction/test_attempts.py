@@ -3,6 +3,7 @@ from opentelemetry.trace import SpanKind
 from opentelemetry.trace.status import StatusCode
 
 from telemetry import AttemptTarget, Tokens
+from telemetry.names.metrics import CLIENT_PER_CHUNK
 from tests.unit.telemetry.fakes import Bench, attributes_of, text_chunk
 
 GEN_AI = {"gen_ai_operation_name": "chat", "gen_ai_provider_name": "openai", "gen_ai_request_model": "gpt-5"}
@@ -85,7 +86,7 @@ def test_gaps_between_chunks_are_told_without_the_wait_for_the_first() -> None:
     attempt.end()
     name = "gen_ai_client_operation_time_per_output_chunk_seconds"
     assert bench.value(f"{name}_count", **LABELS) == 2
-    assert bench.value(f"{name}_sum", **LABELS) == pytest.approx(6.1, rel=0.13)
+    assert bench.value(f"{name}_sum", **LABELS) == pytest.approx(6.1)
 
 
 def test_a_retry_links_to_the_attempt_before() -> None:
@@ -254,3 +255,17 @@ def test_time_per_token_is_the_time_after_the_first_over_the_tokens_after_it() -
     obs.finish("ok", status=200)
     assert bench.value("gen_ai_server_time_per_output_token_seconds_count", **GEN_AI) == 1
     assert bench.value("gen_ai_server_time_per_output_token_seconds_sum", **GEN_AI) == pytest.approx(0.5)
+
+
+def test_chunks_that_come_in_one_read_have_no_time_between_them() -> None:
+    bench = Bench()
+    obs = bench.open()
+    attempt = obs.attempts.start(AttemptTarget(deployment="d1", provider="openai", model="gpt-5", model_group="gpt-5"))
+    obs.recorder.chunk_in(3)
+    bench.clock.advance(6.0)
+    obs.recorder.chunk_in(2)
+    attempt.end()
+    name = "gen_ai_client_operation_time_per_output_chunk_seconds"
+    assert bench.value(f"{name}_count", **LABELS) == 4
+    assert bench.value(f"{name}_bucket", **LABELS, le=str(CLIENT_PER_CHUNK.buckets[0])) == 3
+    assert bench.value(f"{name}_sum", **LABELS) == pytest.approx(6.0)
