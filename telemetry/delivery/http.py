@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 import requests
 from google.protobuf.message import DecodeError, Message
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from requests.utils import get_netrc_auth
 
 from telemetry.delivery.json_encoding import as_json
 from telemetry.delivery.reasons import reason_of_error, reason_of_status
@@ -24,7 +25,8 @@ _RESPONSE_LIMIT = 64 * 1024
 
 
 class HttpDelivery:
-    """Sends to `target`; `kind` is the message that the bodies are. Proxies are those of the environment."""
+    """Sends to `target`; `kind` is the message that the bodies are. Proxies are those of the environment, as it is
+    now."""
 
     def __init__(self, target: OtlpTarget, kind: type[Message]) -> None:
         self.name = target.address
@@ -33,11 +35,16 @@ class HttpDelivery:
         self._is_json = target.protocol == "http/json"
         self._compress = _COMPRESSION[target.compression]
         self._retries = Retries(target.timeout)
-        self._session = requests.Session()
-        # With each request: what a session verifies by gives way to REQUESTS_CA_BUNDLE.
-        self._trusted: bool | str = target.certificate or True
+        self._session = session = requests.Session()
         files = target.client_certificate, target.client_key
-        self._client_files = files if target.client_key else target.client_certificate or None
+        client_files = files if target.client_key else target.client_certificate or None
+        # The environment (proxies, REQUESTS_CA_BUNDLE, .netrc) is read once: a session would read it for each request,
+        # with thousands of calls.
+        self._settings = session.merge_environment_settings(
+            self._endpoint, {}, True, target.certificate or True, client_files
+        )
+        self._auth = get_netrc_auth(self._endpoint)
+        session.trust_env = False
         headers = {
             "content-type": "application/json" if self._is_json else _PROTOBUF,
             "user-agent": f"flowspan/{VERSION}",
@@ -59,11 +66,10 @@ class HttpDelivery:
             with self._session.post(
                 self._endpoint,
                 data=body,
+                auth=self._auth,
                 timeout=timeout,
-                verify=self._trusted,
-                cert=self._client_files,
                 allow_redirects=False,
-                stream=True,
+                **self._settings,
             ) as response:
                 content = response.raw.read(_RESPONSE_LIMIT, decode_content=True)
         except Exception as error:

@@ -24,7 +24,7 @@ _DOUBLE = Struct("<d").pack
 
 
 class Kept(dict[Any, bytes]):
-    """The attribute `key` behind `tag`, by its value. It takes values of one type alone, as 1 equals True and 1.0."""
+    """The attribute `key` behind `tag`, by its value: texts alone, or truth values alone."""
 
     __slots__ = ("_before", "_key")
 
@@ -34,9 +34,29 @@ class Kept(dict[Any, bytes]):
 
     def __missing__(self, value: Any) -> bytes:
         encoded = self._before + attribute(self._key, value)
-        if _is_worth_keeping(value):
+        if type(value) is bool or len(value) <= _SHORT:
             if len(self) >= _KEPT_VALUES:
                 self.clear()
+            self[value] = encoded
+        return encoded
+
+
+class KeptNumbers(dict[int, bytes]):
+    """The attribute `key` behind `tag`, by its value, which is a whole number."""
+
+    __slots__ = ("_heads",)
+
+    def __init__(self, tag: bytes, key: str) -> None:
+        self._heads = [b""]
+        """What stands before a number of so many bytes."""
+        for length in range(1, len(varint(MASK64)) + 1):
+            pair = text(b"\x0a", key) + b"\x12" + BYTE[length + 1] + b"\x18"
+            self._heads.append(tag + varint(len(pair) + length) + pair)
+
+    def __missing__(self, value: int) -> bytes:
+        number = varint(value & MASK64)
+        encoded = self._heads[len(number)] + number
+        if 0 <= value < _SMALL:
             self[value] = encoded
         return encoded
 
@@ -117,11 +137,6 @@ def varint(number: int) -> bytes:
         number >>= 7
     octets.append(number)
     return bytes(octets)
-
-
-def _is_worth_keeping(value: Any) -> bool:
-    kind = type(value)
-    return kind is bool or (kind is str and len(value) <= _SHORT) or (kind is int and 0 <= value < _SMALL)
 
 
 def _any_value(value: Any) -> bytes:

@@ -118,11 +118,17 @@ EncodedSpan = tuple[InstrumentationScope | None, int, bytes]
 
 def encode_export(spans: Iterable[EncodedSpan], resource: Resource) -> bytes:
     """Encode an `ExportTraceServiceRequest` of one resource."""
-    by_scope: dict[InstrumentationScope | None, list[bytes]] = {}
+    # By identity: a scope is hashed by a function in Python.
+    scopes: dict[int, InstrumentationScope | None] = {}
+    by_scope: dict[int, list[bytes]] = {}
     for scope, _, span in spans:
-        by_scope.setdefault(scope, []).append(span)
+        number = id(scope)
+        if number not in scopes:
+            scopes[number], by_scope[number] = scope, []
+        by_scope[number].append(span)
     parts = [delimited(b"\x0a", attributes(b"\x0a", resource.attributes))]
-    parts += [delimited(b"\x12", _scope(scope) + b"".join(each) + _schema(scope)) for scope, each in by_scope.items()]
+    for number, scope in scopes.items():
+        parts.append(delimited(b"\x12", _scope(scope) + b"".join(by_scope[number]) + _schema(scope)))
     parts.append(text(b"\x1a", resource.schema_url) if resource.schema_url else b"")
     return delimited(b"\x0a", b"".join(parts))
 

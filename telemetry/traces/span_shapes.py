@@ -14,7 +14,7 @@ from typing import Any
 
 from telemetry.names.ids import LOG_FIELDS
 from telemetry.names.spans import Attribute, Value
-from telemetry.traces.otlp_attributes import Kept, TextHeads, attributes, float_head, text, varint
+from telemetry.traces.otlp_attributes import Kept, KeptNumbers, TextHeads, attributes, float_head, text, varint
 
 ATTRIBUTE, EVENT = b"\x4a", b"\x5a"
 """The tags of a span's fields."""
@@ -55,7 +55,7 @@ class Shape:
     __slots__ = ("are_apart", "floats", "frame", "kept", "others", "pack", "texts")
 
     def __init__(self, names: tuple[str, ...], types: tuple[type, ...], events: tuple[str, ...]) -> None:
-        kept: list[tuple[int, Kept]] = []
+        kept: list[tuple[int, dict[Any, bytes]]] = []
         texts: list[tuple[int, TextHeads]] = []
         floats: list[int] = []
         others: list[tuple[int, str]] = []
@@ -102,8 +102,9 @@ class _Apart(dict[tuple[AttributeSet, ...], bool]):
 
 
 @lru_cache(_KEPT_KEYS)
-def _kept(key: str, kind: type) -> Kept:
-    return Kept(ATTRIBUTE, key)
+def _kept(key: str, kind: type) -> dict[Any, bytes]:
+    """What encodes the values of one type: 1 equals True."""
+    return KeptNumbers(ATTRIBUTE, key) if kind is int else Kept(ATTRIBUTE, key)
 
 
 @lru_cache(_KEPT_KEYS)

@@ -8,6 +8,7 @@ outcome. Nothing here raises into the data path or waits.
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
+from typing import get_args
 
 from opentelemetry.trace import SpanContext
 
@@ -15,7 +16,7 @@ from telemetry.live.streams import StreamFlow
 from telemetry.logs.records import Level, is_logged, log_access
 from telemetry.names import OUTCOME_LEVELS, Outcome, Stage
 from telemetry.names.events import Event
-from telemetry.names.spans import Attribute, Value
+from telemetry.names.spans import Attribute, Span, Value
 from telemetry.recording.content import Conversation, Prompt
 from telemetry.recording.ledger import TimeLedger
 from telemetry.recording.recorder import TransactionRecorder
@@ -37,6 +38,11 @@ from telemetry.transaction.tape import Tape
 from telemetry.transaction.taping import TapedTransaction, TransactionTaker
 from telemetry.transaction.trace import SpanScope, TransactionTrace
 from telemetry.transaction.view import TransactionView
+
+_STAGES: dict[Stage, tuple[str, AttributeSet]] = {
+    stage: (f"{Span.STAGE} {stage}", AttributeSet({Attribute.STAGE: stage})) for stage in get_args(Stage)
+}
+"""The name of a stage's span, and its attributes."""
 
 
 class ObservabilityContext:
@@ -229,7 +235,10 @@ class ObservabilityContext:
 
     def stage(self, name: Stage) -> SpanScope:
         """A `with` block that is the span of a stage of the pipeline."""
-        return self._trace.stage(name)
+        title, attributes = _STAGES[name]
+        span = self._trace.child(title, {}, shared=attributes)
+        self._trace.stages.append(span)
+        return SpanScope(span, self._trace.timeline)
 
     def policy(self, name: str) -> PolicyTelemetry:
         """What records the work of one policy; to be kept for as long as the policy works on this transaction."""

@@ -4,16 +4,15 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from types import TracebackType
-from typing import get_args
 
 from msgspec import Struct
 from opentelemetry.trace import SpanContext, SpanKind
 
 from telemetry.exceptions import name_of
 from telemetry.logs.records import Level, log_fields
-from telemetry.names import TRANSACTION_PREFIX, Stage
+from telemetry.names import TRANSACTION_PREFIX
 from telemetry.names.events import ONCE
-from telemetry.names.spans import Attribute, Span, SpanChoice, Value
+from telemetry.names.spans import Attribute, SpanChoice, Value
 from telemetry.recording.timeline import Timeline
 from telemetry.traces.span_shapes import AttributeSet
 from telemetry.traces.spans import RecordedSpan
@@ -30,9 +29,6 @@ _EXPORTED: dict[SpanChoice, tuple[SpanKind, ...]] = {
     "transaction": (),
 }
 """The kinds of spans below the transaction's that are exported; no set, as members of an enumeration hash slowly."""
-
-
-_STAGES: dict[Stage, AttributeSet] = {stage: AttributeSet({Attribute.STAGE: stage}) for stage in get_args(Stage)}
 
 
 class SpanScope(Struct, eq=False):
@@ -114,11 +110,6 @@ class TransactionTrace:
             if span.sampled and self._tracer.has_exemplars:
                 self._exemplar = {"trace_id": self.trace_id}
         return self._exemplar
-
-    def stage(self, name: Stage) -> SpanScope:
-        span = self.child(f"{Span.STAGE} {name}", {}, shared=_STAGES[name])
-        self.stages.append(span)
-        return SpanScope(span, self.timeline)
 
     def child(
         self,
