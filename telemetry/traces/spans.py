@@ -6,8 +6,6 @@ unsampled one records nothing. Texts that others wrote are scrubbed of keys and 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
-from random import getrandbits
 
 from msgspec import Struct
 from opentelemetry.attributes import BoundedAttributes
@@ -38,6 +36,7 @@ from telemetry.redact import TEXT_LIMIT, Scrubber, clean
 from telemetry.traces.absent_spans import merge_attempt
 from telemetry.traces.otlp_encoding import UNSET, merged
 from telemetry.traces.propagation import Propagation
+from telemetry.traces.random_ids import sources_of
 from telemetry.traces.span_shapes import AttributeSet
 
 _PROPAGATION = Propagation()
@@ -77,7 +76,7 @@ class Tracer:
         self.has_exemplars = has_exemplars
         self.scope = InstrumentationScope(SCOPE, VERSION, SCHEMA_URL)
         ids = ids or RandomIdGenerator()
-        self._new_trace_id, self._new_span_id = _sources(ids)
+        self._new_trace_id, self._new_span_id = sources_of(ids)
         self._samples_all = sampler is ALWAYS_ON or sampler is DEFAULT_ON
         """Whether each transaction is sampled that no caller has decided on, whatever its attributes."""
         self._new_trace_flags = TraceFlags.RANDOM_TRACE_ID if ids.is_trace_id_random() else TraceFlags.DEFAULT
@@ -391,13 +390,6 @@ class RecordedSpan(Struct, eq=False):
 
     def _clean(self, text: str) -> str:
         return clean(self.tracer.scrub, text, self.tracer.text_limit)
-
-
-def _sources(ids: IdGenerator) -> tuple[Callable[[], int], Callable[[], int]]:
-    """What makes the ids of traces, and of spans. The SDK's own generator asks for random bits, no more."""
-    if type(ids) is RandomIdGenerator:
-        return partial(getrandbits, 128), partial(getrandbits, 64)
-    return ids.generate_trace_id, ids.generate_span_id
 
 
 Sink = Callable[[Sequence[RecordedSpan]], None]
