@@ -107,6 +107,7 @@ class Tracer:
             attributes,
             [] if shared is None else [shared],
             self.scope,
+            [],
             recording=is_recorded,
             sampled=is_recorded,
         )
@@ -144,6 +145,7 @@ class Tracer:
             attributes,
             [] if shared is None else [shared],
             self.scope,
+            parent.ended,
             # Below one that is sampled even if that has ended, as long as it is worth anything.
             recording=parent.is_kept or parent.sampled,
             sampled=parent.sampled,
@@ -194,6 +196,8 @@ class RecordedSpan(Struct, eq=False):
     shared: list[AttributeSet]
     """The attributes that it has in common with other spans."""
     instrumentation_scope: InstrumentationScope
+    ended: "list[RecordedSpan]"
+    """The spans of its transaction, that one's itself included, which have ended and are not exported yet."""
     recording: bool
     sampled: bool
     is_kept: bool = False
@@ -218,11 +222,9 @@ class RecordedSpan(Struct, eq=False):
     """Zero before the end."""
     stamps: list[tuple[str, int]] = []
     """The names and times of all events."""
-    details: dict[int, SpanEvent] = {}
+    details: dict[int, SpanEvent] | None = None
     """The events that have attributes, by their index in `stamps`."""
-    links: list[Link] = []
-    ended: "list[RecordedSpan]" = []
-    """The spans of a transaction that have ended and are to be exported, until its own ends."""
+    links: Sequence[Link] = ()
     status: Status = UNSET
     dropped_attributes: int = 0
     dropped_events: int = 0
@@ -241,7 +243,7 @@ class RecordedSpan(Struct, eq=False):
     @property
     def events(self) -> Sequence[SpanEvent]:
         """All events so far."""
-        details = self.details
+        details = self.details or {}
         return [details.get(at) or SpanEvent(name, time) for at, (name, time) in enumerate(self.stamps)]
 
     @property
@@ -304,6 +306,8 @@ class RecordedSpan(Struct, eq=False):
                 key: self._clean(value) if isinstance(value, str) else value for key, value in attributes.items()
             }
             kept, dropped = first(cleaned, limits.event_attributes)
+            if self.details is None:
+                self.details = {}
             self.details[len(stamps)] = SpanEvent(name, at_ns, kept, dropped)
             self.has_details = True
         stamps.append((name, at_ns))
@@ -324,7 +328,8 @@ class RecordedSpan(Struct, eq=False):
         if len(self.links) >= limits.links:
             self.dropped_links += 1
             return
-        self.links.append(Link(other, BoundedAttributes(limits.link_attributes, {Attribute.LINK: why})))
+        link = Link(other, BoundedAttributes(limits.link_attributes, {Attribute.LINK: why}))
+        self.links = (*self.links, link)
 
     def fail(self, description: str | None = None) -> None:
         if self.recording:
@@ -343,14 +348,15 @@ class RecordedSpan(Struct, eq=False):
         if self.is_absent:
             above.take_over(self)
         elif self.sampled:
-            above.ended.append(self)
+            self.ended.append(self)
             if not above.recording:
-                above.export()
+                self._export()
 
-    def export(self) -> None:
-        """Hand the spans of a transaction that have ended to the sink."""
-        # Spans with captured content end on a thread of their own: a late span finds that its transaction's has ended.
-        spans, self.ended = self.ended, []
+    def _export(self) -> None:
+        """Hand the spans of the transaction that have ended to the sink."""
+        # Spans with captured content end on a thread of their own: another one may be added here and now.
+        spans = [*self.ended]
+        del self.ended[: len(spans)]
         try:
             limits = self.tracer.limits
             for span in spans:
@@ -371,8 +377,10 @@ class RecordedSpan(Struct, eq=False):
         at = len(self.stamps)
         room = max(0, self.tracer.limits.events - at)
         self.stamps += absent.stamps[:room]
-        self.details.update({at + number: event for number, event in absent.details.items() if number < room})
-        self.has_details = bool(self.details)
+        if absent.details:
+            late = {at + number: event for number, event in absent.details.items() if number < room}
+            self.details = {**(self.details or {}), **late}
+            self.has_details = bool(self.details)
         self.dropped_events += absent.dropped_events + max(0, len(absent.stamps) - room)
         if absent.kind is SpanKind.CLIENT:
             found = merged(self.shared, self.varying)

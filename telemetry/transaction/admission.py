@@ -79,4 +79,4 @@ class AdmissionWait:
                 Attribute.ADMISSION_WAIT: now - self._began,
             }
             name = f"{Span.ADMISSION} {self._deployment}"
-            trace.child(name, attributes, start_ns=trace.timeline.ns(self._began)).end(trace.timeline.ns(now))
+            trace.child(name, attributes, at=self._began).end(trace.timeline.ns(now))

@@ -74,7 +74,7 @@ class AttemptTelemetry:
         span = trace.child(
             f"{children.operation} {target.model}",
             {} if identity is None else {**identity.on_attempts},
-            start_ns=trace.timeline.ns(started_at),
+            at=started_at,
             kind=SpanKind.CLIENT,
             shared=_target_attributes(target, children.operation),
         )

@@ -40,8 +40,7 @@ class QueueTelemetry(Struct, eq=False):
                 trace.tape.queues.append(stats)
             # It is known whether it is recorded, as whoever asks for an exemplar has it decided.
             if trace.span.recording and stats.first_put_at is not None:
-                started_ns = trace.timeline.ns(stats.first_put_at)
-                span = trace.child(f"{Span.QUEUE} {stats.name}", _span_attributes(stats), start_ns=started_ns)
+                span = trace.child(f"{Span.QUEUE} {stats.name}", _span_attributes(stats), at=stats.first_put_at)
                 span.end(trace.timeline.ns(None if stats.depth else stats.drained_at))
         except Exception as error:
             trace.defects.note("QueueTelemetry.close", error)

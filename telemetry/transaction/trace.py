@@ -116,14 +116,16 @@ class TransactionTrace:
         name: str,
         attributes: dict[str, Value | None],
         *,
-        start_ns: int | None = None,
+        at: float | None = None,
         kind: SpanKind = SpanKind.INTERNAL,
         shared: AttributeSet | None = None,
     ) -> RecordedSpan:
-        """Start a span below the transaction's, at `start_ns` or else now. One that the operator wants no export of
-        leaves what matters on the transaction's."""
-        if start_ns is None:
-            start_ns = self.timeline.ns()
+        """Start a span below the transaction's, at a moment of the clock or else now. One that the operator wants no
+        export of leaves what matters on the transaction's."""
+        timeline = self.timeline
+        if at is None:
+            at = timeline.now()
+        start_ns = timeline.started_ns + int((at - timeline.opened_at) * 1e9)
         is_absent = kind not in self._kinds
         span = self._tracer.start_child(self.span, name, start_ns, attributes, kind, shared=shared, is_absent=is_absent)
         if self.tape is not None:
