@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import grpc
 import pytest
@@ -89,6 +90,26 @@ def test_a_batch_arrives_with_its_headers_and_compressed(compression: str) -> No
         delivery.close()
     assert receiver.spans() == [SPAN]
     assert receiver.headers[0]["x-team"] == "a"
+
+
+def test_a_delivery_goes_by_the_proxy_and_the_password_that_the_environment_had_when_it_was_made(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine collector.invalid login gateway password x\n", encoding="utf-8")
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with OtlpReceiver() as receiver:
+        monkeypatch.setenv("http_proxy", receiver.endpoint)
+        delivery = HttpDelivery(target("http://collector.invalid"), ExportTraceServiceRequest)
+        monkeypatch.delenv("http_proxy")
+        monkeypatch.delenv("NETRC")
+        assert delivery.send(BODY) is None
+        delivery.close()
+    assert receiver.spans() == [SPAN]
+    assert receiver.headers[0]["host"] == "collector.invalid"
+    assert receiver.headers[0]["authorization"].startswith("Basic ")
 
 
 def test_json_has_hexadecimal_ids_and_numbers_as_the_protocol_wants_them() -> None:
