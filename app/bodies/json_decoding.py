@@ -77,11 +77,13 @@ def decode_again(raw: bytes) -> Any:
 
 def structure(raw: bytes) -> int:
     """The number of values in a JSON text, or more: brackets and commas within its strings count, too."""
-    number, size = 0, len(raw)
-    few = size // _FEW
+    size = len(raw)
+    if size < STEP // 16:
+        return raw.count(b",") + raw.count(b"[") + raw.count(b"{")
+    number, few = 0, size // _FEW
     for byte in (b",", b"[", b"{"):
         # It jumps from one to the next, where `count` looks at each byte: 2 us for 36 in 100 kB that have none.
-        found = size - len(raw.replace(byte, b"", few)) if few else 0
+        found = size - len(raw.replace(byte, b"", few))
         number += found if found < few else raw.count(byte)
     return number
 

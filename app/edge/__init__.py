@@ -7,5 +7,8 @@ parser          bytes -> requests, and how much of them may be no body
 unix_sockets    sockets with a path: who may open them, and who has
 threaded_server an application on an address of its own, in a thread of its own
 head            what of a request's head RFC 9112 has a server refuse
-request_cycle   one request on uvicorn's ASGI side, and how its response leaves the connection
+scopes          what ASGI's scope says of a connection and of a head
+request_cycle   one request on its ASGI side: what came of its body, and what goes out of its response
+response        the bytes of one response: head, framing, and no header that could be read as more
+flow            reading and writing, each as fast as whoever is at its other end
 """

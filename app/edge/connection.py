@@ -17,21 +17,19 @@ them once a second (`close_overdue`).
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from secrets import token_hex
-from typing import Any, cast
+from typing import cast
 
 from starlette.types import Message, Scope
-from uvicorn.protocols.utils import get_local_addr, get_remote_addr
+from uvicorn.protocols.utils import get_remote_addr
 
 from app.edge.flow import HIGH_WATER, Flow
 from app.edge.head import Refused
 from app.edge.parser import END, Event, Head, RequestHead, RequestParser
 from app.edge.peer_watch import PeerWatch
 from app.edge.request_cycle import RequestCycle, refusal_response
+from app.edge.scopes import scope_of_connection, scope_of_head
 from app.edge.server_context import ServerContext
-from app.edge.tls import tls_extension
-from app.edge.unix_sockets import PEER, peer_of
 from app.errors import ClientDisconnected
-from app.gateway.client_connection import CONNECTION
 from telemetry.logs.records import is_logged, log_access
 from telemetry.names import OTHER_ACCESS_LOGGER, REQUEST_PREFIX
 
@@ -141,19 +139,7 @@ class Connection(asyncio.Protocol):
             transport.set_write_buffer_limits(HIGH_WATER)
         self._flow = Flow(transport)
         self._watch = PeerWatch(transport, self._limits.stall)
-        self._scope: dict[str, Any] = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "server": get_local_addr(transport),
-            "client": get_remote_addr(transport),
-            "scheme": "https" if self._is_encrypted else "http",
-            "root_path": "",
-        }
-        self._extensions: dict[str, Any] = {}
-        if self._scope["client"] is None and (peer := peer_of(transport)) is not None:
-            self._extensions[PEER] = {"credentials": peer}
-        if encrypted is not None:
-            self._extensions["tls"] = tls_extension(encrypted)
+        self._scope = scope_of_connection(transport)
         self._context.state.connections.add(self)  # type: ignore[arg-type]
         self.ends_at: float | None = self._context.loop.time() + self._limits.header_timeout
         """The time at which the present state has lasted long enough; None while an exchange bounds it."""
@@ -241,7 +227,7 @@ class Connection(asyncio.Protocol):
     def _cycle_of(self, request: RequestHead) -> RequestCycle:
         known = request.known
         if known is not self._head:
-            self._head, self._head_scope = known, self._scope_of(known)
+            self._head, self._head_scope = known, scope_of_head(known, self._scope, self)
         scope = {**self._head_scope, "headers": request.fields, "state": self._context.app_state.copy()}
         return RequestCycle(
             scope,
@@ -253,19 +239,6 @@ class Connection(asyncio.Protocol):
             keep_alive=known.keep_alive and not self._draining,
             on_response=self._finished,
         )
-
-    def _scope_of(self, known: Head) -> Scope:
-        """What is the same in the scope of every request with this head."""
-        target = known.target
-        return {
-            **self._scope,
-            "extensions": {**self._extensions, CONNECTION: {"connection": self}},
-            "http_version": known.version,
-            "method": known.method,
-            "path": target.path,
-            "raw_path": target.raw_path,
-            "query_string": target.query,
-        }
 
     def _hold(self, data: memoryview) -> None:
         self._held = data

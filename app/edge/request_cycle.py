@@ -8,7 +8,6 @@ import asyncio
 import logging
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, cast
 
 from starlette.types import Scope
 from uvicorn._types import ASGI3Application, ASGIReceiveEvent, ASGISendEvent
@@ -108,7 +107,7 @@ class RequestCycle:
     async def run(self, app: ASGI3Application) -> None:
         """Have the application answer, and the client told of it where it does not."""
         try:
-            await app(cast(Any, self.scope), self.receive, self.send)
+            await app(self.scope, self.receive, self.send)  # type: ignore[arg-type]  # Starlette's.
         except BaseException as error:
             _log.error("Exception in ASGI application\n", exc_info=error)
             self._break_off()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.bodies.json_decoding import TooDeep, TooManyValues, decode, decode_in_steps
+from app.bodies.json_decoding import TooDeep, TooManyValues, decode, decode_in_steps, structure
 from app.bodies.json_encoding import AT_ONCE, encode
 
 MANY = 10**9
@@ -92,3 +92,10 @@ def test_what_is_encoded_in_steps_is_what_is_encoded_at_once(document: Any) -> N
 def test_a_long_text_is_encoded_in_slices() -> None:
     document = {"a": ['\n"é😀' * 500_000, [], {}]}
     assert encode(document, AT_ONCE + 1) == msgspec.json.encode(document)
+
+
+@pytest.mark.parametrize("size", [10, 10_000])
+@pytest.mark.parametrize("every", [1, 2, 63, 64, 65, 1000])
+def test_values_are_counted_whether_they_are_few_or_many(size: int, every: int) -> None:
+    raw = b"".join([b",[{"[at % 3 : at % 3 + 1] if at % every == 0 else b"x" for at in range(size)])
+    assert structure(raw) == len(range(0, size, every))
