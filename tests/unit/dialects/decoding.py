@@ -1,6 +1,6 @@
 """A provider's body as the chunks that its backend makes of it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from app.backends.direct.codec import StreamDecoder
 from app.backends.direct.stream_events import Events
@@ -21,19 +21,21 @@ DECODERS: dict[Dialect, Callable[[], StreamDecoder]] = {
 
 def decoded(dialect: Dialect, body: bytes) -> tuple[list[Received], GatewayError | None]:
     """The chunks of a body, and what the backend raises if it is not whole or is an error."""
+    received, error = together(dialect, body)
+    # What is told beside an error has no bytes.
+    return [event for one in received for event in one.apart() if event.native is not None], error
+
+
+def together(dialect: Dialect, body: bytes) -> tuple[list[Received], GatewayError | None]:
+    """As `decoded`, of a body that came in one read."""
     events = Events(DECODERS[dialect](), scrub=lambda text: text, event_limit=1 << 22)
-    chunks: list[Received] = []
+    received: list[Received] = []
     try:
-        chunks += _apart(events.feed(body))
+        received += events.feed(body)
         events.check()
-        chunks += _apart(events.finish())
+        received += events.finish()
         events.check()
         events.check_end()
     except GatewayError as error:
-        return chunks, error
-    return chunks, None
-
-
-def _apart(received: Iterable[Received]) -> list[Received]:
-    """Each event by itself. What is told beside an error has no bytes, and is left out."""
-    return [event for one in received for event in one.apart() if event.native is not None]
+        return received, error
+    return received, None

@@ -8,6 +8,7 @@ from app.messages import Batch, Choice, Message, ModelResponse, Received
 from app.pipeline import PolicyExecutor
 from app.policies import Policy, PolicyContext, StreamContext
 from tests.support import run
+from tests.unit.dialects.decoding import together
 from tests.unit.pipeline.rig import REQUEST, content, execute, finish, loaded, observed, settings
 
 PIECES = [content("a"), content("b"), content("c")]
@@ -18,6 +19,23 @@ def test_whoever_has_ended_waits_for_no_upstream(last: ModelResponse | GatewayEr
     outcome = execute([], [*PIECES, last])
     assert outcome.text == "abc"
     assert outcome.obs.ledger.active == 0
+
+
+def test_events_that_came_together_are_counted_each_and_shown_to_policies_one_by_one() -> None:
+    texts: list[str] = []
+
+    class Looks(Policy):
+        async def on_content_delta(self, text: str, ctx: StreamContext) -> None:
+            texts.append(text)
+            await ctx.emit_text(text.upper())
+
+    event = b'data: {"choices":[{"index":0,"delta":{"content":"%b"}}]}\n\n'
+    received, _ = together("openai_chat", b"".join(event % text for text in (b"a", b"b", b"c")))
+    assert [one.count for one in received] == [3]
+    without, looked_at = execute([], received), execute([Looks()], received)
+    assert [one.count for one in without.received] == [3]
+    assert (texts, looked_at.text) == (["a", "b", "c"], "ABC")
+    assert without.obs.recorder.chunks_in == looked_at.obs.recorder.chunks_in == 3
 
 
 def test_a_wait_that_took_too_long_is_over() -> None:

@@ -16,11 +16,16 @@ from tests.support import run
 
 
 def a_queue(
-    items: int = 3, size: int = 100, put_timeout: float = 30, budget: ByteBudget | None = None
+    items: int = 3,
+    size: int = 100,
+    put_timeout: float = 30,
+    budget: ByteBudget | None = None,
+    count_of: Callable[[str], int] | None = None,
 ) -> StageQueue[str]:
     return StageQueue(
         QueueStats("q", items, size),
         size_of=len,
+        count_of=count_of,
         put_timeout=put_timeout,
         budget=budget or ByteBudget(10_000),
         ledger=TimeLedger(),
@@ -127,6 +132,23 @@ def test_an_empty_queue_takes_an_item_larger_than_itself() -> None:
         queue = a_queue(size=2)
         await queue.put("a giant")
         assert await queue.get_batch() == ["a giant"]
+
+    run(main())
+
+
+def test_an_item_that_stands_for_several_counts_as_many_and_fits_into_an_empty_queue() -> None:
+    async def main() -> None:
+        queue = a_queue(items=3, put_timeout=0.01, count_of=len)
+        await queue.put("aaaaa")
+        assert (queue.stats.items_in, queue.stats.depth, queue.stats.depth_max) == (5, 5, 5)
+        assert not queue.offer("b")
+        assert await queue.get_batch() == ["aaaaa"]
+        assert queue.offer("bb", "c")
+        with pytest.raises(QueueOverflow):
+            await queue.put("d")
+        queue.discard()
+        stats = queue.stats
+        assert (stats.items_in, stats.items_out, stats.depth, stats.discarded) == (8, 8, 0, 3)
 
     run(main())
 
