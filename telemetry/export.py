@@ -162,12 +162,16 @@ class Batcher(Generic[T]):
         while not self._closing:
             self._awake.wait(self._delay)
             self._awake.clear()
-            self._send_all()
-        self._send_all()
+            self._send_turn()
+        self._send_turn()
 
-    def _send_all(self) -> None:
-        while self._queue and not self._abandoned:
+    def _send_turn(self) -> None:
+        """Send what waits now, and what comes meanwhile as far as it fills a batch. The rest has its own turn: under
+        load each batch would be followed by one of a few items."""
+        queue, left = self._queue, len(self._queue)
+        while queue and not self._abandoned and (left > 0 or len(queue) >= self._batch_size):
             batch = self._next_batch()
+            left -= len(batch)
             self._in_flight = len(batch)
             rejection = self._try(batch)
             self._in_flight = 0

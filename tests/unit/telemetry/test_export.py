@@ -79,6 +79,28 @@ def test_a_full_batch_does_not_wait_for_the_delay() -> None:
         assert receiver.called.wait(5)
 
 
+def test_what_comes_while_a_batch_is_sent_waits_until_there_is_another_one() -> None:
+    losses = Losses()
+    batches: list[list[int]] = []
+    sent = threading.Semaphore(0)
+
+    def send(batch: Sequence[int]) -> Rejection | None:
+        batches.append(list(batch))
+        made.offer(10 * len(batches))
+        sent.release()
+        return None
+
+    made = Batcher(send, "traces", losses.metrics, queue_size=100, batch_size=3, delay=60)
+    made.offer(1, 2, 3)
+    assert sent.acquire(timeout=5)
+    made.offer(4, 5)
+    assert sent.acquire(timeout=5)
+    assert batches == [[1, 2, 3], [10, 4, 5]]
+    assert made.waiting() == 1
+    made.close(5)
+    assert batches[2:] == [[20]]
+
+
 def test_what_finds_no_room_is_lost_and_counted() -> None:
     receiver, losses = Receiver(hold=True), Losses()
     with batcher(receiver, losses, queue_size=5, batch_size=1) as made:
