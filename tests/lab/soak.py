@@ -10,11 +10,12 @@ import json
 import random
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import linear_regression, median, quantiles
+from typing import Any
 
 import click
 
@@ -153,7 +154,7 @@ class Soak:
         lines = self._gateway.new_lines()
         access = [line for line in lines if line.get("logger") == "flowspan.access"]
         found = complaints(Books(self._collected.take(), access, sheet), visits, _ATTACKS * _BY_ATTACK)
-        found += [f"the log has {line}" for line in lines if line.get("level") == "error" or "text" in line]
+        found += [f"the log has {line}" for line in lines if _is_unwanted(line)]
         found += [f"the probe saw {one.seen}" for one in visits if _is_probe(one) and verdict(one.seen) != "finished"]
         for complaint in found:
             click.echo(f"round {number}: {complaint}", err=True)
@@ -172,6 +173,12 @@ class Soak:
         half = self.samples[len(self.samples) // 2 :]
         found = [bound.complaint(half) for bound in _BOUNDS]
         return [one for one in found if one]
+
+
+def _is_unwanted(line: Mapping[str, Any]) -> bool:
+    """Whether a line tells of what nobody wished for: an error, but for those of the policy that fails where it is
+    asked to; or something that is no line of the log."""
+    return "text" in line or (line.get("level") == "error" and line.get("error_type") != "policy_failed")
 
 
 def _is_probe(visit: Visit) -> bool:
