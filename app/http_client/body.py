@@ -1,8 +1,9 @@
 """The body of a response, between a connection that brings it and whoever reads it.
 
 What comes while the reader waits in `pass_to` goes through its stage in the connection's turn (`app.stages`). At most a
-few hundred kilobytes wait here: reading from the connection is paused beyond `_ENOUGH`. The body knows its connection,
-and the connection knows it only as long as the exchange lasts.
+few hundred kilobytes wait here: reading from the connection is paused beyond `_ENOUGH`. It is paused for a turn, too,
+after as much went through a stage at once: uvloop would read on, thirty times in the same turn, while no other
+connection is served. The body knows its connection, and the connection knows it only as long as the exchange lasts.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from app.http_client.errors import UndecodableBody
 from app.stages import Borrower, Taker, pass_on
 
 _ENOUGH = 128 * 1024
-"""Bytes that wait to be read while more are taken from the connection."""
+"""Bytes that wait to be read, or are worked on in one turn, while more are taken from the connection."""
 
 
 class Connected(Protocol):
@@ -77,15 +78,23 @@ class ResponseBody(Borrower[bytes]):
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
         self._size = 0
-        if self._paused:
+        self._go_on()
+        return data
+
+    def _pause(self) -> None:
+        self._paused = True
+        self._source.pause_reading()
+
+    def _go_on(self) -> None:
+        """Have the connection be read, if that was paused and not too much waits."""
+        if self._paused and self._size <= _ENOUGH:
             self._paused = False
             self._source.resume_reading()
-        return data
 
     # What the connection says.
 
-    def add(self, pieces: list[bytes]) -> None:
-        """Take what has come; the list is emptied."""
+    def add(self, pieces: list[bytes], size: int) -> None:
+        """Take what has come in one read of `size` bytes; the list is emptied."""
         if (idle := self._idle) is not None and not self._pieces:
             try:
                 if not idle.take(pieces):
@@ -93,13 +102,15 @@ class ResponseBody(Borrower[bytes]):
             except Exception as error:
                 self._give_back(error)
             pieces.clear()
+            if size > _ENOUGH and not self._paused:
+                self._pause()
+                asyncio.get_running_loop().call_soon(self._go_on)
             return
         self._pieces += pieces
         self._size += sum(map(len, pieces))
         pieces.clear()
         if self._size > _ENOUGH and not self._paused:
-            self._paused = True
-            self._source.pause_reading()
+            self._pause()
         self._wake()
 
     def end(self) -> None:

@@ -161,14 +161,14 @@ class Connection(asyncio.Protocol):
         try:
             parser.feed(data)
         except HttpError as error:
-            self._take()
+            self._take(len(data))
             self._fail(error, BodyIncomplete("the framing of the body is broken"))
             self.abort()
             return
         if body is None:
-            self._take()
+            self._take(len(data))
         elif parser.pieces:
-            body.add(parser.pieces)
+            body.add(parser.pieces, len(data))
         if parser.ended:
             self._end()
 
@@ -206,8 +206,8 @@ class Connection(asyncio.Protocol):
         if self._unsent is not None and not self._writing_paused:
             self._loop.call_soon(self._send_more)
 
-    def _take(self) -> None:
-        """Hand on what the parser has."""
+    def _take(self, size: int) -> None:
+        """Hand on what the parser has of a read of this many bytes."""
         parser, waiting, body = self._parser, self._head, self._body
         if waiting is not None:
             if (head := parser.head) is None:
@@ -221,7 +221,7 @@ class Connection(asyncio.Protocol):
                 codings = known_codings(coding) if coding is not None else None
                 waiting.set_result(UpstreamResponse(head, DecodedBody(body, codings) if codings else body))
         if parser.pieces and body is not None:
-            body.add(parser.pieces)
+            body.add(parser.pieces, size)
 
     def _end(self) -> None:
         """The response is whole."""

@@ -5,6 +5,7 @@ import contextlib
 import gzip
 import itertools
 import zlib
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -269,6 +270,42 @@ def test_reading_pauses_while_too_much_waits_to_be_read() -> None:
         connection.data_received(bytes(1_000_000 - sent))
         assert transport.is_reading()
         assert len(await read_all(response)) == 1_000_000 - sent
+
+    run(main())
+
+
+class Taker:
+    """Takes all that comes, and counts it."""
+
+    def __init__(self) -> None:
+        self.size = 0
+
+    def take(self, pieces: Sequence[bytes]) -> bool:
+        self.size += sum(map(len, pieces))
+        return True
+
+
+def test_a_large_read_that_is_worked_on_at_once_leaves_other_connections_their_turn() -> None:
+    async def main() -> None:
+        connection, transport, owner = connected()
+        task = begun(connection)
+        await turns()
+        connection.data_received(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n")
+        response, taker = await task, Taker()
+        reading = asyncio.ensure_future(response.pass_to(taker))
+        await turns()
+        for size in (300_000, 10_000, 300_000):
+            connection.data_received(bytes(size))
+            assert transport.is_reading() == (size == 10_000)
+            await turns()
+            assert transport.is_reading()
+        assert taker.size == 610_000
+        # Behind its last bytes comes nothing that would have to wait.
+        connection.data_received(bytes(390_000))
+        assert transport.is_reading()
+        assert not await reading
+        assert owner.events == ["released"]
+        assert transport.is_reading()
 
     run(main())
 
