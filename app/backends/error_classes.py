@@ -27,6 +27,7 @@ from telemetry.names import LocalFailureKind
 
 MESSAGE_LIMIT = 2000
 """Characters of a provider's message that its caller reads."""
+_LAST_STATUS = 599
 _TOKEN = re.compile(r"[A-Za-z0-9][\w.\[\]-]{0,63}", re.ASCII)
 _LOCAL_ERRORS: dict[int, LocalFailureKind] = {
     errno.EMFILE: "descriptors",
@@ -116,8 +117,11 @@ def is_for_clients(error: UpstreamFailed) -> bool:
 
 
 def status_for_clients(error: UpstreamFailed) -> int | None:
-    """The provider's status, for those who read its body; None where it would make them do the wrong thing."""
+    """The provider's status, for those who read its body; None where it would make them do the wrong thing, and where
+    HTTP has no such status."""
     status = error.upstream_status
+    if status is not None and status > _LAST_STATUS:
+        return None
     if status is not None and isinstance(error, UpstreamRejected) and (status >= 500 or meaning_of(status).retried):
         return None
     return status

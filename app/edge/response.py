@@ -45,6 +45,8 @@ class Response:
         could read, or that would be read as more than it is; nothing is changed then."""
         if self.is_begun:
             raise RuntimeError("a response has one head")
+        if (status_line := _STATUS_LINES.get(status)) is None:
+            raise RuntimeError(f"no response has the status {status}")
         lines, count, closes, length = b"", 0, not self.keep_alive, None
         for name, value in headers:
             if name == b"connection":
@@ -67,7 +69,7 @@ class Response:
         framing = b"transfer-encoding: chunked\r\n" if self._is_chunked else b""
         end = b"connection: close\r\n\r\n" if closes else b"\r\n"
         self.keep_alive = not closes
-        self._head = b"%b%b%b%b" % (_STATUS_LINES[status], lines, framing, end)
+        self._head = b"%b%b%b%b" % (status_line, lines, framing, end)
         self.is_begun = True
 
     def piece(self, data: bytes) -> bytes:

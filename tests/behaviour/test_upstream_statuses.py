@@ -35,6 +35,17 @@ def test_a_status_becomes_what_the_page_says(
     assert ended.outcome == ("client_error" if expected.fault == "caller" else "upstream_error")
 
 
+@pytest.mark.parametrize("status", [600, 999])
+@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+def test_a_status_that_is_none_of_http_is_a_502_with_the_providers_body(
+    gateway: RunningGateway, provider: Provider, path: str, status: int
+) -> None:
+    provider.play(openai_error(status, "no") if path == CHAT else anthropic_error(status, message="no"))
+    reply = post(gateway, path, ask("oai" if path == CHAT else "ant", path))
+    assert (reply.status, reply.json()["error"]["message"]) == (502, "no")
+    assert gateway.transaction(reply.request_id).outcome == "upstream_error"
+
+
 @pytest.mark.parametrize(
     ("script", "status_class", "outcome", "attempts"),
     [

@@ -98,6 +98,14 @@ def test_a_header_that_could_be_read_as_more_is_refused(header: tuple[bytes, byt
     assert not made.is_begun
 
 
+@pytest.mark.parametrize("status", [0, 101, 600, 999])
+def test_a_status_that_no_response_has_is_refused(status: int) -> None:
+    made = Response("1.1", is_head=False, keep_alive=True)
+    with pytest.raises(RuntimeError):
+        made.begin(status, [])
+    assert not made.is_begun
+
+
 @pytest.mark.parametrize("value", [b"", b" ", b"a: b", b"a\tb", b"\xe4"])
 def test_a_header_of_any_text_is_sent(value: bytes) -> None:
     assert b"x: %b\r\n" % value in response([(b"x", value)], b"")[0]
