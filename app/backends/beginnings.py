@@ -155,10 +155,10 @@ class _Beginning:
         return self.taken()
 
     async def stop(self) -> None:
-        """Stop reading."""
-        if self._reading is not None and not self._reading.done():
+        """Stop reading. What it may have failed with is nobody's news any more."""
+        if self._reading is not None:
             self._reading.cancel()
-            await asyncio.wait({self._reading})
+            await asyncio.gather(self._reading, return_exceptions=True)
 
     def take(self, batch: Batch) -> bool:
         """Hold what has come. Only what holds nothing of the answer is followed by more."""

@@ -1,6 +1,7 @@
 """What of a stream's beginning is held, for how long, and what becomes of the attempt meanwhile."""
 
 import asyncio
+import gc
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
@@ -314,6 +315,23 @@ def test_a_stream_that_is_closed_after_its_hold_is_closed_at_the_provider() -> N
 
     run(main())
     assert (setup.attempt.ends, setup.closed) == (1, True)
+
+
+def test_an_error_that_nobody_waits_for_any_more_is_not_complained_of() -> None:
+    """The client has gone by the time that its stream fails."""
+    complaints: list[dict[str, Any]] = []
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+        setup = Setup([HOLLOW], 0.01, UpstreamFailed("down", upstream_status=503))
+        stream = await setup.opened(hold=0.001)
+        await asyncio.sleep(0.03)
+        assert setup.closed
+        await stream.rest.aclose()
+
+    run(main())
+    gc.collect()
+    assert complaints == []
 
 
 @settings(max_examples=60, deadline=None)
