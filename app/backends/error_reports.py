@@ -21,6 +21,7 @@ _MESSAGES = (
 )
 """The fields in which an error has its words, the likeliest first."""
 _TEXTS = frozenset({"message", "Message", "msg", "error_msg", "error_message", "errorMessage", "detail"})
+_BARE_MESSAGES = [name for name in _MESSAGES if name in _TEXTS]
 _CODES = ("code", "error_code", "errorCode", "status_code")
 _TYPES = ("type", "error_type", "errorType", "__type")
 _EXPLICIT = frozenset({"errors", "error_msg", "error_message", "errorMessage", "error_code", "errorCode", "__type"})
@@ -123,14 +124,17 @@ def is_error(payload: Mapping[str, Any]) -> bool:
 def _is_bare(payload: Mapping[str, Any]) -> bool:
     """Whether it is an error without the word: a message, with a code perhaps, where an answer should be. Servers made
     with FastAPI and proxies send such. What is empty says nothing."""
-    if not all(name in _BARE or not value for name, value in payload.items()):
-        return False
+    for name, value in payload.items():
+        if value and name not in _BARE:
+            return False
     if payload.get("success") is True or payload.get("error") is False:
         return False
-    found = (payload.get(name) for name in _MESSAGES if name in _TEXTS)
-    # An object under such a name is a message of a conversation.
-    text = next((text for value in found if isinstance(value, str | list) and (text := _text(value))), "")
-    return bool(text) and text.lower() not in _GOOD_WORDS
+    for name in _BARE_MESSAGES:
+        value = payload.get(name)
+        # An object under such a name is a message of a conversation.
+        if value and isinstance(value, str | list) and (text := _text(value)):
+            return text.lower() not in _GOOD_WORDS
+    return False
 
 
 def report_of(payload: Mapping[str, Any]) -> ErrorReport:

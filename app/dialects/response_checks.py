@@ -14,8 +14,11 @@ _NUMBER = frozenset({int, float, bool})
 
 def checked(response: ModelResponse) -> ModelResponse:
     """Return the response unchanged; raise TypeError if a field has the wrong type."""
-    is_counted = response.usage is None or _is_usage(response.usage)
-    if not (_is_head(response) and all(map(_is_choice, response.choices)) and is_counted):
+    texts = {type(response.id), type(response.model), type(response.system_fingerprint), type(response.service_tier)}
+    is_sound = texts <= _TEXT and type(response.created) in _NUMBER
+    if response.choices and is_sound:
+        is_sound = all(map(_is_choice, response.choices))
+    if not is_sound or (response.usage is not None and not _is_usage(response.usage)):
         raise TypeError("a field of a wrong type")
     return response
 
@@ -25,11 +28,6 @@ def are_logprobs(logprobs: object) -> bool:
     if logprobs is None:
         return True
     return isinstance(logprobs, dict) and all(inner is None or type(inner) is list for inner in logprobs.values())
-
-
-def _is_head(response: ModelResponse) -> bool:
-    texts = {type(response.id), type(response.model), type(response.system_fingerprint), type(response.service_tier)}
-    return texts <= _TEXT and type(response.created) in _NUMBER
 
 
 def _is_choice(choice: Choice) -> bool:

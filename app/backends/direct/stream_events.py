@@ -159,7 +159,9 @@ class Events:
             self._partial = partial
 
     def _event_chunk(self, event: dict[str, Any], raw: bytes, name: bytes, data: bytes, number: int) -> Received:
-        name, is_named = self._mend_name(event, name)
+        is_named = False
+        if not name or event.get("type") is None:
+            name, is_named = self._mend_name(event, name)
         is_mended = self._decoder.mend(event) or is_named
         kind = event.get("type")
         kind = "" if kind is None else kind
@@ -169,10 +171,10 @@ class Events:
             self.is_mended = True
             data = msgspec.json.encode(event)
             raw = event_bytes(kind.encode() if name and self._event_names != "none" else name, data)
-        chunk = refuse_failed(checked(self._decoder.chunk(event)))
+        chunk = checked(self._decoder.chunk(event))
         for choice in chunk.choices:
             if choice.finish_reason is not None:
-                native = with_native_reasons(self._dialect, data, event, chunk)
+                native = with_native_reasons(self._dialect, data, event, refuse_failed(chunk))
                 if native is not data:
                     raw, data = _with_data(raw, name, data, native), native
                 break

@@ -221,15 +221,14 @@ class EventEncoder:
                 return out + event(str(kind), native_event)
 
     def follow(self, chunk: ModelResponse, native: Native) -> None:
-        if self.follow_piece(Received(chunk, native)):
-            return
         self._end.usage = chunk.usage or self._end.usage
-        event = native.event or {}
         match native.kind:
+            case "content_block_delta" if self._natives.block is not None:
+                self._blocks.follow_delta(native)
             case "message_start":
                 self._started = True
             case "content_block_start":
-                self._natives.follow_start(event, chunk)
+                self._natives.follow_start(native.event or {}, chunk)
             case "content_block_stop":
                 self._natives.block = None
                 self._blocks.follow_stop()

@@ -16,7 +16,9 @@ Fields = dict[str, Any]
 
 _INPUTS = frozenset(INPUTS.values())
 _STEMS = _INPUTS.union(events.stem for events in TEXTS.values())
-_NUMBERS = ("output_index", "content_index", "summary_index")
+_NUMBERS = frozenset({"output_index", "content_index", "summary_index"})
+_LISTS = frozenset({"logprobs", "annotations"})
+"""What says more of a text."""
 
 
 def mend_event(event: Fields) -> bool:
@@ -52,8 +54,8 @@ def mend_response(response: Fields) -> bool:
 
 def _mend_position(event: Fields) -> bool:
     mended = False
-    for name in _NUMBERS:
-        value = event.get(name)
+    for name in event.keys() & _NUMBERS:
+        value = event[name]
         if (isinstance(value, str) and value.isdecimal()) or (isinstance(value, float) and value.is_integer()):
             event[name] = int(value)
             mended = True
@@ -65,10 +67,12 @@ def _mend_position(event: Fields) -> bool:
 
 def _without_wrong_lists(fields: Fields) -> bool:
     """Leave out what says more of a text, where it has not the form in which anybody could read it."""
-    wrong = [name for name in ("logprobs", "annotations") if not isinstance(fields.get(name), list | None)]
-    for name in wrong:
-        fields[name] = []
-    return bool(wrong)
+    mended = False
+    for name in fields.keys() & _LISTS:
+        if not isinstance(fields[name], list | None):
+            fields[name] = []
+            mended = True
+    return mended
 
 
 def _mend_item(item: Fields) -> bool:

@@ -241,9 +241,9 @@ class ResponseDecoder:
 
 def _check_form(event: Event) -> None:
     """Raise TypeError if a field that events have in common is not what it should be; the formatter relies on them."""
-    for name, form in _FORMS.items():
-        value = event.get(name)
-        if value is not None and not isinstance(value, form):
+    for name in event.keys() & _FORMS.keys():
+        value = event[name]
+        if value is not None and not isinstance(value, _FORMS[name]):
             raise TypeError(f"{name} is of type {type(value).__name__}")
 
 
