@@ -34,6 +34,8 @@ _BARE = _TEXTS | {
 _ANSWERS = ("choices", "content", "output", "delta", "item", "part", "response", "content_block", "data", "result")
 """Fields by which it is seen that something is an answer, or a piece of one."""
 _WORDS = _EXPLICIT | _TEXTS
+_SIGNS = _WORDS | {"error", "object", "base_resp", "choices"}
+"""What has none of these fields is an error by its type or its name alone."""
 _GOOD_WORDS = frozenset({"success", "succeeded", "ok"})
 _NAMES_AN_ERROR = re.compile(r"(exception|error|fault)$", re.IGNORECASE)
 _MINIMAX: Mapping[int, str] = {
@@ -108,14 +110,18 @@ class ErrorReport(NamedTuple):
 def is_error(payload: Mapping[str, Any]) -> bool:
     """Whether a body or an event reports a failure."""
     get = payload.get
-    if get("error") or get("object") == "error" or get("type") == "error":
+    if get("type") == "error":
+        return True
+    if payload.keys().isdisjoint(_SIGNS):
+        return len(payload) == 1 and _exception(payload) is not None
+    if get("error") or get("object") == "error":
         return True
     if "base_resp" in payload and _minimax(payload) is not None:
         return True
     if choices := get("choices"):
         return _failed_choice(choices) is not None
     if payload.keys().isdisjoint(_WORDS):
-        return len(payload) == 1 and _exception(payload) is not None
+        return False
     if any(map(get, _EXPLICIT)):
         return not any(map(get, _ANSWERS))
     return _is_bare(payload) or _exception(payload) is not None

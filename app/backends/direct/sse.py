@@ -57,7 +57,8 @@ class EventReader:
             buffer = bytes(self._pending)
         rows: list[Row] = []
         start = 0
-        is_plain = not self._has_cr and len(buffer) <= self._limit
+        length = len(buffer)
+        is_plain = not self._has_cr and length <= self._limit
         while not self.too_large:
             if is_plain and start == block and (row := _PLAIN_ROW(buffer, start)) is not None:
                 # This is the hot path.
@@ -70,7 +71,7 @@ class EventReader:
                     events = buffer[data_start : end - 2].split(b"\n\n" + buffer[start:data_start])
                 name = buffer[start + 7 : data_start - 7] if data_start > start + 6 else b""
                 rows.append((buffer[start:end], name, events))
-                if end == len(buffer):
+                if end == length:
                     self._pending.clear()
                     return rows
                 start = block = end

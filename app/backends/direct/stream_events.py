@@ -116,10 +116,7 @@ class Events:
         """The chunk of one event of any kind."""
         number = self.count
         self.count = number + 1
-        return self._any_chunk(plain_item(item), number)
-
-    def _any_chunk(self, item: Item, number: int) -> Received:
-        raw, name, data = item
+        raw, name, data = plain_item(item)
         decoder = self._decoder
         if not data and (data := _bare_json(raw)):
             raw = event_bytes(name, data)

@@ -152,7 +152,12 @@ class EventEncoder:
 
     def step(self, chunk: ModelResponse, native: Native, holding: bool) -> Step:
         kind = native.kind
-        if self._lacks_start(kind, holding):
+        if not self._started:
+            if kind.startswith(("content_block_", "message_")) and kind != "message_start":
+                # Its provider has not told the beginning of the message.
+                return "encode"
+        elif kind == "content_block_delta" and self._natives.block is None and not holding:
+            # Nor here that of the block.
             return "encode"
         if self._has_followed_to_its_end or kind in ("message_delta", "message_stop"):
             # Some providers go on after their own end; nobody reads that but byte for byte.
@@ -163,12 +168,6 @@ class EventEncoder:
         if kind == "content_block_start" and holds_nothing(native.event or {}):
             return "hold_alone"
         return "send"
-
-    def _lacks_start(self, kind: str, holding: bool) -> bool:
-        """Whether the event is about a message, or a block, of which its provider has not told the beginning."""
-        if not self._started:
-            return kind.startswith(("content_block_", "message_")) and kind != "message_start"
-        return kind == "content_block_delta" and self._natives.block is None and not holding
 
     def is_complete(self, held: Sequence[Held]) -> bool:
         return self._has_followed_to_its_end

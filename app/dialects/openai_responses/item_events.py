@@ -177,7 +177,9 @@ class ItemEvents:
             return Message(extra={"server_tools": [{"index": self._server_tools - 1, **native_item}]})
         has_pieces, item.streamed = item.streamed, True
         if has_pieces:
-            native_item = {"type": item.kind, "encrypted_content": native_item.get("encrypted_content")}
+            if not (encrypted := native_item.get("encrypted_content")):
+                return None
+            native_item = {"type": item.kind, "encrypted_content": encrypted}
         whole = whole_message((native_item,), ())
         self.chars += len(whole.content or "")
         self.has_thought = self.has_thought or bool(whole.reasoning_content)
@@ -187,13 +189,13 @@ class ItemEvents:
         """The items of a response that ended, as far as no event has told of them. Raises ValueError where pieces have
         come of a call that nothing names."""
         untold = [item for item in output if not self.open or self._is_untold(item)]
-        message = whole_message(untold, self.tools)
+        message = whole_message(untold, self.tools) if untold else _NOTHING
         calls = tuple([replace(call, index=self.calls + at) for at, call in enumerate(message.tool_calls)])
         self.calls += len(calls)
         nameless = (item.kind in ARGUMENTS and not item.is_announced for item in self.open.values())
         if any(nameless) and not calls:
             raise ValueError("arguments of no call")
-        return replace(message, tool_calls=calls)
+        return replace(message, tool_calls=calls) if calls else message
 
     def _is_untold(self, native_item: Event) -> bool:
         kind = native_item.get("type")

@@ -30,12 +30,12 @@ def mend_event(event: Fields) -> bool:
         mended = _mend_text(event, "delta", is_input=stem in _INPUTS) or mended
     elif "arguments" in event and stem in _INPUTS:
         mended = _mend_text(event, "arguments") or mended
-    if isinstance(item := event.get("item"), dict):
+    if "item" in event and isinstance(item := event["item"], dict):
         mended = _mend_item(item) or mended
-    if isinstance(part := event.get("part"), str):
+    if "part" in event and isinstance(part := event["part"], str):
         event["part"] = _part(part, "summary_text" if "summary" in kind else "output_text")
         mended = True
-    if isinstance(response := event.get("response"), dict):
+    if "response" in event and isinstance(response := event["response"], dict):
         mended = mend_response(response) or mended
     return mended
 
@@ -59,7 +59,7 @@ def _mend_position(event: Fields) -> bool:
         if (isinstance(value, str) and value.isdecimal()) or (isinstance(value, float) and value.is_integer()):
             event[name] = int(value)
             mended = True
-    if isinstance(event.get("item_id"), int):
+    if "item_id" in event and isinstance(event["item_id"], int):
         event["item_id"] = str(event["item_id"])
         mended = True
     return _without_wrong_lists(event) or mended

@@ -168,10 +168,7 @@ class ResponseDecoder:
 
     def chunk(self, event: Event) -> ModelResponse:
         _check_form(event)
-        event = self._numbering.numbered(event)
-        kind, ends = event.get("type"), None
-        if kind == "response.output_text.delta":
-            return self._text_delta(event)
+        kind = event.get("type")
         match kind:
             case "response.created" | "response.in_progress" | "response.queued":
                 return self._begun(str(kind), event["response"])
@@ -182,10 +179,13 @@ class ResponseDecoder:
                 raise ProviderFailed(response.get("error") or {}, self._counted(response))
             case "error":
                 raise ProviderFailed(event.get("error") or event)
-            case str() if kind.endswith(".done"):
-                message, ends = self._items.done(kind, event)
-            case _:
-                message = self._items.piece(kind, event)
+        event = self._numbering.numbered(event)
+        if kind == "response.output_text.delta":
+            return self._text_delta(event)
+        if isinstance(kind, str) and kind.endswith(".done"):
+            message, ends = self._items.done(kind, event)
+        else:
+            message, ends = self._items.piece(kind, event), None
         return self._chunk(() if message is None else (Choice(delta=message),), ends)
 
     def bare(self) -> ModelResponse:
