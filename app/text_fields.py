@@ -6,8 +6,9 @@ are taken for such only as long as they look like it, so a sentence where an id 
 """
 
 import re
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
+from functools import cache
+from types import NoneType
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -76,6 +77,8 @@ _TABLE: Mapping[str, FieldKind] = {
     **dict.fromkeys(SECRETS, "secret"),
     **dict.fromkeys(OPAQUE, "opaque"),
 }
+_QUALIFIED = frozenset(known.rpartition(".")[2] for known in _TABLE if "." in known)
+"""Names that mean something else in some objects."""
 FREE = frozenset(
     {"input", "arguments", "variables", "metadata", "input_examples", "default", "const", "example", "examples"}
 )
@@ -86,13 +89,17 @@ _ALONE = ("encrypted_content", "thought_signature")
 """Opaque data without which the object that it is in says as much as it does with it."""
 _DIGITS = 7
 """A number of fewer digits identifies nobody."""
+_NO_TEXT_IF_FREE = frozenset({NoneType, bool, float})
+_NO_TEXT = _NO_TEXT_IF_FREE | {int}
+"""Types of values that hold no text; where a field is free, a number may identify somebody."""
 
 
 def kind_of(name: str, *around: str) -> FieldKind:
     """What a field holds. `around`: the type of the object that it is in, and the field that this object is in."""
-    for one in around:
-        if one and (known := _TABLE.get(f"{one}.{name}")):
-            return known
+    if name in _QUALIFIED:
+        for one in around:
+            if one and (known := _TABLE.get(f"{one}.{name}")):
+                return known
     return _TABLE.get(name, "text")
 
 
@@ -110,7 +117,7 @@ class TextMap:
     nothing to change comes back as the same object. `opaque` counts what could not be read, by its kind."""
 
     def __init__(self, change: Change, change_json: Change | None = None, *, drop_opaque: bool = False) -> None:
-        self.opaque: Counter[str] = Counter()
+        self.opaque: dict[str, int] = {}
         self._change = change
         self._change_json = change_json or change
         self._drop = drop_opaque
@@ -128,7 +135,9 @@ class TextMap:
         if isinstance(value, dict):
             if not free and kind_of(name, parent, around) == "secret":
                 return value
-            return self._object(value, name, free or name in FREE)
+            # What sort of data it is stands beside the data.
+            media = value.get("media_type")
+            return self._object(value, media if isinstance(media, str) else name, free or name in FREE)
         if isinstance(value, list | tuple):
             return self._list(value, name, parent, around, free)
         if isinstance(value, Struct):
@@ -138,11 +147,19 @@ class TextMap:
             return value if changed == text else changed
         return value
 
+    def fields(self, extra: dict[str, Any]) -> dict[str, Any]:
+        """Change fields that are independent of each other: one that is opaque data is left out alone."""
+        if not extra:
+            return extra
+        kind = extra.get("type")
+        return self._object(extra, "", False, () if kind and isinstance(kind, str) else extra)
+
     def _string(self, text: str, name: str, parent: str, around: str, free: bool) -> str:
         kind = "text" if free else kind_of(name, parent, around)
         if kind == "secret" or (kind == "symbol" and _SYMBOL.fullmatch(text)):
             return text
-        if data := opaque_kind(text, name, parent, around, kind):
+        # What is neither declared as data nor written as such is no data.
+        if (kind == "opaque" or text.startswith("data:")) and (data := opaque_kind(text, name, parent, around, kind)):
             self._found(data)
             return text
         return self._changed(text, name in ("arguments", "partial_json"))
@@ -153,29 +170,32 @@ class TextMap:
         return text if changed == text else changed
 
     def _found(self, kind: str) -> None:
-        self.opaque[kind] += 1
+        self.opaque[kind] = self.opaque.get(kind, 0) + 1
         if self._drop:
             raise Dropped
 
-    def _object(self, value: dict[str, Any], name: str, free: bool) -> dict[str, Any]:
+    def _object(self, value: dict[str, Any], around: str, free: bool, alone: Container[str] = _ALONE) -> dict[str, Any]:
+        """`alone`: fields whose opaque data can be left out without the rest."""
         kind = value.get("type")
         parent = kind if isinstance(kind, str) else ""
-        # What sort of data it is stands beside the data.
-        around = media if isinstance(media := value.get("media_type"), str) else name
-        changed: dict[str, Any] = {}
-        same = True
+        no_text = _NO_TEXT_IF_FREE if free else _NO_TEXT
+        changes: dict[str, tuple[str, Any] | None] = {}
         for key, inner in value.items():
-            new_key = key if not free and _SYMBOL.fullmatch(key) else self._changed(key)
+            is_name = not free and (key in _TABLE or _SYMBOL.fullmatch(key))
+            new_key = key if is_name else self._changed(key)
             try:
-                new = self.value(inner, key, parent, around, free)
+                new = inner if type(inner) in no_text else self.value(inner, key, parent, around, free)
             except Dropped:
-                if key not in _ALONE:
+                if key not in alone:
                     raise
-                same = False
+                changes[key] = None
                 continue
-            same = same and new is inner and new_key is key
-            changed[new_key] = new
-        return value if same else changed
+            if new is not inner or new_key is not key:
+                changes[key] = (new_key, new)
+        if not changes:
+            return value
+        now = [changes.get(key, (key, inner)) for key, inner in value.items()]
+        return dict([field for field in now if field is not None])
 
     def _list(self, value: list[Any] | tuple[Any, ...], name: str, parent: str, around: str, free: bool) -> Any:
         if not free and kind_of(name, parent, around) == "opaque" and all(type(one) is int for one in value):
@@ -183,26 +203,36 @@ class TextMap:
             return value
         # A list of items, whereas the input of a call is an object of the model's own making.
         within = "" if name == "input" else name
+        no_text = _NO_TEXT_IF_FREE if free else _NO_TEXT
+        is_tuple, same = isinstance(value, tuple), True
         changed: list[Any] = []
         for inner in value:
             try:
-                changed.append(self.value(inner, within, parent, around, free))
+                new = inner if type(inner) in no_text else self.value(inner, within, parent, around, free)
             except Dropped:
+                same = False
                 continue
-        changed = [one for one in changed if one is not None] if isinstance(value, tuple) else changed
-        same = len(changed) == len(value) and all(new is old for new, old in zip(changed, value, strict=True))
+            if new is None and is_tuple:
+                same = False
+                continue
+            same = same and new is inner
+            changed.append(new)
         return value if same else type(value)(changed)
 
     def _struct(self, value: Struct, name: str) -> Any:
-        tag = type(value).__struct_config__.tag
-        parent = tag if isinstance(tag, str) else ""
+        parent, fields = _fields_of(type(value))
         changed: dict[str, Any] = {}
-        for field in value.__struct_fields__:
+        for field in fields:
             inner = getattr(value, field)
-            if field in _NOT_READ or not inner or isinstance(inner, bytes):
+            if not inner or type(inner) in _NO_TEXT:
                 continue
             try:
-                new = self._field(value, field, inner, parent, name)
+                if field == "extra":
+                    new: Any = self.fields(inner)
+                elif field == "arguments" and getattr(value, "extra", {}).get("type") == "custom":
+                    new = self._changed(inner)
+                else:
+                    new = self.value(inner, field, parent, name)
             except Dropped:
                 # What is no item of a list is left out by itself.
                 if name and field not in _ALONE:
@@ -212,27 +242,12 @@ class TextMap:
                 changed[field] = new
         return value if not changed else _without_stale(value, changed)
 
-    def _field(self, value: Struct, field: str, inner: Any, parent: str, name: str) -> Any:
-        if field == "extra":
-            return self.fields(inner)
-        if field == "arguments" and getattr(value, "extra", {}).get("type") == "custom":
-            return self._changed(inner)
-        return self.value(inner, field, parent, name)
 
-    def fields(self, extra: dict[str, Any]) -> dict[str, Any]:
-        """Change fields that are independent of each other: one that is opaque data is left out alone."""
-        changed: dict[str, Any] = {}
-        kind = extra.get("type")
-        parent = kind if isinstance(kind, str) else ""
-        for name, inner in extra.items():
-            new_name = name if _SYMBOL.fullmatch(name) else self._changed(name)
-            try:
-                changed[new_name] = self.value(inner, name, parent)
-            except Dropped:
-                if parent:
-                    raise
-        same = changed.keys() == extra.keys() and all(changed[name] is inner for name, inner in extra.items())
-        return extra if same else changed
+@cache
+def _fields_of(kind: type[Struct]) -> tuple[str, tuple[str, ...]]:
+    """The `type` by which structs of this kind are known, and the names of their fields that may hold text."""
+    tag = kind.__struct_config__.tag
+    return tag if isinstance(tag, str) else "", tuple(f for f in kind.__struct_fields__ if f not in _NOT_READ)
 
 
 def _without_stale(value: Struct, changed: dict[str, Any]) -> Any:

@@ -7,7 +7,7 @@ in pieces (`Pieces`) is kept back until all of it is there: a piece alone shows 
 
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from msgspec import Struct
@@ -132,7 +132,8 @@ class OtherTexts:
         native = received.native
         is_clients = native is not None and native.dialect == self._dialect
         read = await self._bodies.work(size, _read, received, event, is_clients)
-        self.skipped += read.opaque
+        for kind, count in read.opaque.items():
+            self.skipped[kind] += count
         read.texts.pop(seen, None)
         changes = await self._changes(read.texts)
         drops = bool(read.opaque) and self._opaque == "drop"
@@ -180,7 +181,7 @@ def event_of(native: Native | None) -> Event | None:
     return event if isinstance(event, dict) else None
 
 
-def blocked(kinds: Counter[str]) -> PolicyBlocked:
+def blocked(kinds: Mapping[str, int]) -> PolicyBlocked:
     """The error for data of these kinds, which a policy refuses because it cannot read it."""
     return PolicyBlocked(f"Data that no policy can read is not let through here: {', '.join(sorted(kinds))}.")
 
@@ -192,7 +193,7 @@ class _Read(Struct, frozen=True):
     event: Event | None
     is_cut: bool
     texts: dict[str, None]
-    opaque: Counter[str]
+    opaque: dict[str, int]
 
 
 def _read(received: Received, event: Event | None, is_clients: bool) -> _Read:
@@ -243,7 +244,7 @@ def _texts(delta: Message) -> Iterator[str | None]:
 class _Walked(NamedTuple):
     chunk: ModelResponse
     event: Event | None
-    opaque: Counter[str]
+    opaque: dict[str, int]
 
 
 def _walked(
