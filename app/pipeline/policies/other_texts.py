@@ -218,10 +218,15 @@ def _is_bare(native: Native) -> bool:
 
 
 def _is_plain_choice(choice: Choice) -> bool:
-    delta = choice.delta
+    return choice.finish_reason is None and _is_plain_beside_its_end(choice)
+
+
+def _is_plain_beside_its_end(choice: Choice) -> bool:
+    """Whether a choice holds nothing but what other hooks are called for, and perhaps a word for why it ended."""
+    delta, reason = choice.delta, choice.finish_reason
     return (
         choice.logprobs is None
-        and choice.finish_reason is None
+        and (reason is None or (not choice.stop_sequence and is_symbol(reason)))
         and (
             delta is None
             or not (delta.refusal or delta.annotations or delta.extra or delta.tool_calls or delta.thinking_blocks)
@@ -255,7 +260,7 @@ def _walked(
     owned = _owned(chunk)
     form = TextMap(change, drop_opaque=drop)
     native = TextMap(lambda text: text if text in owned else change(text), drop_opaque=drop)
-    if wholly or event is None or not all(map(_is_plain_choice, chunk.choices)):
+    if wholly or event is None or not all(map(_is_plain_beside_its_end, chunk.choices)):
         chunk = replace(
             chunk,
             choices=tuple([_choice(choice, form) for choice in chunk.choices]),
