@@ -214,10 +214,10 @@ def _feeding(link: PolicyLink, queue: StageQueue[Received]) -> Put:
     goes on together."""
 
     async def feed(*batch: Received) -> None:
-        chunks = [one for received in batch for one in received.apart()]
-        if len(chunks) == 1:
-            await link.feed(chunks[0])
+        if len(batch) == 1 and batch[0].count == 1:
+            await link.feed(batch[0])
             return
+        chunks = [one for received in batch for one in received.apart()]
         queue.cork()
         try:
             for chunk in chunks:

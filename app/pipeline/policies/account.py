@@ -1,6 +1,6 @@
 """What one policy did on one stream: what it emitted, held back, evaluated, skipped. `flush` counts it in telemetry."""
 
-from collections import Counter
+from collections.abc import Mapping
 from time import perf_counter
 from typing import Literal
 
@@ -28,8 +28,8 @@ class PolicyAccount:
         self._emitted: set[tuple[int, Kind]] = set()
         self._held_since: dict[tuple[int, Kind], float] = {}
         self._thinking: dict[int, list[str]] = {}
-        self._evaluated: Counter[Kind] = Counter()
-        self._skipped: Counter[str] = Counter()
+        self._evaluated: dict[Kind, int] = {}
+        self._skipped: dict[str, int] = {}
 
     def emitted(self, chunk: ModelResponse) -> None:
         for block in kinds_of(chunk):
@@ -59,7 +59,7 @@ class PolicyAccount:
 
     def completed(self, choice: int, kind: Kind) -> None:
         """A block has ended, and the policy has seen all of it."""
-        self._evaluated[kind] += 1
+        self._evaluated[kind] = self._evaluated.get(kind, 0) + 1
         self._emitted.discard((choice, kind))
         self._held_since.pop((choice, kind), None)
         if kind == "thinking":
@@ -69,11 +69,12 @@ class PolicyAccount:
         """A chunk went on that the policy did not read; of it, `kinds` are those that the policy would have read."""
         for _, kind in kinds_of(chunk):
             if kind in kinds:
-                self._skipped[kind] += 1
+                self._skipped[kind] = self._skipped.get(kind, 0) + 1
 
-    def unread(self, kinds: Counter[str]) -> None:
+    def unread(self, kinds: Mapping[str, int]) -> None:
         """Count data that no policy can read, given as numbers by kind."""
-        self._skipped += kinds
+        for kind, count in kinds.items():
+            self._skipped[kind] = self._skipped.get(kind, 0) + count
 
     def flush(self) -> None:
         """Count in telemetry what has been noted, and begin anew."""

@@ -172,7 +172,11 @@ class BlockAssembler:
         elif delta is not None and (delta.reasoning_content or delta.thinking_blocks):
             self._add_thinking(choice.index, delta, part, events)
         elif delta is not None and delta.content:
-            self._text(choice.index, False, events).pieces.append(delta.content)
+            state = self._choices.get(choice.index)
+            text = state.text if state is not None else None
+            if text is None or text.is_thinking:
+                text = self._begin_text(choice.index, False, events)
+            text.pieces.append(delta.content)
             events.append(ContentDelta(choice.index, delta.content, part))
         elif delta is not None and delta.tool_calls:
             self._add_call(choice.index, delta.tool_calls[0], part, events)
@@ -180,7 +184,9 @@ class BlockAssembler:
             events.append(Other(part))
 
     def _add_thinking(self, index: int, delta: Message, part: ModelResponse, events: list[BlockEvent]) -> None:
-        text = self._text(index, True, events)
+        text = self._choice(index).text
+        if text is None or not text.is_thinking:
+            text = self._begin_text(index, True, events)
         thinking = thinking_text(delta)
         text.pieces.append(thinking)
         for block in delta.thinking_blocks:
@@ -202,12 +208,9 @@ class BlockAssembler:
             state = self._choices[index] = _ChoiceState()
         return state
 
-    def _text(self, index: int, is_thinking: bool, events: list[BlockEvent]) -> _OpenText:
-        state = self._choices.get(index) or self._choice(index)
-        text = state.text
-        if text is None or text.is_thinking is not is_thinking:
-            self._end_text(index, events)
-            text = state.text = _OpenText(is_thinking)
+    def _begin_text(self, index: int, is_thinking: bool, events: list[BlockEvent]) -> _OpenText:
+        self._end_text(index, events)
+        text = self._choice(index).text = _OpenText(is_thinking)
         return text
 
     def _end_block(self, ended: BlockEnd, events: list[BlockEvent]) -> None:

@@ -6,8 +6,7 @@ declared `fail_open` steps aside for the rest of the stream: a block of which it
 of which it had emitted a piece goes on from there.
 """
 
-from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any, assert_never
 
 from app.errors import PolicyError
@@ -80,7 +79,7 @@ class PolicyLink:
         obs: ObservabilityContext,
     ) -> None:
         self._hooks = loaded.hooks
-        self._owned = frozenset(_OWNS[hook] for hook in loaded.hooks if hook in _OWNS)
+        self._owned = frozenset([_OWNS[hook] for hook in loaded.hooks if hook in _OWNS])
         self._downstream = downstream
         self._at_hand = Received(ModelResponse())
         """The chunk that was fed last, with the provider's bytes."""
@@ -158,7 +157,7 @@ class PolicyLink:
             await self._step_aside()
         return chunks
 
-    def _see_opaque(self, kinds: Counter[str]) -> None:
+    def _see_opaque(self, kinds: Mapping[str, int]) -> None:
         if self._opaque == "refuse":
             raise blocked(kinds)
         if self._opaque == "drop":

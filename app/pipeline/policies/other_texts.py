@@ -6,7 +6,6 @@ in pieces (`Pieces`) is kept back until all of it is there: a piece alone shows 
 """
 
 import re
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -17,7 +16,7 @@ from app.bodies import SMALL, Bodies
 from app.bodies.json_decoding import decode_again
 from app.bodies.json_encoding import encode
 from app.errors import PolicyBlocked
-from app.messages import Choice, Dialect, Message, ModelResponse, Native, Received, ThinkingBlock, received_size
+from app.messages import Choice, Dialect, ModelResponse, Native, Received, ThinkingBlock, received_size
 from app.pipeline.policies.logprobs import without_others
 from app.pipeline.policies.text_pieces import Pieces, piece_of
 from app.text_fields import Dropped, Opaque, TextMap, is_symbol
@@ -56,7 +55,7 @@ class OtherTexts:
     def __init__(
         self, change: Change, dialect: Dialect, opaque: Opaque | None, bodies: Bodies, slices: TimeSlices
     ) -> None:
-        self.skipped: Counter[str] = Counter()
+        self.skipped: dict[str, int] = {}
         """Counts of data that nobody could read, by kind, since they were last taken."""
         self._change = change
         self._dialect = dialect
@@ -96,8 +95,8 @@ class OtherTexts:
     async def finish(self) -> list[Received]:
         return [one for held, text in self._pieces.all() for one in await self._release(held, text)]
 
-    def take_skipped(self) -> Counter[str]:
-        taken, self.skipped = self.skipped, Counter()
+    def take_skipped(self) -> dict[str, int]:
+        taken, self.skipped = self.skipped, {}
         return taken
 
     def give_up(self) -> list[Received]:
@@ -133,7 +132,7 @@ class OtherTexts:
         is_clients = native is not None and native.dialect == self._dialect
         read = await self._bodies.work(size, _read, received, event, is_clients)
         for kind, count in read.opaque.items():
-            self.skipped[kind] += count
+            self.skipped[kind] = self.skipped.get(kind, 0) + count
         read.texts.pop(seen, None)
         changes = await self._changes(read.texts)
         drops = bool(read.opaque) and self._opaque == "drop"
@@ -236,14 +235,13 @@ def _is_plain_beside_its_end(choice: Choice) -> bool:
 
 def _owned(chunk: ModelResponse) -> set[str]:
     """The texts that other hooks are called for: those hooks decide on them wherever they stand."""
-    return {text for choice in chunk.choices if choice.delta is not None for text in _texts(choice.delta) if text}
-
-
-def _texts(delta: Message) -> Iterator[str | None]:
-    yield delta.content
-    yield delta.reasoning_content
-    yield from (block.thinking for block in delta.thinking_blocks)
-    yield from (call.function.arguments for call in delta.tool_calls)
+    texts: set[str | None] = set()
+    for choice in chunk.choices:
+        if (delta := choice.delta) is not None:
+            texts.update((delta.content, delta.reasoning_content))
+            texts.update([block.thinking for block in delta.thinking_blocks] if delta.thinking_blocks else ())
+            texts.update([call.function.arguments for call in delta.tool_calls] if delta.tool_calls else ())
+    return {text for text in texts if text}
 
 
 class _Walked(NamedTuple):
