@@ -79,6 +79,9 @@ _TABLE: Mapping[str, FieldKind] = {
 }
 _QUALIFIED = frozenset(known.rpartition(".")[2] for known in _TABLE if "." in known)
 """Names that mean something else in some objects."""
+_MAY_BE_SECRET = SECRETS | {known.rpartition(".")[2] for known in SECRETS}
+_MAY_BE_OPAQUE = OPAQUE | {known.rpartition(".")[2] for known in OPAQUE}
+"""Names of what is so in some objects at least."""
 FREE = frozenset(
     {"input", "arguments", "variables", "metadata", "input_examples", "default", "const", "example", "examples"}
 )
@@ -133,7 +136,7 @@ class TextMap:
         if isinstance(value, str):
             return self._string(value, name, parent, around, free) if value else value
         if isinstance(value, dict):
-            if not free and kind_of(name, parent, around) == "secret":
+            if not free and name in _MAY_BE_SECRET and kind_of(name, parent, around) == "secret":
                 return value
             # What sort of data it is stands beside the data.
             media = value.get("media_type")
@@ -198,7 +201,8 @@ class TextMap:
         return dict([field for field in now if field is not None])
 
     def _list(self, value: list[Any] | tuple[Any, ...], name: str, parent: str, around: str, free: bool) -> Any:
-        if not free and kind_of(name, parent, around) == "opaque" and all(type(one) is int for one in value):
+        is_opaque = not free and name in _MAY_BE_OPAQUE and kind_of(name, parent, around) == "opaque"
+        if is_opaque and all(type(one) is int for one in value):
             self._found("tokens")
             return value
         # A list of items, whereas the input of a call is an object of the model's own making.

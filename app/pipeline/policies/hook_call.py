@@ -45,9 +45,9 @@ class HookCall:
         "_obs",
         "_outermost",
         "_policy",
-        "_telemetry",
         "_timeout",
         "last",
+        "telemetry",
     )
 
     def __init__(self, loaded: LoadedPolicy, limit: Limit, timeout: float, obs: ObservabilityContext) -> None:
@@ -55,7 +55,8 @@ class HookCall:
         """The hook that was called last."""
         self._name = loaded.name
         self._policy = loaded.policy
-        self._telemetry = obs.policy(loaded.name)
+        self.telemetry = obs.policy(loaded.name)
+        """What the policy does in the transaction is recorded there."""
         self._fail_closed = loaded.on_error == "fail_closed"
         self._hooks: dict[Hook, _BoundHook] = {}
         """The hooks that were called so far."""
@@ -96,7 +97,7 @@ class HookCall:
         bound, limit = self._bind(hook), self._outermost.inner(self._timeout)
         failure: PolicyError | None = None
         try:
-            with self._telemetry.hook(hook) as scope:
+            with self.telemetry.hook(hook) as scope:
                 self._ledger.enter("policy")
                 since = perf_counter()
                 try:
@@ -114,18 +115,18 @@ class HookCall:
                     scope.failed(failure.__cause__ or failure)
         finally:
             for decision in context.take_decisions():
-                self._telemetry.decided(hook, decision)
+                self.telemetry.decided(hook, decision)
         if failure is None and isinstance(result, type(value)):
             return result
         if failure is not None:
             self._permitted(hook, failure)
-        self._telemetry.decided(hook, "failed_open")
-        self._telemetry.skipped("content")
+        self.telemetry.decided(hook, "failed_open")
+        self.telemetry.skipped("content")
         return value
 
     def _bind(self, hook: Hook) -> _BoundHook:
         returns = _RETURNS.get(hook, object)
-        bound = self._hooks[hook] = _BoundHook(getattr(self._policy, hook), self._telemetry.timer(hook), returns)
+        bound = self._hooks[hook] = _BoundHook(getattr(self._policy, hook), self.telemetry.timer(hook), returns)
         return bound
 
     def _permitted(self, hook: Hook, failure: PolicyError) -> PolicyError:
@@ -140,7 +141,7 @@ class HookCall:
         its `emit` raised."""
         if isinstance(error, GatewayError):
             if isinstance(error, PolicyBlocked) and fault is None:
-                self._telemetry.blocked(hook, error.detail)
+                self.telemetry.blocked(hook, error.detail)
             raise error
         if isinstance(error, (KeyboardInterrupt, GeneratorExit)) or (
             isinstance(error, asyncio.CancelledError) and limit.is_cancelled_from_elsewhere
@@ -156,12 +157,12 @@ class HookCall:
         return self._failed(hook, f" returned {type(result).__name__}")
 
     def _timed_out(self, hook: Hook, cause: BaseException | None = None) -> PolicyError:
-        self._telemetry.timed_out(hook)
+        self.telemetry.timed_out(hook)
         detail = f"{self._name}.{hook} took longer than {self._timeout:g} s"
         return _caused(PolicyTimeout("A policy of the gateway took too long.", detail=detail), cause)
 
     def _failed(self, hook: Hook, what: str, cause: BaseException | None = None) -> PolicyError:
-        self._telemetry.failed(hook)
+        self.telemetry.failed(hook)
         return _caused(PolicyFailed("A policy of the gateway failed.", detail=f"{self._name}.{hook}{what}"), cause)
 
 

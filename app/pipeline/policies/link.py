@@ -64,7 +64,6 @@ class PolicyLink:
         "_others",
         "_owned",
         "_signed",
-        "_telemetry",
         "_together",
     )
 
@@ -85,15 +84,17 @@ class PolicyLink:
         """The chunk that was fed last, with the provider's bytes."""
         self._together: list[Received] | None = None
         """The chunks that have come out of the parts of one chunk, while those are handled together."""
-        self._telemetry = obs.policy(loaded.name)
         self._call = HookCall(loaded, limit, settings.policy_timeout, obs)
+        telemetry = self._call.telemetry
         self._assembler = BlockAssembler()
-        self._account = PolicyAccount(self._telemetry)
+        self._account = PolicyAccount(telemetry)
         self._signed: set[int] = set()
         self._aside = False
         self._failed = False
-        self._chunks = HookContext(policy_ctx, self._feed_blocks, limit, settings, self._telemetry)
-        self._blocks = HookContext(policy_ctx, self._send, limit, settings, self._telemetry)
+        self._chunks: HookContext | None = None
+        if "on_chunk" in loaded.hooks:
+            self._chunks = HookContext(policy_ctx, self._feed_blocks, limit, settings, telemetry)
+        self._blocks = HookContext(policy_ctx, self._send, limit, settings, telemetry)
         self._opaque = loaded.policy.opaque
         self._others: OtherTexts | None = None
         if "on_other_text" in loaded.hooks:
@@ -110,11 +111,11 @@ class PolicyLink:
         elif self._others is not None and not others_are_read and not self._others.is_plain(received):
             for one in await self.look_at(received):
                 await self.feed(one, True)
-        elif "on_chunk" not in self._hooks:
+        elif (chunks := self._chunks) is None:
             await self._feed_blocks(received)
         else:
-            self._chunks.hold(received)
-            if isinstance(await self._call.streaming(self._chunks, "on_chunk", chunk), PolicyError):
+            chunks.hold(received)
+            if isinstance(await self._call.streaming(chunks, "on_chunk", chunk), PolicyError):
                 await self._step_aside(received)
 
     async def finish(self) -> None:
@@ -336,7 +337,7 @@ class PolicyLink:
 
     def _decided(self, decision: str) -> None:
         """Note a decision that the gateway took for the policy, under the hook that was called last."""
-        self._telemetry.decided(self._call.last, decision)
+        self._call.telemetry.decided(self._call.last, decision)
 
 
 def _chunk(like: ModelResponse, choice: int, delta: Message) -> ModelResponse:
