@@ -91,7 +91,7 @@ class PolicyExecutor:
         try:
             read = await link.look_at_whole(whole, body, size)
             for one in read:
-                await link.feed(Received(one.chunk), True)
+                await link.feed(one, True)
             await link.finish()
         finally:
             link.close()

@@ -32,8 +32,8 @@ def after_hooks(
     """
     response = given.chunk
     is_as_given = len(read) == 1 and read[0] is whole
-    if is_as_given and emitted in ([whole.chunk], split(whole.chunk)):
-        # Hooks that leave everything emit the parts that they were given: nothing needs joining to see that.
+    if is_as_given and (emitted == [whole.chunk] or emitted == split(whole.chunk)):
+        # Where hooks left everything, all of it or its very parts came out: nothing needs joining to see that.
         return given
     answer = from_chunks(emitted, response)
     if len(read) != 1:
