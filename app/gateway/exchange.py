@@ -152,14 +152,16 @@ class Exchange:
             self.stop(ClientDisconnected("The client left."))
             return
         self._reply.client_left()
-        self._obs.emit_boundary(Event.CLIENT_DISCONNECTED, {})
+        self._obs.event(Event.CLIENT_DISCONNECTED, {})
 
     def _end(self) -> None:
         """End the transaction of a request that was answered."""
-        with self._obs:
+        try:
             if self._reservation is not None:
                 commit(self._reservation, self._obs)
             self._finish(None)
+        finally:
+            self._obs.leave()
 
     async def _end_with(self, raised: BaseException, *, is_ending: bool) -> None:
         """Answer with an error, and end the transaction by it."""

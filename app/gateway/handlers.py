@@ -28,6 +28,7 @@ from app.pipeline import PolicyOrchestrator
 from app.policies import PolicyContext
 from app.prompt_forms import LEAST_SIZE, prompt_forms_of
 from telemetry.names import OTHER
+from telemetry.names.events import Event
 
 _STORED_QUERY: dict[Tail, frozenset[str]] = {
     "": frozenset({"include", "include_obfuscation", "starting_after", "stream"}),
@@ -41,11 +42,11 @@ _STORED_HEADERS = ("openai-beta",)
 async def complete(gateway: Gateway, call: Call) -> None:
     """Answer with a model's response, streamed if the client asked for a stream."""
     obs = call.obs
-    obs.recorder.request_received()
+    obs.event(Event.REQUEST_RECEIVED, {})
     request, policy_ctx = await _request(gateway, call, call.dialect.operation, {})
     if call.reservation is not None:
         await reserve(gateway, call, call.reservation, request)
-    obs.recorder.request_sent()
+    obs.event(Event.REQUEST_SENT, {})
     obs.capture(partial(prompt_of, request))
     if request.stream:
         try:

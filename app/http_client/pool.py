@@ -101,7 +101,7 @@ class Pool:
         if attempt is not None:
             if proxy is not None and (peer := connection.peer) is not None:
                 attempt.connected_to(*peer)
-            attempt.sent()
+            attempt.is_sent = True
         was_used, sent_at = connection.exchanges > 0, self._loop.time()
         try:
             return await connection.exchange(method, head, body)

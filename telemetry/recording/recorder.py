@@ -1,4 +1,4 @@
-"""What one transaction counts as it passes: request received, request sent, chunk in, chunk out, bytes sent, the end.
+"""What one transaction counts as it passes: chunk in, chunk out, bytes sent, the end.
 
 Per chunk it counts and stamps, nothing else; content is collected only for those who opted in. The first pieces and
 bytes give time to first token and the boundary events. Bounded; it never waits and never raises.
@@ -48,14 +48,6 @@ class TransactionRecorder:
         self._last_in: float | None = None
         self._last_out = 0.0
         self._substantial = False
-
-    def request_received(self) -> None:
-        self._emit(Event.REQUEST_RECEIVED, {})
-
-    def request_sent(self) -> None:
-        """An attempt is about to be made."""
-        self._last_in = None
-        self._emit(Event.REQUEST_SENT, {})
 
     def chunk_in(self, count: int = 1) -> float:
         """Count the chunks that came from the upstream in one read. Returns when that was, in seconds of the clock."""

@@ -80,7 +80,8 @@ class Attempt:
     """One attempt, made by `AttemptTelemetry.start`. What its span is to say is put onto it at the end."""
 
     is_sent = False
-    """Whether the request went out to the provider: from then on the provider may be at work."""
+    """Whether the request went out to the provider, over a connection that stands: from then on the provider may be at
+    work. Set by whoever sends it."""
     allowances: Sequence[AttemptAllowance] = ()
     """What the provider said of its rate limits."""
     tape: AttemptTape | None = None
@@ -135,10 +136,6 @@ class Attempt:
     def connected_to(self, address: str, port: int) -> None:
         """The request went out to another host than the provider's, in numbers: a proxy on the way to it."""
         self._span.set({Attribute.PEER_ADDRESS: address, Attribute.PEER_PORT: port})
-
-    def sent(self) -> None:
-        """The request is on its way to the provider, over a connection that stands."""
-        self.is_sent = True
 
     def first_chunk(self) -> None:
         """The provider's first chunk has come; the first call counts."""
@@ -241,24 +238,21 @@ class Attempt:
     def end(self) -> None:
         if not self.ended:
             self.ended = True
-            self.ended_at = self._scope.trace.timeline.now()
-            self._end_span()
+            scope, span = self._scope, self._span
+            self.ended_at = scope.trace.timeline.now()
+            try:
+                if span.recording:
+                    self._describe(span)
+                end_ns = scope.trace.timeline.ns(self.ended_at)
+                if scope.spans.keeps_last:
+                    scope.spans.keep(span, end_ns)
+                else:
+                    span.end(end_ns)
+            except Exception as error:
+                self.defects.note("the end of an attempt's span", error)
             self._count()
             if self.tape is not None:
                 self.tape.end(self.ended_at, self.error_type, self.detail, self.tokens, self.cost_usd)
-
-    def _end_span(self) -> None:
-        try:
-            span, scope = self._span, self._scope
-            if span.recording:
-                self._describe(span)
-            end_ns = scope.trace.timeline.ns(self.ended_at)
-            if scope.spans.keeps_last:
-                scope.spans.keep(span, end_ns)
-            else:
-                span.end(end_ns)
-        except Exception as error:
-            self.defects.note("Attempt._end_span", error)
 
     def _describe(self, span: RecordedSpan) -> None:
         """Put what the attempt came to onto its span."""

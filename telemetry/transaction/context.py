@@ -16,7 +16,7 @@ from telemetry.live.streams import StreamFlow
 from telemetry.logs.records import Level, is_logged, log_access
 from telemetry.names import OUTCOME_LEVELS, Outcome, Stage
 from telemetry.names.events import Event
-from telemetry.names.spans import Attribute, Span, Value
+from telemetry.names.spans import Attribute, Span
 from telemetry.recording.content import Conversation, Prompt
 from telemetry.recording.ledger import TimeLedger
 from telemetry.recording.recorder import TransactionRecorder
@@ -54,6 +54,8 @@ class ObservabilityContext:
 
     tape: Tape | None = None
     """What the transaction leaves behind; None where it is not recorded."""
+    has_ids = False
+    """Whether `note_ids` was called."""
 
     def __init__(
         self,
@@ -73,13 +75,15 @@ class ObservabilityContext:
         self._services = services
         self.tape = tape = None if taker is None else taker.tape(timeline)
         self._trace = trace = TransactionTrace(services, span, timeline, tape)
+        self.event = trace.event
+        """Emits a boundary event with its attributes; those that occur once only at the first call."""
         self.transaction_id = trace.transaction_id
         self._about = about = Description(
             services.metrics.labels.api[api],
             services.metrics.keys.without_key,
             head=head,
         )
-        self.recorder = recorder = TransactionRecorder(timeline, ledger, trace.event, services.defects)
+        self.recorder = recorder = TransactionRecorder(timeline, ledger, self.event, services.defects)
         self._flow = StreamFlow(self.transaction_id, about.api, ledger, recorder, services.metrics)
         self.attempts = AttemptTelemetry(services, trace, about, recorder)
         self.queues = QueueTelemetry(trace, services.live, self._flow)
@@ -115,6 +119,10 @@ class ObservabilityContext:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.leave()
+
+    def leave(self) -> None:
+        """What the end of the `with` block does, for who has none: nothing more is to come."""
         if not self._finished:
             self.defects.note("a transaction was left without an outcome")
             self.finish("internal_error", status=500)
@@ -196,11 +204,6 @@ class ObservabilityContext:
             self.defects.note("ObservabilityContext.capture", error)
 
     @property
-    def has_ids(self) -> bool:
-        """Whether `note_ids` was called."""
-        return self._about.identity is not None
-
-    @property
     def conversation_id(self) -> str:
         """The conversation that `note_ids` was given; empty without one."""
         return "" if self._about.identity is None else self._about.identity.conversation_id
@@ -209,6 +212,7 @@ class ObservabilityContext:
         """Note whose the transaction is, again when more is known: `ids` by their attributes, and `attributes` of the
         operator's choice. The texts may be as they came. Spans that have ended, or begun before, do not change."""
         try:
+            self.has_ids = True
             if self._about.identity is not None:
                 self._trace.span.remove(self._about.identity.on_transaction)
             self._about.identity = identity = Identity(ids, attributes, self._services.scrub)
@@ -244,9 +248,6 @@ class ObservabilityContext:
         """What records the work of one policy; to be kept for as long as the policy works on this transaction."""
         return PolicyTelemetry(name, self._trace, self._services.metrics.policies.of(name))
 
-    def emit_boundary(self, name: str, attributes: Mapping[str, Value]) -> None:
-        self._trace.event(name, attributes)
-
     def log(self, level: Level, message: str, *, error: BaseException | None = None, **fields: object) -> None:
         """Write a log line under the transaction's ids; `error` adds its stack."""
         self._trace.log(level, message, error=error, **fields)
@@ -267,12 +268,6 @@ class ObservabilityContext:
             return
         self._finished = True
         error_type = "" if outcome == "ok" else error_type or outcome
-        self._close_parts(outcome, error_type)
-        self.ledger.close()
-        self._count_outcome(outcome)
-        self._report(outcome, status, error_type, detail, delivered)
-
-    def _close_parts(self, outcome: Outcome, error_type: str) -> None:
         try:
             self.recorder.end(outcome)
             self.attempts.end_all(error_type or "abandoned")
@@ -282,9 +277,8 @@ class ObservabilityContext:
             if self._flow.queues:
                 self.queues.close_all()
         except Exception as error:
-            self.defects.note("ObservabilityContext._close_parts", error)
-
-    def _count_outcome(self, outcome: Outcome) -> None:
+            self.defects.note("the end of a transaction's parts", error)
+        self.ledger.close()
         try:
             about, metrics = self._about, self._services.metrics
             metrics.server.outcomes[about.api, about.model, about.stream][outcome].cells[0] += 1
@@ -292,7 +286,8 @@ class ObservabilityContext:
             metrics.server.in_flight[about.api].cells[0] -= 1
             self._services.live.close(self._flow, outcome)
         except Exception as error:
-            self.defects.note("ObservabilityContext._count_outcome", error)
+            self.defects.note("the count of an outcome", error)
+        self._report(outcome, status, error_type, detail, delivered)
 
     def _report(self, outcome: Outcome, status: int, error_type: str, detail: str | None, delivered: bool) -> None:
         try:

@@ -276,7 +276,9 @@ class DirectBackend:
                 break
         if not self._hands_on:
             # Those of a caller's own account say nothing of the deployment's.
-            attempt.allowed(tuple(allowances(response.headers)))
+            found = tuple(allowances(response.headers))
+            if found or attempt.allowances:
+                attempt.allowed(found)
 
     async def _refuse(self, response: ProviderResponse, *, names_account: bool) -> NoReturn:
         """Raise the error of a response that is no success, or that is in an encoding which was not asked for."""

@@ -217,7 +217,7 @@ class LiteLLMBackend:
 
         loading.use_clients(self)
         # LiteLLM does not tell when the request goes out.
-        attempt.sent()
+        attempt.is_sent = True
         try:
             return await self._lifetimes.call(asking)
         except Exception as error:

@@ -120,7 +120,7 @@ class ReplayBackend:
                 async for batch in pieces_of(stream):
                     yield batch
             return
-        attempt.sent()
+        attempt.is_sent = True
         async for batch in recorded_chunks(take.attempt, Pace(take.attempt.began, self._speed, self._sleep)):
             yield batch
 
@@ -128,7 +128,7 @@ class ReplayBackend:
         take = self._chosen(request)
         if not take.is_by_library:
             return await self._backend(take).complete(request, attempt)
-        attempt.sent()
+        attempt.is_sent = True
         pace = Pace(take.attempt.began, self._speed, self._sleep)
         if not take.recording.entry.stream:
             return await recorded_response(take.attempt, pace)

@@ -74,7 +74,7 @@ class RecordedProvider:
     ) -> "RecordedAnswer":
         """The head of the answer. Raises what the attempt failed with, where it failed before."""
         if attempt is not None:
-            attempt.sent()
+            attempt.is_sent = True
         recorded = self._recorded
         pace = Pace(recorded.began, self._speed, self._sleep)
         if recorded.status is None and not recorded.answer:

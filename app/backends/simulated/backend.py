@@ -47,7 +47,7 @@ class SimulatedBackend:
     @generated
     async def stream(self, request: Request, attempt: Attempt) -> AsyncGenerator[Batch, None]:
         fault, turn = self._begin(request)
-        attempt.sent()
+        attempt.is_sent = True
         await self._pause(self._scenario.first_delay)
         _refuse(fault)
         sent = 0
@@ -67,7 +67,7 @@ class SimulatedBackend:
 
     async def complete(self, request: Request, attempt: Attempt) -> Received:
         fault, turn = self._begin(request)
-        attempt.sent()
+        attempt.is_sent = True
         await self._pause(self._scenario.first_delay)
         _refuse(fault)
         response, pieces = self._whole(request, turn)

@@ -87,7 +87,7 @@ class _Backend:
     def _next(self, attempt: Attempt) -> Played:
         played = next(self._played)
         if played.is_sent:
-            attempt.sent()
+            attempt.is_sent = True
         return played
 
     async def _end(self, played: Played) -> None:

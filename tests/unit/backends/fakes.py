@@ -237,7 +237,7 @@ class ScriptedBackend:
     def _next(self, request: Request, attempt: Attempt) -> Sequence[ModelResponse | Received | BaseException | str]:
         self.requests.append(request)
         if self._is_sent:
-            attempt.sent()
+            attempt.is_sent = True
         self.asked.set()
         return self._scripts.popleft() if len(self._scripts) > 1 else self._scripts[0]
 

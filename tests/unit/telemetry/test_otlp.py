@@ -85,7 +85,7 @@ def test_spans_keep_to_the_limits_of_the_standard_variables(otel: pytest.MonkeyP
         obs = telemetry.open(
             "openai_chat", HttpRequest("POST", "/v1/chat/completions", {"user-agent": "test/1.0 " * 4})
         )
-        obs.recorder.request_received()
+        obs.event("request.received", {})
         obs.finish("upstream_error", status=502, detail="no " * 50)
         (root,) = receiver.spans(at_least=1)
         telemetry.close()

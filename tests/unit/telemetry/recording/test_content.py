@@ -202,8 +202,8 @@ def test_keys_in_arguments_are_blotted_out_and_json_stays_json(arguments: str) -
 
 
 def capture(obs: ObservabilityContext, prompt: Callable[[int], Prompt] = lambda limit: ASKED) -> None:
-    obs.recorder.request_received()
-    obs.recorder.request_sent()
+    obs.event("request.received", {})
+    obs.event("request.sent", {})
     obs.capture(prompt)
 
 

@@ -77,7 +77,7 @@ def test_the_metrics_of_an_attempt_move_at_its_end_once() -> None:
 def test_gaps_between_chunks_are_told_without_the_wait_for_the_first() -> None:
     bench = Bench()
     obs = bench.open()
-    obs.recorder.request_sent()
+    obs.event("request.sent", {})
     attempt = obs.attempts.start(AttemptTarget(deployment="d1", provider="openai", model="gpt-5", model_group="gpt-5"))
     bench.clock.advance(9)
     for gap in (0.0, 0.1, 6.0):

@@ -5,8 +5,8 @@ from tests.unit.telemetry.fakes import STARTED_NS, Bench, event_names, text_chun
 def test_boundary_events_stand_in_their_order_with_their_times() -> None:
     bench = Bench()
     obs = bench.open()
-    obs.recorder.request_received()
-    obs.recorder.request_sent()
+    obs.event("request.received", {})
+    obs.event("request.sent", {})
     attempt = obs.attempts.start(AttemptTarget(deployment="d", provider="openai", model="gpt-5", model_group="gpt-5"))
     bench.clock.advance(1)
     attempt.first_chunk()
@@ -32,7 +32,7 @@ def test_events_are_bounded_and_the_rest_is_counted() -> None:
     bench = Bench()
     obs = bench.open()
     for _ in range(300):
-        obs.emit_boundary("policy.decision", {})
+        obs.event("policy.decision", {})
     obs.finish("ok", status=200)
     assert len(bench.transaction().events) == 256
     # Also the event of the end found no room.
@@ -42,7 +42,7 @@ def test_events_are_bounded_and_the_rest_is_counted() -> None:
 def test_a_disconnect_is_told_once_by_whoever_sees_it_first() -> None:
     bench = Bench()
     obs = bench.open()
-    obs.emit_boundary("client.disconnected", {})
+    obs.event("client.disconnected", {})
     bench.clock.advance(1)
     obs.finish("client_disconnect", status=499)
     assert [(event.name, event.timestamp) for event in bench.transaction().events] == [

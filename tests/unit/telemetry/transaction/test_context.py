@@ -67,7 +67,7 @@ def test_telemetry_that_fails_does_not_reach_the_data_path(caplog: pytest.LogCap
 def test_keys_reach_no_span_and_no_metric() -> None:
     bench = Bench(secrets=("canary-of-the-operator",))
     obs = bench.open({"user-agent": "evil sk-abcdefghijklmnop"})
-    obs.emit_boundary("policy.decision", {"why": "Bearer abcdefghijklmnop and canary-of-the-operator"})
+    obs.event("policy.decision", {"why": "Bearer abcdefghijklmnop and canary-of-the-operator"})
     obs.policy("redact").decided("on_request", "sk-abcdefghijklmnop!")
     attempt = obs.attempts.start(AttemptTarget(deployment="d", provider="openai", model="gpt-5", model_group="gpt-5"))
     attempt.response("sk-abcdefghijklmnop", "gpt-5", ["stop"])
