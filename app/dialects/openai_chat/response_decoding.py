@@ -37,18 +37,18 @@ _NOTHING = Message()
 
 
 class TextDelta(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """The delta of the most frequent event: a piece of one choice's text, and nothing else.
+    """The delta of the most frequent event: a piece of one choice's text or reasoning, and nothing else.
 
     Fields that providers fill with null in every such event are named; with another value it is not such an event.
     """
 
-    content: str
+    content: str | None = None
     role: str | None = None
     refusal: None = None
     tool_calls: None = None
     function_call: None = None
-    reasoning: None = None
-    reasoning_content: None = None
+    reasoning: str | None = None
+    reasoning_content: str | None = None
 
 
 class TextChoice(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -104,41 +104,50 @@ class ResponseDecoder:
         self._created = event.created or self._created
         self._model = event.model or self._model
         (choice,) = event.choices
-        text, role = choice.delta.content, choice.delta.role
+        delta = choice.delta
+        text, thought = delta.content or None, delta.reasoning_content or delta.reasoning or None
+        is_plain = not (delta.reasoning_content and delta.reasoning)
         if not self._begun:
             self._knows_reasons = choice.finish_reason is not UNSET
         self._begun.add(choice.index)
         texts: tuple[str, ...] = ()
-        if text and len(events) > at + 1 and (more := self._more_text(event, events, at + 1)):
-            texts = (text, *more)
-            text = "".join(texts)
+        if len(events) > at + 1 and is_plain and (text is None) is not (thought is None):
+            texts = self._texts(event, events, at + 1)
+            if texts and thought is None:
+                text = "".join(texts)
+            elif texts:
+                thought = "".join(texts)
         chunk = ModelResponse(
             id=self._id,
             created=self._created,
             model=self._model,
-            choices=(Choice(choice.index, Message(role, text or None)),),
+            choices=(Choice(choice.index, Message(delta.role or None, text, reasoning_content=thought)),),
             system_fingerprint=event.system_fingerprint or None,
             service_tier=event.service_tier or None,
         )
-        return Run(chunk, texts)
+        return Run(chunk, texts, "", is_plain)
 
-    def _more_text(self, first: TextEvent, events: Sequence[bytes], at: int) -> list[str]:
-        """The texts of the events from `at` on that say nothing else than the first did."""
+    def _texts(self, first: TextEvent, events: Sequence[bytes], at: int) -> tuple[str, ...]:
+        """The text of the first event and of those from `at` on that say nothing else than it did; empty if none do."""
         id, created, model = first.id, first.created, first.model
         fingerprint, tier = first.system_fingerprint, first.service_tier
-        index, role = first.choices[0].index, first.choices[0].delta.role
-        texts: list[str] = []
+        index, delta = first.choices[0].index, first.choices[0].delta
+        role, is_thought = delta.role, not delta.content
+        texts = [delta.content or delta.reasoning_content or delta.reasoning or ""]
         for event in self._pieces.decode_on(events, at):
             (choice,) = event.choices
             delta = choice.delta
-            if not delta.content or choice.index != index or delta.role != role:
+            text, other = delta.content, delta.reasoning_content or delta.reasoning
+            if is_thought:
+                text, other = other, text or (delta.reasoning_content and delta.reasoning)
+            if not text or other or choice.index != index or delta.role != role:
                 break
             if event.id != id or event.created != created or event.model != model:
                 break
             if event.system_fingerprint != fingerprint or event.service_tier != tier:
                 break
-            texts.append(delta.content)
-        return texts
+            texts.append(text)
+        return tuple(texts) if len(texts) > 1 else ()
 
     def mend(self, event: dict[str, Any]) -> bool:
         mended = mend_choices(event)

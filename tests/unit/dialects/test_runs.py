@@ -31,17 +31,30 @@ def _sse(fields: Fields, named: bool) -> bytes:
 
 def chat(texts: Sequence[str], between: int) -> list[bytes]:
     base = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 5, "model": "m"}
-    rows: list[Fields] = [{"index": 0, "delta": {"content": text}, "finish_reason": None} for text in texts]
+    thoughts = [_thought(text, between) for text in texts]
+    deltas = [*thoughts, *({"content": text} for text in texts)]
+    rows: list[Fields] = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
     odd: Fields = [
         {"index": 1, "delta": {"content": "other"}, "finish_reason": None},
         {"index": 0, "delta": {"reasoning_content": "hm"}, "finish_reason": None},
         {"index": 0, "delta": {"role": "assistant", "content": "x"}, "finish_reason": None},
-    ][between % 3]
+        {"index": 0, "delta": {"reasoning": "hm", "content": "x"}, "finish_reason": None},
+        {"index": 0, "delta": {"reasoning": "hm", "reasoning_content": "hm"}, "finish_reason": None},
+    ][between % 5]
     rows.insert(between % (len(rows) + 1), odd)
     rows.insert(0, {"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None})
     rows += [{"index": index, "delta": {}, "finish_reason": "stop"} for index in (0, 1)]
     events = [_sse({**base, "choices": [row]}, named=False) for row in rows]
     return [*events, b": alive\n\n", b"data: [DONE]\n\n"]
+
+
+def _thought(text: str, between: int) -> Fields:
+    """A piece of reasoning, as each of several providers writes all of its."""
+    return [
+        {"reasoning_content": text},
+        {"reasoning": text, "content": None},
+        {"role": "assistant", "content": "", "reasoning_content": text},
+    ][between % 3]
 
 
 def messages(texts: Sequence[str], between: int) -> list[bytes]:
@@ -183,7 +196,8 @@ def test_a_client_gets_the_same_bytes_of_a_run_as_of_its_events(
 @pytest.mark.parametrize("speaker", _SPEAKERS)
 def test_a_read_of_many_plain_texts_is_one_run(speaker: Dialect) -> None:
     texts = [f"word {number} " for number in range(200)]
-    (run,) = [one for one in _read(speaker, [b"".join(_BODIES[speaker](texts, 400))]) if one.count > 100]
+    runs = [one for one in _read(speaker, [b"".join(_BODIES[speaker](texts, 400))]) if one.count > 100]
+    run = runs[-1]
     assert run.chunk.choices[0].delta is not None
     assert run.chunk.choices[0].delta.content == "".join(run.texts) == "".join(texts[: run.count])
     assert [part.native.sequence for part in run.apart() if part.native] == list(

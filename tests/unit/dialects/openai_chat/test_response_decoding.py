@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -147,6 +148,20 @@ def test_a_text_that_is_the_name_of_a_field_is_no_reason_to_finish() -> None:
     decoder.chunk({"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 1}})
     decoder.done()
     assert decoder.ended
+
+
+@pytest.mark.parametrize("content", [{}, {"content": None}, {"content": ""}, {"content": "x"}])
+@pytest.mark.parametrize("thought", [None, "", "hm"])
+@pytest.mark.parametrize("other", [None, "", "hm", "oh"])
+@pytest.mark.parametrize("role", [None, "", "assistant"])
+def test_a_frequent_event_says_what_any_other_way_of_decoding_finds_in_it(
+    content: dict[str, Any], thought: str | None, other: str | None, role: str | None
+) -> None:
+    delta = {**content, "reasoning_content": thought, "reasoning": other, "role": role}
+    run = ResponseDecoder().quick(b"", [json.dumps(event(delta)).encode()])
+    assert run is not None
+    assert run.chunk == ResponseDecoder().chunk(event(delta))
+    assert run.is_plain is not (bool(thought) and bool(other))
 
 
 def test_a_whole_answer_is_decoded() -> None:
