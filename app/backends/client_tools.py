@@ -26,6 +26,17 @@ class ClientTools:
         chunk = with_client_names(received.chunk, self._names)
         return received.holding(chunk if self._custom is None else self._custom.as_for_client(chunk))
 
+    def batch(self, batch: Batch) -> list[Received]:
+        """The chunks of a stream, one after the other. A run of a call's pieces goes on as its events: what of each is
+        the text of a custom tool is another question each time."""
+        if self._custom is not None:
+            batch = [one for run in batch for one in (run.apart() if _adds_arguments(run) else (run,))]
+        return [self.received(received) for received in batch]
+
+
+def _adds_arguments(run: Received) -> bool:
+    return run.count > 1 and bool((delta := run.chunk.choices[0].delta) and delta.tool_calls)
+
 
 async def with_client_tools(stream: OpenedStream, request: Request) -> OpenedStream:
     """The whole stream, with its calls as the client knows the tools."""
@@ -33,7 +44,7 @@ async def with_client_tools(stream: OpenedStream, request: Request) -> OpenedStr
     if tools.are_the_providers:
         return stream
     try:
-        return OpenedStream([tools.received(received) for received in stream.first], _Renamed(stream.rest, tools))
+        return OpenedStream(tools.batch(stream.first), _Renamed(stream.rest, tools))
     except BaseException:
         await stream.rest.aclose()
         raise
@@ -54,7 +65,7 @@ class _Renamed:
             del self._taker
 
     def take(self, batch: Batch) -> bool:
-        return self._taker.take([self._tools.received(received) for received in batch])
+        return self._taker.take(self._tools.batch(batch))
 
     async def aclose(self) -> None:
         await self._stream.aclose()

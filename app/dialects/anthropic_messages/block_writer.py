@@ -168,9 +168,12 @@ class BlockWriter:
     def follow_start(self, index: int, kind: str, call: int | None) -> None:
         self._begin(index, kind, call)
 
-    def follow_delta(self, native: Native) -> None:
+    def follow_delta(self, chunk: ModelResponse, native: Native) -> None:
         # The frequent deltas need no look: of text nothing is kept, and thinking is over with its signature.
-        if not native.is_plain and self._open != "text" and (self._open != "thinking" or b"signature" in native.raw):
+        if native.is_plain:
+            if self._open == "tool_use" and chunk.choices and (delta := chunk.choices[0].delta) is not None:
+                self._arguments += [call.function.arguments for call in delta.tool_calls]
+        elif self._open != "text" and (self._open != "thinking" or b"signature" in native.raw):
             self._note_delta(native.event or {})
 
     def _note_delta(self, native_event: dict[str, Any]) -> None:

@@ -147,7 +147,7 @@ class EventEncoder:
         native = received.native
         if native is None or native.kind != "content_block_delta" or self._natives.block is None:
             return False
-        self._blocks.follow_delta(native)
+        self._blocks.follow_delta(received.chunk, native)
         return True
 
     def step(self, chunk: ModelResponse, native: Native, holding: bool) -> Step:

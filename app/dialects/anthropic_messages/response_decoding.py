@@ -50,12 +50,22 @@ class ThinkingDelta(Struct, frozen=True, gc=False, forbid_unknown_fields=True, t
     thinking: str
 
 
+class InputDelta(Struct, frozen=True, gc=False, forbid_unknown_fields=True, tag="input_json_delta"):
+    partial_json: str
+
+
 class DeltaEvent(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """The most frequent event: a piece of text or of thinking."""
+    """The most frequent event: a piece of text, of thinking or of a call's arguments."""
 
     type: Literal["content_block_delta"]
     index: int
-    delta: TextDelta | ThinkingDelta
+    delta: TextDelta | ThinkingDelta | InputDelta
+
+
+def _text_of(delta: TextDelta | ThinkingDelta | InputDelta) -> str:
+    if isinstance(delta, TextDelta):
+        return delta.text
+    return delta.thinking if isinstance(delta, ThinkingDelta) else delta.partial_json
 
 
 @dataclass(slots=True)
@@ -67,6 +77,10 @@ class OpenBlock:
     call: int | None = None
     arguments: list[str] = field(default_factory=list)
     citations: list[dict[str, Any]] = field(default_factory=list)
+
+    def more(self, arguments: str) -> ToolCall:
+        """Return a piece of the call that adds these arguments."""
+        return ToolCall(self.call or 0, function=Function(arguments=arguments))
 
     def with_input(self) -> dict[str, Any]:
         return {**self.fields, "input": as_object("".join(self.arguments))} if self.arguments else self.fields
@@ -95,7 +109,12 @@ class ResponseDecoder:
         event = self._deltas.decode(events[at]) if name == _DELTA_EVENT and not self.ended else None
         if event is None:
             return None
-        first = text = event.delta.text if isinstance(event.delta, TextDelta) else event.delta.thinking
+        block = None
+        if isinstance(event.delta, InputDelta):
+            block = self._blocks.get(event.index)
+            if block is None or block.call is None:
+                return None
+        first = text = _text_of(event.delta)
         texts: tuple[str, ...] = ()
         if text and len(events) > at + 1 and (more := self._more_text(event, events, at + 1)):
             texts = (first, *more)
@@ -103,8 +122,12 @@ class ResponseDecoder:
         if isinstance(event.delta, TextDelta):
             self._chars += len(text)
             message = Message(None, text)
-        else:
+        elif block is None:
             message = Message(reasoning_content=text)
+        else:
+            if text:
+                block.arguments += texts or (text,)
+            message = _calling(block.more(text))
         chunk = ModelResponse(id=self._id, model=self._model, choices=(Choice(0, message),) if text else ())
         return Run(chunk, texts, "content_block_delta")
 
@@ -114,7 +137,7 @@ class ResponseDecoder:
         texts: list[str] = []
         for event in self._deltas.decode_on(events, at):
             delta = event.delta
-            text = delta.text if isinstance(delta, TextDelta) else delta.thinking
+            text = _text_of(delta)
             if not text or event.index != index or type(delta) is not kind:
                 break
             texts.append(text)
@@ -219,7 +242,7 @@ class ResponseDecoder:
         if (block := self._blocks.get(index)) is None:
             raise ValueError("arguments of no call")
         block.arguments.append(text)
-        return None if block.call is None else _calling(ToolCall(block.call, function=Function(arguments=text)))
+        return None if block.call is None else _calling(block.more(text))
 
     def _start(self, index: int, fields: dict[str, Any]) -> Message | None:
         block = self._blocks[index] = OpenBlock(fields, self._chars)

@@ -65,10 +65,18 @@ def messages(texts: Sequence[str], between: int) -> list[bytes]:
             {"type": "thinking", "thinking": "", "signature": ""},
             [*thoughts, {"type": "signature_delta", "signature": "s"}],
         ),
+        (
+            {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}},
+            [{"type": "input_json_delta", "partial_json": text} for text in ("", "{", "}")],
+        ),
+        (
+            {"type": "tool_use", "id": "toolu_0", "name": "whole", "input": {"a": 1}},
+            [{"type": "input_json_delta", "partial_json": ""}],
+        ),
         ({"type": "text", "text": ""}, kinds),
         (
             {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}},
-            [{"type": "input_json_delta", "partial_json": "{}"}],
+            [{"type": "input_json_delta", "partial_json": text} for text in ("{", "", *texts, "}")],
         ),
     ]
     head = {
@@ -197,9 +205,8 @@ def test_a_client_gets_the_same_bytes_of_a_run_as_of_its_events(
 def test_a_read_of_many_plain_texts_is_one_run(speaker: Dialect) -> None:
     texts = [f"word {number} " for number in range(200)]
     runs = [one for one in _read(speaker, [b"".join(_BODIES[speaker](texts, 400))]) if one.count > 100]
-    run = runs[-1]
-    assert run.chunk.choices[0].delta is not None
-    assert run.chunk.choices[0].delta.content == "".join(run.texts) == "".join(texts[: run.count])
+    run, text = next((one, delta.content) for one in runs if (delta := one.chunk.choices[0].delta) and delta.content)
+    assert text == "".join(run.texts) == "".join(texts[: run.count])
     assert [part.native.sequence for part in run.apart() if part.native] == list(
         range(run.native.sequence if run.native else 0, run.native.sequence + run.count if run.native else 0)
     )
