@@ -223,7 +223,7 @@ class EventEncoder:
         self._end.usage = chunk.usage or self._end.usage
         match native.kind:
             case "content_block_delta" if self._natives.block is not None:
-                self._blocks.follow_delta(native)
+                self._blocks.follow_delta(chunk, native)
             case "message_start":
                 self._started = True
             case "content_block_start":

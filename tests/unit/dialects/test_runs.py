@@ -50,11 +50,12 @@ def chat(texts: Sequence[str], between: int) -> list[bytes]:
 
 def _thought(text: str, between: int) -> Fields:
     """A piece of reasoning, as each of several providers writes all of its."""
-    return [
+    forms: list[Fields] = [
         {"reasoning_content": text},
         {"reasoning": text, "content": None},
         {"role": "assistant", "content": "", "reasoning_content": text},
-    ][between % 3]
+    ]
+    return forms[between % 3]
 
 
 def messages(texts: Sequence[str], between: int) -> list[bytes]:
