@@ -47,7 +47,8 @@ async def complete(gateway: Gateway, call: Call) -> None:
     if call.reservation is not None:
         await reserve(gateway, call, call.reservation, request)
     obs.event(Event.REQUEST_SENT, {})
-    obs.capture(partial(prompt_of, request))
+    if obs.captures:
+        obs.capture(partial(prompt_of, request))
     if request.stream:
         try:
             await _stream(gateway, call.chain.orchestrator, call, request, policy_ctx)

@@ -75,6 +75,8 @@ class ObservabilityContext:
         self._services = services
         self.tape = tape = None if taker is None else taker.tape(timeline)
         self._trace = trace = TransactionTrace(services, span, timeline, tape)
+        self.captures = services.content.is_on
+        """Whether content is recorded, of whatever transactions."""
         self.event = trace.event
         """Emits a boundary event with its attributes; those that occur once only at the first call."""
         self.transaction_id = trace.transaction_id
@@ -197,7 +199,7 @@ class ObservabilityContext:
         through of the request, with texts of no more than so many characters."""
         try:
             content = self._services.content
-            if content.is_on and content.is_wanted(self._trace.sampled):
+            if self.captures and content.is_wanted(self._trace.sampled):
                 self.recorder.capture(Conversation(prompt(content.limit), content.limit))
                 self.attempts.spans.keeps_last = True
         except Exception as error:
