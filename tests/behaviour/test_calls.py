@@ -8,7 +8,7 @@ import pytest
 from bench.counts import RowCounts, counts
 from bench.rows import BY_NAME
 
-REQUEST, STREAM, CHUNK = 770, 1340, 58
+REQUEST, STREAM, CHUNK = 380, 730, 29
 """What was counted last, and some in a hundred more: 3 for a request, which hardly varies; on a machine that is busy a
 stream waits more often, and calls some 10 in a hundred more."""
 
