@@ -18,11 +18,12 @@ from bench.servers import Server, Servers
 
 QUICK_ROWS = ("floor", "flowspan")
 LIMITS = {
-    "small JSON, 32 at once": 2.9,
-    "burst of 200 chunks, 32 at once": 5.6,
-    "50 chunks at 20 ms, 100 at once": 2.5,
+    "small JSON, 32 at once": 1.85,
+    "burst of 200 chunks, 32 at once": 3.3,
+    "50 chunks at 20 ms, 100 at once": 2.1,
 }
-"""Limits of the row `flowspan`, in multiples of the floor: what was measured last on a busy machine, and a third."""
+"""Limits of the row `flowspan`, in multiples of the floor: what was measured last, and four tenths. Machines differ by
+a quarter in it, so smaller losses show in the calls that are counted, and tested, instead."""
 QUICK_ROUNDS = 7
 _NOT_MEASURED = {("direct", HELD.name)}
 _SLOW = frozenset({"flowspan, by LiteLLM", "LiteLLM proxy"})
