@@ -242,6 +242,20 @@ def test_an_idle_stage_works_in_its_writers_turn_and_what_passed_is_counted() ->
     run(main())
 
 
+def test_an_item_that_an_idle_stage_takes_counts_for_as_many_as_it_stands_for() -> None:
+    async def main() -> None:
+        queue, stage = a_queue(count_of=len), Collecting()
+        reading = lent(queue, stage)
+        await all_tasks_blocked()
+        await queue.put("aaa", "bb")
+        queue.close()
+        await reading
+        assert stage.taken == [["aaa", "bb"]]
+        assert (queue.stats.items_in, queue.stats.items_out, queue.stats.depth_max) == (5, 5, 5)
+
+    run(main())
+
+
 def test_what_came_before_the_stage_did_is_taken_first() -> None:
     async def main() -> None:
         queue, stage = a_queue(), Collecting()
