@@ -33,7 +33,19 @@ class SpanExport:
         self.batcher = batcher
 
     def offer(self, spans: Sequence[EndedSpan]) -> None:
-        self.batcher.offer(*map(encode, spans))
+        """Take the spans of a transaction. Raises what kept one from being encoded, which then is counted as lost; the
+        others are taken all the same."""
+        encoded: list[EncodedSpan] = []
+        fault: Exception | None = None
+        for span in spans:
+            try:
+                encoded.append(encode(span))
+            except Exception as error:
+                fault = error
+                self.batcher.lose("defect")
+        self.batcher.offer(*encoded)
+        if fault is not None:
+            raise fault
 
 
 @dataclass

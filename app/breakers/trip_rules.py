@@ -4,6 +4,7 @@ No caller alone can open a breaker that stands before all. With `several_callers
 half the number, for what is left without the caller who failed the most.
 """
 
+from abc import ABC, abstractmethod
 from collections import Counter, defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -82,7 +83,7 @@ class _Attempts:
         return self._current
 
 
-class TripRule(_Attempts):
+class TripRule(_Attempts, ABC):
     """Counts how attempts end. `failed`, `abandoned` and `timed` return the reason to open, or None."""
 
     def __init__(self, threshold: int, window: float, several_callers: bool) -> None:
@@ -90,9 +91,9 @@ class TripRule(_Attempts):
         self._threshold = threshold
         self._several_callers = several_callers
 
+    @abstractmethod
     def failed(self, now: float, caller: str = "") -> TripReason | None:
         """An attempt failed."""
-        raise NotImplementedError
 
     def abandoned(self, now: float, caller: str = "") -> TripReason | None:
         """An attempt was given up after a long silence: a failure until anything comes from the other side."""

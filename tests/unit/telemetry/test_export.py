@@ -1,15 +1,21 @@
 import logging
+import struct
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
 from telemetry.delivery.rejections import Rejection
 from telemetry.export import Batcher, Outages
+from telemetry.limits import SPAN_LIMITS
 from telemetry.metrics.registry import ExportMetrics
+from telemetry.otlp import SpanExport
+from telemetry.traces.otlp_encoding import EncodedSpan
 from tests.unit.telemetry.fakes import ManualClock
+from tests.unit.telemetry.traces.test_otlp_encoding import recorded
 
 
 class Receiver:
@@ -181,6 +187,20 @@ def test_a_close_does_not_wait_for_a_receiver_that_hangs(caplog: pytest.LogCaptu
         "the collector did not take 5 traces by the end, which are lost"
     ]
     receiver.go_on.set()
+
+
+def test_a_span_that_cannot_be_written_is_lost_alone_and_counted() -> None:
+    batches: list[Sequence[EncodedSpan]] = []
+    losses = Losses()
+    made: Batcher[EncodedSpan] = Batcher(
+        batches.append, "traces", losses.metrics, queue_size=10, batch_size=10, delay=60
+    )
+    good = recorded(SPAN_LIMITS, [], {"a": 1})
+    with pytest.raises(struct.error):
+        SpanExport(made).offer([good, replace(good, trace_id=1 << 200), good])
+    made.close(5)
+    assert [len(batch) for batch in batches] == [2]
+    assert losses.dropped("defect") == 1
 
 
 def test_what_comes_after_the_close_is_lost_and_counted() -> None:
